@@ -1,0 +1,41 @@
+# Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check pipeline demo-model real-photos demo-seeds clean
+AGENT := .venv-agent/bin
+DEV := .venv/bin
+
+help:            ## Show this list
+	@grep -E '^[a-z-]+: .*## |^[a-z-]+:  +## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
+
+demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent alone, about a minute
+	$(AGENT)/kardus-agent demo $(ARGS)
+
+test: check  ## Everything that must hold: formatting, types, import rules, tests (below 15 minutes)
+	$(DEV)/python -m pytest
+
+test-slow: .venv/installed  ## The slow proofs: 20 fresh demo seeds, long property runs
+	$(DEV)/python -m pytest -m slow
+
+check: .venv/installed  ## Formatting, lint, types and import rules
+	$(DEV)/ruff format --check .
+	$(DEV)/ruff check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports
+
+pipeline: .venv/installed  ## Draw photos, train, export, verify and run the agent, with an honest table at the end
+	$(DEV)/python -m tests.pipeline $(ARGS)
+
+demo-model: .venv/installed  ## Make the demo's bundle again (recorded in docs/results.md)
+	$(DEV)/python -m tests.demo_model $(ARGS)
+
+real-photos: .venv/installed  ## The same line on real photos: make real-photos DATA=path/to/cartons
+	$(DEV)/python -m tests.real_photos $(DATA) $(ARGS)
+
+.venv-agent/installed: pyproject.toml constraints.txt deploy/environment.sh
+	sh deploy/environment.sh .venv-agent agent
+
+.venv/installed: pyproject.toml constraints.txt deploy/environment.sh
+	sh deploy/environment.sh .venv dev
+
+clean:           ## Remove the virtual environments and everything that was produced
+	rm -rf .venv .venv-agent demo-output pipeline-output runs build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Makes a virtual environment with Kardus in it: environment.sh DIR agent|dev
+# Works on a fresh Debian or Ubuntu with Python 3.11 or newer; says in one line what is missing otherwise.
+set -eu
+directory=$1
+kind=$2
+python=${PYTHON:-python3}
+
+fail() { echo "error: $1" >&2; exit 1; }
+
+install_package() { # Debian package, what it is for
+    command -v apt-get >/dev/null || fail "$2 is missing: install it with your system's package manager"
+    if [ "$(id -u)" = 0 ]; then as_root=""
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo -n"
+    else fail "$2 is missing: run 'sudo apt-get install $1', then this command again"
+    fi
+    echo "-- installing $2 (Debian package $1)"
+    $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null ||
+        fail "$2 could not be installed: run 'apt-get install $1' and read its message, then this command again"
+}
+
+command -v "$python" >/dev/null || fail "no $python: install Python 3.11 or newer (apt-get install python3)"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$("$python" --version) is too old: install Python 3.11 or newer, or name one with PYTHON=python3.12 make ..."
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_package python3-venv "Python's venv module"
+if [ "$kind" = dev ] && ! command -v mosquitto >/dev/null && [ ! -x /usr/sbin/mosquitto ]; then
+    install_package mosquitto "the Mosquitto broker, which the tests use"
+    [ ! -d /run/systemd/system ] || echo "-- note: the package may also have started a broker of its own on port 1883"
+fi
+
+case $kind in
+    agent) what="the agent alone (no torch), about 1 minute"; target="." ;;
+    dev) what="everything: agent, training, export and the test tools, about 3 minutes and 6 GB"; target=".[dev]" ;;
+    *) fail "unknown kind '$kind': use agent or dev" ;;
+esac
+echo "-- installing $what into $directory"
+[ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
+"$directory/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$target"
+touch "$directory/installed"

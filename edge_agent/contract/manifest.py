@@ -1,0 +1,130 @@
+"""The manifest of a bundle: what the model knows, how it was made, and what to expect of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
+
+from edge_agent.contract.base import Record
+
+SCHEMA_VERSION = 1
+EMPTY_CLASS = "empty"
+"""The class name reserved for a location with nothing in it."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ClassInfo(Record):
+    """One class: a visible face of a product. Several classes may be faces of one SKU."""
+
+    name: Name
+    category: str
+    sku: Name
+    gtin: str = ""
+    variant: str = ""
+    face: str = ""
+
+
+class InputSpec(Record):
+    """What the graph takes: uint8 RGB crops of shape (N, size, size, 3)."""
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+    layout: Literal["NHWC"] = "NHWC"
+    channels: Literal["RGB"] = "RGB"
+    resize: Literal["reduce-warp-bicubic"] = "reduce-warp-bicubic"
+    """`edge_agent.preprocess.rectify`: integer box reduction, then one bicubic perspective warp."""
+
+
+class Calibration(Record):
+    """How logits become probabilities, and which score rejects a carton that is none of the classes."""
+
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    rejection_score: Literal["max_logit", "prototype_cosine"] = "max_logit"
+    rejection_threshold: float = -1e9
+    """A crop whose score is below this is none of the classes."""
+    false_alarm_rate: float = 0.0
+    """The share of known cartons that the threshold rejected when it was set."""
+    n: NonNegativeInt = 0
+    """How many photos the two were fitted on."""
+    fitted_on: str = ""
+    """Which photos: the hash of the data set and the split."""
+
+
+class Metric(Record):
+    """A measured share with its 95 % Wilson interval."""
+
+    name: str
+    value: float
+    n: NonNegativeInt
+    low: float
+    high: float
+
+
+class Parity(Record):
+    """How closely the exported model follows the trained one on real crops, through the agent's classifier."""
+
+    n: PositiveInt
+    max_logit_difference: float
+    mean_logit_difference: float
+    min_embedding_cosine: float
+    top1_agreement: float
+
+
+class Training(Record):
+    """Where the model comes from."""
+
+    architecture: str
+    parameters: NonNegativeInt
+    config: dict[str, Any]
+    data_sha256: str
+    photos: NonNegativeInt
+    versions: dict[str, str]
+
+
+class Member(Record):
+    """One file of the bundle."""
+
+    sha256: Sha256
+    size: NonNegativeInt
+
+
+class Manifest(Record):
+    """Everything that the agent needs to know about a model before it trusts it."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+    created: str
+    precision: Literal["fp32", "fp16", "int8"]
+    opset: PositiveInt
+    input: InputSpec
+    classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]
+    calibration: Calibration
+    prototypes: tuple[tuple[float, ...], ...] = ()
+    """One L2-normalised mean embedding for each class, in the order of `classes`."""
+    metrics: tuple[Metric, ...] = ()
+    parity: Parity
+    golden_tolerance: Annotated[float, Field(gt=0)]
+    """The largest logit difference that a golden sample may show on another processor."""
+    training: Training
+    members: dict[str, Member]
+
+
+class GoldenSample(Record):
+    """One labelled crop and the outputs expected of it."""
+
+    file: str
+    label: str
+    top1: str
+    logits: tuple[float, ...]
+
+
+class Signature(Record):
+    """An Ed25519 signature over the bytes of manifest.json."""
+
+    key: str
+    """The public key, as `ed25519:` and 32 bytes in base64."""
+    signature: str
+    """64 bytes in base64."""

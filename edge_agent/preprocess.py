@@ -1,0 +1,81 @@
+"""From a picture and four corners to the classifier's input: the one implementation, for training, export and camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_agent.errors import DataError
+from edge_agent.geometry import FloatArray, homography, rectangle
+
+Pixels = NDArray[np.uint8]
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+MAX_PIXELS = 64_000_000
+"""A larger picture is refused before it is decoded."""
+
+
+def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
+    """Cut the quadrilateral out of the picture and make it upright and square.
+
+    The picture is first reduced by an integer box, so that small print isn't aliased, then warped once (bicubic).
+
+    Args:
+        picture: (height, width, 3) uint8 RGB.
+        corners: (4, 2) pixels: top left, top right, bottom right, bottom left; inside the picture.
+        size_px: width and height of the result.
+
+    Returns:
+        (size_px, size_px, 3) uint8 RGB.
+    """
+    top_left = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    bottom_right = np.minimum(np.ceil(corners.max(axis=0)).astype(int), [picture.shape[1], picture.shape[0]])
+    left, top = (int(value) for value in top_left)
+    right, bottom = (int(value) for value in bottom_right)
+    factor_x, factor_y = _reduction(corners, size_px)
+    cut = Image.fromarray(picture[top:bottom, left:right])
+    reduced = cut.reduce((factor_x, factor_y)) if factor_x > 1 or factor_y > 1 else cut
+    inside = (corners - [left, top]) / [factor_x, factor_y]
+    matrix = homography(rectangle(0, 0, size_px, size_px), inside).reshape(9)[:8]
+    coefficients = tuple(float(value) for value in matrix)
+    warped = reduced.transform(
+        (size_px, size_px), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC
+    )
+    return np.asarray(warped)
+
+
+def rectify_whole(picture: Pixels, size_px: int) -> Pixels:
+    """A whole photo as one crop: its own corners are the quadrilateral. Returns (size_px, size_px, 3) uint8."""
+    height, width = picture.shape[:2]
+    return rectify(picture, rectangle(0, 0, width, height), size_px)
+
+
+def read_photo(path: Path) -> Pixels:
+    """Read a photo as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Raises:
+        DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS.
+    """
+    try:
+        with Image.open(path, formats=PHOTO_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"{path}: {image.width} x {image.height} pixels is too large: reduce the photo")
+            return np.asarray(_upright(image).convert("RGB"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such photo: restore it, or remove its line from the labels") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable photo: replace it, or remove its line from the labels") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
+    turn = turns.get(image.getexif().get(0x0112, 1))
+    return image.transpose(turn) if turn is not None else image
+
+
+def _reduction(corners: FloatArray, size_px: int) -> tuple[int, int]:
+    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    across, down = min(sides[0], sides[2]), min(sides[1], sides[3])
+    return max(1, int(across // size_px)), max(1, int(down // size_px))

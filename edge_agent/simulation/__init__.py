@@ -1,0 +1,1 @@
+"""Draws cartons, shelves and faults, so that everything runs with no camera and no data set."""

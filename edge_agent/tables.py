@@ -1,0 +1,72 @@
+"""Reads a table with a header line from a .csv or .xlsx file."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from edge_agent.errors import DataError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: its number in the file (the header is 1), and its values by column name."""
+
+    line: int
+    values: dict[str, str]
+
+
+def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
+    """Read every line that isn't blank. Column names are compared in lower case, values are stripped.
+
+    Raises:
+        DataError: the file cannot be read, has no header, or lacks a required column.
+    """
+    lines = iter(_xlsx_lines(path) if path.suffix.lower() == ".xlsx" else _csv_lines(path))
+    header = [cell.strip().lower() for cell in next(lines, [])]
+    missing = [column for column in required if column not in header]
+    if missing:
+        found = ", ".join(name for name in header if name) or "nothing"
+        raise DataError(f"{path}: no column '{missing[0]}' (found: {found}): name the columns in the first line")
+    return [
+        Row(number, {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name})
+        for number, cells in enumerate(lines, start=2)
+        if any(cell.strip() for cell in cells)
+    ]
+
+
+def _csv_lines(path: Path) -> Iterator[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield from csv.reader(file)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a readable .csv file ({error}): save it as CSV in UTF-8") from error
+
+
+def _xlsx_lines(path: Path) -> Iterable[list[str]]:
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, InvalidFileException) as error:
+        raise DataError(f"{path}: not a readable .xlsx file: save it as an Excel workbook") from error
+    try:
+        rows = list(book.worksheets[0].iter_rows(values_only=True))
+    finally:
+        book.close()
+    return [[_cell(value) for value in row] for row in rows]
+
+
+def _cell(value: object) -> str:
+    """Excel stores 12 as 12.0: give back what the person typed."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,1 @@
+"""Photos to checkpoint: data, augmentation, networks, the training loop and its evaluation."""

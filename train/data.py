@@ -1,0 +1,184 @@
+"""Reads a labelled data set. Imports no torch.
+
+A data set is a folder with `labels.csv` (`path,name[,split]`) and optionally `classes.csv`
+(`class,name,category[,sku,gtin,variant,face]`); or a folder with one sub-folder for each class; or a path to a
+`.csv` or `.xlsx` file with the columns of `labels.csv` (`category` may stand in it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.contract.manifest import ClassInfo
+from edge_agent.errors import DataError
+from edge_agent.tables import Row, read_table
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled photo; `split` is empty where the data set marks none."""
+
+    path: Path
+    name: str
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Labelled photos and what is known of their classes, in the order of the model's outputs."""
+
+    source: Path
+    samples: tuple[Sample, ...]
+    classes: tuple[ClassInfo, ...]
+
+    def select(self, split: str) -> DataSet:
+        """The photos of one split; "all" keeps every photo.
+
+        Raises:
+            DataError: no photo is in the split.
+        """
+        chosen = tuple(s for s in self.samples if split in ("all", s.split))
+        if not chosen:
+            marked = sorted({s.split for s in self.samples if s.split})
+            there = f"it marks {', '.join(marked)}" if marked else "it marks no split: use --split all"
+            raise DataError(f"{self.source}: no photo in split '{split}': {there}")
+        return replace(self, samples=chosen)
+
+    def sha256(self) -> str:
+        """A hash over the labels and the photos' bytes, the same wherever the folder lies."""
+        digest = hashlib.sha256()
+        for sample in sorted(self.samples, key=lambda s: (s.name, s.path.name)):
+            digest.update(f"{sample.name}\0{sample.split}\0".encode())
+            digest.update(hashlib.sha256(sample.path.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+def read_data(source: Path) -> DataSet:
+    """Read a data set in any of its forms; photos are located but not opened.
+
+    Raises:
+        DataError: the data set is missing, empty, lacks a column, names a missing photo or an unknown class.
+    """
+    if not source.exists():
+        raise DataError(f"{source}: no such data set: name a folder, or a .csv or .xlsx file")
+    if source.is_file():
+        return _from_table(source, source)
+    if (source / "labels.csv").exists():
+        return _from_table(source, source / "labels.csv")
+    return _from_folders(source)
+
+
+def with_split(data: DataSet, val_fraction: float, seed: int) -> DataSet:
+    """The data set with a train and a val split: its own where it marks one, else stratified at random.
+
+    Raises:
+        DataError: a class has a single photo, so that nothing of it can be held out.
+    """
+    if any(sample.split for sample in data.samples):
+        return data
+    counts = Counter(sample.name for sample in data.samples)
+    single = sorted(name for name, count in counts.items() if count < 2)  # noqa: PLR2004
+    if single:
+        raise DataError(
+            f"{data.source}: class '{single[0]}' has one photo: add photos of it (10 or more are advised), or remove it"
+        )
+    rng = np.random.default_rng(seed)
+    held: set[int] = set()
+    for name in counts:
+        indices = [i for i, sample in enumerate(data.samples) if sample.name == name]
+        count = min(max(1, round(val_fraction * len(indices))), len(indices) - 1)
+        held.update(int(i) for i in rng.choice(indices, size=count, replace=False))
+    samples = tuple(replace(s, split="val" if i in held else "train") for i, s in enumerate(data.samples))
+    return replace(data, samples=samples)
+
+
+def check_trainable(data: DataSet) -> None:
+    """Every class of a training split needs two photos, and there must be two classes.
+
+    Raises:
+        DataError: it is not so.
+    """
+    counts = Counter(sample.name for sample in data.samples)
+    if len(counts) < 2:  # noqa: PLR2004
+        raise DataError(f"{data.source}: only class '{next(iter(counts))}' is in it: a classifier needs two or more")
+    for name, count in counts.items():
+        if count < 2:  # noqa: PLR2004
+            raise DataError(
+                f"{data.source}: class '{name}' has one photo to train on: add photos (10 or more are advised), or remove it"
+            )
+
+
+def _from_table(source: Path, table: Path) -> DataSet:
+    rows = read_table(table, required=("path", "name"))
+    samples = tuple(_sample(table, row) for row in rows)
+    if not samples:
+        raise DataError(f"{table}: no photo is listed: add lines of path,name")
+    missing = next((s.path for s in samples if not s.path.is_file()), None)
+    if missing is not None:
+        line = next(row.line for row, s in zip(rows, samples, strict=True) if s.path == missing)
+        raise DataError(f"{table}: line {line}: no photo at {missing}: restore it, or remove the line")
+    classes_file = table.parent / "classes.csv"
+    if classes_file.exists() and "category" not in rows[0].values:
+        return DataSet(source, samples, _known_classes(table, rows, classes_file))
+    return DataSet(source, samples, _classes_in(rows))
+
+
+def _sample(table: Path, row: Row) -> Sample:
+    path, name, split = (row.values.get(key, "") for key in ("path", "name", "split"))
+    if not path or not name:
+        raise DataError(f"{table}: line {row.line}: path and name must both be filled in")
+    if split and split not in SPLITS:
+        raise DataError(f"{table}: line {row.line}: split '{split}': use {', '.join(SPLITS)}, or leave it empty")
+    return Sample(table.parent / path, name, split)
+
+
+def _known_classes(table: Path, rows: list[Row], classes_file: Path) -> tuple[ClassInfo, ...]:
+    known = {row.values["name"]: _class_info(row) for row in read_table(classes_file, required=("name", "category"))}
+    for row in rows:
+        if row.values["name"] not in known:
+            raise DataError(
+                f"{table}: line {row.line}: class '{row.values['name']}' is not in {classes_file.name}: "
+                "add it there, or correct the name"
+            )
+    used = {row.values["name"] for row in rows}
+    return tuple(info for name, info in known.items() if name in used)
+
+
+def _classes_in(rows: list[Row]) -> tuple[ClassInfo, ...]:
+    first = {row.values["name"]: row for row in reversed(rows)}
+    return tuple(_class_info(first[name]) for name in sorted(first))
+
+
+def _class_info(row: Row) -> ClassInfo:
+    values = row.values
+    name = values["name"]
+    return ClassInfo(
+        name=name,
+        category=values.get("category") or name,
+        sku=values.get("sku") or name,
+        gtin=values.get("gtin", ""),
+        variant=values.get("variant", ""),
+        face=values.get("face", ""),
+    )
+
+
+def _from_folders(source: Path) -> DataSet:
+    samples = tuple(
+        Sample(path, folder.name)
+        for folder in sorted(source.iterdir())
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in PHOTO_SUFFIXES
+    )
+    if not samples:
+        raise DataError(f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format")
+    names = sorted({sample.name for sample in samples})
+    return DataSet(source, samples, tuple(ClassInfo(name=n, category=n, sku=n) for n in names))

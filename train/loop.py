@@ -1,0 +1,150 @@
+"""The training loop: all of it can be read here."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edge_agent.errors import KardusError
+from edge_agent.preprocess import Pixels
+from train.augment import Augmenter, outliers
+from train.config import TrainConfig
+
+EMA_DECAY = 0.998
+CACHE_MARGIN = 1.15
+"""Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos in memory: pixels (n, S, S, 3) uint8 and class indices (n,)."""
+
+    pixels: Pixels
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Accuracies are shares; validation is not used to choose anything."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+def train(
+    model: nn.Module,
+    train_photos: Photos,
+    val_photos: Photos,
+    config: TrainConfig,
+    on_epoch: Callable[[Epoch], None],
+) -> nn.Module:
+    """Train the model and return its averaged (EMA) copy.
+
+    AdamW under a one-cycle schedule (Smith and Topin, 2019), label smoothing, exponential moving average of the
+    weights. `val_photos` are at the network's input size, `train_photos` CACHE_MARGIN larger.
+
+    Raises:
+        KardusError: the loss is no longer a number.
+    """
+    fabric = Fabric(accelerator="auto", devices=1)
+    fabric.launch()
+    generator = torch.Generator().manual_seed(config.seed)
+    augment = Augmenter(config.size)
+    steps = config.epochs * max(1, len(train_photos.labels) // config.batch)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config.lr, total_steps=steps, pct_start=0.2)
+    averaged = fabric.to_device(copy.deepcopy(model)).eval()
+    network, fabric_optimizer = fabric.setup(model, optimizer)
+    step = 0
+    for epoch in range(1, config.epochs + 1):
+        began = time.monotonic()
+        network.train()
+        losses, hits, seen = 0.0, 0, 0
+        for photos, labels in batches(train_photos, config.batch, generator):
+            crops = fabric.to_device(augment(photos, generator).contiguous(memory_format=torch.channels_last))
+            logits = network(crops)
+            loss = functional.cross_entropy(logits, fabric.to_device(labels), label_smoothing=config.label_smoothing)
+            if config.outliers:
+                loss = loss + config.outliers * _flatness(network(outliers(crops, generator)))
+            if not torch.isfinite(loss):
+                raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
+            fabric_optimizer.zero_grad()
+            fabric.backward(loss)
+            fabric.clip_gradients(network, fabric_optimizer, max_norm=5.0)
+            fabric_optimizer.step()
+            schedule.step()
+            step += 1
+            _average(averaged, model, min(EMA_DECAY, step / (step + 10)))
+            losses += loss.item() * len(labels)
+            hits += int((logits.argmax(dim=1).cpu() == labels).sum())
+            seen += len(labels)
+        val_loss, val_accuracy = validate(averaged, val_photos)
+        on_epoch(Epoch(epoch, losses / seen, hits / seen, val_loss, val_accuracy, time.monotonic() - began))
+    return averaged
+
+
+def batches(photos: Photos, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled batches as float (N, 3, H, W) on 0..255 with their labels; the last, smaller one is left out."""
+    order = torch.randperm(len(photos.labels), generator=generator).numpy()
+    size = min(size, len(order))
+    for start in range(0, len(order) - size + 1, size):
+        chosen = order[start : start + size]
+        yield to_tensor(photos.pixels[chosen]), torch.from_numpy(photos.labels[chosen])
+
+
+def to_tensor(pixels: Pixels) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float on 0..255, channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+
+@torch.no_grad()
+def validate(model: nn.Module, photos: Photos) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy (0..1); nan for no photos."""
+    if not len(photos.labels):
+        return float("nan"), float("nan")
+    logits = predict(model, photos.pixels)
+    labels = torch.from_numpy(photos.labels)
+    return functional.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).float().mean().item()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
+    """Logits (N, classes) of crops (N, S, S, 3) uint8, on the CPU."""
+    model.eval()
+    device = next(model.parameters()).device
+    parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
+    return torch.cat([model(part) for part in parts]).cpu()
+
+
+def _flatness(logits: Tensor) -> Tensor:
+    """Cross-entropy against the uniform distribution: least where every class is equally likely."""
+    return -functional.log_softmax(logits, dim=1).mean()
+
+
+def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay on matrices and kernels only, not on biases and normalisation."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
+        kept.lerp_(current.detach(), 1 - decay)
+    for kept, current in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept.copy_(current)

@@ -1,0 +1,93 @@
+"""The carton classifier: backbone, optional RMCSAM, pooling, dropout, linear head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from train.networks.backbones import build_backbone
+from train.networks.rmcsam import RMCSAM
+
+# ImageNet's channel statistics on the 0..255 scale: what every published backbone expects.
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+
+class Outputs(NamedTuple):
+    """What the network says of N crops."""
+
+    logits: Tensor
+    """(N, classes)."""
+    embedding: Tensor
+    """(N, channels), L2-normalised."""
+    evidence: Tensor
+    """(N, h, w): how much each place of the feature map speaks for the most likely class."""
+
+
+class CartonNet(nn.Module):
+    """Classifies crops. Takes float RGB of shape (N, 3, S, S) on the 0..255 scale; normalises inside."""
+
+    def __init__(
+        self, architecture: str, classes: int, *, rmcsam: bool = False, pooling: str = "avg", dropout: float = 0.2
+    ) -> None:
+        """Build the network with random weights.
+
+        `pooling` is "avg" or "gem" (generalised mean with p = 3: Radenovic et al., TPAMI 2019).
+
+        Raises:
+            UsageError: the architecture is not known.
+        """
+        super().__init__()
+        self.features, channels = build_backbone(architecture)
+        self.attention: nn.Module = RMCSAM(channels) if rmcsam else nn.Identity()
+        self.pool: nn.Module = GeM() if pooling == "gem" else AveragePool()
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(channels, classes)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+
+    def feature_map(self, crops: Tensor) -> Tensor:
+        """(N, 3, S, S) on 0..255 -> (N, channels, h, w)."""
+        normalised = (crops - self.mean) / self.std
+        attended: Tensor = self.attention(self.features(normalised))
+        return attended
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Logits (N, classes): all that training needs."""
+        logits: Tensor = self.head(self.dropout(self.pool(self.feature_map(crops))))
+        return logits
+
+    def explain(self, crops: Tensor) -> Outputs:
+        """Logits, embedding and evidence map.
+
+        The evidence is the class activation map of the top class (Zhou et al., CVPR 2016).
+        """
+        maps = self.feature_map(crops)
+        pooled = self.pool(maps)
+        logits = self.head(self.dropout(pooled))
+        weights = self.head.weight[logits.argmax(dim=1)]  # (N, channels)
+        evidence = torch.relu((maps * weights[:, :, None, None]).sum(dim=1))
+        return Outputs(logits, nn.functional.normalize(pooled, dim=1), evidence)
+
+
+class AveragePool(nn.Module):
+    """Global average pooling: (N, C, H, W) -> (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mean over the places."""
+        return x.mean(dim=(2, 3))
+
+
+class GeM(nn.Module):
+    """Generalised-mean pooling with a fixed exponent: (N, C, H, W) -> (N, C)."""
+
+    def __init__(self, p: float = 3.0) -> None:
+        """Keep the exponent; 1 is the average, infinity the maximum."""
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The p-mean over the places."""
+        return x.clamp(min=1e-6).pow(self.p).mean(dim=(2, 3)).pow(1.0 / self.p)
