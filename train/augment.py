@@ -95,19 +95,48 @@ class Augmenter:
 
 
 def outliers(crops: Tensor, generator: torch.Generator) -> Tensor:
-    """Copies of crops that are no longer the product: channels permuted, or quarters shuffled.
+    """Copies of crops with the hue of a band, or of all, turned far away: cartons that are no product of ours.
 
-    A network that must not recognise these learns to doubt cartons of other colours or layouts
-    (outlier exposure: Hendrycks et al., ICLR 2019; with the photos themselves as the source).
+    A network that must not recognise these learns to doubt cartons of other colours (outlier exposure: Hendrycks et
+    al., ICLR 2019, here with the photos themselves as the source). Shapes as in `crops`: (N, 3, S, S) on 0..255.
     """
-    orders = torch.tensor([[1, 0, 2], [2, 1, 0], [0, 2, 1], [1, 2, 0], [2, 0, 1]])
-    chosen = orders[torch.randint(len(orders), (len(crops),), generator=generator)]
-    permuted = torch.gather(crops, 1, chosen[:, :, None, None].expand(-1, -1, *crops.shape[2:]))
-    half = crops.shape[-1] // 2
-    rolled = torch.roll(crops.flip(0), shifts=(half, half), dims=(2, 3))
-    mixed = torch.cat([rolled[..., :half], crops[..., half:]], dim=3)
-    pick = torch.rand((len(crops), 1, 1, 1), generator=generator) < 0.7  # noqa: PLR2004
-    return torch.where(pick, permuted, mixed)
+    turned = _turn_hue(crops, _uniform((len(crops),), math.radians(50), math.radians(310), generator))
+    line = torch.linspace(0, 1, crops.shape[-1])[None, :]
+    height = _uniform((len(crops), 1), 0.35, 0.7, generator)
+    top = torch.rand((len(crops), 1), generator=generator) * (1 - height)
+    band = (line >= top) & (line <= top + height)  # (N, S)
+    whole = torch.rand((len(crops), 1), generator=generator) < 0.5  # noqa: PLR2004
+    return torch.where((band | whole)[:, None, :, None], turned, crops)
+
+
+def cutmix(
+    crops: Tensor, labels: Tensor, probability: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, float]:
+    """With the given probability, paste one box of another photo into every crop (CutMix: Yun et al., ICCV 2019).
+
+    Returns the crops (N, 3, S, S), the labels (N,) of the pasted boxes, and the share of each crop that is its own.
+    """
+    if float(torch.rand((), generator=generator)) >= probability:
+        return crops, labels, 1.0
+    size = crops.shape[-1]
+    side = int(size * math.sqrt(float(torch.rand((), generator=generator)) * 0.5))
+    top, left = (int(torch.randint(size - side + 1, (), generator=generator)) for _ in range(2))
+    order = torch.randperm(len(crops), generator=generator)
+    mixed = crops.clone()
+    mixed[:, :, top : top + side, left : left + side] = crops[order, :, top : top + side, left : left + side]
+    return mixed, labels[order], 1 - (side / size) ** 2
+
+
+def _turn_hue(crops: Tensor, angle_rad: Tensor) -> Tensor:
+    """Rotate the chroma of each crop in YIQ space; brightness stays."""
+    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    turn = torch.zeros(len(crops), 3, 3)
+    turn[:, 0, 0] = 1.0
+    turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle_rad)
+    turn[:, 1, 2] = -torch.sin(angle_rad)
+    turn[:, 2, 1] = torch.sin(angle_rad)
+    matrix = torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    return torch.einsum("nij,njhw->nihw", matrix, crops).clamp(0, 255)
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:

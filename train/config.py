@@ -26,8 +26,10 @@ class TrainConfig(BaseModel):
     """Highest learning rate of the one-cycle schedule (AdamW)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How often a batch is mixed: a box of each crop comes from another photo, and the label with it."""
     outliers: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Weight of the loss that keeps distorted-colour copies of the photos from being recognised (see train.augment)."""
+    """Share of each batch that is repeated in false colours, not to be recognised (see train.augment.outliers)."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the photos held out of training where the data set marks no split."""
     seed: Annotated[int, Field(ge=0)] = 0

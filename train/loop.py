@@ -16,10 +16,12 @@ from torch.nn import functional
 
 from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
-from train.augment import Augmenter, outliers
+from train.augment import Augmenter, cutmix, outliers
 from train.config import TrainConfig
 
-EMA_DECAY = 0.998
+EMA_SHARE = 0.03
+"""The averaged weights look back over this share of all steps."""
+OUTLIER_WEIGHT = 0.3
 CACHE_MARGIN = 1.15
 """Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
 
@@ -75,11 +77,15 @@ def train(
         network.train()
         losses, hits, seen = 0.0, 0, 0
         for photos, labels in batches(train_photos, config.batch, generator):
-            crops = fabric.to_device(augment(photos, generator).contiguous(memory_format=torch.channels_last))
-            logits = network(crops)
-            loss = functional.cross_entropy(logits, fabric.to_device(labels), label_smoothing=config.label_smoothing)
-            if config.outliers:
-                loss = loss + config.outliers * _flatness(network(outliers(crops, generator)))
+            crops, others, kept = cutmix(augment(photos, generator), labels, config.cutmix, generator)
+            foreign = outliers(crops[: int(config.outliers * len(crops))], generator)
+            logits = network(
+                fabric.to_device(torch.cat([crops, foreign]).contiguous(memory_format=torch.channels_last))
+            )
+            logits, doubted = logits[: len(crops)], logits[len(crops) :]
+            loss = kept * _smooth_loss(logits, labels, config) + (1 - kept) * _smooth_loss(logits, others, config)
+            if len(doubted):
+                loss = loss + OUTLIER_WEIGHT * _flatness(doubted)
             if not torch.isfinite(loss):
                 raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
             fabric_optimizer.zero_grad()
@@ -88,7 +94,7 @@ def train(
             fabric_optimizer.step()
             schedule.step()
             step += 1
-            _average(averaged, model, min(EMA_DECAY, step / (step + 10)))
+            _average(averaged, model, 1 - 1 / max(1.0, min(step / 2, EMA_SHARE * steps)))
             losses += loss.item() * len(labels)
             hits += int((logits.argmax(dim=1).cpu() == labels).sum())
             seen += len(labels)
@@ -128,6 +134,10 @@ def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
     device = next(model.parameters()).device
     parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
     return torch.cat([model(part) for part in parts]).cpu()
+
+
+def _smooth_loss(logits: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
+    return functional.cross_entropy(logits, labels.to(logits.device), label_smoothing=config.label_smoothing)
 
 
 def _flatness(logits: Tensor) -> Tensor:

@@ -38,10 +38,13 @@ class InputSpec(Record):
 
 
 class Calibration(Record):
-    """How logits become probabilities, and which score rejects a carton that is none of the classes."""
+    """How logits become probabilities, and which score rejects a carton that is none of the classes.
+
+    The maximum logit is a strong score for that (Vaze et al., ICLR 2022).
+    """
 
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    rejection_score: Literal["max_logit", "prototype_cosine"] = "max_logit"
+    rejection_score: Literal["max_logit"] = "max_logit"
     rejection_threshold: float = -1e9
     """A crop whose score is below this is none of the classes."""
     false_alarm_rate: float = 0.0
@@ -102,8 +105,6 @@ class Manifest(Record):
     input: InputSpec
     classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]
     calibration: Calibration
-    prototypes: tuple[tuple[float, ...], ...] = ()
-    """One L2-normalised mean embedding for each class, in the order of `classes`."""
     metrics: tuple[Metric, ...] = ()
     parity: Parity
     golden_tolerance: Annotated[float, Field(gt=0)]

@@ -1,0 +1,1 @@
+"""Cameras: every kind of source behind one interface (`edge_agent.camera.source`)."""

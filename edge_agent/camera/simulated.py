@@ -1,0 +1,55 @@
+"""A drawn rack that plays a script, in place of a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent import config
+from edge_agent.errors import KardusError
+from edge_agent.preprocess import Pixels
+from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
+from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import Script, demo_script, read_script
+from edge_agent.simulation.shelf import Shelf
+
+
+class SimulatedSource:
+    """Plays the shelf that the configuration describes. Ends after the script's last frame."""
+
+    live = False
+
+    def __init__(self, settings: config.SimulatedSource) -> None:
+        """Keep the settings; the shelf is drawn when the pictures are asked for."""
+        self._settings = settings
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """Every frame of the script, or why it can't be played."""
+        try:
+            shelf = open_shelf(self._settings)
+        except KardusError as error:
+            yield str(error)
+            return
+        for number in range(shelf.script.frames):
+            yield shelf.frame(number)
+
+
+def open_shelf(settings: config.SimulatedSource) -> Shelf:
+    """The shelf of a simulated source: rack, pictures and script.
+
+    Raises:
+        DataError: the script or the photos cannot be read.
+    """
+    rack = Rack(levels=settings.levels, positions=settings.positions)
+    pictures = _pictures(settings.photos, settings.unknown, settings.pattern)
+    return Shelf(rack, pictures, _script(settings, rack, pictures))
+
+
+def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
+    return FolderPictures(photos, unknown, pattern) if photos else DrawnPictures()
+
+
+def _script(settings: config.SimulatedSource, rack: Rack, pictures: Pictures) -> Script:
+    if settings.script:
+        return read_script(settings.script)
+    return demo_script([slot.location for slot in rack.slots()], pictures.stock(), settings.seed)

@@ -1,0 +1,55 @@
+"""Pictures from files: one that something else keeps up to date, or all of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.errors import DataError
+from edge_agent.preprocess import Pixels, read_photo
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+class StillSource:
+    """A picture file, read again at every look. Never ends."""
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it need not be there yet."""
+        self._path = path
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """The file's picture as it is at each look, or why it can't be read."""
+        while True:
+            yield _read(self._path)
+
+
+class FolderSource:
+    """The pictures of a folder in the order of their names. Ends after the last."""
+
+    live = False
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder."""
+        self._folder = folder
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """Each picture once, or why it can't be read."""
+        try:
+            paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        except OSError as error:
+            yield f"{self._folder}: cannot be listed ({error.strerror})"
+            return
+        if not paths:
+            yield f"{self._folder}: no picture in it"
+        for path in paths:
+            yield _read(path)
+
+
+def _read(path: Path) -> Pixels | str:
+    try:
+        return read_photo(path)
+    except DataError as error:
+        return str(error)

@@ -1,0 +1,171 @@
+"""Runs a bundle's model with onnxruntime: crops in, calibrated answers out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from PIL import Image
+
+from edge_agent.bundle import Bundle
+from edge_agent.contract.manifest import Calibration, ClassInfo, GoldenSample
+from edge_agent.errors import BundleError
+from edge_agent.preprocess import Pixels
+from edge_agent.records import Classification, SkuScore
+
+Floats = NDArray[np.float32]
+INPUT = "crops"
+OUTPUTS = ("logits", "embedding", "evidence")
+_ORT_ERRORS = (
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)  # they have no common base but Exception
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """The graph's outputs for N crops."""
+
+    logits: Floats
+    """(N, classes)."""
+    embedding: Floats
+    """(N, d), L2-normalised."""
+    evidence: Floats
+    """(N, h, w), 0 or more: what the decision looked at."""
+
+
+class Classifier:
+    """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
+
+    def __init__(self, bundle: Bundle, threads: int = 0) -> None:
+        """Load the model.
+
+        Args:
+            bundle: a bundle that has been read (and, on a camera's box, trusted).
+            threads: processor threads for one run; 0 leaves the choice to onnxruntime.
+
+        Raises:
+            BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # a model that cannot be loaded is reported once, by the error below
+        try:
+            self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+        except _ORT_ERRORS as error:
+            raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {_first_line(error)}") from error
+        self.manifest = bundle.manifest
+        self._source = bundle.source
+        self._check_shapes()
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of the crops that the model takes."""
+        return self.manifest.input.size
+
+    def run(self, crops: Pixels) -> RawOutputs:
+        """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1.
+
+        Raises:
+            BundleError: onnxruntime fails on them.
+        """
+        try:
+            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
+        except _ORT_ERRORS as error:
+            raise BundleError(f"{self._source}: model.onnx fails at work: {_first_line(error)}") from error
+        return RawOutputs(logits, embedding, evidence)
+
+    def classify(self, crops: Pixels) -> list[Classification]:
+        """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
+        return interpret(self.run(crops).logits, self.manifest.classes, self.manifest.calibration)
+
+    def check_golden(self, bundle: Bundle) -> float:
+        """Run the bundle's golden samples; the largest logit difference found.
+
+        Raises:
+            BundleError: a sample is answered otherwise than the bundle says.
+        """
+        crops = np.stack([_decode(bundle, sample) for sample in bundle.golden])
+        logits = self.run(crops).logits
+        expected = np.array([sample.logits for sample in bundle.golden], dtype=np.float32)
+        names = [info.name for info in self.manifest.classes]
+        for sample, row in zip(bundle.golden, logits, strict=True):
+            if names[int(row.argmax())] != sample.top1:
+                raise BundleError(
+                    f"{bundle.source}: {sample.file} is '{names[int(row.argmax())]}' here and should be "
+                    f"'{sample.top1}': the model and its labels don't fit each other; build the bundle again"
+                )
+        difference = float(np.abs(logits - expected).max())
+        if not difference <= self.manifest.golden_tolerance:
+            raise BundleError(
+                f"{bundle.source}: golden samples differ by {difference:.2g} (allowed: "
+                f"{self.manifest.golden_tolerance:.2g}): this machine computes otherwise; verify it, or build again"
+            )
+        return difference
+
+    def _check_shapes(self) -> None:
+        size, classes = self.size_px, len(self.manifest.classes)
+        inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
+        if inputs != {INPUT: ("tensor(uint8)", [size, size, 3])}:
+            raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops of uint8")
+        outputs = {node.name: node.shape for node in self._session.get_outputs()}
+        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [classes]:
+            raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {classes} classes")
+
+
+def interpret(logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration) -> list[Classification]:
+    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories."""
+    probabilities = softmax(logits / calibration.temperature)
+    known = logits.max(axis=1) >= calibration.rejection_threshold
+    return [_classification(row, bool(k), classes) for row, k in zip(probabilities, known, strict=True)]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis, shape as given."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _classification(probabilities: Floats, known: bool, classes: Sequence[ClassInfo]) -> Classification:  # noqa: FBT001
+    by_sku: dict[str, float] = {}
+    by_category: dict[str, float] = {}
+    for info, probability in zip(classes, probabilities, strict=True):
+        by_sku[info.sku] = by_sku.get(info.sku, 0.0) + float(probability)
+        by_category[info.category] = by_category.get(info.category, 0.0) + float(probability)
+    skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
+    category = max(by_category, key=by_category.__getitem__)
+    return Classification(
+        name=classes[int(probabilities.argmax())].name,
+        sku=skus[0].sku,
+        category=category,
+        confidence=min(1.0, skus[0].likelihood),
+        category_confidence=min(1.0, by_category[category]),
+        known=known,
+        skus=skus,
+    )
+
+
+def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:
+    size = bundle.manifest.input.size
+    try:
+        with Image.open(io.BytesIO(bundle.golden_png[sample.file]), formats=("PNG",)) as image:
+            if image.size != (size, size):
+                raise BundleError(f"{bundle.source}: {sample.file} is not {size} x {size}: build the bundle again")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BundleError(f"{bundle.source}: {sample.file} is not a picture: build the bundle again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

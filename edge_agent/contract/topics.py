@@ -1,0 +1,67 @@
+"""The MQTT topics, under `kardus/v1/{site}`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+ROOT = "kardus/v1"
+ID_PATTERN = r"^[^/+#\s$\x00-\x1f][^/+#\x00-\x1f]{0,99}$"
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""A name that may stand in a topic: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
+
+_EXPECTED = re.compile(rf"^{ROOT}/([^/]+)/expected/([^/]+)$")
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one agent at one site."""
+
+    site: str
+    agent: str
+
+    @property
+    def base(self) -> str:
+        """What every topic of the agent begins with."""
+        return f"{ROOT}/{self.site}/agents/{self.agent}"
+
+    @property
+    def status(self) -> str:
+        """Retained: online or offline (also the last will)."""
+        return f"{self.base}/status"
+
+    def health(self, camera: str) -> str:
+        """Retained: whether a camera delivers."""
+        return f"{self.base}/cameras/{camera}/health"
+
+    def state(self, location: str) -> str:
+        """Retained: the current verdict."""
+        return f"{self.base}/locations/{location}/state"
+
+    def events(self, location: str) -> str:
+        """Every change of verdict, in order."""
+        return f"{self.base}/locations/{location}/events"
+
+
+def expected_topic(site: str, location: str) -> str:
+    """Retained: what the WMS expects at a location. Only the WMS side publishes it."""
+    return f"{ROOT}/{site}/expected/{location}"
+
+
+def location_of(topic: str) -> str | None:
+    """The location of an expected-stock topic; None for any other topic."""
+    found = _EXPECTED.match(topic)
+    return found.group(2) if found else None
+
+
+def agents_filter(site: str) -> str:
+    """The subscription that sees everything the agents of a site publish."""
+    return f"{ROOT}/{site}/agents/#"
+
+
+def expected_filter(site: str) -> str:
+    """The subscription that sees the expected stock of a site."""
+    return f"{ROOT}/{site}/expected/+"

@@ -1,0 +1,32 @@
+"""The words for what was found at a location."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the agent says of a location. A doubt is never published as a mismatch."""
+
+    MATCH = "match"
+    """What the WMS expects stands there (or nothing does, where nothing should)."""
+    MISMATCH = "mismatch"
+    """Another known product stands there."""
+    EMPTY = "empty"
+    """Stock is expected, and none is there."""
+    UNEXPECTED = "unexpected"
+    """Stock stands where none is expected."""
+    UNKNOWN = "unknown"
+    """A carton that is none of the known products."""
+    UNCERTAIN = "uncertain"
+    """The picture doesn't tell."""
+    OBSTRUCTED = "obstructed"
+    """Something stands in front of it."""
+    STALE = "stale"
+    """The view can't be trusted."""
+    UNMANAGED = "unmanaged"
+    """The WMS has said nothing about it."""
+
+
+ALERTS = frozenset({Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNEXPECTED, Verdict.UNKNOWN})
+"""The verdicts that somebody has to walk to the shelf for."""

@@ -1,0 +1,166 @@
+"""Writes down what was decided: events, states, status and health, as the messages of the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edge_agent.contract.manifest import EMPTY_CLASS
+from edge_agent.contract.messages import (
+    EVENT_TYPE,
+    HEALTH_TYPE,
+    STATE_TYPE,
+    STATUS_TYPE,
+    AgentStatus,
+    CameraHealth,
+    Candidate,
+    Envelope,
+    ExpectedStock,
+    LocationEvent,
+    LocationState,
+    Model,
+    Seen,
+)
+from edge_agent.contract.topics import Topics
+from edge_agent.contract.verdicts import Verdict
+from edge_agent.identifiers import boot_id, clock_synchronised, uuid7
+from edge_agent.records import Classification
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict on a location, with everything it rests on."""
+
+    location: str
+    verdict: Verdict
+    camera: str
+    captured: datetime
+    expected: ExpectedStock | None = None
+    seen: Seen | None = None
+    expected_likelihood: float | None = None
+    reason: str = ""
+
+    def differs_from(self, state: LocationState | None) -> bool:
+        """Whether the WMS has to be told: another verdict, product or expectation than the state that it knows."""
+        if state is None:
+            return True
+        return (self.verdict, _sku(self.seen), _sku(self.expected)) != (
+            state.verdict,
+            _sku(state.seen),
+            _sku(state.expected),
+        )
+
+
+class Writer:
+    """Puts the agent's name, model and boot on its messages."""
+
+    def __init__(self, topics: Topics, model: Model, valid_for_s: float) -> None:
+        """Keep what every message carries."""
+        self._topics = topics
+        self._model = model
+        self._valid_for = timedelta(seconds=valid_for_s)
+        self._boot_id = boot_id()
+
+    def event(
+        self, finding: Finding, previous: LocationState | None, epoch: str, sequence: int, *, historical: bool
+    ) -> tuple[str, bytes]:
+        """Topic and payload of a change of verdict."""
+        data = LocationEvent(
+            epoch=epoch,
+            sequence=sequence,
+            boot_id=self._boot_id,
+            captured=finding.captured,
+            clock_synchronised=clock_synchronised(),
+            location=finding.location,
+            verdict=finding.verdict,
+            previous=previous.verdict if previous else None,
+            expected=finding.expected,
+            seen=finding.seen,
+            expected_likelihood=finding.expected_likelihood,
+            camera=finding.camera,
+            model=self._model,
+            reason=finding.reason,
+            historical=historical,
+        )
+        envelope = Envelope[LocationEvent](
+            id=uuid7(),
+            source=f"/{self._topics.base}",
+            type=EVENT_TYPE,
+            time=finding.captured,
+            subject=finding.location,
+            data=data,
+        )
+        return self._topics.events(finding.location), envelope.encode()
+
+    def state(self, finding: Finding, since: datetime) -> LocationState:
+        """The current verdict at the location of a finding."""
+        return LocationState(
+            location=finding.location,
+            verdict=finding.verdict,
+            since=since,
+            last_verified=finding.captured,
+            valid_until=finding.captured + self._valid_for,
+            expected=finding.expected,
+            seen=finding.seen,
+            camera=finding.camera,
+            model=self._model,
+            reason=finding.reason,
+        )
+
+    def state_message(self, state: LocationState) -> tuple[str, bytes]:
+        """Topic and payload of a state."""
+        envelope = Envelope[LocationState](
+            id=uuid7(),
+            source=f"/{self._topics.base}",
+            type=STATE_TYPE,
+            time=state.last_verified,
+            subject=state.location,
+            data=state,
+        )
+        return self._topics.state(state.location), envelope.encode()
+
+    def status(self, status: AgentStatus, moment: datetime) -> tuple[str, bytes]:
+        """Topic and payload of the agent's status."""
+        envelope = Envelope[AgentStatus](
+            id=uuid7(), source=f"/{self._topics.base}", type=STATUS_TYPE, time=moment, data=status
+        )
+        return self._topics.status, envelope.encode()
+
+    def online(self, locations: int, version: str, moment: datetime) -> tuple[str, bytes]:
+        """The agent is there."""
+        status = AgentStatus(
+            status="online", boot_id=self._boot_id, version=version, model=self._model, locations=locations
+        )
+        return self.status(status, moment)
+
+    def offline(self, reason: str, moment: datetime) -> tuple[str, bytes]:
+        """The agent is gone: said by itself at a clean stop, else by its last will."""
+        return self.status(AgentStatus(status="offline", boot_id=self._boot_id, reason=reason), moment)
+
+    def health(self, health: CameraHealth) -> tuple[str, bytes]:
+        """Topic and payload of a camera's health."""
+        envelope = Envelope[CameraHealth](
+            id=uuid7(),
+            source=f"/{self._topics.base}",
+            type=HEALTH_TYPE,
+            time=health.since,
+            subject=health.camera,
+            data=health,
+        )
+        return self._topics.health(health.camera), envelope.encode()
+
+
+def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
+    """What a classification comes to, with product and category as far as the verdict holds them for sure."""
+    top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
+    if not classification.known:
+        return Seen(sku=None, confidence=classification.confidence, top=top)
+    if classification.sku == EMPTY_CLASS:
+        return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
+    name = classification.name if sku else None
+    confidence = classification.confidence if sku else classification.category_confidence
+    return Seen(sku=sku, name=name, category=category or classification.category, confidence=confidence, top=top)
+
+
+def _sku(part: Seen | ExpectedStock | None) -> str | None:
+    return part.sku if part else None

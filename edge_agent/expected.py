@@ -1,0 +1,105 @@
+"""What the WMS expects, kept on disk, so that a restart without a network still knows it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge_agent.contract.messages import Expected
+from edge_agent.errors import KardusError
+
+MAX_BYTES = 65_536
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS expected (
+    location TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    received_unix_s REAL NOT NULL
+) STRICT
+"""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected at a location, and when the agent came to know it (Unix time, seconds)."""
+
+    expected: Expected
+    received_unix_s: float
+
+    def age_s(self, now_unix_s: float) -> float:
+        """Seconds since it was received; 0 where the clock was set back."""
+        return max(0.0, now_unix_s - self.received_unix_s)
+
+
+class ExpectedStore:
+    """The expected stock of the agent's own locations. Owned by one thread."""
+
+    def __init__(self, path: Path, locations: frozenset[str]) -> None:
+        """Open or make the database, and read what it knows of the locations.
+
+        Raises:
+            KardusError: the database cannot be opened.
+        """
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute(_SCHEMA)
+            rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
+        except sqlite3.Error as error:
+            raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
+        self._locations = locations
+        self._known = {
+            location: Expectation(Expected.model_validate_json(payload), received)
+            for location, payload, received in rows
+            if location in locations
+        }
+        self.refused = 0
+        """How many messages were refused."""
+
+    def get(self, location: str) -> Expectation | None:
+        """What the WMS expects; None where it has said nothing, or has given the location up."""
+        expectation = self._known.get(location)
+        return expectation if expectation and expectation.expected.managed else None
+
+    def apply(self, location: str, payload: bytes) -> str:
+        """Take a message in. The highest revision wins; what is malformed changes nothing.
+
+        Returns what was wrong with it, or an empty text.
+        """
+        if location not in self._locations:
+            return ""
+        if not payload:
+            return ""  # a cleared retained topic says nothing: giving up is said with managed = false
+        if len(payload) > MAX_BYTES:
+            return self._refuse(f"{len(payload)} bytes")
+        try:
+            expected = Expected.model_validate_json(payload)
+        except (ValidationError, RecursionError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
+            return self._refuse(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip())
+        known = self._known.get(location)
+        if known and expected.revision <= known.expected.revision:
+            return ""
+        self._store(location, expected)
+        return ""
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _refuse(self, reason: str) -> str:
+        self.refused += 1
+        return reason
+
+    def _store(self, location: str, expected: Expected) -> None:
+        expectation = Expectation(expected, time.time())
+        self._database.execute(
+            "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
+            (location, expected.revision, expected.model_dump_json(), expectation.received_unix_s),
+        )
+        self._known[location] = expectation

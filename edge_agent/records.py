@@ -1,0 +1,61 @@
+"""The frozen records that the stages hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_agent.preprocess import Pixels
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture from a camera."""
+
+    camera: str
+    number: int
+    """Counts from 1 at every start of the camera."""
+    captured: datetime
+    """UTC."""
+    pixels: Pixels
+    """(height, width, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class SignalLost:
+    """The camera gave no picture that can be trusted."""
+
+    camera: str
+    captured: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class SkuScore:
+    """How likely a product is, between 0 and 1."""
+
+    sku: str
+    likelihood: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What the classifier says of one crop."""
+
+    name: str
+    """The most likely class."""
+    sku: str
+    """The most likely product: the likelihoods of its faces are summed."""
+    category: str
+    """The most likely category."""
+    confidence: float
+    """Likelihood of `sku`, between 0 and 1."""
+    category_confidence: float
+    known: bool
+    """Whether the crop looks like any of the classes at all."""
+    skus: tuple[SkuScore, ...]
+    """Every product with its likelihood, most likely first."""
+
+    def likelihood(self, sku: str) -> float:
+        """The likelihood of a product; 0 for one that the model doesn't know."""
+        return next((score.likelihood for score in self.skus if score.sku == sku), 0.0)

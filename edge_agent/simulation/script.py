@@ -1,0 +1,184 @@
+"""The script of a simulated shelf: what stands where at the start, and what happens when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_agent.errors import DataError
+from edge_agent.simulation.pictures import Stock, generator
+
+
+class Kind(StrEnum):
+    """What can happen in front of the camera."""
+
+    WRONG_VARIANT = "wrong_variant"
+    SWAP = "swap"
+    REMOVE = "remove"
+    UNEXPECTED = "unexpected"
+    UNKNOWN = "unknown"
+    PLACE = "place"
+    WALK_PAST = "walk_past"
+    LIGHT = "light"
+    BUMP = "bump"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event of a script, from the given frame on."""
+
+    frame: int
+    kind: Kind
+    location: str = ""
+    other: str = ""
+    """The second location of a swap."""
+    name: str = ""
+    """The class that is put there (wrong_variant, unexpected, place)."""
+    amount: float = 0.0
+    """Light: gain; bump: pixels; walk_past: frames that it takes to cross the picture."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What stands in a location: a class, an unknown carton, or nothing. `since` is the frame it was put there."""
+
+    name: str | None
+    unknown: bool = False
+    since: int = 0
+
+
+@dataclass(frozen=True)
+class Script:
+    """A shelf over time."""
+
+    seed: int
+    frames: int
+    stock: dict[str, str | None]
+    """The class in each location at the start; None is empty."""
+    expected: dict[str, str | None]
+    """The SKU that the WMS expects in each location; None means that it must be empty."""
+    changes: tuple[Change, ...]
+
+    def contents(self, frame: int) -> dict[str, Content]:
+        """What stands where in a frame."""
+        contents = {location: Content(name) for location, name in self.stock.items()}
+        for change in sorted(self.changes, key=lambda c: c.frame):
+            if change.frame <= frame:
+                _apply(contents, change)
+        return contents
+
+    def truth(self, frame: int, skus: dict[str, str]) -> dict[str, str]:
+        """The right verdict for each location in a frame; `skus` gives the SKU of each class."""
+        contents = self.contents(frame)
+        return {location: _verdict(contents[location], sku, skus) for location, sku in self.expected.items()}
+
+    def active(self, kind: Kind, frame: int) -> list[Change]:
+        """The changes of a kind that have begun by a frame."""
+        return [change for change in self.changes if change.kind == kind and change.frame <= frame]
+
+
+def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, frames: int = 60) -> Script:
+    """A shelf on which every kind of fault happens once or twice, each in a location of its own.
+
+    Needs at least 12 locations. Between the faults someone walks past, the light changes and the camera is nudged.
+    """
+    rng = generator(seed, "script")
+    order = [str(location) for location in rng.permutation(list(locations))]
+    wrong, (left, right), removed, unexpected, unknown, spare = (
+        order[0:2],
+        order[2:4],
+        order[4],
+        order[5],
+        order[6],
+        order[7],
+    )
+    variants = [s for s in stock if any(t.category == s.category and t.sku != s.sku for t in stock)] or list(stock)
+    start: dict[str, str | None] = {location: _pick(rng, stock).name for location in order}
+    start[unexpected] = start[spare] = None
+    for location in wrong:
+        start[location] = _pick(rng, variants).name
+    start[right] = _pick(rng, [s for s in stock if s.sku != _by_name(stock, start[left]).sku]).name
+    times = [int(t) for t in np.linspace(0.2, 0.72, 6) * frames]
+    changes = [
+        Change(times[0], Kind.WRONG_VARIANT, wrong[0], name=_sibling(rng, stock, start[wrong[0]])),
+        Change(times[1], Kind.SWAP, left, other=right),
+        Change(times[2], Kind.REMOVE, removed),
+        Change(times[3], Kind.UNEXPECTED, unexpected, name=_pick(rng, stock).name),
+        Change(times[4], Kind.UNKNOWN, unknown),
+        Change(times[5], Kind.WRONG_VARIANT, wrong[1], name=_sibling(rng, stock, start[wrong[1]])),
+        Change(int(0.3 * frames), Kind.LIGHT, amount=float(rng.uniform(0.72, 0.85))),
+        Change(int(0.45 * frames), Kind.WALK_PAST, amount=9.0),
+        Change(int(0.6 * frames), Kind.BUMP, amount=3.0),
+    ]
+    expected = {location: _by_name(stock, name).sku if name else None for location, name in start.items()}
+    ordered = {location: start[location] for location in locations}
+    return Script(seed, frames, ordered, {loc: expected[loc] for loc in locations}, tuple(changes))
+
+
+def write_script(path: Path, script: Script) -> None:
+    """Write a script as JSON."""
+    path.write_text(json.dumps(asdict(script), indent=1) + "\n", encoding="utf-8")
+
+
+def read_script(path: Path) -> Script:
+    """Read a script.
+
+    Raises:
+        DataError: the file is missing or isn't a script; the message names the key.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        changes = tuple(Change(**{**change, "kind": Kind(change["kind"])}) for change in content["changes"])
+        return Script(content["seed"], content["frames"], content["stock"], content["expected"], changes)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a shelf script ({error}): write one with kardus-agent simulate script") from error
+
+
+def _apply(contents: dict[str, Content], change: Change) -> None:
+    since = change.frame
+    match change.kind:
+        case Kind.SWAP:
+            left, right = contents[change.location], contents[change.other]
+            contents[change.location] = Content(right.name, right.unknown, since)
+            contents[change.other] = Content(left.name, left.unknown, since)
+        case Kind.REMOVE:
+            contents[change.location] = Content(None, since=since)
+        case Kind.UNKNOWN:
+            contents[change.location] = Content(None, unknown=True, since=since)
+        case Kind.WRONG_VARIANT | Kind.UNEXPECTED | Kind.PLACE:
+            contents[change.location] = Content(change.name, since=since)
+        case _:
+            pass  # light, people and bumps change the picture, not the stock
+
+
+def _verdict(content: Content, expected: str | None, skus: dict[str, str]) -> str:
+    if content.unknown:
+        return "unknown"
+    if content.name is None:
+        return "match" if expected is None else "empty"
+    if expected is None:
+        return "unexpected"
+    return "match" if skus[content.name] == expected else "mismatch"
+
+
+def _pick(rng: np.random.Generator, stock: Sequence[Stock]) -> Stock:
+    return stock[int(rng.integers(len(stock)))]
+
+
+def _by_name(stock: Sequence[Stock], name: str | None) -> Stock:
+    return next(s for s in stock if s.name == name)
+
+
+def _sibling(rng: np.random.Generator, stock: Sequence[Stock], name: str | None) -> str:
+    """Another product of the same category, or any other product where the category has only one."""
+    own = _by_name(stock, name)
+    others = [s for s in stock if s.sku != own.sku]
+    return _pick(rng, [s for s in others if s.category == own.category] or others).name

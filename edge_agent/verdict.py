@@ -1,0 +1,99 @@
+"""From what was seen and what is expected to a verdict. Pure functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_agent.config import VerdictSection
+from edge_agent.contract.manifest import EMPTY_CLASS
+from edge_agent.contract.messages import Expected
+from edge_agent.contract.verdicts import Verdict
+from edge_agent.records import Classification
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict on one look, or on several that agree."""
+
+    verdict: Verdict
+    sku: str | None = None
+    """The product that is seen; None when its variant is unsure, nothing is there, or it is unknown."""
+    category: str | None = None
+    reason: str = ""
+
+
+def judge(seen: Classification, expected: Expected | None, rules: VerdictSection) -> Judgement:
+    """Judge one look against what the WMS expects (None: it has said nothing)."""
+    if expected is None or not expected.managed:
+        return Judgement(Verdict.UNMANAGED)
+    if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
+        return _judge_unlearnt(seen, expected.sku, rules)
+    if not seen.known:
+        return Judgement(Verdict.UNKNOWN)
+    if expected.sku is None:
+        return _judge_must_be_empty(seen, rules)
+    return _judge_stock(seen, expected.sku, rules)
+
+
+def decide(
+    looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection
+) -> tuple[Judgement, Classification] | None:
+    """The verdict that enough of the last looks agree on, with the latest look that says so.
+
+    Every look is judged against the present expectation. Returns None while too few looks have been taken; once the
+    window is full and no verdict has enough votes, the verdict is `uncertain`: an old one is never kept alive.
+    """
+    recent = looks[-rules.window :]
+    judgements = [judge(look, expected, rules) for look in recent]
+    votes = Counter(judgements)
+    winner, count = max(votes.items(), key=lambda item: item[1], default=(None, 0))
+    if winner is not None and count >= rules.votes:
+        latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
+        return winner, recent[latest]
+    if len(recent) < rules.window:
+        return None
+    return Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1]
+
+
+def _judge_must_be_empty(seen: Classification, rules: VerdictSection) -> Judgement:
+    empty = seen.likelihood(EMPTY_CLASS)
+    if empty >= rules.match_likelihood:
+        return Judgement(Verdict.MATCH)
+    if empty > rules.mismatch_likelihood:
+        return Judgement(Verdict.UNCERTAIN, reason="it may be empty or not")
+    sku, category = _identity(seen, rules)
+    return Judgement(Verdict.UNEXPECTED, sku, category)
+
+
+def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection) -> Judgement:
+    likelihood = seen.likelihood(expected_sku)
+    if likelihood >= rules.match_likelihood:
+        return Judgement(Verdict.MATCH, expected_sku)
+    if _is_empty(seen, rules):
+        return Judgement(Verdict.EMPTY)
+    if likelihood > rules.mismatch_likelihood:
+        return Judgement(Verdict.UNCERTAIN, reason="it may be the expected product or not")
+    sku, category = _identity(seen, rules)
+    if sku is None and category is None:
+        return Judgement(Verdict.UNCERTAIN, reason="neither product nor category is sure")
+    return Judgement(Verdict.MISMATCH, sku, category)
+
+
+def _judge_unlearnt(seen: Classification, expected_sku: str, rules: VerdictSection) -> Judgement:
+    """The model has never seen the expected product: nothing but emptiness can be said with certainty."""
+    if seen.known and _is_empty(seen, rules):
+        return Judgement(Verdict.EMPTY)
+    return Judgement(Verdict.UNCERTAIN, reason=f"the model doesn't know the expected product {expected_sku}")
+
+
+def _is_empty(seen: Classification, rules: VerdictSection) -> bool:
+    return seen.sku == EMPTY_CLASS and seen.confidence >= rules.min_confidence
+
+
+def _identity(seen: Classification, rules: VerdictSection) -> tuple[str | None, str | None]:
+    """Product and category as far as they are sure: the variant may be unsure while the category is certain."""
+    sku = seen.sku if seen.confidence >= rules.min_confidence else None
+    category = seen.category if seen.category_confidence >= rules.min_confidence else None
+    return sku, category

@@ -1,0 +1,68 @@
+"""Ed25519 keys that sign bundles: NAME.key (private, PEM, mode 0600) and NAME.pub (one line of text)."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent.bundle import public_key_text
+from edge_agent.contract.manifest import Signature
+from edge_agent.errors import UsageError
+
+
+def make_key(folder: Path, name: str) -> tuple[Path, str]:
+    """Make a key pair; the private file is readable by its owner only.
+
+    Returns the private key's path and the public key's text.
+
+    Raises:
+        UsageError: a key of that name is there already.
+    """
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    if private.exists() or public.exists():
+        raise UsageError(f"{private}: a key of that name is there already: choose another name")
+    folder.mkdir(parents=True, exist_ok=True)
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+    text = public_key_text(key.public_key())
+    public.write_text(text + "\n")
+    return private, text
+
+
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """Read a private key.
+
+    Raises:
+        UsageError: the file is missing or isn't an Ed25519 private key.
+    """
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise UsageError(f"--sign {path}: cannot be read ({error.strerror}): make a key with kardus-export keys make") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"--sign {path}: not a private key: make one with kardus-export keys make") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(f"--sign {path}: not an Ed25519 key: make one with kardus-export keys make")
+    return key
+
+
+def list_keys(folder: Path) -> list[tuple[str, str, bool]]:
+    """Name, public key, and whether the private key is there, for each key in the folder."""
+    return [
+        (public.stem, public.read_text().strip(), public.with_suffix(".key").exists())
+        for public in sorted(folder.glob("*.pub"))
+    ]
+
+
+def sign(manifest_bytes: bytes, key: Ed25519PrivateKey) -> Signature:
+    """Sign the manifest, which carries the hash of every other member."""
+    signature = base64.b64encode(key.sign(manifest_bytes)).decode()
+    return Signature(key=public_key_text(key.public_key()), signature=signature)

@@ -1,0 +1,61 @@
+"""Writes a bundle: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image
+
+from edge_agent.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES
+from edge_agent.contract.manifest import GoldenSample, Manifest, Member
+from edge_agent.preprocess import Pixels
+from export.keys import sign
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can carry
+
+
+def members_of(model: bytes, golden: Sequence[GoldenSample], crops: Sequence[Pixels]) -> dict[str, bytes]:
+    """The members that the manifest lists: the model, the golden crops as PNG, and what is expected of them."""
+    pictures = {sample.file: _png(crop) for sample, crop in zip(golden, crops, strict=True)}
+    return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **pictures}
+
+
+def list_members(members: dict[str, bytes]) -> dict[str, Member]:
+    """SHA-256 and size of each."""
+    return {
+        name: Member(sha256=hashlib.sha256(data).hexdigest(), size=len(data)) for name, data in sorted(members.items())
+    }
+
+
+def write_bundle(
+    path: Path, manifest: Manifest, members: dict[str, bytes], keys: Sequence[Ed25519PrivateKey]
+) -> None:
+    """Sign the manifest with every key and write the bundle, whole or not at all."""
+    manifest_bytes = _json(manifest.model_dump(mode="json"))
+    signatures = _json([sign(manifest_bytes, key).model_dump() for key in keys])
+    everything = {MANIFEST: manifest_bytes, SIGNATURES: signatures, **dict(sorted(members.items()))}
+    part = path.with_name(path.name + ".part")
+    with zipfile.ZipFile(part, "w") as archive:
+        for name, data in everything.items():
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data)
+    os.replace(part, path)
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _png(crop: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(crop).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

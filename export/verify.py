@@ -1,0 +1,67 @@
+"""Checks everything about a bundle that can be checked without torch."""
+
+from __future__ import annotations
+
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.bundle import Bundle, read_bundle, require_trust
+from edge_agent.classifier import Classifier
+from edge_agent.errors import BundleError
+
+BATCH_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked, and what was found."""
+
+    what: str
+    found: str
+
+
+def verify(path: Path, trusted: tuple[str, ...] = ()) -> list[Check]:
+    """Structure, hashes, signatures, golden samples, batch 1 equals batch N, two runs equal.
+
+    With `trusted` keys, one of them must have signed the bundle.
+
+    Raises:
+        BundleError: something is wrong; the message says what.
+    """
+    bundle = read_bundle(path)
+    checks = [
+        Check("structure and hashes", f"{len(bundle.manifest.members)} members, schema {bundle.manifest.schema_version}"),
+        Check("signatures", ", ".join(bundle.signed_by) or "none: the agent refuses it unless allow_unsigned = true"),
+    ]
+    if trusted:
+        require_trust(bundle, trusted)
+        checks.append(Check("trust", "signed by a key that you trust"))
+    classifier = Classifier(bundle)
+    difference = classifier.check_golden(bundle)
+    covered = {sample.label for sample in bundle.golden}
+    uncovered = [info.name for info in bundle.manifest.classes if info.name not in covered]
+    if uncovered:
+        raise BundleError(f"{path}: no golden sample of class '{uncovered[0]}': build the bundle again")
+    checks.append(Check("golden samples", f"{len(bundle.golden)}, covering every class, difference {difference:.1e}"))
+    checks.append(Check("batches", _check_batches(path, classifier, bundle)))
+    return checks
+
+
+def _check_batches(path: Path, classifier: Classifier, bundle: Bundle) -> str:
+    rng = np.random.default_rng(0)
+    size = bundle.manifest.input.size
+    crops = rng.integers(0, 256, (5, size, size, 3), dtype=np.uint8)
+    together = classifier.run(crops).logits
+    single = np.concatenate([classifier.run(crops[i : i + 1]).logits for i in range(len(crops))])
+    again = classifier.run(crops).logits
+    difference = float(np.abs(together - single).max())
+    if difference > BATCH_TOLERANCE:
+        raise BundleError(f"{path}: a batch of 1 and of {len(crops)} differ by {difference:.1e}: build the bundle again")
+    if not np.array_equal(together, again):
+        raise BundleError(f"{path}: two runs on the same crops differ: build the bundle again")
+    return f"1 and {len(crops)} agree to {difference:.1e}; two runs are equal"
+
+

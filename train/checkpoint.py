@@ -1,0 +1,115 @@
+"""What a run leaves behind, and how it is read again.
+
+A run is a folder: `model.ckpt` (weights and everything needed to use them), `metrics.json`, `curves.png`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
+from edge_agent.errors import DataError
+from train.config import TrainConfig
+from train.networks.carton import CartonNet
+
+CHECKPOINT = "model.ckpt"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model with its configuration, classes, calibration and origin."""
+
+    config: TrainConfig
+    classes: tuple[ClassInfo, ...]
+    calibration: Calibration
+    metrics: tuple[Metric, ...]
+    data_source: str
+    """The data set's path when it was trained on."""
+    data_sha256: str
+    photos: int
+    versions: dict[str, str]
+    weights: dict[str, torch.Tensor]
+
+    def model(self) -> CartonNet:
+        """The network with the trained weights, in evaluation mode."""
+        network = build_network(self.config, len(self.classes))
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+
+def build_network(config: TrainConfig, classes: int) -> CartonNet:
+    """The network that a configuration describes, with random weights."""
+    return CartonNet(
+        config.arch, classes, rmcsam=config.rmcsam, pooling=config.pooling, dropout=config.dropout
+    )
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint to a temporary name, then rename: a reader sees the old one or the new one."""
+    content = {
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump(),
+        "classes": [info.model_dump() for info in checkpoint.classes],
+        "calibration": checkpoint.calibration.model_dump(),
+        "metrics": [metric.model_dump() for metric in checkpoint.metrics],
+        "data_source": checkpoint.data_source,
+        "data_sha256": checkpoint.data_sha256,
+        "photos": checkpoint.photos,
+        "versions": checkpoint.versions,
+        "weights": checkpoint.weights,
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_whole(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a run folder or a checkpoint file.
+
+    Raises:
+        DataError: there is none, or it is not a Kardus checkpoint.
+    """
+    file = path / CHECKPOINT if path.is_dir() else path
+    if not file.is_file():
+        raise DataError(f"{file}: no checkpoint there: name a run's folder (kardus-train fit ... --out RUN)")
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        return _from_content(content)
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValidationError, pickle.UnpicklingError) as error:
+        raise DataError(f"{file}: not a Kardus checkpoint, or damaged: train again, or restore it") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs, whole or not at all."""
+    write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _from_content(content: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(
+        config=TrainConfig.model_validate(content["config"]),
+        classes=tuple(ClassInfo.model_validate(info) for info in content["classes"]),
+        calibration=Calibration.model_validate(content["calibration"]),
+        metrics=tuple(Metric.model_validate(metric) for metric in content["metrics"]),
+        data_source=content["data_source"],
+        data_sha256=content["data_sha256"],
+        photos=content["photos"],
+        versions=content["versions"],
+        weights=content["weights"],
+    )

@@ -1,0 +1,32 @@
+"""Curves of loss and accuracy over the epochs, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+from train.loop import Epoch
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402 - the backend must be chosen first
+
+
+def draw_curves(history: Sequence[Epoch], path: Path) -> None:
+    """Write a PNG with loss and accuracy of training and validation."""
+    epochs = [epoch.epoch for epoch in history]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    left.plot(epochs, [epoch.train_loss for epoch in history], label="training")
+    left.plot(epochs, [epoch.val_loss for epoch in history], label="held out")
+    left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy")
+    right.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training (augmented)")
+    right.plot(epochs, [100 * epoch.val_accuracy for epoch in history], label="held out")
+    right.set(title="Accuracy", xlabel="epoch", ylabel="%", ylim=(0, 101))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    part = path.with_name(path.name + ".part")
+    figure.savefig(part, format="png", dpi=110)
+    plt.close(figure)
+    part.replace(path)

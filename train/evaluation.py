@@ -1,0 +1,142 @@
+"""Measures a model on labelled photos: accuracy by class, SKU and category, calibration, rejection."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.classifier import interpret
+from edge_agent.contract.manifest import ClassInfo, Metric
+from edge_agent.errors import DataError
+from edge_agent.records import Classification
+from train.checkpoint import write_whole
+from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data
+from train.metrics import auroc, calibration_error, share
+from train.photos import load_crops
+from train.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model said of one photo."""
+
+    sample: Sample
+    answer: Classification
+    score: float
+    """The rejection score: the largest logit."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """How well unknown things are told from known ones."""
+
+    auroc: float
+    rejected: Metric
+    """Unknown photos that the model's threshold rejects."""
+    false_alarms: Metric
+    """Known photos that it rejects."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All the figures of one evaluation."""
+
+    overall: dict[str, Metric]
+    """By `class`, `sku` and `category`: the share of photos that are right at that level."""
+    by_class: tuple[Metric, ...]
+    by_sku: tuple[Metric, ...]
+    by_category: tuple[Metric, ...]
+    calibration_error: float
+    calibrated_on_these: bool
+    """The temperature was fitted on these very photos, so the calibration error flatters."""
+    left_out: dict[str, int]
+    """Classes that the model doesn't know, with how many photos of them were left out of every figure."""
+    predictions: tuple[Prediction, ...]
+
+
+def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
+    """Measure the model on one split of a data set ("all": on every photo).
+
+    Raises:
+        DataError: no photo is of a class that the model knows, or a photo is unreadable.
+    """
+    chosen = data.select(split)
+    known = {info.name: info for info in model.classes}
+    left_out = Counter(sample.name for sample in chosen.samples if sample.name not in known)
+    samples = tuple(sample for sample in chosen.samples if sample.name in known)
+    if not samples:
+        raise DataError(f"{data.source}: no photo is of a class that the model knows ({', '.join(sorted(left_out))})")
+    predictions = _predict(model, replace(chosen, samples=samples))
+    truth = [known[p.sample.name] for p in predictions]
+    right = {
+        "class": [p.answer.name == t.name for p, t in zip(predictions, truth, strict=True)],
+        "sku": [p.answer.sku == t.sku for p, t in zip(predictions, truth, strict=True)],
+        "category": [p.answer.category == t.category for p, t in zip(predictions, truth, strict=True)],
+    }
+    confidence = np.array([p.answer.confidence for p in predictions])
+    return Evaluation(
+        overall={level: share(level, sum(hits), len(hits)) for level, hits in right.items()},
+        by_class=_grouped(truth, right["class"], "name"),
+        by_sku=_grouped(truth, right["sku"], "sku"),
+        by_category=_grouped(truth, right["category"], "category"),
+        calibration_error=calibration_error(confidence, np.array(right["sku"])),
+        calibrated_on_these=model.calibration.fitted_on == f"{data.sha256()}:{split}",
+        left_out=dict(sorted(left_out.items())),
+        predictions=predictions,
+    )
+
+
+def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rejection:
+    """Compare the scores of known photos with those of photos of other things.
+
+    `unknown` is a data set, or a plain folder of photos without labels.
+    """
+    predictions = _predict(model, _unlabelled(unknown))
+    known_scores = np.array([p.score for p in known.predictions])
+    unknown_scores = np.array([p.score for p in predictions])
+    threshold = model.calibration.rejection_threshold
+    return Rejection(
+        auroc(known_scores, unknown_scores),
+        share("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
+        share("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
+    )
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Write a table of path, name, predicted, confidence, score."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("path", "name", "predicted", "confidence", "score"))
+    for p in predictions:
+        writer.writerow((p.sample.path, p.sample.name, p.answer.name, f"{p.answer.confidence:.6f}", f"{p.score:.6f}"))
+    write_whole(path, text.getvalue().encode())
+
+
+def _predict(model: Predictor, data: DataSet) -> tuple[Prediction, ...]:
+    logits = model.logits(load_crops(data, model.size_px, "Reading photos"))
+    answers = interpret(logits, model.classes, model.calibration)
+    return tuple(
+        Prediction(sample, answer, float(score))
+        for sample, answer, score in zip(data.samples, answers, logits.max(axis=1), strict=True)
+    )
+
+
+def _grouped(truth: list[ClassInfo], hits: list[bool], key: str) -> tuple[Metric, ...]:
+    groups: defaultdict[str, list[bool]] = defaultdict(list)
+    for info, hit in zip(truth, hits, strict=True):
+        groups[getattr(info, key)].append(hit)
+    return tuple(share(name, sum(group), len(group)) for name, group in sorted(groups.items()))
+
+
+def _unlabelled(source: Path) -> DataSet:
+    plain = source.is_dir() and not (source / "labels.csv").exists()
+    photos = sorted(p for p in source.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if plain else []
+    if photos:
+        return DataSet(source, tuple(Sample(photo, "unknown") for photo in photos), ())
+    return read_data(source)

@@ -1,0 +1,132 @@
+"""One training run, from a data set to a run folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edge_agent.contract.manifest import Calibration, Metric
+from edge_agent.errors import UsageError
+from train.checkpoint import CHECKPOINT, Checkpoint, build_network, save_checkpoint, write_json
+from train.config import TrainConfig
+from train.curves import draw_curves
+from train.data import DataSet, check_trainable, read_data, with_split
+from train.loop import CACHE_MARGIN, Epoch, Photos, predict, train
+from train.metrics import fit_temperature, share
+from train.photos import label_indices, load_crops
+
+FALSE_ALARM_RATE = 0.005
+"""The share of known cartons that the rejection threshold may cost."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is ready to train on: its two splits in memory."""
+
+    data: DataSet
+    train: Photos
+    val: Photos
+
+
+def fit(source: Path, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> Checkpoint:
+    """Train on a data set and write the run folder `out`, which must not hold a run yet.
+
+    Raises:
+        DataError: the data set cannot be trained on.
+        UsageError: `out` holds a run already.
+    """
+    if (out / CHECKPOINT).exists():
+        raise UsageError(f"--out {out}: holds a run already: name a new folder")
+    prepared = prepare(source, config)
+    torch.manual_seed(config.seed)
+    history: list[Epoch] = []
+
+    def remember(epoch: Epoch) -> None:
+        history.append(epoch)
+        on_epoch(epoch)
+
+    model = train(build_network(config, len(prepared.data.classes)), prepared.train, prepared.val, config, remember)
+    checkpoint = _checkpoint(prepared, config, model.state_dict(), predict(model, prepared.val.pixels).numpy())
+    out.mkdir(parents=True, exist_ok=True)
+    draw_curves(history, out / "curves.png")
+    write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared))
+    save_checkpoint(out / CHECKPOINT, checkpoint)
+    return checkpoint
+
+
+def prepare(source: Path, config: TrainConfig) -> Prepared:
+    """Read the data set, split it where it marks no split, and load its photos."""
+    data = with_split(read_data(source), config.val_fraction, config.seed)
+    training = data.select("train")
+    check_trainable(training)
+    trained = {sample.name for sample in training.samples}
+    data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
+    names = [info.name for info in data.classes]
+    held = replace(data, samples=tuple(s for s in data.samples if s.split == "val" and s.name in trained))
+    cached_px = round(config.size * CACHE_MARGIN)
+    return Prepared(
+        data,
+        Photos(load_crops(training, cached_px, "Reading photos"), label_indices(training, names)),
+        Photos(load_crops(held, config.size, "Reading held-out photos"), label_indices(held, names)),
+    )
+
+
+def _checkpoint(
+    prepared: Prepared, config: TrainConfig, weights: dict[str, torch.Tensor], val_logits: np.ndarray
+) -> Checkpoint:
+    labels = prepared.val.labels
+    sha256 = prepared.data.sha256()
+    return Checkpoint(
+        config=config,
+        classes=prepared.data.classes,
+        calibration=calibrate(val_logits, labels, f"{sha256}:val"),
+        metrics=(accuracy(val_logits, labels),),
+        data_source=str(prepared.data.source.resolve()),
+        data_sha256=sha256,
+        photos=len(prepared.train.labels),
+        versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
+        weights={key: value.cpu().contiguous() for key, value in weights.items()},
+    )
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray, fitted_on: str) -> Calibration:
+    """Temperature and rejection threshold from held-out logits (n, classes) and labels (n,).
+
+    The threshold is the score that FALSE_ALARM_RATE of the held-out cartons fall below; with few photos, the lowest
+    score less a quarter of the spread, since a quantile of few says little.
+    """
+    if not len(labels):
+        return Calibration()
+    scores = logits.max(axis=1)
+    lowest, spread = float(scores.min()), float(scores.std())
+    enough = len(scores) * FALSE_ALARM_RATE >= 2  # noqa: PLR2004
+    threshold = float(np.quantile(scores, FALSE_ALARM_RATE)) if enough else lowest - 0.25 * spread
+    return Calibration(
+        temperature=fit_temperature(logits.astype(np.float64), labels),
+        rejection_threshold=threshold,
+        false_alarm_rate=float((scores < threshold).mean()),
+        n=len(labels),
+        fitted_on=fitted_on,
+    )
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> Metric:
+    """Share of held-out photos whose class is right."""
+    return share("class", int((logits.argmax(axis=1) == labels).sum()), len(labels))
+
+
+def _metrics_file(checkpoint: Checkpoint, history: list[Epoch], prepared: Prepared) -> dict[str, object]:
+    return {
+        "config": checkpoint.config.model_dump(),
+        "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},
+        "photos": {"train": len(prepared.train.labels), "val": len(prepared.val.labels)},
+        "val": [metric.model_dump() for metric in checkpoint.metrics],
+        "calibration": checkpoint.calibration.model_dump(),
+        "versions": checkpoint.versions,
+        "epochs": [vars(epoch) for epoch in history],
+    }

@@ -1,0 +1,99 @@
+"""One way to ask a trained model, whether it is a run, a checkpoint or a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.bundle import read_bundle
+from edge_agent.classifier import Classifier
+from edge_agent.contract.manifest import Calibration, ClassInfo
+from edge_agent.errors import UsageError
+from edge_agent.preprocess import Pixels
+from train.checkpoint import load_checkpoint
+from train.loop import predict
+from train.networks.carton import CartonNet
+
+BATCH = 64
+
+
+class Predictor(Protocol):
+    """A trained model that can be evaluated."""
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of its crops."""
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """Its classes, in the order of the logits."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """Temperature and rejection threshold."""
+
+    def logits(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
+
+
+@dataclass(frozen=True)
+class TorchPredictor:
+    """A checkpoint, run by torch."""
+
+    model: CartonNet
+    size_px: int
+    classes: tuple[ClassInfo, ...]
+    calibration: Calibration
+
+    def logits(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
+        return predict(self.model, crops, BATCH).numpy()
+
+
+@dataclass(frozen=True)
+class BundlePredictor:
+    """A bundle, run by the agent's own classifier."""
+
+    classifier: Classifier
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of its crops."""
+        return self.classifier.size_px
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """Its classes, in the order of the logits."""
+        return self.classifier.manifest.classes
+
+    @property
+    def calibration(self) -> Calibration:
+        """Temperature and rejection threshold."""
+        return self.classifier.manifest.calibration
+
+    def logits(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
+        parts = [self.classifier.run(crops[i : i + BATCH]).logits for i in range(0, len(crops), BATCH)]
+        return np.concatenate(parts)
+
+
+def open_predictor(path: Path) -> Predictor:
+    """Open a run folder, a checkpoint or a bundle.
+
+    Raises:
+        UsageError: there is nothing at the path.
+        DataError: it is not a checkpoint.
+        BundleError: it is a bundle that cannot be read.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such model: name a run's folder, a checkpoint or a .bundle file")
+    if path.suffix == ".bundle":
+        return BundlePredictor(Classifier(read_bundle(path)))
+    checkpoint = load_checkpoint(path)
+    return TorchPredictor(
+        checkpoint.model(), checkpoint.config.size, checkpoint.classes, checkpoint.calibration
+    )
