@@ -23,13 +23,13 @@ check: .venv/installed  ## Formatting, lint, types and import rules
 	$(DEV)/lint-imports
 
 pipeline: .venv/installed  ## Draw photos, train, export, verify and run the agent, with an honest table at the end
-	$(DEV)/python -m tests.pipeline $(ARGS)
+	$(DEV)/python -m tests.scripts.pipeline $(ARGS)
 
 demo-model: .venv/installed  ## Make the demo's bundle again (recorded in docs/results.md)
-	$(DEV)/python -m tests.demo_model $(ARGS)
+	$(DEV)/python -m tests.scripts.demo_model $(ARGS)
 
 real-photos: .venv/installed  ## The same line on real photos: make real-photos DATA=path/to/cartons
-	$(DEV)/python -m tests.real_photos $(DATA) $(ARGS)
+	$(DEV)/python -m tests.scripts.real_photos $(DATA) $(ARGS)
 
 .venv-agent/installed: pyproject.toml constraints.txt deploy/environment.sh
 	sh deploy/environment.sh .venv-agent agent

@@ -156,12 +156,14 @@ def _check_entries(source: str, entries: list[zipfile.ZipInfo]) -> None:
 def _check_hashes(source: str, manifest: Manifest, members: dict[str, bytes]) -> None:
     listed = set(manifest.members) | {MANIFEST, SIGNATURES}
     if listed != set(members):
-        odd = sorted(listed ^ set(members))[0]
+        odd = min(listed ^ set(members))
         raise BundleError(f"{source}: member '{odd}' and the manifest's list disagree: altered; get the bundle again")
     for name, member in manifest.members.items():
         data = members[name]
         if len(data) != member.size or hashlib.sha256(data).hexdigest() != member.sha256:
-            raise BundleError(f"{source}: {name} is not what the manifest says (SHA-256): altered; get the bundle again")
+            raise BundleError(
+                f"{source}: {name} is not what the manifest says (SHA-256): altered; get the bundle again"
+            )
 
 
 def _validated(source: str, member: str, data: bytes, adapter: TypeAdapter[Any]) -> Any:

@@ -1,11 +1,11 @@
 """Errors meant for the user: one line that names the file, key or value, and the remedy.
 
-    KardusError                 exit code 1: the work failed
-    ├── DataError               a photo, data set or table cannot be used
-    ├── BundleError             a bundle cannot be read, or must not be trusted
-    ├── BrokerError             the MQTT broker cannot be reached, or refused us
-    └── UsageError              exit code 2: wrong use (configuration, option, argument)
-        └── ConfigError         a key of the agent's configuration file is wrong
+KardusError                 exit code 1: the work failed
+├── DataError               a photo, data set or table cannot be used
+├── BundleError             a bundle cannot be read, or must not be trusted
+├── BrokerError             the MQTT broker cannot be reached, or refused us
+└── UsageError              exit code 2: wrong use (configuration, option, argument)
+    └── ConfigError         a key of the agent's configuration file is wrong
 """
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -25,6 +24,7 @@ from edge_agent.errors import ConfigError
 MAX_IN_FLIGHT = 20
 MAX_BACKOFF_S = 8.0
 CONNECT_TIMEOUT_S = 5.0
+FAREWELL_S = 2.0
 SUBSCRIBE_PORTION = 500
 _UNSUPPORTED_VERSION = 132
 log = logging.getLogger("kardus.mqtt")
@@ -101,8 +101,11 @@ class MqttSession:
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def stop(self) -> None:
-        """Disconnect cleanly. May be called twice."""
+    def stop(self, farewell: tuple[str, bytes] | None = None) -> None:
+        """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""
+        if farewell and self.connected and not self._stopping.is_set():
+            topic, payload = farewell
+            self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(FAREWELL_S)
         self._stopping.set()
         self._lost.set()
         if self._thread.is_alive():
@@ -122,6 +125,8 @@ class MqttSession:
             if self._stopping.is_set():
                 break
             self._client.loop_stop()
+            if self._client.protocol != self._version:
+                self._client = self._new_client()
             self._stopping.wait(random.uniform(0, min(MAX_BACKOFF_S, 0.25 * 2 ** min(attempt, 10))))
         self._client.disconnect()
         self._client.loop_stop()
@@ -194,7 +199,7 @@ class MqttSession:
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         if self._handlers:
-            self._handlers.on_message(message.topic, message.payload)
+            self._handlers.on_message(message.topic, bytes(message.payload))
 
     def _on_publish(
         self, _client: paho.Client, _userdata: Any, mid: int, reason: ReasonCode, _properties: Properties | None
@@ -209,4 +214,6 @@ def _read_password(settings: MqttSection) -> str | None:
     try:
         return settings.password_file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(f"mqtt.password_file = {settings.password_file}: cannot be read ({error.strerror})") from error
+        raise ConfigError(
+            f"mqtt.password_file = {settings.password_file}: cannot be read ({error.strerror})"
+        ) from error

@@ -19,18 +19,18 @@ from typing import Any, TypeVar
 from edge_agent.errors import KardusError
 
 SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE messages (
+_SCHEMA = (
+    """CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
+    """CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL CHECK (kind IN ('event', 'state')),
     topic TEXT NOT NULL,
     payload BLOB NOT NULL,
     retain INTEGER NOT NULL
-) STRICT;
-CREATE INDEX messages_by_topic ON messages (topic) WHERE kind = 'state';
-CREATE TABLE states (location TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT;
-"""
+) STRICT""",
+    """CREATE INDEX messages_by_topic ON messages (topic) WHERE kind = 'state'""",
+    """CREATE TABLE states (location TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT""",
+)
 Result = TypeVar("Result")
 
 
@@ -96,13 +96,12 @@ class Outbox:
         self._call(write)
         self.last_sequence = last_sequence
 
-    def pending(self, after: int, limit: int) -> list[Stored]:
-        """The oldest messages with a number above `after`, in order."""
+    def pending(self, limit: int) -> list[Stored]:
+        """The oldest messages, in order."""
 
         def read(database: sqlite3.Connection) -> list[Stored]:
             rows = database.execute(
-                "SELECT id, kind, topic, payload, retain FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-                (after, limit),
+                "SELECT id, kind, topic, payload, retain FROM messages ORDER BY id LIMIT ?", (limit,)
             )
             return [Stored(row[0], Message(row[1], row[2], row[3], bool(row[4]))) for row in rows]
 
@@ -136,7 +135,9 @@ class Outbox:
         try:
             return future.result()
         except sqlite3.Error as error:
-            raise KardusError(f"{self._path}: the outbox failed ({error}): check the disk's space and rights") from error
+            raise KardusError(
+                f"{self._path}: the outbox failed ({error}): check the disk's space and rights"
+            ) from error
 
     def _own(self, opened: Future[dict[str, str]]) -> None:
         """The owning thread: the only one that touches the connection."""
@@ -174,5 +175,11 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _create(database: sqlite3.Connection) -> None:
     """Tables, a new epoch and the schema's version, in one transaction."""
-    rows = f"INSERT INTO meta VALUES ('epoch', '{uuid.uuid4()}'), ('sequence', '0');"
-    database.executescript(f"BEGIN; {_SCHEMA} {rows} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    database.isolation_level = None
+    database.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA:
+        database.execute(statement)
+    database.execute("INSERT INTO meta VALUES ('epoch', ?), ('sequence', '0')", (str(uuid.uuid4()),))
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    database.execute("COMMIT")
+    database.isolation_level = "DEFERRED"

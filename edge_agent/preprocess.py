@@ -1,4 +1,4 @@
-"""From a picture and four corners to the classifier's input: the one implementation, for training, export and camera."""
+"""From a picture and four corners to the classifier's input: one implementation for training, export and camera."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
     inside = (corners - [left, top]) / [factor_x, factor_y]
     matrix = homography(rectangle(0, 0, size_px, size_px), inside).reshape(9)[:8]
     coefficients = tuple(float(value) for value in matrix)
-    warped = reduced.transform(
-        (size_px, size_px), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC
-    )
+    warped = reduced.transform((size_px, size_px), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
     return np.asarray(warped)
 
 

@@ -31,6 +31,14 @@ class SignalLost:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """The camera's source has come to its end: a folder, a video, a script."""
+
+    camera: str
+    captured: datetime
+
+
+@dataclass(frozen=True)
 class SkuScore:
     """How likely a product is, between 0 and 1."""
 

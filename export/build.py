@@ -90,7 +90,7 @@ def _examples(checkpoint: Checkpoint, data: Path | None) -> _Examples:
     covering = {sample.name: sample for sample in reversed(ranked)}
     missing = known - set(covering)
     if missing:
-        raise DataError(f"{source}: no photo of class '{sorted(missing)[0]}': every class needs a golden sample")
+        raise DataError(f"{source}: no photo of class '{min(missing)}': every class needs a golden sample")
     chosen = [*covering.values(), *(s for s in ranked if s not in covering.values())][:PARITY_CROPS]
     data_set: DataSet = replace(labelled, samples=tuple(chosen))
     crops = load_crops(data_set, checkpoint.config.size, "Reading photos")
@@ -172,9 +172,7 @@ def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         classes=checkpoint.classes,
         calibration=checkpoint.calibration,
         metrics=checkpoint.metrics,
-        parity=Parity(
-            n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1
-        ),
+        parity=Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1),
         golden_tolerance=GOLDEN_TOLERANCE,
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),

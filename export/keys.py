@@ -27,9 +27,7 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
         raise UsageError(f"{private}: a key of that name is there already: choose another name")
     folder.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
     text = public_key_text(key.public_key())
@@ -46,7 +44,9 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise UsageError(f"--sign {path}: cannot be read ({error.strerror}): make a key with kardus-export keys make") from error
+        raise UsageError(
+            f"--sign {path}: cannot be read ({error.strerror}): make a key with kardus-export keys make"
+        ) from error
     except (ValueError, TypeError) as error:
         raise UsageError(f"--sign {path}: not a private key: make one with kardus-export keys make") from error
     if not isinstance(key, Ed25519PrivateKey):

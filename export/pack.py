@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +33,7 @@ def list_members(members: dict[str, bytes]) -> dict[str, Member]:
     }
 
 
-def write_bundle(
-    path: Path, manifest: Manifest, members: dict[str, bytes], keys: Sequence[Ed25519PrivateKey]
-) -> None:
+def write_bundle(path: Path, manifest: Manifest, members: dict[str, bytes], keys: Sequence[Ed25519PrivateKey]) -> None:
     """Sign the manifest with every key and write the bundle, whole or not at all."""
     manifest_bytes = _json(manifest.model_dump(mode="json"))
     signatures = _json([sign(manifest_bytes, key).model_dump() for key in keys])
@@ -48,7 +45,7 @@ def write_bundle(
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _json(content: object) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,9 @@ def verify(path: Path, trusted: tuple[str, ...] = ()) -> list[Check]:
     """
     bundle = read_bundle(path)
     checks = [
-        Check("structure and hashes", f"{len(bundle.manifest.members)} members, schema {bundle.manifest.schema_version}"),
+        Check(
+            "structure and hashes", f"{len(bundle.manifest.members)} members, schema {bundle.manifest.schema_version}"
+        ),
         Check("signatures", ", ".join(bundle.signed_by) or "none: the agent refuses it unless allow_unsigned = true"),
     ]
     if trusted:
@@ -59,9 +60,9 @@ def _check_batches(path: Path, classifier: Classifier, bundle: Bundle) -> str:
     again = classifier.run(crops).logits
     difference = float(np.abs(together - single).max())
     if difference > BATCH_TOLERANCE:
-        raise BundleError(f"{path}: a batch of 1 and of {len(crops)} differ by {difference:.1e}: build the bundle again")
+        raise BundleError(
+            f"{path}: a batch of 1 and of {len(crops)} differ by {difference:.1e}: build the bundle again"
+        )
     if not np.array_equal(together, again):
         raise BundleError(f"{path}: two runs on the same crops differ: build the bundle again")
     return f"1 and {len(crops)} agree to {difference:.1e}; two runs are equal"
-
-

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +48,7 @@ class Checkpoint:
 
 def build_network(config: TrainConfig, classes: int) -> CartonNet:
     """The network that a configuration describes, with random weights."""
-    return CartonNet(
-        config.arch, classes, rmcsam=config.rmcsam, pooling=config.pooling, dropout=config.dropout
-    )
+    return CartonNet(config.arch, classes, rmcsam=config.rmcsam, pooling=config.pooling, dropout=config.dropout)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -93,7 +90,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that no reader ever sees half of it."""
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:

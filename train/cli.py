@@ -45,7 +45,9 @@ def fit_command(
     lr: Annotated[float, typer.Option(help="Highest learning rate (AdamW, one cycle).")] = _DEFAULTS.lr,
     weight_decay: Annotated[float, typer.Option(help="Weight decay (AdamW).")] = _DEFAULTS.weight_decay,
     label_smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = _DEFAULTS.label_smoothing,
-    cutmix: Annotated[float, typer.Option(help="How often a batch is mixed with boxes of other photos.")] = _DEFAULTS.cutmix,
+    cutmix: Annotated[
+        float, typer.Option(help="How often a batch is mixed with boxes of other photos.")
+    ] = _DEFAULTS.cutmix,
     outliers: Annotated[
         float, typer.Option(help="Share of each batch repeated in false colours, to be doubted.")
     ] = _DEFAULTS.outliers,
@@ -89,7 +91,9 @@ def evaluate_command(
     unknown: Annotated[
         Path | None, typer.Option(help="Photos of things that are none of the classes: how many are rejected?")
     ] = None,
-    predictions: Annotated[Path | None, typer.Option(help="Write path, name, predicted, confidence, score here.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write path, name, predicted, confidence, score here.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy by class, SKU and category with 95 % intervals, calibration, rejection."""

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from train.loop import Epoch
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - the backend must be chosen first
+from matplotlib import pyplot as plt
 
 
 def draw_curves(history: Sequence[Epoch], path: Path) -> None:

@@ -112,7 +112,8 @@ def check_trainable(data: DataSet) -> None:
     for name, count in counts.items():
         if count < 2:  # noqa: PLR2004
             raise DataError(
-                f"{data.source}: class '{name}' has one photo to train on: add photos (10 or more are advised), or remove it"
+                f"{data.source}: class '{name}' has one photo to train on: "
+                "add photos (10 or more are advised), or remove it"
             )
 
 
@@ -179,6 +180,8 @@ def _from_folders(source: Path) -> DataSet:
         if path.suffix.lower() in PHOTO_SUFFIXES
     )
     if not samples:
-        raise DataError(f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format")
+        raise DataError(
+            f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format"
+        )
     names = sorted({sample.name for sample in samples})
     return DataSet(source, samples, tuple(ClassInfo(name=n, category=n, sku=n) for n in names))

@@ -66,7 +66,7 @@ def train(
     generator = torch.Generator().manual_seed(config.seed)
     augment = Augmenter(config.size)
     steps = config.epochs * max(1, len(train_photos.labels) // config.batch)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config.lr, total_steps=steps, pct_start=0.2)
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
@@ -156,5 +156,5 @@ def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, objec
 def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
     for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
         kept.lerp_(current.detach(), 1 - decay)
-    for kept, current in zip(averaged.buffers(), model.buffers(), strict=True):
-        kept.copy_(current)
+    for kept_buffer, buffer in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept_buffer.copy_(buffer)

@@ -94,6 +94,4 @@ def open_predictor(path: Path) -> Predictor:
     if path.suffix == ".bundle":
         return BundlePredictor(Classifier(read_bundle(path)))
     checkpoint = load_checkpoint(path)
-    return TorchPredictor(
-        checkpoint.model(), checkpoint.config.size, checkpoint.classes, checkpoint.calibration
-    )
+    return TorchPredictor(checkpoint.model(), checkpoint.config.size, checkpoint.classes, checkpoint.calibration)

@@ -17,8 +17,6 @@ from edge_agent.simulation.shelf import Shelf
 class SimulatedSource:
     """Plays the shelf that the configuration describes. Ends after the script's last frame."""
 
-    live = False
-
     def __init__(self, settings: config.SimulatedSource) -> None:
         """Keep the settings; the shelf is drawn when the pictures are asked for."""
         self._settings = settings

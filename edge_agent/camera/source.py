@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from edge_agent import config
 from edge_agent.camera.simulated import SimulatedSource
 from edge_agent.camera.still import FolderSource, StillSource
 from edge_agent.camera.video import VideoSource
 from edge_agent.config import CameraSection
 from edge_agent.preprocess import Pixels
-from edge_agent import config
 
 
 class Source(Protocol):
     """A camera. One contract suite (tests/edge_agent/camera) holds for every implementation."""
-
-    @property
-    def live(self) -> bool:
-        """Whether pictures come by themselves, so that a late one replaces an earlier one, or wait to be taken."""
 
     def pictures(self) -> Iterator[Pixels | str]:
         """Pictures of shape (height, width, 3) uint8 RGB, one a look.

@@ -14,8 +14,6 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 class StillSource:
     """A picture file, read again at every look. Never ends."""
 
-    live = False
-
     def __init__(self, path: Path) -> None:
         """Name the file; it need not be there yet."""
         self._path = path
@@ -28,8 +26,6 @@ class StillSource:
 
 class FolderSource:
     """The pictures of a folder in the order of their names. Ends after the last."""
-
-    live = False
 
     def __init__(self, folder: Path) -> None:
         """Name the folder."""

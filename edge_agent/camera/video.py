@@ -15,8 +15,6 @@ from edge_agent.preprocess import Pixels
 class VideoSource:
     """The frames of a video file, in order. Ends after the last."""
 
-    live = False
-
     def __init__(self, path: Path, every: int = 1) -> None:
         """Name the file; take every n-th frame."""
         self._path = path

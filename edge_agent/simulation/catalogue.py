@@ -105,11 +105,7 @@ _SYLLABLES = ("BO", "KA", "RI", "NU", "SAN", "VEL", "TO", "MI", "LU", "GAR", "PE
 def catalogue() -> tuple[DrawnClass, ...]:
     """The 14 drawn classes, in a fixed order."""
     faces = [DrawnClass(product.sku, product, "face") for product in products()]
-    sides = [
-        DrawnClass(f"{product.sku}-Side", product, "side")
-        for product in products()
-        if product.sku in _WITH_SIDE
-    ]
+    sides = [DrawnClass(f"{product.sku}-Side", product, "side") for product in products() if product.sku in _WITH_SIDE]
     return (*faces, *sides)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def write_dataset(folder: Path, seed: int, train: int, val: int, side_px: int = 
             rows.append((path, name, split))
     _write_csv(building / "labels.csv", ("path", "name", "split"), rows)
     _write_csv(building / "classes.csv", ("class", "name", "category", "sku", "variant", "face"), _class_rows())
-    os.replace(building, folder)
+    building.replace(folder)
     return len(rows)
 
 
@@ -80,7 +80,7 @@ def _class_rows() -> list[tuple[str, ...]]:
     return [*rows, (str(len(rows)), EMPTY, EMPTY, EMPTY, "", "")]
 
 
-def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _write_csv(path: Path, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge_agent.simulation.catalogue import Colour, Product
 
+_LIGHT = 140
 SIDE_PX = 320
 """Width and height of a drawn carton, in pixels."""
 
@@ -17,14 +18,11 @@ SIDE_PX = 320
 def draw_carton(product: Product, face: str = "face") -> Image.Image:
     """Draw one visible side of a carton.
 
-    Returns an RGB image of SIDE_PX x SIDE_PX. `face` is "face" or "side".
+    Returns an RGB image of SIDE_PX x SIDE_PX. `face` is one of FACES.
     """
     image = _cardboard(product.base, zlib.crc32(product.sku.encode()))
     draw = ImageDraw.Draw(image)
-    if face == "side":
-        _draw_side(draw, product)
-    else:
-        _draw_face(draw, product)
+    _LAYOUTS[face](draw, product)
     _flaps(draw, product.base)
     return image
 
@@ -53,6 +51,23 @@ def _draw_side(draw: ImageDraw.ImageDraw, product: Product) -> None:
         draw.polygon(((left, 300), (left + 16, 268), (left + 32, 300)), fill=(60, 52, 44))
 
 
+def _draw_emblem(draw: ImageDraw.ImageDraw, product: Product) -> None:
+    draw.ellipse((60, 40, 260, 240), fill=product.panel)
+    _text(draw, (160, 120), product.brand, 30, (255, 255, 255))
+    _text(draw, (160, 160), product.name, 22, product.accent)
+    draw.rectangle((0, 250, SIDE_PX, 296), fill=product.accent)
+    _text(draw, (160, 273), f"{product.variant}  {product.size}", 26, _ink(product.accent))
+
+
+def _draw_column(draw: ImageDraw.ImageDraw, product: Product) -> None:
+    draw.rectangle((24, 12, 96, SIDE_PX), fill=product.panel)
+    draw.rectangle((96, 12, 112, SIDE_PX), fill=product.accent)
+    _text(draw, (212, 80), product.brand, 34, product.panel)
+    _text(draw, (212, 130), product.name, 28, (40, 36, 32))
+    _text(draw, (212, 180), product.variant, 30, (40, 36, 32))
+    _barcode(draw, (176, 230), product.digits)
+
+
 def _flaps(draw: ImageDraw.ImageDraw, base: Colour) -> None:
     edge = (int(base[0] * 0.6), int(base[1] * 0.6), int(base[2] * 0.6))
     draw.rectangle((0, 0, SIDE_PX - 1, SIDE_PX - 1), outline=edge, width=4)
@@ -78,9 +93,14 @@ def _cardboard(base: Colour, seed: int) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
+_LAYOUTS = {"face": _draw_face, "side": _draw_side, "emblem": _draw_emblem, "column": _draw_column}
+FACES = tuple(_LAYOUTS)
+"""`face` and `side` are our catalogue's; `emblem` and `column` are how other brands print their cartons."""
+
+
 def _ink(background: Colour) -> Colour:
     luminance = 0.299 * background[0] + 0.587 * background[1] + 0.114 * background[2]
-    return (20, 18, 16) if luminance > 140 else (255, 255, 255)
+    return (20, 18, 16) if luminance > _LIGHT else (255, 255, 255)
 
 
 def _text(
@@ -97,5 +117,5 @@ def _text(
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size_px)
     if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow built without FreeType draws one tiny size only
-        raise RuntimeError("Pillow was built without FreeType: install Pillow's own wheel")
+        raise TypeError("Pillow was built without FreeType: install Pillow's own wheel")
     return font

@@ -58,7 +58,7 @@ def _tape(image: Image.Image, rng: np.random.Generator) -> None:
     width, height = image.size
     band = int(rng.uniform(0.05, 0.1) * width)
     position = int(rng.uniform(0.1, 0.9) * width)
-    vertical = rng.uniform() < 0.5
+    vertical = bool(rng.integers(2))
     box = (position, 0, position + band, height) if vertical else (0, position, width, position + band)
     overlay = Image.new("RGBA", image.size, (0, 0, 0, 0))
     ImageDraw.Draw(overlay).rectangle(box, fill=(222, 200, 150, int(rng.integers(60, 120))))

@@ -56,8 +56,8 @@ class DrawnPictures:
         return draw_carton(drawn.product, drawn.face)
 
     def show_unknown(self, rng: np.random.Generator) -> Image.Image:
-        """A product of an invented brand."""
-        return draw_carton(invented_product(rng))
+        """A product of an invented brand, printed in one of several ways."""
+        return draw_unknown(rng)
 
 
 class FolderPictures:
@@ -91,8 +91,13 @@ class FolderPictures:
     def show_unknown(self, rng: np.random.Generator) -> Image.Image:
         """One of the photos of unknown things, or an invented carton where no folder was named."""
         if not self._unknown:
-            return draw_carton(invented_product(rng))
+            return draw_unknown(rng)
         return _open(self._unknown[int(rng.integers(len(self._unknown)))])
+
+
+def draw_unknown(rng: np.random.Generator) -> Image.Image:
+    """A carton of an invented brand, in a layout of its own."""
+    return draw_carton(invented_product(rng), str(rng.choice(["face", "emblem", "column"])))
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:

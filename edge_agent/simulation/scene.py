@@ -62,7 +62,8 @@ class Rack:
     def _outline(self) -> FloatArray:
         width, height = self.width_px, self.height_px
         corners = [[0.03, 0.03], [0.975, 0.05], [0.965, 0.96], [0.035, 0.975]]
-        return np.array(corners) * np.array([width, height])
+        outline: FloatArray = np.array(corners) * np.array([width, height])
+        return outline
 
     def _opening(self, level: int, position: int) -> FloatArray:
         cell_width, cell_height = 1 / self.positions, 1 / self.levels
@@ -86,7 +87,7 @@ def put_recess(image: Image.Image, corners: FloatArray, rng: np.random.Generator
     _polygon(draw, project(view, rectangle(0, bar, 1, bar + 0.04)), (shade + 22, shade + 22, shade + 24))
     for left in np.arange(0.06, 1.0, 0.11):
         _polygon(draw, project(view, rectangle(left, 0.8, left + 0.012, 1)), (shade + 8, shade + 8, shade + 8))
-    if rng.uniform() < 0.25:
+    if rng.integers(4) == 0:
         left, top = rng.uniform(0.1, 0.8), rng.uniform(0.84, 0.92)
         scrap = rectangle(left, top, left + rng.uniform(0.05, 0.14), top + 0.05)
         _polygon(draw, project(view, scrap), (200, 190, 170))

@@ -46,6 +46,10 @@ class Shelf:
         noisy = picture + np.roll(self._noise, shift, axis=(0, 1))
         return noisy.clip(0, 255).astype(np.uint8)
 
+    def skus(self) -> dict[str, str]:
+        """The SKU of each class that the pictures can show."""
+        return {stock.name: stock.sku for stock in self._pictures.stock()}
+
     def _lit_scene(self, number: int) -> NDArray[np.int16]:
         """The rack with its stock in the present light, kept until something changes."""
         contents = self.script.contents(number)

@@ -36,12 +36,12 @@ def build_backbone(name: str) -> tuple[nn.Module, int]:
     """
     if name in _RESNETS:
         resnet = _RESNETS[name](weights=None)
-        return nn.Sequential(*list(resnet.children())[:-2]), int(resnet.fc.in_features)  # type: ignore[union-attr, arg-type]
+        return nn.Sequential(*list(resnet.children())[:-2]), int(resnet.fc.in_features)
     if name in _MOBILENETS:
         mobilenet = _MOBILENETS[name](weights=None)
         features = mobilenet.features
-        return features, int(features[-1].out_channels)  # type: ignore[index, union-attr, return-value, arg-type]
+        return features, int(features[-1].out_channels)
     if name in _SHUFFLENETS:
         shufflenet = _SHUFFLENETS[name](weights=None)
-        return nn.Sequential(*list(shufflenet.children())[:-1]), int(shufflenet.fc.in_features)  # type: ignore[union-attr, arg-type]
+        return nn.Sequential(*list(shufflenet.children())[:-1]), int(shufflenet.fc.in_features)
     raise UsageError(f"--arch {name}: not known: use one of {', '.join(ARCHITECTURES)}")

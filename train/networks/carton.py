@@ -45,6 +45,8 @@ class CartonNet(nn.Module):
         self.pool: nn.Module = GeM() if pooling == "gem" else AveragePool()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, classes)
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 

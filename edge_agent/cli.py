@@ -1,0 +1,81 @@
+"""The `kardus-agent` command."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from edge_agent.checks import check_all
+from edge_agent.config import load_config
+from edge_agent.console import err, new_app, out, print_json, run_app
+from edge_agent.demo.play import play_demo
+from edge_agent.pipeline import Agent
+from edge_agent.simulation.cli import app as simulate_app
+
+app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
+app.add_typer(simulate_app, name="simulate")
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)
+
+
+@app.command("run")
+def run_command(
+    config: ConfigArgument,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections and cameras too.")] = False,
+) -> None:
+    """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    agent = Agent(load_config(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.stop())
+    agent.run()
+
+
+@app.command("check")
+def check_command(
+    config: ConfigArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
+    with err.status("Checking"):
+        results = check_all(load_config(config))
+    if as_json:
+        print_json([vars(result) for result in results])
+    else:
+        table = Table("checked", "", "found")
+        for result in results:
+            table.add_row(result.what, "[green]ok" if result.ok else "[red]wrong", result.found)
+        out.print(table)
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+@app.command("demo")
+def demo_command(
+    seed: Annotated[int, typer.Option(help="Which shelf is played.")] = 1,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for pictures, messages and report.")] = Path(
+        "demo-output"
+    ),
+    broker: Annotated[str, typer.Option(help="auto, mosquitto or embedded.")] = "auto",
+) -> None:
+    """Play a shelf with every kind of fault: broker, WMS side, simulated camera and agent, for about half a minute.
+
+    Exit code 0 only if every fault was reported at its location, and nothing else was.
+    """
+    if not play_demo(seed, out_dir, broker):
+        raise typer.Exit(1)

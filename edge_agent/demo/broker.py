@@ -1,0 +1,120 @@
+"""A broker of the demo's own: Mosquitto where it is installed, else an embedded one in pure Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.errors import BrokerError, UsageError
+
+START_TIMEOUT_S = 10.0
+KINDS = ("auto", "mosquitto", "embedded")
+
+
+@dataclass(frozen=True)
+class RunningBroker:
+    """A broker on this machine alone."""
+
+    name: str
+    port: int
+
+
+@contextlib.contextmanager
+def run_broker(kind: str) -> Iterator[RunningBroker]:
+    """Run a broker on a free port of 127.0.0.1 for the length of a `with` statement.
+
+    Raises:
+        UsageError: the kind isn't known, or Mosquitto is asked for and isn't installed.
+        BrokerError: it doesn't start.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"--broker {kind}: use one of {', '.join(KINDS)}")
+    program = find_mosquitto()
+    if kind == "mosquitto" and program is None:
+        raise UsageError("--broker mosquitto: it isn't installed: apt-get install mosquitto, or use --broker embedded")
+    port = free_port()
+    if program is not None and kind != "embedded":
+        with _mosquitto(program, port):
+            yield RunningBroker("Mosquitto", port)
+    else:
+        with _embedded(port):
+            yield RunningBroker("the embedded broker (amqtt, MQTT 3.1.1)", port)
+
+
+def find_mosquitto() -> str | None:
+    """The path of Mosquitto's program; Debian puts it where a user's PATH doesn't look."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, timeout_s: float = START_TIMEOUT_S) -> None:
+    """Wait until something listens.
+
+    Raises:
+        BrokerError: nothing does in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return
+        time.sleep(0.05)
+    raise BrokerError(f"127.0.0.1:{port}: the broker did not start within {timeout_s:.0f} s")
+
+
+@contextlib.contextmanager
+def _mosquitto(program: str, port: int) -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="kardus-broker-") as folder:
+        settings = Path(folder) / "mosquitto.conf"
+        settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
+        process = subprocess.Popen(  # noqa: S603 - the program's own path, no shell
+            [program, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for_port(port)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _embedded(port: int) -> Iterator[None]:
+    from amqtt.broker import Broker  # noqa: PLC0415 - only here is it needed, and it takes a moment
+
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    settings = {"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": anonymous}
+    loop = asyncio.new_event_loop()
+    stopped = asyncio.Event()
+
+    async def serve() -> None:
+        broker = Broker(settings)
+        await broker.start()
+        await stopped.wait()
+        await broker.shutdown()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="broker", daemon=True)
+    thread.start()
+    try:
+        wait_for_port(port)
+        yield
+    finally:
+        loop.call_soon_threadsafe(stopped.set)
+        thread.join(START_TIMEOUT_S)

@@ -1,0 +1,99 @@
+"""The `kardus-agent simulate` commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_agent.console import err, new_app, out
+from edge_agent.errors import UsageError
+from edge_agent.simulation.dataset import write_dataset, write_unknown
+from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
+from edge_agent.simulation.recording import write_shelf
+from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import demo_script, read_script, write_script
+from edge_agent.simulation.shelf import Shelf
+
+app = new_app("Draw photos, scripts and shelves, in place of cameras and data sets.")
+
+SeedOption = Annotated[int, typer.Option(help="Another seed draws other pictures.")]
+PhotosOption = Annotated[
+    Path | None, typer.Option(help="Folder with one sub-folder of photos for each class, in place of drawn cartons.")
+]
+PatternOption = Annotated[str, typer.Option(help="Which of these photos, by file name, such as 'val_*'.")]
+UnknownOption = Annotated[Path | None, typer.Option(help="Folder with photos of things that are no known product.")]
+LevelsOption = Annotated[int, typer.Option(min=1, max=10, help="Levels of the rack.")]
+PositionsOption = Annotated[int, typer.Option(min=1, max=20, help="Positions on each level.")]
+MIN_LOCATIONS = 12
+
+
+@app.command("dataset")
+def dataset_command(
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    seed: SeedOption = 0,
+    train: Annotated[int, typer.Option(min=2, help="Photos of each class to train on.")] = 30,
+    val: Annotated[int, typer.Option(min=0, help="Photos of each class to measure on.")] = 10,
+    unknown: Annotated[int, typer.Option(min=0, help="Photos of unknown cartons, into FOLDER-unknown.")] = 0,
+) -> None:
+    """Draw a labelled data set: the founding study's shape (14 classes) and the empty location."""
+    for path in (folder, folder.with_name(folder.name + "-unknown")):
+        if path.exists():
+            raise UsageError(f"{path}: is there already: name a new folder")
+    with err.status("Drawing photos"):
+        count = write_dataset(folder, seed, train, val)
+        if unknown:
+            write_unknown(folder.with_name(folder.name + "-unknown"), seed, unknown)
+    out.print(f"{count} photos written to {folder}", soft_wrap=True)
+
+
+@app.command("script")
+def script_command(
+    file: Annotated[Path, typer.Argument(help="The script to write (JSON).")],
+    seed: SeedOption = 0,
+    levels: LevelsOption = 3,
+    positions: PositionsOption = 5,
+    frames: Annotated[int, typer.Option(min=20, help="Frames of the whole script.")] = 60,
+    photos: PhotosOption = None,
+    pattern: PatternOption = "*",
+) -> None:
+    """Write a script with every kind of fault, to be edited and played."""
+    rack = _rack(levels, positions)
+    stock = _pictures(photos, None, pattern).stock()
+    write_script(file, demo_script([slot.location for slot in rack.slots()], stock, seed, frames))
+    out.print(f"Script written to {file}", soft_wrap=True)
+
+
+@app.command("shelf")
+def shelf_command(
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    script: Annotated[
+        Path | None, typer.Option(help="The script to play; by default the demo's, drawn from the seed.")
+    ] = None,
+    seed: SeedOption = 0,
+    levels: LevelsOption = 3,
+    positions: PositionsOption = 5,
+    photos: PhotosOption = None,
+    pattern: PatternOption = "*",
+    unknown: UnknownOption = None,
+) -> None:
+    """Render a script: frames (1920 x 1080 JPEG), truth.jsonl, expected.csv, camera.toml (part of a configuration)."""
+    if folder.exists():
+        raise UsageError(f"{folder}: is there already: name a new folder")
+    rack = _rack(levels, positions)
+    pictures = _pictures(photos, unknown, pattern)
+    played = read_script(script) if script else demo_script([s.location for s in rack.slots()], pictures.stock(), seed)
+    with err.status("Rendering frames"):
+        write_shelf(folder, Shelf(rack, pictures, played))
+    out.print(f"{played.frames} frames written to {folder}", soft_wrap=True)
+
+
+def _rack(levels: int, positions: int) -> Rack:
+    if levels * positions < MIN_LOCATIONS:
+        raise UsageError(f"--levels {levels} --positions {positions}: a shelf needs {MIN_LOCATIONS} locations or more")
+    return Rack(levels=levels, positions=positions)
+
+
+def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
+    return FolderPictures(photos, unknown, pattern) if photos else DrawnPictures()

@@ -1,0 +1,109 @@
+"""The `kardus-wms` command."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.live import Live
+
+from edge_agent.console import new_app, out, print_json, run_app
+from edge_agent.contract.topics import agents_filter
+from edge_agent.errors import UsageError
+from edge_agent.wms.board import Board
+from edge_agent.wms.connection import Broker, Connection
+from edge_agent.wms.stock import publish_stock, read_stock
+
+app = new_app("The warehouse side: say what is expected, see what stands there.")
+
+SiteOption = Annotated[str, typer.Option(help="The site, as in the agents' configuration.")]
+HostOption = Annotated[str, typer.Option(help="The broker's host.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
+UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
+PasswordOption = Annotated[Path | None, typer.Option(help="File that holds the password.")]
+REDRAW_S = 0.25
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)
+
+
+@app.command("expect")
+def expect_command(
+    file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file: location,sku[,quantity]; no sku: must be empty.")],
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")
+    ] = False,
+) -> None:
+    """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
+    lines = read_stock(file)
+    published = publish_stock(_broker(host, port, username, password_file), site, lines, replace=replace)
+    given_up = sum(not change.expected.managed for change in published)
+    out.print(
+        f"{len(lines)} locations listed: {len(published) - given_up} published, "
+        f"{len(lines) - len(published) + given_up} unchanged, {given_up} given up"
+    )
+
+
+@app.command("watch")
+def watch_command(
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at Ctrl-C.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the states as JSON at the end.")] = False,
+) -> None:
+    """Show what is on the broker: every location's verdict, agents and cameras, live."""
+    messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    board = Board()
+    broker = _broker(host, port, username, password_file)
+    with Connection(broker, [(agents_filter(site), 1)], lambda *message: messages.put(message)):
+        if as_json:
+            _follow(messages, board, seconds, None)
+        else:
+            with Live(_screen(board, site), console=out, auto_refresh=False) as live:
+                _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
+    if as_json:
+        print_json([state.model_dump(mode="json") for _, state in sorted(board.states.items())])
+
+
+def _follow(
+    messages: queue.SimpleQueue[tuple[str, bytes]], board: Board, seconds: float | None, redraw: object
+) -> None:
+    deadline = time.monotonic() + seconds if seconds else None
+    while deadline is None or time.monotonic() < deadline:
+        try:
+            board.take(*messages.get(timeout=REDRAW_S))
+            while not messages.empty():
+                board.take(*messages.get())
+        except queue.Empty:
+            continue
+        if callable(redraw):
+            redraw()
+
+
+def _screen(board: Board, site: str) -> Group:
+    lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(board.agents.items())]
+    lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(board.cameras.items())]
+    return Group(board.table(f"Site {site}: {board.alerts()} alerts"), *lines)
+
+
+def _broker(host: str, port: int, username: str | None, password_file: Path | None) -> Broker:
+    if password_file is None:
+        return Broker(host, port, username)
+    try:
+        return Broker(host, port, username, password_file.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise UsageError(f"--password-file {password_file}: cannot be read ({error.strerror})") from error

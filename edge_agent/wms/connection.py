@@ -1,0 +1,114 @@
+"""A connection to the broker for the warehouse side: MQTT 5, or 3.1.1 where the broker has no 5."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.errors import BrokerError
+from edge_agent.identifiers import uuid7
+
+CONNECT_TIMEOUT_S = 6.0
+PUBLISH_TIMEOUT_S = 10.0
+_UNSUPPORTED_VERSION = 132
+_VERSIONS = (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker is, and as whom to connect."""
+
+    host: str = "localhost"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+
+
+class Connection:
+    """An open connection; reconnects and subscribes again by itself. Use it in a `with` statement."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        subscriptions: Sequence[tuple[str, int]] = (),
+        on_message: Callable[[str, bytes], None] = lambda *_: None,
+    ) -> None:
+        """Connect and subscribe to (filter, QoS) pairs.
+
+        Raises:
+            BrokerError: the broker cannot be reached, or refuses the connection.
+        """
+        self._broker = broker
+        self._subscriptions = list(subscriptions)
+        self._on_message = on_message
+        self._answered = threading.Event()
+        self._reasons: list[ReasonCode] = []
+        for version in _VERSIONS:
+            self._client = self._connect(version)
+            if not self._reasons or self._reasons[-1].value != _UNSUPPORTED_VERSION:
+                break
+            self._client.loop_stop()
+        if not self._reasons or self._reasons[-1].is_failure:
+            self.close()
+            answer = f"refused the connection: {self._reasons[-1]}" if self._reasons else "doesn't answer"
+            raise BrokerError(f"{broker.host}:{broker.port}: the broker {answer}: check --host, --port and the user")
+
+    def publish(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
+        """Publish topics with payloads (QoS 1) and wait until the broker has them all.
+
+        Raises:
+            BrokerError: the broker doesn't take one in time.
+        """
+        infos = [(topic, self._client.publish(topic, payload, qos=1, retain=retain)) for topic, payload in messages]
+        for topic, info in infos:
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise BrokerError(f"{topic}: not published ({paho.error_string(info.rc)}): try again")
+            info.wait_for_publish(PUBLISH_TIMEOUT_S)
+            if not info.is_published():
+                raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def __enter__(self) -> Self:
+        """Nothing more to do: the connection is open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self.close()
+
+    def _connect(self, version: MQTTProtocolVersion) -> paho.Client:
+        self._answered.clear()
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"kardus-wms-{uuid7()}", protocol=version)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        client.on_connect = self._connected
+        client.on_message = lambda _client, _userdata, message: self._on_message(message.topic, bytes(message.payload))
+        try:
+            client.connect(self._broker.host, self._broker.port)
+        except OSError as error:
+            raise BrokerError(
+                f"{self._broker.host}:{self._broker.port}: no broker there ({error}): "
+                "start it, or correct --host and --port"
+            ) from error
+        client.loop_start()
+        self._answered.wait(CONNECT_TIMEOUT_S)
+        return client
+
+    def _connected(
+        self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self._reasons.append(reason)
+        if not reason.is_failure and self._subscriptions:
+            client.subscribe(self._subscriptions)
+        self._answered.set()

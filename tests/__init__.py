@@ -1,0 +1,1 @@
+"""Proofs: tests that mirror the rooms, and the scripts that made every figure in the documentation."""

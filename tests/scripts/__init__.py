@@ -1,0 +1,1 @@
+"""Scripts behind the figures of docs/results.md; each runs the project's own commands."""
