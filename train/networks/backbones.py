@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 from torchvision import models
 
 from edge_agent.errors import UsageError
 
-_Maker = Callable[..., nn.Module]
+_Maker = Callable[..., Any]  # torchvision's functions are untyped
 _RESNETS: dict[str, _Maker] = {
     "resnet18": models.resnet18,
     "resnet34": models.resnet34,

@@ -1,0 +1,56 @@
+"""A real Mosquitto for the tests, on a port of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge_agent.demo.broker import find_mosquitto, free_port, wait_for_port
+
+
+class Mosquitto:
+    """Mosquitto with persistence, that can be killed, stopped in its tracks, and started again on the same port."""
+
+    def __init__(self, folder: Path, extra: str = "") -> None:
+        """Write its configuration; `start` runs it."""
+        program = find_mosquitto()
+        if program is None:
+            pytest.fail("Mosquitto is not installed: apt-get install mosquitto, then run the tests again")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self._program = program
+        self._settings = folder / "mosquitto.conf"
+        # As root, Mosquitto would give up its rights and could not write to a folder of the tests.
+        self._settings.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
+            encoding="utf-8",
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self._process = subprocess.Popen(
+            [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for_port(self.port)
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Stop it in its tracks (SIGSTOP)."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)

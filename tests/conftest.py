@@ -1,0 +1,75 @@
+"""Fixtures that every room's tests share: a drawn data set, a trained run, a bundle, a real broker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import Mosquitto
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small drawn data set in the folder form: 14 classes and `empty`, 6 + 2 photos each, marked train and val."""
+    from edge_agent.simulation.dataset import write_dataset
+
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    write_dataset(folder, seed=11, train=6, val=2, side_px=96)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two epochs on the small data set: real, though not good."""
+    from train.config import make_config
+    from train.fit import fit
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=2, batch=16, seed=1)
+    fit(photos, folder, config, lambda _: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A private key's file, and its public key as text."""
+    from export.keys import make_key
+
+    return make_key(tmp_path_factory.mktemp("keys"), "tests")
+
+
+@pytest.fixture(scope="session")
+def bundle_file(run_folder: Path, signing_key: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small run, exported and signed with `signing_key`."""
+    from export.build import build
+    from export.keys import read_key
+
+    path = tmp_path_factory.mktemp("bundles") / "small.bundle"
+    build(run_folder, path, keys=[read_key(signing_key[0])])
+    return path
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A real Mosquitto on a port of its own, that can be killed and started again."""
+    broker = Mosquitto(tmp_path / "mosquitto")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+def run_command(*words: object, check: int | None = 0, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run one of the project's commands as a user would, and check its exit code."""
+    command = [str(BIN / str(words[0])), *map(str, words[1:])]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, env=environment)
+    if check is not None:
+        assert result.returncode == check, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
+    return result
