@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ def run_broker(kind: str) -> Iterator[RunningBroker]:
         with _mosquitto(program, port):
             yield RunningBroker("Mosquitto", port)
     else:
-        with _embedded(port):
+        with _process([sys.executable, "-m", "edge_agent.demo.embedded", str(port)], port):
             yield RunningBroker("the embedded broker (amqtt, MQTT 3.1.1)", port)
 
 
@@ -82,39 +80,18 @@ def _mosquitto(program: str, port: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="kardus-broker-") as folder:
         settings = Path(folder) / "mosquitto.conf"
         settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
-        process = subprocess.Popen(  # noqa: S603 - the program's own path, no shell
-            [program, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            wait_for_port(port)
+        with _process([program, "-c", str(settings)], port):
             yield
-        finally:
-            process.terminate()
-            process.wait()
 
 
 @contextlib.contextmanager
-def _embedded(port: int) -> Iterator[None]:
-    from amqtt.broker import Broker  # noqa: PLC0415 - only here is it needed, and it takes a moment
-
-    for name in ("amqtt", "transitions"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    anonymous = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-    settings = {"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": anonymous}
-    loop = asyncio.new_event_loop()
-    stopped = asyncio.Event()
-
-    async def serve() -> None:
-        broker = Broker(settings)
-        await broker.start()
-        await stopped.wait()
-        await broker.shutdown()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="broker", daemon=True)
-    thread.start()
+def _process(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(  # noqa: S603 - programs named by ourselves, no shell
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for_port(port)
         yield
     finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join(START_TIMEOUT_S)
+        process.terminate()
+        process.wait()

@@ -1,0 +1,47 @@
+"""The demo, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edge_agent.demo.play import DEMO_BUNDLE
+from tests.conftest import run_command
+
+FRESH_SEEDS = range(90_001, 90_021)
+TIME_LIMIT_S = 60
+
+
+def test_the_bundle_that_ships_is_at_most_6_mb() -> None:
+    assert DEMO_BUNDLE.stat().st_size <= 6_000_000
+
+
+def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = run_command("kardus-agent", "demo", "--out", tmp_path / "out")
+    assert time.monotonic() - began < TIME_LIMIT_S
+    assert result.stdout.count("reported") == 7
+    folder = tmp_path / "out"
+    page = (folder / "report.html").read_text()
+    pictures = re.findall(r"<img src='([^']+)'", page)
+    assert len(pictures) == 9
+    for name in pictures:
+        assert Image.open(folder / name).size == (1280, 720)
+    messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
+    kinds = {message["topic"].rsplit("/", 1)[1] for message in messages}
+    assert kinds == {"status", "health", "state", "events"}
+
+
+def test_a_broker_that_is_not_known_is_refused() -> None:
+    assert "--broker nats: use one of auto" in run_command("kardus-agent", "demo", "--broker", "nats", check=2).stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", FRESH_SEEDS)
+def test_fresh_shelves_pass(tmp_path: Path, seed: int) -> None:
+    run_command("kardus-agent", "demo", "--seed", seed, "--out", tmp_path / "out")

@@ -1,0 +1,84 @@
+"""From the outbox to the broker: at least once, in order, and forgotten only when acknowledged."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+
+from edge_agent.config import MqttSection
+from edge_agent.delivery import Delivery
+from edge_agent.mqtt import MAX_IN_FLIGHT, Handlers, MqttSession
+from edge_agent.outbox import Message, Outbox
+from edge_agent.wms.connection import Broker, Connection
+from tests.brokers import Mosquitto
+
+WAIT_S = 20.0
+
+
+class Line:
+    """An outbox, a session and the delivery between them."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.outbox = Outbox(folder / "outbox.sqlite")
+        self.session = MqttSession(MqttSection(host="127.0.0.1", port=port, keepalive_s=2), "line", [], None)
+        self.delivery = Delivery(self.outbox, self.session)
+        self.session.start(Handlers(self.delivery.wake, lambda *_: None, self.delivery.acknowledged))
+        self.delivery.start()
+
+    def append(self, first: int, last: int) -> None:
+        messages = [Message("event", "e", str(n).encode()) for n in range(first, last + 1)]
+        self.outbox.append(messages, {}, last)
+        self.delivery.wake()
+
+    def close(self) -> None:
+        self.delivery.stop()
+        self.session.stop()
+        self.outbox.close()
+
+
+def _collect(seen: queue.SimpleQueue[int], count: int) -> list[int]:
+    return [seen.get(timeout=WAIT_S) for _ in range(count)]
+
+
+def test_everything_arrives_in_order_and_leaves_the_outbox(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line = Line(tmp_path, mosquitto.port)
+        line.append(1, 5 * MAX_IN_FLIGHT)
+        assert _collect(seen, 5 * MAX_IN_FLIGHT) == list(range(1, 5 * MAX_IN_FLIGHT + 1))
+        assert line.delivery.drain(WAIT_S)
+        line.close()
+
+
+def test_what_is_decided_while_the_broker_is_away_arrives_when_it_is_back(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.kill()
+    line.append(1, 50)
+    assert not line.delivery.drain(0.3)
+    assert line.outbox.depth() == 50
+    mosquitto.start()
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(51, 60)
+        arrived = {seen.get(timeout=WAIT_S)}
+        while max(arrived) < 60:
+            arrived.add(seen.get(timeout=WAIT_S))
+        assert line.delivery.drain(WAIT_S)
+    line.close()
+
+
+def test_a_frozen_broker_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 30)
+    assert line.outbox.depth() == 30
+    mosquitto.thaw()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(31, 31)
+        while seen.get(timeout=WAIT_S) != 31:
+            pass
+        assert line.delivery.drain(WAIT_S)
+    line.close()

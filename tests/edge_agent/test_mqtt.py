@@ -1,0 +1,128 @@
+"""The MQTT session against a real Mosquitto, and against a broker without MQTT 5."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import MqttSection
+from edge_agent.demo.broker import free_port, run_broker
+from edge_agent.errors import ConfigError
+from edge_agent.mqtt import Handlers, MqttSession
+from edge_agent.wms.connection import Broker, Connection
+from tests.brokers import Mosquitto
+
+WAIT_S = 15.0
+
+
+class Probe:
+    """Handlers that remember what they were told."""
+
+    def __init__(self) -> None:
+        self.connections: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self.acknowledged: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+
+    def handlers(self) -> Handlers:
+        return Handlers(
+            lambda: self.connections.put(True),
+            lambda topic, payload: self.messages.put((topic, payload)),
+            lambda number, accepted: self.acknowledged.put((number, accepted)),
+        )
+
+
+def _session(port: int, version: str = "auto", will: tuple[str, bytes] | None = None) -> tuple[MqttSession, Probe]:
+    settings = MqttSection.model_validate({"host": "127.0.0.1", "port": port, "version": version, "keepalive_s": 2})
+    session, probe = MqttSession(settings, "tests", ["in/#"], will), Probe()
+    session.start(probe.handlers())
+    return session, probe
+
+
+@pytest.mark.parametrize(("asked", "used"), [("auto", "5"), ("5", "5"), ("3.1.1", "3.1.1")])
+def test_connects_subscribes_and_publishes(mosquitto: Mosquitto, asked: str, used: str) -> None:
+    session, probe = _session(mosquitto.port, asked)
+    assert session.wait_connected(WAIT_S)
+    assert session.version == used
+    with Connection(Broker("127.0.0.1", mosquitto.port)) as other:
+        other.publish([("in/x", b"hello")], retain=True)
+    assert probe.messages.get(timeout=WAIT_S) == ("in/x", b"hello")
+    number = session.publish("out/y", b"there", retain=False)
+    assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+    session.stop()
+
+
+def test_falls_back_to_3_1_1_where_the_broker_has_no_5() -> None:
+    with run_broker("embedded") as broker:
+        session, probe = _session(broker.port)
+        assert session.wait_connected(WAIT_S)
+        assert session.version == "3.1.1"
+        number = session.publish("out/y", b"there", retain=False)
+        assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+        session.stop()
+
+
+def test_waits_for_an_absent_broker_and_says_why(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "later")
+    session, probe = _session(broker.port)
+    assert session.publish("out", b"", retain=False) is None
+    assert not session.wait_connected(0.5)
+    assert str(broker.port) in session.refusal
+    broker.start()
+    assert probe.connections.get(timeout=WAIT_S)
+    assert session.refusal == ""
+    session.stop()
+    broker.kill()
+
+
+def test_connects_again_after_the_broker_was_killed(mosquitto: Mosquitto) -> None:
+    session, probe = _session(mosquitto.port)
+    assert probe.connections.get(timeout=WAIT_S)
+    mosquitto.kill()
+    mosquitto.start()
+    assert probe.connections.get(timeout=WAIT_S)
+    number = session.publish("out", b"x", retain=False)
+    assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+    session.stop()
+
+
+def test_the_last_will_is_published_when_the_connection_breaks_and_not_at_a_clean_stop(mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)):
+        session, _ = _session(mosquitto.port, will=("will/a", b"gone"))
+        assert session.wait_connected(WAIT_S)
+        session._client.socket().close()  # type: ignore[union-attr]
+        assert seen.get(timeout=WAIT_S) == ("will/a", b"gone")
+        assert session.wait_connected(WAIT_S)
+        session.stop(("will/a", b"goodbye"))
+        assert seen.get(timeout=WAIT_S) == ("will/a", b"goodbye")
+        assert seen.empty()
+
+
+def test_a_refusal_is_not_a_connection(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "closed", extra="")
+    settings = tmp_path / "closed" / "mosquitto.conf"
+    settings.write_text(settings.read_text().replace("allow_anonymous true", "allow_anonymous false"))
+    broker.start()
+    session, probe = _session(broker.port)
+    assert not session.wait_connected(1.5)
+    assert "refused the connection: Not authorized" in session.refusal
+    assert probe.connections.empty()
+    session.stop()
+    broker.kill()
+
+
+def test_stop_returns_promptly_while_no_broker_is_there() -> None:
+    session, _ = _session(free_port())
+    done = threading.Thread(target=session.stop)
+    done.start()
+    done.join(WAIT_S)
+    assert not done.is_alive()
+
+
+def test_a_missing_password_file_is_named(tmp_path: Path) -> None:
+    settings = MqttSection(username="u", password_file=tmp_path / "no.txt")
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file = .*no\.txt"):
+        MqttSession(settings, "x", [], None)

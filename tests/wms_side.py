@@ -1,0 +1,58 @@
+"""What the WMS received in a test, as it would keep it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+from edge_agent.contract.topics import agents_filter
+from edge_agent.wms.connection import Broker, Connection
+from tests.agents import SITE
+
+WAIT_S = 60.0
+
+
+class WmsSide:
+    """Subscribes to everything of the site and remembers it; use it in a `with` statement."""
+
+    def __init__(self, port: int) -> None:
+        """Connect."""
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self._changed = threading.Condition()
+        self._connection = Connection(Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
+
+    def __enter__(self) -> Self:
+        """Already connected."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every event that arrived, repeated ones included, with the envelope's id."""
+        return [{**m["data"], "id": m["id"]} for topic, m in list(self.messages) if topic.endswith("/events")]
+
+    @property
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The last state of each location."""
+        return {m["data"]["location"]: m["data"] for topic, m in list(self.messages) if topic.endswith("/state")}
+
+    @property
+    def statuses(self) -> list[str]:
+        """The agent's status messages, in order."""
+        return [m["data"]["status"] for topic, m in list(self.messages) if topic.endswith("/status")]
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+        """Wait until what arrived fulfils a condition."""
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout_s), f"not within {timeout_s:.0f} s"
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        with self._changed:
+            if payload:
+                self.messages.append((topic, json.loads(payload)))
+            self._changed.notify_all()
