@@ -23,7 +23,7 @@ Point = tuple[float, float]
 class Section(BaseModel):
     """A part of the configuration. Unknown keys are refused, so that a misspelt one is noticed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
@@ -36,7 +36,9 @@ class AgentSection(Section):
     """`[agent]`: who this is."""
 
     site: Id
+    """The warehouse; part of every topic."""
     name: Id
+    """This agent's own name at the site; part of its topics."""
     data_dir: Path
     """Where the outbox and the expected stock are kept."""
 
@@ -47,9 +49,11 @@ class ModelSection(Section):
     """`[model]`: which bundle, and whose signature is trusted."""
 
     bundle: Path
+    """The `.bundle` file."""
     trust: tuple[str, ...] = ()
     """Public keys, `ed25519:...`."""
     allow_unsigned: bool = False
+    """Accept a bundle that nobody signed. For trials only."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Processor threads for the model; 0 takes all."""
 
@@ -67,13 +71,17 @@ class MqttSection(Section):
     """`[mqtt]`: the broker."""
 
     host: str = "localhost"
+    """The broker's host name or address."""
     port: Port = 1883
+    """The broker's port."""
     version: Literal["auto", "5", "3.1.1"] = "auto"
     """`auto`: 5, and 3.1.1 where the broker has no 5."""
     username: str | None = None
+    """User name at the broker."""
     password_file: Path | None = None
     """A file that holds the password, readable by the agent only."""
     keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 20
+    """A broker that says nothing for one and a half times this long is taken to be gone."""
 
     @field_validator("password_file")
     @classmethod
@@ -126,7 +134,9 @@ class StillSource(Section):
     """A picture file that something else keeps up to date; read again at every look."""
 
     type: Literal["file"]
+    """Which kind of source."""
     path: Path
+    """The picture."""
 
     _resolve = field_validator("path")(_relative_to_file)
 
@@ -135,7 +145,9 @@ class FolderSource(Section):
     """The pictures of a folder, by name; ends after the last."""
 
     type: Literal["folder"]
+    """Which kind of source."""
     path: Path
+    """The folder."""
 
     _resolve = field_validator("path")(_relative_to_file)
 
@@ -144,7 +156,9 @@ class VideoSource(Section):
     """A video file; ends after the last frame."""
 
     type: Literal["video"]
+    """Which kind of source."""
     path: Path
+    """The video file."""
     every: Annotated[int, Field(ge=1)] = 1
     """Take every n-th frame."""
 
@@ -155,9 +169,13 @@ class SimulatedSource(Section):
     """A drawn rack that plays a script; ends after its last frame."""
 
     type: Literal["simulated"]
+    """Which kind of source."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed draws another shelf."""
     levels: Annotated[int, Field(ge=1, le=10)] = 3
+    """Levels of the rack."""
     positions: Annotated[int, Field(ge=1, le=20)] = 5
+    """Positions on each level."""
     script: Path | None = None
     """A script written by `kardus-agent simulate script`; by default the demo's, drawn from the seed."""
     photos: Path | None = None
@@ -180,22 +198,30 @@ class CameraSection(Section):
     """`[[cameras]]`: one camera and what it sees."""
 
     name: Id
+    """The camera's name; part of its health topic."""
     source: Source
+    """Where its pictures come from: one of the four tables below."""
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 1.0
     """Seconds from one look to the next; 0 looks as fast as the machine can."""
     units: Literal["pixels", "share"] = "pixels"
     """Of the corners: pixels, or shares (0 to 1) of the picture's width and height."""
     locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]
+    """The storage locations in its picture."""
 
 
 class Config(Section):
     """The whole configuration."""
 
     agent: AgentSection
+    """Who this is."""
     model: ModelSection
+    """Which model judges."""
     mqtt: MqttSection = MqttSection()
+    """Where the broker is."""
     verdict: VerdictSection = VerdictSection()
+    """When a location is judged."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
+    """What is watched."""
 
     @model_validator(mode="after")
     def _unique_names(self) -> Config:
@@ -233,7 +259,8 @@ def parse_config(content: dict[str, Any], path: Path) -> Config:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one: say the spelling that stands there first.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if part not in ("file", "folder", "video", "simulated"))
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SMALLEST_CHANGE = 8.0
+"""Mean difference of pixels (0..255) below which a copy in another hue still looks like the crop."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -21,7 +23,7 @@ class Augmenter:
     """Draws a new look for every crop of a batch. The defaults suit a few dozen photos a class."""
 
     size_px: int
-    smallest_zoom: float = 0.65
+    smallest_zoom: float = 0.55
     """The smallest share of the photo's width that a crop shows."""
     rotation_deg: float = 12.0
     shear: float = 0.08
@@ -94,11 +96,14 @@ class Augmenter:
         return torch.where(box & chosen, colour, photos)
 
 
-def outliers(crops: Tensor, generator: torch.Generator) -> Tensor:
+def outliers(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Copies of crops with the hue of a band, or of all, turned far away: cartons that are no product of ours.
 
     A network that must not recognise these learns to doubt cartons of other colours (outlier exposure: Hendrycks et
-    al., ICLR 2019, here with the photos themselves as the source). Shapes as in `crops`: (N, 3, S, S) on 0..255.
+    al., ICLR 2019, here with the photos themselves as the source).
+
+    Returns the copies, (N, 3, S, S) on 0..255 like `crops`, and a weight (N,) in 0..1: a grey crop (an empty location)
+    looks the same in any hue, is still what it was, and weighs nothing.
     """
     turned = _turn_hue(crops, _uniform((len(crops),), math.radians(50), math.radians(310), generator))
     line = torch.linspace(0, 1, crops.shape[-1])[None, :]
@@ -106,7 +111,9 @@ def outliers(crops: Tensor, generator: torch.Generator) -> Tensor:
     top = torch.rand((len(crops), 1), generator=generator) * (1 - height)
     band = (line >= top) & (line <= top + height)  # (N, S)
     whole = torch.rand((len(crops), 1), generator=generator) < 0.5  # noqa: PLR2004
-    return torch.where((band | whole)[:, None, :, None], turned, crops)
+    copies = torch.where((band | whole)[:, None, :, None], turned, crops)
+    difference = (copies - crops).abs().mean(dim=(1, 2, 3))
+    return copies, ((difference - SMALLEST_CHANGE) / SMALLEST_CHANGE).clamp(0, 1)
 
 
 def cutmix(

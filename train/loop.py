@@ -78,14 +78,14 @@ def train(
         losses, hits, seen = 0.0, 0, 0
         for photos, labels in batches(train_photos, config.batch, generator):
             crops, others, kept = cutmix(augment(photos, generator), labels, config.cutmix, generator)
-            foreign = outliers(crops[: int(config.outliers * len(crops))], generator)
+            foreign, foreign_weight = outliers(crops[: int(config.outliers * len(crops))], generator)
             logits = network(
                 fabric.to_device(torch.cat([crops, foreign]).contiguous(memory_format=torch.channels_last))
             )
             logits, doubted = logits[: len(crops)], logits[len(crops) :]
             loss = kept * _smooth_loss(logits, labels, config) + (1 - kept) * _smooth_loss(logits, others, config)
             if len(doubted):
-                loss = loss + OUTLIER_WEIGHT * _flatness(doubted)
+                loss = loss + OUTLIER_WEIGHT * _flatness(doubted, foreign_weight)
             if not torch.isfinite(loss):
                 raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
             fabric_optimizer.zero_grad()
@@ -140,9 +140,9 @@ def _smooth_loss(logits: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
     return functional.cross_entropy(logits, labels.to(logits.device), label_smoothing=config.label_smoothing)
 
 
-def _flatness(logits: Tensor) -> Tensor:
-    """Cross-entropy against the uniform distribution: least where every class is equally likely."""
-    return -functional.log_softmax(logits, dim=1).mean()
+def _flatness(logits: Tensor, weight: Tensor) -> Tensor:
+    """Weighted cross-entropy against the uniform distribution: least where every class is equally likely."""
+    return -(functional.log_softmax(logits, dim=1).mean(dim=1) * weight.to(logits.device)).mean()
 
 
 def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:

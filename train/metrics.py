@@ -58,6 +58,8 @@ def auroc(known: Floats, unknown: Floats) -> float:
 def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     """The temperature that makes the labels most likely (Guo et al., ICML 2017); 1.0 for no photos.
 
+    The labels count as right with probability (n + 1) / (n + 2) only (Platt, 1999): n photos without an error don't
+    prove that errors never happen.
     Golden-section search over the logarithm, since the likelihood is unimodal in it. Between 0.05 and 20.
     """
     if not len(labels):
@@ -76,5 +78,8 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
 def _nll(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
     scaled = logits / temperature
     top = scaled.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(scaled - top).sum(axis=1)) + top[:, 0]
-    return float((log_sum - scaled[np.arange(len(labels)), labels]).mean())
+    log_probabilities = scaled - top - np.log(np.exp(scaled - top).sum(axis=1, keepdims=True))
+    right = log_probabilities[np.arange(len(labels)), labels]
+    others = (log_probabilities.sum(axis=1) - right) / (logits.shape[1] - 1)
+    doubt = 1 / (len(labels) + 2)
+    return -float(((1 - doubt) * right + doubt * others).mean())

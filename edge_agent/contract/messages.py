@@ -29,6 +29,7 @@ class Expected(Record):
     """What the WMS expects at a location. The highest revision wins."""
 
     revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
+    """Grows with every change for the location."""
     sku: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """None: the location must be empty."""
     managed: bool = True
@@ -36,23 +37,29 @@ class Expected(Record):
     quantity: Annotated[int, Field(ge=0)] | None = None
     """Passed on, not counted."""
     valid_from: UtcTime | None = None
+    """When the expectation begins to hold; passed on."""
 
 
 class ExpectedStock(Record):
     """The expectation that a verdict was judged against."""
 
     sku: str | None
+    """The product; null: the location must be empty."""
     revision: int
+    """The WMS's revision that the verdict rests on."""
     age_s: Annotated[float, Field(ge=0)]
     """Seconds since the agent received it."""
     quantity: int | None = None
+    """As the WMS gave it."""
 
 
 class Candidate(Record):
     """A product that may be standing there."""
 
     sku: str
+    """The product."""
     likelihood: Share
+    """How likely it is, calibrated."""
 
 
 class Seen(Record):
@@ -63,7 +70,9 @@ class Seen(Record):
     name: str | None = None
     """The class (a face of the product)."""
     category: str | None = None
+    """The product's category, which may be sure while the variant is not."""
     confidence: Share = 0.0
+    """Likelihood of `sku`, or of the category where `sku` is null."""
     top: tuple[Candidate, ...] = ()
     """The three most likely products."""
 
@@ -72,7 +81,9 @@ class Model(Record):
     """The model that judged."""
 
     name: str
+    """The bundle's name."""
     version: str
+    """The bundle's version."""
 
 
 class LocationEvent(Record):
@@ -83,16 +94,27 @@ class LocationEvent(Record):
     sequence: Annotated[int, Field(ge=1)]
     """Counts events of an epoch, without gaps."""
     boot_id: str
+    """Identifies the machine's start."""
     captured: UtcTime
+    """When the picture was taken."""
     clock_synchronised: bool
+    """Whether the kernel says that its clock is kept right."""
     location: Id
+    """The WMS's code of the storage location."""
     verdict: Verdict
+    """What is found now."""
     previous: Verdict | None
+    """What was found before; null at the first event of the location."""
     expected: ExpectedStock | None
+    """What the WMS expects; null where it has said nothing."""
     seen: Seen | None
+    """What the camera saw; null where the view can't be trusted."""
     expected_likelihood: Share | None
+    """How likely the expected product is."""
     camera: Id
+    """The camera."""
     model: Model
+    """The model that judged."""
     reason: str = ""
     """Why the verdict is a doubt."""
     historical: bool = False
@@ -103,35 +125,55 @@ class LocationState(Record):
     """The current verdict at a location (retained). Void after `valid_until`."""
 
     location: Id
+    """The WMS's code of the storage location."""
     verdict: Verdict
+    """What is found now."""
     since: UtcTime
+    """Since when."""
     last_verified: UtcTime
+    """When the location was last looked at."""
     valid_until: UtcTime
+    """From then on the state says nothing any more."""
     expected: ExpectedStock | None
+    """What the WMS expects; null where it has said nothing."""
     seen: Seen | None
+    """What the camera saw; null where the view can't be trusted."""
     camera: Id
+    """The camera."""
     model: Model
+    """The model that judged."""
     reason: str = ""
+    """Why the verdict is a doubt."""
 
 
 class AgentStatus(Record):
     """Whether an agent is connected (retained; `offline` is its last will)."""
 
     status: Literal["online", "offline"]
+    """Whether the agent is connected."""
     boot_id: str
+    """Identifies the machine's start."""
     reason: str = ""
+    """Why it is offline: `stopped`, or `connection lost` (its last will)."""
     version: str = ""
+    """The agent's version."""
     model: Model | None = None
+    """The model in use."""
     locations: NonNegativeInt = 0
+    """How many locations it watches."""
 
 
 class CameraHealth(Record):
     """Whether a camera delivers pictures (retained)."""
 
     camera: Id
+    """The camera."""
     status: Literal["ok", "lost", "ended"]
+    """`ended`: a folder, video or script has no more pictures."""
     reason: str = ""
+    """Why it is lost."""
     since: UtcTime
+    """Since when."""
 
 
 Data = TypeVar("Data", bound=Record)
@@ -141,13 +183,21 @@ class Envelope(Record, Generic[Data]):
     """CloudEvents 1.0, structured mode."""
 
     specversion: Literal["1.0"] = "1.0"
+    """The version of CloudEvents."""
     id: str
+    """Unique; a receiver stores each id once (UUID version 7)."""
     source: str
+    """The agent: its base topic."""
     type: str
+    """Which kind of message."""
     time: UtcTime
+    """When what it tells of happened."""
     subject: str = ""
+    """The location or camera."""
     datacontenttype: Literal["application/json"] = "application/json"
+    """How `data` is written."""
     data: Data
+    """The message itself."""
 
     def encode(self) -> bytes:
         """The payload as JSON in UTF-8."""

@@ -140,6 +140,7 @@ def _follow(
             if inbox.empty():
                 live.update(_screen(recording), refresh=True)
         live.update(_screen(recording), refresh=True)
+    out.print()
 
 
 def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payload: bytes) -> None:

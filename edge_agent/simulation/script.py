@@ -113,7 +113,7 @@ def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, fra
         Change(times[4], Kind.UNKNOWN, unknown),
         Change(times[5], Kind.WRONG_VARIANT, wrong[1], name=_sibling(rng, stock, start[wrong[1]])),
         Change(int(0.3 * frames), Kind.LIGHT, amount=float(rng.uniform(0.72, 0.85))),
-        Change(int(0.45 * frames), Kind.WALK_PAST, amount=9.0),
+        Change(int(0.45 * frames), Kind.WALK_PAST, amount=6.0),
         Change(int(0.6 * frames), Kind.BUMP, amount=3.0),
     ]
     expected = {location: _by_name(stock, name).sku if name else None for location, name in start.items()}

@@ -98,11 +98,12 @@ def test_a_restart_without_a_network_still_knows_what_is_expected(
     with WmsSide(mosquitto.port) as wms:
         (tmp_path / "none").mkdir()
         grey_frame(tmp_path / "none" / "0.png")
-        _folder_agent(tmp_path, mosquitto.port, tmp_path / "none").start()
+        last = _folder_agent(tmp_path, mosquitto.port, tmp_path / "none")
+        last.start()
         wms.wait_for(lambda: any(e["verdict"] == "mismatch" for e in wms.events))
         late = next(e for e in wms.events if e["verdict"] == "mismatch")
         assert (late["expected"]["sku"], late["historical"]) == ("Tea-Lemon", True)
-        wms.wait_for(lambda: wms.statuses[-1:] == ["offline"])
+        assert last.finish()[0] == 0
 
 
 def test_a_changed_expectation_is_judged_at_once(

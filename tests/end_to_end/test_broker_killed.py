@@ -39,7 +39,7 @@ class PersistentReceiver:
         self._client.on_message = self._take
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 3600
         self._client.connect("127.0.0.1", port, clean_start=False, properties=properties)
         self._client.loop_start()

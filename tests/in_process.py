@@ -1,0 +1,44 @@
+"""Runs a command of the project in the tests' own process: as a user would, without waiting for torch each time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def call(
+    capsys: pytest.CaptureFixture[str], main: Callable[[], None], *words: object
+) -> subprocess.CompletedProcess[str]:
+    """Run `main` with these words as its command line; whatever it doesn't turn into an exit code is raised."""
+    capsys.readouterr()
+    code = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["kardus", *map(str, words)])
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    captured = capsys.readouterr()
+    return subprocess.CompletedProcess(words, code, captured.out, captured.err)
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *parts: object) -> None:
+    """The command failed with this exit code, and its only line on stderr holds these parts."""
+    assert result.returncode == code, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in lines[0]
+    for part in parts:
+        assert str(part) in lines[0]
+
+
+def assert_nothing_written(folder: Path, out: Path) -> None:
+    """The output isn't there, or is an empty folder; and no half-written file lies anywhere below `folder`."""
+    assert not out.is_file()
+    assert not out.exists() or not list(out.rglob("*"))
+    assert not list(folder.rglob("*.part"))

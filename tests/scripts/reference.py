@@ -1,0 +1,229 @@
+"""Writes docs/commands.md, configuration.md and messages.md: `python -m tests.scripts.reference`.
+
+They are made from the code. A test compares the files with what this writes, and refuses a command, key, topic or field
+without a description.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer.main
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import edge_agent.cli
+import edge_agent.wms.cli
+import export.cli
+import train.cli
+from edge_agent import config
+from edge_agent.contract import messages
+from edge_agent.contract.messages import Data
+from edge_agent.contract.topics import Topics, expected_topic
+from edge_agent.contract.verdicts import Verdict
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOTE = "<!-- Written by `python -m tests.scripts.reference` from the code: don't edit here. -->\n"
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted. An error is one line on the standard error "
+    "that names the file, key or value, and the remedy. `--json` prints for programs.\n"
+)
+ONE_FILE = (
+    "One TOML file; an example that the tests load is [agent.toml](../deploy/examples/agent.toml). Paths are relative "
+    "to the file. A key that isn't listed here is refused. `kardus-agent check FILE` finds what is wrong.\n"
+)
+ON_THE_WIRE = (
+    "MQTT 5 (3.1.1 where the broker has no 5), QoS 1. What the agent publishes is a CloudEvents 1.0 envelope in "
+    "structured JSON; expected stock is plain JSON. Fields are only ever added, with defaults.\n"
+)
+COMMANDS = {
+    "kardus-agent": edge_agent.cli.app,
+    "kardus-wms": edge_agent.wms.cli.app,
+    "kardus-train": train.cli.app,
+    "kardus-export": export.cli.app,
+}
+SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("[agent]", config.AgentSection),
+    ("[model]", config.ModelSection),
+    ("[mqtt]", config.MqttSection),
+    ("[verdict]", config.VerdictSection),
+    ("[[cameras]]", config.CameraSection),
+    ("[[cameras.locations]]", config.LocationSection),
+    ('source = { type = "file" }', config.StillSource),
+    ('source = { type = "folder" }', config.FolderSource),
+    ('source = { type = "video" }', config.VideoSource),
+    ('source = { type = "simulated" }', config.SimulatedSource),
+)
+RECORDS: tuple[type[BaseModel], ...] = (
+    messages.Envelope,
+    messages.LocationEvent,
+    messages.LocationState,
+    messages.AgentStatus,
+    messages.CameraHealth,
+    messages.Expected,
+    messages.ExpectedStock,
+    messages.Seen,
+    messages.Candidate,
+    messages.Model,
+)
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    parts = [
+        NOTE,
+        "# Commands\n",
+        EXIT_CODES,
+    ]
+    for name, app in COMMANDS.items():
+        parts += _command(name, typer.main.get_command(app))
+    return "\n".join(parts)
+
+
+def configuration() -> str:
+    """Every key of the agent's configuration."""
+    parts = [
+        NOTE,
+        "# The agent's configuration\n",
+        ONE_FILE,
+    ]
+    for title, section in SECTIONS:
+        parts += [f"## `{title}`\n", _purpose(section) + "\n", _fields(section, "key")]
+    return "\n".join(parts)
+
+
+def contract() -> str:
+    """Every topic and every field of every message."""
+    topics = Topics("{site}", "{agent}")
+    rows = [
+        (topics.status, "AgentStatus", "yes", "Online or offline; also the last will."),
+        (topics.health("{camera}"), "CameraHealth", "yes", "Whether a camera delivers."),
+        (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
+        (topics.events("{location}"), "LocationEvent", "no", "Every change of verdict, in order, from the outbox."),
+        (
+            expected_topic("{site}", "{location}"),
+            "Expected",
+            "yes",
+            "What the WMS expects; only the WMS side publishes it.",
+        ),
+    ]
+    parts = [
+        NOTE,
+        "# Messages\n",
+        ON_THE_WIRE,
+        "| topic | message | retained | what it says |\n|---|---|---|---|",
+        *(f"| `{topic}` | {name} | {retained} | {words} |" for topic, name, retained, words in rows),
+        "\n## Verdicts\n",
+        "| verdict | meaning |\n|---|---|",
+        *(f"| `{value}` | {words} |" for value, words in _verdicts()),
+        "",
+    ]
+    for record in RECORDS:
+        parts += [f"## {_title(record)}\n", _purpose(record) + "\n", _fields(record, "field")]
+    return "\n".join(parts)
+
+
+def undescribed() -> list[str]:
+    """Every command, option, key or field that has no description."""
+    missing = [f"{name} {option}" for name, option, words in _all_options() if not words]
+    for record in (*RECORDS, *(section for _, section in SECTIONS)):
+        missing += [f"{record.__name__}.{name}" for name, info in record.model_fields.items() if not info.description]
+    return missing + [value for value, words in _verdicts() if not words]
+
+
+def _command(name: str, command: Any) -> list[str]:
+    children: dict[str, Any] = getattr(command, "commands", {})
+    if children:
+        parts = [f"## `{name}`\n", _plain(command.help) + "\n"]
+        for child_name, child in children.items():
+            parts += _command(f"{name} {child_name}", child)
+        return parts
+    rows = [f"| `{label}` | {words} | {default} |" for label, words, default in _parameters(command)]
+    table = ["| | what it is | default |\n|---|---|---|", *rows, ""] if rows else []
+    return [f"### `{name}`\n", _plain(command.help) + "\n", *table]
+
+
+def _parameters(command: Any) -> Iterator[tuple[str, str, str]]:
+    for parameter in command.params:
+        label = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
+        default = "required" if parameter.required else parameter.default
+        yield label, _plain(getattr(parameter, "help", "")), "" if default in (None, False) else str(default)
+
+
+def _all_options() -> Iterator[tuple[str, str, str]]:
+    waiting = [(name, typer.main.get_command(app)) for name, app in COMMANDS.items()]
+    while waiting:
+        name, command = waiting.pop()
+        yield name, "", _plain(command.help)
+        waiting += [(f"{name} {child}", c) for child, c in getattr(command, "commands", {}).items()]
+        if not hasattr(command, "commands"):
+            yield from ((name, label, words) for label, words, _ in _parameters(command))
+
+
+def _fields(record: type[BaseModel], title: str) -> str:
+    lines = [f"| {title} | type | default | what it is |", "|---|---|---|---|"]
+    for name, info in record.model_fields.items():
+        default = "required" if info.default is PydanticUndefined else f"`{_shown(info.default)}`"
+        description = _plain(info.description or "")
+        lines.append(f"| `{name}` | {_type(info.annotation)} | {default} | {description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: Any) -> str:
+    if default is None or isinstance(default, bool):
+        return {None: "null", True: "true", False: "false"}[default]
+    return {"": '""', (): "[]"}.get(default, str(default))
+
+
+def _type(annotation: Any) -> str:
+    """A type in words; constraints are told in the description."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(parts[0])
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin in (Union, UnionType):
+        return " or ".join(_type(part) for part in parts)
+    if origin is tuple:
+        return "list of " + _type(parts[0])
+    if annotation is NoneType:
+        return "null"
+    return {Data: "record"}.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _title(record: type[BaseModel]) -> str:
+    return record.__name__.split("[")[0]
+
+
+def _purpose(record: type[BaseModel]) -> str:
+    return _plain(inspect.getdoc(record) or "")
+
+
+def _plain(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _verdicts() -> list[tuple[str, str]]:
+    """The strings under each member of the enumeration."""
+    source = inspect.getsource(Verdict).split('"""')[2:]
+    names = [part.strip().split(" = ")[0] for part in source[::2] if " = " in part]
+    return [(Verdict[name].value, _plain(words)) for name, words in zip(names, source[1::2], strict=True)]
+
+
+def main() -> None:
+    """Write the three files."""
+    for name, text in written().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+def written() -> dict[str, str]:
+    """The three files by name."""
+    return {"commands.md": commands(), "configuration.md": configuration(), "messages.md": contract()}
+
+
+if __name__ == "__main__":
+    main()

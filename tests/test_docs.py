@@ -1,0 +1,61 @@
+"""The documentation is tested: what is not described fails, what has changed fails, what it shows works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_agent import __version__
+from edge_agent.config import load_config
+from tests.scripts.reference import undescribed, written
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def test_every_command_option_key_and_field_is_described() -> None:
+    assert undescribed() == []
+
+
+@pytest.mark.parametrize("name", ["commands.md", "configuration.md", "messages.md"])
+def test_the_reference_is_current(name: str) -> None:
+    assert (DOCS / name).read_text() == written()[name], "run: python -m tests.scripts.reference"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_shown_exist(page: Path) -> None:
+    described = written()["commands.md"]
+    for words in re.findall(r"^\s*(?:\$ )?(kardus-\w+(?: [a-z-]+){1,2})", page.read_text(), flags=re.MULTILINE):
+        parts = words.split()
+        assert any(f"`{' '.join(parts[:count])}`" in described for count in (3, 2)), words
+
+
+def test_the_two_commands_of_the_readme_are_in_the_makefile_and_ci_runs_the_second() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"^\s*make ([a-z-]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert {"demo", "test"} <= set(named) <= set(targets)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "deploy" / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid(example: Path) -> None:
+    assert load_config(example).cameras
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    assert f"## {__version__}" in (DOCS / "changelog.md").read_text()
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (DOCS / "adr").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
