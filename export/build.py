@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,8 +16,16 @@ from numpy.typing import NDArray
 
 from edge_agent.bundle import Bundle
 from edge_agent.classifier import Classifier, RawOutputs
-from edge_agent.contract.manifest import GoldenSample, InputSpec, Manifest, Parity, Training
-from edge_agent.errors import BundleError, DataError
+from edge_agent.contract.manifest import (
+    NAME_PATTERN,
+    VERSION_PATTERN,
+    GoldenSample,
+    InputSpec,
+    Manifest,
+    Parity,
+    Training,
+)
+from edge_agent.errors import BundleError, DataError, UsageError
 from edge_agent.preprocess import Pixels
 from export.graph import OPSET, to_onnx
 from export.pack import list_members, members_of, write_bundle
@@ -64,7 +73,10 @@ def build(
         DataError: the checkpoint or the data set cannot be read.
         BundleError: the exported model answers otherwise than the trained one.
     """
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: no folder {out.parent}: make it first")
     checkpoint = load_checkpoint(checkpoint_path)
+    _check_names(name or out.stem, version)
     examples = _examples(checkpoint, data)
     network = checkpoint.model()
     model = to_onnx(network, checkpoint.config.size)
@@ -79,6 +91,15 @@ def build(
     return complete
 
 
+def _check_names(name: str, version: str) -> None:
+    for option, value, pattern, remedy in (
+        ("--name", name, NAME_PATTERN, "use letters, digits, '.', '_' and '-'"),
+        ("--version", version, VERSION_PATTERN, "use three numbers, such as 1.2.0"),
+    ):
+        if not re.match(pattern, value):
+            raise UsageError(f"{option} '{value}': can't be used: {remedy}")
+
+
 def _examples(checkpoint: Checkpoint, data: Path | None) -> _Examples:
     """Held-out photos first, then trained ones, until every class and PARITY_CROPS photos are there."""
     source = data or Path(checkpoint.data_source)
@@ -91,7 +112,9 @@ def _examples(checkpoint: Checkpoint, data: Path | None) -> _Examples:
     missing = known - set(covering)
     if missing:
         raise DataError(f"{source}: no photo of class '{min(missing)}': every class needs a golden sample")
-    chosen = [*covering.values(), *(s for s in ranked if s not in covering.values())][:PARITY_CROPS]
+    chosen = [*covering.values(), *(s for s in ranked if s not in covering.values())][
+        : max(PARITY_CROPS, len(covering))
+    ]
     data_set: DataSet = replace(labelled, samples=tuple(chosen))
     crops = load_crops(data_set, checkpoint.config.size, "Reading photos")
     return _Examples(crops, [sample.name for sample in chosen])

@@ -25,7 +25,10 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     if private.exists() or public.exists():
         raise UsageError(f"{private}: a key of that name is there already: choose another name")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--dir {folder}: can't be made ({error.strerror}): name a folder") from error
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

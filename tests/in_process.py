@@ -23,7 +23,7 @@ def call(
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     captured = capsys.readouterr()
-    return subprocess.CompletedProcess(words, code, captured.out, captured.err)
+    return subprocess.CompletedProcess([str(word) for word in words], code, captured.out, captured.err)
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *parts: object) -> None:

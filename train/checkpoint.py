@@ -99,6 +99,8 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def _from_content(content: dict[str, Any]) -> Checkpoint:
+    if content["format"] != FORMAT:
+        raise KeyError(content["format"])
     return Checkpoint(
         config=TrainConfig.model_validate(content["config"]),
         classes=tuple(ClassInfo.model_validate(info) for info in content["classes"]),

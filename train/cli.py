@@ -97,6 +97,8 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy by class, SKU and category with 95 % intervals, calibration, rejection."""
+    if predictions and not predictions.parent.is_dir():
+        raise UsageError(f"--predictions {predictions}: no folder {predictions.parent}: make it first")
     predictor = open_predictor(model)
     result = evaluate(predictor, read_data(data), split)
     rejection = measure_rejection(predictor, result, unknown) if unknown else None

@@ -20,6 +20,7 @@ from edge_agent.tables import Row, read_table
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SPLITS = ("train", "val", "test")
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,13 @@ def read_data(source: Path) -> DataSet:
 def with_split(data: DataSet, val_fraction: float, seed: int) -> DataSet:
     """The data set with a train and a val split: its own where it marks one, else stratified at random.
 
+    In a data set that marks some photos, the unmarked ones are trained on.
+
     Raises:
         DataError: a class has a single photo, so that nothing of it can be held out.
     """
     if any(sample.split for sample in data.samples):
-        return data
+        return replace(data, samples=tuple(replace(s, split=s.split or "train") for s in data.samples))
     counts = Counter(sample.name for sample in data.samples)
     single = sorted(name for name, count in counts.items() if count < 2)  # noqa: PLR2004
     if single:
@@ -129,7 +132,7 @@ def _from_table(source: Path, table: Path) -> DataSet:
     classes_file = table.parent / "classes.csv"
     if classes_file.exists() and "category" not in rows[0].values:
         return DataSet(source, samples, _known_classes(table, rows, classes_file))
-    return DataSet(source, samples, _classes_in(rows))
+    return DataSet(source, samples, _classes_in(table, rows))
 
 
 def _sample(table: Path, row: Row) -> Sample:
@@ -142,7 +145,11 @@ def _sample(table: Path, row: Row) -> Sample:
 
 
 def _known_classes(table: Path, rows: list[Row], classes_file: Path) -> tuple[ClassInfo, ...]:
-    known = {row.values["name"]: _class_info(row) for row in read_table(classes_file, required=("name", "category"))}
+    lines = read_table(classes_file, required=("name", "category"))
+    nameless = next((row.line for row in lines if not row.values.get("name")), None)
+    if nameless is not None:
+        raise DataError(f"{classes_file}: line {nameless}: name must be filled in")
+    known = {row.values["name"]: _class_info(classes_file, row) for row in lines}
     for row in rows:
         if row.values["name"] not in known:
             raise DataError(
@@ -153,14 +160,17 @@ def _known_classes(table: Path, rows: list[Row], classes_file: Path) -> tuple[Cl
     return tuple(info for name, info in known.items() if name in used)
 
 
-def _classes_in(rows: list[Row]) -> tuple[ClassInfo, ...]:
+def _classes_in(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
     first = {row.values["name"]: row for row in reversed(rows)}
-    return tuple(_class_info(first[name]) for name in sorted(first))
+    return tuple(_class_info(table, first[name]) for name in sorted(first))
 
 
-def _class_info(row: Row) -> ClassInfo:
+def _class_info(table: Path, row: Row) -> ClassInfo:
     values = row.values
     name = values["name"]
+    for column in ("name", "sku"):
+        if len(values.get(column, "")) > MAX_NAME:
+            raise DataError(f"{table}: line {row.line}: {column} is longer than {MAX_NAME} characters: shorten it")
     return ClassInfo(
         name=name,
         category=values.get("category") or name,

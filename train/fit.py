@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import UsageError
+from edge_agent.errors import DataError, UsageError
 from train.checkpoint import CHECKPOINT, Checkpoint, build_network, save_checkpoint, write_json
 from train.config import TrainConfig
 from train.curves import draw_curves
@@ -42,6 +42,8 @@ def fit(source: Path, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch]
     """
     if (out / CHECKPOINT).exists():
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: is a file: name a folder")
     prepared = prepare(source, config)
     torch.manual_seed(config.seed)
     history: list[Epoch] = []
@@ -67,6 +69,10 @@ def prepare(source: Path, config: TrainConfig) -> Prepared:
     trained = {sample.name for sample in training.samples}
     data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
     names = [info.name for info in data.classes]
+    if not any(s.split == "val" and s.name in trained for s in data.samples):
+        raise DataError(
+            f"{data.source}: no photo is marked val: mark some of each class, or leave the split empty everywhere"
+        )
     held = replace(data, samples=tuple(s for s in data.samples if s.split == "val" and s.name in trained))
     cached_px = round(config.size * CACHE_MARGIN)
     return Prepared(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from edge_agent.console import err
 from edge_agent.preprocess import Pixels, read_photo, rectify_whole
 from train.data import DataSet
 
@@ -19,9 +20,12 @@ def load_crops(data: DataSet, size_px: int, label: str) -> Pixels:
         DataError: a photo is missing or unreadable.
     """
     crops = np.empty((len(data.samples), size_px, size_px, 3), dtype=np.uint8)
+    quiet = not err.is_terminal
     with ThreadPoolExecutor(max_workers=4) as pool:
         loaded = pool.map(lambda sample: rectify_whole(read_photo(sample.path), size_px), data.samples)
-        for index, crop in enumerate(track(loaded, label, total=len(data.samples), transient=True)):
+        for index, crop in enumerate(
+            track(loaded, label, len(data.samples), console=err, transient=True, disable=quiet)
+        ):
             crops[index] = crop
     return crops
 

@@ -12,6 +12,8 @@ SCHEMA_VERSION = 1
 EMPTY_CLASS = "empty"
 """The class name reserved for a location with nothing in it."""
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -97,8 +99,8 @@ class Manifest(Record):
     """Everything that the agent needs to know about a model before it trusts it."""
 
     schema_version: Literal[1] = 1
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     created: str
     precision: Literal["fp32", "fp16", "int8"]
     opset: PositiveInt

@@ -1,7 +1,8 @@
 """The line on real photos: `make real-photos DATA=FOLDER`, or `python -m tests.scripts.real_photos FOLDER [WORK]`.
 
 FOLDER holds a data set with `images/CLASS/train_*` and `val_*` photos. Trains a ResNet-18 at 128 px on the train
-split, exports it, compares run and bundle photo by photo, and plays shelves whose locations show val photos.
+split (and on drawn photos of empty locations, which the photos lack), exports it, compares run and bundle photo by
+photo, and plays shelves whose locations show val photos, photos that nothing was trained on.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.config import SimulatedSource
+from edge_agent.simulation.dataset import EMPTY, draw_photo
+from edge_agent.simulation.pictures import DrawnPictures, generator
 from tests.scripts.pipeline import shelf_rows
 from tests.scripts.shelves import play_shelf
 from tests.scripts.steps import percent, run, run_json
 
 SHELF_SEEDS = (601, 602, 603)
+EMPTY_PHOTOS = 40
 
 
 def main(data: Path, work: Path) -> None:
     """Run every stage and print the table."""
     model, bundle = work / "run", work / "real.bundle"
     options = ("--arch", "resnet18", "--size", 128, "--epochs", 40)
-    fit_s = run("kardus-train", "fit", data, *options, "--out", model) if not model.exists() else 0.0
+    combined = _with_empty(data, work)
+    fit_s = run("kardus-train", "fit", combined, *options, "--out", model) if not model.exists() else 0.0
     build_s = run("kardus-export", "build", model, "--out", bundle)
     unknown = ("--unknown", data / "not_cartons") if (data / "not_cartons").exists() else ()
     predictions = {}
@@ -56,6 +61,30 @@ def main(data: Path, work: Path) -> None:
     for row in [*rows, *shelf_rows(played)]:
         table.add_row(*row)
     Console().print(table)
+
+
+def _with_empty(data: Path, work: Path) -> Path:
+    """A .csv data set: the photos, and drawn photos of empty locations."""
+    path = work / "with-empty.csv"
+    if path.exists():
+        return path
+    with (data / "classes.csv").open(newline="") as file:
+        category = {row["name"]: row["category"] for row in csv.DictReader(file)}
+    with (data / "labels.csv").open(newline="") as file:
+        rows = [
+            (str((data / row["path"]).resolve()), row["name"], row["split"], category[row["name"]])
+            for row in csv.DictReader(file)
+        ]
+    (work / "empty").mkdir()
+    for number in range(EMPTY_PHOTOS):
+        photo = work / "empty" / f"{number}.jpg"
+        draw_photo(DrawnPictures(), None, generator(77, number)).save(photo, quality=92)
+        rows.append((str(photo.resolve()), EMPTY, "val" if number % 4 == 0 else "train", EMPTY))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "name", "split", "category"))
+        writer.writerows(rows)
+    return path
 
 
 def _source(data: Path, seed: int) -> SimulatedSource:

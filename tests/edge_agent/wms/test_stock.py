@@ -68,7 +68,7 @@ def test_a_wrong_table_is_named_and_nothing_is_published(
     replace=st.booleans(),
 )
 def test_after_the_changes_the_broker_says_what_the_list_says(
-    known: dict[str, Expected], listed: dict[str, str | None], now: int, replace: bool
+    known: dict[str, Expected], listed: dict[str, str | None], now: int, *, replace: bool
 ) -> None:
     needed = changes([Line(loc, sku) for loc, sku in listed.items()], known, now, replace=replace)
     after = {**known, **{change.location: change.expected for change in needed}}

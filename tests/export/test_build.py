@@ -1,0 +1,182 @@
+"""From a checkpoint to a bundle that answers as the trained model does."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from edge_agent.bundle import Bundle, read_bundle
+from edge_agent.classifier import Classifier, RawOutputs
+from edge_agent.contract.manifest import GoldenSample
+from edge_agent.errors import BundleError, DataError
+from edge_agent.preprocess import read_photo, rectify_whole
+from export import build as build_module
+from export.build import build
+from export.keys import read_key
+from tests.conftest import run_command
+from tests.in_process import assert_nothing_written
+from tests.train.making import labelled
+from train.checkpoint import build_network, load_checkpoint, save_checkpoint
+from train.data import read_data
+
+
+@pytest.fixture
+def bundle(bundle_file: Path) -> Bundle:
+    """The small run's bundle, read."""
+    return read_bundle(bundle_file)
+
+
+@pytest.fixture
+def ready_graph(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `build` take the small run's graph instead of exporting again, which takes seconds."""
+    monkeypatch.setattr(build_module, "to_onnx", lambda *_: bundle.model)
+
+
+def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
+    run_folder: Path,
+    photos: Path,
+    signing_key: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    here, there = tmp_path / "here", tmp_path / "far" / "away"
+    for folder in (here, there):
+        shutil.copytree(run_folder, folder / "run")
+        shutil.copytree(photos, folder / "photos")
+    options = ("--data", here / "photos", "--sign", signing_key[0])
+    run_command("kardus-export", "build", here / "run", "--out", here / "small.bundle", *options)
+    keys = [read_key(signing_key[0])]
+    manifest = build(there / "run", there / "small.bundle", data=there / "photos", keys=keys)
+    assert manifest.created == "2023-11-14T22:13:20+00:00"
+    assert (here / "small.bundle").read_bytes() == (there / "small.bundle").read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_parity_on_real_crops_is_measured_and_within_its_limit(bundle: Bundle) -> None:
+    parity = bundle.manifest.parity
+    assert parity.n == 120
+    assert 0 < parity.mean_logit_difference <= parity.max_logit_difference <= 1e-3
+    assert parity.top1_agreement == 1
+    assert parity.min_embedding_cosine == pytest.approx(1, abs=1e-4)
+
+
+def test_parity_measures_what_the_classifier_answers_differently(bundle: Bundle, run_folder: Path) -> None:
+    network = load_checkpoint(run_folder).model()
+    crops = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    run = Classifier(bundle).run
+
+    def shifted(pixels: np.ndarray) -> RawOutputs:
+        raw = run(pixels)
+        return replace(raw, logits=raw.logits + np.array([[0.5] + [0.0] * 14], dtype=np.float32))
+
+    parity, _ = build_module._parity(network, shifted, crops)
+    assert parity.max_logit_difference == pytest.approx(0.5, abs=1e-3)
+    assert parity.mean_logit_difference == pytest.approx(0.5 / 15, abs=1e-3)
+    assert parity.n == 3
+
+
+@pytest.mark.usefixtures("ready_graph")
+def test_graph_of_another_network_is_refused_and_nothing_written(run_folder: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(run_folder)
+    torch.manual_seed(99)
+    other = build_network(checkpoint.config, len(checkpoint.classes)).state_dict()
+    (tmp_path / "run").mkdir()
+    save_checkpoint(tmp_path / "run" / "model.ckpt", replace(checkpoint, weights=other))
+    out = tmp_path / "out" / "wrong.bundle"
+    out.parent.mkdir()
+    with pytest.raises(BundleError, match=r"wrong\.bundle: not written: the exported model differs from the trained"):
+        build(tmp_path / "run", out)
+    assert_nothing_written(tmp_path, out)
+
+
+@pytest.mark.usefixtures("ready_graph")
+def test_graph_for_other_classes_is_refused_and_nothing_written(run_folder: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(run_folder)
+    classes = checkpoint.classes[:7]
+    weights = build_network(checkpoint.config, len(classes)).state_dict()
+    save_checkpoint(tmp_path / "model.ckpt", replace(checkpoint, weights=weights, classes=classes))
+    with pytest.raises(BundleError, match="not the logits of 7 classes"):
+        build(tmp_path / "model.ckpt", tmp_path / "wrong.bundle")
+    assert_nothing_written(tmp_path, tmp_path / "wrong.bundle")
+
+
+def test_golden_samples_cover_every_class_with_held_out_crops(bundle: Bundle, photos: Path) -> None:
+    assert [sample.label for sample in bundle.golden] == [info.name for info in bundle.manifest.classes]
+    assert [sample.file for sample in bundle.golden] == [f"golden/{number}.png" for number in range(15)]
+    held_out = {s.name: s.path for s in reversed(read_data(photos).select("val").samples)}
+    for sample in bundle.golden:
+        assert np.array_equal(_crop(bundle, sample), rectify_whole(read_photo(held_out[sample.label]), 48))
+
+
+def _crop(bundle: Bundle, sample: GoldenSample) -> np.ndarray:
+    with Image.open(io.BytesIO(bundle.golden_png[sample.file]), formats=("PNG",)) as picture:
+        return np.asarray(picture)
+
+
+def test_golden_outputs_are_those_of_the_trained_model(bundle: Bundle, run_folder: Path) -> None:
+    network = load_checkpoint(run_folder).model()
+    trained = build_module.run_torch(network, np.stack([_crop(bundle, sample) for sample in bundle.golden]))
+    names = [info.name for info in bundle.manifest.classes]
+    for sample, logits in zip(bundle.golden, trained.logits, strict=True):
+        np.testing.assert_allclose(sample.logits, logits, atol=1e-3)
+        assert sample.top1 == names[int(logits.argmax())]
+
+
+def test_manifest_tells_what_the_checkpoint_knows(
+    bundle: Bundle, run_folder: Path, signing_key: tuple[Path, str]
+) -> None:
+    checkpoint, manifest = load_checkpoint(run_folder), bundle.manifest
+    assert manifest.classes == checkpoint.classes
+    assert manifest.calibration == checkpoint.calibration
+    assert manifest.metrics == checkpoint.metrics
+    assert (manifest.name, manifest.version, manifest.precision) == ("small", "1.0.0", "fp32")
+    assert manifest.input.size == 48
+    assert manifest.training.data_sha256 == checkpoint.data_sha256
+    assert manifest.training.photos == 90
+    assert manifest.training.parameters == sum(p.numel() for p in checkpoint.model().parameters())
+    assert manifest.training.config["seed"] == 1
+    assert bundle.signed_by == (signing_key[1],)
+
+
+def test_no_path_of_the_building_machine_is_in_the_manifest(bundle_file: Path, photos: Path, run_folder: Path) -> None:
+    manifest = read_bundle(bundle_file).manifest.model_dump_json()
+    for path in (photos, run_folder, Path.cwd()):
+        assert str(path) not in manifest
+
+
+@pytest.mark.usefixtures("ready_graph")
+def test_name_version_and_lack_of_a_key_are_as_asked(run_folder: Path, tmp_path: Path) -> None:
+    build(run_folder, tmp_path / "x.bundle", name="shelf-7", version="2.10.3")
+    bundle = read_bundle(tmp_path / "x.bundle")
+    assert bundle.title == "shelf-7 2.10.3"
+    assert bundle.signed_by == ()
+
+
+def test_data_set_that_is_gone_is_named_with_the_option(run_folder: Path, tmp_path: Path) -> None:
+    checkpoint = replace(load_checkpoint(run_folder), data_source=str(tmp_path / "gone"))
+    save_checkpoint(tmp_path / "model.ckpt", checkpoint)
+    with pytest.raises(DataError, match=r"gone: the data set that was trained on is not there: name it with --data"):
+        build(tmp_path / "model.ckpt", tmp_path / "x.bundle")
+
+
+def test_data_set_without_a_photo_of_every_class_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no photo of class 'Juice-Guava': every class needs a golden sample"):
+        build(run_folder, tmp_path / "x.bundle", data=labelled(tmp_path / "data"))
+    assert_nothing_written(tmp_path, tmp_path / "x.bundle")
+
+
+def test_examples_cover_every_class_even_where_there_are_more_than_crops_to_compare(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "PARITY_CROPS", 4)
+    checkpoint = load_checkpoint(run_folder)
+    examples = build_module._examples(checkpoint, None)
+    assert set(examples.names) == {info.name for info in checkpoint.classes}

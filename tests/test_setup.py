@@ -1,0 +1,49 @@
+"""The set-up script says in one line what is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def _set_up(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
+    fake = folder / "python"
+    fake.write_text(f"#!/bin/sh\n{python}\n")
+    fake.chmod(0o755)
+    return subprocess.run(
+        ["sh", "deploy/environment.sh", str(folder / "venv"), "agent"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHON": str(fake)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
+    result = _set_up(tmp_path, 'case "$1" in --version) echo Python 3.9.2 ;; *) exit 1 ;; esac')
+    assert result.returncode == 1
+    assert result.stderr.strip().startswith("error: Python 3.9.2 is too old: install Python 3.11 or newer")
+    assert not (tmp_path / "venv").exists()
+
+
+def test_no_python_at_all_is_named(tmp_path: Path) -> None:
+    result = subprocess.run(
+        ["sh", "deploy/environment.sh", str(tmp_path / "venv"), "agent"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHON": "python-that-is-not-there"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "install Python 3.11 or newer" in result.stderr
+
+
+def test_the_constraints_pin_versions_and_name_no_address() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 and "/" not in line and "@" not in line for line in lines)
+    assert {"torch", "torchvision", "onnxruntime", "pillow", "paho-mqtt"} <= {line.split("==")[0] for line in lines}

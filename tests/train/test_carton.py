@@ -1,0 +1,98 @@
+"""The whole network: shapes, normalisation, pooling and evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from train.networks.backbones import ARCHITECTURES
+from train.networks.carton import MEAN, STD, CartonNet, GeM
+from train.networks.rmcsam import RMCSAM
+
+SMALL = "shufflenet_v2_x0_5"
+
+
+def _crops(count: int = 2, size_px: int = 64) -> torch.Tensor:
+    return torch.rand((count, 3, size_px, size_px), generator=torch.Generator().manual_seed(1)) * 255
+
+
+def _check_outputs(network: CartonNet, classes: int) -> None:
+    crops = _crops()
+    with torch.no_grad():
+        outputs = network.eval().explain(crops)
+        maps = network.feature_map(crops)
+        assert torch.allclose(outputs.logits, network(crops), atol=1e-5)
+    assert outputs.logits.shape == (2, classes)
+    assert outputs.embedding.shape == maps.shape[:2]
+    assert torch.allclose(outputs.embedding.norm(dim=1), torch.ones(2), atol=1e-5)
+    assert outputs.evidence.shape == (2, *maps.shape[2:])
+    assert bool((outputs.evidence >= 0).all())
+    for tensor in outputs:
+        assert bool(torch.isfinite(tensor).all())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(("rmcsam", "pooling"), [(False, "avg"), (True, "gem")])
+def test_every_architecture_gives_logits_embedding_and_evidence(name: str, pooling: str, *, rmcsam: bool) -> None:
+    torch.manual_seed(2)
+    _check_outputs(CartonNet(name, 5, rmcsam=rmcsam, pooling=pooling), 5)
+
+
+@pytest.mark.parametrize(("rmcsam", "pooling"), [(True, "avg"), (False, "gem")])
+def test_attention_and_pooling_combine_freely(pooling: str, *, rmcsam: bool) -> None:
+    torch.manual_seed(2)
+    network = CartonNet(SMALL, 7, rmcsam=rmcsam, pooling=pooling)
+    assert isinstance(network.attention, RMCSAM) is rmcsam
+    assert isinstance(network.pool, GeM) is (pooling == "gem")
+    _check_outputs(network, 7)
+
+
+def test_input_is_normalised_by_imagenets_statistics_inside_the_network() -> None:
+    torch.manual_seed(0)
+    network = CartonNet(SMALL, 3).eval()
+    crops = _crops()
+    by_hand = (crops.numpy() - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
+    with torch.no_grad():
+        expected = network.features(torch.from_numpy(by_hand).float())
+        assert torch.allclose(network.feature_map(crops), expected, atol=1e-4)
+    assert pytest.approx((123.675, 116.28, 103.53)) == MEAN
+    assert pytest.approx((58.395, 57.12, 57.375)) == STD
+
+
+def test_evidence_is_the_positive_part_of_the_top_class_activation_map() -> None:
+    torch.manual_seed(0)
+    network = CartonNet(SMALL, 4).eval()
+    crops = _crops()
+    with torch.no_grad():
+        outputs = network.explain(crops)
+        maps = network.feature_map(crops).numpy()
+    weight = network.head.weight.detach().numpy()
+    for index, top in enumerate(outputs.logits.argmax(dim=1).tolist()):
+        expected = np.zeros(maps.shape[2:])
+        for channel in range(maps.shape[1]):
+            expected += weight[top, channel] * maps[index, channel]
+        np.testing.assert_allclose(outputs.evidence[index].numpy(), np.maximum(expected, 0), atol=1e-4)
+
+
+def test_gem_is_the_cubic_mean_over_the_places() -> None:
+    maps = np.random.default_rng(0).uniform(0.1, 2, (2, 3, 4, 5))
+    expected = np.cbrt((maps**3).sum(axis=(2, 3)) / 20)
+    np.testing.assert_allclose(GeM()(torch.from_numpy(maps)).numpy(), expected, rtol=1e-9)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    torch.manual_seed(0)
+    network = CartonNet(SMALL, 3, dropout=0.5).eval()
+    crops = _crops()
+    with torch.no_grad():
+        assert torch.equal(network(crops), network(crops))
+        network.dropout.train()
+        assert not torch.equal(network(crops), network(crops))
+
+
+def test_statistics_of_the_input_are_no_part_of_the_weights() -> None:
+    network = CartonNet(SMALL, 3)
+    assert isinstance(network, nn.Module)
+    assert not {"mean", "std"} & set(network.state_dict())

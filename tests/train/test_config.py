@@ -1,0 +1,51 @@
+"""The configuration of a run: what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from edge_agent.errors import UsageError
+from train.config import TrainConfig, make_config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "option"),
+    [
+        ("epochs", 0, "--epochs 0"),
+        ("size", 31, "--size 31"),
+        ("size", 513, "--size 513"),
+        ("batch", 1, "--batch 1"),
+        ("lr", 0.0, "--lr 0.0"),
+        ("lr", float("nan"), "--lr nan"),
+        ("weight_decay", -0.1, "--weight-decay -0.1"),
+        ("label_smoothing", 1.0, "--label-smoothing 1.0"),
+        ("dropout", 1.0, "--dropout 1.0"),
+        ("cutmix", 1.5, "--cutmix 1.5"),
+        ("outliers", -0.5, "--outliers -0.5"),
+        ("val_fraction", 0.0, "--val-fraction 0.0"),
+        ("seed", -1, "--seed -1"),
+        ("pooling", "max", "--pooling max"),
+    ],
+)
+def test_value_out_of_range_is_refused_naming_option_and_value(key: str, value: object, option: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        make_config(**{key: value})
+    assert str(refusal.value).startswith(f"{option}: ")
+    assert "\n" not in str(refusal.value)
+
+
+def test_values_are_kept_and_the_others_are_the_defaults() -> None:
+    config = make_config(arch="resnet34", epochs=3)
+    assert config == TrainConfig().model_copy(update={"arch": "resnet34", "epochs": 3})
+
+
+def test_configuration_cannot_be_changed() -> None:
+    config = make_config()
+    with pytest.raises(ValidationError):
+        config.epochs = 7  # type: ignore[misc]
+
+
+def test_unknown_key_is_refused() -> None:
+    with pytest.raises(UsageError, match="--epoch 3"):
+        make_config(epoch=3)

@@ -1,0 +1,179 @@
+"""One training run, from a data set to a run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from edge_agent.contract.manifest import Calibration
+from edge_agent.errors import DataError, KardusError, UsageError
+from tests.in_process import assert_nothing_written
+from tests.train.making import labelled, write_table
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig, make_config
+from train.data import read_data
+from train.evaluation import evaluate
+from train.fit import accuracy, calibrate, fit, prepare
+from train.loop import Epoch
+from train.metrics import wilson
+from train.predictor import open_predictor
+
+
+def _config(**changes: object) -> TrainConfig:
+    values: dict[str, object] = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 4, "seed": 1}
+    return make_config(**(values | changes))
+
+
+def _ignore(_: Epoch) -> None:
+    pass
+
+
+def test_run_folder_holds_checkpoint_metrics_and_curves(run_folder: Path) -> None:
+    assert sorted(path.name for path in run_folder.iterdir()) == ["curves.png", "metrics.json", "model.ckpt"]
+    with Image.open(run_folder / "curves.png", formats=("PNG",)) as picture:
+        picture.load()
+        assert picture.width > 200
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    assert metrics["photos"] == {"train": 90, "val": 30}
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == list(range(1, 13))
+    assert metrics["config"]["size"] == 48
+    assert metrics["val"][0]["n"] == 30
+
+
+def test_metrics_file_agrees_with_the_checkpoint_and_with_an_evaluation(run_folder: Path, photos: Path) -> None:
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    checkpoint = load_checkpoint(run_folder)
+    measured = evaluate(open_predictor(run_folder), read_data(photos), "val").overall["class"]
+    assert metrics["val"] == [checkpoint.metrics[0].model_dump()] == [measured.model_dump()]
+    assert metrics["calibration"] == checkpoint.calibration.model_dump()
+    assert metrics["epochs"][-1]["val_accuracy"] == pytest.approx(measured.value)
+    assert metrics["data"]["sha256"] == read_data(photos).sha256()
+
+
+def test_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    first, second = (fit(data, tmp_path / name, _config(), _ignore) for name in ("a", "b"))
+    other = fit(data, tmp_path / "c", _config(seed=2), _ignore)
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+    assert first.calibration == second.calibration
+    assert not all(torch.equal(first.weights[name], other.weights[name]) for name in first.weights)
+
+
+def test_attention_and_gem_pooling_are_trained_and_saved(tmp_path: Path) -> None:
+    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(rmcsam=True, pooling="gem", outliers=0.5), _ignore)
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert any(name.startswith("attention.channel") for name in checkpoint.model().state_dict())
+    assert checkpoint.config.pooling == "gem"
+
+
+def test_loss_that_is_no_number_names_lr_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KardusError, match=r"the loss became .* lower --lr"):
+        fit(labelled(tmp_path / "data"), tmp_path / "run", _config(lr=1e30, epochs=3), _ignore)
+    assert_nothing_written(tmp_path, tmp_path / "run")
+
+
+def test_folder_that_holds_a_run_is_refused_and_kept(run_folder: Path, tmp_path: Path) -> None:
+    before = (run_folder / "model.ckpt").read_bytes()
+    with pytest.raises(UsageError, match=r"--out .*: holds a run already: name a new folder"):
+        fit(labelled(tmp_path / "data"), run_folder, _config(), _ignore)
+    assert (run_folder / "model.ckpt").read_bytes() == before
+
+
+def test_out_that_is_a_file_is_refused_before_training(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.write_text("mine")
+    with pytest.raises(UsageError, match="--out"):
+        fit(labelled(tmp_path / "data"), out, _config(), _ignore)
+    assert out.read_text() == "mine"
+
+
+def test_data_set_that_marks_no_held_out_photos_is_trained_on_or_refused_in_one_line(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    labels = data / "labels.csv"
+    labels.write_text(labels.read_text().replace(",\n", ",train\n"))
+    try:
+        checkpoint = fit(data, tmp_path / "run", _config(), _ignore)
+    except DataError as error:
+        assert "val" in str(error)  # noqa: PT017 - either answer is a good one
+        assert_nothing_written(tmp_path, tmp_path / "run")
+    else:
+        assert checkpoint.calibration == Calibration()
+
+
+def test_photos_that_a_half_marked_table_leaves_unmarked_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data", each=4, val=1)
+    labels = data / "labels.csv"
+    labels.write_text(labels.read_text().replace("3.png,blue,train", "3.png,blue,"))
+    try:
+        prepared = prepare(data, _config())
+    except DataError as error:
+        assert "line 5" in str(error)  # noqa: PT017 - either answer is a good one
+    else:
+        assert len(prepared.train.labels) + len(prepared.val.labels) == 12
+
+
+def test_prepared_photos_are_larger_for_training_than_for_validation(tmp_path: Path) -> None:
+    prepared = prepare(labelled(tmp_path / "data", val=1), _config(size=40))
+    assert prepared.train.pixels.shape == (9, 46, 46, 3)
+    assert prepared.val.pixels.shape == (3, 40, 40, 3)
+    assert prepared.val.labels.tolist() == [0, 1, 2]
+
+
+def test_data_set_without_a_split_is_split_by_class(tmp_path: Path) -> None:
+    prepared = prepare(labelled(tmp_path / "data", each=5), _config(val_fraction=0.4))
+    assert np.bincount(prepared.train.labels).tolist() == [3, 3, 3]
+    assert np.bincount(prepared.val.labels).tolist() == [2, 2, 2]
+
+
+def test_class_that_is_only_held_out_is_not_learnt(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "data", val=1)
+    lines = (folder / "labels.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines if not (",green," in line and line.endswith("train"))]
+    write_table(folder / "labels.csv", *rows)
+    prepared = prepare(folder, _config())
+    assert [info.name for info in prepared.data.classes] == ["blue", "red"]
+    assert prepared.val.labels.tolist() == [0, 1]
+
+
+def test_calibration_of_many_photos_takes_the_quantile_of_the_allowed_false_alarms() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1, (2000, 4)).astype(np.float32)
+    labels = logits.argmax(axis=1)
+    calibration = calibrate(logits, labels, "here:val")
+    assert calibration.false_alarm_rate == pytest.approx(0.005, abs=0.0006)
+    assert (calibration.n, calibration.fitted_on) == (2000, "here:val")
+    assert (logits.max(axis=1) < calibration.rejection_threshold).mean() == calibration.false_alarm_rate
+
+
+def test_calibration_of_few_photos_rejects_none_of_them() -> None:
+    logits = np.array([[2.0, 0], [0, 3.0], [1.0, 0]], dtype=np.float32)
+    calibration = calibrate(logits, np.array([0, 1, 1]), "x")
+    assert calibration.rejection_threshold < 1.0
+    assert calibration.false_alarm_rate == 0
+
+
+def test_calibration_of_no_photos_rejects_nothing() -> None:
+    assert calibrate(np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.int64), "x") == Calibration()
+
+
+def test_accuracy_is_the_share_of_right_classes_with_its_interval() -> None:
+    metric = accuracy(np.array([[2.0, 0], [0, 3.0], [1.0, 0]]), np.array([0, 1, 1]))
+    assert metric.value == pytest.approx(2 / 3)
+    assert (metric.n, metric.low, metric.high) == (3, *wilson(2, 3))
+
+
+def test_metrics_file_is_strict_json(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "data", val=1)
+    fit(folder, tmp_path / "run", _config(), _ignore)
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is no JSON")
+
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(), parse_constant=refuse)
+    assert math.isfinite(metrics["epochs"][0]["val_loss"])
