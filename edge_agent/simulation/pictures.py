@@ -97,7 +97,7 @@ class FolderPictures:
 
 def draw_unknown(rng: np.random.Generator) -> Image.Image:
     """A carton of an invented brand, in a layout of its own."""
-    return draw_carton(invented_product(rng), str(rng.choice(["face", "emblem", "column"])))
+    return draw_carton(invented_product(rng), str(rng.choice(["emblem", "column"])))
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:
