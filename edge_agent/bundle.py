@@ -76,6 +76,8 @@ def parse_bundle(data: bytes, source: str) -> Bundle:
     manifest = _validated(source, MANIFEST, manifest_bytes, TypeAdapter(Manifest))
     _check_hashes(source, manifest, members)
     golden = _validated(source, GOLDEN, members[GOLDEN], _GOLDEN)
+    if not golden:
+        raise BundleError(f"{source}: no golden samples in it: build the bundle again")
     pictures = {sample.file: members.get(sample.file, b"") for sample in golden}
     lost = next((name for name, png in pictures.items() if not png), None)
     if lost:
@@ -118,9 +120,11 @@ def parse_public_key(text: str) -> Ed25519PublicKey:
         ValueError: the text is not a public key.
     """
     prefix, _, encoded = text.partition(":")
-    if prefix != "ed25519":
-        raise ValueError(f"'{text}' is not a public key: it must begin with ed25519:")
-    return Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded, validate=True))
+    try:
+        key = base64.b64decode(encoded, validate=True) if prefix == "ed25519" else b""
+        return Ed25519PublicKey.from_public_bytes(key)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a public key: it reads ed25519: and 32 bytes in base64") from error
 
 
 def _read_members(data: bytes, source: str) -> dict[str, bytes]:
@@ -139,18 +143,23 @@ def _check_entries(source: str, entries: list[zipfile.ZipInfo]) -> None:
     """Names and declared sizes are judged before a byte is decompressed."""
     names = [entry.filename for entry in entries]
     if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
-        raise BundleError(f"{source}: too many or repeated members: not a Kardus bundle")
+        raise BundleError(f"{source}: too many or repeated members: not a Kardus bundle; get the bundle again")
     for entry in entries:
+        name = repr(entry.filename)
         if not _MEMBER_NAME.match(entry.filename):
-            raise BundleError(f"{source}: unknown member '{entry.filename}': not a Kardus bundle, or altered")
+            raise BundleError(f"{source}: unknown member {name}: not a Kardus bundle, or altered; get the bundle again")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError(f"{source}: member {name} is packed in an unknown way: get the bundle again")
         limit = MAX_JSON_BYTES if entry.filename.endswith(".json") else MAX_BUNDLE_BYTES
         if entry.file_size > limit or entry.file_size > 1000 * max(entry.compress_size, 1):
-            raise BundleError(f"{source}: member '{entry.filename}' declares {entry.file_size} bytes: refused")
+            raise BundleError(
+                f"{source}: member {name} declares {entry.file_size} bytes: refused; get the bundle again"
+            )
     if sum(entry.file_size for entry in entries) > MAX_BUNDLE_BYTES:
-        raise BundleError(f"{source}: declares more than {MAX_BUNDLE_BYTES} bytes: refused")
+        raise BundleError(f"{source}: declares more than {MAX_BUNDLE_BYTES} bytes: refused; get the bundle again")
     for name in (MANIFEST, MODEL, GOLDEN, SIGNATURES):
         if name not in names:
-            raise BundleError(f"{source}: {name} is missing: not a Kardus bundle, or damaged")
+            raise BundleError(f"{source}: {name} is missing: not a Kardus bundle, or damaged; get the bundle again")
 
 
 def _check_hashes(source: str, manifest: Manifest, members: dict[str, bytes]) -> None:
@@ -173,7 +182,10 @@ def _validated(source: str, member: str, data: bytes, adapter: TypeAdapter[Any])
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise BundleError(f"{source}: {member}: {key}: {first['msg']}") from error
+            where = f"{member}: {key}" if key else member
+            raise BundleError(
+                f"{source}: {where}: {first['msg']}: get the bundle again, or update the agent"
+            ) from error
         raise BundleError(f"{source}: {member} is not JSON: damaged; get the bundle again") from error
 
 

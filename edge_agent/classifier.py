@@ -95,6 +95,8 @@ class Classifier:
         Raises:
             BundleError: a sample is answered otherwise than the bundle says.
         """
+        if not bundle.golden or any(len(sample.logits) != len(self.manifest.classes) for sample in bundle.golden):
+            raise BundleError(f"{bundle.source}: its golden samples don't fit its classes: build the bundle again")
         crops = np.stack([_decode(bundle, sample) for sample in bundle.golden])
         logits = self.run(crops).logits
         expected = np.array([sample.logits for sample in bundle.golden], dtype=np.float32)
@@ -146,7 +148,7 @@ def _classification(probabilities: Floats, known: bool, classes: Sequence[ClassI
     skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
     category = max(by_category, key=by_category.__getitem__)
     return Classification(
-        name=classes[int(probabilities.argmax())].name,
+        name=_likeliest_face(probabilities, classes, skus[0].sku),
         sku=skus[0].sku,
         category=category,
         confidence=min(1.0, skus[0].likelihood),
@@ -154,6 +156,12 @@ def _classification(probabilities: Floats, known: bool, classes: Sequence[ClassI
         known=known,
         skus=skus,
     )
+
+
+def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
+    """The most likely class among the faces of one product."""
+    faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
+    return max(faces)[1]
 
 
 def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:

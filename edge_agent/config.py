@@ -109,8 +109,10 @@ class VerdictSection(Section):
     def _in_order(self) -> VerdictSection:
         if self.votes > self.window:
             raise ValueError(f"votes = {self.votes} can never be reached in a window of {self.window}")
-        if self.mismatch_likelihood >= self.match_likelihood:
-            raise ValueError("mismatch_likelihood must be below match_likelihood")
+        if 2 * self.votes <= self.window:
+            raise ValueError(f"votes = {self.votes} must be more than half of window = {self.window}, or two could win")
+        if self.mismatch_likelihood >= min(self.match_likelihood, self.min_confidence):
+            raise ValueError("mismatch_likelihood must be below match_likelihood and min_confidence")
         return self
 
 
@@ -261,7 +263,11 @@ def parse_config(content: dict[str, Any], path: Path) -> Config:
 def _explain(error: ValidationError) -> str:
     # A misspelt key is also a missing one: say the spelling that stands there first.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"] if part not in ("file", "folder", "video", "simulated"))
+    key = ".".join(
+        str(part) if str(part).isprintable() else repr(part)
+        for part in first["loc"]
+        if part not in ("file", "folder", "video", "simulated")
+    )
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if first["type"] == "missing":

@@ -13,6 +13,17 @@ from edge_agent.geometry import FloatArray, homography, rectangle
 
 Pixels = NDArray[np.uint8]
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+Image.MAX_IMAGE_PIXELS = None  # Pillow would warn on its own; ours is judged before anything is decoded
+_ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MAX_PIXELS = 64_000_000
 """A larger picture is refused before it is decoded."""
 
@@ -63,13 +74,12 @@ def read_photo(path: Path) -> Pixels:
             return np.asarray(_upright(image).convert("RGB"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such photo: restore it, or remove its line from the labels") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: not a readable photo: replace it, or remove its line from the labels") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
-    turn = turns.get(image.getexif().get(0x0112, 1))
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     return image.transpose(turn) if turn is not None else image
 
 

@@ -51,7 +51,7 @@ class Classification:
     """What the classifier says of one crop."""
 
     name: str
-    """The most likely class."""
+    """The most likely face of `sku`."""
     sku: str
     """The most likely product: the likelihoods of its faces are summed."""
     category: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,20 @@ import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
 from edge_agent.errors import DataError
+
+_XLSX_ERRORS = (  # what openpyxl and what it reads with raise on a damaged workbook
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    InvalidFileException,
+)
 
 
 @dataclass(frozen=True)
@@ -53,16 +68,13 @@ def _csv_lines(path: Path) -> Iterator[list[str]]:
 
 def _xlsx_lines(path: Path) -> Iterable[list[str]]:
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        with path.open("rb") as file:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            return [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, InvalidFileException) as error:
+    except _XLSX_ERRORS as error:
         raise DataError(f"{path}: not a readable .xlsx file: save it as an Excel workbook") from error
-    try:
-        rows = list(book.worksheets[0].iter_rows(values_only=True))
-    finally:
-        book.close()
-    return [[_cell(value) for value in row] for row in rows]
 
 
 def _cell(value: object) -> str:

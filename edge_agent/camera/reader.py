@@ -11,6 +11,7 @@ from edge_agent.camera.source import Source
 from edge_agent.records import Ended, Frame, SignalLost
 
 Item = Frame | SignalLost | Ended
+STOP_POLL_S = 0.1
 log = logging.getLogger("kardus.camera")
 
 
@@ -60,6 +61,9 @@ class CameraReader:
                 return
 
     def _give(self, item: Item) -> None:
+        """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""
         self._taken.clear()
         self._hand_over(item)
-        self._taken.wait()
+        while not self._taken.wait(STOP_POLL_S):
+            if self._stopping.is_set():
+                return

@@ -25,11 +25,10 @@ class SimulatedSource:
         """Every frame of the script, or why it can't be played."""
         try:
             shelf = open_shelf(self._settings)
+            for number in range(shelf.script.frames):
+                yield shelf.frame(number)
         except KardusError as error:
             yield str(error)
-            return
-        for number in range(shelf.script.frames):
-            yield shelf.frame(number)
 
 
 def open_shelf(settings: config.SimulatedSource) -> Shelf:
@@ -40,7 +39,7 @@ def open_shelf(settings: config.SimulatedSource) -> Shelf:
     """
     rack = Rack(levels=settings.levels, positions=settings.positions)
     pictures = _pictures(settings.photos, settings.unknown, settings.pattern)
-    return Shelf(rack, pictures, _script(settings, rack, pictures))
+    return Shelf(rack, pictures, _script(settings, rack, pictures), str(settings.script or "the script"))
 
 
 def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:

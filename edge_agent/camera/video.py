@@ -30,5 +30,5 @@ class VideoSource:
                 for number, frame in enumerate(container.decode(video=0)):
                     if number % self._every == 0:
                         yield np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
-        except (FFmpegError, OSError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             yield f"{self._path}: cannot be read on ({error})"

@@ -9,18 +9,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, NonNegativeInt, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PlainSerializer
 
 from edge_agent.contract.base import Record
 from edge_agent.contract.topics import Id
 from edge_agent.contract.verdicts import Verdict
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first and last day of the calendar have no UTC in every zone
+        raise ValueError("lies outside the calendar in UTC") from error
+
+
 def _utc_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-UtcTime = Annotated[AwareDatetime, PlainSerializer(_utc_text, return_type=str, when_used="json")]
+UtcTime = Annotated[
+    AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_utc_text, return_type=str, when_used="json")
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
 

@@ -13,12 +13,12 @@ from edge_agent.simulation.dataset import write_dataset, write_unknown
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
 from edge_agent.simulation.recording import write_shelf
 from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import demo_script, read_script, write_script
+from edge_agent.simulation.script import MIN_LOCATIONS, demo_script, read_script, write_script
 from edge_agent.simulation.shelf import Shelf
 
 app = new_app("Draw photos, scripts and shelves, in place of cameras and data sets.")
 
-SeedOption = Annotated[int, typer.Option(help="Another seed draws other pictures.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")]
 PhotosOption = Annotated[
     Path | None, typer.Option(help="Folder with one sub-folder of photos for each class, in place of drawn cartons.")
 ]
@@ -26,7 +26,6 @@ PatternOption = Annotated[str, typer.Option(help="Which of these photos, by file
 UnknownOption = Annotated[Path | None, typer.Option(help="Folder with photos of things that are no known product.")]
 LevelsOption = Annotated[int, typer.Option(min=1, max=10, help="Levels of the rack.")]
 PositionsOption = Annotated[int, typer.Option(min=1, max=20, help="Positions on each level.")]
-MIN_LOCATIONS = 12
 
 
 @app.command("dataset")
@@ -59,6 +58,8 @@ def script_command(
     pattern: PatternOption = "*",
 ) -> None:
     """Write a script with every kind of fault, to be edited and played."""
+    if not file.parent.is_dir():
+        raise UsageError(f"{file}: no folder {file.parent}: make it first")
     rack = _rack(levels, positions)
     stock = _pictures(photos, None, pattern).stock()
     write_script(file, demo_script([slot.location for slot in rack.slots()], stock, seed, frames))
@@ -85,7 +86,7 @@ def shelf_command(
     pictures = _pictures(photos, unknown, pattern)
     played = read_script(script) if script else demo_script([s.location for s in rack.slots()], pictures.stock(), seed)
     with err.status("Rendering frames"):
-        write_shelf(folder, Shelf(rack, pictures, played))
+        write_shelf(folder, Shelf(rack, pictures, played, str(script or "the script")))
     out.print(f"{played.frames} frames written to {folder}", soft_wrap=True)
 
 

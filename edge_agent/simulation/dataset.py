@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def write_dataset(folder: Path, seed: int, train: int, val: int, side_px: int = 
     if folder.exists():
         raise FileExistsError(f"{folder} exists already: name a new folder")
     building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
     pictures = DrawnPictures()
     rows = []
     for name in [stock.name for stock in pictures.stock()] + [EMPTY]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import DataError
 from edge_agent.simulation.catalogue import catalogue, invented_product
 from edge_agent.simulation.drawing import draw_carton
@@ -72,10 +73,16 @@ class FolderPictures:
         Raises:
             DataError: there is no class with a photo, or the folder of unknown things holds none.
         """
-        photos = {child.name: _photos(child, pattern) for child in sorted(folder.iterdir()) if child.is_dir()}
+        try:
+            children = sorted(child for child in folder.iterdir() if child.is_dir())
+        except OSError as error:
+            raise DataError(f"{folder}: not a folder of class folders ({error.strerror})") from error
+        photos = {child.name: _photos(child, pattern) for child in children if child.name != EMPTY_CLASS}
         self._photos = {name: paths for name, paths in photos.items() if paths}
         if not self._photos:
             raise DataError(f"{folder}: no class folder holds a photo that matches '{pattern}'")
+        if len(self._photos) < 2:  # noqa: PLR2004
+            raise DataError(f"{folder}: only class '{next(iter(self._photos))}' is in it: a shelf needs two or more")
         self._unknown = _photos(unknown, "*") if unknown else ()
         if unknown and not self._unknown:
             raise DataError(f"{unknown}: no photo of an unknown thing in it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +19,7 @@ def write_shelf(folder: Path, shelf: Shelf) -> None:
     The folder appears only when it is complete.
     """
     building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
     (building / "frames").mkdir(parents=True, exist_ok=True)
     skus = shelf.skus()
     with (building / "truth.jsonl").open("w", encoding="utf-8") as truth:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from edge_agent.errors import DataError
 from edge_agent.simulation.pictures import Stock, generator
+
+MIN_LOCATIONS = 12
 
 
 class Kind(StrEnum):
@@ -33,7 +35,9 @@ class Kind(StrEnum):
 class Change:
     """One event of a script, from the given frame on."""
 
-    frame: int
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    frame: NonNegativeInt
     kind: Kind
     location: str = ""
     other: str = ""
@@ -57,13 +61,24 @@ class Content:
 class Script:
     """A shelf over time."""
 
-    seed: int
-    frames: int
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    seed: NonNegativeInt
+    frames: PositiveInt
     stock: dict[str, str | None]
     """The class in each location at the start; None is empty."""
     expected: dict[str, str | None]
     """The SKU that the WMS expects in each location; None means that it must be empty."""
     changes: tuple[Change, ...]
+
+    def locations(self) -> set[str]:
+        """Every location that the script names."""
+        named = {name for change in self.changes for name in (change.location, change.other) if name}
+        return named | set(self.stock) | set(self.expected)
+
+    def class_names(self) -> set[str]:
+        """Every class that the script puts on the shelf."""
+        return {name for name in (*self.stock.values(), *(change.name for change in self.changes)) if name}
 
     def contents(self, frame: int) -> dict[str, Content]:
         """What stands where in a frame."""
@@ -86,8 +101,13 @@ class Script:
 def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, frames: int = 60) -> Script:
     """A shelf on which every kind of fault happens once or twice, each in a location of its own.
 
-    Needs at least 12 locations. Between the faults someone walks past, the light changes and the camera is nudged.
+    Between the faults someone walks past, the light changes and the camera is nudged.
+
+    Raises:
+        DataError: there are fewer than MIN_LOCATIONS locations.
     """
+    if len(locations) < MIN_LOCATIONS:
+        raise DataError(f"a shelf of {len(locations)} locations: the script needs {MIN_LOCATIONS} or more")
     rng = generator(seed, "script")
     order = [str(location) for location in rng.permutation(list(locations))]
     wrong, (left, right), removed, unexpected, unknown, spare = (
@@ -121,6 +141,9 @@ def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, fra
     return Script(seed, frames, ordered, {loc: expected[loc] for loc in locations}, tuple(changes))
 
 
+_SCRIPT = TypeAdapter(Script)
+
+
 def write_script(path: Path, script: Script) -> None:
     """Write a script as JSON."""
     path.write_text(json.dumps(asdict(script), indent=1) + "\n", encoding="utf-8")
@@ -133,13 +156,21 @@ def read_script(path: Path) -> Script:
         DataError: the file is missing or isn't a script; the message names the key.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        changes = tuple(Change(**{**change, "kind": Kind(change["kind"])}) for change in content["changes"])
-        return Script(content["seed"], content["frames"], content["stock"], content["expected"], changes)
+        script = _SCRIPT.validate_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not a shelf script ({error}): write one with kardus-agent simulate script") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise DataError(
+            f"{path}: not a shelf script: {key} {first['msg']}: write one with kardus-agent simulate script"
+        ) from error
+    strange = script.locations() - set(script.stock)
+    if strange:
+        raise DataError(f"{path}: location {min(strange)!r} stands in changes or expected, but not in stock: add it")
+    if any(change.amount < 1 for change in script.changes if change.kind == Kind.WALK_PAST):
+        raise DataError(f"{path}: amount of a walk_past is the frames that it takes: 1 or more")
+    return script
 
 
 def _apply(contents: dict[str, Content], change: Change) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from edge_agent.errors import DataError
 from edge_agent.simulation.effects import light_gain, worn
 from edge_agent.simulation.pictures import Pictures, generator
 from edge_agent.simulation.scene import Rack, Slot, put_carton, put_recess
@@ -20,8 +21,13 @@ WORN = 0.4
 class Shelf:
     """Renders the frames of a script. The same script and pictures give the same frames."""
 
-    def __init__(self, rack: Rack, pictures: Pictures, script: Script) -> None:
-        """Draw the bare rack and prepare the sensor's noise."""
+    def __init__(self, rack: Rack, pictures: Pictures, script: Script, script_name: str = "the script") -> None:
+        """Draw the bare rack and prepare the sensor's noise. `script_name` is what errors call the script.
+
+        Raises:
+            DataError: the script names a location that the rack hasn't, or a class that the pictures can't show.
+        """
+        _check_fit(rack, pictures, script, script_name)
         self.rack = rack
         self.script = script
         self._pictures = pictures
@@ -97,6 +103,17 @@ class Shelf:
             if done <= 1:
                 return -0.1 + 1.2 * done
         return None
+
+
+def _check_fit(rack: Rack, pictures: Pictures, script: Script, script_name: str) -> None:
+    locations = {slot.location for slot in rack.slots()}
+    names = {stock.name for stock in pictures.stock()}
+    strange = script.locations() - locations
+    if strange:
+        raise DataError(f"{script_name}: location {min(strange)!r} isn't on the rack: correct the script")
+    foreign = script.class_names() - names
+    if foreign:
+        raise DataError(f"{script_name}: there is no picture of class {min(foreign)!r}: correct the script")
 
 
 def _draw_person(image: Image.Image, across: float) -> None:

@@ -19,7 +19,7 @@ WRITER = Writer(TOPICS, MODEL, 60)
 NOW = datetime.now(UTC)
 
 
-def _state(verdict: Verdict, seen: Seen | None = None, valid_for_s: float = 60) -> LocationState:
+def _state(verdict: Verdict, seen: Seen | None = None, valid_for_s: float = 3600) -> LocationState:
     return LocationState(
         location="A-1",
         verdict=verdict,

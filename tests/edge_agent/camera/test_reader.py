@@ -1,0 +1,199 @@
+"""A camera's reader hands over one item at a time, says when it is over, and stops at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from edge_agent.camera.reader import CameraReader, Item
+from edge_agent.preprocess import Pixels
+from edge_agent.records import Ended, Frame, SignalLost
+
+PICTURE = np.zeros((4, 6, 3), dtype=np.uint8)
+WAIT_S = 5.0
+
+
+class Listed:
+    """A source of what it is given; an exception among it is raised."""
+
+    def __init__(self, *items: Pixels | str | Exception) -> None:
+        """Keep the items."""
+        self._items = items
+        self.asked = 0
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """The items in turn."""
+        for item in self._items:
+            self.asked += 1
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+class Endless:
+    """A source that never ends."""
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """The same picture for ever."""
+        while True:
+            yield PICTURE
+
+
+def _read_all(source: Listed) -> list[Item]:
+    """Take every item at once, until the reader ends."""
+    items: queue.Queue[Item] = queue.Queue()
+    reader = CameraReader("left", source, 0.0, items.put)
+    reader.start()
+    taken: list[Item] = []
+    while not taken or not isinstance(taken[-1], Ended):
+        taken.append(items.get(timeout=WAIT_S))
+        reader.taken()
+    reader.stop()
+    assert items.empty()
+    return taken
+
+
+def _kinds(items: list[Item]) -> list[str]:
+    return [type(item).__name__ for item in items]
+
+
+def test_every_picture_comes_numbered_and_then_the_end() -> None:
+    items = _read_all(Listed(PICTURE, PICTURE + 1))
+    assert _kinds(items) == ["Frame", "Frame", "Ended"]
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert [(frame.number, int(frame.pixels[0, 0, 0])) for frame in frames] == [(1, 0), (2, 1)]
+    assert {item.camera for item in items} == {"left"}
+    times = [item.captured for item in items]
+    assert times == sorted(times)
+    assert all(moment.utcoffset() is not None and not moment.utcoffset() for moment in times)
+
+
+def test_a_text_is_a_lost_signal_and_reading_goes_on() -> None:
+    items = _read_all(Listed("too dark", PICTURE))
+    assert _kinds(items) == ["SignalLost", "Frame", "Ended"]
+    assert isinstance(items[0], SignalLost)
+    assert items[0].reason == "too dark"
+
+
+def test_a_source_of_nothing_ends_at_once() -> None:
+    assert _kinds(_read_all(Listed())) == ["Ended"]
+
+
+def test_a_source_that_raises_is_a_lost_signal_and_ended(caplog: pytest.LogCaptureFixture) -> None:
+    items = _read_all(Listed(PICTURE, RuntimeError("broken cable")))
+    assert _kinds(items) == ["Frame", "SignalLost", "Ended"]
+    assert isinstance(items[1], SignalLost)
+    assert "log" in items[1].reason
+    assert "broken cable" in caplog.text
+    assert "camera left" in caplog.text
+
+
+def test_the_next_picture_waits_until_the_last_was_taken() -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    source = Listed(PICTURE, PICTURE, PICTURE)
+    reader = CameraReader("left", source, 0.0, items.put)
+    reader.start()
+    for number in (1, 2):
+        assert isinstance(items.get(timeout=WAIT_S), Frame)
+        with pytest.raises(queue.Empty):
+            items.get(timeout=0.05)
+        assert source.asked == number
+        reader.taken()
+    reader.stop()
+
+
+def test_the_interval_lies_between_two_looks() -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    reader = CameraReader("left", Listed(PICTURE, PICTURE), 0.2, items.put)
+    reader.start()
+    first = items.get(timeout=WAIT_S)
+    reader.taken()
+    second = items.get(timeout=WAIT_S)
+    reader.stop()
+    assert (second.captured - first.captured).total_seconds() >= 0.2
+
+
+def _stop(reader: CameraReader) -> float:
+    before = time.monotonic()
+    reader.stop()
+    return time.monotonic() - before
+
+
+@pytest.mark.parametrize("interval_s", [0.0, 3600.0])
+def test_stop_returns_promptly_while_an_item_is_not_taken(interval_s: float) -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    reader = CameraReader("left", Endless(), interval_s, items.put)
+    reader.start()
+    items.get(timeout=WAIT_S)
+    assert _stop(reader) < 1
+    assert isinstance(items.get(timeout=WAIT_S), Ended)
+
+
+def test_stop_returns_promptly_in_the_middle_of_a_long_interval() -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    reader = CameraReader("left", Endless(), 3600.0, items.put)
+    reader.start()
+    items.get(timeout=WAIT_S)
+    reader.taken()
+    assert _stop(reader) < 1
+    assert isinstance(items.get(timeout=WAIT_S), Ended)
+
+
+class Late:
+    """A source whose picture arrives when the reader has been told to stop."""
+
+    def __init__(self, item: Pixels | Exception) -> None:
+        """Keep what arrives; `reader` is set before it is asked."""
+        self._item = item
+        self.reader: CameraReader | None = None
+        self.asked = threading.Event()
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """Wait for the order to stop, then deliver."""
+        assert self.reader
+        self.asked.set()
+        self.reader._stopping.wait(WAIT_S)
+        self.reader._taken.wait(WAIT_S)
+        if isinstance(self._item, Exception):
+            raise self._item
+        yield self._item
+
+
+@pytest.mark.parametrize("item", [PICTURE, OSError("unplugged")], ids=["picture", "exception"])
+def test_what_arrives_while_stopping_holds_nothing_up(item: Pixels | Exception) -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    source = Late(item)
+    source.reader = reader = CameraReader("left", source, 0.0, items.put)
+    reader.start()
+    assert source.asked.wait(WAIT_S)
+    assert _stop(reader) < 1
+    kinds = _kinds([items.get(timeout=1) for _ in range(items.qsize())])
+    assert kinds[-1:] == ["Ended"]
+
+
+class Hanging:
+    """A source that never returns."""
+
+    def __init__(self) -> None:
+        """Make what it waits for."""
+        self.freed = threading.Event()
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """Wait."""
+        self.freed.wait()
+        yield PICTURE
+
+
+def test_a_source_that_hangs_is_left_behind() -> None:
+    source = Hanging()
+    reader = CameraReader("left", source, 0.0, lambda _: None)
+    reader.start()
+    before = time.monotonic()
+    reader.stop(timeout_s=0.1)
+    assert time.monotonic() - before < 1
+    source.freed.set()

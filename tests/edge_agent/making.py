@@ -1,0 +1,59 @@
+"""What several tests of the agent make: a bundle taken apart and put together again, and damaged bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent.bundle import MANIFEST, SIGNATURES
+from export.keys import sign
+
+Members = dict[str, bytes]
+
+
+def members_in(bundle: Path) -> Members:
+    """Every member of a bundle by name."""
+    with zipfile.ZipFile(bundle) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members: Members) -> bytes:
+    """A zip file of these members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def sealed(members: Members, *keys: Ed25519PrivateKey, **changes: Any) -> bytes:
+    """A bundle of these members as its maker would pack it: the manifest, changed so, lists them and is signed."""
+    manifest = json.loads(members[MANIFEST]) | changes
+    listed = {name: data for name, data in members.items() if name not in (MANIFEST, SIGNATURES)}
+    manifest["members"] = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in listed.items()
+    }
+    manifest_bytes = json.dumps(manifest).encode()
+    signatures = json.dumps([sign(manifest_bytes, key).model_dump() for key in keys]).encode()
+    return zipped({MANIFEST: manifest_bytes, SIGNATURES: signatures, **listed})
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """The bytes with one to three of them flipped, or cut short, or with a few put in."""
+    kind = rng.randrange(4)
+    place = rng.randrange(len(data))
+    if kind == 0:
+        return data[:place]
+    if kind == 1:
+        return data[:place] + rng.randbytes(rng.randrange(1, 9)) + data[place:]
+    mutable = bytearray(data)
+    for _ in range(rng.randrange(1, 4)):
+        mutable[rng.randrange(len(data))] ^= rng.randrange(1, 256)
+    return bytes(mutable)

@@ -1,0 +1,71 @@
+"""Locations are cut out of a frame, and a corner outside the picture is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.config import CameraSection
+from edge_agent.geometry import rectangle
+from edge_agent.preprocess import Pixels
+from edge_agent.slots import Slot, cut, outside, slots_of
+
+
+def _picture() -> Pixels:
+    picture = np.zeros((60, 100, 3), dtype=np.uint8)
+    picture[:, 50:] = 200
+    return picture
+
+
+def _camera(units: str, corners: list[list[float]]) -> CameraSection:
+    return CameraSection.model_validate(
+        {
+            "name": "c",
+            "source": {"type": "file", "path": "x.jpg"},
+            "units": units,
+            "locations": [{"id": "A-1", "corners": corners}],
+        }
+    )
+
+
+def test_corners_in_shares_are_scaled_to_the_picture() -> None:
+    (slot,) = slots_of(_camera("share", [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]))
+    assert slot.in_pixels(100, 60).tolist() == [[0, 0], [50, 0], [50, 60], [0, 60]]
+
+
+def test_corners_in_pixels_stay_as_they_are() -> None:
+    (slot,) = slots_of(_camera("pixels", [[1, 2], [30, 2], [30, 40], [1, 40]]))
+    assert slot.location == "A-1"
+    assert slot.in_pixels(100, 60).tolist() == [[1, 2], [30, 2], [30, 40], [1, 40]]
+
+
+def test_each_location_gets_its_own_crop_in_their_order() -> None:
+    slots = [Slot("dark", rectangle(0, 0, 48, 60), in_shares=False), Slot("light", rectangle(52, 0, 100, 60), False)]
+    crops = cut(slots, _picture(), 24)
+    assert crops.shape == (2, 24, 24, 3)
+    assert crops.dtype == np.uint8
+    assert [int(crop.mean()) for crop in crops] == [0, 200]
+
+
+def test_no_location_gives_no_crop() -> None:
+    assert cut([], _picture(), 24).shape == (0, 24, 24, 3)
+
+
+def test_corners_on_the_picture_s_edge_are_inside() -> None:
+    assert outside([Slot("A-1", rectangle(0, 0, 100, 60), in_shares=False)], _picture()) == ""
+    assert outside([Slot("A-1", rectangle(0, 0, 1, 1), in_shares=True)], _picture()) == ""
+
+
+@pytest.mark.parametrize(
+    ("corners", "named"),
+    [
+        (rectangle(10, 10, 101, 50), "(101, 10)"),
+        (rectangle(10, 10, 90, 60.5), "(90, 60.5)"),
+        (rectangle(-1, 10, 90, 50), "(-1, 10)"),
+    ],
+)
+def test_a_corner_outside_is_named_with_its_location_and_the_picture_s_size(corners: np.ndarray, named: str) -> None:
+    slots = [Slot("inside", rectangle(0, 0, 9, 9), in_shares=False), Slot("A-7", corners, in_shares=False)]
+    text = outside(slots, _picture())
+    for part in ("'A-7'", named, "100 x 60", "correct the corner"):
+        assert part in text

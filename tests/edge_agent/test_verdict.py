@@ -1,0 +1,260 @@
+"""From what was seen and what is expected to a verdict: a doubt is never a mismatch."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from edge_agent.classifier import interpret
+from edge_agent.config import VerdictSection
+from edge_agent.contract.manifest import Calibration, ClassInfo
+from edge_agent.contract.messages import Expected
+from edge_agent.contract.verdicts import Verdict
+from edge_agent.records import Classification
+from edge_agent.verdict import Judgement, decide, judge
+
+CLASSES = tuple(
+    ClassInfo(name=name, category=category, sku=sku)
+    for name, category, sku in (
+        ("A", "X", "A"),
+        ("A-Side", "X", "A"),
+        ("B", "X", "B"),
+        ("C", "Y", "C"),
+        ("empty", "empty", "empty"),
+    )
+)
+RULES = VerdictSection()
+SKUS = st.sampled_from(["A", "B", "C", "not learnt"])
+
+
+def _look(a: float = 0.0, b: float = 0.0, c: float = 0.0, empty: float = 0.0, *, known: bool = True) -> Classification:
+    """A look with these likelihoods; A's are of its face."""
+    logits = np.log(np.array([[a, 0, b, c, empty]], dtype=np.float32) + 1e-9)
+    return interpret(logits, CLASSES, Calibration(rejection_threshold=-1e9 if known else 1e9))[0]
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> Classification:
+    """Any answer of a model, of any certainty."""
+    logits = draw(st.lists(st.floats(-8, 8, width=32), min_size=5, max_size=5))
+    threshold = draw(st.sampled_from([-1e9, -1e9, 4.0]))
+    return interpret(np.array([logits], dtype=np.float32), CLASSES, Calibration(rejection_threshold=threshold))[0]
+
+
+@st.composite
+def rules(draw: st.DrawFn, *, majority: bool = True) -> VerdictSection:
+    """Any rules that the configuration accepts; with `majority`, votes are more than half of the window."""
+    window = draw(st.integers(1, 7))
+    low = draw(st.floats(0, 0.9))
+    drawn = {
+        "window": window,
+        "votes": draw(st.integers(window // 2 + 1 if majority else 1, window)),
+        "mismatch_likelihood": low,
+        "match_likelihood": draw(st.floats(low, 1, exclude_min=True)),
+        "min_confidence": draw(st.floats(0.05, 1)),
+    }
+    try:
+        return VerdictSection.model_validate(drawn)
+    except ValidationError:
+        reject()
+
+
+EXPECTATIONS = st.none() | st.builds(Expected, revision=st.integers(0, 9), sku=st.none() | SKUS, managed=st.booleans())
+
+
+def _expect(sku: str | None) -> Expected:
+    return Expected(revision=1, sku=sku)
+
+
+@given(looks(), SKUS, rules(majority=False))
+def test_a_doubt_is_never_a_mismatch(seen: Classification, sku: str, rules: VerdictSection) -> None:
+    judged = judge(seen, _expect(sku), rules)
+    if seen.likelihood(sku) > rules.mismatch_likelihood:
+        assert judged.verdict is not Verdict.MISMATCH
+
+
+@given(looks(), rules(majority=False))
+def test_a_doubt_is_never_an_unexpected_carton(seen: Classification, rules: VerdictSection) -> None:
+    if seen.likelihood("empty") > rules.mismatch_likelihood:
+        assert judge(seen, _expect(None), rules).verdict is not Verdict.UNEXPECTED
+
+
+def test_loose_rules_are_refused_or_never_miss_what_they_see() -> None:
+    """Rules by which an expected product may be both sure enough to be named and unlikely enough to be missed."""
+    try:
+        loose = VerdictSection(mismatch_likelihood=0.9, match_likelihood=1.0, min_confidence=0.5)
+    except ValueError:
+        return
+    judged = judge(_look(a=0.05, b=0.6, c=0.35), _expect("B"), loose)
+    assert (judged.verdict, judged.sku) != (Verdict.MISMATCH, "B")
+
+
+@given(looks(), SKUS, rules(majority=False))
+def test_a_mismatch_names_another_product_or_category_that_is_sure(
+    seen: Classification, sku: str, rules: VerdictSection
+) -> None:
+    judged = judge(seen, _expect(sku), rules)
+    if judged.verdict is not Verdict.MISMATCH:
+        return
+    assert seen.known
+    assert judged.sku or judged.category
+    if judged.sku:
+        assert judged.sku != sku
+        assert seen.likelihood(judged.sku) >= min(rules.min_confidence, 0.999)
+
+
+@given(looks(), SKUS | st.none(), rules(majority=False))
+def test_a_match_needs_the_expected_product_s_likelihood(
+    seen: Classification, sku: str | None, rules: VerdictSection
+) -> None:
+    likely = seen.likelihood(sku or "empty") >= rules.match_likelihood
+    assert (judge(seen, _expect(sku), rules).verdict is Verdict.MATCH) == (likely and seen.known)
+
+
+@given(
+    looks(),
+    rules(majority=False),
+    st.none() | st.builds(Expected, revision=st.just(1), sku=SKUS, managed=st.just(False)),
+)
+def test_without_an_expectation_a_location_is_unmanaged(
+    seen: Classification, rules: VerdictSection, expected: Expected | None
+) -> None:
+    assert judge(seen, expected, rules) == Judgement(Verdict.UNMANAGED)
+
+
+@given(looks(), rules(majority=False))
+def test_a_product_that_the_model_never_learnt_is_never_missed(seen: Classification, rules: VerdictSection) -> None:
+    judged = judge(seen, _expect("not learnt"), rules)
+    assert judged.verdict in (Verdict.UNCERTAIN, Verdict.EMPTY)
+    if judged.verdict is Verdict.EMPTY:
+        assert seen.sku == "empty"
+        assert seen.known
+    else:
+        assert "not learnt" in judged.reason
+
+
+@given(looks(), st.sampled_from(["A", None]), rules(majority=False))
+def test_a_carton_that_is_none_of_the_classes_is_unknown(
+    seen: Classification, sku: str | None, rules: VerdictSection
+) -> None:
+    assert (judge(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == (not seen.known)
+
+
+@given(looks(), EXPECTATIONS, rules(majority=False))
+def test_a_doubt_has_a_reason(seen: Classification, expected: Expected | None, rules: VerdictSection) -> None:
+    judged = judge(seen, expected, rules)
+    assert (judged.verdict is Verdict.UNCERTAIN) == bool(judged.reason)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "verdict", "sku", "category"),
+    [
+        (_look(a=0.9, b=0.1), "A", Verdict.MATCH, "A", None),
+        (_look(a=0.61, b=0.39), "A", Verdict.MATCH, "A", None),
+        (_look(a=0.05, b=0.95), "A", Verdict.MISMATCH, "B", "X"),
+        (_look(a=0.2, b=0.8), "A", Verdict.UNCERTAIN, None, None),
+        (_look(a=0.05, b=0.5, c=0.45), "A", Verdict.UNCERTAIN, None, None),
+        (_look(a=0.5, b=0.45, c=0.05), "C", Verdict.MISMATCH, None, "X"),
+        (_look(a=0.05, empty=0.95), "A", Verdict.EMPTY, None, None),
+        (_look(a=0.3, empty=0.7), "A", Verdict.EMPTY, None, None),
+        (_look(empty=0.9, b=0.1), None, Verdict.MATCH, None, None),
+        (_look(empty=0.3, b=0.7), None, Verdict.UNCERTAIN, None, None),
+        (_look(empty=0.05, b=0.95), None, Verdict.UNEXPECTED, "B", "X"),
+        (_look(empty=0.02, a=0.49, b=0.49), None, Verdict.UNEXPECTED, None, "X"),
+        (_look(a=0.99, known=False), "A", Verdict.UNKNOWN, None, None),
+        (_look(b=0.99), "not learnt", Verdict.UNCERTAIN, None, None),
+    ],
+)
+def test_the_default_rules_judge_so(
+    seen: Classification, expected: str | None, verdict: Verdict, sku: str | None, category: str | None
+) -> None:
+    judged = judge(seen, _expect(expected), RULES)
+    assert (judged.verdict, judged.sku, judged.category) == (verdict, sku, category)
+
+
+LOOKS = st.lists(looks(), max_size=10)
+
+
+@given(LOOKS, EXPECTATIONS, rules(majority=False))
+def test_a_verdict_has_the_votes_of_the_window(
+    seen: list[Classification], expected: Expected | None, rules: VerdictSection
+) -> None:
+    decision = decide(seen, expected, rules)
+    recent = seen[-rules.window :]
+    judgements = [judge(look, expected, rules) for look in recent]
+    enough = [j for j in judgements if judgements.count(j) >= rules.votes]
+    if decision is None:
+        assert not enough
+        assert len(recent) < rules.window
+    elif decision[0] in judgements and enough:
+        assert judgements.count(decision[0]) >= rules.votes
+        assert decision[1] is next(look for look in reversed(recent) if judge(look, expected, rules) == decision[0])
+    else:
+        assert not enough
+        assert decision[0].verdict is Verdict.UNCERTAIN
+        assert decision[1] is recent[-1]
+
+
+@given(LOOKS, EXPECTATIONS, rules(), st.randoms(use_true_random=False))
+def test_the_order_of_the_looks_is_all_one(
+    seen: list[Classification], expected: Expected | None, rules: VerdictSection, rng: random.Random
+) -> None:
+    recent = seen[-rules.window :]
+    shuffled = rng.sample(recent, len(recent))
+    first, second = decide(recent, expected, rules), decide(shuffled, expected, rules)
+    assert (first and first[0]) == (second and second[0])
+
+
+def test_a_tie_is_not_settled_by_the_order() -> None:
+    """Rules that let two verdicts have enough votes at once are refused, or a tie is a doubt."""
+    try:
+        tied = VerdictSection(votes=2, window=4)
+    except ValueError:
+        return
+    match, mismatch = _look(a=0.95), _look(b=0.95)
+    decisions = [
+        decide([match, match, mismatch, mismatch], _expect("A"), tied),
+        decide([mismatch, mismatch, match, match], _expect("A"), tied),
+    ]
+    assert [decision and decision[0].verdict for decision in decisions] == [Verdict.UNCERTAIN] * 2
+
+
+def test_too_few_looks_decide_nothing() -> None:
+    assert decide([], _expect("A"), RULES) is None
+    assert decide([_look(a=0.9)] * 2, _expect("A"), RULES) is None
+    assert decide([_look(a=0.9), _look(b=0.95)] * 2, _expect("A"), RULES) is None
+
+
+def test_the_third_vote_decides() -> None:
+    decision = decide([_look(b=0.95)] * 3, _expect("A"), RULES)
+    assert decision
+    assert decision[0] == Judgement(Verdict.MISMATCH, "B", "X")
+
+
+def test_one_odd_look_changes_nothing() -> None:
+    match, odd = _look(a=0.9), _look(b=0.95)
+    decision = decide([match, match, odd, match, match], _expect("A"), RULES)
+    assert decision
+    assert decision[0].verdict is Verdict.MATCH
+
+
+def test_a_full_window_without_a_majority_is_a_doubt_and_not_the_old_verdict() -> None:
+    match, wrong, third, doubt = _look(a=0.9), _look(b=0.95), _look(c=0.95), _look(a=0.4, b=0.6)
+    old = [match] * 5
+    decision = decide([*old, wrong, match, third, doubt, wrong], _expect("A"), RULES)
+    assert decision
+    assert decision[0].verdict is Verdict.UNCERTAIN
+    assert decision[0].reason == "the last looks disagree"
+
+
+def test_every_look_is_judged_by_the_present_expectation() -> None:
+    seen = [_look(a=0.95)] * 5
+    for sku, verdict in (("A", Verdict.MATCH), ("B", Verdict.MISMATCH), (None, Verdict.UNEXPECTED)):
+        decision = decide(seen, _expect(sku), RULES)
+        assert decision
+        assert decision[0].verdict is verdict
