@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import (
     EVENT_TYPE,
@@ -82,15 +83,7 @@ class Writer:
             reason=finding.reason,
             historical=historical,
         )
-        envelope = Envelope[LocationEvent](
-            id=uuid7(),
-            source=f"/{self._topics.base}",
-            type=EVENT_TYPE,
-            time=finding.captured,
-            subject=finding.location,
-            data=data,
-        )
-        return self._topics.events(finding.location), envelope.encode()
+        return self._topics.events(finding.location), self._wrap(EVENT_TYPE, finding.captured, data, finding.location)
 
     def state(self, finding: Finding, since: datetime) -> LocationState:
         """The current verdict at the location of a finding."""
@@ -109,22 +102,11 @@ class Writer:
 
     def state_message(self, state: LocationState) -> tuple[str, bytes]:
         """Topic and payload of a state."""
-        envelope = Envelope[LocationState](
-            id=uuid7(),
-            source=f"/{self._topics.base}",
-            type=STATE_TYPE,
-            time=state.last_verified,
-            subject=state.location,
-            data=state,
-        )
-        return self._topics.state(state.location), envelope.encode()
+        return self._topics.state(state.location), self._wrap(STATE_TYPE, state.last_verified, state, state.location)
 
     def status(self, status: AgentStatus, moment: datetime) -> tuple[str, bytes]:
         """Topic and payload of the agent's status."""
-        envelope = Envelope[AgentStatus](
-            id=uuid7(), source=f"/{self._topics.base}", type=STATUS_TYPE, time=moment, data=status
-        )
-        return self._topics.status, envelope.encode()
+        return self._topics.status, self._wrap(STATUS_TYPE, moment, status)
 
     def online(self, locations: int, version: str, moment: datetime) -> tuple[str, bytes]:
         """The agent is there."""
@@ -139,15 +121,11 @@ class Writer:
 
     def health(self, health: CameraHealth) -> tuple[str, bytes]:
         """Topic and payload of a camera's health."""
-        envelope = Envelope[CameraHealth](
-            id=uuid7(),
-            source=f"/{self._topics.base}",
-            type=HEALTH_TYPE,
-            time=health.since,
-            subject=health.camera,
-            data=health,
-        )
-        return self._topics.health(health.camera), envelope.encode()
+        return self._topics.health(health.camera), self._wrap(HEALTH_TYPE, health.since, health, health.camera)
+
+    def _wrap(self, kind: str, moment: datetime, data: Record, subject: str = "") -> bytes:
+        source = f"/{self._topics.base}"
+        return Envelope(id=uuid7(), source=source, type=kind, time=moment, subject=subject, data=data).encode()
 
 
 def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:

@@ -23,7 +23,7 @@ class Augmenter:
     """Draws a new look for every crop of a batch. The defaults suit a few dozen photos a class."""
 
     size_px: int
-    smallest_zoom: float = 0.55
+    smallest_zoom: float = 0.65
     """The smallest share of the photo's width that a crop shows."""
     rotation_deg: float = 12.0
     shear: float = 0.08

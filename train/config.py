@@ -26,7 +26,7 @@ class TrainConfig(BaseModel):
     """Highest learning rate of the one-cycle schedule (AdamW)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.5
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How often a batch is mixed: a box of each crop comes from another photo, and the label with it."""
     outliers: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of each batch that is repeated in false colours, not to be recognised (see train.augment.outliers)."""

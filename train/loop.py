@@ -19,7 +19,7 @@ from edge_agent.preprocess import Pixels
 from train.augment import Augmenter, cutmix, outliers
 from train.config import TrainConfig
 
-EMA_SHARE = 0.03
+EMA_SHARE = 0.1
 """The averaged weights look back over this share of all steps."""
 OUTLIER_WEIGHT = 0.3
 CACHE_MARGIN = 1.15

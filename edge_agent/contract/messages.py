@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PlainSerializer, SerializeAsAny
 
 from edge_agent.contract.base import Record
 from edge_agent.contract.topics import Id
@@ -205,7 +205,7 @@ class Envelope(Record, Generic[Data]):
     """The location or camera."""
     datacontenttype: Literal["application/json"] = "application/json"
     """How `data` is written."""
-    data: Data
+    data: SerializeAsAny[Data]
     """The message itself."""
 
     def encode(self) -> bytes:
