@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def watch_command(
     broker = _broker(host, port, username, password_file)
     with Connection(broker, [(agents_filter(site), 1)], lambda *message: messages.put(message)):
         if as_json:
-            _follow(messages, board, seconds, None)
+            _follow(messages, board, seconds, lambda: None)
         else:
             with Live(_screen(board, site), console=out, auto_refresh=False) as live:
                 _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
@@ -80,7 +81,7 @@ def watch_command(
 
 
 def _follow(
-    messages: queue.SimpleQueue[tuple[str, bytes]], board: Board, seconds: float | None, redraw: object
+    messages: queue.SimpleQueue[tuple[str, bytes]], board: Board, seconds: float | None, redraw: Callable[[], None]
 ) -> None:
     deadline = time.monotonic() + seconds if seconds else None
     while deadline is None or time.monotonic() < deadline:
@@ -90,8 +91,7 @@ def _follow(
                 board.take(*messages.get())
         except queue.Empty:
             continue
-        if callable(redraw):
-            redraw()
+        redraw()
 
 
 def _screen(board: Board, site: str) -> Group:
