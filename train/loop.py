@@ -77,15 +77,7 @@ def train(
         network.train()
         losses, hits, seen = 0.0, 0, 0
         for photos, labels in batches(train_photos, config.batch, generator):
-            crops, others, kept = cutmix(augment(photos, generator), labels, config.cutmix, generator)
-            foreign, foreign_weight = outliers(crops[: int(config.outliers * len(crops))], generator)
-            logits = network(
-                fabric.to_device(torch.cat([crops, foreign]).contiguous(memory_format=torch.channels_last))
-            )
-            logits, doubted = logits[: len(crops)], logits[len(crops) :]
-            loss = kept * _smooth_loss(logits, labels, config) + (1 - kept) * _smooth_loss(logits, others, config)
-            if len(doubted):
-                loss = loss + OUTLIER_WEIGHT * _flatness(doubted, foreign_weight)
+            loss, logits = _loss(network, augment(photos, generator), labels, config, generator)
             if not torch.isfinite(loss):
                 raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
             fabric_optimizer.zero_grad()
@@ -134,6 +126,24 @@ def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
     device = next(model.parameters()).device
     parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
     return torch.cat([model(part) for part in parts]).cpu()
+
+
+def _loss(
+    network: nn.Module, crops: Tensor, labels: Tensor, config: TrainConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The loss on augmented crops (N, 3, S, S) with labels (N,), and their logits (N, classes).
+
+    Copies in false colours go through the network in the same batch, so that both share its batch statistics.
+    """
+    crops, others, kept = cutmix(crops, labels, config.cutmix, generator)
+    foreign, foreign_weight = outliers(crops[: int(config.outliers * len(crops))], generator)
+    device = next(network.parameters()).device
+    together = torch.cat([crops, foreign]).contiguous(memory_format=torch.channels_last).to(device)
+    logits, doubted = network(together).split([len(crops), len(foreign)])
+    loss = kept * _smooth_loss(logits, labels, config) + (1 - kept) * _smooth_loss(logits, others, config)
+    if len(foreign):
+        loss = loss + OUTLIER_WEIGHT * _flatness(doubted, foreign_weight)
+    return loss, logits
 
 
 def _smooth_loss(logits: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
