@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check pipeline demo-model real-photos demo-seeds clean
+.PHONY: help demo test test-slow check pipeline demo-model real-photos clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -13,7 +13,7 @@ demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent al
 test: check  ## Everything that must hold: formatting, types, import rules, tests (below 15 minutes)
 	$(DEV)/python -m pytest
 
-test-slow: .venv/installed  ## The slow proofs: 20 fresh demo seeds, long property runs
+test-slow: .venv/installed  ## The slow proofs: 20 fresh demo shelves in a row (about 10 minutes)
 	$(DEV)/python -m pytest -m slow
 
 check: .venv/installed  ## Formatting, lint, types and import rules
