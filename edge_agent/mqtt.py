@@ -1,7 +1,7 @@
 """The MQTT session: connects, reconnects, subscribes, publishes; tells what the broker acknowledged.
 
-MQTT 5, or 3.1.1 where the broker has no 5. A refusal is read from the reason code: being connected to a broker that
-refused the connection is not being connected.
+MQTT 5, or 3.1.1 where the broker has no 5: it may refuse the version, close the connection, or say nothing at all. A
+refusal is read from the reason code: being connected to a broker that refused the connection is not being connected.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from edge_agent.errors import ConfigError
 MAX_IN_FLIGHT = 20
 MAX_BACKOFF_S = 8.0
 CONNECT_TIMEOUT_S = 5.0
+"""For the TCP connection, and again for the broker's answer."""
 FAREWELL_S = 2.0
 SUBSCRIBE_PORTION = 500
 _UNSUPPORTED_VERSION = 132
@@ -66,6 +67,9 @@ class MqttSession:
         self._stopping = threading.Event()
         self._lost = threading.Event()
         self._connected = threading.Event()
+        self._answered = threading.Event()
+        self._refused = False
+        self._version_found = False
         self._handlers: Handlers | None = None
         self._client = self._new_client()
         self._thread = threading.Thread(target=self._keep_connected, name="mqtt", daemon=True)
@@ -105,8 +109,11 @@ class MqttSession:
         """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""
         if farewell and self.connected and not self._stopping.is_set():
             topic, payload = farewell
-            self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(FAREWELL_S)
+            info = self._client.publish(topic, payload, qos=1, retain=True)
+            if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                info.wait_for_publish(FAREWELL_S)
         self._stopping.set()
+        self._answered.set()
         self._lost.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -116,9 +123,9 @@ class MqttSession:
         attempt = 0
         while not self._stopping.is_set():
             self._lost.clear()
-            if self._attempt():
+            if self._attempt() and self._is_accepted():
                 self._lost.wait()
-                attempt = 0 if self._connected.is_set() else attempt + 1
+                attempt = 0
             else:
                 attempt += 1
             self._connected.clear()
@@ -133,6 +140,8 @@ class MqttSession:
 
     def _attempt(self) -> bool:
         settings = self._settings
+        self._answered.clear()
+        self._refused = False
         try:
             if self._version == MQTTProtocolVersion.MQTTv5:
                 self._client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
@@ -143,6 +152,22 @@ class MqttSession:
             return False
         self._client.loop_start()
         return True
+
+    def _is_accepted(self) -> bool:
+        """Wait for the broker's answer; without one, the next attempt speaks the other version of MQTT."""
+        self._answered.wait(CONNECT_TIMEOUT_S)
+        if self._connected.is_set() or self._stopping.is_set():
+            return self._connected.is_set()
+        if not self._refused:
+            self._report(f"{self._settings.host}:{self._settings.port}: no answer in MQTT {self.version}")
+            self._change_version()
+        return False
+
+    def _change_version(self) -> None:
+        """Speak the other version from the next attempt on, unless one is prescribed or has been accepted before."""
+        if self._settings.version == "auto" and not self._version_found:
+            is_5 = self._version == MQTTProtocolVersion.MQTTv5
+            self._version = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
 
     def _new_client(self) -> paho.Client:
         clean_session = True if self._version == MQTTProtocolVersion.MQTTv311 else None
@@ -170,20 +195,24 @@ class MqttSession:
         self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._refused(reason)
+            self._note_refusal(reason)
+            self._answered.set()
             return
         for start in range(0, len(self._subscriptions), SUBSCRIBE_PORTION):
             client.subscribe([(topic, 1) for topic in self._subscriptions[start : start + SUBSCRIBE_PORTION]])
         self.refusal = ""
+        self._version_found = True
         self._connected.set()
+        self._answered.set()
         log.info("connected to %s:%s, MQTT %s", self._settings.host, self._settings.port, self.version)
         if self._handlers:
             self._handlers.on_connect()
 
-    def _refused(self, reason: ReasonCode) -> None:
-        if reason.value == _UNSUPPORTED_VERSION and self._settings.version == "auto":
-            log.info("the broker has no MQTT 5: using 3.1.1")
-            self._version = MQTTProtocolVersion.MQTTv311
+    def _note_refusal(self, reason: ReasonCode) -> None:
+        self._refused = True
+        if reason.value == _UNSUPPORTED_VERSION and self._settings.version == "auto" and not self._version_found:
+            log.info("the broker has no MQTT %s", self.version)
+            self._change_version()
         else:
             self._report(f"{self._settings.host}:{self._settings.port} refused the connection: {reason}")
 
@@ -195,6 +224,7 @@ class MqttSession:
     def _on_disconnect(self, *_: object) -> None:
         if self._connected.is_set() and not self._stopping.is_set():
             log.warning("connection to the broker lost; what is decided is kept in the outbox")
+        self._answered.set()
         self._lost.set()
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, Metric
 from edge_agent.errors import DataError, UsageError
+from edge_agent.records import Classification
 from train.checkpoint import CHECKPOINT, Checkpoint, build_network, save_checkpoint, write_json
 from train.config import TrainConfig
 from train.curves import draw_curves
@@ -85,12 +87,14 @@ def _checkpoint(
     prepared: Prepared, config: TrainConfig, weights: dict[str, torch.Tensor], val_logits: np.ndarray
 ) -> Checkpoint:
     labels = prepared.val.labels
+    classes = prepared.data.classes
     sha256 = prepared.data.sha256()
+    calibration = calibrate(val_logits, labels, f"{sha256}:val")
     return Checkpoint(
         config=config,
-        classes=prepared.data.classes,
-        calibration=calibrate(val_logits, labels, f"{sha256}:val"),
-        metrics=(accuracy(val_logits, labels),),
+        classes=classes,
+        calibration=calibration,
+        metrics=(accuracy(interpret(val_logits, classes, calibration), [classes[label].name for label in labels]),),
         data_source=str(prepared.data.source.resolve()),
         data_sha256=sha256,
         photos=len(prepared.train.labels),
@@ -116,9 +120,9 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, fitted_on: str) -> Calibra
     )
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> Metric:
-    """Share of held-out photos whose class is right."""
-    return share("class", int((logits.argmax(axis=1) == labels).sum()), len(labels))
+def accuracy(answers: Sequence[Classification], names: Sequence[str]) -> Metric:
+    """Share of held-out photos whose class is named right, judged as the agent answers and as `evaluate` does."""
+    return share("class", sum(answer.name == name for answer, name in zip(answers, names, strict=True)), len(names))
 
 
 def _metrics_file(checkpoint: Checkpoint, history: list[Epoch], prepared: Prepared) -> dict[str, object]:

@@ -25,6 +25,8 @@ class RunningBroker:
 
     name: str
     port: int
+    mqtt_version: str
+    """For the agent's configuration."""
 
 
 @contextlib.contextmanager
@@ -43,10 +45,10 @@ def run_broker(kind: str) -> Iterator[RunningBroker]:
     port = free_port()
     if program is not None and kind != "embedded":
         with _mosquitto(program, port):
-            yield RunningBroker("Mosquitto", port)
+            yield RunningBroker("Mosquitto", port, "5")
     else:
         with _process([sys.executable, "-m", "edge_agent.demo.embedded", str(port)], port):
-            yield RunningBroker("the embedded broker (amqtt, MQTT 3.1.1)", port)
+            yield RunningBroker("the embedded broker (amqtt, MQTT 3.1.1)", port, "3.1.1")
 
 
 def find_mosquitto() -> str | None:

@@ -63,7 +63,7 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     began = time.monotonic()
     with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
         out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
-        recording = _record(script, shelf, broker, _write_config(Path(scratch), rack, seed, broker.port))
+        recording = _record(script, shelf, broker, _write_config(Path(scratch), rack, seed, broker))
     outcome = judge(script, shelf.skus(), recording.events)
     facts = {
         "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
@@ -77,7 +77,7 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     return outcome.passed
 
 
-def _write_config(scratch: Path, rack: Rack, seed: int, port: int) -> Path:
+def _write_config(scratch: Path, rack: Rack, seed: int, broker: RunningBroker) -> Path:
     """The same configuration file that a real agent has, with a simulated camera."""
     path = scratch / "agent.toml"
     key = DEMO_KEY.read_text(encoding="utf-8").strip()
@@ -93,7 +93,8 @@ trust = ["{key}"]
 
 [mqtt]
 host = "127.0.0.1"
-port = {port}
+port = {broker.port}
+version = "{broker.mqtt_version}"
 
 """
     cameras = camera_toml(rack, f'type = "simulated", seed = {seed}', interval_s=INTERVAL_S)

@@ -20,7 +20,7 @@ def draw_carton(product: Product, face: str = "face") -> Image.Image:
 
     Returns an RGB image of SIDE_PX x SIDE_PX. `face` is one of FACES.
     """
-    image = _cardboard(product.base, zlib.crc32(product.sku.encode()))
+    image = _cardboard(product.base, zlib.crc32(product.brand.encode()))
     draw = ImageDraw.Draw(image)
     _LAYOUTS[face](draw, product)
     _flaps(draw, product.base)

@@ -51,7 +51,7 @@ class Connection:
         self._reasons: list[ReasonCode] = []
         for version in _VERSIONS:
             self._client = self._connect(version)
-            if not self._reasons or self._reasons[-1].value != _UNSUPPORTED_VERSION:
+            if self._reasons and self._reasons[-1].value != _UNSUPPORTED_VERSION:
                 break
             self._client.loop_stop()
         if not self._reasons or self._reasons[-1].is_failure:
@@ -93,6 +93,7 @@ class Connection:
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         client.on_connect = self._connected
+        client.on_disconnect = lambda *_: self._answered.set()  # some brokers without MQTT 5 just hang up
         client.on_message = lambda _client, _userdata, message: self._on_message(message.topic, bytes(message.payload))
         try:
             client.connect(self._broker.host, self._broker.port)

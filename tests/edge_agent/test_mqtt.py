@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def test_connects_subscribes_and_publishes(mosquitto: Mosquitto, asked: str, use
     session.stop()
 
 
-def test_falls_back_to_3_1_1_where_the_broker_has_no_5() -> None:
+@pytest.mark.parametrize("will", [None, ("will/a", b"gone" * 40)], ids=["refused", "left without an answer"])
+def test_falls_back_to_3_1_1_where_the_broker_has_no_5(will: tuple[str, bytes] | None) -> None:
     with run_broker("embedded") as broker:
-        session, probe = _session(broker.port)
+        session, probe = _session(broker.port, will=will)
         assert session.wait_connected(WAIT_S)
         assert session.version == "3.1.1"
         number = session.publish("out/y", b"there", retain=False)
@@ -91,11 +93,11 @@ def test_connects_again_after_the_broker_was_killed(mosquitto: Mosquitto) -> Non
 def test_the_last_will_is_published_when_the_connection_breaks_and_not_at_a_clean_stop(mosquitto: Mosquitto) -> None:
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     with Connection(Broker("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)):
-        session, _ = _session(mosquitto.port, will=("will/a", b"gone"))
-        assert session.wait_connected(WAIT_S)
-        session._client.socket().close()  # type: ignore[union-attr]
+        session, probe = _session(mosquitto.port, will=("will/a", b"gone"))
+        assert probe.connections.get(timeout=WAIT_S)
+        session._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
         assert seen.get(timeout=WAIT_S) == ("will/a", b"gone")
-        assert session.wait_connected(WAIT_S)
+        assert probe.connections.get(timeout=WAIT_S)
         session.stop(("will/a", b"goodbye"))
         assert seen.get(timeout=WAIT_S) == ("will/a", b"goodbye")
         assert seen.empty()
@@ -112,6 +114,17 @@ def test_a_refusal_is_not_a_connection(tmp_path: Path) -> None:
     assert probe.connections.empty()
     session.stop()
     broker.kill()
+
+
+def test_a_server_that_never_answers_is_named_and_does_not_hold_up_the_stop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        session, _ = _session(port)
+        for _ in range(2):  # a second attempt, in the other version
+            silent.accept()
+        assert f"{port}: no answer in MQTT 5" in session.refusal
+        session.stop()
+        assert not session._thread.is_alive()
 
 
 def test_stop_returns_promptly_while_no_broker_is_there() -> None:

@@ -19,7 +19,9 @@ def agent_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh virtual environment with the wheel's base dependencies."""
     folder = tmp_path_factory.mktemp("agent") / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    # as `make demo` installs it (deploy/environment.sh)
     install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    install.append("--no-compile")
     # pip builds in the source folder: give it a clean copy, so that the wheel has what a stranger's would have
     source = folder.parent / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)

@@ -31,7 +31,8 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     pictures = re.findall(r"<img src='([^']+)'", page)
     assert len(pictures) == 9
     for name in pictures:
-        assert Image.open(folder / name).size == (1280, 720)
+        with Image.open(folder / name) as picture:
+            assert picture.size == (1280, 720)
     messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
     kinds = {message["topic"].rsplit("/", 1)[1] for message in messages}
     assert kinds == {"status", "health", "state", "events"}

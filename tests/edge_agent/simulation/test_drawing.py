@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +28,14 @@ def test_no_two_classes_look_alike() -> None:
     for index, one in enumerate(pictures):
         for other in pictures[:index]:
             assert (np.abs(one - other).max(axis=2) > 40).mean() > 0.02
+
+
+def test_siblings_differ_in_variant_accent_and_size_only() -> None:
+    for one, other in itertools.permutations(products(), 2):
+        if one.category == other.category:
+            disguised = replace(one, variant=other.variant, accent=other.accent, size=other.size)
+            for face in ("face", "side"):
+                assert draw_carton(disguised, face).tobytes() == draw_carton(other, face).tobytes()
 
 
 def test_the_layouts_differ_from_each_other() -> None:
