@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
 
 from edge_agent.camera.source import open_source
 from edge_agent.config import CameraSection, Config
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import KardusError
-from edge_agent.mqtt import Handlers, MqttSession
+from edge_agent.mqtt.connection import Handlers
+from edge_agent.mqtt.session import MqttSession
 from edge_agent.pipeline import load_model
 from edge_agent.slots import outside, slots_of
 
@@ -68,11 +68,10 @@ def _check_camera(camera: CameraSection) -> Result:
 
 
 def _check_broker(config: Config) -> Result:
-    connected = threading.Event()
     session = MqttSession(config.mqtt, f"kardus-check-{os.getpid()}", [], None)
-    session.start(Handlers(connected.set, lambda *_: None, lambda *_: None))
+    session.start(Handlers(lambda _: None, lambda *_: None, lambda *_: None))
     try:
-        if connected.wait(BROKER_WAIT_S):
+        if session.wait_connected(BROKER_WAIT_S):
             return Result("broker", ok=True, found=f"{config.mqtt.host}:{config.mqtt.port}, MQTT {session.version}")
         reason = session.refusal or f"{config.mqtt.host}:{config.mqtt.port} doesn't answer"
         return Result("broker", ok=False, found=f"{reason}: start it, or correct mqtt.host and mqtt.port")

@@ -8,7 +8,8 @@ import threading
 import time
 
 from edge_agent.errors import KardusError
-from edge_agent.mqtt import MAX_IN_FLIGHT, MqttSession
+from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Token
+from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 
 RETRY_S = 1.0
@@ -22,8 +23,11 @@ class Delivery:
         """Prepare; `start` begins."""
         self._outbox = outbox
         self._session = session
-        self._in_flight: dict[int, int] = {}  # the session's number -> the outbox's
-        self._acknowledged: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+        self._connection: int | None = None
+        self._in_flight: dict[
+            Token, int
+        ] = {}  # over the present connection: the session's token -> the outbox's number
+        self._acknowledged: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
@@ -36,9 +40,9 @@ class Delivery:
         """Something new is in the outbox, or the broker is there again."""
         self._wake.set()
 
-    def acknowledged(self, number: int, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
+    def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
         """The broker has answered for a message. Called from the session's thread."""
-        self._acknowledged.put((number, accepted))
+        self._acknowledged.put((token, accepted))
         self._wake.set()
 
     def drain(self, timeout_s: float) -> bool:
@@ -71,8 +75,8 @@ class Delivery:
         """Forget what the broker has taken; what it refused is sent again with the next round."""
         done = []
         while not self._acknowledged.empty():
-            number, accepted = self._acknowledged.get()
-            stored = self._in_flight.pop(number, None)
+            token, accepted = self._acknowledged.get()
+            stored = self._in_flight.pop(token, None)
             if stored is not None and accepted:
                 done.append(stored)
             elif not accepted:
@@ -82,14 +86,19 @@ class Delivery:
             self._outbox.delivered(done)
 
     def _send(self) -> None:
-        if not self._session.connected or len(self._in_flight) >= MAX_IN_FLIGHT:
+        """Hand over the oldest messages. What an earlier connection left unanswered is sent again, in its order."""
+        connection = self._session.connection
+        if connection is None:
             return
+        if connection != self._connection:
+            self._in_flight.clear()
+            self._connection = connection
         with_broker = set(self._in_flight.values())
         for stored in self._outbox.pending(MAX_IN_FLIGHT):
             if stored.id in with_broker or len(self._in_flight) >= MAX_IN_FLIGHT:
                 continue
             message = stored.message
-            number = self._session.publish(message.topic, message.payload, retain=message.retain)
-            if number is None:
+            token = self._session.publish(connection, message.topic, message.payload, retain=message.retain)
+            if token is None:
                 return
-            self._in_flight[number] = stored.id
+            self._in_flight[token] = stored.id

@@ -31,7 +31,8 @@ from edge_agent.delivery import Delivery
 from edge_agent.errors import ConfigError, KardusError
 from edge_agent.events import Finding, Writer, seen_of
 from edge_agent.expected import Expectation, ExpectedStore
-from edge_agent.mqtt import Handlers, MqttSession
+from edge_agent.mqtt.connection import Handlers
+from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Message, Outbox
 from edge_agent.records import Classification, Ended, Frame, SignalLost
 from edge_agent.slots import Slot, cut, outside, slots_of
@@ -261,9 +262,9 @@ class Agent:
         self._outbox.append([message], {}, self._outbox.last_sequence)
         self._delivery.wake()
 
-    def _on_connect(self) -> None:
+    def _on_connect(self, connection: int) -> None:
         topic, payload = self._writer.online(len(self._locations), __version__, datetime.now(UTC))
-        self._session.publish(topic, payload, retain=True)
+        self._session.publish(connection, topic, payload, retain=True)
         self._delivery.wake()
 
     def _on_message(self, topic: str, payload: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edge_agent.config import MqttSection
 from edge_agent.delivery import Delivery
-from edge_agent.mqtt import MAX_IN_FLIGHT, Handlers, MqttSession
+from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
+from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Message, Outbox
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
@@ -22,7 +23,7 @@ class Line:
         self.outbox = Outbox(folder / "outbox.sqlite")
         self.session = MqttSession(MqttSection(host="127.0.0.1", port=port, keepalive_s=2), "line", [], None)
         self.delivery = Delivery(self.outbox, self.session)
-        self.session.start(Handlers(self.delivery.wake, lambda *_: None, self.delivery.acknowledged))
+        self.session.start(Handlers(lambda _: self.delivery.wake(), lambda *_: None, self.delivery.acknowledged))
         self.delivery.start()
 
     def append(self, first: int, last: int) -> None:
@@ -81,4 +82,42 @@ def test_a_frozen_broker_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> 
         while seen.get(timeout=WAIT_S) != 31:
             pass
         assert line.delivery.drain(WAIT_S)
+    line.close()
+
+
+def test_what_was_in_flight_when_the_broker_died_overtakes_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 10)
+    while len(line.delivery._in_flight) < 10:
+        line.delivery._stopping.wait(0.01)
+    mosquitto.kill()
+    line.append(11, 15)
+    mosquitto.start()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(16, 16)
+        arrived = [seen.get(timeout=WAIT_S)]
+        while arrived[-1] < 16:
+            arrived.append(seen.get(timeout=WAIT_S))
+        assert arrived == sorted(set(arrived))
+    line.close()
+
+
+def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 3)
+    while len(line.delivery._in_flight) < 3:
+        line.delivery._stopping.wait(0.01)
+    for token in list(line.delivery._in_flight):
+        line.delivery.acknowledged(Token(token.connection - 1, token.message), accepted=True)
+    line.append(4, 4)
+    while len(line.delivery._in_flight) < 4:
+        line.delivery._stopping.wait(0.01)
+    assert line.outbox.depth() == 4
+    mosquitto.thaw()
+    assert line.delivery.drain(WAIT_S)
     line.close()

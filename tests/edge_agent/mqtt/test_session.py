@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import socket
+import subprocess
+import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ import pytest
 from edge_agent.config import MqttSection
 from edge_agent.demo.broker import free_port, run_broker
 from edge_agent.errors import ConfigError
-from edge_agent.mqtt import Handlers, MqttSession
+from edge_agent.mqtt.connection import Handlers, Token
+from edge_agent.mqtt.session import MqttSession
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
 
@@ -23,23 +27,33 @@ class Probe:
     """Handlers that remember what they were told."""
 
     def __init__(self) -> None:
-        self.connections: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.connections: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        self.acknowledged: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+        self.acknowledged: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
 
     def handlers(self) -> Handlers:
         return Handlers(
-            lambda: self.connections.put(True),
+            self.connections.put,
             lambda topic, payload: self.messages.put((topic, payload)),
-            lambda number, accepted: self.acknowledged.put((number, accepted)),
+            lambda token, accepted: self.acknowledged.put((token, accepted)),
         )
 
 
-def _session(port: int, version: str = "auto", will: tuple[str, bytes] | None = None) -> tuple[MqttSession, Probe]:
+def _session(
+    port: int, version: str = "auto", will: tuple[str, bytes] | None = None, topics: Sequence[str] = ("in/#",)
+) -> tuple[MqttSession, Probe]:
     settings = MqttSection.model_validate({"host": "127.0.0.1", "port": port, "version": version, "keepalive_s": 2})
-    session, probe = MqttSession(settings, "tests", ["in/#"], will), Probe()
+    session, probe = MqttSession(settings, "tests", topics, will), Probe()
     session.start(probe.handlers())
     return session, probe
+
+
+def _publish(session: MqttSession, probe: Probe) -> None:
+    """Publish over the present connection, and see it acknowledged."""
+    connection = session.connection
+    assert connection is not None
+    token = session.publish(connection, "out/y", b"there", retain=False)
+    assert probe.acknowledged.get(timeout=WAIT_S) == (token, True)
 
 
 @pytest.mark.parametrize(("asked", "used"), [("auto", "5"), ("5", "5"), ("3.1.1", "3.1.1")])
@@ -50,8 +64,7 @@ def test_connects_subscribes_and_publishes(mosquitto: Mosquitto, asked: str, use
     with Connection(Broker("127.0.0.1", mosquitto.port)) as other:
         other.publish([("in/x", b"hello")], retain=True)
     assert probe.messages.get(timeout=WAIT_S) == ("in/x", b"hello")
-    number = session.publish("out/y", b"there", retain=False)
-    assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+    _publish(session, probe)
     session.stop()
 
 
@@ -61,15 +74,14 @@ def test_falls_back_to_3_1_1_where_the_broker_has_no_5(will: tuple[str, bytes] |
         session, probe = _session(broker.port, will=will)
         assert session.wait_connected(WAIT_S)
         assert session.version == "3.1.1"
-        number = session.publish("out/y", b"there", retain=False)
-        assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+        _publish(session, probe)
         session.stop()
 
 
 def test_waits_for_an_absent_broker_and_says_why(tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path / "later")
     session, probe = _session(broker.port)
-    assert session.publish("out", b"", retain=False) is None
+    assert session.publish(1, "out", b"", retain=False) is None
     assert not session.wait_connected(0.5)
     assert str(broker.port) in session.refusal
     broker.start()
@@ -81,12 +93,12 @@ def test_waits_for_an_absent_broker_and_says_why(tmp_path: Path) -> None:
 
 def test_connects_again_after_the_broker_was_killed(mosquitto: Mosquitto) -> None:
     session, probe = _session(mosquitto.port)
-    assert probe.connections.get(timeout=WAIT_S)
+    first = probe.connections.get(timeout=WAIT_S)
     mosquitto.kill()
     mosquitto.start()
-    assert probe.connections.get(timeout=WAIT_S)
-    number = session.publish("out", b"x", retain=False)
-    assert probe.acknowledged.get(timeout=WAIT_S) == (number, True)
+    assert probe.connections.get(timeout=WAIT_S) > first
+    assert session.publish(first, "out", b"for the connection that is gone", retain=False) is None
+    _publish(session, probe)
     session.stop()
 
 
@@ -95,7 +107,8 @@ def test_the_last_will_is_published_when_the_connection_breaks_and_not_at_a_clea
     with Connection(Broker("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)):
         session, probe = _session(mosquitto.port, will=("will/a", b"gone"))
         assert probe.connections.get(timeout=WAIT_S)
-        session._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        assert session._live is not None
+        session._live._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
         assert seen.get(timeout=WAIT_S) == ("will/a", b"gone")
         assert probe.connections.get(timeout=WAIT_S)
         session.stop(("will/a", b"goodbye"))
@@ -122,9 +135,30 @@ def test_a_server_that_never_answers_is_named_and_does_not_hold_up_the_stop() ->
         session, _ = _session(port)
         for _ in range(2):  # a second attempt, in the other version
             silent.accept()
-        assert f"{port}: no answer in MQTT 5" in session.refusal
+        assert f"{port} gave no answer (MQTT 5)" in session.refusal
         session.stop()
-        assert not session._thread.is_alive()
+
+
+def test_speaks_3_1_1_when_the_broker_is_replaced_by_one_without_5(mosquitto: Mosquitto) -> None:
+    session, probe = _session(mosquitto.port)
+    assert probe.connections.get(timeout=WAIT_S)
+    mosquitto.kill()
+    command = [sys.executable, "-m", "edge_agent.demo.embedded", str(mosquitto.port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as older:
+        assert probe.connections.get(timeout=WAIT_S)
+        assert session.version == "3.1.1"
+        _publish(session, probe)
+        session.stop()
+        older.terminate()
+
+
+def test_the_expected_stock_of_many_locations_arrives_whole(mosquitto: Mosquitto) -> None:
+    topics = [f"in/{number}" for number in range(3000)]
+    with Connection(Broker("127.0.0.1", mosquitto.port)) as other:
+        other.publish([(topic, b"x") for topic in topics], retain=True)
+    session, probe = _session(mosquitto.port, topics=topics)
+    assert {probe.messages.get(timeout=WAIT_S)[0] for _ in topics} == set(topics)
+    session.stop()
 
 
 def test_stop_returns_promptly_while_no_broker_is_there() -> None:

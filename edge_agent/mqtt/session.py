@@ -1,0 +1,203 @@
+"""The MQTT session: keeps a connection up, and subscribes again each time.
+
+MQTT 5, or 3.1.1 where the broker has no 5. A refusal is read from the reason code: being connected to a broker that
+refused the connection is not being connected.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from edge_agent.config import MqttSection
+from edge_agent.errors import ConfigError
+from edge_agent.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Identity, Token
+
+MAX_BACKOFF_S = 8.0
+SUBSCRIBE_PORTION = 500
+"""Brokers queue about 1,000 messages a client and drop the rest of a retained flood silently: so ask in portions."""
+QUIET_S = 0.3
+"""A portion's retained messages are taken to be there when none has come for this long ..."""
+PORTION_LIMIT_S = 10.0
+"""... or after this long, on a busy site."""
+log = logging.getLogger("kardus.mqtt")
+
+
+class MqttSession:
+    """Connects, and connects again whenever the connection is lost, in a thread of its own."""
+
+    def __init__(
+        self, settings: MqttSection, client_id: str, subscriptions: Sequence[str], will: tuple[str, bytes] | None
+    ) -> None:
+        """Prepare the session; `start` begins it.
+
+        Args:
+            settings: the broker.
+            client_id: the same at every connection.
+            subscriptions: topic filters, subscribed (QoS 1) at every connection, in portions.
+            will: topic and payload that the broker publishes, retained, when the connection is lost.
+
+        Raises:
+            ConfigError: the password file cannot be read.
+        """
+        self._settings = settings
+        self._identity = Identity(client_id, _read_password(settings), will)
+        self._subscriptions = list(subscriptions)
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._live: Connection | None = None
+        self._count = 0
+        self._thread: threading.Thread | None = None
+        self._unsettled = True
+        """Whether no connection has been accepted yet, so that it is open which version the broker speaks."""
+        self.version = "3.1.1" if settings.version == "3.1.1" else "5"
+        """The protocol version of the present or next connection: "5" or "3.1.1"."""
+        self.refusal = ""
+        """Why the last attempt to connect failed; empty while connected."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted the connection, and it stands."""
+        return self.connection is not None
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection; None while there is none."""
+        live = self._live
+        return live.number if live is not None and live.accepted else None
+
+    def start(self, handlers: Handlers) -> None:
+        """Begin to connect; returns at once. An absent broker is waited for."""
+        self._thread = threading.Thread(target=self._keep_connected, args=(handlers,), name="mqtt", daemon=True)
+        self._thread.start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until the broker has accepted the connection."""
+        return self._wait(lambda: self.connected or self._stopping, timeout_s) and self.connected
+
+    def publish(self, connection: int, topic: str, payload: bytes, *, retain: bool) -> Token | None:
+        """Hand a message to the broker (QoS 1), over that connection and no later one.
+
+        Returns a token for `on_acknowledged`, or None when it could not be handed over.
+        """
+        live = self._live
+        if live is None or live.number != connection or not live.accepted:
+            return None
+        return live.publish(topic, payload, retain=retain)
+
+    def stop(self, farewell: tuple[str, bytes] | None = None) -> None:
+        """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""
+        live = self._live
+        if farewell and live is not None and live.accepted and not self._stopping:
+            live.say_farewell(*farewell)
+        self._stopping = True
+        self._notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _keep_connected(self, handlers: Handlers) -> None:
+        """Connect, serve until the connection is lost, wait a random while (full jitter), and again."""
+        attempt = 0
+        while not self._stopping:
+            self._count += 1
+            connection = Connection(
+                self._settings, self._identity, handlers, self._notify, version=self.version, number=self._count
+            )
+            if self._open(connection):
+                self._serve(connection, handlers)
+                attempt = 0
+            else:
+                attempt += 1
+            connection.close()
+            self._wait(lambda: self._stopping, random.uniform(0, min(MAX_BACKOFF_S, 0.25 * 2 ** min(attempt, 10))))
+
+    def _open(self, connection: Connection) -> bool:
+        """Connect and wait for the broker's answer; without one, the next attempt speaks the other version of MQTT."""
+        broker = f"{self._settings.host}:{self._settings.port}"
+        try:
+            connection.open()
+        except (OSError, ValueError) as error:
+            self._report(f"{broker}: {error}")
+            return False
+        self._wait(
+            lambda: connection.answer is not None or connection.ended.is_set() or self._stopping, CONNECT_TIMEOUT_S
+        )
+        if connection.accepted or self._stopping:
+            return connection.accepted
+        said = f"refused the connection: {connection.answer}" if connection.answer else "gave no answer"
+        self._report(f"{broker} {said} (MQTT {connection.version})")
+        self._change_version(connection)
+        return False
+
+    def _change_version(self, connection: Connection) -> None:
+        """Speak the other version where the broker lacks this one; silence counts only until a broker has answered."""
+        silent = connection.answer is None
+        if self._settings.version == "auto" and connection.lacks_version and (self._unsettled or not silent):
+            self.version = "3.1.1" if self.version == "5" else "5"
+
+    def _serve(self, connection: Connection, handlers: Handlers) -> None:
+        """Use the connection until it is lost or the session is stopped."""
+        self._unsettled = False
+        self.refusal = ""
+        self._live = connection
+        self._notify()
+        log.info("connected to %s:%s, MQTT %s", self._settings.host, self._settings.port, self.version)
+        handlers.on_connect(connection.number)
+        self._subscribe(connection)
+        self._wait(lambda: self._is_over(connection))
+        self._live = None
+        if not self._stopping:
+            log.warning("connection to the broker lost; what is decided is kept in the outbox")
+
+    def _subscribe(self, connection: Connection) -> None:
+        """Subscribe in portions; ask for the next when what is retained for the last has come."""
+        for start in range(0, len(self._subscriptions), SUBSCRIBE_PORTION):
+            if start:
+                self._await_quiet(connection)
+            if self._is_refused(connection, self._subscriptions[start : start + SUBSCRIBE_PORTION]):
+                log.error("the broker refuses the agent's subscriptions: check the agent's rights on the broker")
+
+    def _is_refused(self, connection: Connection, topics: Sequence[str]) -> bool:
+        """Subscribe, wait for the broker's answer, and say whether it refused a topic."""
+        number = connection.subscribe(topics)
+        self._wait(lambda: number in connection.subscribed or self._is_over(connection), CONNECT_TIMEOUT_S)
+        return any(reason.is_failure for reason in connection.subscribed.get(number or 0, []))
+
+    def _await_quiet(self, connection: Connection) -> None:
+        deadline = time.monotonic() + PORTION_LIMIT_S
+        known = -1
+        while known != connection.received and time.monotonic() < deadline:
+            known = connection.received
+            if self._wait(lambda: self._is_over(connection), QUIET_S):
+                return
+
+    def _is_over(self, connection: Connection) -> bool:
+        return self._stopping or connection.ended.is_set()
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(condition, timeout_s)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _report(self, refusal: str) -> None:
+        if refusal != self.refusal:
+            log.warning("no broker: %s; trying again, nothing is lost", refusal)
+        self.refusal = refusal
+
+
+def _read_password(settings: MqttSection) -> str | None:
+    if settings.password_file is None:
+        return None
+    try:
+        return settings.password_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(
+            f"mqtt.password_file = {settings.password_file}: cannot be read ({reason}): name a file with the password"
+        ) from error
