@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.contract.manifest import GoldenSample, Manifest, Signature
 from edge_agent.errors import BundleError
+from edge_agent.onnx_data import has_external_data
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -86,6 +87,7 @@ def parse_bundle(data: bytes, source: str) -> Bundle:
     signed_by = tuple(s.key for s in signatures if _is_valid(s, manifest_bytes))
     if len(signed_by) != len(signatures):
         raise BundleError(f"{source}: a signature in it is not valid: it was altered; get the bundle again")
+    _refuse_external_data(source, members[MODEL])
     return Bundle(source, manifest, members[MODEL], golden, pictures, signed_by)
 
 
@@ -104,7 +106,8 @@ def require_trust(bundle: Bundle, trusted: Collection[str], *, allow_unsigned: b
         )
     if not allow_unsigned:
         raise BundleError(
-            f"{bundle.source}: not signed: sign it (kardus-export build --sign KEY), or set model.allow_unsigned = true"
+            f"{bundle.source}: not signed: sign it (kardus-export build --sign KEY), "
+            "or let the agent accept it (model.allow_unsigned = true)"
         )
 
 
@@ -173,6 +176,15 @@ def _check_hashes(source: str, manifest: Manifest, members: dict[str, bytes]) ->
             raise BundleError(
                 f"{source}: {name} is not what the manifest says (SHA-256): altered; get the bundle again"
             )
+
+
+def _refuse_external_data(source: str, model: bytes) -> None:
+    try:
+        outside = has_external_data(model)
+    except ValueError as error:
+        raise BundleError(f"{source}: {MODEL} is not an ONNX model ({error}): build the bundle again") from error
+    if outside:
+        raise BundleError(f"{source}: {MODEL} keeps data outside the bundle, where nothing signs it: refused")
 
 
 def _validated(source: str, member: str, data: bytes, adapter: TypeAdapter[Any]) -> Any:

@@ -11,7 +11,8 @@ from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import KardusError
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.pipeline import load_model
+from edge_agent.outbox import check_outbox
+from edge_agent.pipeline import OUTBOX_FILE, load_model
 from edge_agent.slots import outside, slots_of
 
 BROKER_WAIT_S = 6.0
@@ -51,7 +52,8 @@ def _check_folder(config: Config) -> Result:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return Result("data folder", ok=False, found=f"agent.data_dir = {folder}: {existing} can't be written to")
-    return Result("data folder", ok=True, found=str(folder))
+    problem = check_outbox(folder / OUTBOX_FILE)
+    return Result("data folder", ok=not problem, found=problem or str(folder))
 
 
 def _check_camera(camera: CameraSection) -> Result:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from edge_agent.checks import check_all
 from edge_agent.config import load_config
@@ -59,7 +60,7 @@ def check_command(
     else:
         table = Table("checked", "", "found")
         for result in results:
-            table.add_row(result.what, "[green]ok" if result.ok else "[red]wrong", result.found)
+            table.add_row(result.what, Text("ok", "green") if result.ok else Text("wrong", "red"), result.found)
         out.print(table)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
@@ -67,7 +68,7 @@ def check_command(
 
 @app.command("demo")
 def demo_command(
-    seed: Annotated[int, typer.Option(help="Which shelf is played.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Which shelf is played.")] = 1,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for pictures, messages and report.")] = Path(
         "demo-output"
     ),

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from edge_agent.errors import KardusError
 
-out = Console()
-"""Results, on the standard output."""
-err = Console(stderr=True)
+out = Console(markup=False)
+"""Results, on the standard output. Without markup, so that names with brackets in them are shown as they are."""
+err = Console(stderr=True, markup=False)
 """Progress and errors."""
 
 
@@ -22,7 +22,7 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except KardusError as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -41,7 +41,7 @@ def print_json(content: Any) -> None:
 def missing_extra(command: str, extra: str, module: str | None) -> None:
     """Say which extra a command lacks, and stop with exit code 2."""
     err.print(
-        f"error: {command} needs {module}, which is not installed: pip install 'kardus\\[{extra}]'",
+        f"error: {command} needs {module}, which is not installed: pip install 'kardus[{extra}]'",
         style="red",
         highlight=False,
         soft_wrap=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from edge_agent.contract.messages import Expected
 from edge_agent.errors import KardusError
 
 MAX_BYTES = 65_536
+log = logging.getLogger("kardus.expected")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS expected (
     location TEXT PRIMARY KEY,
@@ -44,20 +46,22 @@ class ExpectedStore:
         Raises:
             KardusError: the database cannot be opened.
         """
+        self._path = path
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(_SCHEMA)
             rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
-        except sqlite3.Error as error:
+            known = {row[0]: Expectation(Expected.model_validate_json(row[1]), row[2]) for row in rows}
+        except sqlite3.OperationalError as error:
             raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
+        except (sqlite3.DatabaseError, ValidationError) as error:
+            raise KardusError(
+                f"{path}: damaged ({type(error).__name__}): remove it; the broker gives its content again"
+            ) from error
         self._locations = locations
-        self._known = {
-            location: Expectation(Expected.model_validate_json(payload), received)
-            for location, payload, received in rows
-            if location in locations
-        }
+        self._known = {location: known[location] for location in known if location in locations}
         self.refused = 0
         """How many messages were refused."""
 
@@ -97,9 +101,13 @@ class ExpectedStore:
         return reason
 
     def _store(self, location: str, expected: Expected) -> None:
+        """Keep it in memory, and on disk where the disk takes it: the broker retains it and gives it again."""
         expectation = Expectation(expected, time.time())
-        self._database.execute(
-            "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
-            (location, expected.revision, expected.model_dump_json(), expectation.received_unix_s),
-        )
         self._known[location] = expectation
+        try:
+            self._database.execute(
+                "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
+                (location, expected.revision, expected.model_dump_json(), expectation.received_unix_s),
+            )
+        except sqlite3.Error as error:
+            log.error("%s: expected stock isn't stored (%s): check the disk's space and rights", self._path, error)  # noqa: TRY400

@@ -6,11 +6,14 @@ commits at a power cut; several connections meet a rare corruption fixed in SQLi
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import shutil
 import sqlite3
+import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any, TypeVar
 from edge_agent.errors import KardusError
 
 SCHEMA_VERSION = 1
+CHECKS = 3
 _SCHEMA = (
     """CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
     """CREATE TABLE messages (
@@ -30,7 +34,9 @@ _SCHEMA = (
 ) STRICT""",
     """CREATE INDEX messages_by_topic ON messages (topic) WHERE kind = 'state'""",
     """CREATE TABLE states (location TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT""",
+    """CREATE TABLE retained (topic TEXT PRIMARY KEY) STRICT""",
 )
+_SET_ASIDE = "move it away (with -wal and -shm) and start again; what was not yet delivered is in it"
 Result = TypeVar("Result")
 
 
@@ -74,8 +80,10 @@ class Outbox:
         self.last_sequence = int(meta["sequence"])
         """The sequence of the last event that was stored; 0 before the first."""
 
-    def append(self, messages: Sequence[Message], states: dict[str, str], last_sequence: int) -> None:
+    def append(self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int) -> None:
         """Store messages and the locations' new states in one transaction; durable when this returns.
+
+        A state of None forgets the location. A retained message without a payload clears its topic on the broker.
 
         Raises:
             KardusError: the disk doesn't take it; nothing of it is stored.
@@ -84,13 +92,11 @@ class Outbox:
         def write(database: sqlite3.Connection) -> None:
             with database:
                 for message in messages:
-                    if message.kind == "state":
-                        database.execute("DELETE FROM messages WHERE kind = 'state' AND topic = ?", (message.topic,))
-                    database.execute(
-                        "INSERT INTO messages (kind, topic, payload, retain) VALUES (?, ?, ?, ?)",
-                        (message.kind, message.topic, message.payload, message.retain),
-                    )
-                database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", states.items())
+                    _insert(database, message)
+                kept = [(location, payload) for location, payload in states.items() if payload is not None]
+                database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", kept)
+                gone = [(location,) for location, payload in states.items() if payload is None]
+                database.executemany("DELETE FROM states WHERE location = ?", gone)
                 database.execute("UPDATE meta SET value = ? WHERE key = 'sequence'", (str(last_sequence),))
 
         self._call(write)
@@ -124,12 +130,18 @@ class Outbox:
         """The last stored state of each location, as JSON."""
         return self._call(lambda database: dict(database.execute("SELECT location, payload FROM states").fetchall()))
 
+    def retained(self) -> set[str]:
+        """Every topic that a retained message was stored for, and that hasn't been cleared since."""
+        return self._call(lambda database: {row[0] for row in database.execute("SELECT topic FROM retained")})
+
     def close(self) -> None:
         """Finish what was asked for and close the file. May be called twice."""
         self._work.put(None)
         self._thread.join()
 
     def _call(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        if not self._thread.is_alive():
+            raise KardusError(f"{self._path}: the outbox is closed")
         future: Future[Result] = Future()
         self._work.put((future, work))
         try:
@@ -143,25 +155,94 @@ class Outbox:
         """The owning thread: the only one that touches the connection."""
         try:
             database = _open(self._path)
-        except (sqlite3.Error, KardusError) as error:
-            opened.set_exception(
-                error
-                if isinstance(error, KardusError)
-                else KardusError(f"{self._path}: cannot be opened ({error}): is another agent using it?")
-            )
+        except sqlite3.DatabaseError as error:
+            opened.set_exception(_unusable(self._path, error))
             return
-        opened.set_result(dict(database.execute("SELECT key, value FROM meta").fetchall()))
+        except KardusError as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(_meta(database))
         while (job := self._work.get()) is not None:
             future, work = job
             try:
                 future.set_result(work(database))
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever asked is told
                 future.set_exception(error)
         database.close()
 
 
+def check_outbox(path: Path) -> str:
+    """What is wrong with an outbox file, in words; empty if nothing is, or if there is none yet.
+
+    Changes nothing: to open a file in WAL mode is to write, so a copy is opened. One that is taken while the agent
+    writes may be torn, so that only what is found CHECKS times is wrong.
+    """
+    found = ""
+    for _ in range(CHECKS if path.exists() else 0):
+        with tempfile.TemporaryDirectory() as folder:
+            found = _check_copy(path, Path(folder) / path.name)
+        if not found:
+            return ""
+    return found
+
+
+def _check_copy(path: Path, copy: Path) -> str:
+    try:
+        for file in path.parent.glob(f"{path.name}*"):
+            shutil.copy(file, copy.parent)
+        with contextlib.closing(_open(copy)) as database:
+            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror}): check the folder's rights"
+    except sqlite3.DatabaseError as error:
+        return str(_unusable(path, error))
+    except KardusError as error:
+        return str(error).replace(str(copy), str(path))
+    return "" if found == "ok" else f"{path}: damaged ({found}): {_SET_ASIDE}"
+
+
+def _meta(database: sqlite3.Connection) -> dict[str, str]:
+    return dict(database.execute("SELECT key, value FROM meta").fetchall())
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> KardusError:
+    if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+        return KardusError(
+            f"{path}: cannot be opened ({error}): is another agent using it? Check the folder's rights and space"
+        )
+    return KardusError(f"{path}: damaged ({error}): {_SET_ASIDE}")
+
+
+def _insert(database: sqlite3.Connection, message: Message) -> None:
+    if message.kind == "state":
+        database.execute("DELETE FROM messages WHERE kind = 'state' AND topic = ?", (message.topic,))
+    database.execute(
+        "INSERT INTO messages (kind, topic, payload, retain) VALUES (?, ?, ?, ?)",
+        (message.kind, message.topic, message.payload, message.retain),
+    )
+    if message.retain and message.payload:
+        database.execute("INSERT OR IGNORE INTO retained VALUES (?)", (message.topic,))
+    elif message.retain:
+        database.execute("DELETE FROM retained WHERE topic = ?", (message.topic,))
+
+
 def _open(path: Path) -> sqlite3.Connection:
+    """Open or make the file.
+
+    Raises:
+        sqlite3.DatabaseError: SQLite can't open it, or it is damaged.
+        KardusError: it belongs to a newer version, or lacks what every outbox has.
+    """
     database = sqlite3.connect(path, timeout=2.0)
+    try:
+        _prepare(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA locking_mode=EXCLUSIVE")
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
@@ -170,7 +251,9 @@ def _open(path: Path) -> sqlite3.Connection:
         raise KardusError(f"{path}: written by a newer version of Kardus (schema {found}): update the agent")
     if found == 0:
         _create(database)
-    return database
+    missing = {"epoch", "sequence"} - set(_meta(database))
+    if missing:
+        raise KardusError(f"{path}: damaged (no {min(missing)}): {_SET_ASIDE}")
 
 
 def _create(database: sqlite3.Connection) -> None:

@@ -1,15 +1,16 @@
 """The agent: wires the stages. Data goes one way, and no stage knows another.
 
-    source ──> reader ──> slots.cut ──> classifier ──> verdict.decide ──> events ──> outbox ──> delivery ──> MQTT
-    (camera/)  (a thread                                    ^              (one                  (a thread)
-               a camera)                                    │            transaction
-                                        expected  <── MQTT ─┘              a frame)
+    source ──> reader ──> slots.cut ──> classifier ──> verdict.decide ──> recorder ──> outbox ──> delivery ──> MQTT
+    (camera/)  (a thread                                    ^            (events,   (one           (a thread)
+               a camera)                                    │             states)   transaction
+                                        expected  <── MQTT ─┘                       a frame)
 
 Everything between the reader and the outbox happens in the thread that calls `Agent.run`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
@@ -17,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from edge_agent import __version__
 from edge_agent.bundle import Bundle, read_bundle, require_trust
@@ -24,7 +26,7 @@ from edge_agent.camera.reader import CameraReader
 from edge_agent.camera.source import open_source
 from edge_agent.classifier import Classifier
 from edge_agent.config import CameraSection, Config
-from edge_agent.contract.messages import CameraHealth, ExpectedStock, LocationState, Model
+from edge_agent.contract.messages import CameraHealth, ExpectedStock, Model
 from edge_agent.contract.topics import Topics, expected_topic, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
@@ -33,7 +35,8 @@ from edge_agent.events import Finding, Writer, seen_of
 from edge_agent.expected import Expectation, ExpectedStore
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox import Outbox
+from edge_agent.recorder import Recorder
 from edge_agent.records import Classification, Ended, Frame, SignalLost
 from edge_agent.slots import Slot, cut, outside, slots_of
 from edge_agent.verdict import decide
@@ -42,8 +45,9 @@ FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
 LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
-REFRESH_SHARE = 1 / 3
-"""A state is published again after this share of the time that it is valid for."""
+EXPECTED_FILE = "expected.sqlite"
+OUTBOX_FILE = "outbox.sqlite"
+Status = Literal["ok", "lost", "ended"]
 log = logging.getLogger("kardus.agent")
 
 
@@ -62,7 +66,11 @@ class View:
     camera: CameraSection
     slots: tuple[Slot, ...]
     looks: dict[str, deque[Classification]]
-    health: str = ""
+    status: Status | None = None
+    """The camera's health as it was last reported; None before the first picture."""
+    reason: str = ""
+    has_looked: bool = False
+    """Whether the camera has given any picture."""
     last_capture: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -98,16 +106,13 @@ class Agent:
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
         self._views = {camera.name: _view(camera, config.verdict.window) for camera in config.cameras}
         locations = [slot.location for view in self._views.values() for slot in view.slots]
-        _make_folder(config)
-        self._expected = ExpectedStore(config.agent.data_dir / "expected.sqlite", frozenset(locations))
-        self._outbox = Outbox(config.agent.data_dir / "outbox.sqlite")
-        self._states = {
-            name: LocationState.model_validate_json(text)
-            for name, text in self._outbox.states().items()
-            if name in locations
-        }
-        self._published = dict.fromkeys(self._states, 0.0)  # monotonic time of the last state message
         self._locations = locations
+        _make_folder(config)
+        self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
+        self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
+        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s)
+        self._recorder.forget_others(topics, locations, self._views)
+        self._failures: list[str] = []
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._session = MqttSession(
             config.mqtt,
@@ -130,7 +135,7 @@ class Agent:
 
         Raises:
             ConfigError: a location lies outside the first picture of its camera.
-            KardusError: the outbox can't be written.
+            KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
         self._session.start(Handlers(self._on_connect, self._on_message, self._delivery.acknowledged))
         self._delivery.start()
@@ -154,26 +159,37 @@ class Agent:
                     self._lose(item)
                     self._readers[item.camera].taken()
                 case Ended():
-                    self._report_health(self._views[item.camera], "ended", "the source has no more pictures")
+                    self._end(self._views[item.camera])
                     running.discard(item.camera)
                 case ExpectedMessage():
                     self._expect(item)
+        if self._failures and not running:
+            raise KardusError(self._failures[0])
 
     def _look(self, frame: Frame) -> None:
         """One frame: cut, classify, judge, write down."""
         view = self._views[frame.camera]
         problem = outside(view.slots, frame.pixels)
-        if problem and not view.health:
+        if problem and view.status is None:
             raise ConfigError(f"camera '{frame.camera}': {problem}")
         if problem:
             self._lose(SignalLost(frame.camera, frame.captured, problem))
             return
+        view.has_looked = True
         view.last_capture = frame.captured
         crops = cut(view.slots, frame.pixels, self._classifier.size_px)
         for slot, classification in zip(view.slots, self._classifier.classify(crops), strict=True):
             view.looks[slot.location].append(classification)
         self._report_health(view, "ok", "")
         self._record([self._judge(view, slot.location) for slot in view.slots])
+
+    def _end(self, view: View) -> None:
+        """A folder, video or script has been played."""
+        if view.has_looked:
+            self._report_health(view, "ended", "the source has no more pictures")
+        else:
+            reason = view.reason or "its source is empty"
+            self._failures.append(f"camera '{view.camera.name}' gave no picture: {reason}")
 
     def _lose(self, lost: SignalLost) -> None:
         """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
@@ -222,44 +238,17 @@ class Agent:
 
     def _record(self, findings: Sequence[Finding | None]) -> None:
         """Write events and states to the outbox in one transaction, then let them be delivered."""
-        messages: list[Message] = []
-        states: dict[str, LocationState] = {}
-        sequence = self._outbox.last_sequence
-        for finding in findings:
-            if finding is None:
-                continue
-            known = self._states.get(finding.location)
-            changed = finding.differs_from(known)
-            if changed:
-                sequence += 1
-                historical = not self._session.connected
-                event = self._writer.event(finding, known, self._outbox.epoch, sequence, historical=historical)
-                messages.append(Message("event", *event))
-            if changed or self._is_due(finding.location):
-                since = finding.captured if changed or known is None else known.since
-                state = self._writer.state(finding, since)
-                states[finding.location] = state
-                messages.append(Message("state", *self._writer.state_message(state), retain=True))
-        if messages:
-            self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence)
-            self._states.update(states)
-            self._published.update(dict.fromkeys(states, time.monotonic()))
+        if self._recorder.record(findings, historical=not self._session.connected):
             self._delivery.wake()
 
-    def _is_due(self, location: str) -> bool:
-        refresh_s = self._config.verdict.valid_for_s * REFRESH_SHARE
-        return time.monotonic() - self._published.get(location, 0.0) >= refresh_s
-
-    def _report_health(self, view: View, status: str, reason: str) -> None:
-        if view.health == f"{status} {reason}":
+    def _report_health(self, view: View, status: Status, reason: str) -> None:
+        if (view.status, view.reason) == (status, reason):
             return
-        view.health = f"{status} {reason}"
-        log.info("camera %s: %s %s", view.camera.name, status, reason)
-        health = CameraHealth.model_validate(
-            {"camera": view.camera.name, "status": status, "reason": reason, "since": datetime.now(UTC)}
-        )
-        message = Message("state", *self._writer.health(health), retain=True)
-        self._outbox.append([message], {}, self._outbox.last_sequence)
+        view.status, view.reason = status, reason
+        level = logging.WARNING if status == "lost" else logging.INFO
+        log.log(level, "camera %s: %s %s", view.camera.name, status, reason)
+        now = datetime.now(UTC)
+        self._recorder.record_health(CameraHealth(camera=view.camera.name, status=status, reason=reason, since=now))
         self._delivery.wake()
 
     def _on_connect(self, connection: int) -> None:
@@ -273,14 +262,19 @@ class Agent:
             self._inbox.put(ExpectedMessage(location, payload))
 
     def _close(self) -> None:
-        for reader in self._readers.values():
-            reader.stop()
+        """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""
+        with contextlib.ExitStack() as steps:  # the last entered is the first done
+            steps.callback(self._expected.close)
+            steps.callback(self._outbox.close)
+            steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
+            steps.callback(self._delivery.stop)
+            steps.callback(self._deliver_the_rest)
+            for reader in self._readers.values():
+                steps.callback(reader.stop)
+
+    def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
             log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
-        self._delivery.stop()
-        self._session.stop(self._writer.offline("stopped", datetime.now(UTC)))
-        self._outbox.close()
-        self._expected.close()
 
 
 def _view(camera: CameraSection, window: int) -> View:

@@ -65,17 +65,18 @@ def read_photo(path: Path) -> Pixels:
     """Read a photo as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
 
     Raises:
-        DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS.
+        DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS; whoever asked adds the
+            remedy.
     """
     try:
         with Image.open(path, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{path}: {image.width} x {image.height} pixels is too large: reduce the photo")
+                raise DataError(f"{path}: {image.width} x {image.height} pixels is too large")
             return np.asarray(_upright(image).convert("RGB"))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such photo: restore it, or remove its line from the labels") from error
+        raise DataError(f"{path}: no such picture") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not a readable photo: replace it, or remove its line from the labels") from error
+        raise DataError(f"{path}: not a readable picture (JPEG, PNG, WebP or BMP)") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

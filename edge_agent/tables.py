@@ -59,7 +59,10 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
 def _csv_lines(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from csv.reader(file)
+            header = file.readline()
+            file.seek(0)
+            # a spreadsheet writes semicolons where the comma is the decimal sign
+            yield from csv.reader(file, delimiter=";" if header.count(";") > header.count(",") else ",")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:

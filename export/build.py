@@ -26,6 +26,7 @@ from edge_agent.contract.manifest import (
     Training,
 )
 from edge_agent.errors import BundleError, DataError, UsageError
+from edge_agent.files import require_file_target
 from edge_agent.preprocess import Pixels
 from export.graph import OPSET, to_onnx
 from export.pack import list_members, members_of, write_bundle
@@ -73,14 +74,14 @@ def build(
         DataError: the checkpoint or the data set cannot be read.
         BundleError: the exported model answers otherwise than the trained one.
     """
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: no folder {out.parent}: make it first")
+    require_file_target("--out", out)
+    created = _created()
     checkpoint = load_checkpoint(checkpoint_path)
     _check_names(name or out.stem, version)
     examples = _examples(checkpoint, data)
     network = checkpoint.model()
     model = to_onnx(network, checkpoint.config.size)
-    manifest = _manifest(checkpoint, network, name or out.stem, version)
+    manifest = _manifest(checkpoint, network, name or out.stem, version, created)
     exported = Classifier(Bundle(str(out), manifest, model, (), {}, ())).run
     parity, expected = _parity(network, exported, examples.crops)
     _refuse_difference(out, parity)
@@ -111,7 +112,10 @@ def _examples(checkpoint: Checkpoint, data: Path | None) -> _Examples:
     covering = {sample.name: sample for sample in reversed(ranked)}
     missing = known - set(covering)
     if missing:
-        raise DataError(f"{source}: no photo of class '{min(missing)}': every class needs a golden sample")
+        raise DataError(
+            f"{source}: no photo of class '{min(missing)}': every class needs a golden sample: add one, or "
+            "name the data set that was trained on"
+        )
     chosen = [*covering.values(), *(s for s in ranked if s not in covering.values())][
         : max(PARITY_CROPS, len(covering))
     ]
@@ -183,12 +187,12 @@ def _golden(
     return samples, crops
 
 
-def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: str) -> Manifest:
+def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, created: datetime) -> Manifest:
     config = checkpoint.config
     return Manifest(
         name=name,
         version=version,
-        created=_created().isoformat(),
+        created=created.isoformat(),
         precision="fp32",
         opset=OPSET,
         input=InputSpec(size=config.size),
@@ -212,5 +216,8 @@ def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
 def _created() -> datetime:
     """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
+    try:
+        moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH = '{given}': not a time: set it to seconds since 1970") from error
     return moment.replace(microsecond=0)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import public_key_text
-from edge_agent.contract.manifest import Signature
+from edge_agent.bundle import parse_public_key, public_key_text
+from edge_agent.contract.manifest import NAME_PATTERN, Signature
 from edge_agent.errors import UsageError
+from edge_agent.files import make_folder
 
 
 def make_key(folder: Path, name: str) -> tuple[Path, str]:
@@ -20,15 +22,14 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
     Returns the private key's path and the public key's text.
 
     Raises:
-        UsageError: a key of that name is there already.
+        UsageError: the name can't be used, or a key of that name is there already.
     """
+    if not re.match(NAME_PATTERN, name):
+        raise UsageError(f"NAME '{name}': can't name a key: use letters, digits, '.', '_' and '-'")
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     if private.exists() or public.exists():
         raise UsageError(f"{private}: a key of that name is there already: choose another name")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--dir {folder}: can't be made ({error.strerror}): name a folder") from error
+    make_folder("--dir", folder)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -58,11 +59,26 @@ def read_key(path: Path) -> Ed25519PrivateKey:
 
 
 def list_keys(folder: Path) -> list[tuple[str, str, bool]]:
-    """Name, public key, and whether the private key is there, for each key in the folder."""
+    """Name, public key, and whether the private key is there, for each key in the folder.
+
+    Raises:
+        UsageError: the folder is not there, or a .pub file in it is no public key.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--dir {folder}: no such folder: name the one with the keys")
     return [
-        (public.stem, public.read_text().strip(), public.with_suffix(".key").exists())
+        (public.stem, _read_public(public), public.with_suffix(".key").exists())
         for public in sorted(folder.glob("*.pub"))
     ]
+
+
+def _read_public(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        parse_public_key(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: not a public key: remove it, or make a key with kardus-export keys make") from error
+    return text
 
 
 def sign(manifest_bytes: bytes, key: Ed25519PrivateKey) -> Signature:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from edge_agent.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES
 from edge_agent.contract.manifest import GoldenSample, Manifest, Member
+from edge_agent.files import write_whole
 from edge_agent.preprocess import Pixels
 from export.keys import sign
 
@@ -38,14 +39,14 @@ def write_bundle(path: Path, manifest: Manifest, members: dict[str, bytes], keys
     manifest_bytes = _json(manifest.model_dump(mode="json"))
     signatures = _json([sign(manifest_bytes, key).model_dump() for key in keys])
     everything = {MANIFEST: manifest_bytes, SIGNATURES: signatures, **dict(sorted(members.items()))}
-    part = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(part, "w") as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, data in everything.items():
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
-    part.replace(path)
+    write_whole(path, packed.getvalue())
 
 
 def _json(content: object) -> bytes:

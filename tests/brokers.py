@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -29,14 +31,22 @@ class Mosquitto:
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
             encoding="utf-8",
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._log: list[str] = []
+        self._logged = threading.Condition()
 
     def start(self) -> None:
         """Run it and wait until it listens."""
         self._process = subprocess.Popen(
-            [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
+        threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True).start()
         wait_for_port(self.port)
+
+    def wait_for_log(self, text: str, lines: int = 1, timeout_s: float = 30.0) -> None:
+        """Wait until so many lines of its log hold the text."""
+        with self._logged:
+            assert self._logged.wait_for(lambda: sum(text in line for line in self._log) >= lines, timeout_s), text
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
@@ -54,3 +64,10 @@ class Mosquitto:
         """Let it go on."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
+
+    def _read_log(self, log: IO[str]) -> None:
+        with log:
+            for line in log:
+                with self._logged:
+                    self._log.append(line)
+                    self._logged.notify_all()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,25 @@ import torch
 from pydantic import ValidationError
 
 from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
-from edge_agent.errors import DataError
+from edge_agent.errors import DataError, UsageError
+from edge_agent.files import write_whole
 from train.config import TrainConfig
 from train.networks.carton import CartonNet
 
 CHECKPOINT = "model.ckpt"
 FORMAT = 1
+_DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or foreign file
+    OSError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    UsageError,
+    ValidationError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -80,17 +94,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not file.is_file():
         raise DataError(f"{file}: no checkpoint there: name a run's folder (kardus-train fit ... --out RUN)")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-        return _from_content(content)
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValidationError, pickle.UnpicklingError) as error:
+        with zipfile.ZipFile(file) as archive:
+            broken = archive.testzip()  # torch.load doesn't look at the checksums
+        if broken:
+            raise zipfile.BadZipFile(broken)
+        checkpoint = _from_content(torch.load(file, map_location="cpu", weights_only=True))
+        checkpoint.model()  # weights that don't fit their configuration are found here
+        return checkpoint  # noqa: TRY300 - everything above may fail
+    except _DAMAGE as error:
         raise DataError(f"{file}: not a Kardus checkpoint, or damaged: train again, or restore it") from error
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:

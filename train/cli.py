@@ -15,8 +15,9 @@ from rich.table import Table
 from edge_agent.console import err, new_app, out, print_json
 from edge_agent.contract.manifest import Metric
 from edge_agent.errors import UsageError
+from edge_agent.files import require_file_target
 from train.config import TrainConfig, make_config
-from train.data import read_data
+from train.data import SPLITS, read_data
 from train.evaluation import Evaluation, Rejection, evaluate, measure_rejection, write_predictions
 from train.fit import fit
 from train.loop import Epoch
@@ -42,7 +43,7 @@ def fit_command(
     pooling: Annotated[str, typer.Option(help="avg or gem.")] = _DEFAULTS.pooling,
     dropout: Annotated[float, typer.Option(help="Dropout before the head.")] = _DEFAULTS.dropout,
     batch: Annotated[int, typer.Option(help="Photos a step.")] = _DEFAULTS.batch,
-    lr: Annotated[float, typer.Option(help="Highest learning rate (AdamW, one cycle).")] = _DEFAULTS.lr,
+    lr: Annotated[float, typer.Option(help="Highest learning rate (AdamW, warm-up and cosine).")] = _DEFAULTS.lr,
     weight_decay: Annotated[float, typer.Option(help="Weight decay (AdamW).")] = _DEFAULTS.weight_decay,
     label_smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = _DEFAULTS.label_smoothing,
     cutmix: Annotated[
@@ -77,7 +78,7 @@ def fit_command(
         raise UsageError(f"--arch {arch}: not known: use one of {', '.join(ARCHITECTURES)}")
     quiet_libraries()
     with _progress() as progress:
-        checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs))
+        checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs), _note)
     for metric in checkpoint.metrics:
         out.print(f"Held-out accuracy: {percent(metric)}")
     out.print(f"Run written to {out_dir}", soft_wrap=True)
@@ -97,15 +98,18 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy by class, SKU and category with 95 % intervals, calibration, rejection."""
-    if predictions and not predictions.parent.is_dir():
-        raise UsageError(f"--predictions {predictions}: no folder {predictions.parent}: make it first")
+    if split not in (*SPLITS, "all"):
+        raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
+    if predictions:
+        require_file_target("--predictions", predictions)
     predictor = open_predictor(model)
-    result = evaluate(predictor, read_data(data), split)
+    data_set = read_data(data)
+    result = evaluate(predictor, data_set, split)
     rejection = measure_rejection(predictor, result, unknown) if unknown else None
     if predictions:
         write_predictions(predictions, result.predictions)
-    for name, count in result.left_out.items():
-        err.print(f"note: class '{name}' is not known to the model: its {count} photos are left out", soft_wrap=True)
+    for note in (*data_set.notes, *_evaluation_notes(result)):
+        _note(note)
     if as_json:
         print_json(evaluation_json(result, rejection))
     else:
@@ -121,6 +125,7 @@ def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str
         "by_category": [metric.model_dump() for metric in result.by_category],
         "calibration_error": result.calibration_error,
         "calibrated_on_these": result.calibrated_on_these,
+        "trained_on_these": result.trained_on_these,
         "left_out": result.left_out,
     }
     if rejection:
@@ -130,6 +135,20 @@ def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str
             "false_alarms": rejection.false_alarms.model_dump(),
         }
     return content
+
+
+def _evaluation_notes(result: Evaluation) -> list[str]:
+    notes = [
+        f"class '{name}' is not known to the model: its {count} photos are left out"
+        for name, count in result.left_out.items()
+    ]
+    if result.trained_on_these:
+        notes.append(f"the model was trained on {result.trained_on_these} of these photos: --split val leaves them out")
+    return notes
+
+
+def _note(text: str) -> None:
+    err.print(f"note: {text}", highlight=False, soft_wrap=True)
 
 
 def percent(metric: Metric) -> str:

@@ -23,7 +23,7 @@ class TrainConfig(BaseModel):
     epochs: Annotated[int, Field(ge=1)] = 40
     batch: Annotated[int, Field(ge=2)] = 32
     lr: Annotated[float, Field(gt=0)] = 2e-3
-    """Highest learning rate of the one-cycle schedule (AdamW)."""
+    """Highest learning rate (AdamW, warm-up and cosine)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -32,7 +32,7 @@ class TrainConfig(BaseModel):
     """Share of each batch that is repeated in false colours, not to be recognised (see train.augment.outliers)."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the photos held out of training where the data set marks no split."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
 
 
 def make_config(**values: object) -> TrainConfig:

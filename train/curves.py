@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
+from edge_agent.files import write_whole
 from train.loop import Epoch
 
 mpl.use("Agg")
@@ -26,7 +28,7 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png", dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
     plt.close(figure)
-    part.replace(path)
+    write_whole(path, picture.getvalue())

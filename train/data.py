@@ -20,7 +20,11 @@ from edge_agent.tables import Row, read_table
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SPLITS = ("train", "val", "test")
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
+"""Pictures that phones and cameras write and that are not read: named, so that nobody misses them."""
+SPLIT_HELP = f"use {', '.join(SPLITS)}, or leave it empty"
 MAX_NAME = 200
+_OWN_COLUMNS = ("category", "sku", "gtin", "variant", "face")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class DataSet:
     source: Path
     samples: tuple[Sample, ...]
     classes: tuple[ClassInfo, ...]
+    notes: tuple[str, ...] = ()
+    """What its reader should know: photos that were passed over."""
 
     def select(self, split: str) -> DataSet:
         """The photos of one split; "all" keeps every photo.
@@ -54,11 +60,18 @@ class DataSet:
         return replace(self, samples=chosen)
 
     def sha256(self) -> str:
-        """A hash over the labels and the photos' bytes, the same wherever the folder lies."""
+        """A hash over the labels and the photos' bytes, the same wherever the folder lies.
+
+        Raises:
+            DataError: a photo can't be read.
+        """
         digest = hashlib.sha256()
         for sample in sorted(self.samples, key=lambda s: (s.name, s.path.name)):
             digest.update(f"{sample.name}\0{sample.split}\0".encode())
-            digest.update(hashlib.sha256(sample.path.read_bytes()).digest())
+            try:
+                digest.update(hashlib.sha256(sample.path.read_bytes()).digest())
+            except OSError as error:
+                raise DataError(f"{sample.path}: can't be read ({error.strerror}): restore the photo") from error
         return digest.hexdigest()
 
 
@@ -129,40 +142,64 @@ def _from_table(source: Path, table: Path) -> DataSet:
     if missing is not None:
         line = next(row.line for row, s in zip(rows, samples, strict=True) if s.path == missing)
         raise DataError(f"{table}: line {line}: no photo at {missing}: restore it, or remove the line")
-    classes_file = table.parent / "classes.csv"
-    if classes_file.exists() and "category" not in rows[0].values:
-        return DataSet(source, samples, _known_classes(table, rows, classes_file))
-    return DataSet(source, samples, _classes_in(table, rows))
+    return DataSet(source, samples, _classes(table, rows))
 
 
 def _sample(table: Path, row: Row) -> Sample:
-    path, name, split = (row.values.get(key, "") for key in ("path", "name", "split"))
+    path, name = row.values.get("path", ""), row.values.get("name", "")
+    split = row.values.get("split", "").lower()
     if not path or not name:
         raise DataError(f"{table}: line {row.line}: path and name must both be filled in")
     if split and split not in SPLITS:
-        raise DataError(f"{table}: line {row.line}: split '{split}': use {', '.join(SPLITS)}, or leave it empty")
+        raise DataError(f"{table}: line {row.line}: split '{split}': {SPLIT_HELP}")
     return Sample(table.parent / path, name, split)
 
 
-def _known_classes(table: Path, rows: list[Row], classes_file: Path) -> tuple[ClassInfo, ...]:
+def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
+    """The classes that the table uses. What its own columns say of one goes before what `classes.csv` says.
+
+    In the order of `classes.csv` where there is one, else by name.
+    """
+    own = _described(table, rows)
+    classes_file = table.parent / "classes.csv"
+    if not classes_file.exists():
+        return tuple(_class_info(table, own[name]) for name in sorted(own))
     lines = read_table(classes_file, required=("name", "category"))
-    nameless = next((row.line for row in lines if not row.values.get("name")), None)
-    if nameless is not None:
-        raise DataError(f"{classes_file}: line {nameless}: name must be filled in")
-    known = {row.values["name"]: _class_info(classes_file, row) for row in lines}
+    known = _described(classes_file, lines)
     for row in rows:
-        if row.values["name"] not in known:
+        if row.values["name"] not in known and not row.values.get("category"):
             raise DataError(
                 f"{table}: line {row.line}: class '{row.values['name']}' is not in {classes_file.name}: "
                 "add it there, or correct the name"
             )
-    used = {row.values["name"] for row in rows}
-    return tuple(info for name, info in known.items() if name in used)
+    names = [name for name in known if name in own] + sorted(set(own) - set(known))
+    return tuple(_class_info(classes_file, _merged(known.get(name), own[name])) for name in names)
 
 
-def _classes_in(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
-    first = {row.values["name"]: row for row in reversed(rows)}
-    return tuple(_class_info(table, first[name]) for name in sorted(first))
+def _described(table: Path, rows: list[Row]) -> dict[str, Row]:
+    """One row for each class: the columns that describe it, gathered from all its lines.
+
+    Raises:
+        DataError: a line has no name, or two lines say different things of one class.
+    """
+    found: dict[str, Row] = {}
+    for row in rows:
+        name = row.values.get("name")
+        if not name:
+            raise DataError(f"{table}: line {row.line}: name must be filled in")
+        said = {key: row.values[key] for key in _OWN_COLUMNS if row.values.get(key)}
+        first = found.setdefault(name, Row(row.line, {"name": name}))
+        for key, value in said.items():
+            if first.values.setdefault(key, value) != value:
+                raise DataError(
+                    f"{table}: line {row.line}: {key} of class '{name}' is '{value}' here and "
+                    f"'{first.values[key]}' from line {first.line} on: make them agree"
+                )
+    return found
+
+
+def _merged(base: Row | None, own: Row) -> Row:
+    return Row(base.line, base.values | own.values) if base else own
 
 
 def _class_info(table: Path, row: Row) -> ClassInfo:
@@ -182,16 +219,35 @@ def _class_info(table: Path, row: Row) -> ClassInfo:
 
 
 def _from_folders(source: Path) -> DataSet:
+    folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir()]
     samples = tuple(
         Sample(path, folder.name)
-        for folder in sorted(source.iterdir())
-        if folder.is_dir()
+        for folder in folders
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in PHOTO_SUFFIXES
+        if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
     )
     if not samples:
         raise DataError(
             f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format"
         )
     names = sorted({sample.name for sample in samples})
-    return DataSet(source, samples, tuple(ClassInfo(name=n, category=n, sku=n) for n in names))
+    classes = tuple(ClassInfo(name=n, category=n, sku=n) for n in names)
+    return DataSet(source, samples, classes, _passed_over(folders, set(names)))
+
+
+def _passed_over(folders: list[Path], classes: set[str]) -> tuple[str, ...]:
+    """Photos in a format that isn't read.
+
+    Raises:
+        DataError: a class has no others.
+    """
+    notes = []
+    for folder in folders:
+        unread = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in UNREAD_SUFFIXES]
+        if unread and folder.name not in classes:
+            raise DataError(f"{folder}: '{unread[0]}' is no JPEG, PNG, WebP or BMP: convert the photos of this class")
+        if unread:
+            notes.append(
+                f"{folder}: {len(unread)} photos such as '{unread[0]}' are no JPEG, PNG, WebP or BMP: left out"
+            )
+    return tuple(notes)

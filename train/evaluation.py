@@ -14,9 +14,9 @@ import numpy as np
 from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import ClassInfo, Metric
 from edge_agent.errors import DataError
+from edge_agent.files import write_whole
 from edge_agent.records import Classification
-from train.checkpoint import write_whole
-from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data
+from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data, with_split
 from train.metrics import auroc, calibration_error, share
 from train.photos import load_crops
 from train.predictor import Predictor
@@ -54,7 +54,9 @@ class Evaluation:
     by_category: tuple[Metric, ...]
     calibration_error: float
     calibrated_on_these: bool
-    """The temperature was fitted on these very photos, so the calibration error flatters."""
+    """The temperature was fitted on some of these very photos, so the calibration error flatters."""
+    trained_on_these: int
+    """How many of these photos the model was trained on, so that every figure flatters."""
     left_out: dict[str, int]
     """Classes that the model doesn't know, with how many photos of them were left out of every figure."""
     predictions: tuple[Prediction, ...]
@@ -63,10 +65,13 @@ class Evaluation:
 def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
     """Measure the model on one split of a data set ("all": on every photo).
 
+    Where the data set marks no split and is the one that the model was trained on, it is split as it was then.
+
     Raises:
         DataError: no photo is of a class that the model knows, or a photo is unreadable.
     """
-    chosen = data.select(split)
+    own = _as_trained(model, data)
+    chosen = (own or data).select(split)
     known = {info.name: info for info in model.classes}
     left_out = Counter(sample.name for sample in chosen.samples if sample.name not in known)
     samples = tuple(sample for sample in chosen.samples if sample.name in known)
@@ -86,10 +91,21 @@ def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
         by_sku=_grouped(truth, right["sku"], "sku"),
         by_category=_grouped(truth, right["category"], "category"),
         calibration_error=calibration_error(confidence, np.array(right["sku"])),
-        calibrated_on_these=model.calibration.fitted_on == f"{data.sha256()}:{split}",
+        calibrated_on_these=own is not None and any(sample.split == "val" for sample in samples),
+        trained_on_these=sum(sample.split == "train" for sample in samples) if own else 0,
         left_out=dict(sorted(left_out.items())),
         predictions=predictions,
     )
+
+
+def _as_trained(model: Predictor, data: DataSet) -> DataSet | None:
+    """The data set split as it was for training; None if it isn't the one that the model was trained on."""
+    origin = model.origin
+    try:
+        split = with_split(data, origin.val_fraction, origin.seed)
+    except DataError:  # a class with a single photo can't be split: it was not trained on
+        return None
+    return split if split.sha256() == origin.data_sha256 else None
 
 
 def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rejection:

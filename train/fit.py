@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import torch
 from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, Metric
 from edge_agent.errors import DataError, UsageError
+from edge_agent.files import make_folder
 from edge_agent.records import Classification
 from train.checkpoint import CHECKPOINT, Checkpoint, build_network, save_checkpoint, write_json
 from train.config import TrainConfig
@@ -30,11 +33,21 @@ class Prepared:
     """A data set that is ready to train on: its two splits in memory."""
 
     data: DataSet
+    sha256: str
+    """Of the data set, taken before anything was trained on it."""
+    left_out: dict[str, int]
+    """Classes without a photo to train on, with how many photos of them are held out in vain."""
     train: Photos
     val: Photos
 
 
-def fit(source: Path, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> Checkpoint:
+def fit(
+    source: Path,
+    out: Path,
+    config: TrainConfig,
+    on_epoch: Callable[[Epoch], None],
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
     """Train on a data set and write the run folder `out`, which must not hold a run yet.
 
     Raises:
@@ -43,9 +56,25 @@ def fit(source: Path, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch]
     """
     if (out / CHECKPOINT).exists():
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is a file: name a folder")
-    prepared = prepare(source, config)
+    with _run_folder(out):
+        prepared = prepare(source, config)
+        for note in _notes(prepared):
+            on_note(note)
+        return _fit(prepared, out, config, on_epoch)
+
+
+def _notes(prepared: Prepared) -> list[str]:
+    """What the user should know of the data before the work begins."""
+    return [
+        *prepared.data.notes,
+        *(
+            f"class '{name}' has no photo to train on: it is left out, and so are its {count} held-out photos"
+            for name, count in prepared.left_out.items()
+        ),
+    ]
+
+
+def _fit(prepared: Prepared, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> Checkpoint:
     torch.manual_seed(config.seed)
     history: list[Epoch] = []
 
@@ -55,11 +84,24 @@ def fit(source: Path, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch]
 
     model = train(build_network(config, len(prepared.data.classes)), prepared.train, prepared.val, config, remember)
     checkpoint = _checkpoint(prepared, config, model.state_dict(), predict(model, prepared.val.pixels).numpy())
-    out.mkdir(parents=True, exist_ok=True)
     draw_curves(history, out / "curves.png")
     write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared))
     save_checkpoint(out / CHECKPOINT, checkpoint)
     return checkpoint
+
+
+@contextlib.contextmanager
+def _run_folder(out: Path) -> Iterator[None]:
+    """Make the folder before the work, so that a name that can't be used costs nothing; a failed run leaves none."""
+    is_new = not out.exists()
+    make_folder("--out", out)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds something after all
+                out.rmdir()
+        raise
 
 
 def prepare(source: Path, config: TrainConfig) -> Prepared:
@@ -68,6 +110,7 @@ def prepare(source: Path, config: TrainConfig) -> Prepared:
     training = data.select("train")
     check_trainable(training)
     trained = {sample.name for sample in training.samples}
+    left_out = Counter(sample.name for sample in data.samples if sample.name not in trained)
     data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
     names = [info.name for info in data.classes]
     if not any(s.split == "val" and s.name in trained for s in data.samples):
@@ -78,6 +121,8 @@ def prepare(source: Path, config: TrainConfig) -> Prepared:
     cached_px = round(config.size * CACHE_MARGIN)
     return Prepared(
         data,
+        data.sha256(),
+        dict(sorted(left_out.items())),
         Photos(load_crops(training, cached_px, "Reading photos"), label_indices(training, names)),
         Photos(load_crops(held, config.size, "Reading held-out photos"), label_indices(held, names)),
     )
@@ -88,15 +133,14 @@ def _checkpoint(
 ) -> Checkpoint:
     labels = prepared.val.labels
     classes = prepared.data.classes
-    sha256 = prepared.data.sha256()
-    calibration = calibrate(val_logits, labels, f"{sha256}:val")
+    calibration = calibrate(val_logits, labels, f"{prepared.sha256}:val")
     return Checkpoint(
         config=config,
         classes=classes,
         calibration=calibration,
         metrics=(accuracy(interpret(val_logits, classes, calibration), [classes[label].name for label in labels]),),
         data_source=str(prepared.data.source.resolve()),
-        data_sha256=sha256,
+        data_sha256=prepared.sha256,
         photos=len(prepared.train.labels),
         versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
         weights={key: value.cpu().contiguous() for key, value in weights.items()},
@@ -129,6 +173,7 @@ def _metrics_file(checkpoint: Checkpoint, history: list[Epoch], prepared: Prepar
     return {
         "config": checkpoint.config.model_dump(),
         "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},
+        "left_out": prepared.left_out,
         "photos": {"train": len(prepared.train.labels), "val": len(prepared.val.labels)},
         "val": [metric.model_dump() for metric in checkpoint.metrics],
         "calibration": checkpoint.calibration.model_dump(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from train.config import TrainConfig
 EMA_SHARE = 0.1
 """The averaged weights look back over this share of all steps."""
 OUTLIER_WEIGHT = 0.3
+WARM_UP_SHARE = 0.1
 CACHE_MARGIN = 1.15
 """Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
 
@@ -55,8 +57,8 @@ def train(
 ) -> nn.Module:
     """Train the model and return its averaged (EMA) copy.
 
-    AdamW under a one-cycle schedule (Smith and Topin, 2019), label smoothing, exponential moving average of the
-    weights. `val_photos` are at the network's input size, `train_photos` CACHE_MARGIN larger.
+    AdamW with warm-up and cosine, label smoothing, exponential moving average of the weights. `val_photos` are at the
+    network's input size, `train_photos` CACHE_MARGIN larger.
 
     Raises:
         KardusError: the loss is no longer a number.
@@ -68,7 +70,7 @@ def train(
     steps = config.epochs * max(1, len(train_photos.labels) // config.batch)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config.lr, total_steps=steps, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, steps))
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
     network, fabric_optimizer = fabric.setup(model, optimizer)
     step = 0
@@ -93,6 +95,17 @@ def train(
         val_loss, val_accuracy = validate(averaged, val_photos)
         on_epoch(Epoch(epoch, losses / seen, hits / seen, val_loss, val_accuracy, time.monotonic() - began))
     return averaged
+
+
+def rate(done: int, steps: int) -> float:
+    """The learning rate's share of its highest value, in 0..1, after `done` of `steps` steps.
+
+    Linear warm-up over WARM_UP_SHARE of the steps, then half a cosine down to 0 (Loshchilov and Hutter, ICLR 2017).
+    """
+    warm_up = max(1, round(WARM_UP_SHARE * steps))
+    if done < warm_up:
+        return (done + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (done - warm_up + 1) / (steps - warm_up + 1)))
 
 
 def batches(photos: Photos, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
 from edge_agent.console import err
+from edge_agent.errors import DataError
 from edge_agent.preprocess import Pixels, read_photo, rectify_whole
 from train.data import DataSet
 
@@ -22,12 +24,19 @@ def load_crops(data: DataSet, size_px: int, label: str) -> Pixels:
     crops = np.empty((len(data.samples), size_px, size_px, 3), dtype=np.uint8)
     quiet = not err.is_terminal
     with ThreadPoolExecutor(max_workers=4) as pool:
-        loaded = pool.map(lambda sample: rectify_whole(read_photo(sample.path), size_px), data.samples)
+        loaded = pool.map(lambda sample: _load_crop(sample.path, size_px), data.samples)
         for index, crop in enumerate(
             track(loaded, label, len(data.samples), console=err, transient=True, disable=quiet)
         ):
             crops[index] = crop
     return crops
+
+
+def _load_crop(path: Path, size_px: int) -> Pixels:
+    try:
+        return rectify_whole(read_photo(path), size_px)
+    except DataError as error:
+        raise DataError(f"{error}: replace it, or take it out of the data set") from error
 
 
 def label_indices(data: DataSet, names: list[str]) -> NDArray[np.int64]:

@@ -11,14 +11,24 @@ from numpy.typing import NDArray
 
 from edge_agent.bundle import read_bundle
 from edge_agent.classifier import Classifier
+from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import UsageError
 from edge_agent.preprocess import Pixels
 from train.checkpoint import load_checkpoint
+from train.config import TrainConfig
 from train.loop import predict
 from train.networks.carton import CartonNet
 
 BATCH = 64
+
+
+class Origin(Record):
+    """Which data set a model was trained on, and how it was split."""
+
+    data_sha256: str
+    val_fraction: float = TrainConfig().val_fraction
+    seed: int = 0
 
 
 class Predictor(Protocol):
@@ -36,6 +46,10 @@ class Predictor(Protocol):
     def calibration(self) -> Calibration:
         """Temperature and rejection threshold."""
 
+    @property
+    def origin(self) -> Origin:
+        """What it was trained on."""
+
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
 
@@ -48,6 +62,7 @@ class TorchPredictor:
     size_px: int
     classes: tuple[ClassInfo, ...]
     calibration: Calibration
+    origin: Origin
 
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
@@ -75,6 +90,12 @@ class BundlePredictor:
         """Temperature and rejection threshold."""
         return self.classifier.manifest.calibration
 
+    @property
+    def origin(self) -> Origin:
+        """What it was trained on."""
+        training = self.classifier.manifest.training
+        return Origin.model_validate({**training.config, "data_sha256": training.data_sha256})
+
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
         parts = [self.classifier.run(crops[i : i + BATCH]).logits for i in range(0, len(crops), BATCH)]
@@ -94,4 +115,6 @@ def open_predictor(path: Path) -> Predictor:
     if path.suffix == ".bundle":
         return BundlePredictor(Classifier(read_bundle(path)))
     checkpoint = load_checkpoint(path)
-    return TorchPredictor(checkpoint.model(), checkpoint.config.size, checkpoint.classes, checkpoint.calibration)
+    config = checkpoint.config
+    origin = Origin(data_sha256=checkpoint.data_sha256, val_fraction=config.val_fraction, seed=config.seed)
+    return TorchPredictor(checkpoint.model(), config.size, checkpoint.classes, checkpoint.calibration, origin)

@@ -36,10 +36,10 @@ class FolderSource:
         try:
             paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES)
         except OSError as error:
-            yield f"{self._folder}: cannot be listed ({error.strerror})"
+            yield f"{self._folder}: cannot be listed ({error.strerror}): name a folder of pictures"
             return
         if not paths:
-            yield f"{self._folder}: no picture in it"
+            yield f"{self._folder}: no picture in it ({', '.join(SUFFIXES)}): name a folder of pictures"
         for path in paths:
             yield _read(path)
 
@@ -48,4 +48,4 @@ def _read(path: Path) -> Pixels | str:
     try:
         return read_photo(path)
     except DataError as error:
-        return str(error)
+        return f"{error}: check the path, and what writes the picture"

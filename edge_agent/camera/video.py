@@ -25,10 +25,14 @@ class VideoSource:
         try:
             with av.open(str(self._path)) as container:
                 if not container.streams.video:
-                    yield f"{self._path}: no video stream in it"
+                    yield f"{self._path}: no video stream in it: name a video file"
                     return
                 for number, frame in enumerate(container.decode(video=0)):
                     if number % self._every == 0:
                         yield np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
         except (FFmpegError, OSError, ValueError) as error:
-            yield f"{self._path}: cannot be read on ({error})"
+            yield f"{self._path}: cannot be read on ({_reason(error)}): check the path and the file"
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -32,6 +32,7 @@ UtcTime = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
+MAX_SKU = 200
 
 
 class Expected(Record):
@@ -39,7 +40,7 @@ class Expected(Record):
 
     revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
     """Grows with every change for the location."""
-    sku: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    sku: Annotated[str, Field(min_length=1, max_length=MAX_SKU)] | None = None
     """None: the location must be empty."""
     managed: bool = True
     """False: the WMS has given the location up."""
@@ -153,6 +154,13 @@ class LocationState(Record):
     """The model that judged."""
     reason: str = ""
     """Why the verdict is a doubt."""
+
+    def at(self, moment: datetime) -> LocationState:
+        """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
+        if moment < self.valid_until:
+            return self
+        reason = "no word from the agent since" if self.verdict != Verdict.STALE else self.reason
+        return self.model_copy(update={"verdict": Verdict.STALE, "reason": reason})
 
 
 class AgentStatus(Record):

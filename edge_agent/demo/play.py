@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import queue
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Group
 from rich.live import Live
+from rich.text import Text
 
 from edge_agent.bundle import read_bundle
 from edge_agent.console import out
@@ -22,6 +24,7 @@ from edge_agent.demo.broker import RunningBroker, run_broker
 from edge_agent.demo.judge import Outcome, is_report_of, judge, scripted_faults
 from edge_agent.demo.report import Picture, annotate, write_messages, write_report
 from edge_agent.errors import KardusError
+from edge_agent.files import make_folder, write_whole
 from edge_agent.simulation.pictures import DrawnPictures
 from edge_agent.simulation.recording import camera_toml
 from edge_agent.simulation.scene import Rack
@@ -56,6 +59,7 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     Raises:
         KardusError: the broker or the agent doesn't start.
     """
+    make_folder("--out", folder)
     rack = Rack()
     pictures = DrawnPictures()
     script = demo_script([slot.location for slot in rack.slots()], pictures.stock(), seed)
@@ -175,7 +179,6 @@ def _screen(recording: Recording) -> Group:
 
 
 def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Outcome, facts: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for old in (*folder.glob("fault-*.png"), *folder.glob("start.png"), *folder.glob("end.png")):
         old.unlink()
     states = {location: s for (_, location), s in sorted(recording.board.states.items())}
@@ -183,18 +186,20 @@ def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Out
     pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
     corners = {slot.location: slot.corners for slot in shelf.rack.slots()}
     for picture in pictures:
-        annotate(shelf.frame(picture.frame), corners, picture.states).save(folder / picture.file)
+        png = io.BytesIO()
+        annotate(shelf.frame(picture.frame), corners, picture.states).save(png, "PNG")
+        write_whole(folder / picture.file, png.getvalue())
     write_messages(folder / "messages.jsonl", recording.messages)
     write_report(folder / "report.html", outcome, states, pictures, facts)
 
 
 def _print_outcome(outcome: Outcome, folder: Path) -> None:
     for fault in outcome.faults:
-        mark = "[green]reported[/]" if fault.reported else "[bold red]NOT REPORTED[/]"
-        out.print(f"{fault.kind.replace('_', ' '):14} {fault.location}  {fault.verdict:10} {mark}")
+        mark = Text("reported", "green") if fault.reported else Text("NOT REPORTED", "bold red")
+        out.print(Text(f"{fault.kind.replace('_', ' '):14} {fault.location}  {fault.verdict:10} ") + mark)
     for event in outcome.false_alerts:
-        out.print(f"[bold red]false alert[/]    {event.location}  {event.verdict}")
+        out.print(Text(f"false alert    {event.location}  {event.verdict}", "bold red"))
     for location in outcome.wrong_states:
-        out.print(f"[bold red]wrong at the end[/] {location}")
-    result = "[bold green]PASSED" if outcome.passed else "[bold red]FAILED"
-    out.print(f"{result}[/]: {folder / 'report.html'}", soft_wrap=True)
+        out.print(Text(f"wrong at the end {location}", "bold red"))
+    result = Text("PASSED", "bold green") if outcome.passed else Text("FAILED", "bold red")
+    out.print(result + f": {folder / 'report.html'}", soft_wrap=True)

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from edge_agent.contract.messages import LocationState
 from edge_agent.contract.verdicts import ALERTS, Verdict
 from edge_agent.demo.judge import Outcome
+from edge_agent.files import write_whole
 from edge_agent.geometry import FloatArray
 from edge_agent.wms.board import what_is_seen
 
@@ -64,9 +65,11 @@ def annotate(
 
 def write_messages(path: Path, messages: Sequence[tuple[str, bytes]]) -> None:
     """Write every message as one line of JSON: topic and payload."""
-    with path.open("w", encoding="utf-8") as file:
-        for topic, payload in messages:
-            file.write(json.dumps({"topic": topic, "payload": json.loads(payload)}, ensure_ascii=False) + "\n")
+    lines = [
+        json.dumps({"topic": topic, "payload": json.loads(payload) if payload else None}, ensure_ascii=False) + "\n"
+        for topic, payload in messages
+    ]
+    write_whole(path, "".join(lines).encode())
 
 
 def write_report(
@@ -106,7 +109,7 @@ def write_report(
     parts.append(
         _table(("location", "expected", "seen", "confidence", "verdict"), [_state_row(s) for s in states.values()])
     )
-    path.write_text("\n".join(parts) + "</html>\n", encoding="utf-8")
+    write_whole(path, ("\n".join(parts) + "</html>\n").encode())
 
 
 def _figure(picture: Picture) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from edge_agent.console import err, new_app, out
 from edge_agent.errors import UsageError
+from edge_agent.files import require_file_target, require_new_folder
 from edge_agent.simulation.dataset import write_dataset, write_unknown
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
 from edge_agent.simulation.recording import write_shelf
@@ -38,8 +39,7 @@ def dataset_command(
 ) -> None:
     """Draw a labelled data set: the founding study's shape (14 classes) and the empty location."""
     for path in (folder, folder.with_name(folder.name + "-unknown")):
-        if path.exists():
-            raise UsageError(f"{path}: is there already: name a new folder")
+        require_new_folder("FOLDER", path)
     with err.status("Drawing photos"):
         count = write_dataset(folder, seed, train, val)
         if unknown:
@@ -58,8 +58,7 @@ def script_command(
     pattern: PatternOption = "*",
 ) -> None:
     """Write a script with every kind of fault, to be edited and played."""
-    if not file.parent.is_dir():
-        raise UsageError(f"{file}: no folder {file.parent}: make it first")
+    require_file_target("FILE", file)
     rack = _rack(levels, positions)
     stock = _pictures(photos, None, pattern).stock()
     write_script(file, demo_script([slot.location for slot in rack.slots()], stock, seed, frames))
@@ -80,8 +79,7 @@ def shelf_command(
     unknown: UnknownOption = None,
 ) -> None:
     """Render a script: frames (1920 x 1080 JPEG), truth.jsonl, expected.csv, camera.toml (part of a configuration)."""
-    if folder.exists():
-        raise UsageError(f"{folder}: is there already: name a new folder")
+    require_new_folder("FOLDER", folder)
     rack = _rack(levels, positions)
     pictures = _pictures(photos, unknown, pattern)
     played = read_script(script) if script else demo_script([s.location for s in rack.slots()], pictures.stock(), seed)

@@ -66,12 +66,21 @@ def write_dataset(folder: Path, seed: int, train: int, val: int, side_px: int = 
 
 
 def write_unknown(folder: Path, seed: int, count: int, side_px: int = 256) -> None:
-    """Write `count` photos of cartons of invented brands, one folder without labels: what must be rejected."""
-    folder.mkdir(parents=True)
+    """Write `count` photos of cartons of invented brands, one folder without labels: what must be rejected.
+
+    Raises:
+        FileExistsError: the folder is there already.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already: name a new folder")
+    building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
+    building.mkdir(parents=True)
     pictures = DrawnPictures()
     for index in range(count):
         rng = generator(seed, "unknown", index)
-        draw_photo(pictures, None, rng, side_px, unknown=True).save(folder / f"unknown_{index:04d}.jpg", quality=92)
+        draw_photo(pictures, None, rng, side_px, unknown=True).save(building / f"unknown_{index:04d}.jpg", quality=92)
+    building.replace(folder)
 
 
 def _class_rows() -> list[tuple[str, ...]]:

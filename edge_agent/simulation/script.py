@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from edge_agent.errors import DataError
+from edge_agent.files import write_whole
 from edge_agent.simulation.pictures import Stock, generator
 
 MIN_LOCATIONS = 12
@@ -146,7 +147,7 @@ _SCRIPT = TypeAdapter(Script)
 
 def write_script(path: Path, script: Script) -> None:
     """Write a script as JSON."""
-    path.write_text(json.dumps(asdict(script), indent=1) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(asdict(script), indent=1) + "\n").encode())
 
 
 def read_script(path: Path) -> Script:

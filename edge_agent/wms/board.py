@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from rich.table import Table
+from rich.text import Text
 
 from edge_agent.contract.messages import AgentStatus, CameraHealth, Envelope, LocationEvent, LocationState
 from edge_agent.contract.verdicts import ALERTS, Verdict
@@ -63,26 +64,23 @@ class Board:
                 self.cameras[agent, data.camera] = data
         return received
 
+    def present(self) -> dict[tuple[str, str], LocationState]:
+        """The states as they are to be read now (see `LocationState.at`), by agent and location, in order."""
+        now = datetime.now(UTC)
+        return {key: state.at(now) for key, state in sorted(self.states.items(), key=lambda item: item[0][::-1])}
+
     def table(self, title: str = "") -> Table:
         """The locations as a table for people."""
         table = Table("location", "expected", "seen", title=title, title_justify="left")
         table.add_column("confidence", justify="right")
         table.add_column("verdict")
-        for (_, location), state in sorted(self.states.items(), key=lambda item: item[0][1]):
-            table.add_row(location, *self._row(state))
+        for (_, location), state in self.present().items():
+            table.add_row(location, *_row(state))
         return table
 
     def alerts(self) -> int:
         """How many locations somebody has to walk to."""
-        return sum(state.verdict in ALERTS for state in self.states.values())
-
-    def _row(self, state: LocationState) -> tuple[str, str, str, str]:
-        verdict = state.verdict if state.valid_until > datetime.now(UTC) else Verdict.STALE
-        colour = "bold red" if verdict in ALERTS else _COLOURS.get(verdict, "white")
-        seen = state.seen
-        expected = "?" if state.expected is None else state.expected.sku or "(empty)"
-        confidence = f"{seen.confidence:.2f}" if seen else ""
-        return expected, what_is_seen(state), confidence, f"[{colour}]{verdict}[/]"
+        return sum(state.verdict in ALERTS for state in self.present().values())
 
     def _forget(self, kind: str, agent: str, parts: list[str]) -> None:
         if kind == "state":
@@ -91,6 +89,13 @@ class Board:
             self.cameras.pop((agent, parts[-2]), None)
         elif kind == "status":
             self.agents.pop(agent, None)
+
+
+def _row(state: LocationState) -> tuple[str, str, str, Text]:
+    colour = "bold red" if state.verdict in ALERTS else _COLOURS.get(state.verdict, "white")
+    expected = "?" if state.expected is None else state.expected.sku or "(empty)"
+    confidence = f"{state.seen.confidence:.2f}" if state.seen else ""
+    return expected, what_is_seen(state), confidence, Text(state.verdict, colour)
 
 
 def what_is_seen(state: LocationState | LocationEvent) -> str:

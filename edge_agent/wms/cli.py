@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import re
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +14,10 @@ from typing import Annotated
 import typer
 from rich.console import Group
 from rich.live import Live
+from rich.text import Text
 
 from edge_agent.console import new_app, out, print_json, run_app
-from edge_agent.contract.topics import agents_filter
+from edge_agent.contract.topics import ID_PATTERN, agents_filter
 from edge_agent.errors import UsageError
 from edge_agent.wms.board import Board
 from edge_agent.wms.connection import Broker, Connection
@@ -21,12 +25,20 @@ from edge_agent.wms.stock import publish_stock, read_stock
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 
-SiteOption = Annotated[str, typer.Option(help="The site, as in the agents' configuration.")]
+
+def _site(text: str) -> str:
+    if not re.fullmatch(ID_PATTERN, text):
+        raise UsageError(f"--site '{text}': can't stand in a topic: no /, + or # in it, and not empty")
+    return text
+
+
+SiteOption = Annotated[str, typer.Option(callback=_site, help="The site, as in the agents' configuration.")]
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
 PasswordOption = Annotated[Path | None, typer.Option(help="File that holds the password.")]
 REDRAW_S = 0.25
+Messages = queue.SimpleQueue[tuple[str, bytes]]
 
 
 def main() -> None:
@@ -67,37 +79,44 @@ def watch_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the states as JSON at the end.")] = False,
 ) -> None:
     """Show what is on the broker: every location's verdict, agents and cameras, live."""
-    messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    messages: Messages = queue.SimpleQueue()
     board = Board()
     broker = _broker(host, port, username, password_file)
-    with Connection(broker, [(agents_filter(site), 1)], lambda *message: messages.put(message)):
-        if as_json:
-            _follow(messages, board, seconds, lambda: None)
-        else:
-            with Live(_screen(board, site), console=out, auto_refresh=False) as live:
-                _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop ends it as Ctrl-C does
+    # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
+    everything = [(agents_filter(site), 0)]
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Connection(broker, everything, lambda *message: messages.put(message)),
+    ):
+        _show(messages, board, site, seconds, as_json=as_json)
     if as_json:
-        print_json([state.model_dump(mode="json") for _, state in sorted(board.states.items())])
+        print_json([state.model_dump(mode="json") for state in board.present().values()])
 
 
-def _follow(
-    messages: queue.SimpleQueue[tuple[str, bytes]], board: Board, seconds: float | None, redraw: Callable[[], None]
-) -> None:
+def _show(messages: Messages, board: Board, site: str, seconds: float | None, *, as_json: bool) -> None:
+    if as_json:
+        _follow(messages, board, seconds, lambda: None)
+        return
+    with Live(_screen(board, site), console=out, auto_refresh=False) as live:
+        _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
+
+
+def _follow(messages: Messages, board: Board, seconds: float | None, redraw: Callable[[], None]) -> None:
+    """Take messages in until the time is over. Redraws without messages too: states become void."""
     deadline = time.monotonic() + seconds if seconds else None
     while deadline is None or time.monotonic() < deadline:
-        try:
+        with contextlib.suppress(queue.Empty):
             board.take(*messages.get(timeout=REDRAW_S))
             while not messages.empty():
                 board.take(*messages.get())
-        except queue.Empty:
-            continue
         redraw()
 
 
 def _screen(board: Board, site: str) -> Group:
     lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(board.agents.items())]
     lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(board.cameras.items())]
-    return Group(board.table(f"Site {site}: {board.alerts()} alerts"), *lines)
+    return Group(board.table(f"Site {site}: {board.alerts()} alerts"), *(Text(line) for line in lines))
 
 
 def _broker(host: str, port: int, username: str | None, password_file: Path | None) -> Broker:
@@ -105,5 +124,8 @@ def _broker(host: str, port: int, username: str | None, password_file: Path | No
         return Broker(host, port, username)
     try:
         return Broker(host, port, username, password_file.read_text(encoding="utf-8").strip())
-    except OSError as error:
-        raise UsageError(f"--password-file {password_file}: cannot be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(
+            f"--password-file {password_file}: cannot be read ({reason}): name a file with the password"
+        ) from error

@@ -48,7 +48,9 @@ class Connection:
         self._subscriptions = list(subscriptions)
         self._on_message = on_message
         self._answered = threading.Event()
+        self._subscribed = threading.Event()
         self._reasons: list[ReasonCode] = []
+        self._refused: dict[int, ReasonCode] = {}
         for version in _VERSIONS:
             self._client = self._connect(version)
             if self._reasons and self._reasons[-1].value != _UNSUPPORTED_VERSION:
@@ -58,6 +60,9 @@ class Connection:
             self.close()
             answer = f"refused the connection: {self._reasons[-1]}" if self._reasons else "doesn't answer"
             raise BrokerError(f"{broker.host}:{broker.port}: the broker {answer}: check --host, --port and the user")
+        if self._subscriptions and not self._subscribed.wait(CONNECT_TIMEOUT_S):
+            self.close()
+            raise BrokerError(f"{broker.host}:{broker.port}: the broker doesn't answer a subscription: try again")
 
     def publish(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
         """Publish topics with payloads (QoS 1) and wait until the broker has them all.
@@ -72,6 +77,10 @@ class Connection:
             info.wait_for_publish(PUBLISH_TIMEOUT_S)
             if not info.is_published():
                 raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
+            if info.mid in self._refused:  # paho counts a refused message as published
+                raise BrokerError(
+                    f"{topic}: the broker refused it ({self._refused[info.mid]}): check the user's rights"
+                )
 
     def close(self) -> None:
         """Disconnect."""
@@ -94,10 +103,12 @@ class Connection:
             client.username_pw_set(self._broker.username, self._broker.password)
         client.on_connect = self._connected
         client.on_disconnect = lambda *_: self._answered.set()  # some brokers without MQTT 5 just hang up
+        client.on_publish = self._published
+        client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = lambda _client, _userdata, message: self._on_message(message.topic, bytes(message.payload))
         try:
             client.connect(self._broker.host, self._broker.port)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a text that can't be a host's name
             raise BrokerError(
                 f"{self._broker.host}:{self._broker.port}: no broker there ({error}): "
                 "start it, or correct --host and --port"
@@ -113,3 +124,7 @@ class Connection:
         if not reason.is_failure and self._subscriptions:
             client.subscribe(self._subscriptions)
         self._answered.set()
+
+    def _published(self, _client: paho.Client, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self._refused[mid] = reason

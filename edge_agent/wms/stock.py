@@ -11,14 +11,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edge_agent.contract.messages import Expected
+from edge_agent.contract.messages import MAX_SKU, Expected
 from edge_agent.contract.topics import ID_PATTERN, expected_filter, expected_topic, location_of
-from edge_agent.errors import DataError
+from edge_agent.errors import BrokerError, DataError
+from edge_agent.identifiers import uuid7
 from edge_agent.tables import Row, read_table
 from edge_agent.wms.connection import Broker, Connection
 
-QUIET_S = 0.6
-"""Retained messages are taken to be complete when none has come for this long."""
+ECHO_S = 15.0
+"""How long the broker may take to give everything that it retains."""
+QUIET_S = 0.2
+"""A broker that doesn't keep the order of messages may still give some after the echo."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,44 @@ def publish_stock(broker: Broker, site: str, lines: Sequence[Line], *, replace: 
     """Read what the broker holds, and publish what has to change. Returns what was published."""
     known = read_expected(broker, site)
     needed = changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
+    if not needed:
+        return needed
     with Connection(broker) as connection:
         connection.publish(
             [(expected_topic(site, change.location), change.expected.model_dump_json().encode()) for change in needed],
             retain=True,
         )
+    _require_kept(read_expected(broker, site), needed)
     return needed
 
 
+def _require_kept(kept: Mapping[str, Expected], published: Sequence[Change]) -> None:
+    """A broker may acknowledge what it doesn't keep (MQTT 3.1.1 has no way to refuse): look at what it holds."""
+    for change in published:
+        found = kept.get(change.location)
+        if found is None or found.revision < change.expected.revision:
+            raise BrokerError(
+                f"{change.location}: the broker took its expected stock and doesn't keep it: "
+                "check the user's right to publish under expected/, and that the broker retains messages"
+            )
+
+
 def read_expected(broker: Broker, site: str) -> dict[str, Expected]:
-    """The expected stock that is retained on the broker. What isn't valid is passed over: it will be replaced."""
+    """The expected stock that is retained on the broker. What isn't valid is passed over: it will be replaced.
+
+    It is complete when a message that is published after the subscription has come back.
+
+    Raises:
+        BrokerError: that message doesn't come back.
+    """
     found: dict[str, Expected] = {}
-    arrived = threading.Event()
+    arrived, echoed = threading.Event(), threading.Event()
+    echo = expected_topic(site, f"$echo-{uuid7()}")  # no location begins with $
 
     def take(topic: str, payload: bytes) -> None:
+        if topic == echo:
+            echoed.set()
+            return
         location = location_of(topic)
         arrived.set()
         try:
@@ -101,7 +128,14 @@ def read_expected(broker: Broker, site: str) -> dict[str, Expected]:
             return
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently.
-    with Connection(broker, [(expected_filter(site), 0)], take):
+    with Connection(broker, [(expected_filter(site), 0)], take) as connection:
+        connection.publish([(echo, b"")], retain=False)
+        if not echoed.wait(ECHO_S):
+            raise BrokerError(
+                f"{broker.host}:{broker.port}: the broker doesn't give back what is published under {site}/expected: "
+                "check the user's rights to publish and to read there"
+            )
+        arrived.clear()
         while arrived.wait(QUIET_S):
             arrived.clear()
     return found
@@ -111,8 +145,10 @@ def _line(path: Path, row: Row) -> Line:
     location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
     if not re.match(ID_PATTERN, location):
         raise DataError(f"{path}: line {row.line}: location '{location}' can't stand in a topic: no /, + or # in it")
-    if quantity and not quantity.isdigit():
+    if quantity and not (quantity.isascii() and quantity.isdecimal()):
         raise DataError(f"{path}: line {row.line}: quantity '{quantity}': a whole number, or nothing")
+    if len(sku) > MAX_SKU:
+        raise DataError(f"{path}: line {row.line}: sku is longer than {MAX_SKU} characters: shorten it")
     return Line(location, sku or None, int(quantity) if quantity else None)
 
 

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -55,7 +56,7 @@ def small(members: Members, key: Ed25519PrivateKey) -> bytes:
         sample["logits"] = [round(value, 2) for value in sample["logits"]]
     kept = {"manifest.json": members["manifest.json"], "golden/samples.json": json.dumps(golden).encode()}
     kept |= {sample["file"]: b"picture " + sample["file"].encode() for sample in golden}
-    return sealed({**kept, "model.onnx": b"a model " * 40}, key)
+    return sealed({**kept, "model.onnx": b"\x0a\x08a model " * 40}, key)
 
 
 def _same(bundle: Bundle, original: Bundle) -> bool:
@@ -312,3 +313,17 @@ def test_reading_warns_of_nothing(bundle_file: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert isinstance(read_bundle(bundle_file).manifest, Manifest)
+
+
+def test_a_model_with_data_outside_the_bundle_is_refused(bundle_file: Path, tmp_path: Path) -> None:
+    members = members_in(bundle_file)
+    model = onnx.load_model_from_string(members["model.onnx"])
+    largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    (tmp_path / "weights.bin").write_bytes(largest.raw_data)
+    largest.ClearField("raw_data")
+    largest.data_location = onnx.TensorProto.EXTERNAL
+    entry = largest.external_data.add()
+    entry.key, entry.value = "location", "weights.bin"
+    data = sealed({**members, "model.onnx": model.SerializeToString()})
+    with pytest.raises(BundleError, match=r"model\.onnx keeps data outside the bundle, .*: refused"):
+        parse_bundle(data, "x")

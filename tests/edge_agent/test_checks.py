@@ -37,7 +37,7 @@ def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> N
     found = _found(config, check=1)
     assert "not trusted" in found["model"]
     assert "agent.data_dir" in found["data folder"]
-    assert "no.png: no such photo" in found["camera rack"]
+    assert "no.png: no such picture: check the path" in found["camera rack"]
     assert "start it, or correct mqtt.host" in found["broker"]
     assert all(text.startswith("wrong: ") for text in found.values())
 

@@ -179,10 +179,23 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, make: object) -> No
     path = tmp_path / "e.sqlite"
     assert callable(make)
     make(path)
-    with pytest.raises(KardusError, match=r"e\.sqlite: cannot be opened"):
+    with pytest.raises(KardusError, match=r"e\.sqlite: (cannot be opened|damaged).*: (check|remove)"):
         ExpectedStore(path, LOCATIONS)
 
 
 def test_its_age_counts_from_when_it_was_received_and_is_never_negative() -> None:
     expectation = Expectation(Expected(revision=1), received_unix_s=100.0)
     assert [expectation.age_s(now) for now in (160.0, 100.0, 40.0)] == [60, 0, 0]
+
+
+def test_a_full_disk_costs_only_the_copy_on_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with _store(tmp_path / "e.sqlite") as store:
+        pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+        store._database.execute(f"PRAGMA max_page_count = {pages}")
+        for revision in range(1, 40):
+            wanted = json.dumps({"revision": revision, "sku": "A" * 200, "valid_from": None})
+            assert store.apply("L", wanted.encode()) == ""
+            assert store.apply("M", json.dumps({"revision": revision, "sku": "B" * 200}).encode()) == ""
+        found = store.get("L")
+        assert found is not None
+        assert found.expected.revision == 39

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import KardusError
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox import Message, Outbox, check_outbox
 
 WRITER = """
 import sys
@@ -119,9 +121,64 @@ def test_nothing_acknowledged_to_the_writer_is_lost_when_it_is_killed(tmp_path: 
     writer.wait()
     writer.stdout.close()
     said = max([last, *map(int, rest)])
+    files = sorted(tmp_path.iterdir())
+    assert check_outbox(path) == ""
+    assert sorted(tmp_path.iterdir()) == files
     outbox = Outbox(path)
     events = [int(s.message.payload) for s in outbox.pending(100_000) if s.message.kind == "event"]
     assert events == list(range(1, outbox.last_sequence + 1))
     assert outbox.last_sequence in (said, said + 1)
     assert outbox.states() == {"L": str(outbox.last_sequence)}
     outbox.close()
+
+
+def _damage(path: Path, first_page: int) -> None:
+    """Overwrite a closed outbox from a page (of 4096 bytes) on."""
+    data = bytearray(path.read_bytes())
+    data[4096 * first_page :] = b"\x5a" * len(data[4096 * first_page :])
+    path.write_bytes(data)
+
+
+def _lose_table(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE meta")
+
+
+def _lose_key(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DELETE FROM meta WHERE key = 'sequence'")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: _damage(path, 0), lambda path: _damage(path, 1), _lose_table, _lose_key]
+)
+def test_a_damaged_file_is_named_at_once_and_left_alone(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    path = tmp_path / "o.sqlite"
+    outbox = Outbox(path)
+    outbox.append([_event("a")], {}, 1)
+    outbox.close()
+    assert check_outbox(path) == ""
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(KardusError, match=r"o\.sqlite: damaged .*move it away"):
+        Outbox(path)
+    assert path.read_bytes() == before
+    assert "o.sqlite: damaged" in check_outbox(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["o.sqlite"]
+
+
+def test_an_outbox_in_use_or_not_there_yet_is_in_order(tmp_path: Path) -> None:
+    assert check_outbox(tmp_path / "o.sqlite") == ""
+    outbox = Outbox(tmp_path / "o.sqlite")
+    assert check_outbox(tmp_path / "o.sqlite") == ""
+    outbox.close()
+
+
+def test_whatever_goes_wrong_at_work_is_told_to_whoever_asked(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    with pytest.raises(ZeroDivisionError):
+        outbox._call(lambda _: 1 // 0)
+    assert outbox.depth() == 0
+    outbox.close()
+    with pytest.raises(KardusError, match="is closed"):
+        outbox.depth()

@@ -147,7 +147,7 @@ def test_an_unreadable_picture_makes_every_location_stale_and_the_next_good_ones
         history = [e["verdict"] for e in wms.events if e["location"] == FIRST and e["verdict"] != "unmanaged"]
         assert history == ["match", "stale", "match"]
         stale = next(e for e in wms.events if e["verdict"] == "stale")
-        assert "4.jpg: not a readable photo" in stale["reason"]
+        assert "4.jpg: not a readable picture" in stale["reason"]
 
 
 def test_a_corner_outside_the_first_picture_ends_the_agent_with_one_line(tmp_path: Path, mosquitto: Mosquitto) -> None:
@@ -174,3 +174,56 @@ def test_a_broker_that_cannot_be_reached_does_not_stop_the_agent(tmp_path: Path,
     assert code == 0
     assert "no broker: 127.0.0.1:1" in log
     assert "starting without the broker" in log
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('type = "folder", path = "nothere"', "nothere: cannot be listed (No such file or directory): name a folder"),
+        ('type = "folder", path = "none"', "none: no picture in it"),
+        ('type = "video", path = "nothere.mp4"', "nothere.mp4: cannot be read on (No such file or directory): check"),
+        ('type = "simulated", script = "nothere.json"', "nothere.json: cannot be read"),
+    ],
+)
+def test_a_source_that_never_gives_a_picture_ends_the_agent_with_one_line(
+    tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / "none").mkdir()
+    config = write_config(tmp_path, 1, DEMO_BUNDLE, KEY, source)
+    result = run_command("kardus-agent", "run", config, check=1)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith("error: camera 'rack' gave no picture: ")
+    assert said in errors[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_picture_file_that_is_missing_is_said_and_waited_for(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    source = 'type = "file", path = "later.jpg"'
+    agent = AgentProcess(write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.05))
+    with WmsSide(mosquitto.port) as wms:
+        agent.start()
+        wms.wait_for(lambda: wms.states.get(FIRST, {}).get("verdict") == "stale")
+        code, log = agent.terminate()
+    assert code == 0
+    assert "WARNING kardus.agent: camera rack: lost" in log
+    assert "later.jpg: no such picture: check the path" in log
+
+
+def test_a_location_that_left_the_configuration_is_cleared_on_the_broker(
+    tmp_path: Path, mosquitto: Mosquitto, frames: Path, stock: dict[str, str | None]
+) -> None:
+    _expect(mosquitto.port, stock)
+    agent = _folder_agent(tmp_path, mosquitto.port, frames)
+    agent.start()
+    assert agent.finish()[0] == 0
+    agent.config.write_text(agent.config.read_text().replace(f'"{FIRST}"', '"B-01"'))
+    with WmsSide(mosquitto.port) as wms:
+        wms.wait_for(lambda: FIRST in wms.states)
+        renamed = AgentProcess(agent.config)
+        renamed.start()
+        assert renamed.finish()[0] == 0
+        wms.wait_for(lambda: wms.statuses[-1:] == ["offline"] and "B-01" in wms.states)
+    with WmsSide(mosquitto.port) as later:
+        later.wait_for(lambda: len(later.states) == len(LOCATIONS))
+        assert FIRST not in later.states

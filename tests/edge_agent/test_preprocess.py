@@ -136,8 +136,8 @@ def test_a_photo_is_turned_upright_by_its_exif_orientation(tmp_path: Path, orien
         assert np.array_equal(read_photo(path), np.asarray(ImageOps.exif_transpose(image)))
 
 
-def test_a_missing_photo_is_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.jpg: no such photo: restore it"):
+def test_a_missing_photo_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.jpg: no such picture$"):
         read_photo(tmp_path / "gone.jpg")
 
 
@@ -146,15 +146,15 @@ def test_a_missing_photo_is_named_with_the_remedy(tmp_path: Path) -> None:
     [b"", b"not a photo", b"GIF89a" + b"\0" * 50, _encoded("JPEG")[:-200], _encoded("PNG")[:-200]],
     ids=["empty", "text", "gif", "cut jpeg", "cut png"],
 )
-def test_what_is_no_whole_photo_is_named_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_whole_photo_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"bad\.jpg: not a readable photo: replace it"):
+    with pytest.raises(DataError, match=r"bad\.jpg: not a readable picture"):
         read_photo(path)
 
 
 def test_a_folder_is_no_photo(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a readable photo"):
+    with pytest.raises(DataError, match="not a readable picture"):
         read_photo(tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_a_folder_is_no_photo(tmp_path: Path) -> None:
 def test_an_oversized_photo_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(_png_header(side, side))
-    with pytest.raises(DataError, match=r"huge\.png: .*(too large|not a readable photo)"):
+    with pytest.raises(DataError, match=r"huge\.png: .*(too large|not a readable picture)"):
         read_photo(path)
 
 

@@ -129,3 +129,8 @@ def test_a_damaged_workbook_is_read_or_named(tmp_path: Path) -> None:
         refused += bool(complaint)
         assert not complaint or "t.xlsx" in complaint
     assert refused > 100
+
+
+def test_semicolons_separate_too(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path;name\na, b.jpg;Tea\n", encoding="utf-8")
+    assert read_table(tmp_path / "t.csv", ("path", "name"))[0].values == {"path": "a, b.jpg", "name": "Tea"}

@@ -15,7 +15,7 @@ from PIL import Image
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.classifier import Classifier, RawOutputs
 from edge_agent.contract.manifest import GoldenSample
-from edge_agent.errors import BundleError, DataError
+from edge_agent.errors import BundleError, DataError, UsageError
 from edge_agent.preprocess import read_photo, rectify_whole
 from export import build as build_module
 from export.build import build
@@ -180,3 +180,18 @@ def test_examples_cover_every_class_even_where_there_are_more_than_crops_to_comp
     checkpoint = load_checkpoint(run_folder)
     examples = build_module._examples(checkpoint, None)
     assert set(examples.names) == {info.name for info in checkpoint.classes}
+
+
+def test_a_folder_in_the_bundles_place_is_refused_before_the_work(run_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.bundle").mkdir()
+    with pytest.raises(UsageError, match=r"--out .*x\.bundle: is a folder"):
+        build(run_folder, tmp_path / "x.bundle")
+
+
+def test_a_source_date_that_is_no_time_is_named(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH = 'yesterday': not a time"):
+        build(run_folder, tmp_path / "x.bundle")
+    assert list(tmp_path.iterdir()) == []

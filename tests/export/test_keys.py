@@ -79,3 +79,18 @@ def test_signature_holds_for_the_signed_bytes_only(signing_key: tuple[Path, str]
     parse_public_key(text).verify(raw, b"manifest")
     with pytest.raises(InvalidSignature):
         parse_public_key(text).verify(raw, b"manifesto")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", " "])
+def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="can't name a key"):
+        make_key(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_of_no_folder_or_of_no_keys_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        list_keys(tmp_path / "none")
+    (tmp_path / "odd.pub").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"odd\.pub: not a public key"):
+        list_keys(tmp_path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from edge_agent.errors import DataError
-from train.checkpoint import CHECKPOINT, build_network, load_checkpoint, save_checkpoint, write_json, write_whole
+from train.checkpoint import CHECKPOINT, build_network, load_checkpoint, save_checkpoint, write_json
 from train.config import make_config
 from train.networks.carton import GeM
 from train.networks.rmcsam import RMCSAM
@@ -127,11 +128,25 @@ def test_checkpoint_cannot_run_code(tmp_path: Path, by: str) -> None:
     assert not target.exists()
 
 
-def test_write_whole_replaces_and_leaves_no_part(tmp_path: Path) -> None:
-    write_whole(tmp_path / "file", b"old")
-    write_whole(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+@pytest.mark.parametrize("place", [0.001, 0.2, 0.5, 0.9, 0.999])
+def test_a_flipped_byte_anywhere_is_noticed(run_folder: Path, tmp_path: Path, place: float) -> None:
+    data = bytearray((run_folder / CHECKPOINT).read_bytes())
+    data[int(place * len(data))] ^= 0x40
+    (tmp_path / "bad.ckpt").write_bytes(data)
+    with pytest.raises(DataError, match=r"bad\.ckpt: not a Kardus checkpoint, or damaged"):
+        load_checkpoint(tmp_path / "bad.ckpt")
+
+
+def test_weights_of_another_network_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    saved = load_checkpoint(run_folder)
+    for changes in ({"arch": "resnet18"}, {"rmcsam": True}, {"arch": "none"}):
+        other = replace(saved, config=saved.config.model_copy(update=changes))
+        save_checkpoint(tmp_path / "other.ckpt", other)
+        with pytest.raises(DataError, match=r"other\.ckpt: not a Kardus checkpoint"):
+            load_checkpoint(tmp_path / "other.ckpt")
+    torch.save(torch.zeros(3), tmp_path / "tensor.ckpt")
+    with pytest.raises(DataError, match=r"tensor\.ckpt: not a Kardus checkpoint"):
+        load_checkpoint(tmp_path / "tensor.ckpt")
 
 
 def test_write_json_keeps_letters_readable(tmp_path: Path) -> None:

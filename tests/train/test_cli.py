@@ -29,14 +29,14 @@ def test_fit_and_evaluate_work_from_the_shell(tmp_path: Path) -> None:
     assert "arning" not in fitted.stderr
     measured = run_command("kardus-train", "evaluate", tmp_path / "run", data, "--json")
     assert json.loads(measured.stdout)["accuracy"]["class"]["n"] == 12
-    assert measured.stderr == ""
+    assert measured.stderr.strip() == "note: the model was trained on 9 of these photos: --split val leaves them out"
 
 
 def test_error_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
     (data / "red" / "2.png").write_bytes(b"broken")
     failed = run_command("kardus-train", "fit", data, "--out", tmp_path / "run", *TINY, check=1)
-    assert_one_line(failed, 1, data / "red" / "2.png", "not a readable photo: replace it")
+    assert_one_line(failed, 1, data / "red" / "2.png", "not a readable picture", "replace it")
     assert_nothing_written(tmp_path, tmp_path / "run")
 
 
@@ -73,7 +73,7 @@ def _bad_split(data: Path) -> None:
     [
         (shutil.rmtree, ["data", "no such data set", "name a folder"]),
         (_lose_photo, ["labels.csv", "line 7", "green/1.png", "restore it"]),
-        (_break_photo, ["green/1.png", "not a readable photo", "replace it"]),
+        (_break_photo, ["green/1.png", "not a readable picture", "replace it"]),
         (_rename_column, ["labels.csv", "'path'", "found: file, name", "name the columns"]),
         (_unlist_class, ["labels.csv", "line 6", "'green'", "classes.csv", "add it"]),
         (_empty, ["labels.csv", "no photo is listed", "add lines"]),
@@ -245,3 +245,15 @@ def test_help_names_the_commands_and_options(capsys: Capture) -> None:
     text = call(capsys, main, "fit", "--help").stdout
     for option in ("--out", "--arch", "--epochs", "--seed", "--rmcsam"):
         assert option in text
+
+
+def test_a_split_that_is_none_is_wrong_use(run_folder: Path, photos: Path, capsys: Capture) -> None:
+    result = call(capsys, main, "evaluate", run_folder, photos, "--split", "bogus")
+    assert_one_line(result, 2, "--split bogus: use one of train, val, test, all")
+
+
+def test_predictions_into_a_folder_are_refused_before_the_work(
+    run_folder: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    result = call(capsys, main, "evaluate", run_folder, photos, "--predictions", tmp_path)
+    assert_one_line(result, 2, "--predictions", "is a folder: name a file")

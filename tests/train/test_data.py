@@ -263,3 +263,48 @@ def test_training_needs_two_photos_a_class() -> None:
     with pytest.raises(DataError, match="class 'class 1' has one photo to train on: add photos"):
         check_trainable(_unsplit([5, 1]))
     check_trainable(_unsplit([2, 2]))
+
+
+def test_a_class_described_twice_and_differently_is_refused(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    header = ("class", "name", "category", "sku")
+    lines = ((0, "blue", "B", "S1"), (1, "green", "G", ""), (2, "red", "R", ""), (3, "blue", "B", "S9"))
+    write_table(data / "classes.csv", header, *lines)
+    with pytest.raises(DataError, match=r"classes\.csv: line 5: sku of class 'blue' is 'S9' here and 'S1' from line 2"):
+        read_data(data)
+    rows = [("blue/0.png", "blue", "Tea"), ("blue/1.png", "blue", "Milk")]
+    table = write_table(data / "own.csv", ("path", "name", "category"), *rows)
+    with pytest.raises(DataError, match=r"own\.csv: line 3: category of class 'blue' is 'Milk' here and 'Tea'"):
+        read_data(table)
+
+
+def test_what_a_table_says_of_a_class_goes_before_classes_csv_which_keeps_the_rest(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    write_table(
+        data / "classes.csv", ("class", "name", "category", "sku"), (0, "blue", "B", "S1"), (1, "red", "R", "S1")
+    )
+    rows = [("blue/0.png", "blue", "Own"), ("red/0.png", "red", ""), ("green/0.png", "green", "New")]
+    table = write_table(data / "own.csv", ("path", "name", "category"), *rows)
+    found = {info.name: (info.category, info.sku) for info in read_data(table).classes}
+    assert found == {"blue": ("Own", "S1"), "red": ("R", "S1"), "green": ("New", "green")}
+
+
+def test_a_split_may_be_written_in_capitals(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data")
+    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "Train"))
+    assert read_data(data).samples[0].split == "train"
+
+
+def test_photos_that_are_not_read_are_named(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data")
+    (data / "blue" / "IMG_1.HEIC").touch()
+    (data / "blue" / "Thumbs.db").touch()
+    (data / "red" / "folder.jpg").mkdir()
+    read = read_data(data)
+    assert len(read.samples) == 12
+    assert len(read.notes) == 1
+    assert "blue: 1 photos such as 'IMG_1.HEIC'" in read.notes[0]
+    (data / "phone").mkdir()
+    (data / "phone" / "a.heic").touch()
+    with pytest.raises(DataError, match=r"phone: 'a\.heic' is no JPEG, PNG, WebP or BMP: convert"):
+        read_data(data)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
 from edge_agent.errors import DataError
 from edge_agent.preprocess import Pixels
-from tests.train.making import Colour, labelled, plain_photo, write_table
+from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table
 from train.config import make_config
-from train.data import read_data
+from train.data import read_data, with_split
 from train.evaluation import Evaluation, evaluate, measure_rejection, write_predictions
 from train.fit import fit
 from train.metrics import calibration_error, wilson
-from train.predictor import open_predictor
+from train.predictor import Origin, open_predictor
 
 FACE, SIDE, ORANGE, BLUE = (200, 30, 30), (140, 20, 60), (240, 150, 20), (30, 40, 220)
 CLASSES = {
@@ -30,11 +30,15 @@ CLASSES = {
 }
 
 
+ORIGIN = Origin(data_sha256="of no data set")
+
+
 @dataclass(frozen=True)
 class ColourModel:
     """Knows each class by its colour; the logit is less the farther the colour is."""
 
     calibration: Calibration
+    origin: Origin = ORIGIN
     size_px: int = 8
     classes: tuple[ClassInfo, ...] = tuple(info for _, info in CLASSES.values())
 
@@ -146,7 +150,31 @@ def test_figures_on_the_photos_that_the_temperature_was_fitted_on_are_marked(
     model, data = open_predictor(run_folder), read_data(photos)
     assert evaluate(model, data, "val").calibrated_on_these
     assert not evaluate(model, data, "train").calibrated_on_these
+    assert evaluate(model, data, "all").calibrated_on_these  # the held-out photos are among them
     assert not _evaluate(shelf).calibrated_on_these
+
+
+def test_photos_that_the_model_was_trained_on_are_counted(run_folder: Path, photos: Path, shelf: Path) -> None:
+    model, data = open_predictor(run_folder), read_data(photos)
+    assert [evaluate(model, data, split).trained_on_these for split in ("val", "train", "all")] == [0, 90, 90]
+    assert _evaluate(shelf).trained_on_these == 0
+
+
+@pytest.mark.parametrize("form", ["folders", "labels.csv", "table"])
+def test_the_held_out_photos_of_a_data_set_without_a_split_are_found_again(tmp_path: Path, form: str) -> None:
+    source = class_folders(tmp_path / "data") if form == "folders" else labelled(tmp_path / "data")
+    if form == "table":
+        source /= "labels.csv"
+    config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4, val_fraction=0.5, seed=3)
+    fit(source, tmp_path / "run", config, lambda _: None)
+    model, data = open_predictor(tmp_path / "run"), read_data(source)
+    held = {sample.path for sample in with_split(data, 0.5, 3).samples if sample.split == "val"}
+    assert {p.sample.path for p in evaluate(model, data, "val").predictions} == held
+    assert evaluate(model, data, "val").trained_on_these == 0
+    assert evaluate(model, data, "all").trained_on_these == len(data.samples) - len(held)
+    plain_photo(tmp_path / "data" / "blue" / "0.png", (1, 2, 3))  # another data set now: nothing of it is known
+    with pytest.raises(DataError, match="marks no split"):
+        evaluate(model, read_data(source), "val")
 
 
 def test_rejection_counts_unknown_and_known_photos_below_the_threshold(shelf: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import DataError, KardusError, UsageError
 from tests.in_process import assert_nothing_written
-from tests.train.making import labelled, write_table
+from tests.train.making import COLOURS, class_folders, labelled, write_table
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig, make_config
 from train.data import read_data
@@ -168,3 +168,33 @@ def test_metrics_file_is_strict_json(tmp_path: Path) -> None:
 
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(), parse_constant=refuse)
     assert math.isfinite(metrics["epochs"][0]["val_loss"])
+
+
+@pytest.mark.parametrize("name", ["file", "file/run"])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"--out .*: can't be made \(.*\): name a folder"):
+        fit(tmp_path / "no data", tmp_path / name, _config(), _ignore)
+
+
+def test_a_photo_that_vanishes_while_training_costs_nothing(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    read = read_data(data)
+    checkpoint = fit(data, tmp_path / "run", _config(), lambda _: (data / "blue" / "0.png").unlink())
+    assert not (data / "blue" / "0.png").exists()
+    assert checkpoint.data_sha256 != ""
+    assert len(read.samples) == 12
+
+
+def test_a_class_without_a_photo_to_train_on_is_noted(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data")
+    rows = [(f"{n}/{i}.png", n, "val" if i == 3 or n == "red" else "train") for n in COLOURS for i in range(4)]
+    write_table(data / "labels.csv", ("path", "name", "split"), *rows)
+    notes: list[str] = []
+    fit(data, tmp_path / "run", _config(), _ignore, notes.append)
+    assert notes == ["class 'red' has no photo to train on: it is left out, and so are its 4 held-out photos"]
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["left_out"] == {"red": 4}
+
+
+def test_a_run_of_few_steps_is_trained(tmp_path: Path) -> None:
+    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(epochs=5, batch=9), _ignore)  # 5 steps in all

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edge_agent.errors import KardusError
 from tests.train.making import COLOURS
 from train.config import TrainConfig, make_config
-from train.loop import Epoch, Photos, _decay_groups, batches, predict, to_tensor, train, validate
+from train.loop import Epoch, Photos, _decay_groups, batches, predict, rate, to_tensor, train, validate
 
 SIZE_PX = 32
 
@@ -155,3 +155,14 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
     kernels: list[Tensor] = [model.get_parameter("1.weight"), model.get_parameter("5.weight")]
     assert [id(p) for p in decayed["params"]] == [id(p) for p in kernels]  # type: ignore[attr-defined]
     assert len(plain["params"]) == 4  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("steps", [*range(1, 13), 100, 997])
+def test_the_rate_rises_once_and_falls_to_nearly_nothing(steps: int) -> None:
+    rates = [rate(done, steps) for done in range(steps)]
+    assert all(0 < value <= 1 for value in rates)
+    assert max(rates) == pytest.approx(1)
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert steps < 50 or rates[-1] < 0.01

@@ -39,13 +39,13 @@ def test_unreadable_photo_is_named(tmp_path: Path, damage: str) -> None:
     broken.write_bytes(b"not a picture" if damage == "text" else broken.read_bytes()[:60])
     with pytest.raises(DataError) as failure:
         load_crops(data, 32, "Reading")
-    assert str(failure.value).startswith(f"{broken}: not a readable photo: replace it")
+    assert str(failure.value).startswith(f"{broken}: not a readable picture")
 
 
 def test_photo_that_vanished_is_named(tmp_path: Path) -> None:
     data = read_data(class_folders(tmp_path / "data"))
     data.samples[0].path.unlink()
-    with pytest.raises(DataError, match=r"blue/0\.png: no such photo: restore it"):
+    with pytest.raises(DataError, match=r"blue/0\.png: no such picture: replace it"):
         load_crops(data, 32, "Reading")
 
 

@@ -42,6 +42,18 @@ def test_a_broker_that_is_not_known_is_refused() -> None:
     assert "--broker nats: use one of auto" in run_command("kardus-agent", "demo", "--broker", "nats", check=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("--out", "{}/file"), "--out"), (("--seed", "-1"), "--seed")],
+    ids=["a file", "seed -1"],
+)
+def test_wrong_use_is_said_before_anything_is_played(tmp_path: Path, words: tuple[str, ...], named: str) -> None:
+    (tmp_path / "file").touch()
+    result = run_command("kardus-agent", "demo", *(word.format(tmp_path) for word in words), check=2, timeout_s=20)
+    assert named in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", FRESH_SEEDS)
 def test_fresh_shelves_pass(tmp_path: Path, seed: int) -> None:

@@ -118,3 +118,13 @@ def test_a_negative_seed_is_wrong_use(tmp_path: Path, capsys: Capture, command: 
 def test_the_module_is_the_same_command(tmp_path: Path) -> None:
     result = run_command("python", "-m", "edge_agent.simulation", "script", tmp_path / "s.json")
     assert result.stdout == f"Script written to {tmp_path / 's.json'}\n"
+
+
+@pytest.mark.parametrize("command", ["dataset", "shelf", "script"])
+def test_a_target_below_a_file_is_refused(tmp_path: Path, capsys: Capture, command: str) -> None:
+    (tmp_path / "file").touch()
+    assert_one_line(call(capsys, main, "simulate", command, tmp_path / "file" / "x"), 2, "no folder", "make it first")
+
+
+def test_a_script_in_place_of_a_folder_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    assert_one_line(call(capsys, main, "simulate", "script", tmp_path), 2, "is a folder: name a file")

@@ -14,9 +14,10 @@ from edge_agent.contract.messages import Expected
 from edge_agent.demo.broker import free_port
 from edge_agent.errors import BrokerError, DataError
 from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, changes, publish_stock, read_expected, read_stock
+from edge_agent.wms.stock import Change, Line, _require_kept, changes, publish_stock, read_expected, read_stock
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
+from tests.proxies import slow_link
 
 SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
 LOCATIONS = st.sampled_from([f"A-{n:02d}" for n in range(8)])
@@ -46,6 +47,8 @@ def test_reads_csv_and_xlsx_alike(tmp_path: Path) -> None:
         ([("location", "sku"), ("A", "x"), ("A", "y")], "location 'A' is listed twice"),
         ([("location", "sku"), ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
         ([("location", "sku", "quantity"), ("A", "x", "many")], "line 2: quantity 'many'"),
+        ([("location", "sku", "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
+        ([("location", "sku"), ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
         ([("location", "sku")], "no location is listed"),
     ],
 )
@@ -116,3 +119,19 @@ def test_no_broker_is_one_line(tmp_path: Path) -> None:
     result = run_command("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port, check=1)
     assert result.stderr.startswith(f"error: 127.0.0.1:{port}: no broker there")
     assert result.stderr.count("\n") == 1
+
+
+def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitto: Mosquitto) -> None:
+    broker = Broker("127.0.0.1", mosquitto.port)
+    publish_stock(broker, "s", [Line("A-1", "Tea"), Line("A-2", "Milk")], replace=False)
+    with slow_link(mosquitto.port, delay_s=0.8) as port:
+        done = publish_stock(Broker("127.0.0.1", port), "s", [Line("A-1", "Tea")], replace=True)
+    assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
+
+
+def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
+    published = [Change("A", Expected(revision=7, sku="Tea"))]
+    _require_kept({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
+    for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
+        with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
+            _require_kept(kept, published)

@@ -1,0 +1,64 @@
+"""Writes files so that no reader ever sees half of one, and judges a target before the work begins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edge_agent.errors import DataError, UsageError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write to a temporary name, then rename: a reader sees the old file or the new one.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        if part.is_file():
+            part.unlink()
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
+
+
+def require_file_target(option: str, path: Path) -> None:
+    """A file that is to be written: its folder must be there, and it must not be a folder itself.
+
+    Raises:
+        UsageError: it is not so; the message names the option.
+    """
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: is a folder: name a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: no folder {path.parent}: make it first")
+
+
+def require_new_folder(option: str, path: Path) -> None:
+    """A folder that is to be made: nothing may be there yet, and it must be possible to make it.
+
+    Raises:
+        UsageError: it is not so; the message names the option.
+    """
+    if path.exists():
+        raise UsageError(f"{option} {path}: is there already: name a new folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: no folder {path.parent}: make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path}: {path.parent} can't be written to: name another folder")
+
+
+def make_folder(option: str, path: Path) -> None:
+    """Make a folder, with its parents, where it isn't there yet.
+
+    Raises:
+        UsageError: it can't be made; the message names the option.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: can't be made ({error.strerror}): name a folder") from error
