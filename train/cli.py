@@ -52,6 +52,9 @@ def fit_command(
     outliers: Annotated[
         float, typer.Option(help="Share of each batch repeated in false colours, to be doubted.")
     ] = _DEFAULTS.outliers,
+    precision: Annotated[
+        str, typer.Option(help="auto, 32 or bf16: auto computes in bfloat16 where the device has it.")
+    ] = _DEFAULTS.precision,
     val_fraction: Annotated[
         float, typer.Option(help="Share held out where the data set marks no split.")
     ] = _DEFAULTS.val_fraction,
@@ -71,6 +74,7 @@ def fit_command(
         label_smoothing=label_smoothing,
         cutmix=cutmix,
         outliers=outliers,
+        precision=precision,
         val_fraction=val_fraction,
         seed=seed,
     )

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.errors import UsageError
 
+Precision = Literal["auto", "32", "bf16"]
+
 
 class TrainConfig(BaseModel):
     """Everything that decides what a run becomes."""
@@ -30,6 +32,8 @@ class TrainConfig(BaseModel):
     """How often a batch is mixed: a box of each crop comes from another photo, and the label with it."""
     outliers: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of each batch that is repeated in false colours, not to be recognised (see train.augment.outliers)."""
+    precision: Precision = "auto"
+    """Of the training's arithmetic: `auto` mixes in bfloat16 where the device computes it faster."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the photos held out of training where the data set marks no split."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch.nn import functional
 from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
 from train.augment import Augmenter, cutmix, outliers
-from train.config import TrainConfig
+from train.config import Precision, TrainConfig
 
 EMA_SHARE = 0.1
 """The averaged weights look back over this share of all steps."""
@@ -63,7 +64,7 @@ def train(
     Raises:
         KardusError: the loss is no longer a number.
     """
-    fabric = Fabric(accelerator="auto", devices=1)
+    fabric = Fabric(accelerator="auto", devices=1, precision=choose_precision(config.precision, model))
     fabric.launch()
     generator = torch.Generator().manual_seed(config.seed)
     augment = Augmenter(config.size)
@@ -95,6 +96,29 @@ def train(
         val_loss, val_accuracy = validate(averaged, val_photos)
         on_epoch(Epoch(epoch, losses / seen, hits / seen, val_loss, val_accuracy, time.monotonic() - began))
     return averaged
+
+
+def choose_precision(asked: Precision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
+    """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
+
+    That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only: a
+    ResNet took half the time of 32 bits, networks with grouped convolutions took longer. Weights and their average stay
+    in 32 bits (Micikevicius et al., ICLR 2018).
+    """
+    if asked == "auto":
+        on_gpu = torch.cuda.is_available()
+        fast = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16() and not _has_grouped_convolutions(model)
+        return "bf16-mixed" if fast else "32-true"
+    return "bf16-mixed" if asked == "bf16" else "32-true"
+
+
+def _has_grouped_convolutions(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
+
+
+def _cpu_has_bf16() -> bool:
+    flags: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is supported
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("arm_bf16"))
 
 
 def rate(done: int, steps: int) -> float:

@@ -99,6 +99,10 @@ def _source(data: Path, seed: int) -> SimulatedSource:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or not Path(sys.argv[1], "images").is_dir():
+        sys.exit(
+            "error: name the folder of the photos (with images/CLASS/train_* and val_*): make real-photos DATA=FOLDER"
+        )
     if len(sys.argv) > 2:
         Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -11,8 +11,20 @@ from torch import Tensor, nn
 
 from edge_agent.errors import KardusError
 from tests.train.making import COLOURS
-from train.config import TrainConfig, make_config
-from train.loop import Epoch, Photos, _decay_groups, batches, predict, rate, to_tensor, train, validate
+from train.config import Precision, TrainConfig, make_config
+from train.loop import (
+    Epoch,
+    Photos,
+    _decay_groups,
+    batches,
+    choose_precision,
+    predict,
+    rate,
+    to_tensor,
+    train,
+    validate,
+)
+from train.networks.carton import CartonNet
 
 SIZE_PX = 32
 
@@ -166,3 +178,28 @@ def test_the_rate_rises_once_and_falls_to_nearly_nothing(steps: int) -> None:
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert steps < 50 or rates[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("asked", "flags", "arch", "chosen"),
+    [
+        ("auto", {"avx512_bf16": True}, "resnet18", "bf16-mixed"),
+        ("auto", {"avx512_bf16": False, "avx2": True}, "resnet18", "32-true"),
+        ("auto", {"avx512_bf16": True}, "shufflenet_v2_x0_5", "32-true"),  # slower there, with its grouped convolutions
+        ("32", {"avx512_bf16": True}, "resnet18", "32-true"),
+        ("bf16", {}, "mobilenet_v3_small", "bf16-mixed"),
+    ],
+)
+def test_precision_is_bfloat16_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, asked: Precision, flags: dict[str, bool], arch: str, chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    assert choose_precision(asked, CartonNet(arch, 2)) == chosen
+
+
+def test_training_in_bfloat16_keeps_its_weights_in_32_bits_and_learns() -> None:
+    model, history = _train(epochs=12, precision="bf16")
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert history[-1].train_loss < history[0].train_loss
+    assert history[-1].val_accuracy == 1
