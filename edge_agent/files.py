@@ -39,17 +39,16 @@ def require_file_target(option: str, path: Path) -> None:
 
 
 def require_new_folder(option: str, path: Path) -> None:
-    """A folder that is to be made: nothing may be there yet, and it must be possible to make it.
+    """A folder that is to be made, with its parents: nothing may be there yet, and it must be possible to make it.
 
     Raises:
         UsageError: it is not so; the message names the option.
     """
     if path.exists():
         raise UsageError(f"{option} {path}: is there already: name a new folder")
-    if not path.parent.is_dir():
-        raise UsageError(f"{option} {path}: no folder {path.parent}: make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{option} {path}: {path.parent} can't be written to: name another folder")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path}: {above} can't be written to: name another folder")
 
 
 def make_folder(option: str, path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         (require_file_target, "gone/file", "--out .*: no folder .*gone: make it first"),
         (require_file_target, "file/x", "--out .*: no folder .*file: make it first"),
         (require_new_folder, "folder", "--out .*folder: is there already: name a new folder"),
-        (require_new_folder, "file/x", "--out .*: no folder .*file: make it first"),
+        (require_new_folder, "file/x", "--out .*: .*file can't be written to: name another folder"),
         (make_folder, "file", "--out .*file: can't be made"),
         (make_folder, "file/x", "--out .*x: can't be made"),
     ],

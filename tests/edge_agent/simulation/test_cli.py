@@ -123,7 +123,13 @@ def test_the_module_is_the_same_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["dataset", "shelf", "script"])
 def test_a_target_below_a_file_is_refused(tmp_path: Path, capsys: Capture, command: str) -> None:
     (tmp_path / "file").touch()
-    assert_one_line(call(capsys, main, "simulate", command, tmp_path / "file" / "x"), 2, "no folder", "make it first")
+    assert_one_line(call(capsys, main, "simulate", command, tmp_path / "file" / "x"), 2, tmp_path / "file" / "x")
+
+
+def test_the_folders_above_are_made(tmp_path: Path, capsys: Capture) -> None:
+    words = ("--train", 2, "--val", 0, "--unknown", 1)
+    assert call(capsys, main, "simulate", "dataset", tmp_path / "a" / "b", *words).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b", "b-unknown"]
 
 
 def test_a_script_in_place_of_a_folder_is_refused(tmp_path: Path, capsys: Capture) -> None:
