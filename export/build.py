@@ -204,7 +204,7 @@ def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
             parameters=sum(parameter.numel() for parameter in network.parameters()),
-            config=config.model_dump(),
+            config=config.model_dump(mode="json") | {"init": Path(config.init).name},  # no path of this machine
             data_sha256=checkpoint.data_sha256,
             photos=checkpoint.photos,
             versions=checkpoint.versions,

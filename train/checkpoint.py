@@ -9,6 +9,7 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
 from edge_agent.errors import DataError, UsageError
 from edge_agent.files import write_whole
 from train.config import TrainConfig
-from train.networks.carton import CartonNet
+from train.networks.carton import AttentionSpec, CartonNet
 
 CHECKPOINT = "model.ckpt"
-FORMAT = 1
+FORMAT = 2
 _DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or foreign file
     OSError,
     EOFError,
@@ -55,14 +56,27 @@ class Checkpoint:
 
     def model(self) -> CartonNet:
         """The network with the trained weights, in evaluation mode."""
-        network = build_network(self.config, len(self.classes))
+        network = build_network(self.config, self.classes)
         network.load_state_dict(self.weights)
         return network.eval()
 
 
-def build_network(config: TrainConfig, classes: int) -> CartonNet:
-    """The network that a configuration describes, with random weights."""
-    return CartonNet(config.arch, classes, rmcsam=config.rmcsam, pooling=config.pooling, dropout=config.dropout)
+def build_network(config: TrainConfig, classes: Sequence[ClassInfo]) -> CartonNet:
+    """The network that a configuration describes for these classes, with random weights."""
+    scales = AttentionSpec(config.rmcsam_reductions, config.rmcsam_kernels, config.rmcsam_recursions)
+    return CartonNet(
+        config.arch,
+        len(classes),
+        attention=scales if config.rmcsam else None,
+        pooling=config.pooling,
+        dropout=config.dropout,
+        categories=len(categories_of(classes)) if config.category_weight else 0,
+    )
+
+
+def categories_of(classes: Sequence[ClassInfo]) -> list[str]:
+    """The categories in a fixed order."""
+    return sorted({info.category for info in classes})
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -11,21 +11,29 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from edge_agent.console import err, new_app, out, print_json
 from edge_agent.contract.manifest import Metric
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
+from train.check import Checked, Weight, check_data
+from train.check_report import write_report
 from train.config import TrainConfig, make_config
 from train.data import SPLITS, read_data
 from train.evaluation import Evaluation, Rejection, evaluate, measure_rejection, write_predictions
 from train.fit import fit
 from train.loop import Epoch
-from train.networks.backbones import ARCHITECTURES
+from train.networks.backbones import ARCHITECTURES, require_known
 from train.predictor import open_predictor
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 _DEFAULTS = TrainConfig()
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
 
 DataArgument = Annotated[
     Path, typer.Argument(help="A folder with labels.csv, a folder of class folders, or a .csv or .xlsx file.")
@@ -36,15 +44,31 @@ DataArgument = Annotated[
 def fit_command(
     data: DataArgument,
     out_dir: Annotated[Path, typer.Option("--out", help="The new run's folder.")],
-    arch: Annotated[str, typer.Option(help=f"Network: {', '.join(ARCHITECTURES)}.")] = _DEFAULTS.arch,
+    arch: Annotated[str, typer.Option(help=f"Network: {', '.join(ARCHITECTURES)}, or timm:NAME.")] = _DEFAULTS.arch,
     size: Annotated[int, typer.Option(help="Width and height of the network's input, in pixels.")] = _DEFAULTS.size,
     epochs: Annotated[int, typer.Option(help="How often every photo is seen.")] = _DEFAULTS.epochs,
+    init: Annotated[
+        str,
+        typer.Option(help="Weights to begin with: imagenet, a .pth or .safetensors file, a run; else random."),
+    ] = _DEFAULTS.init,
     rmcsam: Annotated[bool, typer.Option("--rmcsam", help="Add the RMCSAM attention module.")] = _DEFAULTS.rmcsam,
+    rmcsam_recursions: Annotated[
+        int, typer.Option(help="How often its step is applied.")
+    ] = _DEFAULTS.rmcsam_recursions,
+    rmcsam_reductions: Annotated[
+        str, typer.Option(help="Its channel perceptrons' hidden sizes: channels divided by each of these.")
+    ] = _listed(_DEFAULTS.rmcsam_reductions),
+    rmcsam_kernels: Annotated[
+        str, typer.Option(help="Its spatial convolutions' kernel sizes, odd, in places of the map.")
+    ] = _listed(_DEFAULTS.rmcsam_kernels),
     pooling: Annotated[str, typer.Option(help="avg or gem.")] = _DEFAULTS.pooling,
     dropout: Annotated[float, typer.Option(help="Dropout before the head.")] = _DEFAULTS.dropout,
     batch: Annotated[int, typer.Option(help="Photos a step.")] = _DEFAULTS.batch,
     lr: Annotated[float, typer.Option(help="Highest learning rate (AdamW, warm-up and cosine).")] = _DEFAULTS.lr,
     weight_decay: Annotated[float, typer.Option(help="Weight decay (AdamW).")] = _DEFAULTS.weight_decay,
+    category_weight: Annotated[
+        float, typer.Option(help="Weight of a second head's loss, which tells the categories apart; 0: no such head.")
+    ] = _DEFAULTS.category_weight,
     label_smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = _DEFAULTS.label_smoothing,
     cutmix: Annotated[
         float, typer.Option(help="How often a batch is mixed with boxes of other photos.")
@@ -65,12 +89,17 @@ def fit_command(
         arch=arch,
         size=size,
         epochs=epochs,
+        init=init,
         rmcsam=rmcsam,
+        rmcsam_recursions=rmcsam_recursions,
+        rmcsam_reductions=rmcsam_reductions.split(","),
+        rmcsam_kernels=rmcsam_kernels.split(","),
         pooling=pooling,
         dropout=dropout,
         batch=batch,
         lr=lr,
         weight_decay=weight_decay,
+        category_weight=category_weight,
         label_smoothing=label_smoothing,
         cutmix=cutmix,
         outliers=outliers,
@@ -78,8 +107,7 @@ def fit_command(
         val_fraction=val_fraction,
         seed=seed,
     )
-    if arch not in ARCHITECTURES:
-        raise UsageError(f"--arch {arch}: not known: use one of {', '.join(ARCHITECTURES)}")
+    require_known(arch)
     quiet_libraries()
     with _progress() as progress:
         checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs), _note)
@@ -118,6 +146,52 @@ def evaluate_command(
         print_json(evaluation_json(result, rejection))
     else:
         _print_tables(result, rejection)
+
+
+@app.command("check-data")
+def check_data_command(
+    data: DataArgument,
+    html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails here (one file, .html).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look for what is wrong with DATA: unreadable, few, small, repeated, leaking or indistinguishable photos.
+
+    Exit code 1 if something must be mended.
+    """
+    if html:
+        require_file_target("--html", html)
+    data_set = read_data(data, photos_must_exist=False)
+    with _progress() as progress:
+        task = progress.add_task("Looking at photos", total=len(data_set.samples))
+        checked = check_data(data_set, lambda: progress.advance(task))
+    if html:
+        write_report(html, checked)
+    if as_json:
+        print_json(_check_json(checked))
+    else:
+        _print_check(checked)
+    if not checked.sound:
+        raise typer.Exit(1)
+
+
+def _check_json(checked: Checked) -> dict[str, Any]:
+    findings = [
+        {"weight": f.weight, "what": f.what, "remedy": f.remedy, "photos": [str(s.path) for s in f.photos]}
+        for f in checked.findings
+    ]
+    return {"photos": len(checked.data.samples), "readable": checked.readable, "findings": findings}
+
+
+def _print_check(checked: Checked) -> None:
+    table = Table("", "found", "what to do", "photos")
+    colours = {Weight.ERROR: "red", Weight.WARNING: "yellow", Weight.NOTE: "cyan"}
+    for f in checked.findings:
+        shown = ", ".join(sample.path.name for sample in f.photos[:2]) + (", ..." if len(f.photos) > 2 else "")  # noqa: PLR2004
+        table.add_row(Text(f.weight, colours[f.weight]), f.what, f.remedy, shown)
+    if checked.findings:
+        out.print(table)
+    result = "nothing must be mended" if checked.sound else "mend what is marked error"
+    out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes: {result}")
 
 
 def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str, Any]:
@@ -162,8 +236,8 @@ def percent(metric: Metric) -> str:
 
 def quiet_libraries() -> None:
     """Keep notices of libraries that a user can do nothing about off the screen."""
-    logging.getLogger("lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
 
 

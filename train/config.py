@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from edge_agent.errors import UsageError
 
+
+def _is_odd(number: int) -> int:
+    if number % 2 == 0:
+        raise ValueError("must be odd, so that a place is in the middle of its kernel")
+    return number
+
+
 Precision = Literal["auto", "32", "bf16"]
+OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
 
 
 class TrainConfig(BaseModel):
@@ -17,7 +25,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     arch: str = "resnet18"
+    init: str = ""
+    """Where the weights begin: "imagenet", a file, an earlier run; empty: at random."""
     rmcsam: bool = False
+    rmcsam_recursions: Annotated[int, Field(ge=1, le=10)] = 3
+    rmcsam_reductions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 16, 32)
+    rmcsam_kernels: Annotated[tuple[OddInt, ...], Field(min_length=1)] = (7, 5, 3)
     pooling: Literal["avg", "gem"] = "avg"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     size: Annotated[int, Field(ge=32, le=512)] = 128
@@ -27,6 +40,8 @@ class TrainConfig(BaseModel):
     lr: Annotated[float, Field(gt=0)] = 2e-3
     """Highest learning rate (AdamW, warm-up and cosine)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    category_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Weight of the loss of a second head that tells the categories apart; 0: no such head."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How often a batch is mixed: a box of each crop comes from another photo, and the label with it."""

@@ -75,7 +75,7 @@ class DataSet:
         return digest.hexdigest()
 
 
-def read_data(source: Path) -> DataSet:
+def read_data(source: Path, *, photos_must_exist: bool = True) -> DataSet:
     """Read a data set in any of its forms; photos are located but not opened.
 
     Raises:
@@ -84,9 +84,9 @@ def read_data(source: Path) -> DataSet:
     if not source.exists():
         raise DataError(f"{source}: no such data set: name a folder, or a .csv or .xlsx file")
     if source.is_file():
-        return _from_table(source, source)
+        return _from_table(source, source, photos_must_exist=photos_must_exist)
     if (source / "labels.csv").exists():
-        return _from_table(source, source / "labels.csv")
+        return _from_table(source, source / "labels.csv", photos_must_exist=photos_must_exist)
     return _from_folders(source)
 
 
@@ -133,13 +133,13 @@ def check_trainable(data: DataSet) -> None:
             )
 
 
-def _from_table(source: Path, table: Path) -> DataSet:
+def _from_table(source: Path, table: Path, *, photos_must_exist: bool) -> DataSet:
     rows = read_table(table, required=("path", "name"))
     samples = tuple(_sample(table, row) for row in rows)
     if not samples:
         raise DataError(f"{table}: no photo is listed: add lines of path,name")
     missing = next((s.path for s in samples if not s.path.is_file()), None)
-    if missing is not None:
+    if missing is not None and photos_must_exist:
         line = next(row.line for row, s in zip(rows, samples, strict=True) if s.path == missing)
         raise DataError(f"{table}: line {line}: no photo at {missing}: restore it, or remove the line")
     return DataSet(source, samples, _classes(table, rows))

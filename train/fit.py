@@ -17,12 +17,14 @@ from edge_agent.contract.manifest import Calibration, Metric
 from edge_agent.errors import DataError, UsageError
 from edge_agent.files import make_folder
 from edge_agent.records import Classification
-from train.checkpoint import CHECKPOINT, Checkpoint, build_network, save_checkpoint, write_json
+from train.checkpoint import CHECKPOINT, Checkpoint, build_network, categories_of, save_checkpoint, write_json
 from train.config import TrainConfig
 from train.curves import draw_curves
 from train.data import DataSet, check_trainable, read_data, with_split
+from train.initial import Origin, initialise
 from train.loop import CACHE_MARGIN, Epoch, Photos, predict, train
 from train.metrics import fit_temperature, share
+from train.networks.carton import CartonNet
 from train.photos import label_indices, load_crops
 
 THRESHOLD_MARGIN = 0.75
@@ -58,14 +60,31 @@ def fit(
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
     with _run_folder(out):
         prepared = prepare(source, config)
-        for note in _notes(prepared):
+        start = _start(prepared, config)
+        for note in _notes(prepared, start.origin):
             on_note(note)
-        return _fit(prepared, out, config, on_epoch)
+        return _fit(prepared, start, out, config, on_epoch)
 
 
-def _notes(prepared: Prepared) -> list[str]:
-    """What the user should know of the data before the work begins."""
+@dataclass(frozen=True)
+class _Start:
+    """The network before the first step, and where its weights come from (None: random)."""
+
+    network: CartonNet
+    origin: Origin | None
+
+
+def _start(prepared: Prepared, config: TrainConfig) -> _Start:
+    torch.manual_seed(config.seed)
+    network = build_network(config, prepared.data.classes)
+    return _Start(network, initialise(network, config.arch, config.init) if config.init else None)
+
+
+def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
+    """What the user should know before the work begins."""
+    loaded = [origin] if origin else []
     return [
+        *(f"{o.tensors} tensors from {o.source} (SHA-256 {o.sha256}); the head is new" for o in loaded),
         *prepared.data.notes,
         *(
             f"class '{name}' has no photo to train on: it is left out, and so are its {count} held-out photos"
@@ -74,18 +93,22 @@ def _notes(prepared: Prepared) -> list[str]:
     ]
 
 
-def _fit(prepared: Prepared, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> Checkpoint:
-    torch.manual_seed(config.seed)
+def _fit(
+    prepared: Prepared, start: _Start, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]
+) -> Checkpoint:
     history: list[Epoch] = []
 
     def remember(epoch: Epoch) -> None:
         history.append(epoch)
         on_epoch(epoch)
 
-    model = train(build_network(config, len(prepared.data.classes)), prepared.train, prepared.val, config, remember)
+    classes = prepared.data.classes
+    categories = categories_of(classes)
+    category_of = np.array([categories.index(info.category) for info in classes])
+    model = train(start.network, prepared.train, prepared.val, config, remember, category_of=category_of)
     checkpoint = _checkpoint(prepared, config, model.state_dict(), predict(model, prepared.val.pixels).numpy())
     draw_curves(history, out / "curves.png")
-    write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared))
+    write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared, start.origin))
     save_checkpoint(out / CHECKPOINT, checkpoint)
     return checkpoint
 
@@ -169,8 +192,11 @@ def accuracy(answers: Sequence[Classification], names: Sequence[str]) -> Metric:
     return share("class", sum(answer.name == name for answer, name in zip(answers, names, strict=True)), len(names))
 
 
-def _metrics_file(checkpoint: Checkpoint, history: list[Epoch], prepared: Prepared) -> dict[str, object]:
+def _metrics_file(
+    checkpoint: Checkpoint, history: list[Epoch], prepared: Prepared, origin: Origin | None
+) -> dict[str, object]:
     return {
+        "init": vars(origin) if origin else None,
         "config": checkpoint.config.model_dump(),
         "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},
         "left_out": prepared.left_out,

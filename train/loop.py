@@ -18,12 +18,12 @@ from torch.nn import functional
 
 from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
-from train.augment import Augmenter, cutmix, outliers
+from train.augment import Augmenter
 from train.config import Precision, TrainConfig
+from train.losses import Objective
 
 EMA_SHARE = 0.1
 """The averaged weights look back over this share of all steps."""
-OUTLIER_WEIGHT = 0.3
 WARM_UP_SHARE = 0.1
 CACHE_MARGIN = 1.15
 """Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
@@ -55,11 +55,13 @@ def train(
     val_photos: Photos,
     config: TrainConfig,
     on_epoch: Callable[[Epoch], None],
+    *,
+    category_of: NDArray[np.int64] | None = None,
 ) -> nn.Module:
     """Train the model and return its averaged (EMA) copy.
 
     AdamW with warm-up and cosine, label smoothing, exponential moving average of the weights. `val_photos` are at the
-    network's input size, `train_photos` CACHE_MARGIN larger.
+    network's input size, `train_photos` CACHE_MARGIN larger; `category_of` (classes,) gives each class's category.
 
     Raises:
         KardusError: the loss is no longer a number.
@@ -68,19 +70,22 @@ def train(
     fabric.launch()
     generator = torch.Generator().manual_seed(config.seed)
     augment = Augmenter(config.size)
+    objective = Objective(config, None if category_of is None else torch.from_numpy(category_of))
     steps = config.epochs * max(1, len(train_photos.labels) // config.batch)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, steps))
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
     network, fabric_optimizer = fabric.setup(model, optimizer)
+    if hasattr(model, "with_categories"):
+        network.mark_forward_method("with_categories")
     step = 0
     for epoch in range(1, config.epochs + 1):
         began = time.monotonic()
         network.train()
         losses, hits, seen = 0.0, 0, 0
         for photos, labels in batches(train_photos, config.batch, generator):
-            loss, logits = _loss(network, augment(photos, generator), labels, config, generator)
+            loss, logits = objective(network, augment(photos, generator), labels, generator)
             if not torch.isfinite(loss):
                 raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
             fabric_optimizer.zero_grad()
@@ -163,33 +168,6 @@ def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
     device = next(model.parameters()).device
     parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
     return torch.cat([model(part) for part in parts]).cpu()
-
-
-def _loss(
-    network: nn.Module, crops: Tensor, labels: Tensor, config: TrainConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The loss on augmented crops (N, 3, S, S) with labels (N,), and their logits (N, classes).
-
-    Copies in false colours go through the network in the same batch, so that both share its batch statistics.
-    """
-    crops, others, kept = cutmix(crops, labels, config.cutmix, generator)
-    foreign, foreign_weight = outliers(crops[: int(config.outliers * len(crops))], generator)
-    device = next(network.parameters()).device
-    together = torch.cat([crops, foreign]).contiguous(memory_format=torch.channels_last).to(device)
-    logits, doubted = network(together).split([len(crops), len(foreign)])
-    loss = kept * _smooth_loss(logits, labels, config) + (1 - kept) * _smooth_loss(logits, others, config)
-    if len(foreign):
-        loss = loss + OUTLIER_WEIGHT * _flatness(doubted, foreign_weight)
-    return loss, logits
-
-
-def _smooth_loss(logits: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
-    return functional.cross_entropy(logits, labels.to(logits.device), label_smoothing=config.label_smoothing)
-
-
-def _flatness(logits: Tensor, weight: Tensor) -> Tensor:
-    """Weighted cross-entropy against the uniform distribution: least where every class is equally likely."""
-    return -(functional.log_softmax(logits, dim=1).mean(dim=1) * weight.to(logits.device)).mean()
 
 
 def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:

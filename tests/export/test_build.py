@@ -87,7 +87,7 @@ def test_parity_measures_what_the_classifier_answers_differently(bundle: Bundle,
 def test_graph_of_another_network_is_refused_and_nothing_written(run_folder: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(run_folder)
     torch.manual_seed(99)
-    other = build_network(checkpoint.config, len(checkpoint.classes)).state_dict()
+    other = build_network(checkpoint.config, checkpoint.classes).state_dict()
     (tmp_path / "run").mkdir()
     save_checkpoint(tmp_path / "run" / "model.ckpt", replace(checkpoint, weights=other))
     out = tmp_path / "out" / "wrong.bundle"
@@ -101,7 +101,7 @@ def test_graph_of_another_network_is_refused_and_nothing_written(run_folder: Pat
 def test_graph_for_other_classes_is_refused_and_nothing_written(run_folder: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(run_folder)
     classes = checkpoint.classes[:7]
-    weights = build_network(checkpoint.config, len(classes)).state_dict()
+    weights = build_network(checkpoint.config, classes).state_dict()
     save_checkpoint(tmp_path / "model.ckpt", replace(checkpoint, weights=weights, classes=classes))
     with pytest.raises(BundleError, match="not the logits of 7 classes"):
         build(tmp_path / "model.ckpt", tmp_path / "wrong.bundle")

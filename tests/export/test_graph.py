@@ -15,7 +15,7 @@ from edge_agent.bundle import read_bundle
 from export.build import run_torch
 from export.graph import OPSET, to_onnx
 from train.loop import to_tensor
-from train.networks.carton import CartonNet
+from train.networks.carton import AttentionSpec, CartonNet
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_notes_of_the_exporter_are_stripped(graph: onnx.ModelProto) -> None:
 def _lively() -> CartonNet:
     """A network with attention and GeM whose untrained answers differ from crop to crop."""
     torch.manual_seed(4)
-    network = CartonNet("resnet18", 6, rmcsam=True, pooling="gem")
+    network = CartonNet("resnet18", 6, attention=AttentionSpec(), pooling="gem")
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if "attention.channel" in name:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError
-from train.checkpoint import CHECKPOINT, build_network, load_checkpoint, save_checkpoint, write_json
+from train.checkpoint import CHECKPOINT, FORMAT, build_network, load_checkpoint, save_checkpoint, write_json
 from train.config import make_config
 from train.networks.carton import GeM
 from train.networks.rmcsam import RMCSAM
@@ -47,9 +48,18 @@ def test_model_has_the_trained_weights_and_is_in_evaluation_mode(run_folder: Pat
 
 
 def test_network_is_the_one_that_the_configuration_describes() -> None:
-    config = make_config(arch="shufflenet_v2_x0_5", rmcsam=True, pooling="gem", dropout=0.4)
-    network = build_network(config, 9)
+    scales = {"rmcsam_recursions": 2, "rmcsam_reductions": (4, 64), "rmcsam_kernels": (9,)}
+    config = make_config(
+        arch="shufflenet_v2_x0_5", rmcsam=True, pooling="gem", dropout=0.4, category_weight=0.5, **scales
+    )
+    classes = [ClassInfo(name=f"n{i}", category=f"c{i % 2}", sku=f"n{i}") for i in range(9)]
+    network = build_network(config, classes)
     assert isinstance(network.attention, RMCSAM)
+    assert network.attention.recursions == 2
+    assert [p[0].out_features for p in network.attention.channel.perceptrons] == [256, 16]  # type: ignore[index]
+    assert [c[0].kernel_size for c in network.attention.spatial.convolutions] == [(9, 9)]  # type: ignore[index]
+    assert network.category_head is not None
+    assert network.category_head.out_features == 2
     assert isinstance(network.pool, GeM)
     assert network.dropout.p == 0.4
     assert network.head.out_features == 9
@@ -87,7 +97,7 @@ def _bad_config(file: Path, _: bytes) -> None:
 
 def _future_format(file: Path, _: bytes) -> None:
     content = torch.load(file, weights_only=True)
-    content["format"] = 2
+    content["format"] = FORMAT + 1
     torch.save(content, file)
 
 
@@ -120,7 +130,7 @@ class _Evil:
 def test_checkpoint_cannot_run_code(tmp_path: Path, by: str) -> None:
     file, target = tmp_path / CHECKPOINT, tmp_path / "code ran"
     if by == "torch":
-        torch.save({"format": 1, "config": _Evil(target)}, file)
+        torch.save({"format": FORMAT, "config": _Evil(target)}, file)
     else:
         file.write_bytes(pickle.dumps(_Evil(target)))
     with pytest.raises(DataError, match="not a Kardus checkpoint"):

@@ -1,48 +1,136 @@
-"""torchvision backbones cut before their pooling: each gives a feature map (N, channels, H, W)."""
+"""Backbones cut before their pooling: each gives a feature map (N, channels, H, W).
+
+Families of torchvision by their own names, and any convolutional network of timm as `timm:NAME`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 from torchvision import models
 
 from edge_agent.errors import UsageError
 
-_Maker = Callable[..., Any]  # torchvision's functions are untyped
-_RESNETS: dict[str, _Maker] = {
-    "resnet18": models.resnet18,
-    "resnet34": models.resnet34,
-    "resnet50": models.resnet50,
-}
-_MOBILENETS: dict[str, _Maker] = {
-    "mobilenet_v3_small": models.mobilenet_v3_small,
-    "mobilenet_v3_large": models.mobilenet_v3_large,
-}
-_SHUFFLENETS: dict[str, _Maker] = {
-    "shufflenet_v2_x0_5": models.shufflenet_v2_x0_5,
-    "shufflenet_v2_x1_0": models.shufflenet_v2_x1_0,
-    "shufflenet_v2_x1_5": models.shufflenet_v2_x1_5,
-    "shufflenet_v2_x2_0": models.shufflenet_v2_x2_0,
-}
-ARCHITECTURES = (*_RESNETS, *_MOBILENETS, *_SHUFFLENETS)
+TIMM = "timm:"
+_PROBE_PX = 64
 
 
-def build_backbone(name: str) -> tuple[nn.Module, int]:
+class Parts(NamedTuple):
+    """Which attributes of a network make its feature map, and which name begins the weights of its head."""
+
+    body: tuple[str, ...]
+    head: str
+
+
+_RESIDUAL = Parts(("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"), "fc.")
+_SHUFFLED = Parts(("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"), "fc.")
+_REGULAR = Parts(("stem", "trunk_output"), "fc.")
+_FEATURES = Parts(("features",), "classifier.")
+_PARTS: dict[str, Parts] = {
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101"), _RESIDUAL),
+    **dict.fromkeys(("mobilenet_v3_small", "mobilenet_v3_large"), _FEATURES),
+    **dict.fromkeys((f"shufflenet_v2_{width}" for width in ("x0_5", "x1_0", "x1_5", "x2_0")), _SHUFFLED),
+    **dict.fromkeys(("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_v2_s"), _FEATURES),
+    **dict.fromkeys(("convnext_tiny", "convnext_small"), _FEATURES),
+    **dict.fromkeys((f"regnet_{kind}" for kind in ("x_400mf", "x_800mf", "y_400mf", "y_800mf", "y_1_6gf")), _REGULAR),
+    **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), _FEATURES),
+}
+ARCHITECTURES = tuple(_PARTS)
+
+
+class Backbone(nn.Module):
+    """A feature extractor. Its weights have the names that they have in the network it is cut from."""
+
+    def __init__(self, network: nn.Module, body: tuple[str, ...], head: str) -> None:
+        """Keep the parts named by `body`; `head` begins the names of the weights that are left behind."""
+        super().__init__()
+        for name in body:
+            setattr(self, name, getattr(network, name))
+        self.body = body
+        self.head = head
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, S, S) -> (N, channels, h, w)."""
+        for name in self.body:
+            x = getattr(self, name)(x)
+        return x
+
+
+class TimmBackbone(nn.Module):
+    """A network of timm without its head."""
+
+    def __init__(self, network: Any) -> None:
+        """Keep the network; timm gives it its names."""
+        super().__init__()
+        self.network = network
+        self.head = str(network.default_cfg.get("classifier", "")) + "."
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, S, S) -> (N, channels, h, w)."""
+        maps: torch.Tensor = self.network.forward_features(x)
+        return maps
+
+
+def build_backbone(name: str) -> tuple[Backbone | TimmBackbone, int]:
     """The backbone with random weights, and how many channels its feature map has.
 
     Raises:
-        UsageError: the name is not one of ARCHITECTURES.
+        UsageError: the name is not known, or the network gives no feature map.
     """
-    if name in _RESNETS:
-        resnet = _RESNETS[name](weights=None)
-        return nn.Sequential(*list(resnet.children())[:-2]), int(resnet.fc.in_features)
-    if name in _MOBILENETS:
-        mobilenet = _MOBILENETS[name](weights=None)
-        features = mobilenet.features
-        return features, int(features[-1].out_channels)
-    if name in _SHUFFLENETS:
-        shufflenet = _SHUFFLENETS[name](weights=None)
-        return nn.Sequential(*list(shufflenet.children())[:-1]), int(shufflenet.fc.in_features)
-    raise UsageError(f"--arch {name}: not known: use one of {', '.join(ARCHITECTURES)}")
+    require_known(name)
+    if name.startswith(TIMM):
+        backbone: Backbone | TimmBackbone = _from_timm(name)
+    else:
+        backbone = Backbone(models.get_model(name, weights=None), *_PARTS[name])
+    return backbone, _channels(backbone, name)
+
+
+def require_known(name: str) -> None:
+    """Refuse a name that nothing is known of.
+
+    Raises:
+        UsageError: it is no architecture of ours, or timm isn't installed or doesn't know it.
+    """
+    if name in _PARTS:
+        return
+    if not name.startswith(TIMM):
+        raise UsageError(f"--arch {name}: not known: use one of {', '.join(ARCHITECTURES)}, or {TIMM}NAME")
+    if name.removeprefix(TIMM) not in load_timm(name).list_models():
+        raise UsageError(f"--arch {name}: timm has no such network: see timm.list_models()")
+
+
+def load_timm(name: str) -> Any:
+    """The package timm, which is an option of its own.
+
+    Raises:
+        UsageError: it isn't installed.
+    """
+    try:
+        import timm  # noqa: PLC0415 - an option of its own
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--arch {name}: timm is not installed: pip install 'kardus[timm]'") from error
+    return timm
+
+
+def _from_timm(name: str) -> TimmBackbone:
+    network: Callable[..., Any] = load_timm(name).create_model
+    return TimmBackbone(network(name.removeprefix(TIMM), pretrained=False, num_classes=0, global_pool=""))
+
+
+@torch.no_grad()
+def _channels(backbone: nn.Module, name: str) -> int:
+    """Found by trying: a small batch of nothing goes through the network."""
+    refusal = f"--arch {name}: gives no feature map of (N, channels, H, W): use a convolutional network"
+    was_training = backbone.training
+    try:
+        maps = backbone.eval()(torch.zeros(1, 3, _PROBE_PX, _PROBE_PX))
+    except (RuntimeError, AssertionError) as error:  # a transformer insists on its own input size
+        raise UsageError(refusal) from error
+    finally:
+        backbone.train(was_training)
+    if maps.ndim != 4 or maps.shape[1] < maps.shape[3]:  # noqa: PLR2004 - N, C, H, W
+        raise UsageError(refusal)
+    return int(maps.shape[1])

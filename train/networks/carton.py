@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from train.networks.backbones import build_backbone
-from train.networks.rmcsam import RMCSAM
+from train.networks.rmcsam import KERNELS_PX, RECURSIONS, REDUCTIONS, RMCSAM
 
 # ImageNet's channel statistics on the 0..255 scale: what every published backbone expects.
 MEAN = (123.675, 116.28, 103.53)
@@ -26,25 +26,47 @@ class Outputs(NamedTuple):
     """(N, h, w): how much each place of the feature map speaks for the most likely class."""
 
 
+class AttentionSpec(NamedTuple):
+    """The scales of RMCSAM, in the order of its arguments."""
+
+    reductions: tuple[int, ...] = REDUCTIONS
+    kernels_px: tuple[int, ...] = KERNELS_PX
+    recursions: int = RECURSIONS
+
+
 class CartonNet(nn.Module):
     """Classifies crops. Takes float RGB of shape (N, 3, S, S) on the 0..255 scale; normalises inside."""
 
     def __init__(
-        self, architecture: str, classes: int, *, rmcsam: bool = False, pooling: str = "avg", dropout: float = 0.2
+        self,
+        architecture: str,
+        classes: int,
+        *,
+        attention: AttentionSpec | None = None,
+        pooling: str = "avg",
+        dropout: float = 0.2,
+        categories: int = 0,
     ) -> None:
         """Build the network with random weights.
 
-        `pooling` is "avg" or "gem" (generalised mean with p = 3: Radenovic et al., TPAMI 2019).
+        Args:
+            architecture: one of `backbones.ARCHITECTURES`, or `timm:NAME`.
+            classes: outputs of the head.
+            attention: RMCSAM with these scales, or none.
+            pooling: "avg" or "gem" (generalised mean with p = 3: Radenovic et al., TPAMI 2019).
+            dropout: before the heads.
+            categories: outputs of a second head, which training alone uses; 0 for none.
 
         Raises:
             UsageError: the architecture is not known.
         """
         super().__init__()
         self.features, channels = build_backbone(architecture)
-        self.attention: nn.Module = RMCSAM(channels) if rmcsam else nn.Identity()
+        self.attention: nn.Module = RMCSAM(channels, *attention) if attention else nn.Identity()
         self.pool: nn.Module = GeM() if pooling == "gem" else AveragePool()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, classes)
+        self.category_head = nn.Linear(channels, categories) if categories else None
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -60,6 +82,11 @@ class CartonNet(nn.Module):
         """Logits (N, classes): all that training needs."""
         logits: Tensor = self.head(self.dropout(self.pool(self.feature_map(crops))))
         return logits
+
+    def with_categories(self, crops: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (N, classes), and (N, categories) where there is a second head."""
+        pooled = self.dropout(self.pool(self.feature_map(crops)))
+        return self.head(pooled), self.category_head(pooled) if self.category_head is not None else None
 
     def explain(self, crops: Tensor) -> Outputs:
         """Logits, embedding and evidence map.
