@@ -98,9 +98,9 @@ class VerdictSection(Section):
     """... of the last so many pictures agree."""
     match_likelihood: Annotated[float, Field(gt=0, le=1)] = 0.6
     """The expected product's likelihood from which it is a match."""
-    mismatch_likelihood: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    mismatch_likelihood: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """The expected product's likelihood up to which it can be a mismatch; in between it is uncertain."""
-    min_confidence: Annotated[float, Field(gt=0, le=1)] = 0.6
+    min_confidence: Annotated[float, Field(gt=0, le=1)] = 0.75
     """How sure the model must be of what it sees instead."""
     valid_for_s: Seconds = 300.0
     """A published state is void after this long without a new look."""
