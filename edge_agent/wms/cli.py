@@ -38,7 +38,8 @@ PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's po
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
 PasswordOption = Annotated[Path | None, typer.Option(help="File that holds the password.")]
 REDRAW_S = 0.25
-Messages = queue.SimpleQueue[tuple[str, bytes]]
+Messages = queue.SimpleQueue[tuple[str, bytes] | None]
+"""Topic and payload of each message; None ends the watching."""
 
 
 def main() -> None:
@@ -82,13 +83,11 @@ def watch_command(
     messages: Messages = queue.SimpleQueue()
     board = Board()
     broker = _broker(host, port, username, password_file)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop ends it as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: messages.put(None))
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
     everything = [(agents_filter(site), 0)]
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        Connection(broker, everything, lambda *message: messages.put(message)),
-    ):
+    with Connection(broker, everything, lambda *message: messages.put(message)):
         _show(messages, board, site, seconds, as_json=as_json)
     if as_json:
         print_json([state.model_dump(mode="json") for state in board.present().values()])
@@ -103,14 +102,18 @@ def _show(messages: Messages, board: Board, site: str, seconds: float | None, *,
 
 
 def _follow(messages: Messages, board: Board, seconds: float | None, redraw: Callable[[], None]) -> None:
-    """Take messages in until the time is over. Redraws without messages too: states become void."""
+    """Take messages in until None comes or the time is over. Redraws without messages too: states become void."""
     deadline = time.monotonic() + seconds if seconds else None
     while deadline is None or time.monotonic() < deadline:
         with contextlib.suppress(queue.Empty):
-            board.take(*messages.get(timeout=REDRAW_S))
-            while not messages.empty():
-                board.take(*messages.get())
+            message = messages.get(timeout=REDRAW_S)
+            if message is None:
+                break
+            board.take(*message)
+            if not messages.empty():
+                continue  # one redraw for all that has come
         redraw()
+    redraw()
 
 
 def _screen(board: Board, site: str) -> Group:

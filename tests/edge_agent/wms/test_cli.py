@@ -71,11 +71,12 @@ def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto) -> None:
 def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: signal.Signals) -> None:
     _publish(mosquitto.port)
     words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json")
-    watching = subprocess.Popen([BIN / "kardus-wms", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    mosquitto.wait_for_log("as kardus-wms-", lines=2)  # the first one published
-    watching.send_signal(number)
-    text, complaint = watching.communicate(timeout=30)
-    assert (watching.returncode, complaint) == (0, "")
+    command = [str(BIN / "kardus-wms"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        mosquitto.wait_for_log("as kardus-wms-", lines=2)  # the first one published
+        watching.send_signal(number)
+        text, complaint = watching.communicate(timeout=30)
+        assert (watching.returncode, complaint) == (0, "")
     assert isinstance(json.loads(text), list)
 
 
