@@ -112,7 +112,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             broken = archive.testzip()  # torch.load doesn't look at the checksums
         if broken:
             raise zipfile.BadZipFile(broken)
-        checkpoint = _from_content(torch.load(file, map_location="cpu", weights_only=True))
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise DataError(
+                f"{file}: written by another version of Kardus (format {content['format']}, not {FORMAT}): train again"
+            )
+        checkpoint = _from_content(content)
         checkpoint.model()  # weights that don't fit their configuration are found here
         return checkpoint  # noqa: TRY300 - everything above may fail
     except _DAMAGE as error:
@@ -125,8 +130,6 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def _from_content(content: dict[str, Any]) -> Checkpoint:
-    if content["format"] != FORMAT:
-        raise KeyError(content["format"])
     return Checkpoint(
         config=TrainConfig.model_validate(content["config"]),
         classes=tuple(ClassInfo.model_validate(info) for info in content["classes"]),

@@ -21,7 +21,8 @@ from train.check import Checked, Weight, check_data
 from train.check_report import write_report
 from train.config import TrainConfig, make_config
 from train.data import SPLITS, read_data
-from train.evaluation import Evaluation, Rejection, evaluate, measure_rejection, write_predictions
+from train.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
+from train.evaluation_report import report_run, write_evaluation
 from train.fit import fit
 from train.loop import Epoch
 from train.networks.backbones import ARCHITECTURES, require_known
@@ -113,6 +114,7 @@ def fit_command(
         checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs), _note)
     for metric in checkpoint.metrics:
         out.print(f"Held-out accuracy: {percent(metric)}")
+    report_run(out_dir, data)
     out.print(f"Run written to {out_dir}", soft_wrap=True)
 
 
@@ -127,25 +129,38 @@ def evaluate_command(
     predictions: Annotated[
         Path | None, typer.Option(help="Write path, name, predicted, confidence, score here.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another model, measured on the same photos: is one better? (McNemar's test)")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with pictures here (one file, .html).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure MODEL on DATA: accuracy by class, SKU and category with 95 % intervals, calibration, rejection."""
     if split not in (*SPLITS, "all"):
         raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
-    if predictions:
-        require_file_target("--predictions", predictions)
+    for option, target in (("--predictions", predictions), ("--report", report)):
+        if target:
+            require_file_target(option, target)
     predictor = open_predictor(model)
     data_set = read_data(data)
     result = evaluate(predictor, data_set, split)
     rejection = measure_rejection(predictor, result, unknown) if unknown else None
+    compared = compare(result, evaluate(open_predictor(against), data_set, split)) if against else None
     if predictions:
         write_predictions(predictions, result.predictions)
+    if report:
+        write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
     for note in (*data_set.notes, *_evaluation_notes(result)):
         _note(note)
     if as_json:
-        print_json(evaluation_json(result, rejection))
+        print_json(evaluation_json(result, rejection) | ({"against": vars(compared)} if compared else {}))
     else:
         _print_tables(result, rejection)
+        if compared:
+            out.print(
+                f"Right where {against} is wrong: {compared.only_first}; the reverse: {compared.only_second}; "
+                f"McNemar's p = {compared.p:.3f}"
+            )
 
 
 @app.command("check-data")

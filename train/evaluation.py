@@ -20,6 +20,7 @@ from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data, with_split
 from train.metrics import auroc, calibration_error, share
 from train.photos import load_crops
 from train.predictor import Predictor
+from train.selective import McNemar, mcnemar
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Evaluation:
     left_out: dict[str, int]
     """Classes that the model doesn't know, with how many photos of them were left out of every figure."""
     predictions: tuple[Prediction, ...]
+    sku_of: dict[str, str]
+    """The product of each class, as the model knows it."""
 
 
 def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
@@ -95,6 +98,7 @@ def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
         trained_on_these=sum(sample.split == "train" for sample in samples) if own else 0,
         left_out=dict(sorted(left_out.items())),
         predictions=predictions,
+        sku_of={name: info.sku for name, info in known.items()},
     )
 
 
@@ -122,6 +126,20 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
         share("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
         share("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
     )
+
+
+def compare(first: Evaluation, second: Evaluation) -> McNemar:
+    """Two models on the photos that both know the class of, by whether the product was named right."""
+    others = {p.sample.path: _is_right(p, second) for p in second.predictions}
+    shared = [p for p in first.predictions if p.sample.path in others]
+    return mcnemar(
+        np.array([_is_right(p, first) for p in shared], dtype=bool),
+        np.array([others[p.sample.path] for p in shared], dtype=bool),
+    )
+
+
+def _is_right(prediction: Prediction, evaluation: Evaluation) -> bool:
+    return prediction.answer.sku == evaluation.sku_of[prediction.sample.name]
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from edge_agent.bundle import read_bundle
@@ -17,7 +18,7 @@ from edge_agent.errors import UsageError
 from edge_agent.preprocess import Pixels
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
-from train.loop import predict
+from train.loop import predict, to_tensor
 from train.networks.carton import CartonNet
 
 BATCH = 64
@@ -53,6 +54,9 @@ class Predictor(Protocol):
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
 
+    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
+
 
 @dataclass(frozen=True)
 class TorchPredictor:
@@ -67,6 +71,12 @@ class TorchPredictor:
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
         return predict(self.model, crops, BATCH).numpy()
+
+    @torch.no_grad()
+    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
+        parts = [self.model.explain(to_tensor(part)).evidence for part in _batches(crops)]
+        return torch.cat(parts).numpy()
 
 
 @dataclass(frozen=True)
@@ -98,8 +108,15 @@ class BundlePredictor:
 
     def logits(self, crops: Pixels) -> NDArray[np.float32]:
         """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
-        parts = [self.classifier.run(crops[i : i + BATCH]).logits for i in range(0, len(crops), BATCH)]
-        return np.concatenate(parts)
+        return np.concatenate([self.classifier.run(part).logits for part in _batches(crops)])
+
+    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
+        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
+        return np.concatenate([self.classifier.run(part).evidence for part in _batches(crops)])
+
+
+def _batches(crops: Pixels) -> list[Pixels]:
+    return [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
 
 
 def open_predictor(path: Path) -> Predictor:
