@@ -27,6 +27,7 @@ from train.fit import fit
 from train.loop import Epoch
 from train.networks.backbones import ARCHITECTURES, require_known
 from train.predictor import open_predictor
+from train.recipe import names, read_recipe
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 _DEFAULTS = TrainConfig()
@@ -42,9 +43,14 @@ DataArgument = Annotated[
 
 
 @app.command("fit")
-def fit_command(
+def fit_command(  # the options are read from the context
+    context: typer.Context,
     data: DataArgument,
     out_dir: Annotated[Path, typer.Option("--out", help="The new run's folder.")],
+    recipe: Annotated[
+        str,
+        typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
+    ] = "kardus",
     arch: Annotated[str, typer.Option(help=f"Network: {', '.join(ARCHITECTURES)}, or timm:NAME.")] = _DEFAULTS.arch,
     size: Annotated[int, typer.Option(help="Width and height of the network's input, in pixels.")] = _DEFAULTS.size,
     epochs: Annotated[int, typer.Option(help="How often every photo is seen.")] = _DEFAULTS.epochs,
@@ -86,29 +92,8 @@ def fit_command(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = _DEFAULTS.seed,
 ) -> None:
     """Train on the train split of DATA; measure on its val split; write the run to --out."""
-    config = make_config(
-        arch=arch,
-        size=size,
-        epochs=epochs,
-        init=init,
-        rmcsam=rmcsam,
-        rmcsam_recursions=rmcsam_recursions,
-        rmcsam_reductions=rmcsam_reductions.split(","),
-        rmcsam_kernels=rmcsam_kernels.split(","),
-        pooling=pooling,
-        dropout=dropout,
-        batch=batch,
-        lr=lr,
-        weight_decay=weight_decay,
-        category_weight=category_weight,
-        label_smoothing=label_smoothing,
-        cutmix=cutmix,
-        outliers=outliers,
-        precision=precision,
-        val_fraction=val_fraction,
-        seed=seed,
-    )
-    require_known(arch)
+    config = make_config(**read_recipe(recipe) | _given(context))
+    require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
         checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs), _note)
@@ -116,6 +101,17 @@ def fit_command(
         out.print(f"Held-out accuracy: {percent(metric)}")
     report_run(out_dir, data)
     out.print(f"Run written to {out_dir}", soft_wrap=True)
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """The options of `fit` that stand on the command line: they go before the recipe's values."""
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name in TrainConfig.model_fields and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+    lists = {name: given[name].split(",") for name in ("rmcsam_reductions", "rmcsam_kernels") if name in given}
+    return given | lists
 
 
 @app.command("evaluate")

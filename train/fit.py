@@ -26,6 +26,8 @@ from train.loop import CACHE_MARGIN, Epoch, Photos, predict, train
 from train.metrics import fit_temperature, share
 from train.networks.carton import CartonNet
 from train.photos import label_indices, load_crops
+from train.recipe import FILE as RECIPE
+from train.recipe import write_recipe
 
 THRESHOLD_MARGIN = 0.75
 
@@ -109,6 +111,7 @@ def _fit(
     checkpoint = _checkpoint(prepared, config, model.state_dict(), predict(model, prepared.val.pixels).numpy())
     draw_curves(history, out / "curves.png")
     write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared, start.origin))
+    write_recipe(out / RECIPE, config)
     save_checkpoint(out / CHECKPOINT, checkpoint)
     return checkpoint
 

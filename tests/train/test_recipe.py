@@ -1,0 +1,72 @@
+"""Recipes are read, refused where they are wrong, and left behind by every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_agent.errors import UsageError
+from tests.in_process import assert_one_line, call
+from tests.train.making import labelled
+from train.__main__ import main
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig, make_config
+from train.recipe import FILE, names, read_recipe, write_recipe
+
+Capture = pytest.CaptureFixture[str]
+TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 1, "--batch", 4)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_recipes_that_come_with_kardus_can_be_used(name: str) -> None:
+    assert make_config(**read_recipe(name))
+
+
+def test_kardus_is_the_default() -> None:
+    assert make_config(**read_recipe("kardus")) == TrainConfig()
+
+
+def test_a_configuration_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    config = make_config(rmcsam=True, rmcsam_kernels=(9, 3), lr=1e-9, init='a "b" ü.pth', cutmix=0.5)
+    write_recipe(tmp_path / FILE, config)
+    for source in (tmp_path, tmp_path / FILE):
+        assert make_config(**read_recipe(str(source))) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epoch = 3\n", "epoch: no such key: see the options"),
+        ("epochs = 0\n", "--epochs 0: input should be greater"),
+        ("epochs = ", "not valid TOML"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_recipe(str(tmp_path / "r.toml"))
+
+
+def test_no_such_recipe_is_wrong_use(tmp_path: Path, capsys: Capture) -> None:
+    result = call(capsys, main, "fit", tmp_path, "--out", tmp_path / "run", "--recipe", "best")
+    assert_one_line(result, 2, "--recipe best: no such recipe: use kardus, light, a .toml file, or a run's folder")
+
+
+def test_options_go_before_the_recipe(tmp_path: Path, capsys: Capture) -> None:
+    data = labelled(tmp_path / "data")
+    (tmp_path / "r.toml").write_text("dropout = 0.5\nepochs = 7\nrmcsam_kernels = [3]\n")
+    words = ("fit", data, "--out", tmp_path / "run", "--recipe", tmp_path / "r.toml", *TINY)
+    assert call(capsys, main, *words, "--rmcsam", "--rmcsam-kernels", "5,3").returncode == 0
+    config = load_checkpoint(tmp_path / "run").config
+    assert (config.dropout, config.epochs, config.rmcsam, config.rmcsam_kernels) == (0.5, 1, True, (5, 3))
+
+
+def test_a_run_is_made_again_from_its_own_folder(tmp_path: Path, capsys: Capture) -> None:
+    data = labelled(tmp_path / "data")
+    assert call(capsys, main, "fit", data, "--out", tmp_path / "a", *TINY, "--seed", 4).returncode == 0
+    assert call(capsys, main, "fit", data, "--out", tmp_path / "b", "--recipe", tmp_path / "a").returncode == 0
+    first, second = (load_checkpoint(tmp_path / name) for name in ("a", "b"))
+    assert first.config == second.config
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
