@@ -36,7 +36,12 @@ def _ignore(_: Epoch) -> None:
 
 
 def test_run_folder_holds_checkpoint_metrics_curves_and_recipe(run_folder: Path) -> None:
-    assert sorted(path.name for path in run_folder.iterdir()) == ["curves.png", "metrics.json", "model.ckpt", "recipe.toml"]
+    assert sorted(path.name for path in run_folder.iterdir()) == [
+        "curves.png",
+        "metrics.json",
+        "model.ckpt",
+        "recipe.toml",
+    ]
     with Image.open(run_folder / "curves.png", formats=("PNG",)) as picture:
         picture.load()
         assert picture.width > 200
