@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.errors import DataError, UsageError
@@ -24,6 +27,22 @@ def write_whole(path: Path, data: bytes) -> None:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
         ) from error
+
+
+@contextlib.contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Give a folder to be filled, which gets its name, `folder`, only when the `with` statement ends well.
+
+    Raises:
+        FileExistsError: something of that name is there already.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already: name a new folder")
+    building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
+    building.mkdir(parents=True)
+    yield building
+    building.replace(folder)
 
 
 def require_file_target(option: str, path: Path) -> None:

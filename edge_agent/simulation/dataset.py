@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from edge_agent.files import appearing
 from edge_agent.geometry import rectangle
 from edge_agent.simulation.catalogue import catalogue
 from edge_agent.simulation.effects import photographed, worn
@@ -45,23 +45,19 @@ def write_dataset(folder: Path, seed: int, train: int, val: int, side_px: int = 
     Raises:
         FileExistsError: the folder is there already.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already: name a new folder")
-    building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
     pictures = DrawnPictures()
     rows = []
-    for name in [stock.name for stock in pictures.stock()] + [EMPTY]:
-        (building / "images" / name).mkdir(parents=True, exist_ok=True)
-        for index in range(train + val):
-            split = "train" if index < train else "val"
-            path = f"images/{name}/{split}_{index:04d}.jpg"
-            rng = generator(seed, name, index)
-            draw_photo(pictures, None if name == EMPTY else name, rng, side_px).save(building / path, quality=92)
-            rows.append((path, name, split))
-    _write_csv(building / "labels.csv", ("path", "name", "split"), rows)
-    _write_csv(building / "classes.csv", ("class", "name", "category", "sku", "variant", "face"), _class_rows())
-    building.replace(folder)
+    with appearing(folder) as building:
+        for name in [stock.name for stock in pictures.stock()] + [EMPTY]:
+            (building / "images" / name).mkdir(parents=True)
+            for index in range(train + val):
+                split = "train" if index < train else "val"
+                path = f"images/{name}/{split}_{index:04d}.jpg"
+                rng = generator(seed, name, index)
+                draw_photo(pictures, None if name == EMPTY else name, rng, side_px).save(building / path, quality=92)
+                rows.append((path, name, split))
+        _write_csv(building / "labels.csv", ("path", "name", "split"), rows)
+        _write_csv(building / "classes.csv", ("class", "name", "category", "sku", "variant", "face"), _class_rows())
     return len(rows)
 
 
@@ -71,16 +67,11 @@ def write_unknown(folder: Path, seed: int, count: int, side_px: int = 256) -> No
     Raises:
         FileExistsError: the folder is there already.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already: name a new folder")
-    building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
-    building.mkdir(parents=True)
     pictures = DrawnPictures()
-    for index in range(count):
-        rng = generator(seed, "unknown", index)
-        draw_photo(pictures, None, rng, side_px, unknown=True).save(building / f"unknown_{index:04d}.jpg", quality=92)
-    building.replace(folder)
+    with appearing(folder) as building:
+        for index in range(count):
+            photo = draw_photo(pictures, None, generator(seed, "unknown", index), side_px, unknown=True)
+            photo.save(building / f"unknown_{index:04d}.jpg", quality=92)
 
 
 def _class_rows() -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import DataError, UsageError
-from edge_agent.files import make_folder, require_file_target, require_new_folder, write_whole
+from edge_agent.files import appearing, make_folder, require_file_target, require_new_folder, write_whole
 
 
 def test_write_whole_replaces_and_leaves_no_part(tmp_path: Path) -> None:
@@ -53,3 +53,16 @@ def test_a_good_target_is_accepted(tmp_path: Path) -> None:
     require_new_folder("--out", tmp_path / "new")
     make_folder("--out", tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), appearing(tmp_path / "f") as building:
+        (building / "no such folder" / "half").write_text("", encoding="utf-8")
+    assert not (tmp_path / "f").exists()
+    with appearing(tmp_path / "f") as building:
+        (building / "whole").touch()
+        assert not (tmp_path / "f").exists()
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["whole"]  # and nothing of the half
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    with pytest.raises(FileExistsError, match="name a new folder"), appearing(tmp_path / "f"):
+        pass
