@@ -82,12 +82,11 @@ def test_damaged_models_give_an_answer_or_a_value_error() -> None:
 
 def test_a_model_nested_without_end_is_a_value_error() -> None:
     data = b""
-    for field in (7, *([6, 5, 1] * 200)):
-        size = len(data)
-        length = b""
+    for field in reversed((7, *((1, 5, 6) * 200))):  # model, graph, and on: node, attribute, graph
+        length, size = b"", len(data)
         while size > 127:
             length += bytes([size & 127 | 128])
             size >>= 7
         data = bytes([field << 3 | 2]) + length + bytes([size]) + data
-    with contextlib.suppress(ValueError):
+    with pytest.raises(ValueError, match="nested too deeply"):
         has_external_data(data)
