@@ -233,12 +233,10 @@ def _open(path: Path) -> sqlite3.Connection:
         sqlite3.DatabaseError: SQLite can't open it, or it is damaged.
         KardusError: it belongs to a newer version, or lacks what every outbox has.
     """
-    database = sqlite3.connect(path, timeout=2.0)
-    try:
+    with contextlib.ExitStack() as failed:
+        database = failed.enter_context(contextlib.closing(sqlite3.connect(path, timeout=2.0)))
         _prepare(database, path)
-    except BaseException:
-        database.close()
-        raise
+        failed.pop_all()  # it is in order: leave it open
     return database
 
 

@@ -123,11 +123,9 @@ def _run_folder(out: Path) -> Iterator[None]:
     make_folder("--out", out)
     try:
         yield
-    except BaseException:
-        if is_new:
-            with contextlib.suppress(OSError):  # it holds something after all
-                out.rmdir()
-        raise
+    finally:
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
 
 
 def prepare(source: Path, config: TrainConfig) -> Prepared:
