@@ -18,7 +18,7 @@ from edge_agent.preprocess import Pixels
 NEARLY_SAME_BITS = 10
 """Two photos whose hashes differ in no more bits than this may be nearly the same."""
 NEARLY_SAME_LIKENESS = 0.95
-"""Candidates that are at least this alike are. Separate photos of one carton in one place stay below (0.93 at most)."""
+"""Candidates that are at least this alike are. Separate photos of one carton in one place stay below."""
 _SIDE, _KEPT = 32, 8
 _CHUNK = 1024
 _WAVES = np.cos(np.pi * np.arange(_SIDE)[:, None] * (2 * np.arange(_SIDE)[None, :] + 1) / (2 * _SIDE))

@@ -106,9 +106,8 @@ def train(
 def choose_precision(asked: Precision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
     """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
 
-    That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only: a
-    ResNet took half the time of 32 bits, networks with grouped convolutions took longer. Weights and their average stay
-    in 32 bits (Micikevicius et al., ICLR 2018).
+    That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only:
+    grouped ones are slower in bfloat16. Weights and their average stay in 32 bits (Micikevicius et al., ICLR 2018).
     """
     if asked == "auto":
         on_gpu = torch.cuda.is_available()
