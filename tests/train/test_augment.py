@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from train.augment import Augmenter, cutmix, outliers
+from train.augment import Augmenter, cutmix
 
 
 def _seeded(seed: int = 0) -> torch.Generator:
@@ -49,7 +49,6 @@ def test_photos_given_are_left_as_they_are() -> None:
     photos = _photos()
     before = photos.clone()
     Augmenter(48)(photos, _seeded())
-    outliers(photos, _seeded())
     cutmix(photos, torch.arange(6), 1.0, _seeded())
     assert torch.equal(photos, before)
 
@@ -90,47 +89,6 @@ def test_erasing_covers_one_box_with_one_colour() -> None:
         rows, columns = covered.any(dim=1), covered.any(dim=0)
         assert torch.equal(covered, rows[:, None] & columns[None])
         assert len(torch.unique(crop[:, covered], dim=1)[0]) == 1
-
-
-def test_outliers_keep_the_luma_and_change_the_chroma() -> None:
-    crops = 110 + 30 * torch.rand((16, 3, 40, 40), generator=_seeded(3))
-    strange, _ = outliers(crops, _seeded())
-    assert strange.shape == crops.shape
-    assert float((_luma(strange) - _luma(crops)).abs().max()) < 1
-    changed = ((strange - crops).abs().sum(dim=1) > 1).float().mean(dim=(1, 2))
-    assert float(changed.min()) > 0.3
-
-
-def test_outliers_change_whole_rows_and_some_crops_entirely() -> None:
-    crops = torch.tensor([180.0, 90, 90]).view(1, 3, 1, 1).expand(32, 3, 40, 40)
-    changed = (outliers(crops, _seeded())[0] - crops).abs().sum(dim=1) > 5
-    assert torch.equal(changed.any(dim=2), changed.all(dim=2))
-    assert 0 < int(changed.all(dim=2).all(dim=1).sum()) < 32
-
-
-def test_outliers_stay_in_range_and_repeat_with_the_generator() -> None:
-    strange, weights = outliers(_photos(), _seeded(2))
-    assert float(strange.min()) >= 0
-    assert float(strange.max()) <= 255
-    again, same = outliers(_photos(), _seeded(2))
-    assert torch.equal(strange, again)
-    assert torch.equal(weights, same)
-
-
-def test_outliers_of_grey_crops_weigh_nothing_and_of_colourful_ones_all() -> None:
-    grey = torch.full((8, 3, 20, 20), 120.0)
-    red = torch.tensor([220.0, 20, 20]).view(1, 3, 1, 1).expand(8, 3, 20, 20)
-    weights = outliers(torch.cat([grey, red]), _seeded())[1]
-    assert weights.shape == (16,)
-    assert weights[:8].tolist() == [0] * 8
-    assert float(weights[8:].min()) > 0.9
-    assert float(weights.max()) <= 1
-
-
-def test_no_outliers_of_no_crops() -> None:
-    strange, weights = outliers(torch.zeros(0, 3, 16, 16), _seeded())
-    assert strange.shape == (0, 3, 16, 16)
-    assert weights.shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(5))
