@@ -17,6 +17,7 @@ from edge_agent.contract.manifest import Calibration, ClassInfo, GoldenSample
 from edge_agent.errors import BundleError
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, SkuScore
+from edge_agent.rejection import rejection_scores
 
 Floats = NDArray[np.float32]
 INPUT = "crops"
@@ -39,7 +40,7 @@ class RawOutputs:
     logits: Floats
     """(N, classes)."""
     embedding: Floats
-    """(N, d), L2-normalised."""
+    """(N, d), whitened: distances between embeddings are Mahalanobis distances."""
     evidence: Floats
     """(N, h, w), 0 or more: what the decision looked at."""
 
@@ -66,6 +67,7 @@ class Classifier:
             raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {_first_line(error)}") from error
         self.manifest = bundle.manifest
         self._source = bundle.source
+        self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
         self._check_shapes()
 
     @property
@@ -87,7 +89,13 @@ class Classifier:
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
-        return interpret(self.run(crops).logits, self.manifest.classes, self.manifest.calibration)
+        outputs = self.run(crops)
+        return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, self.scores(outputs))
+
+    def scores(self, outputs: RawOutputs) -> Floats:
+        """The rejection score of each crop, (N,): below the calibration's threshold it is none of the classes."""
+        kind = self.manifest.calibration.rejection_score
+        return rejection_scores(kind, outputs.logits, outputs.embedding, self._prototypes)
 
     def check_golden(self, bundle: Bundle) -> float:
         """Run the bundle's golden samples; the largest logit difference found.
@@ -123,12 +131,23 @@ class Classifier:
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
         if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [classes]:
             raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {classes} classes")
+        needed = self.manifest.calibration.rejection_score in ("prototype", "distance")
+        if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):
+            raise BundleError(
+                f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "
+                "classes: build the bundle again"
+            )
 
 
-def interpret(logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration) -> list[Classification]:
-    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories."""
+def interpret(
+    logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration, scores: Floats
+) -> list[Classification]:
+    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
+
+    `scores` (N,) are the rejection scores that the calibration's threshold was set for.
+    """
     probabilities = softmax(logits / calibration.temperature)
-    known = logits.max(axis=1) >= calibration.rejection_threshold
+    known = scores >= calibration.rejection_threshold
     return [_classification(row, bool(k), classes) for row, k in zip(probabilities, known, strict=True)]
 
 

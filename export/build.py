@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier, RawOutputs
+from edge_agent.classifier import Classifier
 from edge_agent.contract.manifest import (
     NAME_PATTERN,
     VERSION_PATTERN,
@@ -31,16 +30,16 @@ from edge_agent.preprocess import Pixels
 from export.graph import OPSET, to_onnx
 from export.pack import list_members, members_of, write_bundle
 from train.checkpoint import Checkpoint, load_checkpoint
-from train.data import DataSet, read_data, with_split
-from train.loop import to_tensor
+from train.config import TrainConfig
+from train.data import DataSet, read_data
 from train.networks.carton import CartonNet
+from train.outputs import Runner, in_batches, run_network
 from train.photos import load_crops
+from train.protocol import with_split
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 GOLDEN_TOLERANCE = 2e-3
 PARITY_CROPS = 256
-_BATCH = 32
-Runner = Callable[[Pixels], RawOutputs]
 
 
 @dataclass(frozen=True)
@@ -125,36 +124,23 @@ def _examples(checkpoint: Checkpoint, data: Path | None) -> _Examples:
 
 
 def _parity(network: CartonNet, exported: Runner, crops: Pixels) -> tuple[Parity, NDArray[np.float32]]:
-    trained = run_torch(network, crops)
-    answered = run_batches(exported, crops)
+    trained = run_network(network, crops)
+    answered = in_batches(exported, crops)
     difference = np.abs(trained.logits - answered.logits)
     parity = Parity(
         n=len(crops),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
-        min_embedding_cosine=float((trained.embedding * answered.embedding).sum(axis=1).min()),
+        min_embedding_cosine=float(_cosines(trained.embedding, answered.embedding).min()),
         top1_agreement=float((trained.logits.argmax(axis=1) == answered.logits.argmax(axis=1)).mean()),
     )
     return parity, answered.logits
 
 
-@torch.no_grad()
-def run_torch(network: CartonNet, crops: Pixels) -> RawOutputs:
-    """The trained network's outputs for crops of shape (N, S, S, 3), uint8 RGB."""
-    parts = [network.explain(to_tensor(crops[i : i + _BATCH])) for i in range(0, len(crops), _BATCH)]
-    return RawOutputs(
-        *(torch.cat(list(column)).numpy() for column in zip(*parts, strict=True)),
-    )
-
-
-def run_batches(run: Runner, crops: Pixels) -> RawOutputs:
-    """The exported model's outputs, batch by batch."""
-    parts = [run(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
-    return RawOutputs(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.embedding for part in parts]),
-        np.concatenate([part.evidence for part in parts]),
-    )
+def _cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    result: NDArray[np.float32] = (one * other).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return result
 
 
 def _refuse_difference(out: Path, parity: Parity) -> None:
@@ -198,19 +184,26 @@ def _manifest(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         input=InputSpec(size=config.size),
         classes=checkpoint.classes,
         calibration=checkpoint.calibration,
+        prototypes=tuple(tuple(round(float(x), 5) for x in row) for row in checkpoint.prototypes),
         metrics=checkpoint.metrics,
+        pixels=checkpoint.pixels,
         parity=Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1),
         golden_tolerance=GOLDEN_TOLERANCE,
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
             parameters=sum(parameter.numel() for parameter in network.parameters()),
-            config=config.model_dump(mode="json") | {"init": Path(config.init).name},  # no path of this machine
+            config=config.model_dump(mode="json") | _names_only(config),
             data_sha256=checkpoint.data_sha256,
             photos=checkpoint.photos,
             versions=checkpoint.versions,
         ),
         members={},
     )
+
+
+def _names_only(config: TrainConfig) -> dict[str, str]:
+    """A bundle names no path of the machine that made it."""
+    return {"init": Path(config.init).name, "teacher": Path(config.teacher).name}
 
 
 def _created() -> datetime:

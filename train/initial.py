@@ -143,7 +143,12 @@ def _load(network: CartonNet, state: Mapping[str, Tensor], source: str, arch: st
 def _target(network: CartonNet, state: Mapping[str, Tensor]) -> tuple[torch.nn.Module, tuple[str, ...]]:
     """Which part the names mean, and what begins the names that are passed over."""
     if any(name.startswith("features.") and name[9:] in network.features.state_dict() for name in state):
-        return _Body(network), ("head.", "category_head.", *(() if _has_attention(network) else ("attention.",)))
+        return _Body(network), (
+            "head.",
+            "category_head.",
+            "space.",
+            *(() if _has_attention(network) else ("attention.",)),
+        )
     inner = getattr(network.features, "network", network.features)
     return inner, (network.features.head,)
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from edge_agent.bundle import read_bundle
-from edge_agent.classifier import Classifier
+from edge_agent.classifier import Classifier, RawOutputs
 from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import UsageError
 from edge_agent.preprocess import Pixels
-from train.checkpoint import load_checkpoint
-from train.config import TrainConfig
-from train.loop import predict, to_tensor
+from train.checkpoint import Checkpoint, load_checkpoint
+from train.config import Protocol, TrainConfig
 from train.networks.carton import CartonNet
-
-BATCH = 64
+from train.outputs import in_batches, run_network
 
 
 class Origin(Record):
@@ -30,9 +27,22 @@ class Origin(Record):
     data_sha256: str
     val_fraction: float = TrainConfig().val_fraction
     seed: int = 0
+    protocol: Protocol = "honest"
+    folds: int = 0
+    refit: float = 0.0
+
+    @property
+    def trained_on_all(self) -> bool:
+        """Whether nothing was held out of the data set."""
+        return bool(self.folds) or self.protocol == "founding"
+
+    @property
+    def refitted(self) -> bool:
+        """Whether the held-out photos were trained on in the end."""
+        return bool(self.refit)
 
 
-class Predictor(Protocol):
+class Predictor(typing.Protocol):
     """A trained model that can be evaluated."""
 
     @property
@@ -51,11 +61,12 @@ class Predictor(Protocol):
     def origin(self) -> Origin:
         """What it was trained on."""
 
-    def logits(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
+    @property
+    def prototypes(self) -> NDArray[np.float32]:
+        """The mean embedding of each class, (classes, d)."""
 
-    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
+    def outputs(self, crops: Pixels) -> RawOutputs:
+        """What the network says of crops (N, size_px, size_px, 3) uint8: see `RawOutputs`."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +78,11 @@ class TorchPredictor:
     classes: tuple[ClassInfo, ...]
     calibration: Calibration
     origin: Origin
+    prototypes: NDArray[np.float32]
 
-    def logits(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
-        return predict(self.model, crops, BATCH).numpy()
-
-    @torch.no_grad()
-    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
-        parts = [self.model.explain(to_tensor(part)).evidence for part in _batches(crops)]
-        return torch.cat(parts).numpy()
+    def outputs(self, crops: Pixels) -> RawOutputs:
+        """What the network says of crops (N, size_px, size_px, 3) uint8."""
+        return run_network(self.model, crops)
 
 
 @dataclass(frozen=True)
@@ -106,17 +112,14 @@ class BundlePredictor:
         training = self.classifier.manifest.training
         return Origin.model_validate({**training.config, "data_sha256": training.data_sha256})
 
-    def logits(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, classes)."""
-        return np.concatenate([self.classifier.run(part).logits for part in _batches(crops)])
+    @property
+    def prototypes(self) -> NDArray[np.float32]:
+        """The mean embedding of each class, (classes, d)."""
+        return np.array(self.classifier.manifest.prototypes, np.float32)
 
-    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
-        """(N, size_px, size_px, 3) uint8 -> (N, h, w), 0 or more: what each answer rests on."""
-        return np.concatenate([self.classifier.run(part).evidence for part in _batches(crops)])
-
-
-def _batches(crops: Pixels) -> list[Pixels]:
-    return [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
+    def outputs(self, crops: Pixels) -> RawOutputs:
+        """What the bundle's model says of crops (N, size_px, size_px, 3) uint8."""
+        return in_batches(self.classifier.run, crops)
 
 
 def open_predictor(path: Path) -> Predictor:
@@ -131,7 +134,20 @@ def open_predictor(path: Path) -> Predictor:
         raise UsageError(f"{path}: no such model: name a run's folder, a checkpoint or a .bundle file")
     if path.suffix == ".bundle":
         return BundlePredictor(Classifier(read_bundle(path)))
-    checkpoint = load_checkpoint(path)
+    return open_checkpoint(load_checkpoint(path))
+
+
+def open_checkpoint(checkpoint: Checkpoint) -> Predictor:
+    """The model of a checkpoint in memory."""
     config = checkpoint.config
-    origin = Origin(data_sha256=checkpoint.data_sha256, val_fraction=config.val_fraction, seed=config.seed)
-    return TorchPredictor(checkpoint.model(), config.size, checkpoint.classes, checkpoint.calibration, origin)
+    origin = Origin.model_validate(
+        {
+            "data_sha256": checkpoint.data_sha256,
+            **config.model_dump(include={"val_fraction", "seed", "protocol", "folds"}),
+            "refit": config.refit if checkpoint.refitted else 0.0,
+        }
+    )
+    prototypes = checkpoint.prototypes.numpy()
+    return TorchPredictor(
+        checkpoint.model(), config.size, checkpoint.classes, checkpoint.calibration, origin, prototypes
+    )

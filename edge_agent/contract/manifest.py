@@ -14,6 +14,8 @@ EMPTY_CLASS = "empty"
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
+"""See `edge_agent.rejection`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -40,13 +42,10 @@ class InputSpec(Record):
 
 
 class Calibration(Record):
-    """How logits become probabilities, and which score rejects a carton that is none of the classes.
-
-    The maximum logit is a strong score for that (Vaze et al., ICLR 2022).
-    """
+    """How logits become probabilities, and which score rejects a carton that is none of the classes."""
 
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    rejection_score: Literal["max_logit"] = "max_logit"
+    rejection_score: RejectionScore = "max_logit"
     rejection_threshold: float = -1e9
     """A crop whose score is below this is none of the classes."""
     false_alarm_rate: float = 0.0
@@ -65,6 +64,13 @@ class Metric(Record):
     n: NonNegativeInt
     low: float
     high: float
+
+
+class PixelAccuracy(Record):
+    """How often the class is right where the shorter side of a crop has so many pixels in the picture."""
+
+    side_px: PositiveInt
+    accuracy: Metric
 
 
 class Parity(Record):
@@ -107,7 +113,11 @@ class Manifest(Record):
     input: InputSpec
     classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]
     calibration: Calibration
+    prototypes: tuple[tuple[float, ...], ...] = ()
+    """The mean embedding of each class, in the order of `classes`; needed by the scores `prototype` and `distance`."""
     metrics: tuple[Metric, ...] = ()
+    pixels: tuple[PixelAccuracy, ...] = ()
+    """How accuracy falls with the pixels of a crop; empty where nothing was held out."""
     parity: Parity
     golden_tolerance: Annotated[float, Field(gt=0)]
     """The largest logit difference that a golden sample may show on another processor."""

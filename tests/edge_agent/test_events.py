@@ -56,7 +56,8 @@ def _writer() -> Writer:
 
 def _look(*likelihoods: float, known: bool = True) -> Classification:
     logits = np.log(np.array([likelihoods], dtype=np.float32) + 1e-9)
-    return interpret(logits, CLASSES, Calibration(rejection_threshold=-1e9 if known else 1e9))[0]
+    calibration = Calibration(rejection_threshold=-1e9 if known else 1e9)
+    return interpret(logits, CLASSES, calibration, logits.max(axis=1))[0]
 
 
 def _data(payload: bytes) -> dict[str, Any]:
@@ -194,7 +195,8 @@ def test_the_class_that_is_named_is_a_face_of_the_product_that_is_seen() -> None
 @given(st.lists(st.floats(-30, 30, width=32), min_size=5, max_size=5), st.booleans())
 def test_whatever_the_model_says_can_be_written(logits: list[float], known: bool) -> None:  # noqa: FBT001
     threshold = Calibration(rejection_threshold=-1e9 if known else 1e9)
-    (look,) = interpret(np.array([logits], dtype=np.float32), CLASSES, threshold)
+    rows = np.array([logits], dtype=np.float32)
+    (look,) = interpret(rows, CLASSES, threshold, rows.max(axis=1))
     for sku, category in ((look.sku, look.category), (None, look.category), (None, None)):
         seen = seen_of(look, sku, category)
         _writer().event(replace(FINDING, seen=seen), None, "e", 1, historical=False)

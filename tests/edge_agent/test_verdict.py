@@ -35,7 +35,8 @@ SKUS = st.sampled_from(["A", "B", "C", "not learnt"])
 def _look(a: float = 0.0, b: float = 0.0, c: float = 0.0, empty: float = 0.0, *, known: bool = True) -> Classification:
     """A look with these likelihoods; A's are of its face."""
     logits = np.log(np.array([[a, 0, b, c, empty]], dtype=np.float32) + 1e-9)
-    return interpret(logits, CLASSES, Calibration(rejection_threshold=-1e9 if known else 1e9))[0]
+    calibration = Calibration(rejection_threshold=-1e9 if known else 1e9)
+    return interpret(logits, CLASSES, calibration, logits.max(axis=1))[0]
 
 
 @st.composite
@@ -43,7 +44,8 @@ def looks(draw: st.DrawFn) -> Classification:
     """Any answer of a model, of any certainty."""
     logits = draw(st.lists(st.floats(-8, 8, width=32), min_size=5, max_size=5))
     threshold = draw(st.sampled_from([-1e9, -1e9, 4.0]))
-    return interpret(np.array([logits], dtype=np.float32), CLASSES, Calibration(rejection_threshold=threshold))[0]
+    rows = np.array([logits], dtype=np.float32)
+    return interpret(rows, CLASSES, Calibration(rejection_threshold=threshold), rows.max(axis=1))[0]
 
 
 @st.composite

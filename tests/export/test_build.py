@@ -25,6 +25,7 @@ from tests.in_process import assert_nothing_written
 from tests.train.making import labelled
 from train.checkpoint import build_network, load_checkpoint, save_checkpoint
 from train.data import read_data
+from train.outputs import run_network
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def _crop(bundle: Bundle, sample: GoldenSample) -> np.ndarray:
 
 def test_golden_outputs_are_those_of_the_trained_model(bundle: Bundle, run_folder: Path) -> None:
     network = load_checkpoint(run_folder).model()
-    trained = build_module.run_torch(network, np.stack([_crop(bundle, sample) for sample in bundle.golden]))
+    trained = run_network(network, np.stack([_crop(bundle, sample) for sample in bundle.golden]))
     names = [info.name for info in bundle.manifest.classes]
     for sample, logits in zip(bundle.golden, trained.logits, strict=True):
         np.testing.assert_allclose(sample.logits, logits, atol=1e-3)

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from edge_agent.bundle import read_bundle
-from export.build import run_torch
 from export.graph import OPSET, to_onnx
-from train.loop import to_tensor
 from train.networks.carton import AttentionSpec, CartonNet
+from train.outputs import run_network
+from train.views import to_tensor
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_input_is_a_dynamic_batch_of_uint8_crops(graph: onnx.ModelProto) -> None
 def test_outputs_are_logits_embedding_and_evidence_of_the_same_batch(graph: onnx.ModelProto) -> None:
     assert [value.name for value in graph.graph.output] == ["logits", "embedding", "evidence"]
     batch = _shape(graph.graph.input[0])[0]
-    assert [_shape(value) for value in graph.graph.output] == [[batch, 15], [batch, 1024], [batch, 2, 2]]
+    assert [_shape(value) for value in graph.graph.output] == [[batch, 15], [batch, 14 + 64 + 1], [batch, 2, 2]]
 
 
 def test_graph_is_one_file_of_standard_operators(graph: onnx.ModelProto) -> None:
@@ -82,7 +82,7 @@ def test_attention_and_gem_answer_as_in_torch_in_any_batch() -> None:
     session = onnxruntime.InferenceSession(to_onnx(network, 32), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(2)
     crops = (rng.integers(0, 256, (40, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)).astype(np.uint8)
-    trained = run_torch(network, crops)
+    trained = run_network(network, crops)
     assert len(set(trained.logits.argmax(axis=1).tolist())) > 1
     np.testing.assert_allclose(trained.logits, network(to_tensor(crops)).detach().numpy(), atol=1e-4)
     for count in (1, 3, 40):

@@ -16,7 +16,7 @@ from edge_agent.errors import DataError, UsageError
 from tests.train.making import labelled
 from train.checkpoint import build_network, load_checkpoint
 from train.config import make_config
-from train.fit import fit
+from train.fit import Told, fit
 from train.initial import initialise
 from train.networks.carton import CartonNet
 
@@ -71,19 +71,19 @@ def test_a_state_dict_of_timm_fills_its_backbone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rmcsam", [True, False])
 def test_an_earlier_run_fills_features_and_attention(tmp_path: Path, rmcsam: bool) -> None:  # noqa: FBT001
     config = make_config(arch=ARCH, size=32, epochs=1, batch=4, rmcsam=rmcsam, category_weight=0.3)
-    fit(labelled(tmp_path / "data"), tmp_path / "run", config, lambda _: None)
+    fit(labelled(tmp_path / "data"), tmp_path / "run", config)
     weights = load_checkpoint(tmp_path / "run").weights
     network = _network(rmcsam=rmcsam)
     initialise(network, ARCH, str(tmp_path / "run"))
     ours = network.state_dict()
-    assert all(torch.equal(ours[name], weights[name]) for name in ours if not name.startswith("head."))
+    assert all(torch.equal(ours[name], weights[name]) for name in ours if not name.startswith(("head.", "space.")))
 
 
 def test_fit_says_where_the_weights_came_from_and_begins_there(tmp_path: Path) -> None:
     torch.save(_published(ARCH), tmp_path / "w.pth")
     notes: list[str] = []
     config = make_config(arch=ARCH, size=32, epochs=1, batch=4, init=str(tmp_path / "w.pth"), lr=1e-9)
-    checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, lambda _: None, notes.append)
+    checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, Told(note=notes.append))
     assert "tensors from" in notes[0]
     assert "SHA-256" in notes[0]
     kept = checkpoint.weights["features.conv1.0.weight"]

@@ -17,7 +17,7 @@ def test_run_checkpoint_and_bundle_agree_on_every_photo(run_folder: Path, bundle
     crops = load_crops(read_data(photos), 48, "Reading")
     assert len(crops) > 64  # more than one batch
     run, checkpoint, bundle = (
-        open_predictor(path).logits(crops) for path in (run_folder, run_folder / "model.ckpt", bundle_file)
+        open_predictor(path).outputs(crops).logits for path in (run_folder, run_folder / "model.ckpt", bundle_file)
     )
     assert run.shape == (120, 15)
     np.testing.assert_array_equal(run, checkpoint)
@@ -38,7 +38,9 @@ def test_logits_of_a_photo_do_not_depend_on_its_batch(run_folder: Path, bundle_f
     crops = load_crops(read_data(photos), 48, "Reading")[:70]
     for path in (run_folder, bundle_file):
         predictor = open_predictor(path)
-        np.testing.assert_allclose(predictor.logits(crops)[69:], predictor.logits(crops[69:]), atol=1e-4)
+        np.testing.assert_allclose(
+            predictor.outputs(crops).logits[69:], predictor.outputs(crops[69:]).logits, atol=1e-4
+        )
 
 
 def test_nothing_at_the_path_is_wrong_use(tmp_path: Path) -> None:

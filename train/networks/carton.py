@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.networks.backbones import build_backbone
 from train.networks.rmcsam import KERNELS_PX, RECURSIONS, REDUCTIONS, RMCSAM
+from train.networks.whitening import Whitening
 
 # ImageNet's channel statistics on the 0..255 scale: what every published backbone expects.
 MEAN = (123.675, 116.28, 103.53)
@@ -21,7 +22,7 @@ class Outputs(NamedTuple):
     logits: Tensor
     """(N, classes)."""
     embedding: Tensor
-    """(N, channels), L2-normalised."""
+    """(N, d), whitened: see `train.networks.whitening`."""
     evidence: Tensor
     """(N, h, w): how much each place of the feature map speaks for the most likely class."""
 
@@ -66,6 +67,7 @@ class CartonNet(nn.Module):
         self.pool: nn.Module = GeM() if pooling == "gem" else AveragePool()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, classes)
+        self.space = Whitening(channels, classes)
         self.category_head = nn.Linear(channels, categories) if categories else None
         self.mean: Tensor
         self.std: Tensor
@@ -78,14 +80,19 @@ class CartonNet(nn.Module):
         attended: Tensor = self.attention(self.features(normalised))
         return attended
 
+    def pooled(self, crops: Tensor) -> Tensor:
+        """(N, 3, S, S) on 0..255 -> (N, channels)."""
+        features: Tensor = self.pool(self.feature_map(crops))
+        return features
+
     def forward(self, crops: Tensor) -> Tensor:
         """Logits (N, classes): all that training needs."""
-        logits: Tensor = self.head(self.dropout(self.pool(self.feature_map(crops))))
+        logits: Tensor = self.head(self.dropout(self.pooled(crops)))
         return logits
 
     def with_categories(self, crops: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits (N, classes), and (N, categories) where there is a second head."""
-        pooled = self.dropout(self.pool(self.feature_map(crops)))
+        pooled = self.dropout(self.pooled(crops))
         return self.head(pooled), self.category_head(pooled) if self.category_head is not None else None
 
     def explain(self, crops: Tensor) -> Outputs:
@@ -98,7 +105,7 @@ class CartonNet(nn.Module):
         logits = self.head(self.dropout(pooled))
         weights = self.head.weight[logits.argmax(dim=1)]  # (N, channels)
         evidence = torch.relu((maps * weights[:, :, None, None]).sum(dim=1))
-        return Outputs(logits, nn.functional.normalize(pooled, dim=1), evidence)
+        return Outputs(logits, self.space(pooled), evidence)
 
 
 class AveragePool(nn.Module):

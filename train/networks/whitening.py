@@ -1,0 +1,75 @@
+"""The embedding's space: distances in it are Mahalanobis distances, so that what is far from every class is unknown.
+
+Directions in which photos of one class differ are shrunk, those in which they agree are stretched. A simple and strong
+test of whether a crop is any of the known things (Lee et al., "A Simple Unified Framework for Detecting
+Out-of-Distribution Samples", NeurIPS 2018), and a good space to enrol new products in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WITHIN_DIRECTIONS = 64
+"""Directions kept, beside those between the classes, in which photos of one class differ most."""
+SHRINKAGE = 0.1
+"""Share of the mean variance that is added to each direction's own (Ledoit and Wolf, 2004, with a fixed share)."""
+
+
+class Whitening(nn.Module):
+    """Pooled features (N, channels) -> embeddings (N, d): d - 1 whitened directions, and how far off they lie."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        """Make room for the directions; `fit` fills them."""
+        super().__init__()
+        kept = min(channels - 1, classes - 1 + WITHIN_DIRECTIONS)
+        self.center: Tensor
+        self.directions: Tensor
+        self.mixing: Tensor
+        self.off: Tensor
+        self.register_buffer("center", torch.zeros(channels))
+        self.register_buffer("directions", torch.zeros(channels, kept))
+        """Orthonormal columns; columns of nothing where there were too few photos."""
+        self.register_buffer("mixing", torch.eye(kept))
+        self.register_buffer("off", torch.ones(()))
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(N, channels) -> (N, d): the last number is the distance from the span of the kept directions."""
+        centred = nn.functional.normalize(pooled, dim=1) - self.center
+        along = centred @ self.directions
+        beside = centred - along @ self.directions.T
+        return torch.cat([along @ self.mixing, beside.norm(dim=1, keepdim=True) * self.off], dim=1)
+
+    @torch.no_grad()
+    def fit(self, pooled: Tensor, labels: Tensor) -> None:
+        """Learn the space from the pooled features (n, channels) of labelled photos (n,), in double precision."""
+        features = nn.functional.normalize(pooled.double(), dim=1)
+        count, channels = features.shape
+        present, index = torch.unique(labels, return_inverse=True)
+        sums = torch.zeros(len(present), channels, dtype=torch.double).index_add_(0, index, features)
+        means = sums / index.bincount().unsqueeze(1)
+        center, within = features.mean(dim=0), features - means[index]
+        between = _basis(means - center, min(len(present) - 1, self.directions.shape[1]))
+        rest = _basis(within - within @ between @ between.T, self.directions.shape[1] - between.shape[1])
+        kept = torch.cat([between, rest], dim=1)  # (channels, m)
+        freedom = max(1, count - len(present))
+        total = within.square().sum() / freedom
+        covariance = (within @ kept).T @ (within @ kept) / freedom
+        mean_variance = total / channels
+        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * mean_variance * torch.eye(kept.shape[1]).double()
+        values, vectors = torch.linalg.eigh(shrunk + 1e-12 * torch.eye(kept.shape[1]).double())
+        beside = (total - covariance.trace()).clamp(min=0) / max(1, channels - kept.shape[1])
+        self.center.copy_(center)
+        self.directions.zero_()[:, : kept.shape[1]] = kept.float()
+        self.mixing.copy_(torch.eye(len(self.mixing)))[: kept.shape[1], : kept.shape[1]] = (
+            vectors / values.sqrt()
+        ).float()
+        self.off.copy_(1 / ((1 - SHRINKAGE) * beside + SHRINKAGE * mean_variance + 1e-12).sqrt())
+
+
+def _basis(rows: Tensor, most: int) -> Tensor:
+    """Orthonormal columns (channels, m), m at most `most`: the directions in which rows (n, channels) vary most."""
+    _, values, directions = torch.linalg.svd(rows, full_matrices=False)
+    found = int((values > 1e-9 * values.max().clamp(min=1e-30)).sum())
+    basis: Tensor = directions[: min(most, found)].T
+    return basis
