@@ -34,8 +34,8 @@ def run_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from train.fit import fit
 
     folder = tmp_path_factory.mktemp("runs") / "run"
-    config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=12, lr=4e-3, batch=16, seed=1)
-    fit(photos, folder, config, lambda _: None)
+    config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=12, lr=4e-3, batch=16, seed=1, refit=0)
+    fit(photos, folder, config)
     return folder
 
 

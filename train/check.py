@@ -90,7 +90,7 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Ch
         on_photo()
     findings = [
         *unreadable,
-        *(Finding(Weight.WARNING, note, "convert them if they are needed") for note in data.notes),
+        *(Finding(Weight.WARNING, note, "mend it if they are needed") for note in data.notes),
         *_few(photos),
         *_imbalance(photos),
         *_sizes(photos),

@@ -17,14 +17,14 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
+from edge_agent.contract.manifest import Calibration, ClassInfo, Metric, PixelAccuracy
 from edge_agent.errors import DataError, UsageError
 from edge_agent.files import write_whole
 from train.config import TrainConfig
 from train.networks.carton import AttentionSpec, CartonNet
 
 CHECKPOINT = "model.ckpt"
-FORMAT = 2
+FORMAT = 3
 _DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or foreign file
     OSError,
     EOFError,
@@ -53,6 +53,12 @@ class Checkpoint:
     photos: int
     versions: dict[str, str]
     weights: dict[str, torch.Tensor]
+    prototypes: torch.Tensor
+    """(classes, d): the mean embedding of each class's photos."""
+    pixels: tuple[PixelAccuracy, ...] = ()
+    """How accuracy falls with the pixels of a crop."""
+    refitted: bool = False
+    """Whether training went on with the held-out photos after they were measured."""
 
     def model(self) -> CartonNet:
         """The network with the trained weights, in evaluation mode."""
@@ -79,8 +85,14 @@ def categories_of(classes: Sequence[ClassInfo]) -> list[str]:
     return sorted({info.category for info in classes})
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint to a temporary name, then rename: a reader sees the old one or the new one."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, progress: dict[str, Any] | None = None) -> None:
+    """Write the checkpoint to a temporary name, then rename: a reader sees the old one or the new one.
+
+    `progress` is what training needs to go on from it.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays.
+    """
     content = {
         "format": FORMAT,
         "config": checkpoint.config.model_dump(),
@@ -92,6 +104,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "photos": checkpoint.photos,
         "versions": checkpoint.versions,
         "weights": checkpoint.weights,
+        "prototypes": checkpoint.prototypes,
+        "pixels": [point.model_dump() for point in checkpoint.pixels],
+        "refitted": checkpoint.refitted,
+        "progress": progress,
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -107,21 +123,34 @@ def load_checkpoint(path: Path) -> Checkpoint:
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise DataError(f"{file}: no checkpoint there: name a run's folder (kardus-train fit ... --out RUN)")
+    content = read_content(file)
     try:
-        with zipfile.ZipFile(file) as archive:
-            broken = archive.testzip()  # torch.load doesn't look at the checksums
-        if broken:
-            raise zipfile.BadZipFile(broken)
-        content = torch.load(file, map_location="cpu", weights_only=True)
-        if content["format"] != FORMAT:
-            raise DataError(
-                f"{file}: written by another version of Kardus (format {content['format']}, not {FORMAT}): train again"
-            )
         checkpoint = _from_content(content)
         checkpoint.model()  # weights that don't fit their configuration are found here
         return checkpoint  # noqa: TRY300 - everything above may fail
     except _DAMAGE as error:
         raise DataError(f"{file}: not a Kardus checkpoint, or damaged: train again, or restore it") from error
+
+
+def read_content(file: Path) -> dict[str, Any]:
+    """Everything that `save_checkpoint` wrote into a file, unchecked but for its sums and its format.
+
+    Raises:
+        DataError: the file is damaged, of another format, or no checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            broken = archive.testzip()  # torch.load doesn't look at the checksums
+        if broken:
+            raise zipfile.BadZipFile(broken)
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        if content["format"] == FORMAT:
+            return content
+    except _DAMAGE as error:
+        raise DataError(f"{file}: not a Kardus checkpoint, or damaged: train again, or restore it") from error
+    raise DataError(
+        f"{file}: written by another version of Kardus (format {content['format']}, not {FORMAT}): train again"
+    )
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -140,4 +169,7 @@ def _from_content(content: dict[str, Any]) -> Checkpoint:
         photos=content["photos"],
         versions=content["versions"],
         weights=content["weights"],
+        prototypes=content["prototypes"],
+        pixels=tuple(PixelAccuracy.model_validate(point) for point in content["pixels"]),
+        refitted=content["refitted"],
     )

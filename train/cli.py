@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,22 +20,22 @@ from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
 from train.check import Checked, Weight, check_data
 from train.check_report import write_report
-from train.config import TrainConfig, make_config
+from train.config import make_config
 from train.data import SPLITS, read_data
+from train.devices import rank
 from train.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
-from train.evaluation_report import report_run, write_evaluation
-from train.fit import fit
+from train.evaluation_report import write_evaluation
+from train.fit import Told, fit
+from train.folds import cross_fit
 from train.loop import Epoch
-from train.networks.backbones import ARCHITECTURES, require_known
+from train.networks.backbones import require_known
+from train.options import given_options, with_config_options
 from train.predictor import open_predictor
 from train.recipe import names, read_recipe
+from train.study import run_study
+from train.study_report import write_study
 
 app = new_app("Train a carton classifier on photos, and measure it.")
-_DEFAULTS = TrainConfig()
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))
 
 
 DataArgument = Annotated[
@@ -43,7 +44,8 @@ DataArgument = Annotated[
 
 
 @app.command("fit")
-def fit_command(  # the options are read from the context
+@with_config_options
+def fit_command(
     context: typer.Context,
     data: DataArgument,
     out_dir: Annotated[Path, typer.Option("--out", help="The new run's folder.")],
@@ -51,67 +53,23 @@ def fit_command(  # the options are read from the context
         str,
         typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
     ] = "kardus",
-    arch: Annotated[str, typer.Option(help=f"Network: {', '.join(ARCHITECTURES)}, or timm:NAME.")] = _DEFAULTS.arch,
-    size: Annotated[int, typer.Option(help="Width and height of the network's input, in pixels.")] = _DEFAULTS.size,
-    epochs: Annotated[int, typer.Option(help="How often every photo is seen.")] = _DEFAULTS.epochs,
-    init: Annotated[
-        str,
-        typer.Option(help="Weights to begin with: imagenet, a .pth or .safetensors file, a run; else random."),
-    ] = _DEFAULTS.init,
-    rmcsam: Annotated[bool, typer.Option("--rmcsam", help="Add the RMCSAM attention module.")] = _DEFAULTS.rmcsam,
-    rmcsam_recursions: Annotated[
-        int, typer.Option(help="How often its step is applied.")
-    ] = _DEFAULTS.rmcsam_recursions,
-    rmcsam_reductions: Annotated[
-        str, typer.Option(help="Its channel perceptrons' hidden sizes: channels divided by each of these.")
-    ] = _listed(_DEFAULTS.rmcsam_reductions),
-    rmcsam_kernels: Annotated[
-        str, typer.Option(help="Its spatial convolutions' kernel sizes, odd, in places of the map.")
-    ] = _listed(_DEFAULTS.rmcsam_kernels),
-    pooling: Annotated[str, typer.Option(help="avg or gem.")] = _DEFAULTS.pooling,
-    dropout: Annotated[float, typer.Option(help="Dropout before the head.")] = _DEFAULTS.dropout,
-    batch: Annotated[int, typer.Option(help="Photos a step.")] = _DEFAULTS.batch,
-    lr: Annotated[float, typer.Option(help="Highest learning rate (AdamW, warm-up and cosine).")] = _DEFAULTS.lr,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay (AdamW).")] = _DEFAULTS.weight_decay,
-    category_weight: Annotated[
-        float, typer.Option(help="Weight of a second head's loss, which tells the categories apart; 0: no such head.")
-    ] = _DEFAULTS.category_weight,
-    label_smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = _DEFAULTS.label_smoothing,
-    cutmix: Annotated[
-        float, typer.Option(help="How often a batch is mixed with boxes of other photos.")
-    ] = _DEFAULTS.cutmix,
-    outliers: Annotated[
-        float, typer.Option(help="Share of each batch repeated in false colours, to be doubted.")
-    ] = _DEFAULTS.outliers,
-    precision: Annotated[
-        str, typer.Option(help="auto, 32 or bf16: auto computes in bfloat16 where the device has it.")
-    ] = _DEFAULTS.precision,
-    val_fraction: Annotated[
-        float, typer.Option(help="Share held out where the data set marks no split.")
-    ] = _DEFAULTS.val_fraction,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = _DEFAULTS.seed,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, which was stopped.")] = False,
+    **options: Any,
 ) -> None:
-    """Train on the train split of DATA; measure on its val split; write the run to --out."""
-    config = make_config(**read_recipe(recipe) | _given(context))
+    """Train on the train split of DATA; measure on its val split; write the run to --out.
+
+    Under torchrun (torchrun --nproc-per-node 2 -m train fit ...) the work is shared between processes or devices.
+    """
+    config = make_config(**read_recipe(recipe) | given_options(context))
     require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
-        checkpoint = fit(data, out_dir, config, _on_epoch(progress, config.epochs), _note)
-    for metric in checkpoint.metrics:
-        out.print(f"Held-out accuracy: {percent(metric)}")
-    report_run(out_dir, data)
-    out.print(f"Run written to {out_dir}", soft_wrap=True)
-
-
-def _given(context: typer.Context) -> dict[str, Any]:
-    """The options of `fit` that stand on the command line: they go before the recipe's values."""
-    given = {
-        name: value
-        for name, value in context.params.items()
-        if name in TrainConfig.model_fields and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    }
-    lists = {name: given[name].split(",") for name in ("rmcsam_reductions", "rmcsam_kernels") if name in given}
-    return given | lists
+        told = Told(_on_epoch(progress), _note) if rank() == 0 else Told()
+        checkpoint = (cross_fit if config.folds else fit)(data, out_dir, config, told, resume=resume)
+    if rank() == 0:
+        for metric in checkpoint.metrics:
+            out.print(f"Held-out accuracy: {percent(metric)}")
+        out.print(f"Run written to {out_dir}", soft_wrap=True)
 
 
 @app.command("evaluate")
@@ -185,6 +143,28 @@ def check_data_command(
         raise typer.Exit(1)
 
 
+@app.command("study")
+def study_command(
+    data: DataArgument,
+    out_dir: Annotated[Path, typer.Option("--out", help="The study's folder; an earlier start of it goes on.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Scale the runs to a processor.")] = False,
+    standin: Annotated[
+        str,
+        typer.Option(
+            "--init-standin", help="Weights (a run, a file) for the rows that had ImageNet's; labelled as such."
+        ),
+    ] = "",
+) -> None:
+    """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""
+    quiet_libraries()
+    with _progress() as progress:
+        told = Told(_on_epoch(progress))
+        results = run_study(data, out_dir, quick=quick, standin=standin, told=told, on_run=_note)
+    options = " --quick" * quick + (f" --init-standin {Path(standin).name}" if standin else "")
+    page = write_study(out_dir, results, f"kardus-train study {data.name} --out DIR{options}", quick=quick)
+    out.print(f"Study written to {page}", soft_wrap=True)
+
+
 def _check_json(checked: Checked) -> dict[str, Any]:
     findings = [
         {"weight": f.weight, "what": f.what, "remedy": f.remedy, "photos": [str(s.path) for s in f.photos]}
@@ -213,6 +193,7 @@ def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str
         "by_sku": [metric.model_dump() for metric in result.by_sku],
         "by_category": [metric.model_dump() for metric in result.by_category],
         "calibration_error": result.calibration_error,
+        "calibration_error_without_temperature": result.error_without_temperature,
         "calibrated_on_these": result.calibrated_on_these,
         "trained_on_these": result.trained_on_these,
         "left_out": result.left_out,
@@ -220,6 +201,7 @@ def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str
     if rejection:
         content["rejection"] = {
             "auroc": rejection.auroc,
+            "auroc_by_score": rejection.by_score,
             "rejected": rejection.rejected.model_dump(),
             "false_alarms": rejection.false_alarms.model_dump(),
         }
@@ -257,14 +239,15 @@ def _progress() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=err, disable=not err.is_terminal)
 
 
-def _on_epoch(progress: Progress, epochs: int) -> Callable[[Epoch], None]:
-    task = progress.add_task("Training", total=epochs)
+def _on_epoch(progress: Progress) -> Callable[[Epoch], None]:
+    task = progress.add_task("Training", total=None)
 
     def show(epoch: Epoch) -> None:
-        text = f"loss {epoch.train_loss:.3f}, held out {100 * epoch.val_accuracy:.1f} %"
-        progress.update(task, advance=1, description=text)
+        held_out = "" if math.isnan(epoch.val_accuracy) else f", held out {100 * epoch.val_accuracy:.1f} %"
+        text = f"loss {epoch.train_loss:.3f}{held_out}"
+        progress.update(task, completed=epoch.epoch, total=epoch.of, description=text)
         if not err.is_terminal:
-            err.print(f"epoch {epoch.epoch}/{epochs}: {text}, {epoch.seconds:.0f} s")
+            err.print(f"epoch {epoch.epoch}/{epoch.of}: {text}, {epoch.seconds:.0f} s")
 
     return show
 
@@ -283,7 +266,12 @@ def _print_tables(result: Evaluation, rejection: Rejection | None) -> None:
     for level, metric in result.overall.items():
         out.print(f"Right by {level}: {percent(metric)}")
     flattered = " (the temperature was fitted on these photos)" if result.calibrated_on_these else ""
-    out.print(f"Calibration error: {100 * result.calibration_error:.1f} %{flattered}")
+    out.print(
+        f"Calibration error: {100 * result.calibration_error:.1f} %{flattered}, "
+        f"{100 * result.error_without_temperature:.1f} % without the temperature"
+    )
     if rejection:
         out.print(f"Unknown rejected: {percent(rejection.rejected)}, AUROC {rejection.auroc:.3f}")
+        others = ", ".join(f"{kind} {value:.3f}" for kind, value in rejection.by_score.items())
+        out.print(f"AUROC of each rejection score: {others}")
         out.print(f"Known rejected by mistake: {percent(rejection.false_alarms)}")

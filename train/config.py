@@ -1,10 +1,22 @@
-"""The configuration of a training run: validated, frozen, and stored in its checkpoint."""
+"""The configuration of a training run: validated, frozen, and stored in its checkpoint.
+
+Every field is an option of `kardus-train fit` and a key of a recipe; the text under it is the option's help.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from edge_agent.errors import UsageError
 
@@ -16,42 +28,100 @@ def _is_odd(number: int) -> int:
 
 
 Precision = Literal["auto", "32", "bf16"]
+Protocol = Literal["honest", "founding"]
 OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
+Share = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainConfig(BaseModel):
     """Everything that decides what a run becomes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     arch: str = "resnet18"
+    """Network: a family member of torchvision (see docs/training.md), or timm:NAME."""
     init: str = ""
-    """Where the weights begin: "imagenet", a file, an earlier run; empty: at random."""
+    """Weights to begin with: imagenet, a .pth or .safetensors file, a run; else random."""
     rmcsam: bool = False
+    """Add the RMCSAM attention module."""
     rmcsam_recursions: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often its step is applied."""
     rmcsam_reductions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 16, 32)
+    """Its channel perceptrons' hidden sizes: channels divided by each of these."""
     rmcsam_kernels: Annotated[tuple[OddInt, ...], Field(min_length=1)] = (7, 5, 3)
+    """Its spatial convolutions' kernel sizes, odd, in places of the map."""
     pooling: Literal["avg", "gem"] = "avg"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    size: Annotated[int, Field(ge=32, le=512)] = 128
-    """Width and height of the network's input, in pixels."""
-    epochs: Annotated[int, Field(ge=1)] = 40
-    batch: Annotated[int, Field(ge=2)] = 32
-    lr: Annotated[float, Field(gt=0)] = 2e-3
-    """Highest learning rate (AdamW, warm-up and cosine)."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """How the map becomes a vector: avg or gem."""
+    dropout: BelowOne = 0.2
+    """Dropout before the head."""
     category_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Weight of the loss of a second head that tells the categories apart; 0: no such head."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How often a batch is mixed: a box of each crop comes from another photo, and the label with it."""
-    outliers: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of each batch that is repeated in false colours, not to be recognised (see train.augment.outliers)."""
-    precision: Precision = "auto"
-    """Of the training's arithmetic: `auto` mixes in bfloat16 where the device computes it faster."""
+    """Weight of a second head's loss, which tells the categories apart; 0: no such head."""
+    size: Annotated[int, Field(ge=32, le=512)] = 224
+    """Width and height of the network's input, in pixels."""
+
+    protocol: Protocol = "honest"
+    """honest: bursts grouped, photos split first; founding: copies made first, then split, as the study did."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the photos held out of training where the data set marks no split."""
+    """Share held out where the data set marks no val split."""
+    folds: Annotated[int, Field(ge=0, le=50)] = 0
+    """Measure and calibrate by so many grouped folds, then train on every photo; 0: hold out one part."""
+    seeds: PositiveInt = 1
+    """With --folds: how many times the folds are drawn and trained, each time with another seed."""
+    refit: Share = 0.2
+    """Then go on with the held-out photos too, for this share of the epochs; the figures stay those from before."""
+
+    copies: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Constant copies of every photo, made as the founding study did (both flips too); 0: a new look in every epoch."""
+    smallest_zoom: Annotated[float, Field(gt=0.1, le=1)] = 0.5
+    """Smallest share of a photo's width that a crop shows."""
+    rotation: Annotated[float, Field(ge=0, le=180)] = 30.0
+    """Largest rotation, in degrees."""
+    perspective: Annotated[float, Field(ge=0, le=0.4)] = 0.15
+    """Largest tilt out of the plane, as a share of the distance."""
+    cutmix: Share = 0.0
+    """How often a batch is mixed with boxes of other photos."""
+    outliers: Share = 0.0
+    """Share of each batch repeated in false colours, to be doubted."""
+    clutter: Share = 0.125
+    """Heaps of round things, drawn in the photos' colours, as a share of each batch, to be doubted."""
+    first_size: Annotated[int, Field(ge=0, le=512)] = 128
+    """Size of the crops in the first epoch; it grows to --size in two thirds of them; 0: --size from the start."""
+
+    teacher: str = ""
+    """A run whose answers are learnt beside the labels (distillation)."""
+    epochs: PositiveInt = 90
+    """How often every photo is seen."""
+    batch: Annotated[int, Field(ge=2)] = 32
+    """Photos a step, over all devices."""
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    """adamw or adam."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate: cosine (warm-up, then half a cosine) or constant."""
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    """Highest learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """Weight decay of kernels and matrices (adamw)."""
+    label_smoothing: BelowOne = 0.1
+    """Label smoothing."""
+    clip: Annotated[float, Field(ge=0)] = 5.0
+    """Largest norm of a step's gradients; 0: no limit."""
+    ema: Share = 0.1
+    """The weights that are kept are averaged over this share of all steps; 0: the last ones are kept."""
+    patience: NonNegativeInt = 0
+    """Stop after so many epochs without a lower held-out loss, and keep the best; 0: never."""
+    precision: Precision = "auto"
+    """auto, 32 or bf16: auto computes in bfloat16 where the device has it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _founding_needs_copies(self) -> Self:
+        if self.protocol == "founding" and not self.copies:
+            raise ValueError("splits copies of photos: give --copies 10, or use --protocol honest")
+        if self.protocol == "founding" and (self.folds or self.refit):
+            raise ValueError("tests on the photos that it trains on: --folds and --refit need --protocol honest")
+        return self
 
 
 def make_config(**values: object) -> TrainConfig:
@@ -64,5 +134,7 @@ def make_config(**values: object) -> TrainConfig:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # a combination of values
+            raise UsageError(f"--protocol founding: {first['msg'].removeprefix('Value error, ')}") from error
         option = str(first["loc"][0]).replace("_", "-")
         raise UsageError(f"--{option} {first['input']}: {first['msg'].lower()}") from error

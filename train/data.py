@@ -12,8 +12,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError
 from edge_agent.tables import Row, read_table
@@ -90,32 +88,6 @@ def read_data(source: Path, *, photos_must_exist: bool = True) -> DataSet:
     return _from_folders(source)
 
 
-def with_split(data: DataSet, val_fraction: float, seed: int) -> DataSet:
-    """The data set with a train and a val split: its own where it marks one, else stratified at random.
-
-    In a data set that marks some photos, the unmarked ones are trained on.
-
-    Raises:
-        DataError: a class has a single photo, so that nothing of it can be held out.
-    """
-    if any(sample.split for sample in data.samples):
-        return replace(data, samples=tuple(replace(s, split=s.split or "train") for s in data.samples))
-    counts = Counter(sample.name for sample in data.samples)
-    single = sorted(name for name, count in counts.items() if count < 2)  # noqa: PLR2004
-    if single:
-        raise DataError(
-            f"{data.source}: class '{single[0]}' has one photo: add photos of it (10 or more are advised), or remove it"
-        )
-    rng = np.random.default_rng(seed)
-    held: set[int] = set()
-    for name in counts:
-        indices = [i for i, sample in enumerate(data.samples) if sample.name == name]
-        count = min(max(1, round(val_fraction * len(indices))), len(indices) - 1)
-        held.update(int(i) for i in rng.choice(indices, size=count, replace=False))
-    samples = tuple(replace(s, split="val" if i in held else "train") for i, s in enumerate(data.samples))
-    return replace(data, samples=samples)
-
-
 def check_trainable(data: DataSet) -> None:
     """Every class of a training split needs two photos, and there must be two classes.
 
@@ -142,7 +114,7 @@ def _from_table(source: Path, table: Path, *, photos_must_exist: bool) -> DataSe
     if missing is not None and photos_must_exist:
         line = next(row.line for row, s in zip(rows, samples, strict=True) if s.path == missing)
         raise DataError(f"{table}: line {line}: no photo at {missing}: restore it, or remove the line")
-    return DataSet(source, samples, _classes(table, rows))
+    return DataSet(source, samples, _classes(table, rows), _without_photos(table, samples))
 
 
 def _sample(table: Path, row: Row) -> Sample:
@@ -174,6 +146,19 @@ def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
             )
     names = [name for name in known if name in own] + sorted(set(own) - set(known))
     return tuple(_class_info(classes_file, _merged(known.get(name), own[name])) for name in names)
+
+
+def _without_photos(table: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]:
+    """Classes of `classes.csv` that the table has no photo of: one line, since a part of a data set lacks many."""
+    classes_file = table.parent / "classes.csv"
+    if not classes_file.exists():
+        return ()
+    listed = dict.fromkeys(row.values["name"] for row in read_table(classes_file, required=("name", "category")))
+    lacking = [name for name in listed if name not in {sample.name for sample in samples}]
+    if not lacking:
+        return ()
+    what = f"class '{lacking[0]}' has" if len(lacking) == 1 else f"{len(lacking)} classes, such as '{lacking[0]}', have"
+    return (f"{classes_file}: {what} no photo in {table.name}: add photos, unless they are left out on purpose",)
 
 
 def _described(table: Path, rows: list[Row]) -> dict[str, Row]:

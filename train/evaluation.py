@@ -8,18 +8,22 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.classifier import interpret
-from edge_agent.contract.manifest import ClassInfo, Metric
+from edge_agent.contract.manifest import ClassInfo, Metric, RejectionScore
 from edge_agent.errors import DataError
 from edge_agent.files import write_whole
 from edge_agent.records import Classification
-from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data, with_split
+from edge_agent.rejection import rejection_scores
+from train.data import PHOTO_SUFFIXES, DataSet, Sample, read_data
 from train.metrics import auroc, calibration_error, share
 from train.photos import load_crops
 from train.predictor import Predictor
+from train.protocol import all_trained, with_split
 from train.selective import McNemar, mcnemar
 
 
@@ -30,7 +34,11 @@ class Prediction:
     sample: Sample
     answer: Classification
     score: float
-    """The rejection score: the largest logit."""
+    """The rejection score that the model's threshold is for."""
+    scores: dict[RejectionScore, float]
+    """Every rejection score that there is."""
+    unscaled: float
+    """The confidence that the answer would have without the model's temperature."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ class Rejection:
     """How well unknown things are told from known ones."""
 
     auroc: float
+    """Of the score that the model uses."""
+    by_score: dict[RejectionScore, float]
+    """The same of every score."""
     rejected: Metric
     """Unknown photos that the model's threshold rejects."""
     false_alarms: Metric
@@ -54,6 +65,8 @@ class Evaluation:
     by_sku: tuple[Metric, ...]
     by_category: tuple[Metric, ...]
     calibration_error: float
+    error_without_temperature: float
+    """The calibration error that the model would have without its temperature."""
     calibrated_on_these: bool
     """The temperature was fitted on some of these very photos, so the calibration error flatters."""
     trained_on_these: int
@@ -94,8 +107,11 @@ def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
         by_sku=_grouped(truth, right["sku"], "sku"),
         by_category=_grouped(truth, right["category"], "category"),
         calibration_error=calibration_error(confidence, np.array(right["sku"])),
+        error_without_temperature=calibration_error(
+            np.array([p.unscaled for p in predictions]), np.array(right["sku"])
+        ),
         calibrated_on_these=own is not None and any(sample.split == "val" for sample in samples),
-        trained_on_these=sum(sample.split == "train" for sample in samples) if own else 0,
+        trained_on_these=sum(s.split == "train" or model.origin.refitted for s in samples) if own else 0,
         left_out=dict(sorted(left_out.items())),
         predictions=predictions,
         sku_of={name: info.sku for name, info in known.items()},
@@ -106,7 +122,7 @@ def _as_trained(model: Predictor, data: DataSet) -> DataSet | None:
     """The data set split as it was for training; None if it isn't the one that the model was trained on."""
     origin = model.origin
     try:
-        split = with_split(data, origin.val_fraction, origin.seed)
+        split = all_trained(data) if origin.trained_on_all else with_split(data, origin.val_fraction, origin.seed)
     except DataError:  # a class with a single photo can't be split: it was not trained on
         return None
     return split if split.sha256() == origin.data_sha256 else None
@@ -121,11 +137,22 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
     known_scores = np.array([p.score for p in known.predictions])
     unknown_scores = np.array([p.score for p in predictions])
     threshold = model.calibration.rejection_threshold
+    by_score = {kind: auroc(_all(known.predictions, kind), _all(predictions, kind)) for kind in usable_scores(model)}
     return Rejection(
         auroc(known_scores, unknown_scores),
+        by_score,
         share("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
         share("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
     )
+
+
+def usable_scores(model: Predictor) -> tuple[RejectionScore, ...]:
+    """The rejection scores that the model can be judged by: all, or, in a run that isn't done, those of the logits."""
+    return get_args(RejectionScore) if len(model.prototypes) else ("max_logit", "energy")
+
+
+def _all(predictions: Sequence[Prediction], kind: RejectionScore) -> NDArray[np.float64]:
+    return np.array([p.scores[kind] for p in predictions])
 
 
 def compare(first: Evaluation, second: Evaluation) -> McNemar:
@@ -153,11 +180,23 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
 
 
 def _predict(model: Predictor, data: DataSet) -> tuple[Prediction, ...]:
-    logits = model.logits(load_crops(data, model.size_px, "Reading photos"))
-    answers = interpret(logits, model.classes, model.calibration)
+    outputs = model.outputs(load_crops(data, model.size_px, "Reading photos"))
+    calibration, logits = model.calibration, outputs.logits
+    scores = {
+        kind: rejection_scores(kind, logits, outputs.embedding, model.prototypes) for kind in usable_scores(model)
+    }
+    used = scores[calibration.rejection_score]
+    answers = interpret(logits, model.classes, calibration, used)
+    plain = interpret(logits, model.classes, calibration.model_copy(update={"temperature": 1.0}), used)
     return tuple(
-        Prediction(sample, answer, float(score))
-        for sample, answer, score in zip(data.samples, answers, logits.max(axis=1), strict=True)
+        Prediction(
+            sample,
+            answers[index],
+            float(used[index]),
+            {kind: float(values[index]) for kind, values in scores.items()},
+            plain[index].likelihood(answers[index].sku),
+        )
+        for index, sample in enumerate(data.samples)
     )
 
 

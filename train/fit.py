@@ -4,82 +4,164 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import DataError, UsageError
+from edge_agent.errors import UsageError
 from edge_agent.files import make_folder
-from edge_agent.records import Classification
-from train.checkpoint import CHECKPOINT, Checkpoint, build_network, categories_of, save_checkpoint, write_json
+from edge_agent.rejection import class_means
+from train.board import Board
+from train.calibration import ANSWERS, HeldOut, calibrate, held_out, keep_answers
+from train.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    build_network,
+    categories_of,
+    load_checkpoint,
+    save_checkpoint,
+    write_json,
+)
 from train.config import TrainConfig
 from train.curves import draw_curves
-from train.data import DataSet, check_trainable, read_data, with_split
+from train.devices import rank
+from train.evaluation_report import report_run
 from train.initial import Origin, initialise
-from train.loop import CACHE_MARGIN, Epoch, Photos, predict, train
-from train.metrics import fit_temperature, share
+from train.loop import Epoch, train
+from train.memory import LAST, RunMemory
+from train.metrics import share
 from train.networks.carton import CartonNet
-from train.photos import label_indices, load_crops
+from train.outputs import pooled_features, run_network
+from train.pixels import accuracy_by_pixels
+from train.predictor import open_checkpoint
+from train.prepare import Prepared, prepare, resized
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
+from train.views import FreshViews, Photos
 
-THRESHOLD_MARGIN = 0.75
+FOLDS = "folds"
+REFIT_LAST = "refit.ckpt"
+REFIT_LR_SHARE = 0.5
+"""Going on with the held-out photos begins at this share of the highest learning rate."""
+METRICS, REPORT = "metrics.json", "report.html"
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A data set that is ready to train on: its two splits in memory."""
+class Told:
+    """Whom a run tells what."""
 
-    data: DataSet
-    sha256: str
-    """Of the data set, taken before anything was trained on it."""
-    left_out: dict[str, int]
-    """Classes without a photo to train on, with how many photos of them are held out in vain."""
-    train: Photos
-    val: Photos
+    epoch: Callable[[Epoch], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None
 
 
-def fit(
-    source: Path,
-    out: Path,
-    config: TrainConfig,
-    on_epoch: Callable[[Epoch], None],
-    on_note: Callable[[str], None] = lambda _: None,
-) -> Checkpoint:
-    """Train on a data set and write the run folder `out`, which must not hold a run yet.
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on photos that a network had not seen."""
+
+    calibration: Calibration
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A trained network with everything that was measured on photos that it hadn't seen."""
+
+    checkpoint: Checkpoint
+    answers: HeldOut
+    history: list[Epoch]
+    test: Metric | None
+
+
+def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, *, resume: bool = False) -> Checkpoint:
+    """Train on a data set and write the run folder `out`.
+
+    Args:
+        source: the data set.
+        out: must hold nothing of a run yet, unless `resume` is given: then an unfinished one goes on.
+        config: how.
+        told: hears of notes and epochs.
+        resume: whether a run may be there that goes on.
 
     Raises:
-        DataError: the data set cannot be trained on.
-        UsageError: `out` holds a run already.
+        DataError: the data set cannot be trained on, or the disk takes no checkpoint; the last one stays.
+        UsageError: `out` holds a run already, or one of other values.
+        KardusError: the loss is no longer a number; the last good state stays.
     """
-    if (out / CHECKPOINT).exists():
-        raise UsageError(f"--out {out}: holds a run already: name a new folder")
-    with _run_folder(out):
+    told = told or Told()
+    refuse_used(out, resume=resume)
+    with run_folder(out):
         prepared = prepare(source, config)
-        start = _start(prepared, config)
-        for note in _notes(prepared, start.origin):
-            on_note(note)
-        return _fit(prepared, start, out, config, on_epoch)
+        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told))
+        if _waits_for_refit(checkpoint):
+            checkpoint = _refit(prepared, out, checkpoint, told)
+        return checkpoint
 
 
-@dataclass(frozen=True)
-class _Start:
+def refuse_used(out: Path, *, resume: bool) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        UsageError: it does, or holds an unfinished one that isn't to go on.
+    """
+    done = (out / CHECKPOINT).exists() and not _waits_for_refit(load_checkpoint(out))
+    if done:
+        raise UsageError(f"--out {out}: holds a run already: name a new folder")
+    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)) and not resume:
+        raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
+
+
+def _waits_for_refit(checkpoint: Checkpoint) -> bool:
+    return bool(checkpoint.config.refit) and not checkpoint.refitted
+
+
+def fit_prepared(
+    prepared: Prepared, out: Path, config: TrainConfig, told: Told, measured: Measured | None = None
+) -> Checkpoint:
+    """Train on photos that are ready, or take what an earlier start of this run has trained.
+
+    `measured` says what is known already of a network that nothing is held out of.
+    """
+    if (out / CHECKPOINT).exists():  # it was killed while it was refitted
+        return load_checkpoint(out)
+    start, origin = start_network(prepared, config)
+    for note in _notes(prepared, origin):
+        told.note(note)
+    trained = _train(prepared, start, config, told, out)
+    if measured:
+        known = replace(trained.checkpoint, calibration=measured.calibration, metrics=measured.metrics)
+        trained = replace(trained, checkpoint=known)
+    if rank() == 0:
+        _write(out, trained, prepared, origin)
+    return trained.checkpoint
+
+
+def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do."""
+    if rank() != 0:
+        return checkpoint
+    if (out / REPORT).exists():
+        return load_checkpoint(out)
+    model = open_checkpoint(checkpoint)
+    names = {info.name for info in checkpoint.classes}
+    held_out = [sample for sample in prepared.data.samples if sample.split == "val" and sample.name in names]
+    known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
+    save_checkpoint(out / CHECKPOINT, known)
+    report_run(out, prepared.data, model, known.pixels)
+    return known
+
+
+def start_network(prepared: Prepared, config: TrainConfig) -> tuple[CartonNet, Origin | None]:
     """The network before the first step, and where its weights come from (None: random)."""
-
-    network: CartonNet
-    origin: Origin | None
-
-
-def _start(prepared: Prepared, config: TrainConfig) -> _Start:
     torch.manual_seed(config.seed)
-    network = build_network(config, prepared.data.classes)
-    return _Start(network, initialise(network, config.arch, config.init) if config.init else None)
+    network = build_network(config, prepared.classes)
+    return network, initialise(network, config.arch, config.init) if config.init else None
 
 
 def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
@@ -95,115 +177,178 @@ def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
     ]
 
 
-def _fit(
-    prepared: Prepared, start: _Start, out: Path, config: TrainConfig, on_epoch: Callable[[Epoch], None]
-) -> Checkpoint:
+def _template(prepared: Prepared, config: TrainConfig) -> Checkpoint:
+    """The checkpoint of a run of which nothing is trained or measured yet."""
+    return Checkpoint(
+        config=config,
+        classes=prepared.classes,
+        calibration=Calibration(),
+        metrics=(),
+        data_source=str(prepared.data.source.resolve()),
+        data_sha256=prepared.sha256,
+        photos=len(prepared.train.labels),
+        versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
+        weights={},
+        prototypes=torch.zeros(0, 0),
+    )
+
+
+def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told, out: Path) -> _Trained:
     history: list[Epoch] = []
+    board = Board(out) if rank() == 0 else None
 
     def remember(epoch: Epoch) -> None:
         history.append(epoch)
-        on_epoch(epoch)
+        told.epoch(epoch)
+        if board:
+            board.write(epoch)
 
-    classes = prepared.data.classes
-    categories = categories_of(classes)
-    category_of = np.array([categories.index(info.category) for info in classes])
-    model = train(start.network, prepared.train, prepared.val, config, remember, category_of=category_of)
-    checkpoint = _checkpoint(prepared, config, model.state_dict(), predict(model, prepared.val.pixels).numpy())
-    draw_curves(history, out / "curves.png")
-    write_json(out / "metrics.json", _metrics_file(checkpoint, history, prepared, start.origin))
-    write_recipe(out / RECIPE, config)
-    save_checkpoint(out / CHECKPOINT, checkpoint)
+    views = prepared.views(config)
+    model = train(
+        start,
+        views,
+        prepared.val,
+        config,
+        remember,
+        category_of=_category_of(prepared),
+        teacher=_teacher(config, prepared),
+        memory=RunMemory(out / LAST, _template(prepared, config)),
+    )
+    if board:
+        board.close()
+    network, prototypes = _settle(model, prepared.train, config)
+    answers = _answers(network, prepared.val, prototypes)
+    calibration = calibrate(answers, f"{prepared.sha256}:val")
+    test = None
+    if config.protocol == "founding":  # the study tested on the originals
+        test = _accuracy(prepared, _answers(network, prepared.train, prototypes), calibration)
+    measured = (_accuracy(prepared, answers, calibration),) if len(answers.labels) else ()
+    checkpoint = replace(
+        _template(prepared, config),
+        calibration=calibration,
+        metrics=measured,
+        weights=_weights(network),
+        prototypes=torch.from_numpy(prototypes),
+    )
+    return _Trained(checkpoint, answers, history, test)
+
+
+def _category_of(prepared: Prepared) -> np.ndarray:
+    categories = categories_of(prepared.classes)
+    return np.array([categories.index(info.category) for info in prepared.classes])
+
+
+def _teacher(config: TrainConfig, prepared: Prepared) -> nn.Module | None:
+    """The network to learn from, frozen.
+
+    Raises:
+        UsageError: it knows other classes.
+    """
+    if not config.teacher:
+        return None
+    checkpoint = load_checkpoint(Path(config.teacher))
+    if [info.name for info in checkpoint.classes] != [info.name for info in prepared.classes]:
+        raise UsageError(f"--teacher {config.teacher}: knows other classes than the data set: train it on the same")
+    return checkpoint.model().requires_grad_(requires_grad=False)
+
+
+def _settle(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, np.ndarray]:
+    """Fit the embedding's space on the photos that were trained on; also the prototypes (classes, d)."""
+    if not isinstance(model, CartonNet):
+        raise TypeError("the loop gives back the kind of network that it was given")
+    crops = resized(photos.pixels, config.size)
+    model.space.fit(pooled_features(model, crops), torch.from_numpy(photos.labels))
+    return model, class_means(run_network(model, crops).embedding, photos.labels, model.head.out_features)
+
+
+def _answers(network: CartonNet, photos: Photos, prototypes: np.ndarray) -> HeldOut:
+    if not len(photos.labels):
+        nothing = np.zeros((0, network.head.out_features), np.float32)
+        return HeldOut(nothing, np.zeros(0, np.float32), photos.labels)
+    return held_out(run_network(network, photos.pixels), photos.labels, prototypes)
+
+
+def _accuracy(prepared: Prepared, answers: HeldOut, calibration: Calibration) -> Metric:
+    """Share of photos whose class is named right, judged as the agent answers and as `evaluate` does."""
+    classes = prepared.classes
+    seen = interpret(answers.logits, classes, calibration, answers.scores)
+    hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
+    return share("class", hits, len(seen))
+
+
+def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+def _write(out: Path, trained: _Trained, prepared: Prepared, origin: Origin | None) -> None:
+    draw_curves(trained.history, out / "curves.png")
+    write_json(out / METRICS, _metrics_file(trained, prepared, origin))
+    write_recipe(out / RECIPE, trained.checkpoint.config)
+    keep_answers(out / ANSWERS, trained.answers)
+    save_checkpoint(out / CHECKPOINT, trained.checkpoint)
+    (out / LAST).unlink(missing_ok=True)
+
+
+def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> Checkpoint:
+    """Go on with every photo from the weights that were measured: figures and calibration stay those from before."""
+    config = measured.config
+    told.note("measured; now going on with the held-out photos too: the figures stay those from before")
+    changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
+    rest = config.model_copy(update=changes | {"first_size": 0})
+    everything = prepared.with_held_out()
+    model = train(
+        measured.model(),
+        FreshViews(everything, rest),
+        Photos(prepared.val.pixels[:0], prepared.val.labels[:0]),
+        rest,
+        told.epoch,
+        category_of=_category_of(prepared),
+        teacher=_teacher(config, prepared),
+        memory=RunMemory(out / REFIT_LAST, _template(prepared, rest)),
+    )
+    network, prototypes = _settle(model, everything, rest)
+    checkpoint = replace(
+        measured,
+        weights=_weights(network),
+        prototypes=torch.from_numpy(prototypes),
+        photos=len(everything.labels),
+        refitted=True,
+    )
+    if rank() == 0:
+        save_checkpoint(out / CHECKPOINT, checkpoint)
+        (out / REFIT_LAST).unlink(missing_ok=True)
     return checkpoint
 
 
 @contextlib.contextmanager
-def _run_folder(out: Path) -> Iterator[None]:
+def run_folder(out: Path) -> Iterator[None]:
     """Make the folder before the work, so that a name that can't be used costs nothing; a failed run leaves none."""
     is_new = not out.exists()
     make_folder("--out", out)
     try:
         yield
     finally:
-        if is_new and not any(out.iterdir()):
-            out.rmdir()
+        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)):
+            shutil.rmtree(out)  # a board without a state to go on from
 
 
-def prepare(source: Path, config: TrainConfig) -> Prepared:
-    """Read the data set, split it where it marks no split, and load its photos."""
-    data = with_split(read_data(source), config.val_fraction, config.seed)
-    training = data.select("train")
-    check_trainable(training)
-    trained = {sample.name for sample in training.samples}
-    left_out = Counter(sample.name for sample in data.samples if sample.name not in trained)
-    data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
-    names = [info.name for info in data.classes]
-    if not any(s.split == "val" and s.name in trained for s in data.samples):
-        raise DataError(
-            f"{data.source}: no photo is marked val: mark some of each class, or leave the split empty everywhere"
-        )
-    held = replace(data, samples=tuple(s for s in data.samples if s.split == "val" and s.name in trained))
-    cached_px = round(config.size * CACHE_MARGIN)
-    return Prepared(
-        data,
-        data.sha256(),
-        dict(sorted(left_out.items())),
-        Photos(load_crops(training, cached_px, "Reading photos"), label_indices(training, names)),
-        Photos(load_crops(held, config.size, "Reading held-out photos"), label_indices(held, names)),
-    )
-
-
-def _checkpoint(
-    prepared: Prepared, config: TrainConfig, weights: dict[str, torch.Tensor], val_logits: np.ndarray
-) -> Checkpoint:
-    labels = prepared.val.labels
-    classes = prepared.data.classes
-    calibration = calibrate(val_logits, labels, f"{prepared.sha256}:val")
-    return Checkpoint(
-        config=config,
-        classes=classes,
-        calibration=calibration,
-        metrics=(accuracy(interpret(val_logits, classes, calibration), [classes[label].name for label in labels]),),
-        data_source=str(prepared.data.source.resolve()),
-        data_sha256=prepared.sha256,
-        photos=len(prepared.train.labels),
-        versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
-        weights={key: value.cpu().contiguous() for key, value in weights.items()},
-    )
-
-
-def calibrate(logits: np.ndarray, labels: np.ndarray, fitted_on: str) -> Calibration:
-    """Temperature and rejection threshold from held-out logits (n, classes) and labels (n,).
-
-    The threshold lies THRESHOLD_MARGIN standard deviations below the lowest held-out score: a location is looked at
-    thousands of times a day, so that a quantile of a few hundred photos would call known cartons unknown every day.
-    """
-    scores = logits.max(axis=1)
-    threshold = float(scores.min() - THRESHOLD_MARGIN * scores.std())
-    return Calibration(
-        temperature=fit_temperature(logits.astype(np.float64), labels),
-        rejection_threshold=threshold,
-        false_alarm_rate=float((scores < threshold).mean()),
-        n=len(labels),
-        fitted_on=fitted_on,
-    )
-
-
-def accuracy(answers: Sequence[Classification], names: Sequence[str]) -> Metric:
-    """Share of held-out photos whose class is named right, judged as the agent answers and as `evaluate` does."""
-    return share("class", sum(answer.name == name for answer, name in zip(answers, names, strict=True)), len(names))
-
-
-def _metrics_file(
-    checkpoint: Checkpoint, history: list[Epoch], prepared: Prepared, origin: Origin | None
-) -> dict[str, object]:
+def _metrics_file(trained: _Trained, prepared: Prepared, origin: Origin | None) -> dict[str, object]:
+    checkpoint = trained.checkpoint
     return {
+        "protocol": checkpoint.config.protocol,
         "init": vars(origin) if origin else None,
         "config": checkpoint.config.model_dump(),
         "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},
         "left_out": prepared.left_out,
         "photos": {"train": len(prepared.train.labels), "val": len(prepared.val.labels)},
         "val": [metric.model_dump() for metric in checkpoint.metrics],
+        "test": trained.test.model_dump() if trained.test else None,
         "calibration": checkpoint.calibration.model_dump(),
         "versions": checkpoint.versions,
-        "epochs": [vars(epoch) for epoch in history],
+        "epochs": [_finite(epoch) for epoch in trained.history],
     }
+
+
+def _finite(epoch: Epoch) -> dict[str, float | None]:
+    """JSON knows no nan: an epoch that didn't look at the held-out photos has none of their figures."""
+    return {key: value if np.isfinite(value) else None for key, value in vars(epoch).items()}

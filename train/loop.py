@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,30 +18,26 @@ from torch.nn import functional
 
 from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
-from train.augment import Augmenter
-from train.config import Precision, TrainConfig
+from train.config import TrainConfig
+from train.devices import launch, rank, world
 from train.losses import Objective
+from train.optim import average, average_decay, build_optimizer, set_rate
+from train.views import Photos, Views, to_tensor
 
-EMA_SHARE = 0.1
-"""The averaged weights look back over this share of all steps."""
-WARM_UP_SHARE = 0.1
-CACHE_MARGIN = 1.15
-"""Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Photos in memory: pixels (n, S, S, 3) uint8 and class indices (n,)."""
-
-    pixels: Pixels
-    labels: NDArray[np.int64]
+VALIDATIONS = 50
+"""A long run looks at the held-out photos this often, not after every epoch."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Accuracies are shares; validation is not used to choose anything."""
+    """What one epoch came to. Accuracies are shares; validation chooses nothing, unless `patience` asks for it.
+
+    Held-out figures are nan in epochs that didn't look at the held-out photos.
+    """
 
     epoch: int
+    of: int
+    """How many were asked for."""
     train_loss: float
     train_accuracy: float
     val_loss: float
@@ -49,113 +45,198 @@ class Epoch:
     seconds: float
 
 
+class Memory(Protocol):
+    """Where a run keeps what it needs to go on after it was killed."""
+
+    def load(self) -> dict[str, Any] | None:
+        """What was kept last; None at a run's beginning."""
+
+    def told(self) -> str:
+        """What the user should know of what is kept, for the end of an error's line; empty where nothing is."""
+
+    def keep(self, averaged: Mapping[str, Tensor], progress: Callable[[], dict[str, Any]]) -> None:
+        """Keep a good state, or not, if the last one is fresh enough; `progress` is called only where it is kept."""
+
+
+@dataclass
+class _Run:
+    """What a run works with, and below that what changes and is kept for a run that goes on."""
+
+    fabric: Fabric
+    network: Any
+    """The model as Fabric wraps it."""
+    optimizer: Any
+    """As Fabric wraps it."""
+    model: nn.Module
+    averaged: nn.Module
+    objective: Objective
+    views: Views
+    val_photos: Photos
+    config: TrainConfig
+    memory: Memory | None
+    epoch: int = 0
+    history: list[Epoch] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best: dict[str, Tensor] | None = None
+
+    def progress(self) -> dict[str, Any]:
+        """Everything but the averaged weights."""
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "best": (self.best_loss, self.best_epoch, self.best),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what was kept."""
+        progress = kept["progress"]
+        self.averaged.load_state_dict(kept["weights"])
+        self.model.load_state_dict(progress["model"])
+        self.optimizer.load_state_dict(progress["optimizer"])
+        self.epoch = progress["epoch"]
+        self.history = [Epoch(**epoch) for epoch in progress["history"]]
+        self.best_loss, self.best_epoch, self.best = progress["best"]
+
+
 def train(
     model: nn.Module,
-    train_photos: Photos,
+    views: Views,
     val_photos: Photos,
     config: TrainConfig,
     on_epoch: Callable[[Epoch], None],
     *,
     category_of: NDArray[np.int64] | None = None,
+    teacher: nn.Module | None = None,
+    memory: Memory | None = None,
 ) -> nn.Module:
-    """Train the model and return its averaged (EMA) copy.
+    """Train the model and return its averaged (EMA) copy, in evaluation mode.
 
-    AdamW with warm-up and cosine, label smoothing, exponential moving average of the weights. `val_photos` are at the
-    network's input size, `train_photos` CACHE_MARGIN larger; `category_of` (classes,) gives each class's category.
+    Every epoch begins with seeds of its own, so that a run that was killed goes on to the same result.
+
+    Args:
+        model: gets trained.
+        views: what it is shown.
+        val_photos: at the network's input size; may be none.
+        config: how.
+        on_epoch: told of each epoch, those of before a restart too.
+        category_of: (classes,) each class's category; needed with `config.category_weight`.
+        teacher: a trained network whose answers the model learns too.
+        memory: where the run goes on from, and keeps its state.
 
     Raises:
-        KardusError: the loss is no longer a number.
+        KardusError: the loss is no longer a number; the message names the batch.
+        UsageError: the batch is too small for so many devices.
     """
-    fabric = Fabric(accelerator="auto", devices=1, precision=choose_precision(config.precision, model))
-    fabric.launch()
-    generator = torch.Generator().manual_seed(config.seed)
-    augment = Augmenter(config.size)
-    objective = Objective(config, None if category_of is None else torch.from_numpy(category_of))
-    steps = config.epochs * max(1, len(train_photos.labels) // config.batch)
+    fabric = launch(config, model)
+    objective = Objective(config, None if category_of is None else torch.from_numpy(category_of), teacher)
     model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.lr)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, steps))
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
-    network, fabric_optimizer = fabric.setup(model, optimizer)
+    network, optimizer = fabric.setup(model, build_optimizer(model, config))
     if hasattr(model, "with_categories"):
         network.mark_forward_method("with_categories")
-    step = 0
-    for epoch in range(1, config.epochs + 1):
-        began = time.monotonic()
-        network.train()
-        losses, hits, seen = 0.0, 0, 0
-        for photos, labels in batches(train_photos, config.batch, generator):
-            loss, logits = objective(network, augment(photos, generator), labels, generator)
-            if not torch.isfinite(loss):
-                raise KardusError(f"the loss became {loss.item()} in epoch {epoch}: lower --lr ({config.lr})")
-            fabric_optimizer.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(network, fabric_optimizer, max_norm=5.0)
-            fabric_optimizer.step()
-            schedule.step()
-            step += 1
-            _average(averaged, model, 1 - 1 / max(1.0, min(step / 2, EMA_SHARE * steps)))
-            losses += loss.item() * len(labels)
-            hits += int((logits.argmax(dim=1).cpu() == labels).sum())
-            seen += len(labels)
-        val_loss, val_accuracy = validate(averaged, val_photos)
-        on_epoch(Epoch(epoch, losses / seen, hits / seen, val_loss, val_accuracy, time.monotonic() - began))
+    run = _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, memory)
+    if memory and (kept := memory.load()):
+        run.restore(kept)
+    for epoch in run.history:
+        on_epoch(epoch)
+    while run.epoch < config.epochs and not _has_settled(run):
+        told = _one_epoch(run)
+        run.history.append(told)
+        run.epoch += 1
+        _remember_best(run, told)
+        on_epoch(told)
+        if memory and rank() == 0:
+            memory.keep(averaged.state_dict(), run.progress)
+    if run.best:
+        averaged.load_state_dict(run.best)
     return averaged
 
 
-def choose_precision(asked: Precision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
-    """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
-
-    That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only:
-    grouped ones are slower in bfloat16. Weights and their average stay in 32 bits (Micikevicius et al., ICLR 2018).
-    """
-    if asked == "auto":
-        on_gpu = torch.cuda.is_available()
-        fast = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16() and not _has_grouped_convolutions(model)
-        return "bf16-mixed" if fast else "32-true"
-    return "bf16-mixed" if asked == "bf16" else "32-true"
-
-
-def _has_grouped_convolutions(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
-
-
-def _cpu_has_bf16() -> bool:
-    flags: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is supported
-    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("arm_bf16"))
-
-
-def rate(done: int, steps: int) -> float:
-    """The learning rate's share of its highest value, in 0..1, after `done` of `steps` steps.
-
-    Linear warm-up over WARM_UP_SHARE of the steps, then half a cosine down to 0 (Loshchilov and Hutter, ICLR 2017).
-    """
-    warm_up = max(1, round(WARM_UP_SHARE * steps))
-    if done < warm_up:
-        return (done + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (done - warm_up + 1) / (steps - warm_up + 1)))
-
-
-def batches(photos: Photos, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled batches as float (N, 3, H, W) on 0..255 with their labels; the last, smaller one is left out."""
-    order = torch.randperm(len(photos.labels), generator=generator).numpy()
-    size = min(size, len(order))
-    for start in range(0, len(order) - size + 1, size):
-        chosen = order[start : start + size]
-        yield to_tensor(photos.pixels[chosen]), torch.from_numpy(photos.labels[chosen])
+def _one_epoch(run: _Run) -> Epoch:
+    config, views, began, epoch = run.config, run.views, time.monotonic(), run.epoch + 1
+    shared, own = seeds_of(config.seed, epoch)
+    torch.manual_seed(own.initial_seed())  # dropout draws from it
+    per_epoch = batches_in(len(views.labels), config.batch)
+    steps = config.epochs * per_epoch
+    totals = torch.zeros(3)  # loss, hits, pictures
+    run.network.train()
+    for number, chosen in enumerate(batches(len(views.labels), config.batch, shared), 1):
+        step = run.epoch * per_epoch + number
+        mine = chosen[rank() :: world()]
+        labels = torch.from_numpy(views.labels[mine])
+        set_rate(run.optimizer, config, step - 1, steps)
+        crops, clutter = views.crops(mine, epoch, own), views.clutter(round(config.clutter * len(mine)), epoch, own)
+        loss, logits = run.objective(run.network, crops, labels, clutter, own)
+        if not torch.isfinite(loss):
+            raise KardusError(
+                f"the loss became {loss.item()} in epoch {epoch}, batch {number} of {per_epoch}: lower --lr "
+                f"({config.lr}){run.memory.told() if run.memory else ''}"
+            )
+        run.optimizer.zero_grad()
+        run.fabric.backward(loss)
+        if config.clip:
+            run.fabric.clip_gradients(run.network, run.optimizer, max_norm=config.clip)
+        run.optimizer.step()
+        average(run.averaged, run.model, average_decay(step, steps, config.ema))
+        hits = (logits.argmax(dim=1).cpu() == labels).sum()
+        totals += torch.tensor([loss.item() * len(labels), float(hits), float(len(labels))])
+    run.fabric.all_reduce(totals, reduce_op="sum")
+    loss_sum, hit_sum, seen = totals.tolist()
+    held_out = _held_out(run) if _looks(epoch, config) else (math.nan, math.nan)
+    return Epoch(epoch, config.epochs, loss_sum / seen, hit_sum / seen, *held_out, time.monotonic() - began)
 
 
-def to_tensor(pixels: Pixels) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float on 0..255, channels last in memory."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+def _looks(epoch: int, config: TrainConfig) -> bool:
+    """Whether the held-out photos are looked at after this epoch."""
+    return epoch == config.epochs or epoch % max(1, config.epochs // VALIDATIONS) == 0
+
+
+def _held_out(run: _Run) -> tuple[float, float]:
+    with run.fabric.autocast():
+        figures: tuple[float, float] = run.fabric.broadcast(validate(run.averaged, run.val_photos))
+    return figures
+
+
+def _has_settled(run: _Run) -> bool:
+    patience = run.config.patience
+    return bool(patience) and math.isfinite(run.best_loss) and run.epoch - run.best_epoch >= patience
+
+
+def _remember_best(run: _Run, told: Epoch) -> None:
+    if run.config.patience and told.val_loss < run.best_loss:
+        run.best_loss, run.best_epoch = told.val_loss, told.epoch
+        run.best = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+
+
+def seeds_of(seed: int, epoch: int) -> tuple[torch.Generator, torch.Generator]:
+    """Generators for an epoch: one that draws the same on every device, and one of this device's own."""
+    numbers = (np.random.SeedSequence((seed, epoch, device)).generate_state(1, np.uint64) for device in (0, 1 + rank()))
+    shared, own = (torch.Generator().manual_seed(int(number[0] >> np.uint64(1))) for number in numbers)
+    return shared, own
+
+
+def batches_in(count: int, size: int) -> int:
+    """How many batches an epoch of `count` pictures has: a last, smaller one is left out, but never the only one."""
+    return max(1, count // size)
+
+
+def batches(count: int, size: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    """The numbers of the pictures of each batch, shuffled."""
+    order = torch.randperm(count, generator=generator).numpy()
+    size = min(size, count)
+    for start in range(0, count - size + 1, size):
+        yield order[start : start + size]
 
 
 @torch.no_grad()
 def validate(model: nn.Module, photos: Photos) -> tuple[float, float]:
     """Mean cross-entropy and accuracy (0..1); nan for no photos."""
     if not len(photos.labels):
-        return float("nan"), float("nan")
-    logits = predict(model, photos.pixels)
+        return math.nan, math.nan
+    logits = predict(model, photos.pixels).float()
     labels = torch.from_numpy(photos.labels)
     return functional.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).float().mean().item()
 
@@ -167,18 +248,3 @@ def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
     device = next(model.parameters()).device
     parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
     return torch.cat([model(part) for part in parts]).cpu()
-
-
-def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay on matrices and kernels only, not on biases and normalisation."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
-        kept.lerp_(current.detach(), 1 - decay)
-    for kept_buffer, buffer in zip(averaged.buffers(), model.buffers(), strict=True):
-        kept_buffer.copy_(buffer)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_agent.contract.manifest import PixelAccuracy
 from edge_agent.preprocess import Pixels
 from train.selective import RiskCoverage
 
@@ -42,6 +43,20 @@ def risk_plot(curve: RiskCoverage) -> bytes:
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     axes.plot(100 * curve.coverage, 100 * curve.risk)
     axes.set(xlabel="answers kept, most confident first (%)", ylabel="of them wrong (%)", xlim=(0, 100), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    return _png(figure)
+
+
+def pixel_plot(points: Sequence[PixelAccuracy]) -> bytes:
+    """Accuracy by class, with its interval, over the pixels that a crop's shorter side has in the picture."""
+    sides = [point.side_px for point in points]
+    value, low, high = (100 * np.array([getattr(p.accuracy, key) for p in points]) for key in ("value", "low", "high"))
+    figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    axes.fill_between(sides, low, high, alpha=0.2)
+    axes.plot(sides, value, marker="o")
+    axes.set_xscale("log", base=2)
+    axes.set(xticks=sides, xlabel="pixels of the shorter side", ylabel="right by class (%)", ylim=(0, 101))
+    axes.set_xticklabels([str(side) for side in sides])
     axes.grid(alpha=0.3)
     return _png(figure)
 

@@ -17,8 +17,8 @@ def _read(path: Path) -> np.ndarray:
 
 
 def test_curves_are_a_readable_png_that_shows_the_history(tmp_path: Path) -> None:
-    falling = [Epoch(n, 2.0 / n, 0.1 * n, 2.5 / n, 0.09 * n, 1.0) for n in range(1, 6)]
-    flat = [Epoch(n, 1.0, 0.5, 1.5, 0.4, 1.0) for n in range(1, 6)]
+    falling = [Epoch(n, 9, 2.0 / n, 0.1 * n, 2.5 / n, 0.09 * n, 1.0) for n in range(1, 6)]
+    flat = [Epoch(n, 9, 1.0, 0.5, 1.5, 0.4, 1.0) for n in range(1, 6)]
     draw_curves(falling, tmp_path / "falling.png")
     draw_curves(flat, tmp_path / "flat.png")
     picture = _read(tmp_path / "falling.png")
@@ -28,5 +28,5 @@ def test_curves_are_a_readable_png_that_shows_the_history(tmp_path: Path) -> Non
 
 
 def test_curves_without_held_out_photos_are_drawn_too(tmp_path: Path) -> None:
-    draw_curves([Epoch(1, 2.0, 0.1, float("nan"), float("nan"), 1.0)], tmp_path / "curves.png")
+    draw_curves([Epoch(1, 9, 2.0, 0.1, float("nan"), float("nan"), 1.0)], tmp_path / "curves.png")
     assert _read(tmp_path / "curves.png").size

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError
 from tests.train.making import COLOURS, class_folders, labelled, plain_photo, write_table
-from train.data import DataSet, Sample, check_trainable, read_data, with_split
+from train.data import DataSet, Sample, check_trainable, read_data
 
 NAMES = sorted(COLOURS)
 
@@ -213,45 +211,9 @@ def test_hash_changes_with_photos_labels_and_splits(tmp_path: Path, change: str)
     assert read_data(folder).sha256() != before
 
 
-COUNTS = st.lists(st.integers(2, 30), min_size=1, max_size=6)
-
-
 def _unsplit(counts: list[int]) -> DataSet:
     samples = tuple(Sample(Path(f"{c}/{i}.png"), f"class {c}") for c, n in enumerate(counts) for i in range(n))
     return DataSet(Path("data"), samples, ())
-
-
-@given(counts=COUNTS, fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
-def test_split_is_stratified_repeatable_and_has_every_class_on_both_sides(
-    counts: list[int], fraction: float, seed: int
-) -> None:
-    data = _unsplit(counts)
-    split = with_split(data, fraction, seed)
-    assert split == with_split(data, fraction, seed)
-    assert [(s.path, s.name) for s in split.samples] == [(s.path, s.name) for s in data.samples]
-    held = Counter(s.name for s in split.samples if s.split == "val")
-    trained = Counter(s.name for s in split.samples if s.split == "train")
-    for number, count in enumerate(counts):
-        name = f"class {number}"
-        assert held[name] >= 1
-        assert trained[name] >= 1
-        assert held[name] + trained[name] == count
-        assert held[name] in (1, count - 1) or abs(held[name] - fraction * count) <= 0.5 + 1e-9
-
-
-def test_split_differs_with_the_seed() -> None:
-    data = _unsplit([20, 20])
-    assert with_split(data, 0.3, 0) != with_split(data, 0.3, 1)
-
-
-def test_split_that_the_data_set_marks_is_kept(photos: Path) -> None:
-    data = read_data(photos)
-    assert with_split(data, 0.5, 3) == data
-
-
-def test_class_with_one_photo_cannot_be_split() -> None:
-    with pytest.raises(DataError, match=r"data: class 'class 1' has one photo: add photos of it"):
-        with_split(_unsplit([5, 1]), 0.2, 0)
 
 
 def test_training_needs_two_classes() -> None:
@@ -308,3 +270,21 @@ def test_photos_that_are_not_read_are_named(tmp_path: Path) -> None:
     (data / "phone" / "a.heic").touch()
     with pytest.raises(DataError, match=r"phone: 'a\.heic' is no JPEG, PNG, WebP or BMP: convert"):
         read_data(data)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), []),
+        (("tea",), ["class 'tea' has no photo in labels.csv: add photos, unless they are left out on purpose"]),
+        (("tea", "milk"), ["2 classes, such as 'tea', have no photo in labels.csv: add photos"]),
+    ],
+)
+def test_classes_without_a_photo_are_named_in_one_line(tmp_path: Path, more: tuple[str, ...], said: list[str]) -> None:
+    data = labelled(tmp_path / "data")
+    lines = [(number, name, "c") for number, name in enumerate((*NAMES, *more))]
+    write_table(data / "classes.csv", ("class", "name", "category"), *lines)
+    read = read_data(data)
+    assert len(read.notes) == len(said)
+    assert all(part in note for part, note in zip(said, read.notes, strict=True))
+    assert [info.name for info in read.classes] == NAMES

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_agent.classifier import RawOutputs
 from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
 from edge_agent.errors import DataError
 from edge_agent.preprocess import Pixels
 from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table
 from train.config import make_config
-from train.data import read_data, with_split
+from train.data import read_data
 from train.evaluation import Evaluation, evaluate, measure_rejection, write_predictions
 from train.fit import fit
 from train.metrics import calibration_error, wilson
 from train.predictor import Origin, open_predictor
+from train.protocol import with_split
 
 FACE, SIDE, ORANGE, BLUE = (200, 30, 30), (140, 20, 60), (240, 150, 20), (30, 40, 220)
 CLASSES = {
@@ -42,16 +44,18 @@ class ColourModel:
     size_px: int = 8
     classes: tuple[ClassInfo, ...] = tuple(info for _, info in CLASSES.values())
 
-    def logits(self, crops: Pixels) -> NDArray[np.float32]:
-        """10 for the very colour, less by 1 for each 10 steps of distance."""
+    @property
+    def prototypes(self) -> NDArray[np.float32]:
+        """The embedding is the mean colour."""
+        return np.array([colour for colour, _ in CLASSES.values()], dtype=np.float32)
+
+    def outputs(self, crops: Pixels) -> RawOutputs:
+        """The logit is 10 for the very colour, less by 1 for each 10 steps of distance; there is no evidence."""
         known = np.array([colour for colour, _ in CLASSES.values()], dtype=np.float32)
         distance = np.abs(crops.mean(axis=(1, 2))[:, None] - known).sum(axis=2)
         logits: NDArray[np.float32] = (10 - distance / 10).astype(np.float32)
-        return logits
-
-    def evidence(self, crops: Pixels) -> NDArray[np.float32]:
-        """Nothing: it looks at the mean."""
-        return np.zeros((len(crops), 2, 2), dtype=np.float32)
+        nothing = np.zeros((len(crops), 2, 2), dtype=np.float32)
+        return RawOutputs(logits, crops.mean(axis=(1, 2)).astype(np.float32), nothing)
 
 
 MODEL = ColourModel(Calibration(rejection_threshold=5.0))
@@ -169,8 +173,8 @@ def test_the_held_out_photos_of_a_data_set_without_a_split_are_found_again(tmp_p
     source = class_folders(tmp_path / "data") if form == "folders" else labelled(tmp_path / "data")
     if form == "table":
         source /= "labels.csv"
-    config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4, val_fraction=0.5, seed=3)
-    fit(source, tmp_path / "run", config, lambda _: None)
+    config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4, val_fraction=0.5, seed=3, refit=0)
+    fit(source, tmp_path / "run", config)
     model, data = open_predictor(tmp_path / "run"), read_data(source)
     held = {sample.path for sample in with_split(data, 0.5, 3).samples if sample.split == "val"}
     assert {p.sample.path for p in evaluate(model, data, "val").predictions} == held
@@ -226,7 +230,7 @@ def test_what_fit_accepts_evaluate_accepts(tmp_path: Path, form: str) -> None:
     if form == "class folders":
         (data / "labels.csv").unlink()
     config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4)
-    fit(data, tmp_path / "run", config, lambda _: None)
+    fit(data, tmp_path / "run", config)
     result = evaluate(open_predictor(tmp_path / "run"), read_data(data), "all")
     assert {metric.name: metric.n for metric in result.by_class} == {"blue": 4, "green": 4, "red": 4}
     assert result.left_out == {}

@@ -11,8 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from edge_agent.classifier import interpret
-from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import DataError, KardusError, UsageError
 from tests.in_process import assert_nothing_written
 from tests.train.making import COLOURS, class_folders, labelled, write_table
@@ -20,27 +18,34 @@ from train.checkpoint import load_checkpoint
 from train.config import TrainConfig, make_config
 from train.data import read_data
 from train.evaluation import evaluate
-from train.fit import THRESHOLD_MARGIN, accuracy, calibrate, fit, prepare
-from train.loop import Epoch
-from train.metrics import wilson
+from train.fit import Told, fit
 from train.predictor import open_predictor
+from train.prepare import prepare
 
 
 def _config(**changes: object) -> TrainConfig:
-    values: dict[str, object] = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 4, "seed": 1}
+    values: dict[str, object] = {
+        "arch": "shufflenet_v2_x0_5",
+        "size": 32,
+        "epochs": 1,
+        "batch": 4,
+        "seed": 1,
+        "refit": 0.0,
+    }
     return make_config(**(values | changes))
 
 
-def _ignore(_: Epoch) -> None:
-    pass
+_SILENT = Told()
 
 
 def test_run_folder_holds_checkpoint_metrics_curves_and_recipe(run_folder: Path) -> None:
     assert sorted(path.name for path in run_folder.iterdir()) == [
         "curves.png",
+        "held_out.npz",
         "metrics.json",
         "model.ckpt",
         "recipe.toml",
+        "tensorboard",
     ]
     with Image.open(run_folder / "curves.png", formats=("PNG",)) as picture:
         picture.load()
@@ -63,15 +68,15 @@ def test_metrics_file_agrees_with_the_checkpoint_and_with_an_evaluation(run_fold
 
 def test_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
-    first, second = (fit(data, tmp_path / name, _config(), _ignore) for name in ("a", "b"))
-    other = fit(data, tmp_path / "c", _config(seed=2), _ignore)
+    first, second = (fit(data, tmp_path / name, _config(), _SILENT) for name in ("a", "b"))
+    other = fit(data, tmp_path / "c", _config(seed=2), _SILENT)
     assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
     assert first.calibration == second.calibration
     assert not all(torch.equal(first.weights[name], other.weights[name]) for name in first.weights)
 
 
 def test_attention_and_gem_pooling_are_trained_and_saved(tmp_path: Path) -> None:
-    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(rmcsam=True, pooling="gem", outliers=0.5), _ignore)
+    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(rmcsam=True, pooling="gem", outliers=0.5), _SILENT)
     checkpoint = load_checkpoint(tmp_path / "run")
     assert any(name.startswith("attention.channel") for name in checkpoint.model().state_dict())
     assert checkpoint.config.pooling == "gem"
@@ -79,14 +84,14 @@ def test_attention_and_gem_pooling_are_trained_and_saved(tmp_path: Path) -> None
 
 def test_loss_that_is_no_number_names_lr_and_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(KardusError, match=r"the loss became .* lower --lr"):
-        fit(labelled(tmp_path / "data"), tmp_path / "run", _config(lr=1e30, epochs=3), _ignore)
+        fit(labelled(tmp_path / "data"), tmp_path / "run", _config(lr=1e30, epochs=3), _SILENT)
     assert_nothing_written(tmp_path, tmp_path / "run")
 
 
 def test_folder_that_holds_a_run_is_refused_and_kept(run_folder: Path, tmp_path: Path) -> None:
     before = (run_folder / "model.ckpt").read_bytes()
     with pytest.raises(UsageError, match=r"--out .*: holds a run already: name a new folder"):
-        fit(labelled(tmp_path / "data"), run_folder, _config(), _ignore)
+        fit(labelled(tmp_path / "data"), run_folder, _config(), _SILENT)
     assert (run_folder / "model.ckpt").read_bytes() == before
 
 
@@ -94,21 +99,16 @@ def test_out_that_is_a_file_is_refused_before_training(tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.write_text("mine")
     with pytest.raises(UsageError, match="--out"):
-        fit(labelled(tmp_path / "data"), out, _config(), _ignore)
+        fit(labelled(tmp_path / "data"), out, _config(), _SILENT)
     assert out.read_text() == "mine"
 
 
-def test_data_set_that_marks_no_held_out_photos_is_trained_on_or_refused_in_one_line(tmp_path: Path) -> None:
+def test_of_a_data_set_that_marks_train_alone_a_part_is_held_out(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
     labels = data / "labels.csv"
     labels.write_text(labels.read_text().replace(",\n", ",train\n"))
-    try:
-        checkpoint = fit(data, tmp_path / "run", _config(), _ignore)
-    except DataError as error:
-        assert "val" in str(error)  # noqa: PT017 - either answer is a good one
-        assert_nothing_written(tmp_path, tmp_path / "run")
-    else:
-        assert checkpoint.calibration == Calibration()
+    prepared = prepare(data, _config(val_fraction=0.25))
+    assert (len(prepared.train.labels), len(prepared.val.labels)) == (9, 3)
 
 
 def test_photos_that_a_half_marked_table_leaves_unmarked_are_not_dropped_in_silence(tmp_path: Path) -> None:
@@ -146,27 +146,9 @@ def test_class_that_is_only_held_out_is_not_learnt(tmp_path: Path) -> None:
     assert prepared.val.labels.tolist() == [0, 1]
 
 
-def test_the_rejection_threshold_lies_below_every_held_out_score() -> None:
-    logits = np.array([[2.0, 0], [0, 3.0], [1.0, 0]], dtype=np.float32)
-    calibration = calibrate(logits, np.array([0, 1, 1]), "here:val")
-    scores = logits.max(axis=1)
-    assert calibration.rejection_threshold == pytest.approx(1.0 - THRESHOLD_MARGIN * scores.std())
-    assert calibration.false_alarm_rate == 0
-    assert (calibration.n, calibration.fitted_on) == (3, "here:val")
-
-
-def test_accuracy_is_the_share_of_right_classes_with_its_interval() -> None:
-    classes = [ClassInfo(name=name, category="c", sku=sku) for name, sku in (("a", "A"), ("a side", "A"), ("b", "B"))]
-    # in the second photo both faces of A together are likelier than B, though B alone is likelier than either
-    logits = np.array([[3.0, 0, 0], [1.0, 1.1, 1.2], [0, 0, 3.0]], dtype=np.float32)
-    metric = accuracy(interpret(logits, classes, Calibration()), ["a", "a side", "a"])
-    assert metric.value == pytest.approx(2 / 3)
-    assert (metric.n, metric.low, metric.high) == (3, *wilson(2, 3))
-
-
 def test_metrics_file_is_strict_json(tmp_path: Path) -> None:
     folder = labelled(tmp_path / "data", val=1)
-    fit(folder, tmp_path / "run", _config(), _ignore)
+    fit(folder, tmp_path / "run", _config(), _SILENT)
 
     def refuse(constant: str) -> float:
         raise AssertionError(f"{constant} is no JSON")
@@ -179,13 +161,13 @@ def test_metrics_file_is_strict_json(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"--out .*: can't be made \(.*\): name a folder"):
-        fit(tmp_path / "no data", tmp_path / name, _config(), _ignore)
+        fit(tmp_path / "no data", tmp_path / name, _config(), _SILENT)
 
 
 def test_a_photo_that_vanishes_while_training_costs_nothing(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
     read = read_data(data)
-    checkpoint = fit(data, tmp_path / "run", _config(), lambda _: (data / "blue" / "0.png").unlink())
+    checkpoint = fit(data, tmp_path / "run", _config(), Told(lambda _: (data / "blue" / "0.png").unlink()))
     assert not (data / "blue" / "0.png").exists()
     assert checkpoint.data_sha256 != ""
     assert len(read.samples) == 12
@@ -196,10 +178,10 @@ def test_a_class_without_a_photo_to_train_on_is_noted(tmp_path: Path) -> None:
     rows = [(f"{n}/{i}.png", n, "val" if i == 3 or n == "red" else "train") for n in COLOURS for i in range(4)]
     write_table(data / "labels.csv", ("path", "name", "split"), *rows)
     notes: list[str] = []
-    fit(data, tmp_path / "run", _config(), _ignore, notes.append)
+    fit(data, tmp_path / "run", _config(), Told(note=notes.append))
     assert notes == ["class 'red' has no photo to train on: it is left out, and so are its 4 held-out photos"]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["left_out"] == {"red": 4}
 
 
 def test_a_run_of_few_steps_is_trained(tmp_path: Path) -> None:
-    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(epochs=5, batch=9), _ignore)  # 5 steps in all
+    fit(labelled(tmp_path / "data"), tmp_path / "run", _config(epochs=5, batch=9), _SILENT)  # 5 steps in all

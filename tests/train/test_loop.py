@@ -7,24 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edge_agent.errors import KardusError
 from tests.train.making import COLOURS
-from train.config import Precision, TrainConfig, make_config
-from train.loop import (
-    Epoch,
-    Photos,
-    _decay_groups,
-    batches,
-    choose_precision,
-    predict,
-    rate,
-    to_tensor,
-    train,
-    validate,
-)
-from train.networks.carton import CartonNet
+from train.config import TrainConfig, make_config
+from train.loop import Epoch, batches, batches_in, predict, seeds_of, train, validate
+from train.outliers import false_colours
+from train.views import FreshViews, Photos, to_tensor
 
 SIZE_PX = 32
 
@@ -51,14 +41,15 @@ def _network() -> nn.Module:
 
 
 def _config(**changes: object) -> TrainConfig:
-    values: dict[str, object] = {"size": SIZE_PX, "epochs": 6, "batch": 6, "lr": 0.02, "seed": 3}
+    values: dict[str, object] = {"size": SIZE_PX, "epochs": 6, "batch": 6, "lr": 0.02, "seed": 3, "clutter": 0.0}
     return make_config(**(values | changes))
 
 
 def _train(**changes: object) -> tuple[nn.Module, list[Epoch]]:
     history: list[Epoch] = []
-    model = train(_network(), _photos(8, 37), _photos(4, SIZE_PX, seed=1), _config(**changes), history.append)
-    return model, history
+    config = _config(**changes)
+    views = FreshViews(_photos(8, 37), config)
+    return train(_network(), views, _photos(4, SIZE_PX, seed=1), config, history.append), history
 
 
 def test_training_learns_the_colours() -> None:
@@ -81,7 +72,8 @@ def test_every_epoch_is_told_with_its_figures() -> None:
 
 def test_answer_is_in_evaluation_mode_and_averaged() -> None:
     network = _network()
-    model = train(network, _photos(8, 37), _photos(4, SIZE_PX), _config(batch=2), lambda _: None)
+    config = _config(batch=2)
+    model = train(network, FreshViews(_photos(8, 37), config), _photos(4, SIZE_PX), config, lambda _: None)
     assert not model.training
     pairs = zip(model.parameters(), network.parameters(), strict=True)
     differences = [float((kept - last).detach().abs().max()) for kept, last in pairs]
@@ -98,47 +90,51 @@ def test_same_seed_gives_the_same_weights_and_another_gives_others() -> None:
 
 def test_outliers_make_strange_colours_doubted() -> None:
     plain, taught = (_train(epochs=12, cutmix=0.0, outliers=share)[0] for share in (0.0, 1.0))
-    strange = np.full((4, SIZE_PX, SIZE_PX, 3), (170, 40, 190), dtype=np.uint8)
-    doubts = [float(predict(model, strange).softmax(dim=1).max()) for model in (plain, taught)]
+    turned, _ = false_colours(to_tensor(_photos(8, SIZE_PX, seed=5).pixels), torch.Generator().manual_seed(9))
+    strange = turned.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    doubts = [float(predict(model, strange).softmax(dim=1).amax(dim=1).mean()) for model in (plain, taught)]
     assert doubts[1] < doubts[0]
 
 
 def test_loss_that_is_no_number_stops_training_and_names_lr() -> None:
-    with pytest.raises(KardusError, match=r"the loss became (nan|inf) in epoch \d+: lower --lr \(1e\+30\)"):
+    said = r"the loss became (nan|inf) in epoch \d+, batch \d of 4: lower --lr \(1e\+30\)$"
+    with pytest.raises(KardusError, match=said):
         _train(lr=1e30)
 
 
 def test_training_without_held_out_photos_tells_nan() -> None:
     nothing = Photos(np.zeros((0, SIZE_PX, SIZE_PX, 3), dtype=np.uint8), np.zeros(0, dtype=np.int64))
     history: list[Epoch] = []
-    train(_network(), _photos(4, 37), nothing, _config(epochs=1), history.append)
+    config = _config(epochs=1)
+    train(_network(), FreshViews(_photos(4, 37), config), nothing, config, history.append)
     assert math.isnan(history[0].val_loss)
     assert math.isnan(history[0].val_accuracy)
 
 
-def test_batches_show_every_photo_once_in_an_order_of_the_generators() -> None:
-    photos = Photos(np.arange(12, dtype=np.uint8).repeat(12).reshape(12, 2, 2, 3), np.arange(12))
-    seen = [list(batches(photos, 4, torch.Generator().manual_seed(seed))) for seed in (0, 0, 1)]
-    labels = [torch.cat([batch[1] for batch in run]).tolist() for run in seen]
-    assert sorted(labels[0]) == list(range(12))
-    assert labels[0] == labels[1] != labels[2]
-    for pixels, label in seen[0]:
-        assert pixels.shape == (4, 3, 2, 2)
-        assert torch.equal(pixels[:, 0, 0, 0], label.float())
+def test_batches_show_every_picture_once_in_an_order_of_the_generators() -> None:
+    seen = [np.concatenate(list(batches(12, 4, torch.Generator().manual_seed(seed)))).tolist() for seed in (0, 0, 1)]
+    assert sorted(seen[0]) == list(range(12))
+    assert seen[0] == seen[1] != seen[2]
 
 
-def test_batches_leave_out_the_smaller_last_one_but_never_everything() -> None:
-    photos = _photos(3, 8)
-    generator = torch.Generator().manual_seed(0)
-    assert [len(labels) for _, labels in batches(photos, 4, generator)] == [4, 4]
-    assert [len(labels) for _, labels in batches(photos, 32, generator)] == [9]
+@pytest.mark.parametrize(("count", "size", "sizes"), [(9, 4, [4, 4]), (9, 32, [9]), (8, 4, [4, 4]), (1, 4, [1])])
+def test_batches_leave_out_the_smaller_last_one_but_never_everything(count: int, size: int, sizes: list[int]) -> None:
+    assert [len(batch) for batch in batches(count, size, torch.Generator())] == sizes
+    assert batches_in(count, size) == len(sizes)
 
 
-def test_to_tensor_moves_channels_first_and_keeps_the_scale() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
-    tensor = to_tensor(pixels)
-    assert tensor.dtype == torch.float32
-    np.testing.assert_array_equal(tensor.numpy(), pixels.transpose(0, 3, 1, 2))
+def test_every_epoch_has_seeds_of_its_own_and_the_same_again() -> None:
+    drawn = [[int(g.initial_seed()) for g in seeds_of(seed, epoch)] for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1))]
+    assert drawn[0] == drawn[3]
+    assert len({number for pair in drawn[:3] for number in pair}) == 6
+
+
+def test_a_process_draws_its_own_looks_and_shares_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [int(g.initial_seed()) for g in seeds_of(0, 1)]
+    monkeypatch.setenv("RANK", "1")
+    second = [int(g.initial_seed()) for g in seeds_of(0, 1)]
+    assert first[0] == second[0]
+    assert first[1] != second[1]
 
 
 def test_predict_is_the_same_in_any_batch_size_and_takes_no_gradients() -> None:
@@ -160,46 +156,49 @@ def test_validate_is_cross_entropy_and_accuracy() -> None:
     assert accuracy == pytest.approx((logits.argmax(axis=1) == photos.labels).mean())
 
 
-def test_weight_decay_spares_biases_and_normalisation() -> None:
-    model = _network()
-    decayed, plain = _decay_groups(model, 0.05)
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.05, 0.0)
-    kernels: list[Tensor] = [model.get_parameter("1.weight"), model.get_parameter("5.weight")]
-    assert [id(p) for p in decayed["params"]] == [id(p) for p in kernels]  # type: ignore[attr-defined]
-    assert len(plain["params"]) == 4  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("steps", [*range(1, 13), 100, 997])
-def test_the_rate_rises_once_and_falls_to_nearly_nothing(steps: int) -> None:
-    rates = [rate(done, steps) for done in range(steps)]
-    assert all(0 < value <= 1 for value in rates)
-    assert max(rates) == pytest.approx(1)
-    top = rates.index(max(rates))
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert steps < 50 or rates[-1] < 0.01
-
-
-@pytest.mark.parametrize(
-    ("asked", "flags", "arch", "chosen"),
-    [
-        ("auto", {"avx512_bf16": True}, "resnet18", "bf16-mixed"),
-        ("auto", {"avx512_bf16": False, "avx2": True}, "resnet18", "32-true"),
-        ("auto", {"avx512_bf16": True}, "shufflenet_v2_x0_5", "32-true"),  # slower there, with its grouped convolutions
-        ("32", {"avx512_bf16": True}, "resnet18", "32-true"),
-        ("bf16", {}, "mobilenet_v3_small", "bf16-mixed"),
-    ],
-)
-def test_precision_is_bfloat16_where_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, asked: Precision, flags: dict[str, bool], arch: str, chosen: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
-    assert choose_precision(asked, CartonNet(arch, 2)) == chosen
-
-
 def test_training_in_bfloat16_keeps_its_weights_in_32_bits_and_learns() -> None:
     model, history = _train(epochs=12, precision="bf16")
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert history[-1].train_loss < history[0].train_loss
     assert history[-1].val_accuracy == 1
+
+
+def test_a_long_run_looks_at_the_held_out_photos_now_and_then_and_at_its_end() -> None:
+    _, history = _train(epochs=103)
+    looked = [epoch.epoch for epoch in history if math.isfinite(epoch.val_loss)]
+    assert looked == [*range(2, 103, 2), 103]
+
+
+def test_training_stops_when_it_no_longer_gets_better_and_keeps_the_best() -> None:
+    model, history = _train(epochs=40, patience=2, lr=0.3, schedule="constant", ema=0.0, precision="32")
+    losses = [epoch.val_loss for epoch in history]
+    assert len(history) < 40
+    assert losses.index(min(losses)) == len(losses) - 3
+    held_out = _photos(4, SIZE_PX, seed=1)
+    assert validate(model, held_out)[0] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_without_an_average_the_last_weights_are_kept() -> None:
+    network = _network()
+    config = _config(ema=0.0)
+    model = train(network, FreshViews(_photos(8, 37), config), _photos(4, SIZE_PX), config, lambda _: None)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network.parameters(), strict=True))
+
+
+def test_clutter_is_doubted() -> None:
+    plain, taught = (_train(epochs=12, clutter=share)[0] for share in (0.0, 1.0))
+    config = _config()
+    heaps = FreshViews(_photos(8, 37, seed=5), config).clutter(16, 1, torch.Generator().manual_seed(9))
+    crops = heaps.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    doubts = [float(predict(model, crops).softmax(dim=1).amax(dim=1).mean()) for model in (plain, taught)]
+    assert doubts[1] < doubts[0]
+
+
+def test_a_student_answers_as_its_teacher_does() -> None:
+    teacher = _train(epochs=12)[0]
+    config = _config(epochs=12)
+    views = FreshViews(Photos(_photos(8, 37).pixels, np.random.default_rng(0).integers(0, 3, 24)), config)  # no use
+    student = train(_network(), views, _photos(4, SIZE_PX), config, lambda _: None, teacher=teacher)
+    alone = train(_network(), views, _photos(4, SIZE_PX), config, lambda _: None)
+    held_out = _photos(6, SIZE_PX, seed=2)
+    assert validate(student, held_out)[1] > validate(alone, held_out)[1]

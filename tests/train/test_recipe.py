@@ -16,7 +16,7 @@ from train.config import TrainConfig, make_config
 from train.recipe import FILE, names, read_recipe, write_recipe
 
 Capture = pytest.CaptureFixture[str]
-TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 1, "--batch", 4)
+TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 1, "--batch", 4, "--refit", 0)
 
 
 @pytest.mark.parametrize("name", names())
@@ -51,7 +51,9 @@ def test_a_recipe_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -
 
 def test_no_such_recipe_is_wrong_use(tmp_path: Path, capsys: Capture) -> None:
     result = call(capsys, main, "fit", tmp_path, "--out", tmp_path / "run", "--recipe", "best")
-    assert_one_line(result, 2, "--recipe best: no such recipe: use kardus, light, a .toml file, or a run's folder")
+    assert_one_line(
+        result, 2, "--recipe best: no such recipe: use founding, kardus, light, a .toml file, or a run's folder"
+    )
 
 
 def test_options_go_before_the_recipe(tmp_path: Path, capsys: Capture) -> None:

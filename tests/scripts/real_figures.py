@@ -1,0 +1,164 @@
+"""The figures of docs/results.md on real photos: python -m tests.scripts.real_figures WHAT DATA WORK.
+
+WHAT is one of
+
+- quarter: the default recipe and the light one on a held-out quarter, with calibration, selective accuracy, rejection;
+- few: the default recipe on 10 and on 5 photos a class, measured on all the others;
+- siblings: products left out of training, and things that are no cartons, to be rejected;
+- ablation: what each ingredient gives, at 128 px on 10 photos a class.
+
+DATA is a folder with labels.csv, classes.csv and not_cartons/. WORK keeps the runs: a second start goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.scripts.real_data import few, quarter, read, siblings, without, write_table
+from tests.scripts.steps import percent, run, run_json
+from train.calibration import HeldOut
+from train.data import DataSet, read_data
+from train.photos import label_indices, load_crops
+from train.pooled import Fold, Pooled, pool
+from train.predictor import Predictor, open_predictor
+from train.protocol import assign_folds, photo_groups
+
+PARTS = 5
+"""A held-out part is divided into so many, so that temperature and threshold come from others than they judge."""
+ABLATION = ("--size", 128, "--first-size", 0, "--epochs", 60, "--refit", 0, "--val-fraction", 0.1)
+INGREDIENTS: dict[str, tuple[object, ...]] = {
+    "the default recipe at 128 px": (),
+    "without heaps to be doubted": ("--clutter", 0),
+    "gentler geometry (zoom 0.65, 12 degrees, tilt 0.06)": (
+        *("--smallest-zoom", 0.65, "--rotation", 12, "--perspective", 0.06),
+    ),
+    "without averaged weights": ("--ema", 0),
+    "without label smoothing": ("--label-smoothing", 0),
+    "without weight decay": ("--weight-decay", 0),
+    "half as long": ("--epochs", 30),
+    "with CutMix in half of the batches": ("--cutmix", 0.5),
+    "with crops in false colours to be doubted": ("--outliers", 0.25),
+    "with a category head": ("--category-weight", 0.3),
+    "with RMCSAM": ("--rmcsam",),
+    "with GeM pooling": ("--pooling", "gem"),
+    "with RMCSAM and GeM pooling": ("--rmcsam", "--pooling", "gem"),
+}
+
+
+def measure_quarter(data: DataSet, work: Path) -> None:
+    """The default recipe, and the light one, on a quarter that no recipe was chosen on."""
+    table = write_table(work / "quarter.csv", data, quarter(data))
+    for recipe in ("kardus", "light"):
+        model, seconds = _fit(table, work / recipe, "--recipe", recipe, "--refit", 0)
+        figures = _evaluate(model, table, "val", data.source / "not_cartons")
+        print(f"\n{recipe}: trained in {seconds / 60:.0f} min" if seconds else f"\n{recipe}: taken over")
+        for level in ("class", "category"):
+            print(f"right by {level}: {percent(figures['accuracy'][level])}")
+        print(f"things that are no cartons: AUROC {figures['rejection']['auroc']:.3f}")
+        print(f"of each score: {figures['rejection']['auroc_by_score']}")
+        _print_pooled(_in_parts(open_predictor(model), table))
+
+
+def measure_few(data: DataSet, work: Path) -> None:
+    """The default recipe as a user calls it, on few photos."""
+    for each in (10, 5):
+        table = write_table(work / f"few-{each}.csv", data, few(data, each, seed=0))
+        chosen = write_table(work / f"few-{each}-chosen.csv", data, [m for m in few(data, each, seed=0) if not m.part])
+        model, _ = _fit(chosen, work / f"few-{each}")
+        figures = _evaluate(model, table, "test")
+        print(f"\n{each} photos a class: {percent(figures['accuracy']['class'])}")
+
+
+def measure_siblings(data: DataSet, work: Path) -> None:
+    """Each list of siblings is left out; known are the photos of the held-out quarter."""
+    found = []
+    for number, names in enumerate(siblings(), 1):
+        known, strange = without(quarter(data), names)
+        table = write_table(work / f"siblings-{number}.csv", data, known)
+        unknown = write_table(work / f"siblings-{number}-unknown.csv", data, strange)
+        model, _ = _fit(table, work / f"siblings-{number}", "--refit", 0)
+        products = _evaluate(model, table, "val", unknown)["rejection"]["auroc_by_score"]
+        things = _evaluate(model, table, "val", data.source / "not_cartons")["rejection"]["auroc_by_score"]
+        found.append((products, things))
+        print(f"\nlist {number}: products {products}, no cartons {things}")
+    for title, column in (("products left out", 0), ("no cartons", 1)):
+        for score in found[0][column]:
+            values = [row[column][score] for row in found]
+            print(f"{title}, {score}: mean {np.mean(values):.3f}, least {min(values):.3f}")
+
+
+def measure_ablation(data: DataSet, work: Path) -> None:
+    """One ingredient changed at a time; trained on 10 photos a class, measured on the others."""
+    table = write_table(work / "ablation.csv", data, few(data, 10, seed=1))
+    chosen = write_table(work / "ablation-chosen.csv", data, [m for m in few(data, 10, seed=1) if not m.part])
+    rows = []
+    for number, (what, options) in enumerate(INGREDIENTS.items()):
+        model, _ = _fit(chosen, work / f"ablation-{number}", *ABLATION, *options)
+        figures = _evaluate(model, table, "test", data.source / "not_cartons")
+        scores = figures["rejection"]["auroc_by_score"]
+        rows.append(f"| {what} | {percent(figures['accuracy']['class'])} | {scores['distance']:.3f} |")
+        print(rows[-1], flush=True)
+    print("\n| recipe | right by class | AUROC, no cartons |\n|---|---|---|", *rows, sep="\n")
+
+
+def _fit(table: Path, out: Path, *options: object) -> tuple[Path, float]:
+    """A run, and the seconds that it took; 0 where it was there already."""
+    if (out / "report.html").exists() and not list(out.glob("refit*")):
+        return out, 0.0
+    return out, run("kardus-train", "fit", table, "--out", out, "--resume", *options)
+
+
+def _evaluate(
+    model: Path, table: Path, split: str, unknown: Path | None = None
+) -> dict[str, dict[str, dict[str, float]]]:
+    more = ("--unknown", unknown) if unknown else ()
+    figures: dict[str, dict[str, dict[str, float]]] = run_json(
+        "kardus-train", "evaluate", model, table, "--split", split, *more, "--json"
+    )
+    return figures
+
+
+def _in_parts(model: Predictor, table: Path) -> Pooled:
+    """The held-out photos, each judged with temperature and threshold from the other parts."""
+    held = read_data(table).select("val")
+    names = [info.name for info in model.classes]
+    outputs = model.outputs(load_crops(held, model.size_px, "Reading photos"))
+    labels = label_indices(held, names)
+    part = assign_folds(["all"] * len(labels), photo_groups(held.samples), PARTS, seed=0)
+    scores = outputs.logits.max(axis=1)
+    folds = [
+        Fold(0, number, np.flatnonzero(own), HeldOut(outputs.logits[own], scores[own], labels[own]))
+        for number, own in ((n, part == n) for n in range(PARTS))
+    ]
+    return pool(folds, model.classes)
+
+
+def _print_pooled(pooled: Pooled) -> None:
+    for what, error in (("as the network answers", pooled.before), ("with its temperature", pooled.after)):
+        print(f"calibration error {what}: {100 * error.value:.1f} % ({100 * error.low:.1f} to {100 * error.high:.1f})")
+    print(f"kept at 99.5 % selective accuracy: {percent(pooled.coverage.model_dump())}")
+    print(f"of them right: {percent(pooled.selective.model_dump())}")
+
+
+WHAT: dict[str, Callable[[DataSet, Path], None]] = {
+    "quarter": measure_quarter,
+    "few": measure_few,
+    "siblings": measure_siblings,
+    "ablation": measure_ablation,
+}
+
+
+def main(what: str, source: Path, work: Path) -> None:
+    """Measure one thing."""
+    work.mkdir(parents=True, exist_ok=True)
+    WHAT[what](read(source), work)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[1] not in WHAT:
+        sys.exit(__doc__)
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,35 @@
+"""Which precision and which devices a run computes with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from edge_agent.errors import UsageError
+from train.config import Precision, make_config
+from train.devices import choose_precision, launch
+from train.networks.carton import CartonNet
+
+
+@pytest.mark.parametrize(
+    ("asked", "flags", "arch", "chosen"),
+    [
+        ("auto", {"avx512_bf16": True}, "resnet18", "bf16-mixed"),
+        ("auto", {"avx512_bf16": False, "avx2": True}, "resnet18", "32-true"),
+        ("auto", {"avx512_bf16": True}, "shufflenet_v2_x0_5", "32-true"),  # slower there, with its grouped convolutions
+        ("32", {"avx512_bf16": True}, "resnet18", "32-true"),
+        ("bf16", {}, "mobilenet_v3_small", "bf16-mixed"),
+    ],
+)
+def test_precision_is_bfloat16_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, asked: Precision, flags: dict[str, bool], arch: str, chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    assert choose_precision(asked, CartonNet(arch, 2)) == chosen
+
+
+def test_a_batch_too_small_for_the_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(UsageError, match="--batch 6: 4 processes need two photos each: use 8 or more"):
+        launch(make_config(batch=6), CartonNet("resnet18", 2))

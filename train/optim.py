@@ -1,0 +1,58 @@
+"""Steps, rates and averages: how the weights move."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from train.config import TrainConfig
+
+WARM_UP_SHARE = 0.1
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, ICLR 2019) or, as in the founding study, Adam without weight decay."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=config.lr)
+    return torch.optim.AdamW(decay_groups(model, config.weight_decay), lr=config.lr)
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay on matrices and kernels only, not on biases and normalisation."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, done: int, steps: int) -> None:
+    """Give the optimizer its learning rate after `done` of `steps` steps."""
+    share = 1.0 if config.schedule == "constant" else rate(done, steps)
+    for group in optimizer.param_groups:
+        group["lr"] = config.lr * share
+
+
+def rate(done: int, steps: int) -> float:
+    """The learning rate's share of its highest value, in 0..1, after `done` of `steps` steps.
+
+    Linear warm-up over WARM_UP_SHARE of the steps, then half a cosine down to 0 (Loshchilov and Hutter, ICLR 2017).
+    """
+    warm_up = max(1, round(WARM_UP_SHARE * steps))
+    if done < warm_up:
+        return (done + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (done - warm_up + 1) / (steps - warm_up + 1)))
+
+
+def average_decay(step: int, steps: int, share: float) -> float:
+    """How much of the average stays at a step, from 1, so that it looks back over `share` of all steps; 0 for none."""
+    return 1 - 1 / max(1.0, min(step / 2, share * steps))
+
+
+@torch.no_grad()
+def average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the model's; buffers are taken over."""
+    for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
+        kept.lerp_(current.detach(), 1 - decay)
+    for kept_buffer, buffer in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept_buffer.copy_(buffer)

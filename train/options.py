@@ -1,0 +1,51 @@
+"""Every field of the configuration as an option of the command line, told once: in `train.config`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from train.config import TrainConfig
+
+_LISTS = tuple(name for name, info in TrainConfig.model_fields.items() if get_origin(info.annotation) is tuple)
+
+
+def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, which takes them as `**options`, an option for every field of TrainConfig."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    added = [_parameter(name, info) for name, info in TrainConfig.model_fields.items()]
+    command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*own, *added)} | {"return": None}
+    return command
+
+
+def given_options(context: typer.Context) -> dict[str, Any]:
+    """The fields of the configuration that stand on the command line: they go before the recipe's values."""
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name in TrainConfig.model_fields and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+    return given | {name: given[name].split(",") for name in _LISTS if name in given}
+
+
+def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
+    default = ",".join(map(str, info.default)) if name in _LISTS else info.default
+    option = typer.Option(help=info.description)
+    kind: Any = Annotated[_plain(info.annotation), option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _plain(annotation: Any) -> type:
+    """The type that the command line reads; ranges and choices are checked by the configuration itself."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Literal, tuple, Union, UnionType):
+        return str
+    return annotation if isinstance(annotation, type) else str
