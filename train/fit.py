@@ -38,6 +38,7 @@ from train.loop import Epoch, train
 from train.memory import LAST, RunMemory
 from train.metrics import share
 from train.networks.carton import CartonNet
+from train.networks.cost import multiply_adds
 from train.outputs import pooled_features, run_network
 from train.pixels import accuracy_by_pixels
 from train.predictor import open_checkpoint
@@ -131,7 +132,7 @@ def fit_prepared(
     if (out / CHECKPOINT).exists():  # it was killed while it was refitted
         return load_checkpoint(out)
     start, origin = start_network(prepared, config)
-    for note in _notes(prepared, origin):
+    for note in (_size(start, config), *_notes(prepared, origin)):
         told.note(note)
     trained = _train(prepared, start, config, told, out)
     if measured:
@@ -162,6 +163,12 @@ def start_network(prepared: Prepared, config: TrainConfig) -> tuple[CartonNet, O
     torch.manual_seed(config.seed)
     network = build_network(config, prepared.classes)
     return network, initialise(network, config.arch, config.init) if config.init else None
+
+
+def _size(network: CartonNet, config: TrainConfig) -> str:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    cost = multiply_adds(network, config.size)
+    return f"{config.arch} at {config.size} px: {parameters / 1e6:.1f} M parameters, {cost / 1e9:.2f} GMAC a crop"
 
 
 def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:

@@ -84,8 +84,8 @@ def test_fit_says_where_the_weights_came_from_and_begins_there(tmp_path: Path) -
     notes: list[str] = []
     config = make_config(arch=ARCH, size=32, epochs=1, batch=4, init=str(tmp_path / "w.pth"), lr=1e-9)
     checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, Told(note=notes.append))
-    assert "tensors from" in notes[0]
-    assert "SHA-256" in notes[0]
+    assert "tensors from" in notes[1]
+    assert "SHA-256" in notes[1]
     kept = checkpoint.weights["features.conv1.0.weight"]
     assert torch.allclose(kept, _published(ARCH)["conv1.0.weight"], atol=1e-6)
 
