@@ -14,7 +14,7 @@ from tests.train.making import class_folders
 from train.config import make_config
 from train.data import read_data
 from train.fit import fit
-from train.founding import BRIGHTNESS, founding_copies, founding_copy
+from train.founding import BRIGHTNESS, _draw, founding_copies
 from train.prepare import prepare
 from train.recipe import read_recipe
 
@@ -24,6 +24,24 @@ def _photo(side_px: int = 64) -> Tensor:
     photo = torch.full((3, side_px, side_px), 60, dtype=torch.uint8)
     photo[:, : side_px // 2, : side_px // 2] = 120
     return photo
+
+
+def founding_copy(photo: Tensor, seed: int, index: int, copy: int) -> Tensor:
+    """One copy of one photo."""
+    return founding_copies(photo[None], torch.tensor([index]), torch.tensor([copy]), seed)[0]
+
+
+@pytest.mark.parametrize("copy", range(8))
+def test_a_copy_is_what_torchvision_makes(copy: int) -> None:
+    from torchvision.transforms.v2 import functional
+
+    photo = torch.nn.functional.interpolate(_photo()[None].float(), size=97, mode="bilinear")[0].to(torch.uint8)
+    brightness, angle, across, down = _draw(5, 3, copy)
+    made = functional.rotate(functional.adjust_brightness(photo, brightness), angle)
+    made = functional.horizontal_flip(made) if across < 0 else made
+    made = functional.vertical_flip(made) if down < 0 else made
+    difference = (made.int() - founding_copy(photo, 5, 3, copy).int()).abs()
+    assert float((difference > 3).float().mean()) < 0.02  # places on an edge may be rounded to either side
 
 
 def test_a_copy_is_the_same_for_the_same_numbers_only() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from train.config import TrainConfig, make_config
-from train.founding import founding_copy
+from train.founding import founding_copies
 from train.views import CopiedViews, FreshViews, Photos, size_of, to_tensor
 
 
@@ -62,8 +62,8 @@ def test_copies_are_constant_and_those_of_their_own_numbers() -> None:
     assert views.labels.tolist() == [0, 0, 2]
     shown = [views.crops(np.array([1, 2]), epoch, _generator(epoch)) for epoch in (1, 2)]
     assert torch.equal(shown[0], shown[1])
-    source = torch.from_numpy(photos.pixels[5]).permute(2, 0, 1)
-    assert torch.equal(shown[0][1], founding_copy(source, 3, 5, 0).float())
+    source = torch.from_numpy(photos.pixels[5:]).permute(0, 3, 1, 2)
+    assert torch.equal(shown[0][1], founding_copies(source, torch.tensor([5]), torch.tensor([0]), 3)[0].float())
     assert views.clutter(4, 1, _generator()).shape == (0, 3, 40, 40)
 
 
