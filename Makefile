@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check pipeline demo-model real-photos clean
+.PHONY: help demo test test-slow check pipeline demo-model real-photos real-figures benchmark clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -30,6 +30,12 @@ demo-model: .venv/installed  ## Make the demo's bundle again (recorded in docs/r
 
 real-photos: .venv/installed  ## The same line on real photos: make real-photos DATA=path/to/cartons
 	$(DEV)/python -m tests.scripts.real_photos $(DATA) $(ARGS)
+
+real-figures: .venv/installed  ## The figures of training: make real-figures WHAT=quarter DATA=path/to/cartons WORK=runs
+	$(DEV)/python -m tests.scripts.real_figures $(WHAT) $(DATA) $(WORK)
+
+benchmark: .venv/installed  ## How fast training is beside other loops (recorded in docs/results.md)
+	$(DEV)/python -m tests.benchmarks.training $(ARGS)
 
 .venv-agent/installed: pyproject.toml constraints.txt deploy/environment.sh
 	sh deploy/environment.sh .venv-agent agent

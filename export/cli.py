@@ -120,6 +120,9 @@ def _facts(bundle: Bundle) -> Table:
         f"{manifest.calibration.rejection_threshold:.2f}, fitted on {manifest.calibration.n} photos",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
+    if manifest.pixels:
+        points = (f"{100 * p.accuracy.value:.0f} % at {p.side_px} px" for p in manifest.pixels)
+        rows["held out, by pixels"] = ", ".join(points)
     for m in manifest.metrics:
         rows[f"held out, by {m.name}"] = f"{100 * m.value:.1f} % ({100 * m.low:.1f} to {100 * m.high:.1f}, n = {m.n})"
     for key, value in rows.items():

@@ -15,7 +15,7 @@ from torch import nn
 
 from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import UsageError
+from edge_agent.errors import DataError, UsageError
 from edge_agent.files import make_folder
 from edge_agent.rejection import class_means
 from train.board import Board
@@ -99,7 +99,7 @@ def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, 
     refuse_used(out, resume=resume)
     with run_folder(out):
         prepared = prepare(source, config)
-        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told))
+        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told), told)
         if _waits_for_refit(checkpoint):
             checkpoint = _refit(prepared, out, checkpoint, told)
         return checkpoint
@@ -143,8 +143,11 @@ def fit_prepared(
     return trained.checkpoint
 
 
-def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do."""
+def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint, told: Told) -> Checkpoint:
+    """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do.
+
+    The photos are read again for it: one that has gone in the meantime costs the page, not the run.
+    """
     if rank() != 0:
         return checkpoint
     if (out / REPORT).exists():
@@ -152,9 +155,13 @@ def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint) -> Checkpoint
     model = open_checkpoint(checkpoint)
     names = {info.name for info in checkpoint.classes}
     held_out = [sample for sample in prepared.data.samples if sample.split == "val" and sample.name in names]
-    known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
+    try:
+        known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
+        report_run(out, prepared.data, model, known.pixels)
+    except DataError as error:
+        told.note(f"no {REPORT} is written: {error}")
+        return checkpoint
     save_checkpoint(out / CHECKPOINT, known)
-    report_run(out, prepared.data, model, known.pixels)
     return known
 
 

@@ -131,7 +131,8 @@ def train(
         UsageError: the batch is too small for so many devices.
     """
     fabric = launch(config, model)
-    objective = Objective(config, None if category_of is None else torch.from_numpy(category_of), teacher)
+    categories = None if category_of is None else torch.from_numpy(category_of)
+    objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
     model = model.to(memory_format=torch.channels_last)
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
     network, optimizer = fabric.setup(model, build_optimizer(model, config))
@@ -183,6 +184,7 @@ def _one_epoch(run: _Run) -> Epoch:
         average(run.averaged, run.model, average_decay(step, steps, config.ema))
         hits = (logits.argmax(dim=1).cpu() == labels).sum()
         totals += torch.tensor([loss.item() * len(labels), float(hits), float(len(labels))])
+    totals = run.fabric.to_device(totals)
     run.fabric.all_reduce(totals, reduce_op="sum")
     loss_sum, hit_sum, seen = totals.tolist()
     held_out = _held_out(run) if _looks(epoch, config) else (math.nan, math.nan)

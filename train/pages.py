@@ -15,7 +15,7 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1f2328}
 table{border-collapse:collapse;margin:1rem 0} td,th{padding:.3rem .7rem;border-bottom:1px solid #d0d7de;text-align:left}
 td.n{text-align:right} section{border-left:4px solid #8c959f;padding:.2rem 1rem;margin:1rem 0}
-section.error{border-color:#cf222e} section.warning{border-color:#bf8700} img.wide{max-width:100%}
+section.error{border-color:#cf222e} section.warning{border-color:#bf8700} img{max-width:100%}
 p.lead{font-size:1.25rem} figure{display:inline-block;margin:.3rem .6rem .3rem 0;vertical-align:top;width:150px}
 figcaption{font-size:12px;color:#59636e;overflow-wrap:anywhere}
 """

@@ -45,6 +45,7 @@ def test_run_folder_holds_checkpoint_metrics_curves_and_recipe(run_folder: Path)
         "metrics.json",
         "model.ckpt",
         "recipe.toml",
+        "report.html",
         "tensorboard",
     ]
     with Image.open(run_folder / "curves.png", formats=("PNG",)) as picture:
@@ -167,7 +168,10 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_read(tmp_path: 
 def test_a_photo_that_vanishes_while_training_costs_nothing(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
     read = read_data(data)
-    checkpoint = fit(data, tmp_path / "run", _config(), Told(lambda _: (data / "blue" / "0.png").unlink()))
+    notes: list[str] = []
+    told = Told(lambda _: (data / "blue" / "0.png").unlink(), notes.append)
+    checkpoint = fit(data, tmp_path / "run", _config(), told)
+    assert any(note.startswith("no report.html is written: ") for note in notes)
     assert not (data / "blue" / "0.png").exists()
     assert checkpoint.data_sha256 != ""
     assert len(read.samples) == 12
