@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
-from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import DataError, UsageError
-from edge_agent.files import make_folder
-from edge_agent.rejection import class_means
+from edge_agent.errors import DataError
 from train.board import Board
-from train.calibration import ANSWERS, HeldOut, calibrate, held_out, keep_answers
-from train.checkpoint import (
-    CHECKPOINT,
-    Checkpoint,
-    build_network,
-    categories_of,
-    load_checkpoint,
-    save_checkpoint,
-    write_json,
-)
+from train.calibration import ANSWERS, HeldOut, calibrate, keep_answers
+from train.checkpoint import CHECKPOINT, Checkpoint, build_network, load_checkpoint, save_checkpoint, write_json
 from train.config import TrainConfig
 from train.curves import draw_curves
 from train.devices import rank
 from train.evaluation_report import report_run
 from train.initial import Origin, initialise
 from train.loop import Epoch, train
-from train.memory import LAST, RunMemory
-from train.metrics import share
+from train.memory import LAST, RunMemory, refuse_other_run
 from train.networks.carton import CartonNet
 from train.networks.cost import multiply_adds
-from train.outputs import pooled_features, run_network
 from train.pixels import accuracy_by_pixels
 from train.predictor import open_checkpoint
-from train.prepare import Prepared, prepare, resized
+from train.prepare import Prepared, prepare
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
+from train.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
+from train.settle import accuracy_of, answers_of, category_of, settle, teacher_of, template, weights_of
 from train.views import FreshViews, Photos
 
-FOLDS = "folds"
 REFIT_LAST = "refit.ckpt"
 REFIT_LR_SHARE = 0.5
 """Going on with the held-out photos begins at this share of the highest learning rate."""
-METRICS, REPORT = "metrics.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -100,26 +83,9 @@ def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, 
     with run_folder(out):
         prepared = prepare(source, config)
         checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told), told)
-        if _waits_for_refit(checkpoint):
+        if waits_for_refit(checkpoint):
             checkpoint = _refit(prepared, out, checkpoint, told)
         return checkpoint
-
-
-def refuse_used(out: Path, *, resume: bool) -> None:
-    """Refuse a folder that holds a run.
-
-    Raises:
-        UsageError: it does, or holds an unfinished one that isn't to go on.
-    """
-    done = (out / CHECKPOINT).exists() and not _waits_for_refit(load_checkpoint(out))
-    if done:
-        raise UsageError(f"--out {out}: holds a run already: name a new folder")
-    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)) and not resume:
-        raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
-
-
-def _waits_for_refit(checkpoint: Checkpoint) -> bool:
-    return bool(checkpoint.config.refit) and not checkpoint.refitted
 
 
 def fit_prepared(
@@ -130,7 +96,9 @@ def fit_prepared(
     `measured` says what is known already of a network that nothing is held out of.
     """
     if (out / CHECKPOINT).exists():  # it was killed while it was refitted
-        return load_checkpoint(out)
+        kept = load_checkpoint(out)
+        refuse_other_run(out / CHECKPOINT, kept.config.model_dump(), kept.data_sha256, template(prepared, config))
+        return kept
     start, origin = start_network(prepared, config)
     for note in (_size(start, config), *_notes(prepared, origin)):
         told.note(note)
@@ -191,22 +159,6 @@ def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
     ]
 
 
-def _template(prepared: Prepared, config: TrainConfig) -> Checkpoint:
-    """The checkpoint of a run of which nothing is trained or measured yet."""
-    return Checkpoint(
-        config=config,
-        classes=prepared.classes,
-        calibration=Calibration(),
-        metrics=(),
-        data_source=str(prepared.data.source.resolve()),
-        data_sha256=prepared.sha256,
-        photos=len(prepared.train.labels),
-        versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
-        weights={},
-        prototypes=torch.zeros(0, 0),
-    )
-
-
 def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told, out: Path) -> _Trained:
     history: list[Epoch] = []
     board = Board(out) if rank() == 0 else None
@@ -224,74 +176,27 @@ def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told
         prepared.val,
         config,
         remember,
-        category_of=_category_of(prepared),
-        teacher=_teacher(config, prepared),
-        memory=RunMemory(out / LAST, _template(prepared, config)),
+        category_of=category_of(prepared),
+        teacher=teacher_of(config, prepared),
+        memory=RunMemory(out / LAST, template(prepared, config)),
     )
     if board:
         board.close()
-    network, prototypes = _settle(model, prepared.train, config)
-    answers = _answers(network, prepared.val, prototypes)
+    network, prototypes = settle(model, prepared.train, config)
+    answers = answers_of(network, prepared.val, prototypes)
     calibration = calibrate(answers, f"{prepared.sha256}:val")
     test = None
     if config.protocol == "founding":  # the study tested on the originals
-        test = _accuracy(prepared, _answers(network, prepared.train, prototypes), calibration)
-    measured = (_accuracy(prepared, answers, calibration),) if len(answers.labels) else ()
+        test = accuracy_of(prepared, answers_of(network, prepared.train, prototypes), calibration)
+    measured = (accuracy_of(prepared, answers, calibration),) if len(answers.labels) else ()
     checkpoint = replace(
-        _template(prepared, config),
+        template(prepared, config),
         calibration=calibration,
         metrics=measured,
-        weights=_weights(network),
+        weights=weights_of(network),
         prototypes=torch.from_numpy(prototypes),
     )
     return _Trained(checkpoint, answers, history, test)
-
-
-def _category_of(prepared: Prepared) -> np.ndarray:
-    categories = categories_of(prepared.classes)
-    return np.array([categories.index(info.category) for info in prepared.classes])
-
-
-def _teacher(config: TrainConfig, prepared: Prepared) -> nn.Module | None:
-    """The network to learn from, frozen.
-
-    Raises:
-        UsageError: it knows other classes.
-    """
-    if not config.teacher:
-        return None
-    checkpoint = load_checkpoint(Path(config.teacher))
-    if [info.name for info in checkpoint.classes] != [info.name for info in prepared.classes]:
-        raise UsageError(f"--teacher {config.teacher}: knows other classes than the data set: train it on the same")
-    return checkpoint.model().requires_grad_(requires_grad=False)
-
-
-def _settle(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, np.ndarray]:
-    """Fit the embedding's space on the photos that were trained on; also the prototypes (classes, d)."""
-    if not isinstance(model, CartonNet):
-        raise TypeError("the loop gives back the kind of network that it was given")
-    crops = resized(photos.pixels, config.size)
-    model.space.fit(pooled_features(model, crops), torch.from_numpy(photos.labels))
-    return model, class_means(run_network(model, crops).embedding, photos.labels, model.head.out_features)
-
-
-def _answers(network: CartonNet, photos: Photos, prototypes: np.ndarray) -> HeldOut:
-    if not len(photos.labels):
-        nothing = np.zeros((0, network.head.out_features), np.float32)
-        return HeldOut(nothing, np.zeros(0, np.float32), photos.labels)
-    return held_out(run_network(network, photos.pixels), photos.labels, prototypes)
-
-
-def _accuracy(prepared: Prepared, answers: HeldOut, calibration: Calibration) -> Metric:
-    """Share of photos whose class is named right, judged as the agent answers and as `evaluate` does."""
-    classes = prepared.classes
-    seen = interpret(answers.logits, classes, calibration, answers.scores)
-    hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
-    return share("class", hits, len(seen))
-
-
-def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def _write(out: Path, trained: _Trained, prepared: Prepared, origin: Origin | None) -> None:
@@ -316,14 +221,14 @@ def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> C
         Photos(prepared.val.pixels[:0], prepared.val.labels[:0]),
         rest,
         told.epoch,
-        category_of=_category_of(prepared),
-        teacher=_teacher(config, prepared),
-        memory=RunMemory(out / REFIT_LAST, _template(prepared, rest)),
+        category_of=category_of(prepared),
+        teacher=teacher_of(config, prepared),
+        memory=RunMemory(out / REFIT_LAST, template(prepared, rest)),
     )
-    network, prototypes = _settle(model, everything, rest)
+    network, prototypes = settle(model, everything, rest)
     checkpoint = replace(
         measured,
-        weights=_weights(network),
+        weights=weights_of(network),
         prototypes=torch.from_numpy(prototypes),
         photos=len(everything.labels),
         refitted=True,
@@ -332,18 +237,6 @@ def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> C
         save_checkpoint(out / CHECKPOINT, checkpoint)
         (out / REFIT_LAST).unlink(missing_ok=True)
     return checkpoint
-
-
-@contextlib.contextmanager
-def run_folder(out: Path) -> Iterator[None]:
-    """Make the folder before the work, so that a name that can't be used costs nothing; a failed run leaves none."""
-    is_new = not out.exists()
-    make_folder("--out", out)
-    try:
-        yield
-    finally:
-        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)):
-            shutil.rmtree(out)  # a board without a state to go on from
 
 
 def _metrics_file(trained: _Trained, prepared: Prepared, origin: Origin | None) -> dict[str, object]:

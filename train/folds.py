@@ -16,11 +16,12 @@ from train.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, write_json
 from train.config import TrainConfig
 from train.data import DataSet, check_trainable, read_data
 from train.devices import rank, wait_for_all
-from train.fit import FOLDS, Measured, Told, fit_prepared, refuse_used, run_folder
+from train.fit import Measured, Told, fit_prepared
 from train.folds_report import pooled_json, write_pooled
 from train.pooled import Fold, pool
 from train.prepare import prepare_split
 from train.protocol import all_trained, assign_folds, photo_groups
+from train.run_folder import FOLDS, refuse_used, run_folder
 
 
 def cross_fit(source: Path, out: Path, config: TrainConfig, told: Told, *, resume: bool = False) -> Checkpoint:

@@ -39,9 +39,7 @@ class RunMemory:
         if not self._path.exists():
             return None
         content = read_content(self._path)
-        self._refuse_other("data set", content["data_sha256"], self._template.data_sha256)
-        for key, value in self._template.config.model_dump().items():
-            self._refuse_other("--" + key.replace("_", "-"), content["config"].get(key), value)
+        refuse_other_run(self._path, content["config"], content["data_sha256"], self._template)
         return content
 
     def told(self) -> str:
@@ -61,9 +59,22 @@ class RunMemory:
         save_checkpoint(self._path, replace(self._template, weights=weights), progress())
         self._kept_at = time.monotonic()
 
-    def _refuse_other(self, what: str, kept: object, asked: object) -> None:
-        if kept != asked:
+
+def refuse_other_run(path: Path, config: dict[str, Any], data_sha256: str, asked: Checkpoint) -> None:
+    """Refuse to go on with a run of other values or photos.
+
+    Raises:
+        UsageError: what was kept at `path` is of another run than is asked for; names the first difference.
+    """
+    values = asked.config.model_dump().items()
+    pairs = [("data set", data_sha256, asked.data_sha256), *((_option(key), config.get(key), v) for key, v in values)]
+    for what, kept, wanted in pairs:
+        if kept != wanted:
             raise UsageError(
-                f"--resume: {self._path} was begun with another {what} ({kept}, not {asked}): "
+                f"--resume: {path} was begun with another {what} ({kept}, not {wanted}): "
                 "give the same again, or name a new folder"
             )
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-")

@@ -16,13 +16,14 @@ from edge_agent.errors import UsageError
 from edge_agent.files import make_folder
 from train.config import TrainConfig, make_config
 from train.data import check_trainable, read_data
-from train.fit import METRICS, Told, fit
+from train.fit import Told, fit
 from train.folds import train_folds
 from train.initial import IMAGENET, initialise
 from train.networks.carton import CartonNet
 from train.pooled import pool
 from train.protocol import all_trained
 from train.recipe import read_recipe
+from train.run_folder import METRICS
 
 FOLDS = 4
 QUICK: dict[str, Any] = {"arch": "resnet18", "size": 64, "epochs": 6, "batch": 32, "precision": "auto"}

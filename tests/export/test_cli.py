@@ -59,7 +59,16 @@ def test_inspect_as_json_is_the_manifest_and_who_signed(
 
 def test_inspect_shows_people_what_the_bundle_knows(bundle_file: Path, capsys: Capture) -> None:
     text = call(capsys, main, "inspect", bundle_file).stdout
-    for part in ("small 1.0.0", "shufflenet_v2_x0_5", "48 x 48 px", "90 photos", "n = 30", "% at 96 px", "Tea-Original", "SKU"):
+    for part in (
+        "small 1.0.0",
+        "shufflenet_v2_x0_5",
+        "48 x 48 px",
+        "90 photos",
+        "n = 30",
+        "% at 96 px",
+        "Tea-Original",
+        "SKU",
+    ):
         assert part in text
 
 

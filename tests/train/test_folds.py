@@ -111,6 +111,13 @@ def test_a_finished_run_is_refused(run: tuple[Path, Path]) -> None:
         cross_fit(data, out, _config(seeds=2), Told(), resume=True)
 
 
+def test_refit_is_of_no_concern_where_every_photo_is_trained_on(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data", each=4)
+    cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), Told())
+    with pytest.raises(UsageError, match="holds a run already"):
+        cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), Told())
+
+
 def test_an_unfinished_run_goes_on_only_if_it_is_told_to(run: tuple[Path, Path], tmp_path: Path) -> None:
     data, _ = run
     (tmp_path / "run" / "folds").mkdir(parents=True)

@@ -120,6 +120,14 @@ def test_a_run_goes_on_with_its_own_values_only(
         fit(data, tmp_path / "run", _config(**changes), resume=True)
 
 
+def test_a_run_that_was_measured_goes_on_with_its_own_values_only(whole: tuple[Path, Weights], tmp_path: Path) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(8))
+    with pytest.raises(UsageError, match=r"--resume: .*model\.ckpt was begun with another --dropout"):
+        fit(data, tmp_path / "run", _config(dropout=0.5), resume=True)
+
+
 def test_a_run_goes_on_with_its_own_photos_only(whole: tuple[Path, Weights], tmp_path: Path) -> None:
     data, _ = whole
     with pytest.raises(Killed):
