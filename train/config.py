@@ -5,6 +5,7 @@ Every field is an option of `kardus-train fit` and a key of a recipe; the text u
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -31,6 +32,8 @@ Precision = Literal["auto", "32", "bf16"]
 Protocol = Literal["honest", "founding"]
 OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
 Share = Annotated[float, Field(ge=0, le=1)]
+EPOCHS, FEWEST_EPOCHS = 90, 30
+FEWEST_STEPS, MOST_STEPS = 1200, 6000
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -90,8 +93,8 @@ class TrainConfig(BaseModel):
 
     teacher: str = ""
     """A run whose answers are learnt beside the labels (distillation)."""
-    epochs: PositiveInt = 90
-    """How often every photo is seen."""
+    epochs: NonNegativeInt = 0
+    """How often every photo is seen; 0: 90 times, more often where they are few, less often where they are many."""
     batch: Annotated[int, Field(ge=2)] = 32
     """Photos a step, over all devices."""
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -114,6 +117,17 @@ class TrainConfig(BaseModel):
     """auto, 32 or bf16: auto computes in bfloat16 where the device has it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Seed of everything random."""
+
+    def for_photos(self, count: int) -> Self:
+        """The same with a number of epochs, where it has none yet, that suits so many photos to train on.
+
+        What a network needs is steps: EPOCHS of a few hundred photos have enough, those of a hundred have not.
+        """
+        if self.epochs:
+            return self
+        batches = max(1, count * max(1, self.copies) // self.batch)
+        steps = min(max(EPOCHS * batches, FEWEST_STEPS), MOST_STEPS)
+        return self.model_copy(update={"epochs": max(FEWEST_EPOCHS, math.ceil(steps / batches))})
 
     @model_validator(mode="after")
     def _founding_needs_copies(self) -> Self:

@@ -82,6 +82,7 @@ def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, 
     refuse_used(out, resume=resume)
     with run_folder(out):
         prepared = prepare(source, config)
+        config = config.for_photos(len(prepared.train.labels))
         checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told), told)
         if waits_for_refit(checkpoint):
             checkpoint = _refit(prepared, out, checkpoint, told)

@@ -45,6 +45,7 @@ def cross_fit(source: Path, out: Path, config: TrainConfig, told: Told, *, resum
         measured = Measured(
             calibrate(_together(folds), f"{data.sha256()}:out of fold"), tuple(pooled.accuracy.values())
         )
+        config = config.for_photos(len(data.samples))
         return fit_prepared(prepare_split(data, config), out, config, told, measured)
 
 
@@ -72,6 +73,7 @@ def train_folds(data: DataSet, folder: Path, config: TrainConfig, told: Told) ->
 def _train_fold(data: DataSet, held: np.ndarray, out: Path, config: TrainConfig, told: Told) -> HeldOut:
     samples = (replace(s, split="val" if h else "train") for s, h in zip(data.samples, held, strict=True))
     split = replace(data, samples=tuple(samples))
+    config = config.for_photos(int((~held).sum()))
     if not (out / CHECKPOINT).exists():
         make_folder("--out", out)
         fit_prepared(prepare_split(split, config), out, config, told)

@@ -107,7 +107,7 @@ def test_evaluate_refuses_a_bad_data_set_with_exit_code_1(
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (("--epochs", 0), ["--epochs 0"]),
+        (("--epochs", -1), ["--epochs -1"]),
         (("--lr", -1), ["--lr -1"]),
         (("--size", 8), ["--size 8"]),
         (("--pooling", "max"), ["--pooling max", "'avg' or 'gem'"]),

@@ -12,7 +12,7 @@ from train.config import TrainConfig, make_config
 @pytest.mark.parametrize(
     ("key", "value", "option"),
     [
-        ("epochs", 0, "--epochs 0"),
+        ("epochs", -1, "--epochs -1"),
         ("size", 31, "--size 31"),
         ("size", 513, "--size 513"),
         ("batch", 1, "--batch 1"),
@@ -49,3 +49,19 @@ def test_configuration_cannot_be_changed() -> None:
 def test_unknown_key_is_refused() -> None:
     with pytest.raises(UsageError, match="--epoch 3"):
         make_config(epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("photos", "copies", "epochs"),
+    [
+        (886, 0, 90),  # 27 batches: 2,430 steps
+        (112, 0, 400),  # 3 batches, 1,200 steps
+        (10, 0, 1200),
+        (4000, 0, 48),  # 125 batches, 6,000 steps
+        (100_000, 0, 30),
+        (112, 8, 90),  # as many pictures as 896 photos
+    ],
+)
+def test_epochs_suit_the_photos_where_none_are_given(photos: int, copies: int, epochs: int) -> None:
+    assert make_config(copies=copies).for_photos(photos).epochs == epochs
+    assert make_config(copies=copies, epochs=7).for_photos(photos).epochs == 7

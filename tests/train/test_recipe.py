@@ -39,7 +39,7 @@ def test_a_configuration_comes_back_as_it_was_written(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("epoch = 3\n", "epoch: no such key: see the options"),
-        ("epochs = 0\n", "--epochs 0: input should be greater"),
+        ("epochs = -1\n", "--epochs -1: input should be greater"),
         ("epochs = ", "not valid TOML"),
     ],
 )
