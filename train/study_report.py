@@ -86,7 +86,15 @@ def _tables(results: Sequence[Result]) -> list[str]:
 def _leak(results: Sequence[Result]) -> list[str]:
     rows = ["## What the leak is worth", "", "| run | founding test less honest figure, in points |", "|---|---|"]
     both = [(_name(r), r.test.value - r.honest.value) for r in results if r.test and r.honest]
-    return [*rows, *(f"| {name} | {100 * points:.1f} |" for name, points in both), ""]
+    said = []
+    if both:
+        least, most = min(points for _, points in both), max(points for _, points in both)
+        said = [
+            f"Testing on what was trained on flatters these runs by {100 * least:.0f} to {100 * most:.0f} points: the",
+            "honest figure is what a warehouse would see.",
+            "",
+        ]
+    return [*rows, *(f"| {name} | {100 * points:.1f} |" for name, points in both), "", *said]
 
 
 def _curves(results: Sequence[Result]) -> list[str]:
