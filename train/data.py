@@ -154,7 +154,8 @@ def _without_photos(table: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]
     if not classes_file.exists():
         return ()
     listed = dict.fromkeys(row.values["name"] for row in read_table(classes_file, required=("name", "category")))
-    lacking = [name for name in listed if name not in {sample.name for sample in samples}]
+    there = {sample.name for sample in samples}
+    lacking = [name for name in listed if name not in there]
     if not lacking:
         return ()
     what = f"class '{lacking[0]}' has" if len(lacking) == 1 else f"{len(lacking)} classes, such as '{lacking[0]}', have"
