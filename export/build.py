@@ -29,13 +29,13 @@ from edge_agent.files import require_file_target
 from edge_agent.preprocess import Pixels
 from export.graph import OPSET, to_onnx
 from export.pack import list_members, members_of, write_bundle
-from train.checkpoint import Checkpoint, load_checkpoint
 from train.config import TrainConfig
-from train.data import DataSet, read_data
+from train.data.data_set import DataSet, read_data
+from train.data.photos import load_crops
+from train.data.protocol import with_split
+from train.evaluation.outputs import Runner, in_batches, run_network
 from train.networks.carton import CartonNet
-from train.outputs import Runner, in_batches, run_network
-from train.photos import load_crops
-from train.protocol import with_split
+from train.networks.checkpoint import Checkpoint, load_checkpoint
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 GOLDEN_TOLERANCE = 2e-3

@@ -31,7 +31,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run on the small data set: real, though not good."""
     from train.config import make_config
-    from train.fit import fit
+    from train.fitting.fit import fit
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=12, lr=4e-3, batch=16, seed=1, refit=0)

@@ -18,22 +18,22 @@ from edge_agent.console import err, new_app, out, print_json
 from edge_agent.contract.manifest import Metric
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
-from train.check import Checked, Weight, check_data
-from train.check_report import write_report
 from train.config import make_config
-from train.data import SPLITS, read_data
+from train.data.check import Checked, Weight, check_data
+from train.data.check_report import write_report
+from train.data.data_set import SPLITS, read_data
 from train.devices import rank
-from train.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
-from train.evaluation_report import write_evaluation
-from train.fit import Told, fit
-from train.folds import cross_fit
-from train.loop import Epoch
+from train.evaluation.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
+from train.evaluation.evaluation_report import write_evaluation
+from train.evaluation.predictor import open_predictor
+from train.fitting.fit import Told, fit
+from train.fitting.loop import Epoch
 from train.networks.backbones import require_known
 from train.options import given_options, with_config_options
-from train.predictor import open_predictor
 from train.recipe import names, read_recipe
-from train.study import run_study
-from train.study_report import write_study
+from train.study.folds import cross_fit
+from train.study.study import run_study
+from train.study.study_report import write_study
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 

@@ -31,13 +31,13 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
 from edge_agent.simulation.dataset import write_dataset
+from train.augmentation.views import Photos
 from train.cli import quiet_libraries
 from train.config import make_config
-from train.data import read_data
-from train.loop import Epoch, train
+from train.data.data_set import read_data
+from train.fitting.loop import Epoch, train
+from train.fitting.prepare import prepare_split
 from train.networks.carton import CartonNet
-from train.prepare import prepare_split
-from train.views import Photos
 
 SIZE_PX, BATCH, CLASSES, EACH, PHOTO_PX = 224, 32, 15, 20, 348
 Loop = Callable[[], float]

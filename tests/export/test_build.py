@@ -23,9 +23,9 @@ from export.keys import read_key
 from tests.conftest import run_command
 from tests.in_process import assert_nothing_written
 from tests.train.making import labelled
-from train.checkpoint import build_network, load_checkpoint, save_checkpoint
-from train.data import read_data
-from train.outputs import run_network
+from train.data.data_set import read_data
+from train.evaluation.outputs import run_network
+from train.networks.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture

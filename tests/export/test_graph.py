@@ -13,9 +13,9 @@ import torch
 
 from edge_agent.bundle import read_bundle
 from export.graph import OPSET, to_onnx
+from train.augmentation.views import to_tensor
+from train.evaluation.outputs import run_network
 from train.networks.carton import AttentionSpec, CartonNet
-from train.outputs import run_network
-from train.views import to_tensor
 
 
 @pytest.fixture(scope="module")

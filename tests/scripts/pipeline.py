@@ -17,7 +17,7 @@ from rich.table import Table
 from edge_agent.config import SimulatedSource
 from tests.scripts.shelves import Played, play_shelf
 from tests.scripts.steps import percent, run, run_json
-from train.metrics import share
+from train.evaluation.metrics import share
 
 SHELF_SEEDS = (501, 502, 503)
 OUTPUT = Path("pipeline-output")

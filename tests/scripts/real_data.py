@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train.data import DataSet, Sample, read_data
+from train.data.data_set import DataSet, Sample, read_data
 
 HERE = Path(__file__).parent / "real"
 HELD_OUT = HERE / "held_out.txt"

@@ -20,12 +20,12 @@ import numpy as np
 
 from tests.scripts.real_data import few, quarter, read, siblings, without, write_table
 from tests.scripts.steps import percent, run, run_json
-from train.calibration import HeldOut
-from train.data import DataSet, read_data
-from train.photos import label_indices, load_crops
-from train.pooled import Fold, Pooled, pool
-from train.predictor import Predictor, open_predictor
-from train.protocol import assign_folds, photo_groups
+from train.data.data_set import DataSet, read_data
+from train.data.photos import label_indices, load_crops
+from train.data.protocol import assign_folds, photo_groups
+from train.evaluation.calibration import HeldOut
+from train.evaluation.pooled import Fold, Pooled, pool
+from train.evaluation.predictor import Predictor, open_predictor
 
 PARTS = 5
 """A held-out part is divided into so many, so that temperature and threshold come from others than they judge."""

@@ -11,8 +11,8 @@ from edge_agent.errors import UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import labelled
 from train.__main__ import main
-from train.checkpoint import load_checkpoint
 from train.config import TrainConfig, make_config
+from train.networks.checkpoint import load_checkpoint
 from train.recipe import FILE, names, read_recipe, write_recipe
 
 Capture = pytest.CaptureFixture[str]

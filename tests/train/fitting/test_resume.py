@@ -1,0 +1,211 @@
+"""A run that is killed at any moment goes on to the same result; nothing good is ever lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_agent.errors import DataError, KardusError, UsageError
+from tests.conftest import BIN
+from tests.in_process import call
+from tests.train.making import labelled
+from train.__main__ import main
+from train.config import TrainConfig, make_config
+from train.fitting import memory
+from train.fitting.fit import Told, fit
+from train.fitting.loop import Epoch
+from train.fitting.memory import LAST
+from train.networks.checkpoint import CHECKPOINT, load_checkpoint
+
+Capture = pytest.CaptureFixture[str]
+Weights = dict[str, torch.Tensor]
+
+
+class Killed(Exception):  # noqa: N818 - it stands for a signal
+    """Ends a run from within, wherever it is."""
+
+
+@pytest.fixture(autouse=True)
+def _keep_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "SECONDS_BETWEEN", 0.0)
+
+
+def _config(**changes: object) -> TrainConfig:
+    values: dict[str, object] = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 6, "batch": 4, "refit": 0.5}
+    return make_config(**(values | changes))
+
+
+def _killed_at(place: int) -> Told:
+    """Ends the run when it tells of its `place`-th epoch."""
+    told = 0
+
+    def count(_: Epoch) -> None:
+        nonlocal told
+        told += 1
+        if told == place:
+            raise Killed
+
+    return Told(count)
+
+
+def _same(one: Weights, other: Weights) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Weights]:
+    """A data set, and the weights that an undisturbed run of it comes to."""
+    folder = tmp_path_factory.mktemp("whole")
+    data = labelled(folder / "data", each=5, val=1)
+    return data, fit(data, folder / "run", _config()).weights
+
+
+@pytest.mark.parametrize("place", [1, 2, 5, 6, 7, 9])
+def test_a_run_that_was_ended_goes_on_to_the_same_weights(
+    whole: tuple[Path, Weights], tmp_path: Path, place: int
+) -> None:
+    data, weights = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(place))
+    checkpoint = fit(data, tmp_path / "run", _config(), resume=True)
+    assert _same(weights, checkpoint.weights)
+    assert not list((tmp_path / "run").glob("last*")) + list((tmp_path / "run").glob("refit*"))
+
+
+def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data", each=5, val=1)
+    options = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "20", "--batch", "4", "--refit", "0")
+    command = [str(BIN / "kardus-train"), "fit", str(data), *options, "--out"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, capture_output=True)
+    with subprocess.Popen([*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, env=environment) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if b"epoch 3/" in line:  # the first epoch was kept; the next is only after a minute
+                run.send_signal(signal.SIGKILL)
+                break
+    assert run.returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut" / CHECKPOINT).exists()
+    refused = subprocess.run([*command, str(tmp_path / "cut")], check=False, env=environment, capture_output=True)
+    assert refused.returncode == 2
+    assert b"holds an unfinished run: go on with --resume, or name a new folder" in refused.stderr
+    subprocess.run([*command, str(tmp_path / "cut"), "--resume"], check=True, env=environment, capture_output=True)
+    first, second = (load_checkpoint(tmp_path / name) for name in ("whole", "cut"))
+    assert _same(first.weights, second.weights)
+    assert first.calibration == second.calibration
+
+
+def test_what_is_kept_can_be_evaluated(whole: tuple[Path, Weights], tmp_path: Path, capsys: Capture) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(3))
+    assert call(capsys, main, "evaluate", tmp_path / "run" / LAST, data).returncode == 0
+
+
+@pytest.mark.parametrize(("changes", "named"), [({"lr": 0.5}, "--lr"), ({"epochs": 9}, "--epochs")])
+def test_a_run_goes_on_with_its_own_values_only(
+    whole: tuple[Path, Weights], tmp_path: Path, changes: dict[str, object], named: str
+) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(2))
+    with pytest.raises(UsageError, match=rf"--resume: .*last\.ckpt was begun with another {named} \("):
+        fit(data, tmp_path / "run", _config(**changes), resume=True)
+
+
+def test_a_run_that_was_measured_goes_on_with_its_own_values_only(whole: tuple[Path, Weights], tmp_path: Path) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(8))
+    with pytest.raises(UsageError, match=r"--resume: .*model\.ckpt was begun with another --dropout"):
+        fit(data, tmp_path / "run", _config(dropout=0.5), resume=True)
+
+
+def test_a_run_goes_on_with_its_own_photos_only(whole: tuple[Path, Weights], tmp_path: Path) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(2))
+    other = labelled(tmp_path / "other", each=4, val=1)
+    with pytest.raises(UsageError, match=r"last\.ckpt was begun with another data set"):
+        fit(other, tmp_path / "run", _config(), resume=True)
+
+
+def test_a_damaged_state_is_named(whole: tuple[Path, Weights], tmp_path: Path) -> None:
+    data, _ = whole
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(2))
+    state = tmp_path / "run" / LAST
+    state.write_bytes(state.read_bytes()[:-2000])
+    with pytest.raises(DataError, match=r"last\.ckpt: not a Kardus checkpoint, or damaged"):
+        fit(data, tmp_path / "run", _config(), resume=True)
+
+
+def test_resume_where_nothing_was_begun_begins(whole: tuple[Path, Weights], tmp_path: Path) -> None:
+    data, weights = whole
+    assert _same(weights, fit(data, tmp_path / "run", _config(), resume=True).weights)
+
+
+def test_a_finished_run_is_never_overwritten(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data", each=4, val=1)
+    fit(data, tmp_path / "run", _config(epochs=1))
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="holds a run already"):
+            fit(data, tmp_path / "run", _config(epochs=1), resume=resume)
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state_and_names_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = labelled(tmp_path / "data", each=5, val=1)
+    finite = torch.isfinite
+    asked = 0
+
+    def fail_at_eighth(value: torch.Tensor) -> torch.Tensor:
+        nonlocal asked
+        asked += value.ndim == 0 and value.requires_grad  # a loss
+        return torch.tensor(data=False) if asked == 8 else finite(value)
+
+    monkeypatch.setattr(torch, "isfinite", fail_at_eighth)
+    said = r"the loss became .* in epoch 3, batch 2 of 3: lower --lr \(0\.002\); the last good state is .*last\.ckpt"
+    with pytest.raises(KardusError, match=said):
+        fit(data, tmp_path / "run", _config())
+    monkeypatch.setattr(torch, "isfinite", finite)
+    assert load_checkpoint(tmp_path / "run" / LAST).weights
+    fit(data, tmp_path / "run", _config(), resume=True)
+
+
+def test_a_state_with_weights_that_are_no_numbers_is_not_kept(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data", each=5, val=1)
+    with pytest.raises(KardusError, match="lower --lr"):
+        fit(data, tmp_path / "run", _config(lr=1e25, clip=0, precision="32"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data", each=5, val=1)
+    with pytest.raises(Killed):
+        fit(data, tmp_path / "run", _config(), _killed_at(2))
+    before = (tmp_path / "run" / LAST).read_bytes()
+    options = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "6", "--batch", "4", "--refit", "0.5")
+    command = [str(BIN / "kardus-train"), "fit", str(data), *options, "--out", str(tmp_path / "run"), "--resume"]
+    most = len(before) // 2
+
+    def limit() -> None:  # the kernel takes no larger file of this process, as a full disk takes none
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    result = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=limit)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error")]
+    assert result.returncode == 1
+    assert len(errors) == 1
+    assert re.search(r"last\.ckpt: cannot be written \(File too large\): check the folder, .* its space", errors[0])
+    assert (tmp_path / "run" / LAST).read_bytes() == before
+    assert fit(data, tmp_path / "run", _config(), resume=True).refitted

@@ -1,0 +1,83 @@
+"""The founding study's command, on drawn cartons and few photos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import UsageError
+from tests.in_process import assert_one_line, call
+from tests.train.making import class_folders
+from train.__main__ import main
+from train.fitting.fit import Told
+from train.study import study
+from train.study.study import CONFIGURATIONS, configure, run_study
+
+Capture = pytest.CaptureFixture[str]
+TINY = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick study, quicker still; folds and protocols are the real ones."""
+    monkeypatch.setattr(study, "QUICK", TINY)
+    monkeypatch.setattr(study, "FOLDS", 2)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_study_lays_its_tables_beside_ours(tmp_path: Path, capsys: Capture) -> None:
+    photos = class_folders(tmp_path / "photos", each=4)
+    result = call(capsys, main, "study", photos, "--out", tmp_path / "s", "--quick")
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "s" / "study.md").read_text()
+    assert "kardus-train study photos --out DIR --quick" in text
+    assert text.count("not run: no weights") == 4 * 3  # loss, test and honest figure of each
+    for part in ("87.19 %", "99.42 %", "0.1145", "What the leak is worth", "Honest protocol", "n |"):
+        assert part in text
+    rows = json.loads((tmp_path / "s" / "study.json").read_text())
+    assert [row["name"] for row in rows] == [c.name for c in CONFIGURATIONS]
+    ran = [row for row in rows if row["test"]]
+    assert [row["name"] for row in ran] == ["ResNetx10", "ResNetx20", "RMCSAMx10", "RMCSAMx20"]
+    assert {row["test"]["n"] for row in ran} == {row["honest"]["n"] for row in ran} == {12}
+    assert [row["validation"]["n"] for row in ran] == [30, 60, 30, 60]
+    assert (tmp_path / "s" / "curves" / "RMCSAMx20.png").is_file()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = class_folders(tmp_path / "photos", each=4)
+    monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:1])
+    first = run_study(photos, tmp_path / "s", quick=True, standin="", told=Told())
+    told: list[object] = []
+    again = run_study(photos, tmp_path / "s", quick=True, standin="", told=Told(told.append))
+    assert not told
+    assert again == first
+    monkeypatch.setattr(study, "QUICK", TINY | {"epochs": 2})
+    with pytest.raises(UsageError, match="ResNetx10 was run with other values: name a new folder"):
+        run_study(photos, tmp_path / "s", quick=True, standin="", told=Told())
+
+
+@pytest.mark.usefixtures("tiny")
+def test_weights_may_stand_in_for_imagenets_and_are_named(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = class_folders(tmp_path / "photos", each=4)
+    monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[1:2])
+    (result,) = run_study(photos, tmp_path / "s", quick=True, standin=str(run_folder), told=Told())
+    assert result.note == "stand-in weights: run"
+    assert result.test is not None
+
+
+def test_the_eight_runs_differ_as_the_studys_did() -> None:
+    configs = [configure(c, quick=False, init="imagenet" if c.pretrained else "") for c in CONFIGURATIONS]
+    assert len({(c.rmcsam, c.copies, c.init) for c in configs}) == 8
+    assert {(c.arch, c.size, c.epochs, c.batch, c.lr, c.protocol) for c in configs} == {
+        ("resnet50", 224, 60, 8, 5e-4, "founding")
+    }
+
+
+def test_a_data_set_too_small_for_the_study_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    data = class_folders(tmp_path / "data", each=1)
+    assert_one_line(call(capsys, main, "study", data, "--out", tmp_path / "s", "--quick"), 1, "one photo to train on")

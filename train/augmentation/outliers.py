@@ -1,0 +1,92 @@
+"""Pictures that are none of the products, made from the photos themselves, for the network to doubt.
+
+Outlier exposure (Hendrycks et al., ICLR 2019) without a data set of outliers: a network that must not recognise these
+learns to doubt cartons of other colours, and things that are no cartons.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from train.augmentation.augment import uniform
+
+SMALLEST_CHANGE = 8.0
+"""Mean difference of pixels (0..255) below which a copy in another hue still looks like the crop."""
+THINGS = 40
+"""How many round things lie in a heap; later ones cover earlier ones."""
+
+
+def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Copies of crops with the hue of a band, or of all, turned far away: cartons that are no product of ours.
+
+    A network that must not recognise these learns to doubt cartons of other colours (outlier exposure: Hendrycks et
+    al., ICLR 2019, here with the photos themselves as the source).
+
+    Returns the copies, (N, 3, S, S) on 0..255 like `crops`, and a weight (N,) in 0..1: a grey crop (an empty location)
+    looks the same in any hue, is still what it was, and weighs nothing.
+    """
+    turned = _turn_hue(crops, uniform((len(crops),), math.radians(50), math.radians(310), generator))
+    line = torch.linspace(0, 1, crops.shape[-1])[None, :]
+    height = uniform((len(crops), 1), 0.35, 0.7, generator)
+    top = torch.rand((len(crops), 1), generator=generator) * (1 - height)
+    band = (line >= top) & (line <= top + height)  # (N, S)
+    whole = torch.rand((len(crops), 1), generator=generator) < 0.5  # noqa: PLR2004
+    copies = torch.where((band | whole)[:, None, :, None], turned, crops)
+    difference = (copies - crops).abs().mean(dim=(1, 2, 3))
+    return copies, ((difference - SMALLEST_CHANGE) / SMALLEST_CHANGE).clamp(0, 1)
+
+
+def heaps(crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Heaps of round things in the colours and textures of the crops, (N, 3, S, S) on 0..255 like `crops`.
+
+    A dead-leaves model (Lee, Mumford, Huang, IJCV 2001): ellipses of one size in a picture cover each other and are
+    shaded towards their rims. Half of the heaps have things of one kind, half of many.
+    """
+    count, _, side, _ = crops.shape
+    line = torch.linspace(-1, 1, side)
+    down, across = torch.meshgrid(line, line, indexing="ij")
+    size = torch.exp(uniform((count,), math.log(0.12), math.log(0.6), generator))
+    kind = uniform((count, 3, 1, 1), 0, 255, generator)
+    alike = torch.rand((count, 1, 1, 1), generator=generator) < 0.5  # noqa: PLR2004 - half of them
+    heap = crops.clone()
+    for _ in range(THINGS):
+        reach = _reach(across, down, size, generator)  # (N, 1, S, S), 0 in the middle, 1 at the rim
+        row, column = torch.randint(side, (2, count), generator=generator)
+        found = crops[torch.arange(count), :, row, column][:, :, None, None]
+        colour = torch.where(alike, kind + uniform((count, 3, 1, 1), -25, 25, generator), found)
+        share = uniform((count, 1, 1, 1), 0, 0.6, generator)
+        texture = heap[torch.randperm(count, generator=generator)]
+        shade = 1.1 - uniform((count, 1, 1, 1), 0, 0.7, generator) * reach
+        heap = torch.where(reach < 1, (colour * (1 - share) + texture * share) * shade, heap)
+    return heap.clamp_(0, 255)
+
+
+def _reach(across: Tensor, down: Tensor, size: Tensor, generator: torch.Generator) -> Tensor:
+    """How far each place (S, S) is from the middle of one ellipse a picture: (N, 1, S, S), 1 at the rim."""
+    count = (len(size),)
+    x, y = (uniform(count, -1.1, 1.1, generator) for _ in range(2))
+    radius = size * torch.exp(uniform(count, -0.4, 0.4, generator))
+    length = radius * torch.exp(uniform(count, 0, 0.9, generator) * torch.rand(count, generator=generator))
+    angle = uniform(count, 0, math.pi, generator)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    along = torch.stack([cos / length, sin / length, -(cos * x + sin * y) / length], dim=1)
+    beside = torch.stack([-sin / radius, cos / radius, (sin * x - cos * y) / radius], dim=1)
+    plane = torch.stack([across, down, torch.ones_like(down)]).flatten(1)  # (3, S*S)
+    reach: Tensor = (along @ plane).square_() + (beside @ plane).square_()
+    return reach.view(-1, 1, *across.shape)
+
+
+def _turn_hue(crops: Tensor, angle_rad: Tensor) -> Tensor:
+    """Rotate the chroma of each crop in YIQ space; brightness stays."""
+    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    turn = torch.zeros(len(crops), 3, 3)
+    turn[:, 0, 0] = 1.0
+    turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle_rad)
+    turn[:, 1, 2] = -torch.sin(angle_rad)
+    turn[:, 2, 1] = torch.sin(angle_rad)
+    matrix = torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    turned: Tensor = matrix @ crops.flatten(2)
+    return turned.view(crops.shape).clamp_(0, 255)

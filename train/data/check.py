@@ -1,0 +1,194 @@
+"""Looks for what is wrong with a data set, before it is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.errors import DataError
+from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from train.data.data_set import DataSet, Sample
+from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
+from train.data.separability import layout, separability
+
+ADVISED_PHOTOS = 10
+SMALL_PX = 128
+IMBALANCE = 5.0
+ALIKE = 0.7
+"""Two classes of which less than this share is told apart by colour and layout are named."""
+_CROP_PX = 64
+
+
+class Weight(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    """It must be mended: training fails, or its figures will be false."""
+    WARNING = "warning"
+    """Look at it."""
+    NOTE = "note"
+    """Good to know."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found, with the photos that show it."""
+
+    weight: Weight
+    what: str
+    remedy: str
+    photos: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A data set with everything that was found in it."""
+
+    data: DataSet
+    findings: tuple[Finding, ...]
+    readable: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing must be mended."""
+        return all(finding.weight != Weight.ERROR for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """What is kept of a photo that could be read."""
+
+    sample: Sample
+    width: int
+    height: int
+    sha256: str
+    code: int
+    brightness: NDArray[np.float64]
+    crop: Pixels
+
+
+def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Checked:
+    """Read every photo and look at everything that can be told without training.
+
+    `on_photo` is called after each photo.
+    """
+    photos: list[_Photo] = []
+    unreadable: list[Finding] = []
+    for sample in data.samples:
+        try:
+            photos.append(_look(sample))
+        except DataError as error:
+            unreadable.append(Finding(Weight.ERROR, str(error), "replace it, or take it out", (sample,)))
+        on_photo()
+    findings = [
+        *unreadable,
+        *(Finding(Weight.WARNING, note, "mend it if they are needed") for note in data.notes),
+        *_few(photos),
+        *_imbalance(photos),
+        *_sizes(photos),
+        *_copies(photos),
+        *_alike(photos),
+    ]
+    order = list(Weight)
+    return Checked(data, tuple(sorted(findings, key=lambda f: order.index(f.weight))), len(photos))
+
+
+def _look(sample: Sample) -> _Photo:
+    pixels = read_photo(sample.path)
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return _Photo(
+        sample, width, height, digest, perceptual_hash(pixels), brightness(pixels), rectify_whole(pixels, _CROP_PX)
+    )
+
+
+def _few(photos: Sequence[_Photo]) -> Iterator[Finding]:
+    counts = Counter(p.sample.name for p in photos)
+    for name, count in sorted(counts.items()):
+        if count < 2:  # noqa: PLR2004
+            yield Finding(Weight.ERROR, f"class '{name}' has one photo", "add photos, or remove the class")
+        elif count < ADVISED_PHOTOS:
+            what = f"class '{name}' has {count} photos"
+            yield Finding(Weight.WARNING, what, f"add photos: {ADVISED_PHOTOS} to 30 are advised")
+    if len(counts) == 1:
+        yield Finding(Weight.ERROR, "there is only one class", "a classifier needs two or more")
+
+
+def _imbalance(photos: Sequence[_Photo]) -> Iterator[Finding]:
+    ranked = Counter(p.sample.name for p in photos).most_common()
+    if ranked and ranked[0][1] > IMBALANCE * ranked[-1][1]:
+        (most, many), (least, few) = ranked[0], ranked[-1]
+        what = f"class '{most}' has {many} photos and class '{least}' has {few}"
+        yield Finding(Weight.WARNING, what, "even them out, or expect the smaller one to be missed")
+
+
+def _sizes(photos: Sequence[_Photo]) -> Iterator[Finding]:
+    small = [p for p in photos if min(p.width, p.height) < SMALL_PX]
+    if small:
+        what = f"{len(small)} photos are smaller than {SMALL_PX} px, such as {small[0].width} x {small[0].height}"
+        yield Finding(Weight.WARNING, what, "take them again from nearer", tuple(p.sample for p in small))
+    shapes = [p.width / p.height for p in photos]
+    usual = float(np.median(shapes)) if shapes else 1.0
+    odd = [p for p, shape in zip(photos, shapes, strict=True) if not 0.5 < shape / usual < 2]  # noqa: PLR2004
+    if odd:
+        what = f"{len(odd)} photos have another shape than most, such as {odd[0].width} x {odd[0].height}"
+        yield Finding(Weight.WARNING, what, "cut them as the location's corners will", tuple(p.sample for p in odd))
+
+
+def _copies(photos: Sequence[_Photo]) -> Iterator[Finding]:
+    pairs = [
+        (i, j)
+        for i, j in nearly_same([p.code for p in photos])
+        if likeness(photos[i].brightness, photos[j].brightness) >= NEARLY_SAME_LIKENESS
+    ]
+    for one, other in ((photos[i], photos[j]) for i, j in pairs):
+        same = "the same photo" if one.sha256 == other.sha256 else "nearly the same photo"
+        shown = (one.sample, other.sample)
+        if one.sample.name != other.sample.name:
+            what = f"{same} under two labels: '{one.sample.name}' and '{other.sample.name}'"
+            weight = Weight.ERROR if one.sha256 == other.sha256 else Weight.WARNING
+            yield Finding(weight, what, "keep it under the right one", shown)
+        elif one.sample.split != other.sample.split:
+            what = f"{same} in two splits of class '{one.sample.name}'"
+            yield Finding(Weight.ERROR, what, "keep both in one split, or the figures flatter", shown)
+    yield from _bursts(photos, [(i, j) for i, j in pairs if photos[i].sample.name == photos[j].sample.name])
+
+
+def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    members: defaultdict[int, list[Sample]] = defaultdict(list)
+    for photo, group in zip(photos, groups(len(photos), pairs), strict=True):
+        members[int(group)].append(photo.sample)
+    bursts = [samples for samples in members.values() if len(samples) > 1]
+    if bursts:
+        what = f"{sum(map(len, bursts))} photos belong to {len(bursts)} bursts of nearly the same photo"
+        largest = max(bursts, key=len)
+        yield Finding(Weight.NOTE, what, "they count as one photo each", tuple(largest))
+
+
+def _alike(photos: Sequence[_Photo]) -> Iterator[Finding]:
+    rows: defaultdict[str, list[_Photo]] = defaultdict(list)
+    for photo in photos:
+        rows[photo.sample.name].append(photo)
+    looks = {name: layout(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}
+    for one, other in combinations(sorted(looks), 2):
+        share = separability(looks[one], looks[other])
+        if share < ALIKE:
+            what = f"classes '{one}' and '{other}' look alike: {100 * share:.0f} % told apart by colour and layout"
+            remedy = "look whether a mark tells them apart; leave a side without one out"
+            yield Finding(Weight.NOTE, what, remedy, (rows[one][0].sample, rows[other][0].sample))
+
+
+def thumbnail(path: Path, side_px: int = 140) -> Pixels | None:
+    """A small picture of a photo, for a report; None where it can't be read."""
+    try:
+        return rectify_whole(read_photo(path), side_px)
+    except DataError:
+        return None

@@ -1,0 +1,45 @@
+"""Decoded photos, kept in memory: every photo is read and rectified once for a run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from edge_agent.console import err
+from edge_agent.errors import DataError
+from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from train.data.data_set import DataSet
+
+
+def load_crops(data: DataSet, size_px: int, label: str) -> Pixels:
+    """Every photo of the data set as the classifier would see it: (n, size_px, size_px, 3) uint8 RGB.
+
+    Raises:
+        DataError: a photo is missing or unreadable.
+    """
+    crops = np.empty((len(data.samples), size_px, size_px, 3), dtype=np.uint8)
+    quiet = not err.is_terminal
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        loaded = pool.map(lambda sample: _load_crop(sample.path, size_px), data.samples)
+        for index, crop in enumerate(
+            track(loaded, label, len(data.samples), console=err, transient=True, disable=quiet)
+        ):
+            crops[index] = crop
+    return crops
+
+
+def _load_crop(path: Path, size_px: int) -> Pixels:
+    try:
+        return rectify_whole(read_photo(path), size_px)
+    except DataError as error:
+        raise DataError(f"{error}: replace it, or take it out of the data set") from error
+
+
+def label_indices(data: DataSet, names: list[str]) -> NDArray[np.int64]:
+    """The index of each photo's class in `names`, shape (n,)."""
+    position = {name: index for index, name in enumerate(names)}
+    return np.array([position[sample.name] for sample in data.samples], dtype=np.int64)

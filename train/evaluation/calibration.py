@@ -1,0 +1,93 @@
+"""From held-out answers to what a model's confidence is worth, and to the score below which a crop is unknown."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.classifier import RawOutputs
+from edge_agent.contract.manifest import Calibration, RejectionScore
+from edge_agent.errors import DataError
+from edge_agent.files import write_whole
+from edge_agent.rejection import rejection_scores
+from train.evaluation.metrics import fit_temperature
+
+REJECTION_SCORE: RejectionScore = "distance"
+"""The best on products and things that were left out of training: see docs/results.md."""
+FALSE_ALARM_RATE = 0.001
+"""Known cartons of which no more than this share is called unknown."""
+THRESHOLD_MARGIN = 0.75
+ANSWERS = "held_out.npz"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Answers to photos that the network was not trained on."""
+
+    logits: NDArray[np.float32]
+    """(n, classes)."""
+    scores: NDArray[np.float32]
+    """(n,): REJECTION_SCORE."""
+    labels: NDArray[np.int64]
+    """(n,)."""
+
+
+def keep_answers(path: Path, answers: HeldOut) -> None:
+    """Write the answers to held-out photos, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, logits=answers.logits, scores=answers.scores, labels=answers.labels)
+    write_whole(path, buffer.getvalue())
+
+
+def read_answers(path: Path) -> HeldOut:
+    """Read what `keep_answers` wrote.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
+            return HeldOut(kept["logits"], kept["scores"], kept["labels"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: can't be read: remove its folder, so that this fold is trained again") from error
+
+
+def held_out(outputs: RawOutputs, labels: NDArray[np.int64], prototypes: NDArray[np.float32]) -> HeldOut:
+    """The answers to labelled crops, with their rejection scores."""
+    scores = rejection_scores(REJECTION_SCORE, outputs.logits, outputs.embedding, prototypes)
+    return HeldOut(outputs.logits, scores, labels)
+
+
+def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
+    """Temperature and rejection threshold, from answers to held-out photos."""
+    if not len(answers.labels):
+        return Calibration(rejection_score=REJECTION_SCORE, rejection_threshold=-1e9, fitted_on=fitted_on)
+    threshold = threshold_at(answers.scores.astype(np.float64), FALSE_ALARM_RATE)
+    return Calibration(
+        temperature=fit_temperature(answers.logits.astype(np.float64), answers.labels),
+        rejection_score=REJECTION_SCORE,
+        rejection_threshold=threshold,
+        false_alarm_rate=float((answers.scores < threshold).mean()),
+        n=len(answers.labels),
+        fitted_on=fitted_on,
+    )
+
+
+def threshold_at(scores: Floats, rate: float) -> float:
+    """The score below which a known crop falls with at most the given probability, from scores (n,) of known crops.
+
+    The k-th smallest, k = rate (n + 1), rounded down (conformal: Vovk et al., 2005). Where k is 0, there are too few
+    photos to know: THRESHOLD_MARGIN standard deviations below the smallest, since a location is looked at thousands
+    of times a day.
+    """
+    place = math.floor(rate * (len(scores) + 1))
+    if place:
+        return float(np.sort(scores)[place - 1])
+    return float(scores.min() - THRESHOLD_MARGIN * scores.std())

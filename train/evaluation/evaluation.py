@@ -1,0 +1,215 @@
+"""Measures a model on labelled photos: accuracy by class, SKU and category, calibration, rejection."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.classifier import interpret
+from edge_agent.contract.manifest import ClassInfo, Metric, RejectionScore
+from edge_agent.errors import DataError
+from edge_agent.files import write_whole
+from edge_agent.records import Classification
+from edge_agent.rejection import rejection_scores
+from train.data.data_set import PHOTO_SUFFIXES, DataSet, Sample, read_data
+from train.data.photos import load_crops
+from train.data.protocol import all_trained, with_split
+from train.evaluation.metrics import auroc, calibration_error, share
+from train.evaluation.predictor import Predictor
+from train.evaluation.selective import McNemar, mcnemar
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model said of one photo."""
+
+    sample: Sample
+    answer: Classification
+    score: float
+    """The rejection score that the model's threshold is for."""
+    scores: dict[RejectionScore, float]
+    """Every rejection score that there is."""
+    unscaled: float
+    """The confidence that the answer would have without the model's temperature."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """How well unknown things are told from known ones."""
+
+    auroc: float
+    """Of the score that the model uses."""
+    by_score: dict[RejectionScore, float]
+    """The same of every score."""
+    rejected: Metric
+    """Unknown photos that the model's threshold rejects."""
+    false_alarms: Metric
+    """Known photos that it rejects."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All the figures of one evaluation."""
+
+    overall: dict[str, Metric]
+    """By `class`, `sku` and `category`: the share of photos that are right at that level."""
+    by_class: tuple[Metric, ...]
+    by_sku: tuple[Metric, ...]
+    by_category: tuple[Metric, ...]
+    calibration_error: float
+    error_without_temperature: float
+    """The calibration error that the model would have without its temperature."""
+    calibrated_on_these: bool
+    """The temperature was fitted on some of these very photos, so the calibration error flatters."""
+    trained_on_these: int
+    """How many of these photos the model was trained on, so that every figure flatters."""
+    left_out: dict[str, int]
+    """Classes that the model doesn't know, with how many photos of them were left out of every figure."""
+    predictions: tuple[Prediction, ...]
+    sku_of: dict[str, str]
+    """The product of each class, as the model knows it."""
+
+
+def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
+    """Measure the model on one split of a data set ("all": on every photo).
+
+    Where the data set marks no split and is the one that the model was trained on, it is split as it was then.
+
+    Raises:
+        DataError: no photo is of a class that the model knows, or a photo is unreadable.
+    """
+    own = _as_trained(model, data)
+    chosen = (own or data).select(split)
+    known = {info.name: info for info in model.classes}
+    left_out = Counter(sample.name for sample in chosen.samples if sample.name not in known)
+    samples = tuple(sample for sample in chosen.samples if sample.name in known)
+    if not samples:
+        raise DataError(f"{data.source}: no photo is of a class that the model knows ({', '.join(sorted(left_out))})")
+    predictions = _predict(model, replace(chosen, samples=samples))
+    truth = [known[p.sample.name] for p in predictions]
+    right = {
+        "class": [p.answer.name == t.name for p, t in zip(predictions, truth, strict=True)],
+        "sku": [p.answer.sku == t.sku for p, t in zip(predictions, truth, strict=True)],
+        "category": [p.answer.category == t.category for p, t in zip(predictions, truth, strict=True)],
+    }
+    confidence = np.array([p.answer.confidence for p in predictions])
+    return Evaluation(
+        overall={level: share(level, sum(hits), len(hits)) for level, hits in right.items()},
+        by_class=_grouped(truth, right["class"], "name"),
+        by_sku=_grouped(truth, right["sku"], "sku"),
+        by_category=_grouped(truth, right["category"], "category"),
+        calibration_error=calibration_error(confidence, np.array(right["sku"])),
+        error_without_temperature=calibration_error(
+            np.array([p.unscaled for p in predictions]), np.array(right["sku"])
+        ),
+        calibrated_on_these=own is not None and any(sample.split == "val" for sample in samples),
+        trained_on_these=sum(s.split == "train" or model.origin.refitted for s in samples) if own else 0,
+        left_out=dict(sorted(left_out.items())),
+        predictions=predictions,
+        sku_of={name: info.sku for name, info in known.items()},
+    )
+
+
+def _as_trained(model: Predictor, data: DataSet) -> DataSet | None:
+    """The data set split as it was for training; None if it isn't the one that the model was trained on."""
+    origin = model.origin
+    try:
+        split = all_trained(data) if origin.trained_on_all else with_split(data, origin.val_fraction, origin.seed)
+    except DataError:  # a class with a single photo can't be split: it was not trained on
+        return None
+    return split if split.sha256() == origin.data_sha256 else None
+
+
+def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rejection:
+    """Compare the scores of known photos with those of photos of other things.
+
+    `unknown` is a data set, or a plain folder of photos without labels.
+    """
+    predictions = _predict(model, _unlabelled(unknown))
+    known_scores = np.array([p.score for p in known.predictions])
+    unknown_scores = np.array([p.score for p in predictions])
+    threshold = model.calibration.rejection_threshold
+    by_score = {kind: auroc(_all(known.predictions, kind), _all(predictions, kind)) for kind in usable_scores(model)}
+    return Rejection(
+        auroc(known_scores, unknown_scores),
+        by_score,
+        share("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
+        share("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
+    )
+
+
+def usable_scores(model: Predictor) -> tuple[RejectionScore, ...]:
+    """The rejection scores that the model can be judged by: all, or, in a run that isn't done, those of the logits."""
+    return get_args(RejectionScore) if len(model.prototypes) else ("max_logit", "energy")
+
+
+def _all(predictions: Sequence[Prediction], kind: RejectionScore) -> NDArray[np.float64]:
+    return np.array([p.scores[kind] for p in predictions])
+
+
+def compare(first: Evaluation, second: Evaluation) -> McNemar:
+    """Two models on the photos that both know the class of, by whether the product was named right."""
+    others = {p.sample.path: _is_right(p, second) for p in second.predictions}
+    shared = [p for p in first.predictions if p.sample.path in others]
+    return mcnemar(
+        np.array([_is_right(p, first) for p in shared], dtype=bool),
+        np.array([others[p.sample.path] for p in shared], dtype=bool),
+    )
+
+
+def _is_right(prediction: Prediction, evaluation: Evaluation) -> bool:
+    return prediction.answer.sku == evaluation.sku_of[prediction.sample.name]
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Write a table of path, name, predicted, confidence, score."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("path", "name", "predicted", "confidence", "score"))
+    for p in predictions:
+        writer.writerow((p.sample.path, p.sample.name, p.answer.name, f"{p.answer.confidence:.6f}", f"{p.score:.6f}"))
+    write_whole(path, text.getvalue().encode())
+
+
+def _predict(model: Predictor, data: DataSet) -> tuple[Prediction, ...]:
+    outputs = model.outputs(load_crops(data, model.size_px, "Reading photos"))
+    calibration, logits = model.calibration, outputs.logits
+    scores = {
+        kind: rejection_scores(kind, logits, outputs.embedding, model.prototypes) for kind in usable_scores(model)
+    }
+    used = scores[calibration.rejection_score]
+    answers = interpret(logits, model.classes, calibration, used)
+    plain = interpret(logits, model.classes, calibration.model_copy(update={"temperature": 1.0}), used)
+    return tuple(
+        Prediction(
+            sample,
+            answers[index],
+            float(used[index]),
+            {kind: float(values[index]) for kind, values in scores.items()},
+            plain[index].likelihood(answers[index].sku),
+        )
+        for index, sample in enumerate(data.samples)
+    )
+
+
+def _grouped(truth: list[ClassInfo], hits: list[bool], key: str) -> tuple[Metric, ...]:
+    groups: defaultdict[str, list[bool]] = defaultdict(list)
+    for info, hit in zip(truth, hits, strict=True):
+        groups[getattr(info, key)].append(hit)
+    return tuple(share(name, sum(group), len(group)) for name, group in sorted(groups.items()))
+
+
+def _unlabelled(source: Path) -> DataSet:
+    plain = source.is_dir() and not (source / "labels.csv").exists()
+    photos = sorted(p for p in source.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if plain else []
+    if photos:
+        return DataSet(source, tuple(Sample(photo, "unknown") for photo in photos), ())
+    return read_data(source)

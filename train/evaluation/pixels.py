@@ -1,0 +1,46 @@
+"""How accuracy falls with the pixels that a carton has in the picture: how near, or how good, must the camera be?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from edge_agent.contract.manifest import PixelAccuracy
+from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from train.data.data_set import Sample
+from train.evaluation.metrics import share
+from train.evaluation.predictor import Predictor
+
+SIDES_PX = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+MOST_PHOTOS = 200
+
+
+def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[PixelAccuracy, ...]:
+    """Accuracy by class on photos made smaller to each of SIDES_PX, up to the photos' own size.
+
+    At most MOST_PHOTOS photos, evenly taken. The photo as a whole is taken for the carton, so that a figure holds for
+    crops like it.
+    """
+    chosen = [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), MOST_PHOTOS)).astype(int)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        photos = list(pool.map(lambda sample: read_photo(sample.path), chosen))
+    smallest = min(min(photo.shape[:2]) for photo in photos)
+    names = [info.name for info in model.classes]
+    curve = []
+    for side in (side for side in SIDES_PX if side <= smallest):
+        crops = np.stack([rectify_whole(_smaller(photo, side), model.size_px) for photo in photos])
+        answers = model.outputs(crops).logits.argmax(axis=1)
+        hits = sum(names[int(a)] == sample.name for a, sample in zip(answers, chosen, strict=True))
+        curve.append(PixelAccuracy(side_px=side, accuracy=share("class", hits, len(chosen))))
+    return tuple(curve)
+
+
+def _smaller(photo: Pixels, side_px: int) -> Pixels:
+    """The photo with its shorter side at `side_px`, as a camera farther away would see it: each pixel is a mean."""
+    height, width = photo.shape[:2]
+    scale = side_px / min(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX))

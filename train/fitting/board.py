@@ -1,0 +1,42 @@
+"""Curves for TensorBoard, beside the run's own pictures: `tensorboard --logdir RUN`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from train.fitting.loop import Epoch
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """Writes each epoch's figures as TensorBoard reads them."""
+
+    def __init__(self, run: Path) -> None:
+        """Write into a folder of the run; figures of an earlier start are written again."""
+        folder = run / FOLDER
+        if folder.is_dir():
+            for old in folder.iterdir():
+                old.unlink()
+        self._writer = SummaryWriter(str(folder))
+
+    def write(self, epoch: Epoch) -> None:
+        """Loss and accuracy of training and, where they were looked at, of the held-out photos."""
+        figures = {
+            "loss/training": epoch.train_loss,
+            "loss/held out": epoch.val_loss,
+            "accuracy/training (augmented)": epoch.train_accuracy,
+            "accuracy/held out": epoch.val_accuracy,
+            "seconds": epoch.seconds,
+        }
+        for name, value in figures.items():
+            if not math.isnan(value):
+                self._writer.add_scalar(name, value, epoch.epoch)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()

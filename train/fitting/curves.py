@@ -1,0 +1,37 @@
+"""Curves of loss and accuracy over the epochs, as a picture."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+from edge_agent.files import write_whole
+from train.fitting.loop import Epoch
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+
+def draw_curves(history: Sequence[Epoch], path: Path) -> None:
+    """Write a PNG with loss and accuracy of training and validation."""
+    epochs = [epoch.epoch for epoch in history]
+    looked = [epoch for epoch in history if not math.isnan(epoch.val_loss)]  # a long run doesn't look at every epoch
+    looked_at = [epoch.epoch for epoch in looked]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    left.plot(epochs, [epoch.train_loss for epoch in history], label="training")
+    left.plot(looked_at, [epoch.val_loss for epoch in looked], label="held out")
+    left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy")
+    right.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training (augmented)")
+    right.plot(looked_at, [100 * epoch.val_accuracy for epoch in looked], label="held out")
+    right.set(title="Accuracy", xlabel="epoch", ylabel="%", ylim=(0, 101))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    plt.close(figure)
+    write_whole(path, picture.getvalue())

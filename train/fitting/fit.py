@@ -1,0 +1,269 @@
+"""One training run, from a data set to a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edge_agent.contract.manifest import Calibration, Metric
+from edge_agent.errors import DataError
+from train.augmentation.views import FreshViews, Photos
+from train.config import TrainConfig
+from train.devices import rank
+from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
+from train.evaluation.evaluation_report import report_run
+from train.evaluation.pixels import accuracy_by_pixels
+from train.evaluation.predictor import open_checkpoint
+from train.fitting.board import Board
+from train.fitting.curves import draw_curves
+from train.fitting.loop import Epoch, train
+from train.fitting.memory import LAST, RunMemory, refuse_other_run
+from train.fitting.prepare import Prepared, prepare
+from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
+from train.fitting.settle import accuracy_of, answers_of, category_of, settle, teacher_of, template, weights_of
+from train.networks.carton import CartonNet
+from train.networks.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    build_network,
+    load_checkpoint,
+    save_checkpoint,
+    write_json,
+)
+from train.networks.cost import multiply_adds
+from train.networks.initial import Origin, initialise
+from train.recipe import FILE as RECIPE
+from train.recipe import write_recipe
+
+REFIT_LAST = "refit.ckpt"
+REFIT_LR_SHARE = 0.5
+"""Going on with the held-out photos begins at this share of the highest learning rate."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom a run tells what."""
+
+    epoch: Callable[[Epoch], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on photos that a network had not seen."""
+
+    calibration: Calibration
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A trained network with everything that was measured on photos that it hadn't seen."""
+
+    checkpoint: Checkpoint
+    answers: HeldOut
+    history: list[Epoch]
+    test: Metric | None
+
+
+def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, *, resume: bool = False) -> Checkpoint:
+    """Train on a data set and write the run folder `out`.
+
+    Args:
+        source: the data set.
+        out: must hold nothing of a run yet, unless `resume` is given: then an unfinished one goes on.
+        config: how.
+        told: hears of notes and epochs.
+        resume: whether a run may be there that goes on.
+
+    Raises:
+        DataError: the data set cannot be trained on, or the disk takes no checkpoint; the last one stays.
+        UsageError: `out` holds a run already, or one of other values.
+        KardusError: the loss is no longer a number; the last good state stays.
+    """
+    told = told or Told()
+    refuse_used(out, resume=resume)
+    with run_folder(out):
+        prepared = prepare(source, config)
+        config = config.for_photos(len(prepared.train.labels))
+        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told), told)
+        if waits_for_refit(checkpoint):
+            checkpoint = _refit(prepared, out, checkpoint, told)
+        return checkpoint
+
+
+def fit_prepared(
+    prepared: Prepared, out: Path, config: TrainConfig, told: Told, measured: Measured | None = None
+) -> Checkpoint:
+    """Train on photos that are ready, or take what an earlier start of this run has trained.
+
+    `measured` says what is known already of a network that nothing is held out of.
+    """
+    if (out / CHECKPOINT).exists():  # it was killed while it was refitted
+        kept = load_checkpoint(out)
+        refuse_other_run(out / CHECKPOINT, kept.config.model_dump(), kept.data_sha256, template(prepared, config))
+        return kept
+    start, origin = start_network(prepared, config)
+    for note in (_size(start, config), *_notes(prepared, origin)):
+        told.note(note)
+    trained = _train(prepared, start, config, told, out)
+    if measured:
+        known = replace(trained.checkpoint, calibration=measured.calibration, metrics=measured.metrics)
+        trained = replace(trained, checkpoint=known)
+    if rank() == 0:
+        _write(out, trained, prepared, origin)
+    return trained.checkpoint
+
+
+def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint, told: Told) -> Checkpoint:
+    """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do.
+
+    The photos are read again for it: one that has gone in the meantime costs the page, not the run.
+    """
+    if rank() != 0:
+        return checkpoint
+    if (out / REPORT).exists():
+        return load_checkpoint(out)
+    model = open_checkpoint(checkpoint)
+    names = {info.name for info in checkpoint.classes}
+    held_out = [sample for sample in prepared.data.samples if sample.split == "val" and sample.name in names]
+    try:
+        known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
+        report_run(out, prepared.data, model, known.pixels)
+    except DataError as error:
+        told.note(f"no {REPORT} is written: {error}")
+        return checkpoint
+    save_checkpoint(out / CHECKPOINT, known)
+    return known
+
+
+def start_network(prepared: Prepared, config: TrainConfig) -> tuple[CartonNet, Origin | None]:
+    """The network before the first step, and where its weights come from (None: random)."""
+    torch.manual_seed(config.seed)
+    network = build_network(config, prepared.classes)
+    return network, initialise(network, config.arch, config.init) if config.init else None
+
+
+def _size(network: CartonNet, config: TrainConfig) -> str:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    cost = multiply_adds(network, config.size)
+    return f"{config.arch} at {config.size} px: {parameters / 1e6:.1f} M parameters, {cost / 1e9:.2f} GMAC a crop"
+
+
+def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
+    """What the user should know before the work begins."""
+    loaded = [origin] if origin else []
+    return [
+        *(f"{o.tensors} tensors from {o.source} (SHA-256 {o.sha256}); the head is new" for o in loaded),
+        *prepared.data.notes,
+        *(
+            f"class '{name}' has no photo to train on: it is left out, and so are its {count} held-out photos"
+            for name, count in prepared.left_out.items()
+        ),
+    ]
+
+
+def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told, out: Path) -> _Trained:
+    history: list[Epoch] = []
+    board = Board(out) if rank() == 0 else None
+
+    def remember(epoch: Epoch) -> None:
+        history.append(epoch)
+        told.epoch(epoch)
+        if board:
+            board.write(epoch)
+
+    views = prepared.views(config)
+    model = train(
+        start,
+        views,
+        prepared.val,
+        config,
+        remember,
+        category_of=category_of(prepared),
+        teacher=teacher_of(config, prepared),
+        memory=RunMemory(out / LAST, template(prepared, config)),
+    )
+    if board:
+        board.close()
+    network, prototypes = settle(model, prepared.train, config)
+    answers = answers_of(network, prepared.val, prototypes)
+    calibration = calibrate(answers, f"{prepared.sha256}:val")
+    test = None
+    if config.protocol == "founding":  # the study tested on the originals
+        test = accuracy_of(prepared, answers_of(network, prepared.train, prototypes), calibration)
+    measured = (accuracy_of(prepared, answers, calibration),) if len(answers.labels) else ()
+    checkpoint = replace(
+        template(prepared, config),
+        calibration=calibration,
+        metrics=measured,
+        weights=weights_of(network),
+        prototypes=torch.from_numpy(prototypes),
+    )
+    return _Trained(checkpoint, answers, history, test)
+
+
+def _write(out: Path, trained: _Trained, prepared: Prepared, origin: Origin | None) -> None:
+    draw_curves(trained.history, out / "curves.png")
+    write_json(out / METRICS, _metrics_file(trained, prepared, origin))
+    write_recipe(out / RECIPE, trained.checkpoint.config)
+    keep_answers(out / ANSWERS, trained.answers)
+    save_checkpoint(out / CHECKPOINT, trained.checkpoint)
+    (out / LAST).unlink(missing_ok=True)
+
+
+def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> Checkpoint:
+    """Go on with every photo from the weights that were measured: figures and calibration stay those from before."""
+    config = measured.config
+    told.note("measured; now going on with the held-out photos too: the figures stay those from before")
+    changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
+    rest = config.model_copy(update=changes | {"first_size": 0})
+    everything = prepared.with_held_out()
+    model = train(
+        measured.model(),
+        FreshViews(everything, rest),
+        Photos(prepared.val.pixels[:0], prepared.val.labels[:0]),
+        rest,
+        told.epoch,
+        category_of=category_of(prepared),
+        teacher=teacher_of(config, prepared),
+        memory=RunMemory(out / REFIT_LAST, template(prepared, rest)),
+    )
+    network, prototypes = settle(model, everything, rest)
+    checkpoint = replace(
+        measured,
+        weights=weights_of(network),
+        prototypes=torch.from_numpy(prototypes),
+        photos=len(everything.labels),
+        refitted=True,
+    )
+    if rank() == 0:
+        save_checkpoint(out / CHECKPOINT, checkpoint)
+        (out / REFIT_LAST).unlink(missing_ok=True)
+    return checkpoint
+
+
+def _metrics_file(trained: _Trained, prepared: Prepared, origin: Origin | None) -> dict[str, object]:
+    checkpoint = trained.checkpoint
+    return {
+        "protocol": checkpoint.config.protocol,
+        "init": vars(origin) if origin else None,
+        "config": checkpoint.config.model_dump(),
+        "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},
+        "left_out": prepared.left_out,
+        "photos": {"train": len(prepared.train.labels), "val": len(prepared.val.labels)},
+        "val": [metric.model_dump() for metric in checkpoint.metrics],
+        "test": trained.test.model_dump() if trained.test else None,
+        "calibration": checkpoint.calibration.model_dump(),
+        "versions": checkpoint.versions,
+        "epochs": [_finite(epoch) for epoch in trained.history],
+    }
+
+
+def _finite(epoch: Epoch) -> dict[str, float | None]:
+    """JSON knows no nan: an epoch that didn't look at the held-out photos has none of their figures."""
+    return {key: value if np.isfinite(value) else None for key, value in vars(epoch).items()}

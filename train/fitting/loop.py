@@ -1,0 +1,252 @@
+"""The training loop: all of it can be read here."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edge_agent.errors import KardusError
+from edge_agent.preprocess import Pixels
+from train.augmentation.views import Photos, Views, to_tensor
+from train.config import TrainConfig
+from train.devices import launch, rank, world
+from train.fitting.losses import Objective
+from train.fitting.optim import average, average_decay, build_optimizer, set_rate
+
+VALIDATIONS = 50
+"""A long run looks at the held-out photos this often, not after every epoch."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Accuracies are shares; validation chooses nothing, unless `patience` asks for it.
+
+    Held-out figures are nan in epochs that didn't look at the held-out photos.
+    """
+
+    epoch: int
+    of: int
+    """How many were asked for."""
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+class Memory(Protocol):
+    """Where a run keeps what it needs to go on after it was killed."""
+
+    def load(self) -> dict[str, Any] | None:
+        """What was kept last; None at a run's beginning."""
+
+    def told(self) -> str:
+        """What the user should know of what is kept, for the end of an error's line; empty where nothing is."""
+
+    def keep(self, averaged: Mapping[str, Tensor], progress: Callable[[], dict[str, Any]]) -> None:
+        """Keep a good state, or not, if the last one is fresh enough; `progress` is called only where it is kept."""
+
+
+@dataclass
+class _Run:
+    """What a run works with, and below that what changes and is kept for a run that goes on."""
+
+    fabric: Fabric
+    network: Any
+    """The model as Fabric wraps it."""
+    optimizer: Any
+    """As Fabric wraps it."""
+    model: nn.Module
+    averaged: nn.Module
+    objective: Objective
+    views: Views
+    val_photos: Photos
+    config: TrainConfig
+    memory: Memory | None
+    epoch: int = 0
+    history: list[Epoch] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best: dict[str, Tensor] | None = None
+
+    def progress(self) -> dict[str, Any]:
+        """Everything but the averaged weights."""
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "best": (self.best_loss, self.best_epoch, self.best),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what was kept."""
+        progress = kept["progress"]
+        self.averaged.load_state_dict(kept["weights"])
+        self.model.load_state_dict(progress["model"])
+        self.optimizer.load_state_dict(progress["optimizer"])
+        self.epoch = progress["epoch"]
+        self.history = [Epoch(**epoch) for epoch in progress["history"]]
+        self.best_loss, self.best_epoch, self.best = progress["best"]
+
+
+def train(
+    model: nn.Module,
+    views: Views,
+    val_photos: Photos,
+    config: TrainConfig,
+    on_epoch: Callable[[Epoch], None],
+    *,
+    category_of: NDArray[np.int64] | None = None,
+    teacher: nn.Module | None = None,
+    memory: Memory | None = None,
+) -> nn.Module:
+    """Train the model and return its averaged (EMA) copy, in evaluation mode.
+
+    Every epoch begins with seeds of its own, so that a run that was killed goes on to the same result.
+
+    Args:
+        model: gets trained.
+        views: what it is shown.
+        val_photos: at the network's input size; may be none.
+        config: how.
+        on_epoch: told of each epoch, those of before a restart too.
+        category_of: (classes,) each class's category; needed with `config.category_weight`.
+        teacher: a trained network whose answers the model learns too.
+        memory: where the run goes on from, and keeps its state.
+
+    Raises:
+        KardusError: the loss is no longer a number; the message names the batch.
+        UsageError: the batch is too small for so many devices.
+    """
+    fabric = launch(config, model)
+    categories = None if category_of is None else torch.from_numpy(category_of)
+    objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
+    model = model.to(memory_format=torch.channels_last)
+    averaged = fabric.to_device(copy.deepcopy(model)).eval()
+    network, optimizer = fabric.setup(model, build_optimizer(model, config))
+    if hasattr(model, "with_categories"):
+        network.mark_forward_method("with_categories")
+    run = _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, memory)
+    if memory and (kept := memory.load()):
+        run.restore(kept)
+    for epoch in run.history:
+        on_epoch(epoch)
+    while run.epoch < config.epochs and not _has_settled(run):
+        told = _one_epoch(run)
+        run.history.append(told)
+        run.epoch += 1
+        _remember_best(run, told)
+        on_epoch(told)
+        if memory and rank() == 0:
+            memory.keep(averaged.state_dict(), run.progress)
+    if run.best:
+        averaged.load_state_dict(run.best)
+    return averaged
+
+
+def _one_epoch(run: _Run) -> Epoch:
+    config, views, began, epoch = run.config, run.views, time.monotonic(), run.epoch + 1
+    shared, own = seeds_of(config.seed, epoch)
+    torch.manual_seed(own.initial_seed())  # dropout draws from it
+    per_epoch = batches_in(len(views.labels), config.batch)
+    steps = config.epochs * per_epoch
+    totals = torch.zeros(3)  # loss, hits, pictures
+    run.network.train()
+    for number, chosen in enumerate(batches(len(views.labels), config.batch, shared), 1):
+        step = run.epoch * per_epoch + number
+        mine = chosen[rank() :: world()]
+        labels = torch.from_numpy(views.labels[mine])
+        set_rate(run.optimizer, config, step - 1, steps)
+        crops, clutter = views.crops(mine, epoch, own), views.clutter(round(config.clutter * len(mine)), epoch, own)
+        loss, logits = run.objective(run.network, crops, labels, clutter, own)
+        if not torch.isfinite(loss):
+            raise KardusError(
+                f"the loss became {loss.item()} in epoch {epoch}, batch {number} of {per_epoch}: lower --lr "
+                f"({config.lr}){run.memory.told() if run.memory else ''}"
+            )
+        run.optimizer.zero_grad()
+        run.fabric.backward(loss)
+        if config.clip:
+            run.fabric.clip_gradients(run.network, run.optimizer, max_norm=config.clip)
+        run.optimizer.step()
+        average(run.averaged, run.model, average_decay(step, steps, config.ema))
+        hits = (logits.argmax(dim=1).cpu() == labels).sum()
+        totals += torch.tensor([loss.item() * len(labels), float(hits), float(len(labels))])
+    totals = run.fabric.to_device(totals)
+    run.fabric.all_reduce(totals, reduce_op="sum")
+    loss_sum, hit_sum, seen = totals.tolist()
+    held_out = _held_out(run) if _looks(epoch, config) else (math.nan, math.nan)
+    return Epoch(epoch, config.epochs, loss_sum / seen, hit_sum / seen, *held_out, time.monotonic() - began)
+
+
+def _looks(epoch: int, config: TrainConfig) -> bool:
+    """Whether the held-out photos are looked at after this epoch."""
+    return epoch == config.epochs or epoch % max(1, config.epochs // VALIDATIONS) == 0
+
+
+def _held_out(run: _Run) -> tuple[float, float]:
+    with run.fabric.autocast():
+        figures: tuple[float, float] = run.fabric.broadcast(validate(run.averaged, run.val_photos))
+    return figures
+
+
+def _has_settled(run: _Run) -> bool:
+    patience = run.config.patience
+    return bool(patience) and math.isfinite(run.best_loss) and run.epoch - run.best_epoch >= patience
+
+
+def _remember_best(run: _Run, told: Epoch) -> None:
+    if run.config.patience and told.val_loss < run.best_loss:
+        run.best_loss, run.best_epoch = told.val_loss, told.epoch
+        run.best = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+
+
+def seeds_of(seed: int, epoch: int) -> tuple[torch.Generator, torch.Generator]:
+    """Generators for an epoch: one that draws the same on every device, and one of this device's own."""
+    numbers = (np.random.SeedSequence((seed, epoch, device)).generate_state(1, np.uint64) for device in (0, 1 + rank()))
+    shared, own = (torch.Generator().manual_seed(int(number[0] >> np.uint64(1))) for number in numbers)
+    return shared, own
+
+
+def batches_in(count: int, size: int) -> int:
+    """How many batches an epoch of `count` pictures has: a last, smaller one is left out, but never the only one."""
+    return max(1, count // size)
+
+
+def batches(count: int, size: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    """The numbers of the pictures of each batch, shuffled."""
+    order = torch.randperm(count, generator=generator).numpy()
+    size = min(size, count)
+    for start in range(0, count - size + 1, size):
+        yield order[start : start + size]
+
+
+@torch.no_grad()
+def validate(model: nn.Module, photos: Photos) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy (0..1); nan for no photos."""
+    if not len(photos.labels):
+        return math.nan, math.nan
+    logits = predict(model, photos.pixels).float()
+    labels = torch.from_numpy(photos.labels)
+    return functional.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).float().mean().item()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
+    """Logits (N, classes) of crops (N, S, S, 3) uint8, on the CPU."""
+    model.eval()
+    device = next(model.parameters()).device
+    parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
+    return torch.cat([model(part) for part in parts]).cpu()

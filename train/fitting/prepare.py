@@ -1,0 +1,138 @@
+"""From a data set to photos in memory, split as the configuration says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.contract.manifest import ClassInfo
+from edge_agent.errors import DataError
+from edge_agent.preprocess import Pixels, rectify_whole
+from train.augmentation.views import CACHE_MARGIN, CopiedViews, FreshViews, Photos, Views
+from train.config import TrainConfig
+from train.data.data_set import DataSet, check_trainable, read_data
+from train.data.photos import label_indices, load_crops
+from train.data.protocol import all_trained, with_split
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is ready to train on."""
+
+    data: DataSet
+    """With a split; its classes are those with a photo to train on."""
+    sha256: str
+    """Of the data set, taken before anything was trained on it."""
+    left_out: dict[str, int]
+    """Classes without a photo to train on, with how many photos of them are held out in vain."""
+    train: Photos
+    """CACHE_MARGIN larger than the network's input, where a new look is taken in every epoch."""
+    val: Photos
+    """At the network's input size."""
+    train_items: NDArray[np.int64] | None = None
+    """Under the founding protocol: the copies to train on, (m, 2); the others are `val`, of the same photos."""
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The classes in the order of the model's outputs."""
+        return self.data.classes
+
+    def views(self, config: TrainConfig) -> Views:
+        """What the network is shown of the photos to train on."""
+        if not config.copies:
+            return FreshViews(self.train, config)
+        items = every_copy(len(self.train.labels), config.copies) if self.train_items is None else self.train_items
+        return CopiedViews(self.train, items, config.seed)
+
+    def with_held_out(self) -> Photos:
+        """All photos to train on, the held-out ones too: they are enlarged to the size of the others."""
+        side = self.train.pixels.shape[1]
+        pixels = np.concatenate([self.train.pixels, resized(self.val.pixels, side)])
+        return Photos(pixels, np.concatenate([self.train.labels, self.val.labels]))
+
+
+def prepare(source: Path, config: TrainConfig) -> Prepared:
+    """Read the data set, split it where it marks no split, and load its photos.
+
+    Raises:
+        DataError: it can't be read, or can't be trained on.
+    """
+    data = read_data(source)
+    if config.protocol == "founding":
+        return prepare_founding(data, config)
+    return prepare_split(with_split(data, config.val_fraction, config.seed), config)
+
+
+def prepare_split(data: DataSet, config: TrainConfig, *, held_out: str = "val") -> Prepared:
+    """Load the photos of a data set that has a split; nothing is held out where no photo is in `held_out`.
+
+    Raises:
+        DataError: it can't be trained on, or a photo can't be read.
+    """
+    training = data.select("train")
+    check_trainable(training)
+    trained = {sample.name for sample in training.samples}
+    left_out = Counter(sample.name for sample in data.samples if sample.name not in trained)
+    data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
+    names = [info.name for info in data.classes]
+    held = replace(data, samples=tuple(s for s in data.samples if s.split == held_out and s.name in trained))
+    if not held.samples and any(sample.split == held_out for sample in data.samples):
+        raise DataError(f"{data.source}: no class has photos in train and in {held_out}: mark some of each class")
+    cached_px = config.size if config.copies else round(config.size * CACHE_MARGIN)
+    return Prepared(
+        data,
+        data.sha256(),
+        dict(sorted(left_out.items())),
+        Photos(load_crops(training, cached_px, "Reading photos"), label_indices(training, names)),
+        Photos(load_crops(held, config.size, "Reading held-out photos"), label_indices(held, names)),
+    )
+
+
+def prepare_founding(data: DataSet, config: TrainConfig) -> Prepared:
+    """As the founding study did: copies are made of every photo, and then split, stratified, at random.
+
+    So the held-out copies are of photos that are trained on, and so is every original: figures flatter.
+
+    Raises:
+        DataError: it can't be trained on, or a photo can't be read.
+    """
+    everything = all_trained(data)
+    check_trainable(everything)
+    names = [info.name for info in data.classes]
+    photos = Photos(load_crops(everything, config.size, "Reading photos"), label_indices(everything, names))
+    items = every_copy(len(photos.labels), config.copies)
+    held = _stratified(photos.labels[items[:, 0]], config.val_fraction, config.seed)
+    val = CopiedViews(photos, items[held], config.seed).in_memory()
+    return Prepared(everything, everything.sha256(), {}, photos, val, items[~held])
+
+
+def _stratified(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """A random part, (n,), with the same share of each class, and of all: the largest remainders are rounded up."""
+    rng = np.random.default_rng(seed)
+    wanted = fraction * np.bincount(labels)
+    counts = np.floor(wanted).astype(int)
+    short = round(fraction * len(labels)) - counts.sum()
+    counts[np.argsort(counts - wanted, kind="stable")[:short]] += 1
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label, count in enumerate(counts):
+        chosen[rng.permutation(np.flatnonzero(labels == label))[:count]] = True
+    return chosen
+
+
+def resized(pixels: Pixels, side_px: int) -> Pixels:
+    """Square pictures (n, S, S, 3) at another size, as the agent would see them."""
+    if pixels.shape[1] == side_px:
+        return pixels
+    made = np.empty((len(pixels), side_px, side_px, 3), np.uint8)
+    for index, picture in enumerate(pixels):
+        made[index] = rectify_whole(picture, side_px)
+    return made
+
+
+def every_copy(photos: int, copies: int) -> NDArray[np.int64]:
+    """The numbers of each photo and of each of its copies, (photos * copies, 2)."""
+    return np.stack(np.meshgrid(np.arange(photos), np.arange(copies), indexing="ij"), axis=-1).reshape(-1, 2)

@@ -1,0 +1,47 @@
+"""A run's folder: whose it is, what it holds, and that a failed run leaves nothing of no use."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.errors import UsageError
+from edge_agent.files import make_folder
+from train.devices import rank
+from train.fitting.memory import LAST
+from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
+
+FOLDS = "folds"
+METRICS, REPORT = "metrics.json", "report.html"
+
+
+def refuse_used(out: Path, *, resume: bool) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        UsageError: it does, or holds an unfinished one that isn't to go on.
+    """
+    done = (out / CHECKPOINT).exists() and not waits_for_refit(load_checkpoint(out))
+    if done:
+        raise UsageError(f"--out {out}: holds a run already: name a new folder")
+    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)) and not resume:
+        raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
+
+
+def waits_for_refit(checkpoint: Checkpoint) -> bool:
+    """Whether training is still to go on with the held-out photos."""
+    return bool(checkpoint.config.refit) and not checkpoint.config.folds and not checkpoint.refitted
+
+
+@contextlib.contextmanager
+def run_folder(out: Path) -> Iterator[None]:
+    """Make the folder before the work, so that a name that can't be used costs nothing; a failed run leaves none."""
+    is_new = not out.exists()
+    make_folder("--out", out)
+    try:
+        yield
+    finally:
+        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)):
+            shutil.rmtree(out)  # a board without a state to go on from

@@ -1,0 +1,1 @@
+"""Many runs laid side by side: folds and seeds, the founding study."""

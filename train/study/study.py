@@ -1,0 +1,160 @@
+"""The founding study's eight runs, under its own protocol and under an honest one.
+
+Jurnal JTIK 8(4), 2024: {ResNet, ResNet + RMCSAM} x {10, 20 copies} x {random, ImageNet}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_agent.contract.manifest import Metric
+from edge_agent.errors import UsageError
+from edge_agent.files import make_folder
+from train.config import TrainConfig, make_config
+from train.data.data_set import check_trainable, read_data
+from train.data.protocol import all_trained
+from train.evaluation.pooled import pool
+from train.fitting.fit import Told, fit
+from train.fitting.run_folder import METRICS
+from train.networks.carton import CartonNet
+from train.networks.initial import IMAGENET, initialise
+from train.recipe import read_recipe
+from train.study.folds import train_folds
+
+FOLDS = 4
+QUICK: dict[str, Any] = {"arch": "resnet18", "size": 64, "epochs": 6, "batch": 32, "precision": "auto"}
+"""What `--quick` changes, so that two processor cores are done in half an hour."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the study says of one of its runs."""
+
+    loss: float
+    validation: float
+    """Per cent."""
+    test: float
+    """Per cent."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One of the eight runs."""
+
+    name: str
+    rmcsam: bool
+    copies: int
+    pretrained: bool
+    published: Published
+
+
+CONFIGURATIONS = (
+    Configuration("ResNetx10", False, 10, False, Published(0.1145, 87.19, 87.21)),
+    Configuration("ResNetx10_Pretrain", False, 10, True, Published(0.0027, 97.69, 97.67)),
+    Configuration("ResNetx20", False, 20, False, Published(0.0345, 96.53, 96.51)),
+    Configuration("ResNetx20_Pretrain", False, 20, True, Published(0.0012, 99.88, 97.67)),
+    Configuration("RMCSAMx10", True, 10, False, Published(0.0243, 84.72, 90.12)),
+    Configuration("RMCSAMx10_Pretrain", True, 10, True, Published(0.0007, 91.82, 90.12)),
+    Configuration("RMCSAMx20", True, 20, False, Published(0.0061, 95.49, 96.51)),
+    Configuration("RMCSAMx20_Pretrain", True, 20, True, Published(0.0004, 99.77, 99.42)),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to here, or why it was not run."""
+
+    configuration: Configuration
+    note: str
+    """"not run: ...", or which weights stood in; empty for an ordinary run."""
+    validation: Metric | None = None
+    """Founding protocol: copies that were held out."""
+    test: Metric | None = None
+    """Founding protocol: the originals."""
+    loss: float | None = None
+    """Founding protocol: the last held-out loss."""
+    honest: Metric | None = None
+    """Honest protocol: photos that were held out before anything was copied."""
+    curves: Path | None = None
+    """The picture of the run's curves under the founding protocol."""
+
+
+def run_study(
+    source: Path, out: Path, *, quick: bool, standin: str, told: Told, on_run: Callable[[str], None] = lambda _: None
+) -> list[Result]:
+    """Run what isn't there yet of the eight runs under both protocols.
+
+    Args:
+        source: the data set.
+        out: the study's folder; an earlier start of it goes on.
+        quick: whether to scale the runs to a processor (see QUICK).
+        standin: weights to begin with where the study took ImageNet's and they can't be had; "" for none.
+        told: hears of notes and epochs.
+        on_run: told of each run before it begins.
+
+    Raises:
+        DataError: the data set can't be trained on, or is too small for FOLDS folds.
+        UsageError: `out` holds a study of other values.
+    """
+    make_folder("--out", out)
+    check_trainable(all_trained(read_data(source)))
+    return [_run(source, out, configuration, quick, standin, told, on_run) for configuration in CONFIGURATIONS]
+
+
+def configure(configuration: Configuration, *, quick: bool, init: str) -> TrainConfig:
+    """The founding recipe with what this run changes in it."""
+    values = read_recipe("founding") | (QUICK if quick else {})
+    changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
+    return make_config(**values | changes)
+
+
+def _run(  # noqa: PLR0917 - the study's own arguments
+    source: Path,
+    out: Path,
+    configuration: Configuration,
+    quick: bool,  # noqa: FBT001
+    standin: str,
+    told: Told,
+    on_run: Callable[[str], None],
+) -> Result:
+    init, note = _weights(configuration, standin, configure(configuration, quick=quick, init="").arch)
+    if note.startswith("not run"):
+        return Result(configuration, note)
+    config = configure(configuration, quick=quick, init=init)
+    on_run(f"{configuration.name}, founding protocol")
+    founding = out / "founding" / configuration.name
+    if not (founding / METRICS).exists():
+        fit(source, founding, config, told, resume=True)
+    figures = json.loads((founding / METRICS).read_text(encoding="utf-8"))
+    if figures["config"] != config.model_dump(mode="json"):
+        raise UsageError(f"--out {out}: {configuration.name} was run with other values: name a new folder")
+    on_run(f"{configuration.name}, honest protocol")
+    honest = config.model_copy(update={"protocol": "honest", "folds": FOLDS})
+    data = all_trained(read_data(source))
+    pooled = pool(list(train_folds(data, out / "honest" / configuration.name, honest, told)), data.classes)
+    return Result(
+        configuration,
+        note,
+        Metric.model_validate(figures["val"][0]),
+        Metric.model_validate(figures["test"]),
+        figures["epochs"][-1]["val_loss"],
+        pooled.accuracy["class"],
+        founding / "curves.png",
+    )
+
+
+def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str, str]:
+    """Where the weights begin, and what is to be said of it."""
+    if not configuration.pretrained:
+        return "", ""
+    if standin:
+        return standin, f"stand-in weights: {Path(standin).name}"
+    try:
+        initialise(CartonNet(arch, 2), arch, IMAGENET)
+    except UsageError:
+        return "", "not run: no weights"
+    return IMAGENET, ""
