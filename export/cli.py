@@ -10,6 +10,7 @@ from rich.table import Table
 
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.console import err, missing_extra, new_app, out, print_json
+from edge_agent.contract.manifest import Precision
 from edge_agent.errors import UsageError
 from export.keys import list_keys, make_key, read_key
 from export.verify import verify
@@ -26,9 +27,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def build_command(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a checkpoint.")],
     out_file: Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.bundle.")],
+    precision: Annotated[Precision, typer.Option(help="Of weights and arithmetic.")] = "fp32",
     data: Annotated[
-        Path | None, typer.Option(help="Data set to compare on; by default the one that was trained on.")
+        Path | None, typer.Option(help="Data set to compare and judge on; by default the one that was trained on.")
     ] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Photos to measure 8-bit ranges on; by default trained ones.")
+    ] = None,
+    max_drop: Annotated[
+        float, typer.Option(min=0, max=100, help="Points of accuracy by class that a lower precision may lose.")
+    ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
     sign: Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")] = None,
@@ -36,14 +44,22 @@ def build_command(
     """Export CHECKPOINT, compare it with the trained model on real crops, and pack and sign the bundle."""
     try:
         from export.build import build  # noqa: PLC0415 - the other commands run without torch
+        from export.lower import Wanted  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
         return
     if out_file.suffix != ".bundle":
         raise UsageError(f"--out {out_file}: the name must end in .bundle")
     keys = [read_key(path) for path in sign or []]
-    with err.status("Exporting, comparing, packing"):
-        manifest = build(checkpoint, out_file, data=data, name=name, version=version, keys=keys)
+    wanted = Wanted(precision, max_drop, data, calibrate)
+    with err.status("Exporting") as status:
+
+        def told(step: str) -> None:
+            status.update(step)
+            if not err.is_terminal or "points lost" in step:
+                err.print(step, soft_wrap=True, highlight=False)
+
+        manifest = build(checkpoint, out_file, wanted=wanted, name=name, version=version, keys=keys, told=told)
     parity = manifest.parity
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "

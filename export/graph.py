@@ -45,13 +45,13 @@ def to_onnx(network: CartonNet, size_px: int) -> bytes:
             verbose=False,
         )
     model = program.model_proto
-    _strip(model)
+    strip(model)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _strip(model: onnx.ModelProto) -> None:
-    """Take out what the exporter notes of its own machine: stack traces, paths, module names."""
+def strip(model: onnx.ModelProto) -> None:
+    """Take out what exporters note of their own machine and work: stack traces, paths, module names."""
     del model.metadata_props[:]
     model.producer_version = ""
     for part in (model.graph, *model.functions):

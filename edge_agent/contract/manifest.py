@@ -14,6 +14,7 @@ EMPTY_CLASS = "empty"
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+Precision = Literal["fp32", "fp16", "int8"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
 """See `edge_agent.rejection`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -83,6 +84,23 @@ class Parity(Record):
     top1_agreement: float
 
 
+class LowerPrecision(Record):
+    """What a lower precision cost, on photos that were neither trained nor calibrated on."""
+
+    accuracy_before: Metric
+    """By class, of the model in FP32."""
+    accuracy: Metric
+    """By class, of this model."""
+    agreement: float
+    """Share of these photos that both give the same class."""
+    max_drop: float
+    """Points of accuracy that it was allowed to lose."""
+    calibration_crops: NonNegativeInt
+    """On how many crops the ranges of 8-bit activations were measured."""
+    in_float: tuple[str, ...] = ()
+    """Nodes that were left in float so that the accuracy holds."""
+
+
 class Training(Record):
     """Where the model comes from."""
 
@@ -108,7 +126,7 @@ class Manifest(Record):
     name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
     version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     created: str
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     opset: PositiveInt
     input: InputSpec
     classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]
@@ -119,6 +137,8 @@ class Manifest(Record):
     pixels: tuple[PixelAccuracy, ...] = ()
     """How accuracy falls with the pixels of a crop; empty where nothing was held out."""
     parity: Parity
+    lower_precision: LowerPrecision | None = None
+    """None for FP32."""
     golden_tolerance: Annotated[float, Field(gt=0)]
     """The largest logit difference that a golden sample may show on another processor."""
     training: Training

@@ -28,6 +28,7 @@ from train.fitting.settle import accuracy_of, answers_of, category_of, settle, t
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
     CHECKPOINT,
+    MEASURED,
     Checkpoint,
     build_network,
     load_checkpoint,
@@ -220,6 +221,8 @@ def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> C
     """Go on with every photo from the weights that were measured: figures and calibration stay those from before."""
     config = measured.config
     told.note("measured; now going on with the held-out photos too: the figures stay those from before")
+    if rank() == 0:
+        save_checkpoint(out / MEASURED, measured)
     changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
     rest = config.model_copy(update=changes | {"first_size": 0})
     everything = prepared.with_held_out()

@@ -1,0 +1,41 @@
+"""Golden samples: one crop of every class with the outputs that were given where the bundle was built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.contract.manifest import GoldenSample, Precision
+from edge_agent.preprocess import Pixels
+from export.photos import Crops
+
+TOLERANCE: dict[Precision, float] = {"fp32": 2e-3, "fp16": 5e-2, "int8": 0.5}
+"""The largest logit difference between processors. Eight bits round differently on AVX2, VNNI and ARM."""
+
+
+def choose_golden(
+    names: Sequence[str], examples: Crops, logits: NDArray[np.float32]
+) -> tuple[list[GoldenSample], list[Pixels]]:
+    """For each class the example whose answer is the clearest, so that no rounding changes it.
+
+    `logits` (N, classes) are the exported model's for the examples.
+    """
+    top = np.sort(logits, axis=1)
+    margin = top[:, -1] - top[:, -2]
+    samples, crops = [], []
+    for number, label in enumerate(names):
+        own = [index for index, name in enumerate(examples.names) if name == label]
+        index = max(own, key=lambda i: (logits[i].argmax() == number, margin[i]))
+        row = logits[index]
+        samples.append(
+            GoldenSample(
+                file=f"golden/{number}.png",
+                label=label,
+                top1=names[int(row.argmax())],
+                logits=tuple(round(float(value), 5) for value in row),
+            )
+        )
+        crops.append(examples.pixels[index])
+    return samples, crops

@@ -1,0 +1,117 @@
+"""What a lower precision may cost: judged on photos that were neither trained nor calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from edge_agent.classifier import RawOutputs, interpret
+from edge_agent.contract.manifest import Calibration, ClassInfo, LowerPrecision, Metric
+from edge_agent.errors import BundleError
+from train.evaluation.metrics import share
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """How much a layer of lower precision differs from what it computes in float."""
+
+    node: str
+    ratio_db: float
+    """Signal to quantisation noise of its weights or its output, whichever is worse, in decibels."""
+
+
+class Lowering(Protocol):
+    """Makes versions of lower precision of one model."""
+
+    def model(self, in_float: Collection[str] = ()) -> bytes:
+        """The model with the named nodes left in float."""
+
+    def ranking(self) -> list[LayerNoise]:
+        """The layers that can be left in float, the noisiest first."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Photos with known labels, and what the model in FP32 says of them."""
+
+    answers: RawOutputs
+    """Of the model in FP32."""
+    names: Sequence[str]
+    """(N,): the classes that are right."""
+    classes: Sequence[ClassInfo]
+    calibration: Calibration
+    max_drop: float
+    """Points of accuracy by class that may be lost."""
+    calibration_crops: int
+
+    def judge(self, lowered: RawOutputs, in_float: Sequence[str] = ()) -> LowerPrecision:
+        """What a model of lower precision keeps."""
+        before, now = self._named(self.answers), self._named(lowered)
+        return LowerPrecision(
+            accuracy_before=self._share(before),
+            accuracy=self._share(now),
+            agreement=float(np.mean([one == other for one, other in zip(before, now, strict=True)])),
+            max_drop=self.max_drop,
+            calibration_crops=self.calibration_crops,
+            in_float=tuple(in_float),
+        )
+
+    def holds(self, found: LowerPrecision) -> bool:
+        """Whether no more is lost than may be."""
+        return drop(found) <= self.max_drop + 1e-9
+
+    def _named(self, outputs: RawOutputs) -> list[str]:
+        """The classes as the agent names them; whether a crop is known at all plays no part."""
+        scores = np.zeros(len(outputs.logits), np.float32)
+        return [answer.name for answer in interpret(outputs.logits, self.classes, self.calibration, scores)]
+
+    def _share(self, named: Sequence[str]) -> Metric:
+        hits = sum(one == other for one, other in zip(named, self.names, strict=True))
+        return share("class", hits, len(self.names))
+
+
+def drop(found: LowerPrecision) -> float:
+    """Points of accuracy by class that were lost; negative where some were gained."""
+    return 100 * (found.accuracy_before.value - found.accuracy.value)
+
+
+def search(
+    judge: Judge, lowering: Lowering, answer: Callable[[bytes], RawOutputs], told: Callable[[str], None]
+) -> tuple[LowerPrecision, RawOutputs]:
+    """Leave the noisiest layers in float, one more at a time, until the accuracy holds.
+
+    Args:
+        judge: decides.
+        lowering: makes a model with some layers in float.
+        answer: what such a model says of the judge's crops.
+        told: hears of every step.
+
+    Raises:
+        BundleError: it holds with no choice of layers; the message says what was lost, and which layers cost most.
+    """
+    kept: list[str] = []
+    noisy: list[LayerNoise] | None = None
+    while True:
+        outputs = answer(lowering.model(kept))
+        found = judge.judge(outputs, kept)
+        same = 100 * found.agreement
+        told(f"{len(kept)} layers left in float: {drop(found):.2f} points lost, same class on {same:.1f} %")
+        if judge.holds(found):
+            return found, outputs
+        noisy = lowering.ranking() if noisy is None else noisy
+        if len(kept) == len(noisy):
+            raise BundleError(_refusal(found, noisy))
+        kept = [layer.node for layer in noisy[: len(kept) + 1]]
+
+
+def _refusal(found: LowerPrecision, noisy: Sequence[LayerNoise]) -> str:
+    worst = ", ".join(f"{layer.node} ({layer.ratio_db:.0f} dB)" for layer in noisy[:3])
+    layers = f" with every layer tried in float; the noisiest: {worst}" if noisy else ""
+    return (
+        f"not written: the lower precision loses {drop(found):.2f} points by class on {found.accuracy.n} photos "
+        f"(allowed: {found.max_drop:g}){layers}: allow more with --max-drop, calibrate on other photos "
+        "(--calibrate), or use --precision fp32"
+    )

@@ -1,0 +1,134 @@
+"""8-bit versions of an ONNX model: static, QDQ, weights per channel, activations by what real crops reach.
+
+What follows the last convolution (pooling, head, embedding, evidence) stays in float: it costs nothing there and is
+what answers, scores and thresholds are read from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.qdq_loss_debug import (
+    collect_activations,
+    compute_activation_error,
+    compute_weight_error,
+    create_activation_matching,
+    create_weight_matching,
+    modify_model_output_intermediate_tensors,
+)
+
+from edge_agent.classifier import INPUT
+from edge_agent.preprocess import Pixels
+from export.graph import strip
+from export.judge import LayerNoise
+
+CALIBRATION_BATCH = 8
+RANKING_CROPS = 8
+"""Every tensor of both models is kept for so many crops: about 100 MB each for a ResNet-50."""
+
+
+class Quantiser:
+    """Makes 8-bit versions of one model, with ranges of activations that are measured once."""
+
+    def __init__(self, model: bytes, crops: Pixels, folder: Path) -> None:
+        """Take the float model and the crops (N, S, S, 3) uint8 to measure ranges on; works in `folder`."""
+        self._plain = folder / "float.onnx"
+        self._plain.write_bytes(model)
+        self._nodes = list(onnx.load_from_string(model).graph.node)
+        self._crops = crops
+        self._folder = folder
+        self._kept = _kept_in_float(self._nodes)
+
+    def model(self, in_float: Collection[str] = ()) -> bytes:
+        """The 8-bit model with the named nodes left in float."""
+        target = self._folder / "int8.onnx"
+        with _quiet():
+            quantize_static(
+                self._plain,  # a model in memory would be changed
+                target,
+                _Crops(self._crops),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=[*self._kept, *in_float],
+                calibrate_method=CalibrationMethod.MinMax,
+                calibration_cache_path=self._folder / "ranges.json",
+            )
+        model = onnx.load(target)
+        strip(model)
+        del model.graph.value_info[:]
+        onnx.checker.check_model(model, full_check=True)
+        return bytes(model.SerializeToString(deterministic=True))
+
+    def ranking(self) -> list[LayerNoise]:
+        """The layers with weights, the noisiest first, from one pass of a few crops through both models."""
+        plain, eight = self._plain, self._folder / "int8.onnx"
+        eight.write_bytes(self.model())
+        with _quiet():
+            seen = [self._activations(path) for path in (eight, plain)]
+            tensors = compute_activation_error(create_activation_matching(*seen))
+            weights = compute_weight_error(create_weight_matching(str(plain), str(eight)))
+        found = []
+        for node in self._nodes:
+            own = [weights[name] for name in node.input if name in weights]
+            own += [tensors[name]["qdq_err"] for name in node.output if name in tensors]
+            if own and node.name not in self._kept and any(name in weights for name in node.input):
+                found.append(LayerNoise(node.name, float(min(own))))
+        return sorted(found, key=lambda layer: layer.ratio_db)
+
+    def _activations(self, path: Path) -> dict[str, Any]:
+        opened = path.with_suffix(".all.onnx")
+        modify_model_output_intermediate_tensors(path, opened)
+        seen: dict[str, Any] = collect_activations(str(opened), _Crops(self._crops[:RANKING_CROPS]))
+        return seen
+
+
+@contextlib.contextmanager
+def quantiser(model: bytes, crops: Pixels) -> Iterator[Quantiser]:
+    """A quantiser with a folder of its own, which goes away with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Quantiser(model, crops, Path(folder))
+
+
+class _Crops(CalibrationDataReader):  # type: ignore[misc]
+    """Hands onnxruntime the crops in batches."""
+
+    def __init__(self, crops: Pixels) -> None:
+        self._batches = iter(np.array_split(crops, max(1, len(crops) // CALIBRATION_BATCH)))
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def _kept_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+    """The names of the nodes that no convolution depends on, and of normalisations that none was folded into."""
+    needed: set[str] = set()
+    kept = [node.name for node in nodes if node.op_type == "BatchNormalization"]
+    for node in reversed(nodes):
+        if node.op_type == "Conv" or needed & set(node.output):
+            needed.update(node.input)
+        else:
+            kept.append(node.name)
+    return kept
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Advice that is followed already (shapes are known, normalisation is folded) is not for the user."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
