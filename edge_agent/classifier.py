@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from PIL import Image
 
 from edge_agent.bundle import Bundle
+from edge_agent.changes import live_classes
 from edge_agent.contract.manifest import Calibration, ClassInfo, GoldenSample
 from edge_agent.errors import BundleError
 from edge_agent.preprocess import Pixels
@@ -68,6 +69,7 @@ class Classifier:
         self.manifest = bundle.manifest
         self._source = bundle.source
         self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
+        self._live = live_classes(bundle.source, bundle.manifest)
         self._check_shapes()
 
     @property
@@ -76,7 +78,7 @@ class Classifier:
         return self.manifest.input.size
 
     def run(self, crops: Pixels) -> RawOutputs:
-        """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1.
+        """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1; logits for today's classes.
 
         Raises:
             BundleError: onnxruntime fails on them.
@@ -85,7 +87,7 @@ class Classifier:
             logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
         except _ORT_ERRORS as error:
             raise BundleError(f"{self._source}: model.onnx fails at work: {_first_line(error)}") from error
-        return RawOutputs(logits, embedding, evidence)
+        return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
@@ -105,8 +107,7 @@ class Classifier:
         """
         if not bundle.golden or any(len(sample.logits) != len(self.manifest.classes) for sample in bundle.golden):
             raise BundleError(f"{bundle.source}: its golden samples don't fit its classes: build the bundle again")
-        crops = np.stack([_decode(bundle, sample) for sample in bundle.golden])
-        logits = self.run(crops).logits
+        logits = self.run(golden_crops(bundle)).logits
         expected = np.array([sample.logits for sample in bundle.golden], dtype=np.float32)
         names = [info.name for info in self.manifest.classes]
         for sample, row in zip(bundle.golden, logits, strict=True):
@@ -124,14 +125,15 @@ class Classifier:
         return difference
 
     def _check_shapes(self) -> None:
-        size, classes = self.size_px, len(self.manifest.classes)
+        size, classes, changes = self.size_px, len(self.manifest.classes), self.manifest.changes
+        given = len(changes.graph_classes) if changes else classes
         inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
         if inputs != {INPUT: ("tensor(uint8)", [size, size, 3])}:
             raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops of uint8")
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
-        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [classes]:
-            raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {classes} classes")
-        needed = self.manifest.calibration.rejection_score in ("prototype", "distance")
+        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [given]:
+            raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")
+        needed = changes is not None or self.manifest.calibration.rejection_score in ("prototype", "distance")
         if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):
             raise BundleError(
                 f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "
@@ -181,6 +183,15 @@ def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: st
     """The most likely class among the faces of one product."""
     faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
     return max(faces)[1]
+
+
+def golden_crops(bundle: Bundle) -> Pixels:
+    """The crops of a bundle's golden samples: (n, S, S, 3) uint8 RGB.
+
+    Raises:
+        BundleError: one isn't a picture of the model's size.
+    """
+    return np.stack([_decode(bundle, sample) for sample in bundle.golden])
 
 
 def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:

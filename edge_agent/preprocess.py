@@ -13,6 +13,7 @@ from edge_agent.geometry import FloatArray, homography, rectangle
 
 Pixels = NDArray[np.uint8]
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn on its own; ours is judged before anything is decoded
 _ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
 _TURNS = {

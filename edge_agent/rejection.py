@@ -43,8 +43,14 @@ def rejection_scores(kind: RejectionScore, logits: Floats, embedding: Floats, pr
     elif kind == "prototype":
         score = (_unit(embedding) @ _unit(prototypes).T).max(axis=1)
     else:
-        score = -np.square(embedding[:, None, :] - prototypes[None]).sum(axis=2).min(axis=1)
+        score = -squared_distances(embedding, prototypes).min(axis=1)
     return score
+
+
+def squared_distances(embedding: Floats, prototypes: Floats) -> Floats:
+    """Between each embedding (N, d) and each prototype (c, d): (N, c)."""
+    result: Floats = np.square(embedding[:, None, :] - prototypes[None]).sum(axis=2)
+    return result
 
 
 def _unit(vectors: Floats) -> Floats:

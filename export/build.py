@@ -17,7 +17,7 @@ from export.description import describe
 from export.golden import choose_golden
 from export.graph import to_onnx
 from export.lower import Wanted, lower
-from export.pack import list_members, members_of, write_bundle
+from export.pack import list_members, members_of, png, write_bundle
 from export.parity import compare, refuse_difference
 from export.photos import Crops, examples
 from train.evaluation.outputs import in_batches, run_network
@@ -75,7 +75,7 @@ def build(
     if wanted.precision == "fp32":
         refuse_difference(out, parity)
     golden, crops = choose_golden([info.name for info in checkpoint.classes], shown, exported.logits)
-    members = members_of(model, golden, crops)
+    members = members_of(model, golden, [png(crop) for crop in crops])
     complete = manifest.model_copy(update={"parity": parity, "members": list_members(members)})
     write_bundle(out, complete, members, keys)
     return complete

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,23 +12,31 @@ from rich.table import Table
 
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.console import err, missing_extra, new_app, out, print_json
-from edge_agent.contract.manifest import Precision
+from edge_agent.contract.manifest import VERSION_PATTERN, ClassInfo, Precision
 from edge_agent.errors import UsageError
+from export.bench import bench
+from export.difference import agreement, difference
+from export.enrol import Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.verify import verify
+from train.data.data_set import read_data
+from train.data.photos import load_crops
 
 app = new_app("Turn a trained model into a bundle that the agent can trust.")
 keys_app = new_app("Make and list the keys that sign bundles.")
 app.add_typer(keys_app, name="keys")
 
 BundleArgument = Annotated[Path, typer.Argument(help="A .bundle file.")]
+OutOption = Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.bundle.")]
+VersionOption = Annotated[str, typer.Option(help="The new version, three numbers; by default one minor step up.")]
+SignOption = Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("build")
 def build_command(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a checkpoint.")],
-    out_file: Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.bundle.")],
+    out_file: OutOption,
     precision: Annotated[Precision, typer.Option(help="Of weights and arithmetic.")] = "fp32",
     data: Annotated[
         Path | None, typer.Option(help="Data set to compare and judge on; by default the one that was trained on.")
@@ -39,7 +49,7 @@ def build_command(
     ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
-    sign: Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")] = None,
+    sign: SignOption = None,
 ) -> None:
     """Export CHECKPOINT, compare it with the trained model on real crops, and pack and sign the bundle."""
     try:
@@ -48,8 +58,7 @@ def build_command(
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
         return
-    if out_file.suffix != ".bundle":
-        raise UsageError(f"--out {out_file}: the name must end in .bundle")
+    _require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     wanted = Wanted(precision, max_drop, data, calibrate)
     with err.status("Exporting") as status:
@@ -66,8 +75,7 @@ def build_command(
         f"{parity.max_logit_difference:.1e}, same class on {100 * parity.top1_agreement:.1f} %",
         soft_wrap=True,
     )
-    if not keys:
-        err.print("note: not signed: an agent refuses it unless allow_unsigned = true", soft_wrap=True)
+    _note_unsigned(sign)
 
 
 @app.command("verify")
@@ -96,6 +104,108 @@ def inspect_command(bundle: BundleArgument, as_json: JsonOption = False) -> None
     out.print(classes)
 
 
+@app.command("enroll")
+def enroll_command(
+    bundle: BundleArgument,
+    photos: Annotated[list[Path], typer.Argument(help="Photos of the new product, or folders of them.")],
+    name: Annotated[str, typer.Option("--name", help="The new class.")],
+    out_file: OutOption,
+    sku: Annotated[str, typer.Option(help="Its SKU; by default its name.")] = "",
+    category: Annotated[str, typer.Option(help="Its category; by default that of the class it is most like.")] = "",
+    gtin: Annotated[str, typer.Option(help="Its GTIN.")] = "",
+    variant: Annotated[str, typer.Option(help="Its variant, such as the flavour.")] = "",
+    face: Annotated[str, typer.Option(help="Which face of the carton the photos show.")] = "",
+    version: VersionOption = "",
+    sign: SignOption = None,
+) -> None:
+    """Teach BUNDLE a new product from a few photos, in seconds and without training."""
+    read = read_bundle(bundle)
+    info = ClassInfo(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
+    done = enroll(read, info, photos, _release(read, out_file, version, sign))
+    out.print(
+        f"{out_file}: '{name}' from {done.photos} photos, version {done.manifest.version}; most like '{done.nearest}'",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if done.confused:
+        err.print(
+            f"warning: {done.confused} of {done.photos} photos would be taken for another product, such as "
+            f"'{done.nearest}': the two are too close to be told apart so: add photos, or train with them",
+            soft_wrap=True,
+            highlight=False,
+        )
+    _note_unsigned(sign)
+
+
+@app.command("retire")
+def retire_command(
+    bundle: BundleArgument,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Classes to take out.")],
+    out_file: OutOption,
+    version: VersionOption = "",
+    sign: SignOption = None,
+) -> None:
+    """Take products out of BUNDLE: their cartons are unknown from now on."""
+    read = read_bundle(bundle)
+    manifest = retire(read, names, _release(read, out_file, version, sign))
+    out.print(
+        f"{out_file}: without {', '.join(names)}, version {manifest.version}; {len(manifest.classes)} classes stay",
+        soft_wrap=True,
+        highlight=False,
+    )
+    _note_unsigned(sign)
+
+
+@app.command("diff")
+def diff_command(
+    first: Annotated[Path, typer.Argument(help="A .bundle file.")],
+    second: Annotated[Path, typer.Argument(help="The one to take its place.")],
+    data: Annotated[Path | None, typer.Option(help="Photos to let both answer.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two bundles: classes, figures, and what they answer to the same photos."""
+    one, other = read_bundle(first), read_bundle(second)
+    found = difference(one, other)
+    if data is not None:
+        photos = read_data(data)
+        sizes = (one.manifest.input.size, other.manifest.input.size)
+        crops = [load_crops(photos, size, "Reading photos") for size in sizes]
+        found = replace(found, agreement=agreement(one, other, *crops))
+        paths = [str(sample.path) for sample in photos.samples]
+    if as_json:
+        print_json(asdict(found))
+        return
+    table = Table("", str(first), str(second))
+    for what, (before, after) in found.facts.items():
+        table.add_row(what, before, after)
+    table.add_row("classes of its own", ", ".join(found.went) or "none", ", ".join(found.came) or "none")
+    out.print(table)
+    if found.agreement:
+        out.print(f"same product on {100 * found.agreement.same_product:.1f} % of {found.agreement.n} photos")
+        for index, before, after in found.agreement.changed:
+            out.print(f"{paths[index]}: {before} -> {after}", soft_wrap=True, highlight=False)
+
+
+@app.command("bench")
+def bench_command(
+    bundle: BundleArgument,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 leaves the choice to onnxruntime.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Crops at a time.")] = 8,
+    seconds: Annotated[float, typer.Option(min=0, help="How long to measure.")] = 10.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how fast BUNDLE answers here, beside onnxruntime alone."""
+    speeds = bench(read_bundle(bundle), threads, batch, seconds)
+    if as_json:
+        print_json([asdict(speed) for speed in speeds])
+        return
+    table = Table("", "batch p50", "batch p99", "crops a second", title=f"{bundle}, batches of {batch}")
+    for speed in speeds:
+        row = f"{speed.p50_ms:.1f} ms", f"{speed.p99_ms:.1f} ms", f"{speed.crops_per_s:.1f}"
+        table.add_row(speed.what, *row)
+    out.print(table)
+
+
 @keys_app.command("make")
 def make_command(
     name: Annotated[str, typer.Argument(help="Name of the key, for its files.")],
@@ -120,6 +230,24 @@ def list_command(
     for key_name, public, private in found:
         table.add_row(key_name, public, "yes" if private else "no")
     out.print(table)
+
+
+def _require_bundle_name(path: Path) -> None:
+    if path.suffix != ".bundle":
+        raise UsageError(f"--out {path}: the name must end in .bundle")
+
+
+def _release(bundle: Bundle, out_file: Path, version: str, sign: list[Path] | None) -> Release:
+    _require_bundle_name(out_file)
+    if version and not re.match(VERSION_PATTERN, version):
+        raise UsageError(f"--version '{version}': can't be used: use three numbers, such as 1.2.0")
+    major, minor, _ = bundle.manifest.version.split(".")
+    return Release(out_file, version or f"{major}.{int(minor) + 1}.0", [read_key(path) for path in sign or []])
+
+
+def _note_unsigned(sign: list[Path] | None) -> None:
+    if not sign:
+        err.print("note: not signed: an agent refuses it unless allow_unsigned = true", soft_wrap=True)
 
 
 def _facts(bundle: Bundle) -> Table:

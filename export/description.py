@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.contract.manifest import InputSpec, Manifest, Parity, Precision, Training
-from edge_agent.errors import UsageError
+from export.dates import created
 from export.golden import TOLERANCE
 from export.graph import OPSET
 from train.config import TrainConfig
@@ -23,7 +21,7 @@ def describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str
     return Manifest(
         name=name,
         version=version,
-        created=_created().isoformat(),
+        created=created().isoformat(),
         precision=precision,
         opset=OPSET,
         input=InputSpec(size=config.size),
@@ -49,13 +47,3 @@ def describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str
 def _names_only(config: TrainConfig) -> dict[str, str]:
     """A bundle names no path of the machine that made it."""
     return {"init": Path(config.init).name, "teacher": Path(config.teacher).name}
-
-
-def _created() -> datetime:
-    """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"SOURCE_DATE_EPOCH = '{given}': not a time: set it to seconds since 1970") from error
-    return moment.replace(microsecond=0)

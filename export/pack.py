@@ -21,10 +21,10 @@ from export.keys import sign
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can carry
 
 
-def members_of(model: bytes, golden: Sequence[GoldenSample], crops: Sequence[Pixels]) -> dict[str, bytes]:
-    """The members that the manifest lists: the model, the golden crops as PNG, and what is expected of them."""
-    pictures = {sample.file: _png(crop) for sample, crop in zip(golden, crops, strict=True)}
-    return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **pictures}
+def members_of(model: bytes, golden: Sequence[GoldenSample], pictures: Sequence[bytes]) -> dict[str, bytes]:
+    """The members that the manifest lists: the model, what is expected of the golden samples, and their PNG files."""
+    files = {sample.file: picture for sample, picture in zip(golden, pictures, strict=True)}
+    return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **files}
 
 
 def list_members(members: dict[str, bytes]) -> dict[str, Member]:
@@ -53,7 +53,8 @@ def _json(content: object) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _png(crop: Pixels) -> bytes:
+def png(crop: Pixels) -> bytes:
+    """A crop (S, S, 3) uint8 RGB, losslessly."""
     buffer = io.BytesIO()
     Image.fromarray(crop).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

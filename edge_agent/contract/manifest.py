@@ -112,6 +112,17 @@ class Training(Record):
     versions: dict[str, str]
 
 
+class Changes(Record):
+    """Products that came (enrolled from photos, without training) and went (retired) since the graph was made."""
+
+    graph_classes: Annotated[tuple[Name, ...], Field(min_length=2)]
+    """The class of each logit that the graph gives. Those that `classes` doesn't list are retired."""
+    distance_per_logit: Annotated[float, Field(gt=0)]
+    """By how much squared distances between embeddings grow where the graph's logits differ by one."""
+    enrolled: dict[Name, PositiveInt]
+    """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
+
+
 class Member(Record):
     """One file of the bundle."""
 
@@ -133,6 +144,8 @@ class Manifest(Record):
     calibration: Calibration
     prototypes: tuple[tuple[float, ...], ...] = ()
     """The mean embedding of each class, in the order of `classes`; needed by the scores `prototype` and `distance`."""
+    changes: Changes | None = None
+    """None where `classes` are those of the graph's logits."""
     metrics: tuple[Metric, ...] = ()
     pixels: tuple[PixelAccuracy, ...] = ()
     """How accuracy falls with the pixels of a crop; empty where nothing was held out."""

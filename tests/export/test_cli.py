@@ -14,6 +14,7 @@ from export.__main__ import main
 from export.keys import make_key
 from tests.conftest import run_command
 from tests.export.bundles import repack, unpack
+from tests.export.colours import COLOURS, colour_bundle, photo
 from tests.in_process import assert_nothing_written, assert_one_line, call
 
 Capture = pytest.CaptureFixture[str]
@@ -163,3 +164,84 @@ def test_words_that_are_no_command_are_exit_code_2(capsys: Capture, words: tuple
     failed = call(capsys, main, *words)
     assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
+
+
+def test_enroll_tells_what_it_did_and_what_is_too_close(tmp_path: Path, capsys: Capture) -> None:
+    bundle, out = colour_bundle(tmp_path / "a.bundle"), tmp_path / "b.bundle"
+    key, public = make_key(tmp_path, "k")
+    photos = [photo(tmp_path / "y" / f"{n}.png", (225, 205, 40), n) for n in range(3)]
+    options = ("--name", "yellow", "--sku", "4711", "--out", out, "--sign", key)
+    result = call(capsys, main, "enroll", bundle, *photos, *options)
+    assert result.returncode == 0
+    assert result.stdout == f"{out}: 'yellow' from 3 photos, version 1.3.0; most like 'red'\n"
+    assert result.stderr == ""
+    assert read_bundle(out).signed_by == (public,)
+    assert read_bundle(out).manifest.classes[-1].sku == "4711"
+    close = [photo(tmp_path / "r" / f"{n}.png", (218, 32, 30), n) for n in range(6)]
+    result = call(capsys, main, "enroll", bundle, close[0].parent, "--name", "red2", "--out", tmp_path / "c.bundle")
+    assert result.returncode == 0
+    assert "of 6 photos would be taken for another product, such as 'red'" in result.stderr
+    assert "not signed" in result.stderr
+
+
+def test_retire_and_diff(tmp_path: Path, capsys: Capture) -> None:
+    bundle, out = colour_bundle(tmp_path / "a.bundle"), tmp_path / "b.bundle"
+    result = call(capsys, main, "retire", bundle, "green", "--out", out, "--version", "2.0.0")
+    assert result.stdout == f"{out}: without green, version 2.0.0; 2 classes stay\n"
+    for name, colour in COLOURS.items():
+        photo(tmp_path / "photos" / name / "1.png", colour)
+        photo(tmp_path / "photos" / name / "2.png", colour, 1)
+    result = call(capsys, main, "diff", bundle, out, "--data", tmp_path / "photos")
+    assert result.returncode == 0
+    assert "same product on 66.7 % of 6 photos" in result.stdout
+    assert f"{tmp_path / 'photos' / 'green' / '1.png'}: sku-green -> unknown" in result.stdout
+    found = json.loads(call(capsys, main, "diff", bundle, out, "--json").stdout)
+    assert found == {
+        "came": [],
+        "went": ["green"],
+        "facts": {"name": ["colours 1.2.3", "colours 2.0.0"], "classes": ["3", "2"]},
+        "agreement": None,
+    }
+
+
+def test_bench_prints_a_table_and_json(tmp_path: Path, capsys: Capture) -> None:
+    bundle = colour_bundle(tmp_path / "a.bundle")
+    result = call(capsys, main, "bench", bundle, "--batch", 2, "--seconds", 0.1, "--threads", 1)
+    assert "crops a second" in result.stdout
+    both = json.loads(call(capsys, main, "bench", bundle, "--seconds", 0.1, "--json").stdout)
+    assert [speed["what"] for speed in both] == ["classifier", "onnxruntime"]
+
+
+@pytest.fixture
+def _colours_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    colour_bundle(tmp_path / "a.bundle")
+    photo(tmp_path / "y" / "1.png", (225, 205, 40))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reasons"),
+    [
+        (("enroll", "a.bundle", "y", "--name", "red", "--out", "b.bundle"), 2, ("--name 'red'", "retire it first")),
+        (("enroll", "a.bundle", "y", "--name", "n", "--out", "b.zip"), 2, ("--out b.zip", "must end in .bundle")),
+        (("enroll", "a.bundle", "none.png", "--name", "n", "--out", "b.bundle"), 1, ("none.png", "no such picture")),
+        (("retire", "a.bundle", "pink", "--out", "b.bundle"), 2, ("NAME 'pink'", "it knows red, green, blue")),
+        (("retire", "a.bundle", "red", "--out", "b.bundle", "--version", "2"), 2, ("--version '2'", "three numbers")),
+        (("diff", "a.bundle", "none.bundle"), 1, ("none.bundle", "cannot be read")),
+    ],
+)
+@pytest.mark.usefixtures("_colours_here")
+def test_bad_words_are_one_line(
+    words: tuple[str, ...], code: int, reasons: tuple[str, ...], tmp_path: Path, capsys: Capture
+) -> None:
+    assert_one_line(call(capsys, main, *words), code, *reasons)
+    assert not (tmp_path / "b.bundle").exists()
+
+
+@pytest.mark.usefixtures("ready_graph")
+def test_build_of_a_lower_precision_reports_its_steps(run_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "low.bundle"
+    result = call(capsys, main, "build", run_folder, "--out", out, "--precision", "int8", "--max-drop", 100)
+    assert result.returncode == 0
+    assert "0 layers left in float:" in result.stderr
+    assert read_bundle(out).manifest.precision == "int8"

@@ -14,7 +14,7 @@ from PIL import Image
 from edge_agent.bundle import read_bundle
 from edge_agent.contract.manifest import GoldenSample
 from export.keys import make_key, read_key
-from export.pack import list_members, members_of, write_bundle
+from export.pack import list_members, members_of, png, write_bundle
 from tests.export.bundles import unpack
 
 
@@ -24,7 +24,7 @@ def _golden(count: int) -> list[GoldenSample]:
 
 def test_golden_crops_are_kept_without_loss() -> None:
     crops = [np.random.default_rng(n).integers(0, 256, (16, 16, 3), dtype=np.uint8) for n in range(2)]
-    members = members_of(b"model", _golden(2), crops)
+    members = members_of(b"model", _golden(2), [png(crop) for crop in crops])
     assert sorted(members) == ["golden/0.png", "golden/1.png", "golden/samples.json", "model.onnx"]
     for number, crop in enumerate(crops):
         with Image.open(io.BytesIO(members[f"golden/{number}.png"]), formats=("PNG",)) as picture:
@@ -33,7 +33,7 @@ def test_golden_crops_are_kept_without_loss() -> None:
 
 def test_each_sample_needs_its_crop() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        members_of(b"model", _golden(2), [np.zeros((4, 4, 3), dtype=np.uint8)])
+        members_of(b"model", _golden(2), [b"picture"])
 
 
 def test_list_of_members_has_hash_and_size() -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError
+from edge_agent.preprocess import PHOTO_SUFFIXES
 from edge_agent.tables import Row, read_table
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SPLITS = ("train", "val", "test")
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
 """Pictures that phones and cameras write and that are not read: named, so that nobody misses them."""

@@ -17,9 +17,10 @@ from edge_agent.classifier import interpret
 from edge_agent.contract.manifest import ClassInfo, Metric, RejectionScore
 from edge_agent.errors import DataError
 from edge_agent.files import write_whole
+from edge_agent.preprocess import PHOTO_SUFFIXES
 from edge_agent.records import Classification
 from edge_agent.rejection import rejection_scores
-from train.data.data_set import PHOTO_SUFFIXES, DataSet, Sample, read_data
+from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.protocol import all_trained, with_split
 from train.evaluation.metrics import auroc, calibration_error, share

@@ -25,7 +25,7 @@ from train.networks.carton import AttentionSpec, CartonNet
 
 CHECKPOINT = "model.ckpt"
 MEASURED = "measured.ckpt"
-"""Beside a refitted checkpoint: the network that its figures were measured with, which hasn't seen the held-out photos."""
+"""Beside a refitted checkpoint: the network that was measured, which hasn't seen the held-out photos."""
 FORMAT = 3
 _DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or foreign file
     OSError,

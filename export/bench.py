@@ -1,0 +1,72 @@
+"""How fast a bundle answers here, beside onnxruntime alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+
+from edge_agent.bundle import Bundle
+from edge_agent.classifier import INPUT, OUTPUTS, Classifier
+from edge_agent.preprocess import Pixels
+
+WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of batches answered one after another."""
+
+    what: str
+    p50_ms: float
+    """Half of the batches take no longer."""
+    p99_ms: float
+    crops_per_s: float
+    """By the median."""
+
+
+def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Speed, Speed]:
+    """Time the agent's classifier, from crops to calibrated answers, and onnxruntime alone, in turn on the same crops.
+
+    Args:
+        bundle: whose model.
+        threads: processor threads; 0 leaves the choice to onnxruntime.
+        batch: crops at a time.
+        seconds: how long to measure, both together.
+    """
+    side = bundle.manifest.input.size
+    crops = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
+    classifier = Classifier(bundle, threads)
+    bare = _bare(bundle, threads)
+    times = _in_turn((lambda: classifier.classify(crops), lambda: bare(crops)), seconds)
+    ours, alone = (_speed(name, own, batch) for name, own in zip(("classifier", "onnxruntime"), times, strict=True))
+    return ours, alone
+
+
+def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+    return lambda crops: session.run(OUTPUTS, {INPUT: crops})
+
+
+def _in_turn(works: tuple[Callable[[], object], ...], seconds: float) -> list[list[float]]:
+    """Milliseconds of each, measured alternately, so that a busy moment hits all."""
+    for work in works * WARM_UP:
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or not times[0]:
+        for own, work in zip(times, works, strict=True):
+            began = time.perf_counter()
+            work()
+            own.append(1000 * (time.perf_counter() - began))
+    return times
+
+
+def _speed(what: str, times_ms: list[float], batch: int) -> Speed:
+    p50, p99 = np.percentile(times_ms, [50, 99])
+    return Speed(what, float(p50), float(p99), 1000 * batch / float(p50))

@@ -1,0 +1,18 @@
+"""When a bundle was made: an input, so that the same inputs can give the same bytes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from edge_agent.errors import UsageError
+
+
+def created() -> datetime:
+    """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH = '{given}': not a time: set it to seconds since 1970") from error
+    return moment.replace(microsecond=0)

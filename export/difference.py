@@ -1,0 +1,81 @@
+"""What changes for a warehouse when one bundle takes another's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_agent.bundle import Bundle
+from edge_agent.classifier import Classifier
+from edge_agent.contract.manifest import Metric
+from edge_agent.preprocess import Pixels
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two bundles answer the same crops."""
+
+    n: int
+    same_product: float
+    """Share of crops for which both name the same SKU, or both none."""
+    changed: tuple[tuple[int, str, str], ...]
+    """Each crop that they answer differently: its index, and what each says ("unknown" for none of its products)."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two bundles, laid side by side."""
+
+    came: tuple[str, ...]
+    """Classes that only the second knows."""
+    went: tuple[str, ...]
+    """Classes that only the first knows."""
+    facts: dict[str, tuple[str, str]]
+    """What the manifests say, where they differ."""
+    agreement: Agreement | None
+
+
+def difference(first: Bundle, second: Bundle) -> Difference:
+    """Compare what two bundles say of themselves."""
+    one, other = ({info.name for info in bundle.manifest.classes} for bundle in (first, second))
+    rows = zip(_facts(first).items(), _facts(second).values(), strict=True)
+    facts = {what: (before, after) for (what, before), after in rows if before != after}
+    return Difference(tuple(sorted(other - one)), tuple(sorted(one - other)), facts, None)
+
+
+def agreement(first: Bundle, second: Bundle, crops_of_first: Pixels, crops_of_second: Pixels) -> Agreement:
+    """Compare what two bundles answer to the same photos, each at its own size: (N, S, S, 3) uint8 RGB."""
+    one, other = _named(first, crops_of_first), _named(second, crops_of_second)
+    changed = tuple((i, a, b) for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
+    return Agreement(len(one), 1 - len(changed) / len(one), changed)
+
+
+def _named(bundle: Bundle, crops: Pixels) -> list[str]:
+    classifier = Classifier(bundle)
+    parts = np.array_split(crops, max(1, len(crops) // BATCH))
+    answers = [answer for part in parts for answer in classifier.classify(part)]
+    return [answer.sku if answer.known else "unknown" for answer in answers]
+
+
+def _facts(bundle: Bundle) -> dict[str, str]:
+    manifest = bundle.manifest
+    by_level = {metric.name: metric for metric in manifest.metrics}
+    return {
+        "name": bundle.title,
+        "network": f"{manifest.training.architecture}, {manifest.input.size} px",
+        "precision": manifest.precision,
+        "model": f"{len(bundle.model) / 1e6:.2f} MB",
+        "classes": str(len(manifest.classes)),
+        "trained on": f"{manifest.training.photos} photos, SHA-256 {manifest.training.data_sha256[:16]}",
+        "held out, by class": _metric(by_level.get("class")),
+        "temperature": f"{manifest.calibration.temperature:.3f}",
+        "unknown below": f"{manifest.calibration.rejection_threshold:.3f}",
+        "signed by": ", ".join(bundle.signed_by) or "nobody",
+    }
+
+
+def _metric(metric: Metric | None) -> str:
+    return f"{100 * metric.value:.1f} % (n = {metric.n})" if metric else "not measured"
