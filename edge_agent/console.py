@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,7 +38,7 @@ def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def missing_extra(command: str, extra: str, module: str | None) -> None:
+def missing_extra(command: str, extra: str, module: str | None) -> NoReturn:
     """Say which extra a command lacks, and stop with exit code 2."""
     err.print(
         f"error: {command} needs {module}, which is not installed: pip install 'kardus[{extra}]'",

@@ -17,6 +17,7 @@ from export.description import describe
 from export.golden import choose_golden
 from export.graph import to_onnx
 from export.lower import Wanted, lower
+from export.metadata import with_metadata
 from export.pack import list_members, members_of, png, write_bundle
 from export.parity import compare, refuse_difference
 from export.photos import Crops, examples
@@ -69,6 +70,7 @@ def build(
         model = low.model
         measured = {"calibration": low.calibration, "metrics": (low.found.accuracy,), "lower_precision": low.found}
         manifest = manifest.model_copy(update=measured)
+    model = with_metadata(model, manifest)
     told(f"comparing with the trained model on {len(shown)} crops")
     exported = run(model, shown)
     parity = compare(run_network(network, shown.pixels), exported)

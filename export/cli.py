@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,18 @@ import typer
 from rich.table import Table
 
 from edge_agent.bundle import Bundle, read_bundle
+from edge_agent.classifier import RawOutputs
 from edge_agent.console import err, missing_extra, new_app, out, print_json
 from edge_agent.contract.manifest import VERSION_PATTERN, ClassInfo, Precision
 from edge_agent.errors import UsageError
+from edge_agent.files import require_file_target
+from edge_agent.preprocess import Pixels
 from export.bench import bench
 from export.difference import agreement, difference
 from export.enrol import Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
+from export.pack import sign_again
+from export.photo_checks import check_answers, check_parity
 from export.verify import verify
 from train.data.data_set import read_data
 from train.data.photos import load_crops
@@ -57,7 +63,6 @@ def build_command(
         from export.lower import Wanted  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
-        return
     _require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     wanted = Wanted(precision, max_drop, data, calibrate)
@@ -82,10 +87,23 @@ def build_command(
 def verify_command(
     bundle: BundleArgument,
     trust: Annotated[list[str] | None, typer.Option(help="Public key that must have signed it.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Labelled photos to let it answer, every one.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run that it was built from, to compare with on these photos; needs torch.")
+    ] = None,
 ) -> None:
-    """Check structure, hashes, signatures, golden samples and repeatability of BUNDLE."""
+    """Check structure, hashes, signatures, golden samples and repeatability of BUNDLE, and its answers to photos."""
+    if run is not None and data is None:
+        raise UsageError("--run: needs photos to compare on: name them with --data")
+    checks = verify(bundle, tuple(trust or ()))
+    if data is not None:
+        read, photos = read_bundle(bundle), read_data(data)
+        crops = load_crops(photos, read.manifest.input.size, "Reading photos")
+        checks.append(check_answers(read, photos, crops))
+        if run is not None:
+            checks.append(check_parity(read, _trained(run), crops))
     table = Table("checked", "found", title=str(bundle), title_justify="left")
-    for check in verify(bundle, tuple(trust or ())):
+    for check in checks:
         table.add_row(check.what, check.found)
     out.print(table)
 
@@ -216,6 +234,20 @@ def make_command(
     out.print(f"private key: {private}\npublic key:  {text}", soft_wrap=True, highlight=False)
 
 
+@keys_app.command("rotate")
+def rotate_command(
+    bundle: BundleArgument,
+    out_file: OutOption,
+    sign: Annotated[list[Path], typer.Option(help="Private key to sign with too; may be given again.")],
+    drop: Annotated[list[str] | None, typer.Option(help="Public key whose signature goes; may be given again.")] = None,
+) -> None:
+    """Sign BUNDLE with another key too, so that agents can be moved from one key to the next."""
+    _require_bundle_name(out_file)
+    require_file_target("--out", out_file)
+    signed_by = sign_again(bundle, out_file, [read_key(path) for path in sign], drop or [])
+    out.print(f"{out_file}: signed by {', '.join(signed_by)}", soft_wrap=True, highlight=False)
+
+
 @keys_app.command("list")
 def list_command(
     folder: Annotated[Path, typer.Option("--dir", help="Folder with the keys.")] = Path(),
@@ -235,6 +267,17 @@ def list_command(
 def _require_bundle_name(path: Path) -> None:
     if path.suffix != ".bundle":
         raise UsageError(f"--out {path}: the name must end in .bundle")
+
+
+def _trained(run: Path) -> Callable[[Pixels], RawOutputs]:
+    """The trained network of a run."""
+    try:
+        from train.evaluation.outputs import run_network  # noqa: PLC0415 - the other commands run without torch
+        from train.networks.checkpoint import load_checkpoint  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing_extra("kardus-export verify --run", "export", error.name)
+    network = load_checkpoint(run).model()
+    return lambda crops: run_network(network, crops)
 
 
 def _release(bundle: Bundle, out_file: Path, version: str, sign: list[Path] | None) -> Release:

@@ -6,14 +6,15 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from edge_agent.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES
-from edge_agent.contract.manifest import GoldenSample, Manifest, Member
+from edge_agent.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES, read_bundle
+from edge_agent.contract.manifest import GoldenSample, Manifest, Member, Signature
+from edge_agent.errors import UsageError
 from edge_agent.files import write_whole
 from edge_agent.preprocess import Pixels
 from export.keys import sign
@@ -38,15 +39,42 @@ def write_bundle(path: Path, manifest: Manifest, members: dict[str, bytes], keys
     """Sign the manifest with every key and write the bundle, whole or not at all."""
     manifest_bytes = _json(manifest.model_dump(mode="json"))
     signatures = _json([sign(manifest_bytes, key).model_dump() for key in keys])
-    everything = {MANIFEST: manifest_bytes, SIGNATURES: signatures, **dict(sorted(members.items()))}
+    write_whole(path, _zipped({MANIFEST: manifest_bytes, SIGNATURES: signatures, **dict(sorted(members.items()))}))
+
+
+def sign_again(bundle: Path, out: Path, keys: Sequence[Ed25519PrivateKey], dropped: Collection[str]) -> tuple[str, ...]:
+    """Write a bundle with more signatures, and without those of dropped public keys; who signed it then.
+
+    Raises:
+        BundleError: it can't be read, or was altered.
+        UsageError: a dropped key hasn't signed it.
+    """
+    read = read_bundle(bundle)
+    for key in dropped:
+        if key not in read.signed_by:
+            raise UsageError(
+                f"--drop {key}: hasn't signed {bundle}: it was signed by {', '.join(read.signed_by) or 'nobody'}"
+            )
+    with zipfile.ZipFile(bundle) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    added = [sign(members[MANIFEST], key) for key in keys]
+    known = [Signature.model_validate(entry) for entry in json.loads(members[SIGNATURES])]
+    fresh = {signature.key for signature in added} | set(dropped)
+    signatures = [*(signature for signature in known if signature.key not in fresh), *added]
+    members[SIGNATURES] = _json([signature.model_dump() for signature in signatures])
+    write_whole(out, _zipped(members))
+    return tuple(signature.key for signature in signatures)
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, data in everything.items():
+        for name, data in members.items():
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
-    write_whole(path, packed.getvalue())
+    return packed.getvalue()
 
 
 def _json(content: object) -> bytes:

@@ -245,3 +245,29 @@ def test_build_of_a_lower_precision_reports_its_steps(run_folder: Path, tmp_path
     assert result.returncode == 0
     assert "0 layers left in float:" in result.stderr
     assert read_bundle(out).manifest.precision == "int8"
+
+
+def test_verify_lets_a_bundle_answer_photos_and_compares_it_with_its_run(
+    bundle_file: Path, run_folder: Path, photos: Path, capsys: Capture
+) -> None:
+    result = call(capsys, main, "verify", bundle_file, "--data", photos, "--run", run_folder)
+    assert result.returncode == 0
+    assert "of 120 named right" in result.stdout
+    assert "120 crops: largest logit difference" in result.stdout
+    alone = call(capsys, main, "verify", bundle_file, "--run", run_folder)
+    assert_one_line(alone, 2, "--run: needs photos to compare on", "--data")
+
+
+def test_keys_rotate_adds_a_signature_and_takes_one_out(
+    bundle_file: Path, signing_key: tuple[Path, str], tmp_path: Path, capsys: Capture
+) -> None:
+    key, public = make_key(tmp_path, "next")
+    both, new = tmp_path / "both.bundle", tmp_path / "new.bundle"
+    result = call(capsys, main, "keys", "rotate", bundle_file, "--sign", key, "--out", both)
+    assert result.stdout == f"{both}: signed by {signing_key[1]}, {public}\n"
+    assert read_bundle(both).signed_by == (signing_key[1], public)
+    call(capsys, main, "keys", "rotate", both, "--sign", key, "--drop", signing_key[1], "--out", new)
+    assert read_bundle(new).signed_by == (public,)
+    assert read_bundle(new).manifest == read_bundle(bundle_file).manifest
+    dropped = call(capsys, main, "keys", "rotate", new, "--sign", key, "--drop", signing_key[1], "--out", both)
+    assert_one_line(dropped, 2, f"--drop {signing_key[1]}", "hasn't signed", public)

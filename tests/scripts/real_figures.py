@@ -5,6 +5,7 @@ WHAT is one of
 - quarter: the default recipe and the light one on a held-out quarter, with calibration, selective accuracy, rejection;
 - few: the default recipe on 10 and on 5 photos a class, measured on all the others;
 - siblings: products left out of training, and things that are no cartons, to be rejected;
+- enrolment: those products enrolled from 5 photos and from 1; after siblings;
 - ablation: what each ingredient gives, at 128 px on 10 photos a class.
 
 DATA is a folder with labels.csv, classes.csv and not_cartons/. WORK keeps the runs: a second start goes on.
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.scripts.real_data import few, quarter, read, siblings, without, write_table
+from tests.scripts.real_enrolment import measure_enrolment
 from tests.scripts.steps import percent, run, run_json
 from train.data.data_set import DataSet, read_data
 from train.data.photos import label_indices, load_crops
@@ -149,6 +151,7 @@ WHAT: dict[str, Callable[[DataSet, Path], None]] = {
     "few": measure_few,
     "siblings": measure_siblings,
     "ablation": measure_ablation,
+    "enrolment": measure_enrolment,
 }
 
 

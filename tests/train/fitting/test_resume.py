@@ -22,7 +22,7 @@ from train.fitting import memory
 from train.fitting.fit import Told, fit
 from train.fitting.loop import Epoch
 from train.fitting.memory import LAST
-from train.networks.checkpoint import CHECKPOINT, load_checkpoint
+from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
 Weights = dict[str, torch.Tensor]
@@ -65,6 +65,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Weights]:
     folder = tmp_path_factory.mktemp("whole")
     data = labelled(folder / "data", each=5, val=1)
     return data, fit(data, folder / "run", _config()).weights
+
+
+def test_a_refitted_run_keeps_the_network_that_was_measured(whole: tuple[Path, Weights]) -> None:
+    data, weights = whole
+    measured = load_checkpoint(data.parent / "run" / MEASURED)
+    assert not measured.refitted
+    assert measured.photos == 12
+    assert not _same(measured.weights, weights)
+    assert measured.calibration == load_checkpoint(data.parent / "run").calibration
 
 
 @pytest.mark.parametrize("place", [1, 2, 5, 6, 7, 9])
