@@ -18,9 +18,9 @@ from export.keys import sign
 Members = dict[str, bytes]
 
 
-def members_in(bundle: Path) -> Members:
-    """Every member of a bundle by name."""
-    with zipfile.ZipFile(bundle) as archive:
+def members_in(bundle: Path | bytes) -> Members:
+    """Every member of a bundle, or of its bytes, by name."""
+    with zipfile.ZipFile(io.BytesIO(bundle) if isinstance(bundle, bytes) else bundle) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -35,14 +35,23 @@ def zipped(members: Members) -> bytes:
 
 def sealed(members: Members, *keys: Ed25519PrivateKey, **changes: Any) -> bytes:
     """A bundle of these members as its maker would pack it: the manifest, changed so, lists them and is signed."""
+    manifest_bytes = _manifest(members, changes)
+    signatures = json.dumps([sign(manifest_bytes, key).model_dump() for key in keys]).encode()
+    return zipped({**members, MANIFEST: manifest_bytes, SIGNATURES: signatures})
+
+
+def resealed(members: Members) -> bytes:
+    """A bundle whose manifest lists these members, with the signatures that it had before."""
+    return zipped({**members, MANIFEST: _manifest(members, {})})
+
+
+def _manifest(members: Members, changes: dict[str, Any]) -> bytes:
     manifest = json.loads(members[MANIFEST]) | changes
     listed = {name: data for name, data in members.items() if name not in (MANIFEST, SIGNATURES)}
     manifest["members"] = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in listed.items()
     }
-    manifest_bytes = json.dumps(manifest).encode()
-    signatures = json.dumps([sign(manifest_bytes, key).model_dump() for key in keys]).encode()
-    return zipped({MANIFEST: manifest_bytes, SIGNATURES: signatures, **listed})
+    return json.dumps(manifest).encode()
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:

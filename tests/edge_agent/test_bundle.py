@@ -31,6 +31,7 @@ from edge_agent.contract.manifest import Manifest
 from edge_agent.errors import BundleError
 from export.keys import read_key
 from tests.edge_agent.making import Members, damaged, members_in, sealed, zipped
+from tests.scripts.fuzz_bundle import fuzz
 
 REMEDY = re.compile(r"\b(get|sign|build|rebuild|export|add|set|name|update|use|restore|replace)\b")
 Change = Callable[[Members], Members | bytes]
@@ -111,6 +112,15 @@ def test_thousands_of_damaged_bundles_are_refused(small: bytes, seed: int) -> No
     original, rng = parse_bundle(small, "x"), random.Random(seed)
     refused = sum(_assert_taken_or_refused(damaged(small, rng), original) for _ in range(1000))
     assert refused > 700
+
+
+def test_a_short_fuzz_of_every_kind_takes_no_altered_bundle(small: bytes, signing_key: tuple[Path, str]) -> None:
+    """The long one (200,000 damages) is tests/scripts/fuzz_bundle.py; its figures are in docs/results.md."""
+    found, slowest, _ = fuzz(small, signing_key[1], count=500, seed=3)
+    assert sum(found.values()) == 500
+    assert all(found[f"{kind}, refused"] > 50 for kind in ("anywhere", "directory", "content", "bomb", "values"))
+    assert found["content, harmless"] == 0
+    assert slowest < 5
 
 
 def test_a_damaged_real_bundle_is_refused(bundle_file: Path) -> None:
