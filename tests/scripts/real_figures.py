@@ -48,6 +48,7 @@ INGREDIENTS: dict[str, tuple[object, ...]] = {
     "with RMCSAM": ("--rmcsam",),
     "with GeM pooling": ("--pooling", "gem"),
     "with RMCSAM and GeM pooling": ("--rmcsam", "--pooling", "gem"),
+    "twice as long": ("--epochs", 120),
 }
 
 

@@ -1,0 +1,76 @@
+"""What export does to trained models: python -m tests.scripts.real_export WORK RUN [RUN ...].
+
+Builds each run in FP32 and in eight bits into WORK, and prints a row a bundle: size, time of the build, points of
+accuracy lost and share of the same answers on photos that were held out of the run, and time a crop in batches of 8,
+with its ratio to the first run's FP32. The bundles are timed in turn, ROUNDS times; the table gives medians.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.scripts.steps import run, run_json
+
+ROUNDS, SECONDS, BATCH = 5, 6, 8
+
+
+def main(work: Path, runs: list[Path]) -> None:
+    """Build, time in turn, print."""
+    work.mkdir(parents=True, exist_ok=True)
+    built: list[tuple[str, Path, float]] = []
+    for model in runs:
+        for precision in ("fp32", "int8"):
+            out = work / f"{model.name}-{precision}.bundle"
+            took = run("kardus-export", "build", model, "--out", out, "--precision", precision)
+            built.append((f"{model.name}, {precision}", out, took))
+    times: dict[str, list[float]] = {what: [] for what, _, _ in built}
+    for _ in range(ROUNDS):
+        for what, out, _ in built:
+            speeds = run_json("kardus-export", "bench", out, "--batch", BATCH, "--seconds", SECONDS, "--json")
+            times[what].append(speeds[1]["p50_ms"] / BATCH)
+    first = times[built[0][0]]
+    columns = (
+        "bundle",
+        "MB",
+        "build, s",
+        "largest logit difference",
+        "points lost",
+        "same class",
+        "ms a crop",
+        "ratio",
+    )
+    table = Table(*columns)
+    for what, out, took in built:
+        manifest = run_json("kardus-export", "inspect", out, "--json")
+        own = times[what]
+        ratio = statistics.median(one / other for one, other in zip(first, own, strict=True))
+        table.add_row(
+            what,
+            f"{out.stat().st_size / 1e6:.1f}",
+            f"{took:.0f}",
+            f"{manifest['parity']['max_logit_difference']:.1e}",
+            *_lost(manifest["lower_precision"]),
+            f"{statistics.median(own):.1f}",
+            f"{ratio:.2f}",
+        )
+    Console(width=160).print(table)
+
+
+def _lost(found: dict[str, Any] | None) -> tuple[str, str]:
+    if found is None:
+        return "", ""
+    before, now = found["accuracy_before"], found["accuracy"]
+    points = 100 * (before["value"] - now["value"])
+    return f"{points:.2f} of {100 * before['value']:.1f} % (n = {now['n']})", f"{100 * found['agreement']:.1f} %"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]])
