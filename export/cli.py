@@ -14,7 +14,7 @@ from rich.table import Table
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.classifier import RawOutputs
 from edge_agent.console import err, missing_extra, new_app, out, print_json
-from edge_agent.contract.manifest import VERSION_PATTERN, ClassInfo, Precision
+from edge_agent.contract.manifest import VERSION_PATTERN, ClassInfo, Manifest, Precision
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
 from edge_agent.preprocess import Pixels
@@ -293,6 +293,21 @@ def _note_unsigned(sign: list[Path] | None) -> None:
         err.print("note: not signed: an agent refuses it unless allow_unsigned = true", soft_wrap=True)
 
 
+def _changed(manifest: Manifest) -> dict[str, str]:
+    """What became of the model after it was trained."""
+    rows = {}
+    if low := manifest.lower_precision:
+        lost = 100 * (low.accuracy_before.value - low.accuracy.value)
+        kept = f", {len(low.in_float)} layers left in float" if low.in_float else ""
+        rows["precision cost"] = f"{lost:.2f} points by class on {low.accuracy.n} unseen photos{kept}"
+    if changes := manifest.changes:
+        live = {info.name for info in manifest.classes}
+        enrolled = [f"{name} ({count} photos)" for name, count in changes.enrolled.items()]
+        rows["enrolled"] = ", ".join(enrolled) or "nothing"
+        rows["retired"] = ", ".join(name for name in changes.graph_classes if name not in live) or "nothing"
+    return rows
+
+
 def _facts(bundle: Bundle) -> Table:
     manifest = bundle.manifest
     table = Table(title=bundle.title, title_justify="left", show_header=False)
@@ -307,6 +322,7 @@ def _facts(bundle: Bundle) -> Table:
         f"{manifest.calibration.rejection_threshold:.2f}, fitted on {manifest.calibration.n} photos",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
+    rows |= _changed(manifest)
     if manifest.pixels:
         points = (f"{100 * p.accuracy.value:.0f} % at {p.side_px} px" for p in manifest.pixels)
         rows["held out, by pixels"] = ", ".join(points)

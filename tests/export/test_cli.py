@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -177,6 +178,9 @@ def test_enroll_tells_what_it_did_and_what_is_too_close(tmp_path: Path, capsys: 
     assert result.stderr == ""
     assert read_bundle(out).signed_by == (public,)
     assert read_bundle(out).manifest.classes[-1].sku == "4711"
+    shown = call(capsys, main, "inspect", out).stdout
+    assert re.search(r"enrolled +│ yellow \(3 photos\)", shown)
+    assert re.search(r"retired +│ nothing", shown)
     close = [photo(tmp_path / "r" / f"{n}.png", (218, 32, 30), n) for n in range(6)]
     result = call(capsys, main, "enroll", bundle, close[0].parent, "--name", "red2", "--out", tmp_path / "c.bundle")
     assert result.returncode == 0
@@ -245,6 +249,7 @@ def test_build_of_a_lower_precision_reports_its_steps(run_folder: Path, tmp_path
     assert result.returncode == 0
     assert "0 layers left in float:" in result.stderr
     assert read_bundle(out).manifest.precision == "int8"
+    assert "points by class on 30 unseen photos" in call(capsys, main, "inspect", out).stdout
 
 
 def test_verify_lets_a_bundle_answer_photos_and_compares_it_with_its_run(
