@@ -10,9 +10,16 @@ KardusError                 exit code 1: the work failed
 
 
 class KardusError(Exception):
-    """Something failed; the text is shown to the user as it is, without a traceback."""
+    """Something failed; the text is shown to the user, without a traceback.
+
+    Names in it may come from a damaged or hostile file: what would break the line, or steer a terminal, is escaped.
+    """
 
     exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        """Keep the text, as one line."""
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
 
 
 class DataError(KardusError):
