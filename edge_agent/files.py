@@ -51,9 +51,13 @@ def require_file_target(option: str, path: Path) -> None:
     Raises:
         UsageError: it is not so; the message names the option.
     """
-    if path.is_dir():
+    try:
+        is_folder, has_parent = path.is_dir(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long, say
+        raise UsageError(f"{option} {path}: can't be used ({error.strerror}): name another file") from error
+    if is_folder:
         raise UsageError(f"{option} {path}: is a folder: name a file")
-    if not path.parent.is_dir():
+    if not has_parent:
         raise UsageError(f"{option} {path}: no folder {path.parent}: make it first")
 
 

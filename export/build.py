@@ -68,7 +68,12 @@ def build(
     if wanted.precision != "fp32":
         low = lower(checkpoint_path, checkpoint, model, wanted, run=run, told=told)
         model = low.model
-        measured = {"calibration": low.calibration, "metrics": (low.found.accuracy,), "lower_precision": low.found}
+        measured = {
+            "calibration": low.calibration,
+            "metrics": (low.found.accuracy,),
+            "lower_precision": low.found,
+            "pixels": (),
+        }
         manifest = manifest.model_copy(update=measured)
     model = with_metadata(model, manifest)
     told(f"comparing with the trained model on {len(shown)} crops")
@@ -88,5 +93,5 @@ def _check_names(name: str, version: str) -> None:
         ("--name", name, NAME_PATTERN, "use letters, digits, '.', '_' and '-'"),
         ("--version", version, VERSION_PATTERN, "use three numbers, such as 1.2.0"),
     ):
-        if not re.match(pattern, value):
+        if not re.fullmatch(pattern, value):
             raise UsageError(f"{option} '{value}': can't be used: {remedy}")

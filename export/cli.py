@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.classifier import RawOutputs
 from edge_agent.console import err, missing_extra, new_app, out, print_json
-from edge_agent.contract.manifest import VERSION_PATTERN, ClassInfo, Manifest, Precision
+from edge_agent.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
 from edge_agent.preprocess import Pixels
 from export.bench import bench
 from export.difference import agreement, difference
-from export.enrol import Release, enroll, retire
+from export.enrol import Enrolled, Release, enroll, photos_in, retire
 from export.keys import list_keys, make_key, read_key
 from export.pack import sign_again
 from export.photo_checks import check_answers, check_parity
@@ -138,20 +139,16 @@ def enroll_command(
 ) -> None:
     """Teach BUNDLE a new product from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
-    info = ClassInfo(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
+    info = _class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
     done = enroll(read, info, photos, _release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{name}' from {done.photos} photos, version {done.manifest.version}; most like '{done.nearest}'",
         soft_wrap=True,
         highlight=False,
     )
-    if done.confused:
-        err.print(
-            f"warning: {done.confused} of {done.photos} photos would be taken for another product, such as "
-            f"'{done.nearest}': the two are too close to be told apart so: add photos, or train with them",
-            soft_wrap=True,
-            highlight=False,
-        )
+    _warn_of(done)
+    for photo in photos_in(photos)[1]:
+        err.print(f"note: {photo}: not read: save it as JPEG", soft_wrap=True, highlight=False)
     _note_unsigned(sign)
 
 
@@ -165,7 +162,10 @@ def retire_command(
 ) -> None:
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
+    names = list(dict.fromkeys(names))
     manifest = retire(read, names, _release(read, out_file, version, sign))
+    if EMPTY_CLASS in names:
+        err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)
     out.print(
         f"{out_file}: without {', '.join(names)}, version {manifest.version}; {len(manifest.classes)} classes stay",
         soft_wrap=True,
@@ -282,10 +282,47 @@ def _trained(run: Path) -> Callable[[Pixels], RawOutputs]:
 
 def _release(bundle: Bundle, out_file: Path, version: str, sign: list[Path] | None) -> Release:
     _require_bundle_name(out_file)
-    if version and not re.match(VERSION_PATTERN, version):
+    if version and not re.fullmatch(VERSION_PATTERN, version):
         raise UsageError(f"--version '{version}': can't be used: use three numbers, such as 1.2.0")
-    major, minor, _ = bundle.manifest.version.split(".")
-    return Release(out_file, version or f"{major}.{int(minor) + 1}.0", [read_key(path) for path in sign or []])
+    before = bundle.manifest.version
+    major, minor, _ = before.split(".")
+    after = version or f"{major}.{int(minor) + 1}.0"
+    if [int(part) for part in after.split(".")] <= [int(part) for part in before.split(".")]:
+        raise UsageError(f"--version {after}: not above {before}, so that agents would refuse it: name a higher one")
+    return Release(out_file, after, [read_key(path) for path in sign or []])
+
+
+def _class_info(**given: str) -> ClassInfo:
+    """The new class, as it was described.
+
+    Raises:
+        UsageError: a text can't be used; the message names its option.
+    """
+    for option, text in given.items():
+        if text != text.strip() or not text.isprintable():
+            raise UsageError(f"--{option} {text!r}: blanks around it, or something that can't be printed: leave it out")
+    try:
+        return ClassInfo(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}: name it otherwise") from error
+
+
+def _warn_of(done: Enrolled) -> None:
+    """What the new product and the others may be mistaken for."""
+    new = done.manifest.classes[-1].name
+    lines = []
+    if done.confused:
+        of = f"{done.confused} of {done.photos}"
+        lines.append(f"{of} photos would be taken for another product, such as '{done.confused_with}'")
+    if done.takes:
+        lines.append(f"cartons of {', '.join(done.takes)} are now taken for '{new}'")
+    for line in lines:
+        err.print(
+            f"warning: {line}: they are too close to be told apart so: add photos, or train with them",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def _note_unsigned(sign: list[Path] | None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_agent.bundle import Bundle
 from edge_agent.classifier import Classifier
-from edge_agent.contract.manifest import Metric
+from edge_agent.contract.manifest import ClassInfo, Metric
 from edge_agent.preprocess import Pixels
 
 BATCH = 64
@@ -43,6 +43,11 @@ def difference(first: Bundle, second: Bundle) -> Difference:
     one, other = ({info.name for info in bundle.manifest.classes} for bundle in (first, second))
     rows = zip(_facts(first).items(), _facts(second).values(), strict=True)
     facts = {what: (before, after) for (what, before), after in rows if before != after}
+    classes = [{info.name: info for info in bundle.manifest.classes} for bundle in (first, second)]
+    for name in sorted(one & other):
+        before, after = (_described(known[name]) for known in classes)
+        if before != after:
+            facts[name] = before, after
     return Difference(tuple(sorted(other - one)), tuple(sorted(one - other)), facts, None)
 
 
@@ -75,6 +80,11 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "unknown below": f"{manifest.calibration.rejection_threshold:.3f}",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
+
+
+def _described(info: ClassInfo) -> str:
+    told = info.model_dump(exclude={"name"})
+    return ", ".join(f"{key} {value}" for key, value in told.items() if value)
 
 
 def _metric(metric: Metric | None) -> str:

@@ -20,6 +20,7 @@ from edge_agent.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_wh
 from edge_agent.rejection import squared_distances
 from export.dates import created
 from export.pack import list_members, members_of, png, write_bundle
+from train.data.data_set import UNREAD_SUFFIXES
 
 Floats = NDArray[np.float32]
 
@@ -39,9 +40,13 @@ class Enrolled:
 
     manifest: Manifest
     nearest: str
-    """The known class that it is most like."""
+    """The known class, of another product, that it is most like."""
     confused: int
-    """How many of its photos would be taken for another class, each judged by the others."""
+    """How many of its photos would be taken for another product, each judged by the others."""
+    confused_with: str
+    """The class that most of them would be taken for; empty where none would."""
+    takes: tuple[str, ...]
+    """Classes whose own golden sample is now taken for the new product."""
     photos: int
 
 
@@ -50,8 +55,9 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
 
     Args:
         bundle: the earlier one.
-        info: the new class; where its category is empty it gets that of the class that it is most like.
-        paths: photos of it, one at least, and folders of them.
+        info: the new class. What it leaves empty it gets from a class of the same SKU; its category else from the
+            class that it is most like.
+        paths: photos of it, one at least, and folders of them; a photo that comes twice counts once.
         release: the new bundle's name, version and keys.
 
     Raises:
@@ -66,14 +72,15 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     classifier = Classifier(bundle)
     crops = _crops(paths, manifest.input.size)
     embedding = classifier.run(crops).embedding
-    prototypes = np.array(manifest.prototypes, np.float32)
-    to_known = squared_distances(embedding, prototypes)
-    nearest = manifest.classes[int(to_known.sum(axis=0).argmin())]
+    to_known = squared_distances(embedding, np.array(manifest.prototypes, np.float32))
+    siblings = [known for known in manifest.classes if known.sku != info.sku] or list(manifest.classes)
+    columns = [manifest.classes.index(known) for known in siblings]
+    nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
     changes = _changes(bundle, classifier)
     rows = [*manifest.prototypes, tuple(round(float(x), 5) for x in embedding.mean(axis=0))]
     changed = manifest.model_copy(
         update={
-            "classes": (*manifest.classes, info.model_copy(update={"category": info.category or nearest.category})),
+            "classes": (*manifest.classes, _completed(info, manifest, nearest)),
             "prototypes": tuple(rows),
             "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(crops)}}),
         }
@@ -81,8 +88,26 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
     golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
     pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest])]
-    written = _write(bundle, changed, golden, pictures, release)
-    return Enrolled(written, nearest.name, _confused(embedding, to_known), len(crops))
+    written, filled = _write(bundle, changed, golden, pictures, release)
+    doubt = np.array([DOUBT if known.name in changes.enrolled else 1.0 for known in siblings], np.float32)
+    others = _confused(embedding, to_known[:, columns] * doubt)
+    names = [siblings[place].name for place in others]
+    return Enrolled(
+        written,
+        nearest.name,
+        len(names),
+        max(sorted(set(names)), key=names.count, default=""),
+        tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
+        len(crops),
+    )
+
+
+def _completed(info: ClassInfo, manifest: Manifest, nearest: ClassInfo) -> ClassInfo:
+    """With what another face of the same product says."""
+    face = next((known for known in manifest.classes if known.sku == info.sku), None)
+    given = {key: value for key, value in info.model_dump().items() if value}
+    own = {"gtin": face.gtin, "variant": face.variant, "category": face.category} if face else {}
+    return info.model_copy(update={"category": nearest.category} | own | given)
 
 
 def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
@@ -94,7 +119,7 @@ def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
     require_file_target("--out", release.out)
     manifest = bundle.manifest
     known = [info.name for info in manifest.classes]
-    for name in names:
+    for name in dict.fromkeys(names):
         if name not in known:
             raise UsageError(f"NAME '{name}': no class of {bundle.source}: it knows {', '.join(known)}")
     changes = _changes(bundle, Classifier(bundle))
@@ -111,7 +136,8 @@ def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
             ),
         }
     )
-    return _write(bundle, changed, golden, [bundle.golden_png[sample.file] for sample in golden], release)
+    written, _ = _write(bundle, changed, golden, [bundle.golden_png[sample.file] for sample in golden], release)
+    return written
 
 
 def _check_name(manifest: Manifest, name: str) -> None:
@@ -148,26 +174,37 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
     return max(float(np.square(further).sum() / max(float((further * less).sum()), 1e-9)), 1e-6)
 
 
-def _crops(paths: Sequence[Path], size_px: int) -> Pixels:
+def photos_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The photos that files and folders come to, each once; and pictures in the folders of kinds that aren't read."""
     photos: list[Path] = []
+    passed: list[Path] = []
     for path in paths:
-        photos += sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        photos += [p for p in inside if p.suffix.lower() in PHOTO_SUFFIXES] if path.is_dir() else [path]
+        passed += [p for p in inside if p.suffix.lower() in UNREAD_SUFFIXES]
+    return list({photo.resolve(): photo for photo in photos}.values()), passed
+
+
+def _crops(paths: Sequence[Path], size_px: int) -> Pixels:
+    photos, passed = photos_in(paths)
     if not photos:
-        raise UsageError(f"PHOTOS {', '.join(map(str, paths))}: no photo there ({', '.join(PHOTO_SUFFIXES)})")
+        convert = f"; {passed[0].name} can't be read: save it as JPEG" if passed else ""
+        raise UsageError(f"PHOTOS {', '.join(map(str, paths))}: no photo there ({', '.join(PHOTO_SUFFIXES)}){convert}")
     try:
         return np.stack([rectify_whole(read_photo(photo), size_px) for photo in photos])
     except DataError as error:
         raise DataError(f"{error}: replace it, or leave it out") from error
 
 
-def _confused(embedding: Floats, to_known: Floats) -> int:
-    """How many photos lie nearer to a known class than to the mean of the others; a single photo tells nothing."""
+def _confused(embedding: Floats, to_known: Floats) -> list[int]:
+    """The known class of each photo that lies nearer to it than to the mean of the others; one alone tells nothing."""
     count = len(embedding)
     if count == 1:
-        return 0
+        return []
     others = (embedding.sum(axis=0) - embedding) / (count - 1)
     to_own = np.square(embedding - others).sum(axis=1)
-    return int((DOUBT * to_own >= to_known.min(axis=1)).sum())
+    nearer = DOUBT * to_own >= to_known.min(axis=1)
+    return [int(place) for place in to_known.argmin(axis=1)[nearer]]
 
 
 def _file(golden: Sequence[GoldenSample]) -> str:
@@ -177,7 +214,7 @@ def _file(golden: Sequence[GoldenSample]) -> str:
 
 def _write(
     bundle: Bundle, manifest: Manifest, golden: Sequence[GoldenSample], pictures: Sequence[bytes], release: Release
-) -> Manifest:
+) -> tuple[Manifest, list[GoldenSample]]:
     """Fill in what the golden samples give now, and write the bundle, signed again."""
     changed = manifest.model_copy(update={"version": release.version, "created": created().isoformat()})
     files = dict(zip((sample.file for sample in golden), pictures, strict=True))
@@ -193,4 +230,4 @@ def _write(
     members = members_of(bundle.model, filled, pictures)
     complete = changed.model_copy(update={"members": list_members(members)})
     write_bundle(release.out, complete, members, release.keys)
-    return complete
+    return complete, filled

@@ -110,8 +110,8 @@ def search(
 def _refusal(found: LowerPrecision, noisy: Sequence[LayerNoise]) -> str:
     worst = ", ".join(f"{layer.node} ({layer.ratio_db:.0f} dB)" for layer in noisy[:3])
     layers = f" with every layer tried in float; the noisiest: {worst}" if noisy else ""
+    calibrate = ", calibrate on other photos (--calibrate)" if noisy else ""
     return (
         f"not written: the lower precision loses {drop(found):.2f} points by class on {found.accuracy.n} photos "
-        f"(allowed: {found.max_drop:g}){layers}: allow more with --max-drop, calibrate on other photos "
-        "(--calibrate), or use --precision fp32"
+        f"(allowed: {found.max_drop:g}){layers}: allow more with --max-drop{calibrate}, or use --precision fp32"
     )

@@ -22,9 +22,9 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
     Returns the private key's path and the public key's text.
 
     Raises:
-        UsageError: the name can't be used, or a key of that name is there already.
+        UsageError: the name can't be used, a key of that name is there already, or the folder takes no file.
     """
-    if not re.match(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise UsageError(f"NAME '{name}': can't name a key: use letters, digits, '.', '_' and '-'")
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     if private.exists() or public.exists():
@@ -32,10 +32,13 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
     make_folder("--dir", folder)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
     text = public_key_text(key.public_key())
-    public.write_text(text + "\n")
+    try:
+        with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+        public.write_text(text + "\n")
+    except OSError as error:
+        raise UsageError(f"--dir {folder}: can't be written to ({error.strerror}): name another folder") from error
     return private, text
 
 

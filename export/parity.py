@@ -15,7 +15,13 @@ MAX_LOGIT_DIFFERENCE = 1e-3
 
 
 def compare(trained: RawOutputs, exported: RawOutputs) -> Parity:
-    """Compare the outputs for the same N crops."""
+    """Compare the outputs for the same N crops.
+
+    Raises:
+        BundleError: an answer is no number.
+    """
+    if not all(np.isfinite(outputs.logits).all() for outputs in (trained, exported)):
+        raise BundleError("not written: the model's answers are not finite numbers: train again, with a lower --lr")
     difference = np.abs(trained.logits - exported.logits)
     return Parity(
         n=len(difference),

@@ -24,11 +24,12 @@ def check_answers(bundle: Bundle, data: DataSet, crops: Pixels) -> Check:
         answer for start in range(0, len(crops), BATCH) for answer in classifier.classify(crops[start : start + BATCH])
     ]
     known = {info.name for info in bundle.manifest.classes}
-    judged = [(s.name, a.name) for s, a in zip(data.samples, answers, strict=True) if s.name in known]
-    right = sum(label == named for label, named in judged)
+    judged = [(s.name, a) for s, a in zip(data.samples, answers, strict=True) if s.name in known]
+    right = sum(label == answer.name and answer.known for label, answer in judged)
+    unknown = sum(not answer.known for _, answer in judged)
     others = len(answers) - len(judged)
     also = f"; {others} of classes that it doesn't know" if others else ""
-    return Check("photos", f"{right} of {len(judged)} named right{also}")
+    return Check("photos", f"{right} of {len(judged)} named right, {unknown} taken for no known product{also}")
 
 
 def check_parity(bundle: Bundle, trained: Callable[[Pixels], RawOutputs], crops: Pixels) -> Check:

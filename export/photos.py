@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from train.networks.checkpoint import Checkpoint
 
 PARITY_CROPS = 256
 CALIBRATION_CROPS = 256
+_GONE = "{}: the data set that was trained on is not there: name it with --data"
 
 
 @dataclass(frozen=True)
@@ -32,28 +33,45 @@ class Crops:
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """What a lower precision is made and judged with."""
+
+    calibration: Crops
+    judging: Crops
+    origin: str
+    """The hash of the data set that judges, and which of its photos."""
+
+
 def examples(checkpoint: Checkpoint, data: Path | None) -> Crops:
-    """Held-out photos first, then trained ones, until every class and PARITY_CROPS photos are there.
+    """Photos of `data`, then held-out ones, then trained ones, until every class and PARITY_CROPS photos are there.
 
     Raises:
-        DataError: the data set can't be read, or has no photo of a class.
+        DataError: no data set is there, one can't be read, or no photo of a class is found.
     """
-    labelled = _labelled(checkpoint, data or Path(checkpoint.data_source))
+    own = Path(checkpoint.data_source)
+    if data is None and not own.exists():
+        raise DataError(_GONE.format(own))
+    samples: list[Sample] = []
+    for source in [own] if data is None else [data, *([own] if own.exists() else [])]:
+        split = _split(checkpoint, read_data(source))
+        samples += sorted(split.samples, key=lambda sample: sample.split == "train")
+        if split.sha256() == checkpoint.data_sha256:
+            break  # the set that was trained on, wherever it lies now
     known = {info.name for info in checkpoint.classes}
-    ranked = sorted((s for s in labelled.samples if s.name in known), key=lambda s: s.split == "train")
+    ranked = [sample for sample in samples if sample.name in known]
     covering = {sample.name: sample for sample in reversed(ranked)}
     missing = known - set(covering)
     if missing:
         raise DataError(
-            f"{labelled.source}: no photo of class '{min(missing)}': every class needs a golden sample: add one, or "
+            f"{data or own}: no photo of class '{min(missing)}': every class needs a golden sample: add one, or "
             "name the data set that was trained on"
         )
     others = (s for s in ranked if s not in covering.values())
-    chosen = [*covering.values(), *others][: max(PARITY_CROPS, len(covering))]
-    return _crops(labelled, chosen, checkpoint)
+    return _crops([*covering.values(), *others][: max(PARITY_CROPS, len(covering))], checkpoint)
 
 
-def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | None) -> tuple[Crops, Crops]:
+def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | None) -> Unseen:
     """Photos to calibrate on, and photos to judge by that `judged` was neither trained nor calibrated on.
 
     To calibrate on: those of `calibrate`, else trained ones, CALIBRATION_CROPS at most, of every class in turn. To
@@ -65,35 +83,42 @@ def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | 
         UsageError: nothing is left to judge by.
     """
     own = _trained_on(judged, data)
-    source = read_data(calibrate) if calibrate else own
     trained = [sample for sample in own.samples if sample.split == "train"]
-    chosen = _in_turn(source.samples if calibrate else trained)[:CALIBRATION_CROPS]
-    judging = own if data is None else read_data(data)
+    chosen = _in_turn(read_data(calibrate).samples if calibrate else trained)[:CALIBRATION_CROPS]
+    judging = own if data is None else _split(judged, read_data(data))
+    is_own = judging.sha256() == judged.data_sha256
     known = {info.name for info in judged.classes}
-    candidates = [s for s in judging.samples if s.name in known and (data is not None or s.split == "val")]
+    candidates = [s for s in judging.samples if s.name in known and (s.split == "val" or not is_own)]
     unseen = _apart(candidates, [*trained, *chosen])
     if not unseen:
         raise UsageError(
             f"{judging.source}: no photo in it that was neither trained nor calibrated on, so that nothing can judge "
             "the lower precision: name other photos with --data"
         )
-    return _crops(source, chosen, judged), _crops(judging, unseen, judged)
+    origin = f"{judging.sha256()}:{'val' if is_own else 'unseen'}"
+    return Unseen(_crops(chosen, judged), _crops(unseen, judged), origin)
 
 
-def _labelled(checkpoint: Checkpoint, source: Path) -> DataSet:
-    if not source.exists():
-        raise DataError(f"{source}: the data set that was trained on is not there: name it with --data")
-    return with_split(read_data(source), checkpoint.config.val_fraction, checkpoint.config.seed)
+def _split(checkpoint: Checkpoint, data: DataSet) -> DataSet:
+    """As it was for training, where it is the data set that was trained on; else as it is marked."""
+    config = checkpoint.config
+    if config.folds or config.protocol == "founding":
+        return all_trained(data)
+    try:
+        split = with_split(data, config.val_fraction, config.seed)
+    except DataError:  # a class of one photo can't be split: it was not trained on
+        return data
+    return split if split.sha256() == checkpoint.data_sha256 else data
 
 
 def _trained_on(judged: Checkpoint, data: Path | None) -> DataSet:
     """The data set that was trained on, split as it was then: where it was, or else at `data`."""
     source = Path(judged.data_source)
-    if not source.exists() and data is not None:
+    if not source.exists():
+        if data is None:
+            raise DataError(_GONE.format(source))
         source = data
-    split = _labelled(judged, source)
-    if judged.config.folds:
-        split = all_trained(split)
+    split = _split(judged, read_data(source))
     if split.sha256() != judged.data_sha256:
         raise DataError(
             f"{source}: not the photos that were trained on (SHA-256), which tell what hasn't been seen yet: restore "
@@ -124,6 +149,6 @@ def _content(sample: Sample) -> bytes:
     return hashlib.sha256(sample.path.read_bytes()).digest()
 
 
-def _crops(data: DataSet, samples: list[Sample], checkpoint: Checkpoint) -> Crops:
-    chosen = replace(data, samples=tuple(samples))
+def _crops(samples: list[Sample], checkpoint: Checkpoint) -> Crops:
+    chosen = DataSet(Path(), tuple(samples), ())
     return Crops(load_crops(chosen, checkpoint.config.size, "Reading photos"), [sample.name for sample in samples])

@@ -157,10 +157,24 @@ def test_data_set_that_is_gone_is_named_with_the_option(run_folder: Path, tmp_pa
         build(tmp_path / "model.ckpt", tmp_path / "x.bundle")
 
 
+def test_a_named_data_set_that_is_not_there_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        build(run_folder, tmp_path / "x.bundle", wanted=_fp32(tmp_path / "nowhere"))
+
+
 def test_data_set_without_a_photo_of_every_class_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "model.ckpt", replace(load_checkpoint(run_folder), data_source=str(tmp_path / "gone")))
     with pytest.raises(DataError, match="no photo of class 'Juice-Guava': every class needs a golden sample"):
-        build(run_folder, tmp_path / "x.bundle", wanted=_fp32(labelled(tmp_path / "data")))
+        build(tmp_path / "model.ckpt", tmp_path / "x.bundle", wanted=_fp32(labelled(tmp_path / "data")))
     assert_nothing_written(tmp_path, tmp_path / "x.bundle")
+
+
+@pytest.mark.parametrize("words", [{"name": "a\n"}, {"version": "1.0.0\n"}, {"version": "1.0"}, {"name": "a b"}])
+def test_names_and_versions_that_no_bundle_may_have_are_refused(
+    run_folder: Path, tmp_path: Path, words: dict[str, str]
+) -> None:
+    with pytest.raises(UsageError, match="can't be used: use"):
+        build(run_folder, tmp_path / "x.bundle", name=words.get("name"), version=words.get("version", "1.0.0"))
 
 
 def test_a_folder_in_the_bundles_place_is_refused_before_the_work(run_folder: Path, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_enroll_tells_what_it_did_and_what_is_too_close(tmp_path: Path, capsys: 
 
 def test_retire_and_diff(tmp_path: Path, capsys: Capture) -> None:
     bundle, out = colour_bundle(tmp_path / "a.bundle"), tmp_path / "b.bundle"
-    result = call(capsys, main, "retire", bundle, "green", "--out", out, "--version", "2.0.0")
+    result = call(capsys, main, "retire", bundle, "green", "green", "--out", out, "--version", "2.0.0")
     assert result.stdout == f"{out}: without green, version 2.0.0; 2 classes stay\n"
     for name, colour in COLOURS.items():
         photo(tmp_path / "photos" / name / "1.png", colour)
@@ -231,6 +231,21 @@ def _colours_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("enroll", "a.bundle", "none.png", "--name", "n", "--out", "b.bundle"), 1, ("none.png", "no such picture")),
         (("retire", "a.bundle", "pink", "--out", "b.bundle"), 2, ("NAME 'pink'", "it knows red, green, blue")),
         (("retire", "a.bundle", "red", "--out", "b.bundle", "--version", "2"), 2, ("--version '2'", "three numbers")),
+        (("enroll", "a.bundle", "y", "--name", "", "--out", "b.bundle"), 2, ("--name",)),
+        (("enroll", "a.bundle", "y", "--name", "x" * 201, "--out", "b.bundle"), 2, ("--name", "at most 200")),
+        (("enroll", "a.bundle", "y", "--name", " n", "--out", "b.bundle"), 2, ("--name ' n'", "blanks")),
+        (("enroll", "a.bundle", "y", "--name", "n\udcff", "--out", "b.bundle"), 2, ("--name",)),
+        (
+            ("enroll", "a.bundle", "y", "--name", "n", "--out", "b.bundle", "--version", "1.2.4\n"),
+            2,
+            ("three numbers",),
+        ),
+        (
+            ("enroll", "a.bundle", "y", "--name", "n", "--out", "b.bundle", "--version", "1.2.3"),
+            2,
+            ("not above 1.2.3",),
+        ),
+        (("enroll", "a.bundle", "y", "--name", "n", "--out", "x" * 300 + ".bundle"), 2, ("--out", "name another")),
         (("diff", "a.bundle", "none.bundle"), 1, ("none.bundle", "cannot be read")),
     ],
 )

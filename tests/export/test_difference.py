@@ -43,3 +43,10 @@ def test_classes_facts_and_answers_that_differ_are_told(tmp_path: Path) -> None:
     answers = agreement(first, second, crops, crops)
     assert answers.same_product == pytest.approx(1 / 3)
     assert answers.changed == ((1, "sku-green", "unknown"), (2, "unknown", "sku-yellow"))
+
+
+def test_a_class_that_is_another_product_now_is_told(tmp_path: Path) -> None:
+    first = read_bundle(colour_bundle(tmp_path / "a.bundle"))
+    classes = (first.manifest.classes[0].model_copy(update={"sku": "4711"}), *first.manifest.classes[1:])
+    second = read_bundle(colour_bundle(tmp_path / "b.bundle", classes=classes))
+    assert difference(first, second).facts == {"red": ("category paint, sku sku-red", "category paint, sku 4711")}

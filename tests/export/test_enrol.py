@@ -13,7 +13,7 @@ from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError, UsageError
 from edge_agent.preprocess import read_photo, rectify_whole
 from edge_agent.records import Classification
-from export.enrol import Release, enroll, retire
+from export.enrol import Release, enroll, photos_in, retire
 from export.keys import read_key
 from export.verify import verify
 from tests.export.colours import COLOURS, SCALE, SIDE, colour_bundle, photo
@@ -99,7 +99,7 @@ def test_category_is_that_of_the_likest_class_where_none_is_given(colours: Bundl
 def test_a_product_too_close_to_a_known_one_is_counted_and_named(colours: Bundle, tmp_path: Path) -> None:
     photos = _photos(tmp_path / "red2", (218, 32, 30), 6)
     done = enroll(colours, _info("red2"), photos, Release(tmp_path / "new.bundle", "1.3.0"))
-    assert done.nearest == "red"
+    assert done.nearest == done.confused_with == "red"
     assert done.confused >= 2
 
 
@@ -174,3 +174,39 @@ def test_a_bundle_without_prototypes_says_so(tmp_path: Path) -> None:
         enroll(bundle, _info(), _photos(tmp_path / "yellow", YELLOW), release)
     with pytest.raises(UsageError, match="has no prototypes"):
         retire(bundle, ["green"], release)
+
+
+def test_a_known_product_that_is_taken_for_the_new_one_is_named(colours: Bundle, tmp_path: Path) -> None:
+    picture = photo(tmp_path / "red.png", COLOURS["red"])
+    moved = np.array(colours.manifest.prototypes, np.float32)
+    moved[0] += 30  # the class's mean lies beside its golden sample, which the new photo shows
+    rows = tuple(tuple(float(x) for x in row) for row in moved)
+    bundle = read_bundle(colour_bundle(tmp_path / "b.bundle", prototypes=rows))
+    done = enroll(bundle, _info("likered"), [picture], Release(tmp_path / "new.bundle", "1.3.0"))
+    assert (done.confused, done.takes) == (0, ("red",))
+
+
+def test_another_face_of_a_product_is_its_own_sibling(colours: Bundle, tmp_path: Path) -> None:
+    classes = (colours.manifest.classes[0].model_copy(update={"gtin": "40123"}), *colours.manifest.classes[1:])
+    bundle = read_bundle(colour_bundle(tmp_path / "b.bundle", classes=classes))
+    face = _info("red-top", sku="sku-red", face="top")
+    photos = _photos(tmp_path / "r", (218, 32, 30), 6)
+    done = enroll(bundle, face, photos, Release(tmp_path / "new.bundle", "1.3.0"))
+    assert done.confused == 0
+    assert done.nearest in ("green", "blue")
+    new = done.manifest.classes[-1]
+    assert (new.sku, new.category, new.gtin, new.face) == ("sku-red", "paint", "40123", "top")
+
+
+def test_photos_that_go_elsewhere_name_where(colours: Bundle, tmp_path: Path) -> None:
+    mixed = [*_photos(tmp_path / "y", YELLOW, 3), photo(tmp_path / "b.png", COLOURS["blue"])]
+    done = enroll(colours, _info(), mixed, Release(tmp_path / "new.bundle", "1.3.0"))
+    assert (done.confused, done.confused_with) == (1, "blue")
+
+
+def test_a_photo_that_comes_twice_counts_once_and_unread_kinds_are_found(tmp_path: Path) -> None:
+    photos = _photos(tmp_path / "y", YELLOW, 3)
+    (tmp_path / "y" / "phone.heic").write_bytes(b"")
+    found, passed = photos_in([tmp_path / "y", tmp_path / "y", photos[0]])
+    assert found == photos
+    assert passed == [tmp_path / "y" / "phone.heic"] * 2

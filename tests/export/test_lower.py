@@ -14,7 +14,7 @@ import pytest
 from edge_agent.bundle import Bundle, read_bundle
 from edge_agent.classifier import Classifier
 from edge_agent.contract.manifest import Precision
-from edge_agent.errors import BundleError, UsageError
+from edge_agent.errors import BundleError, DataError, UsageError
 from export import build as build_module
 from export import lower as lower_module
 from export.build import build
@@ -22,6 +22,7 @@ from export.half import Half
 from export.lower import Wanted
 from export.verify import verify
 from tests.in_process import assert_nothing_written
+from tests.train.making import write_table
 from train.data.data_set import read_data
 from train.data.photos import load_crops
 from train.networks.checkpoint import MEASURED, load_checkpoint, save_checkpoint
@@ -135,3 +136,47 @@ def test_accuracy_that_does_not_hold_is_refused_with_points_and_layers(
     with pytest.raises(BundleError, match=r"not written: the lower precision loses .* points by class on 30 photos"):
         build(run_folder, tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
     assert_nothing_written(tmp_path, tmp_path / "low.bundle")
+
+
+@pytest.mark.usefixtures("_ready_graph")
+def test_a_model_that_collapses_where_the_judged_one_held_is_refused(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Turns(Half):
+        """Holds for the network that is judged, and answers the other way round for the one that is delivered."""
+
+        made = 0
+
+        def model(self, in_float: Collection[str] = ()) -> bytes:
+            model = onnx.load_from_string(super().model(in_float))
+            Turns.made += 1
+            for weight in model.graph.initializer:
+                if Turns.made > 1 and weight.name == "network.head.weight":
+                    weight.raw_data = (-np.frombuffer(weight.raw_data, np.float16)).tobytes()
+            return bytes(model.SerializeToString())
+
+    monkeypatch.setattr(lower_module, "Half", Turns)
+    with pytest.raises(BundleError, match=r"not written: in this precision the model names the same class on"):
+        build(run_folder, tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
+    assert_nothing_written(tmp_path, tmp_path / "low.bundle")
+
+
+@pytest.mark.usefixtures("_ready_graph")
+def test_a_measured_network_of_another_run_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(run_folder)
+    save_checkpoint(tmp_path / "model.ckpt", replace(checkpoint, refitted=True))
+    save_checkpoint(tmp_path / MEASURED, replace(checkpoint, data_sha256="0" * 64))
+    with pytest.raises(DataError, match=r"measured\.ckpt: of another run than the checkpoint beside it"):
+        build(tmp_path / "model.ckpt", tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
+
+
+@pytest.mark.usefixtures("_ready_graph")
+def test_few_photos_judge_but_do_not_calibrate(run_folder: Path, photos: Path, tmp_path: Path) -> None:
+    held = read_data(photos).select("val").samples[:10]
+    table = write_table(tmp_path / "few.csv", ("path", "name"), *((s.path, s.name) for s in held))
+    lowered = _lowered(run_folder, tmp_path / "low.bundle", "fp16", data=table)
+    assert lowered.manifest.lower_precision
+    assert lowered.manifest.lower_precision.accuracy.n == 10
+    assert lowered.manifest.lower_precision.calibration_crops == 0
+    assert lowered.manifest.calibration == load_checkpoint(run_folder).calibration
+    assert lowered.manifest.pixels == ()

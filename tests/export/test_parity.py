@@ -44,3 +44,9 @@ def test_another_class_on_one_crop_is_refused_however_close_the_logits() -> None
     parity = compare(trained, _outputs([[0.5, 0.50001]], [[1.0, 0.0]]))
     with pytest.raises(BundleError, match=r"same class on 0\.0 % of 1 crops"):
         refuse_difference(Path("a.bundle"), parity)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_answers_that_are_no_numbers_are_refused(odd: float) -> None:
+    with pytest.raises(BundleError, match="not finite numbers: train again"):
+        compare(_outputs([[odd, 0.0]], [[1.0, 0.0]]), _outputs([[1.0, 0.0]], [[1.0, 0.0]]))
