@@ -16,7 +16,7 @@ from edge_agent.files import require_file_target
 from export.description import describe
 from export.golden import choose_golden
 from export.graph import to_onnx
-from export.lower import Wanted, lower
+from export.lower import LowerModel, Wanted, lower
 from export.metadata import with_metadata
 from export.pack import list_members, members_of, png, write_bundle
 from export.parity import compare, refuse_difference
@@ -67,14 +67,7 @@ def build(
     model = to_onnx(network, checkpoint.config.size)
     if wanted.precision != "fp32":
         low = lower(checkpoint_path, checkpoint, model, wanted, run=run, told=told)
-        model = low.model
-        measured = {
-            "calibration": low.calibration,
-            "metrics": (low.found.accuracy,),
-            "lower_precision": low.found,
-            "pixels": (),
-        }
-        manifest = manifest.model_copy(update=measured)
+        model, manifest = low.model, _measured_again(manifest, low)
     model = with_metadata(model, manifest)
     told(f"comparing with the trained model on {len(shown)} crops")
     exported = run(model, shown)
@@ -86,6 +79,12 @@ def build(
     complete = manifest.model_copy(update={"parity": parity, "members": list_members(members)})
     write_bundle(out, complete, members, keys)
     return complete
+
+
+def _measured_again(manifest: Manifest, low: LowerModel) -> Manifest:
+    """With what was measured in the lower precision; accuracy by pixels was in FP32 alone."""
+    found = {"calibration": low.calibration, "metrics": (low.found.accuracy,), "lower_precision": low.found}
+    return manifest.model_copy(update=found | {"pixels": ()})
 
 
 def _check_names(name: str, version: str) -> None:
