@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,14 @@ def _ready_graph(bundle_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = read_bundle(bundle_file).model
     monkeypatch.setattr(build_module, "to_onnx", lambda *_: model)
     monkeypatch.setattr(lower_module, "to_onnx", lambda *_: model)
+
+
+def _with_head(model: bytes, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    """The model in half precision with other weights in its head."""
+    proto = onnx.load_from_string(model)
+    weight = next(w for w in proto.graph.initializer if w.name == "network.head.weight")
+    weight.raw_data = change(onnx.numpy_helper.to_array(weight)).astype(np.float16).tobytes()
+    return bytes(proto.SerializeToString())
 
 
 def _lowered(run: Path, out: Path, precision: Precision, **changes: object) -> Bundle:
@@ -125,12 +133,8 @@ def test_accuracy_that_does_not_hold_is_refused_with_points_and_layers(
         """Answers at random, as a network does whose activations overflow."""
 
         def model(self, in_float: Collection[str] = ()) -> bytes:
-            model = onnx.load_from_string(super().model(in_float))
-            for weight in model.graph.initializer:
-                if weight.name == "network.head.weight":
-                    noise = np.random.default_rng(0).normal(size=tuple(weight.dims)).astype(np.float16)
-                    weight.raw_data = noise.tobytes()
-            return bytes(model.SerializeToString())
+            noise = np.random.default_rng(0)
+            return _with_head(super().model(in_float), lambda head: noise.normal(size=head.shape))
 
     monkeypatch.setattr(lower_module, "Half", Collapsed)
     with pytest.raises(BundleError, match=r"not written: the lower precision loses .* points by class on 30 photos"):
@@ -148,12 +152,9 @@ def test_a_model_that_collapses_where_the_judged_one_held_is_refused(
         made = 0
 
         def model(self, in_float: Collection[str] = ()) -> bytes:
-            model = onnx.load_from_string(super().model(in_float))
+            model = super().model(in_float)
             Turns.made += 1
-            for weight in model.graph.initializer:
-                if Turns.made > 1 and weight.name == "network.head.weight":
-                    weight.raw_data = (-np.frombuffer(weight.raw_data, np.float16)).tobytes()
-            return bytes(model.SerializeToString())
+            return _with_head(model, np.negative) if Turns.made > 1 else model
 
     monkeypatch.setattr(lower_module, "Half", Turns)
     with pytest.raises(BundleError, match=r"not written: in this precision the model names the same class on"):
