@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 
 from edge_agent.camera.source import open_source
-from edge_agent.config import CameraSection, Config
+from edge_agent.config import Config
+from edge_agent.config.cameras import CameraSection
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import KardusError
 from edge_agent.mqtt.connection import Handlers

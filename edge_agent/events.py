@@ -40,6 +40,7 @@ class Finding:
     seen: Seen | None = None
     expected_likelihood: float | None = None
     reason: str = ""
+    facing: int | None = None
 
     def differs_from(self, state: LocationState | None) -> bool:
         """Whether the WMS has to be told: another verdict, product or expectation than the state that it knows."""
@@ -81,6 +82,7 @@ class Writer:
             camera=finding.camera,
             model=self._model,
             reason=finding.reason,
+            facing=finding.facing,
             historical=historical,
         )
         return self._topics.events(finding.location), self._wrap(EVENT_TYPE, finding.captured, data, finding.location)
@@ -98,6 +100,7 @@ class Writer:
             camera=finding.camera,
             model=self._model,
             reason=finding.reason,
+            facing=finding.facing,
         )
 
     def state_message(self, state: LocationState) -> tuple[str, bytes]:

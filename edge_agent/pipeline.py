@@ -1,9 +1,9 @@
 """The agent: wires the stages. Data goes one way, and no stage knows another.
 
-    source ──> reader ──> slots.cut ──> classifier ──> verdict.decide ──> recorder ──> outbox ──> delivery ──> MQTT
-    (camera/)  (a thread                                    ^            (events,   (one           (a thread)
-               a camera)                                    │             states)   transaction
-                                        expected  <── MQTT ─┘                       a frame)
+    source ─> reader ─> view ─> slots ─> gate ─> classifier ─> verdict ─> recorder ─> outbox ─> delivery ─> MQTT
+    (camera/) (a thread └─── watch: one ──────┘ (one batch for    ^       (events,   (one         (a thread)
+              a camera)        a camera          all cameras)     │        states)  transaction)
+                                                   expected <─── MQTT
 
 Everything between the reader and the outbox happens in the thread that calls `Agent.run`.
 """
@@ -11,22 +11,24 @@ Everything between the reader and the outbox happens in the thread that calls `A
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import queue
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+
+import numpy as np
 
 from edge_agent import __version__
 from edge_agent.bundle import Bundle, read_bundle, require_trust
 from edge_agent.camera.reader import CameraReader
 from edge_agent.camera.source import open_source
 from edge_agent.classifier import Classifier
-from edge_agent.config import CameraSection, Config
-from edge_agent.contract.messages import CameraHealth, ExpectedStock, Model
+from edge_agent.config import Config
+from edge_agent.config.cameras import CameraSection
+from edge_agent.contract.messages import CameraHealth, Expected, ExpectedStock, Model, Status
 from edge_agent.contract.topics import Topics, expected_topic, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
@@ -37,9 +39,9 @@ from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import Recorder
-from edge_agent.records import Classification, Ended, Frame, SignalLost
-from edge_agent.slots import Slot, cut, outside, slots_of
-from edge_agent.verdict import decide
+from edge_agent.records import Ended, Frame, SignalLost
+from edge_agent.slots import outside
+from edge_agent.watch import Look, Watch
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
@@ -47,7 +49,11 @@ LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
 EXPECTED_FILE = "expected.sqlite"
 OUTBOX_FILE = "outbox.sqlite"
-Status = Literal["ok", "lost", "ended"]
+TICK_S = 1.0
+"""How often the agent looks after what doesn't come by itself."""
+SILENT_S = 18.0
+"""No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
+OBSTRUCTED = "something stands before it, or it doesn't come to rest"
 log = logging.getLogger("kardus.agent")
 
 
@@ -60,18 +66,29 @@ class ExpectedMessage:
 
 
 @dataclass
-class View:
-    """A camera's slots, and the last looks at each location."""
+class Camera:
+    """A camera with what is known of it."""
 
-    camera: CameraSection
-    slots: tuple[Slot, ...]
-    looks: dict[str, deque[Classification]]
+    watch: Watch
+    reader: CameraReader
     status: Status | None = None
-    """The camera's health as it was last reported; None before the first picture."""
+    """Its health as it was last reported; None before the first picture."""
     reason: str = ""
     has_looked: bool = False
-    """Whether the camera has given any picture."""
+    """Whether it has given any picture."""
     last_capture: datetime = field(default_factory=lambda: datetime.now(UTC))
+    last_word_s: float = field(default_factory=time.monotonic)
+    """When its reader last said anything."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.watch.camera.name
+
+    def is_silent(self) -> bool:
+        """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
+        waited = time.monotonic() - self.last_word_s
+        return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
 
 
 Item = Frame | SignalLost | Ended | ExpectedMessage
@@ -104,16 +121,16 @@ class Agent:
         self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         topics = Topics(config.agent.site, config.agent.name)
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
-        self._views = {camera.name: _view(camera, config.verdict.window) for camera in config.cameras}
-        locations = [slot.location for view in self._views.values() for slot in view.slots]
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._cameras = {section.name: self._open_camera(section) for section in config.cameras}
+        locations = [location for camera in self._cameras.values() for location in camera.watch.locations]
         self._locations = locations
         _make_folder(config)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s)
-        self._recorder.forget_others(topics, locations, self._views)
+        self._recorder.forget_others(topics, locations, self._cameras)
         self._failures: list[str] = []
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._session = MqttSession(
             config.mqtt,
             f"kardus-{config.agent.site}-{config.agent.name}",
@@ -121,10 +138,6 @@ class Agent:
             self._writer.offline("connection lost", datetime.now(UTC)),
         )
         self._delivery = Delivery(self._outbox, self._session)
-        self._readers = {
-            camera.name: CameraReader(camera.name, open_source(camera), camera.interval_s, self._inbox.put)
-            for camera in config.cameras
-        }
 
     def stop(self) -> None:
         """Ask `run` to end. May be called from a signal handler."""
@@ -141,99 +154,147 @@ class Agent:
         self._delivery.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
-        for reader in self._readers.values():
-            reader.start()
+        for camera in self._cameras.values():
+            camera.reader.start()
         try:
             self._loop()
         finally:
             self._close()
 
+    def _open_camera(self, section: CameraSection) -> Camera:
+        source = open_source(section)
+        watch = Watch(section, self._config.view, self._config.gate, self._config.verdict, live=source.live)
+        return Camera(watch, CameraReader(section.name, source, section.interval_s, self._inbox.put))
+
     def _loop(self) -> None:
-        running = set(self._readers)
-        while running and (item := self._inbox.get()) is not None:
-            match item:
-                case Frame():
-                    self._look(item)
-                    self._readers[item.camera].taken()
-                case SignalLost():
-                    self._lose(item)
-                    self._readers[item.camera].taken()
-                case Ended():
-                    self._end(self._views[item.camera])
-                    running.discard(item.camera)
-                case ExpectedMessage():
-                    self._expect(item)
-        if self._failures and not running:
+        running = set(self._cameras)
+        while running:
+            items = self._next_items()
+            if None in items:
+                return
+            frames = [item for item in items if isinstance(item, Frame)]
+            if frames:
+                self._look(frames)
+            for item in items:
+                match item:
+                    case SignalLost():
+                        self._lose(item)
+                    case Ended():
+                        self._end(self._cameras[item.camera])
+                        running.discard(item.camera)
+                    case ExpectedMessage():
+                        self._expect(item)
+                if isinstance(item, Frame | SignalLost):
+                    self._cameras[item.camera].last_word_s = time.monotonic()
+                    self._cameras[item.camera].reader.taken()
+            self._lose_silent()
+        if self._failures:
             raise KardusError(self._failures[0])
 
-    def _look(self, frame: Frame) -> None:
-        """One frame: cut, classify, judge, write down."""
-        view = self._views[frame.camera]
-        problem = outside(view.slots, frame.pixels)
-        if problem and view.status is None:
+    def _next_items(self) -> list[Item | None]:
+        """What has come, in order; nothing, once in a while, where nothing comes."""
+        items: list[Item | None] = []
+        with contextlib.suppress(queue.Empty):
+            items.append(self._inbox.get(timeout=TICK_S))
+            while True:
+                items.append(self._inbox.get_nowait())
+        return items
+
+    def _look(self, frames: Sequence[Frame]) -> None:
+        """Pictures of several cameras: check, cut, classify in one batch, judge, write down."""
+        looks = [(self._cameras[frame.camera], self._prepare(frame)) for frame in frames]
+        asked = [(camera, look) for camera, look in looks if look is not None]
+        crops = [look.crops for _, look in asked if len(look.crops)]
+        seen = iter(self._classifier.classify(np.concatenate(crops)) if crops else ())
+        findings = []
+        for camera, look in asked:
+            expected = {name: self._expected_at(name) for name in camera.watch.locations}
+            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected)
+            due = [name for name in camera.watch.locations if name in look.touched or self._recorder.is_due(name)]
+            findings += [self._judge(camera, name) for name in due]
+        self._record(findings)
+
+    def _prepare(self, frame: Frame) -> Look | None:
+        """What is to be classified of a picture; None where it can't be trusted."""
+        camera = self._cameras[frame.camera]
+        problem = outside(camera.watch.slots, frame.pixels)
+        if problem and camera.status is None:
             raise ConfigError(f"camera '{frame.camera}': {problem}")
         if problem:
             self._lose(SignalLost(frame.camera, frame.captured, problem))
-            return
-        view.has_looked = True
-        view.last_capture = frame.captured
-        crops = cut(view.slots, frame.pixels, self._classifier.size_px)
-        for slot, classification in zip(view.slots, self._classifier.classify(crops), strict=True):
-            view.looks[slot.location].append(classification)
-        self._report_health(view, "ok", "")
-        self._record([self._judge(view, slot.location) for slot in view.slots])
+            return None
+        camera.has_looked = True
+        view = camera.watch.check(frame)
+        if view.problem:
+            if camera.watch.is_view_lost:
+                self._lose(SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}"), view.problem)
+            return None
+        camera.last_capture = frame.captured
+        self._report_health(camera, "ok", "")
+        return camera.watch.look(frame, view, self._classifier.size_px)
 
-    def _end(self, view: View) -> None:
+    def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
-        if view.has_looked:
-            self._report_health(view, "ended", "the source has no more pictures")
+        if camera.has_looked:
+            self._report_health(camera, "ended", "the source has no more pictures")
         else:
-            reason = view.reason or "its source is empty"
-            self._failures.append(f"camera '{view.camera.name}' gave no picture: {reason}")
+            reason = camera.reason or "its source is empty"
+            self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
 
-    def _lose(self, lost: SignalLost) -> None:
+    def _lose_silent(self) -> None:
+        for camera in self._cameras.values():
+            if camera.is_silent() and camera.status != "lost":
+                self._lose(SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error"))
+
+    def _lose(self, lost: SignalLost, status: Status = "lost") -> None:
         """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
-        view = self._views[lost.camera]
-        for looks in view.looks.values():
-            looks.clear()
-        self._report_health(view, "lost", lost.reason)
+        camera = self._cameras[lost.camera]
+        camera.watch.lose()
+        self._report_health(camera, status, lost.reason)
         self._record(
             [
-                Finding(slot.location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
-                for slot in view.slots
+                Finding(location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
+                for location in camera.watch.locations
             ]
         )
 
     def _expect(self, message: ExpectedMessage) -> None:
-        """The WMS has spoken: judge the last looks again."""
+        """The WMS has spoken: judge the last looks again, and look again."""
         problem = self._expected.apply(message.location, message.payload)
         if problem:
             log.warning("expected stock of %s refused: %s", message.location, problem)
             return
-        for view in self._views.values():
-            if message.location in view.looks:
-                self._record([self._judge(view, message.location)])
+        for camera in self._cameras.values():
+            if message.location in camera.watch.locations:
+                camera.watch.want(message.location)
+                self._record([self._judge(camera, message.location)])
 
-    def _judge(self, view: View, location: str) -> Finding | None:
-        """What the last looks at a location come to; None while they are too few."""
+    def _expected_at(self, location: str) -> Expected | None:
         expectation = self._expected.get(location)
-        decided = decide(
-            list(view.looks[location]), expectation.expected if expectation else None, self._config.verdict
-        )
+        return expectation.expected if expectation else None
+
+    def _judge(self, camera: Camera, location: str) -> Finding | None:
+        """What the last looks at a location come to; None while they are too few, or something moves before it."""
+        stock = _stock(self._expected.get(location))
+        if camera.watch.is_obstructed(location):
+            return Finding(
+                location, Verdict.OBSTRUCTED, camera.name, camera.last_capture, expected=stock, reason=OBSTRUCTED
+            )
+        decided = camera.watch.decide(location, self._expected_at(location))
         if decided is None:
             return None
-        judgement, latest = decided
-        stock = _stock(expectation)
-        likelihood = latest.likelihood(stock.sku) if stock and stock.sku else None
+        judgement = decided.judgement
+        likelihood = decided.look.likelihood(stock.sku) if stock and stock.sku else None
         return Finding(
             location,
             judgement.verdict,
-            view.camera.name,
-            view.last_capture,
+            camera.name,
+            camera.last_capture,
             expected=stock,
-            seen=seen_of(latest, judgement.sku, judgement.category),
+            seen=seen_of(decided.look, judgement.sku, judgement.category),
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
+            facing=decided.facing,
         )
 
     def _record(self, findings: Sequence[Finding | None]) -> None:
@@ -241,14 +302,17 @@ class Agent:
         if self._recorder.record(findings, historical=not self._session.connected):
             self._delivery.wake()
 
-    def _report_health(self, view: View, status: Status, reason: str) -> None:
-        if (view.status, view.reason) == (status, reason):
+    def _report_health(self, camera: Camera, status: Status, reason: str) -> None:
+        if (camera.status, camera.reason) == (status, reason):
             return
-        view.status, view.reason = status, reason
-        level = logging.WARNING if status == "lost" else logging.INFO
-        log.log(level, "camera %s: %s %s", view.camera.name, status, reason)
+        level = logging.INFO if status in ("ok", "ended") else logging.WARNING
+        is_news = camera.status != status or status == "lost"
+        camera.status, camera.reason = status, reason
+        if not is_news:
+            return  # the same problem in other numbers
+        log.log(level, "camera %s: %s %s", camera.name, status, reason)
         now = datetime.now(UTC)
-        self._recorder.record_health(CameraHealth(camera=view.camera.name, status=status, reason=reason, since=now))
+        self._recorder.record_health(CameraHealth(camera=camera.name, status=status, reason=reason, since=now))
         self._delivery.wake()
 
     def _on_connect(self, connection: int) -> None:
@@ -269,17 +333,12 @@ class Agent:
             steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
-            for reader in self._readers.values():
-                steps.callback(reader.stop)
+            for camera in self._cameras.values():
+                steps.callback(camera.reader.stop)
 
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
             log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
-
-
-def _view(camera: CameraSection, window: int) -> View:
-    slots = slots_of(camera)
-    return View(camera, slots, {slot.location: deque(maxlen=window) for slot in slots})
 
 
 def _stock(expectation: Expectation | None) -> ExpectedStock | None:

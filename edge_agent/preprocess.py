@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,11 @@ def rectify_whole(picture: Pixels, size_px: int) -> Pixels:
     return rectify(picture, rectangle(0, 0, width, height), size_px)
 
 
+def resized(picture: Pixels, width: int, height: int) -> Pixels:
+    """A picture in another size: (height, width, 3) uint8 RGB."""
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
+
+
 def read_photo(path: Path) -> Pixels:
     """Read a photo as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
 
@@ -69,15 +75,24 @@ def read_photo(path: Path) -> Pixels:
         DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS; whoever asked adds the
             remedy.
     """
+    return _decode(path, str(path))
+
+
+def decode_photo(data: bytes, name: str) -> Pixels:
+    """As `read_photo`, from memory; `name` is what errors call it."""
+    return _decode(io.BytesIO(data), name)
+
+
+def _decode(file: Path | io.BytesIO, name: str) -> Pixels:
     try:
-        with Image.open(path, formats=PHOTO_FORMATS) as image:
+        with Image.open(file, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{path}: {image.width} x {image.height} pixels is too large")
+                raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
             return np.asarray(_upright(image).convert("RGB"))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such picture") from error
+        raise DataError(f"{name}: no such picture") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not a readable picture (JPEG, PNG, WebP or BMP)") from error
+        raise DataError(f"{name}: not a readable picture (JPEG, PNG, WebP or BMP)") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -55,7 +55,7 @@ class Recorder:
                 sequence += 1
                 event = self._writer.event(finding, known, self._outbox.epoch, sequence, historical=historical)
                 messages.append(Message("event", *event))
-            if changed or self._is_due(finding.location):
+            if changed or self.is_due(finding.location):
                 since = finding.captured if changed or known is None else known.since
                 state = self._writer.state(finding, since)
                 states[finding.location] = state
@@ -72,5 +72,6 @@ class Recorder:
         message = Message("state", *self._writer.health(health), retain=True)
         self._outbox.append([message], {}, self._outbox.last_sequence)
 
-    def _is_due(self, location: str) -> bool:
+    def is_due(self, location: str) -> bool:
+        """Whether a location's state has to be published again, or never was."""
         return time.monotonic() - self._published.get(location, 0.0) >= self._refresh_s

@@ -17,6 +17,8 @@ class Frame:
     """Counts from 1 at every start of the camera."""
     captured: datetime
     """UTC."""
+    at_s: float
+    """The same moment on a clock that never jumps: seconds, of meaning only beside others of this camera."""
     pixels: Pixels
     """(height, width, 3) uint8 RGB."""
 

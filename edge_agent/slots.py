@@ -1,4 +1,4 @@
-"""Cuts every location out of a frame."""
+"""Where the locations lie in a camera's picture, and cutting them out of it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.config import CameraSection, as_array
-from edge_agent.geometry import FloatArray
+from edge_agent.config.base import as_array
+from edge_agent.config.cameras import CameraSection
+from edge_agent.geometry import FloatArray, project
 from edge_agent.preprocess import Pixels, rectify
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a location lies in a camera's picture: corners (4, 2), in pixels or in shares of width and height."""
+    """One carton's place: a location, or one of its facings."""
 
     location: str
     corners: FloatArray
+    """(4, 2), in pixels of the reference picture or in shares of its width and height."""
     in_shares: bool
+    facing: int | None = None
+    """Counts the facings of a location from 1; None where it has one."""
 
     def in_pixels(self, width: int, height: int) -> FloatArray:
         """The corners in pixels of a picture of the given size."""
@@ -28,7 +32,9 @@ class Slot:
 def slots_of(camera: CameraSection) -> tuple[Slot, ...]:
     """The slots that a camera's configuration lists."""
     return tuple(
-        Slot(location.id, as_array(location.corners), camera.units == "share") for location in camera.locations
+        Slot(location.id, as_array(corners), camera.units == "share", number if location.facings else None)
+        for location in camera.locations
+        for number, corners in enumerate(location.quadrilaterals, start=1)
     )
 
 
@@ -45,13 +51,23 @@ def outside(slots: Sequence[Slot], picture: Pixels) -> str:
     return ""
 
 
-def cut(slots: Sequence[Slot], picture: Pixels, size_px: int) -> Pixels:
-    """Every slot, upright and square: (len(slots), size_px, size_px, 3) uint8 RGB.
+def place(slots: Sequence[Slot], picture: Pixels, motion: FloatArray) -> FloatArray:
+    """Where the slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
 
-    The corners must lie inside the picture (see `outside`).
+    Args:
+        slots: n slots.
+        picture: (height, width, 3).
+        motion: from the reference picture's pixels to this picture's (3 x 3).
     """
     height, width = picture.shape[:2]
-    crops = np.empty((len(slots), size_px, size_px, 3), dtype=np.uint8)
-    for index, slot in enumerate(slots):
-        crops[index] = rectify(picture, slot.in_pixels(width, height), size_px)
+    corners = np.concatenate([slot.in_pixels(width, height) for slot in slots])
+    placed: FloatArray = np.clip(project(motion, corners), 0, [width, height]).reshape(-1, 4, 2)
+    return placed
+
+
+def cut(corners: FloatArray, picture: Pixels, size_px: int) -> Pixels:
+    """Every quadrilateral of (n, 4, 2), upright and square: (n, size_px, size_px, 3) uint8 RGB."""
+    crops = np.empty((len(corners), size_px, size_px, 3), dtype=np.uint8)
+    for index, quadrilateral in enumerate(corners):
+        crops[index] = rectify(picture, quadrilateral, size_px)
     return crops

@@ -6,11 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_agent.config import VerdictSection
+from edge_agent.config.sections import VerdictSection
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.records import Classification
+
+WORST_FIRST = (
+    Verdict.MISMATCH,
+    Verdict.UNKNOWN,
+    Verdict.UNEXPECTED,
+    Verdict.UNCERTAIN,
+    Verdict.EMPTY,
+    Verdict.MATCH,
+    Verdict.UNMANAGED,
+)
+"""The verdicts that looks can come to."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,18 @@ def judge(seen: Classification, expected: Expected | None, rules: VerdictSection
     return _judge_stock(seen, expected.sku, rules)
 
 
-def decide(
-    looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection
-) -> tuple[Judgement, Classification] | None:
+@dataclass(frozen=True)
+class Decided:
+    """What the looks at a location come to."""
+
+    judgement: Judgement
+    look: Classification
+    """The latest look that says so."""
+    facing: int | None = None
+    """Which facing it is about; None where the location has one, or all of them agree."""
+
+
+def decide(looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection) -> Decided | None:
     """The verdict that enough of the last looks agree on, with the latest look that says so.
 
     Every look is judged against the present expectation. Returns None while too few looks have been taken; once the
@@ -51,10 +71,31 @@ def decide(
     winner, count = max(votes.items(), key=lambda item: item[1], default=(None, 0))
     if winner is not None and count >= rules.votes:
         latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
-        return winner, recent[latest]
+        return Decided(winner, recent[latest])
     if len(recent) < rules.window:
         return None
-    return Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1]
+    return Decided(Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1])
+
+
+def is_settled(looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection) -> bool:
+    """Whether a verdict stands, and the last look says the same: no further look is needed."""
+    decided = decide(looks, expected, rules)
+    return decided is not None and judge(looks[-1], expected, rules) == decided.judgement
+
+
+def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | None:
+    """One verdict for a location from those of its facings; None while one of them is open.
+
+    A facing with the wrong product makes the location wrong. An empty one beside stock doesn't: stock is counted
+    elsewhere. What is worst decides, and of equals the first; the verdict names its facing unless all agree.
+    """
+    known = [(number, decided) for number, decided in facings if decided is not None]
+    if len(known) < len(facings):
+        return None
+    stocked = [(number, decided) for number, decided in known if decided.judgement.verdict != Verdict.EMPTY]
+    number, worst = min(stocked or known, key=lambda item: WORST_FIRST.index(item[1].judgement.verdict))
+    agree = len({decided.judgement for _, decided in known}) == 1
+    return Decided(worst.judgement, worst.look, None if agree else number)
 
 
 def _judge_must_be_empty(seen: Classification, rules: VerdictSection) -> Judgement:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,15 +14,20 @@ from edge_agent.records import Ended, Frame, SignalLost
 
 Item = Frame | SignalLost | Ended
 STOP_POLL_S = 0.1
+MAX_BACKOFF_S = 8.0
 log = logging.getLogger("kardus.camera")
 
 
 class CameraReader:
-    """Hands one picture at a time to the pipeline; takes the next when that has been dealt with."""
+    """Hands one picture at a time to the pipeline; takes the next when that has been dealt with.
+
+    So the pipeline always gets the newest picture of a live source, however slow it is.
+    """
 
     def __init__(self, camera: str, source: Source, interval_s: float, hand_over: Callable[[Item], None]) -> None:
         """Prepare; `start` begins. `hand_over` must return quickly."""
         self.camera = camera
+        self.live = source.live
         self._source = source
         self._interval_s = interval_s
         self._hand_over = hand_over
@@ -40,6 +47,7 @@ class CameraReader:
         """Stop reading; a source that doesn't return in time is left behind."""
         self._stopping.set()
         self._taken.set()
+        self._source.close()
         self._thread.join(timeout_s)
 
     def _read(self) -> None:
@@ -51,14 +59,26 @@ class CameraReader:
         self._hand_over(Ended(self.camera, datetime.now(UTC)))
 
     def _read_all(self) -> None:
+        failures = 0
+        due = time.monotonic()
         for number, picture in enumerate(self._source.pictures(), start=1):
+            if self._stopping.is_set():
+                return
             now = datetime.now(UTC)
             if isinstance(picture, str):
+                failures += 1
                 self._give(SignalLost(self.camera, now, picture))
             else:
-                self._give(Frame(self.camera, number, now, picture))
-            if self._stopping.wait(self._interval_s):
+                failures = 0
+                self._give(Frame(self.camera, number, now, time.monotonic(), picture))
+            pause = self._pause_after_failure(failures) if failures and self.live else self._interval_s
+            due = max(due + pause, time.monotonic())
+            if self._stopping.wait(due - time.monotonic()):
                 return
+
+    def _pause_after_failure(self, failures: int) -> float:
+        """Full jitter: cameras behind one switch don't all come back at the same moment."""
+        return random.uniform(0, min(MAX_BACKOFF_S, 0.25 * 2 ** min(failures, 10)))
 
     def _give(self, item: Item) -> None:
         """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""

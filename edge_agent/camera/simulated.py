@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent import config
+from edge_agent.config.sources import SimulatedSource
 from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
@@ -14,10 +14,12 @@ from edge_agent.simulation.script import Script, demo_script, read_script
 from edge_agent.simulation.shelf import Shelf
 
 
-class SimulatedSource:
+class Simulation:
     """Plays the shelf that the configuration describes. Ends after the script's last frame."""
 
-    def __init__(self, settings: config.SimulatedSource) -> None:
+    live = False
+
+    def __init__(self, settings: SimulatedSource) -> None:
         """Keep the settings; the shelf is drawn when the pictures are asked for."""
         self._settings = settings
 
@@ -30,8 +32,11 @@ class SimulatedSource:
         except KardusError as error:
             yield str(error)
 
+    def close(self) -> None:
+        """Holds nothing."""
 
-def open_shelf(settings: config.SimulatedSource) -> Shelf:
+
+def open_shelf(settings: SimulatedSource) -> Shelf:
     """The shelf of a simulated source: rack, pictures and script.
 
     Raises:
@@ -46,7 +51,7 @@ def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictur
     return FolderPictures(photos, unknown, pattern) if photos else DrawnPictures()
 
 
-def _script(settings: config.SimulatedSource, rack: Rack, pictures: Pictures) -> Script:
+def _script(settings: SimulatedSource, rack: Rack, pictures: Pictures) -> Script:
     if settings.script:
         return read_script(settings.script)
     return demo_script([slot.location for slot in rack.slots()], pictures.stock(), settings.seed)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from edge_agent import config
-from edge_agent.camera.simulated import SimulatedSource
-from edge_agent.camera.still import FolderSource, StillSource
-from edge_agent.camera.video import VideoSource
-from edge_agent.config import CameraSection
+from edge_agent.camera.simulated import Simulation
+from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.still import FolderPictures, StillPicture
+from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
+from edge_agent.config import sources
+from edge_agent.config.cameras import CameraSection
 from edge_agent.preprocess import Pixels
 
 
 class Source(Protocol):
     """A camera. One contract suite (tests/edge_agent/camera) holds for every implementation."""
+
+    live: bool
+    """Whether it shows what is there now: only then can it be frozen, and only then is it asked again for ever."""
 
     def pictures(self) -> Iterator[Pixels | str]:
         """Pictures of shape (height, width, 3) uint8 RGB, one a look.
@@ -23,15 +27,30 @@ class Source(Protocol):
         It never raises for what a camera or a file may do wrong.
         """
 
+    def close(self) -> None:
+        """Free what it holds, and end a wait for a picture. May be called from any thread."""
 
-def open_source(camera: CameraSection) -> Source:
-    """The source that the configuration names. Opens nothing yet; see `Source.pictures`."""
+
+def open_source(camera: CameraSection) -> Source:  # noqa: PLR0911 - one line a kind of source
+    """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
+
+    Raises:
+        ConfigError: its password file cannot be read.
+    """
     match camera.source:
-        case config.StillSource(path=path):
-            return StillSource(path)
-        case config.FolderSource(path=path):
-            return FolderSource(path)
-        case config.VideoSource(path=path, every=every):
-            return VideoSource(path, every)
-        case config.SimulatedSource() as simulated:
-            return SimulatedSource(simulated)
+        case sources.StillSource(path=path):
+            return StillPicture(path)
+        case sources.FolderSource(path=path):
+            return FolderPictures(path)
+        case sources.VideoSource() as video:
+            return video_source(video)
+        case sources.SimulatedSource() as simulated:
+            return Simulation(simulated)
+        case sources.RtspSource() as rtsp:
+            return rtsp_source(rtsp)
+        case sources.MjpegSource() as mjpeg:
+            return mjpeg_source(mjpeg)
+        case sources.SnapshotSource() as snapshot:
+            return HttpSnapshot(snapshot)
+        case sources.V4l2Source() as device:
+            return v4l2_source(device)

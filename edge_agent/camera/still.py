@@ -11,8 +11,10 @@ from edge_agent.preprocess import Pixels, read_photo
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
-class StillSource:
+class StillPicture:
     """A picture file, read again at every look. Never ends."""
+
+    live = False
 
     def __init__(self, path: Path) -> None:
         """Name the file; it need not be there yet."""
@@ -23,9 +25,14 @@ class StillSource:
         while True:
             yield _read(self._path)
 
+    def close(self) -> None:
+        """Holds nothing."""
 
-class FolderSource:
+
+class FolderPictures:
     """The pictures of a folder in the order of their names. Ends after the last."""
+
+    live = False
 
     def __init__(self, folder: Path) -> None:
         """Name the folder."""
@@ -42,6 +49,9 @@ class FolderSource:
             yield f"{self._folder}: no picture in it ({', '.join(SUFFIXES)}): name a folder of pictures"
         for path in paths:
             yield _read(path)
+
+    def close(self) -> None:
+        """Holds nothing."""
 
 
 def _read(path: Path) -> Pixels | str:

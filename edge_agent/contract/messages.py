@@ -35,6 +35,10 @@ MAX_REVISION = 2**63 - 1
 MAX_SKU = 200
 
 
+Status = Literal["ok", "lost", "frozen", "dark", "over-exposed", "blurred", "covered", "moved", "ended"]
+"""How a camera's pictures are."""
+
+
 class Expected(Record):
     """What the WMS expects at a location. The highest revision wins."""
 
@@ -126,7 +130,9 @@ class LocationEvent(Record):
     model: Model
     """The model that judged."""
     reason: str = ""
-    """Why the verdict is a doubt."""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
+    facing: NonNegativeInt | None = None
+    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
     historical: bool = False
     """Sent late, after the broker was away."""
 
@@ -153,7 +159,9 @@ class LocationState(Record):
     model: Model
     """The model that judged."""
     reason: str = ""
-    """Why the verdict is a doubt."""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
+    facing: NonNegativeInt | None = None
+    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
 
     def at(self, moment: datetime) -> LocationState:
         """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
@@ -181,14 +189,14 @@ class AgentStatus(Record):
 
 
 class CameraHealth(Record):
-    """Whether a camera delivers pictures (retained)."""
+    """Whether a camera delivers pictures that can be trusted (retained)."""
 
     camera: Id
     """The camera."""
-    status: Literal["ok", "lost", "ended"]
-    """`ended`: a folder, video or script has no more pictures."""
+    status: Status
+    """`lost`: no picture; `ended`: a folder, video or script has no more; the others but `ok`: no good picture."""
     reason: str = ""
-    """Why it is lost."""
+    """Why, and what to do."""
     since: UtcTime
     """Since when."""
 

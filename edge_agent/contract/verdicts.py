@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     UNCERTAIN = "uncertain"
     """The picture doesn't tell."""
     OBSTRUCTED = "obstructed"
-    """Something stands in front of it (in the contract; no stage decides it yet)."""
+    """Something stands in front of it, or it doesn't come to rest."""
     STALE = "stale"
     """The view can't be trusted."""
     UNMANAGED = "unmanaged"

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config import MqttSection
+from edge_agent.config.sections import MqttSection
 
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from edge_agent.config import MqttSection
+from edge_agent.config.sections import MqttSection
 from edge_agent.errors import ConfigError
 from edge_agent.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Identity, Token
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_agent.config import Config, FolderSource, SimulatedSource, StillSource, VideoSource, load_config, parse_config
+from edge_agent.config import Config, load_config, parse_config
+from edge_agent.config.sources import FolderSource, SimulatedSource, StillSource, VideoSource
 from edge_agent.errors import ConfigError, KardusError
 
 KEY = "ed25519:" + "A" * 43 + "="

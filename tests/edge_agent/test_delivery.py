@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from pathlib import Path
 
-from edge_agent.config import MqttSection
+from edge_agent.config.sections import MqttSection
 from edge_agent.delivery import Delivery
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from edge_agent.mqtt.session import MqttSession

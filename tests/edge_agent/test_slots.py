@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.config import CameraSection
+from edge_agent.config.cameras import CameraSection
 from edge_agent.geometry import rectangle
 from edge_agent.preprocess import Pixels
-from edge_agent.slots import Slot, cut, outside, slots_of
+from edge_agent.slots import Slot, cut, outside, place, slots_of
 
 
 def _picture() -> Pixels:
@@ -39,16 +39,37 @@ def test_corners_in_pixels_stay_as_they_are() -> None:
     assert slot.in_pixels(100, 60).tolist() == [[1, 2], [30, 2], [30, 40], [1, 40]]
 
 
+def test_each_facing_of_a_location_is_a_slot_with_its_number() -> None:
+    left, right = [[0, 0], [40, 0], [40, 50], [0, 50]], [[50, 0], [90, 0], [90, 50], [50, 50]]
+    camera = CameraSection.model_validate(
+        {
+            "name": "c",
+            "source": {"type": "file", "path": "x.jpg"},
+            "locations": [{"id": "A-1", "facings": [left, right]}, {"id": "A-2", "corners": left}],
+        }
+    )
+    slots = slots_of(camera)
+    assert [(slot.location, slot.facing) for slot in slots] == [("A-1", 1), ("A-1", 2), ("A-2", None)]
+    assert [slot.corners.tolist() for slot in slots] == [left, right, left]
+
+
+def test_the_slots_follow_a_camera_that_was_nudged() -> None:
+    slots = [Slot("a", rectangle(10, 10, 40, 40), in_shares=False), Slot("b", rectangle(0.5, 0, 1, 1), in_shares=True)]
+    motion = np.array([[1.0, 0, 5], [0, 1.0, -3], [0, 0, 1]])
+    placed = place(slots, _picture(), motion)
+    assert placed[0].tolist() == rectangle(15, 7, 45, 37).tolist()
+    assert placed[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
+
+
 def test_each_location_gets_its_own_crop_in_their_order() -> None:
-    slots = [Slot("dark", rectangle(0, 0, 48, 60), in_shares=False), Slot("light", rectangle(52, 0, 100, 60), False)]
-    crops = cut(slots, _picture(), 24)
+    crops = cut(np.stack([rectangle(0, 0, 48, 60), rectangle(52, 0, 100, 60)]), _picture(), 24)
     assert crops.shape == (2, 24, 24, 3)
     assert crops.dtype == np.uint8
     assert [int(crop.mean()) for crop in crops] == [0, 200]
 
 
 def test_no_location_gives_no_crop() -> None:
-    assert cut([], _picture(), 24).shape == (0, 24, 24, 3)
+    assert cut(np.empty((0, 4, 2)), _picture(), 24).shape == (0, 24, 24, 3)
 
 
 def test_corners_on_the_picture_s_edge_are_inside() -> None:

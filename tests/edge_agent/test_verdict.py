@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge_agent.classifier import interpret
-from edge_agent.config import VerdictSection
+from edge_agent.config.sections import VerdictSection
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
@@ -194,13 +194,15 @@ def test_a_verdict_has_the_votes_of_the_window(
     if decision is None:
         assert not enough
         assert len(recent) < rules.window
-    elif decision[0] in judgements and enough:
-        assert judgements.count(decision[0]) >= rules.votes
-        assert decision[1] is next(look for look in reversed(recent) if judge(look, expected, rules) == decision[0])
+    elif decision.judgement in judgements and enough:
+        assert judgements.count(decision.judgement) >= rules.votes
+        assert decision.look is next(
+            look for look in reversed(recent) if judge(look, expected, rules) == decision.judgement
+        )
     else:
         assert not enough
-        assert decision[0].verdict is Verdict.UNCERTAIN
-        assert decision[1] is recent[-1]
+        assert decision.judgement.verdict is Verdict.UNCERTAIN
+        assert decision.look is recent[-1]
 
 
 @given(LOOKS, EXPECTATIONS, rules(), st.randoms(use_true_random=False))
@@ -210,7 +212,7 @@ def test_the_order_of_the_looks_is_all_one(
     recent = seen[-rules.window :]
     shuffled = rng.sample(recent, len(recent))
     first, second = decide(recent, expected, rules), decide(shuffled, expected, rules)
-    assert (first and first[0]) == (second and second[0])
+    assert (first and first.judgement) == (second and second.judgement)
 
 
 def test_a_tie_is_not_settled_by_the_order() -> None:
@@ -224,7 +226,7 @@ def test_a_tie_is_not_settled_by_the_order() -> None:
         decide([match, match, mismatch, mismatch], _expect("A"), tied),
         decide([mismatch, mismatch, match, match], _expect("A"), tied),
     ]
-    assert [decision and decision[0].verdict for decision in decisions] == [Verdict.UNCERTAIN] * 2
+    assert [decision and decision.judgement.verdict for decision in decisions] == [Verdict.UNCERTAIN] * 2
 
 
 def test_too_few_looks_decide_nothing() -> None:
@@ -236,14 +238,14 @@ def test_too_few_looks_decide_nothing() -> None:
 def test_the_third_vote_decides() -> None:
     decision = decide([_look(b=0.95)] * 3, _expect("A"), RULES)
     assert decision
-    assert decision[0] == Judgement(Verdict.MISMATCH, "B", "X")
+    assert decision.judgement == Judgement(Verdict.MISMATCH, "B", "X")
 
 
 def test_one_odd_look_changes_nothing() -> None:
     match, odd = _look(a=0.9), _look(b=0.95)
     decision = decide([match, match, odd, match, match], _expect("A"), RULES)
     assert decision
-    assert decision[0].verdict is Verdict.MATCH
+    assert decision.judgement.verdict is Verdict.MATCH
 
 
 def test_a_full_window_without_a_majority_is_a_doubt_and_not_the_old_verdict() -> None:
@@ -251,8 +253,8 @@ def test_a_full_window_without_a_majority_is_a_doubt_and_not_the_old_verdict() -
     old = [match] * 5
     decision = decide([*old, wrong, match, third, doubt, wrong], _expect("A"), RULES)
     assert decision
-    assert decision[0].verdict is Verdict.UNCERTAIN
-    assert decision[0].reason == "the last looks disagree"
+    assert decision.judgement.verdict is Verdict.UNCERTAIN
+    assert decision.judgement.reason == "the last looks disagree"
 
 
 def test_every_look_is_judged_by_the_present_expectation() -> None:
@@ -260,4 +262,4 @@ def test_every_look_is_judged_by_the_present_expectation() -> None:
     for sku, verdict in (("A", Verdict.MATCH), ("B", Verdict.MISMATCH), (None, Verdict.UNEXPECTED)):
         decision = decide(seen, _expect(sku), RULES)
         assert decision
-        assert decision[0].verdict is verdict
+        assert decision.judgement.verdict is verdict

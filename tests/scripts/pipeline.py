@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.config import SimulatedSource
+from edge_agent.config.sources import SimulatedSource
 from tests.scripts.shelves import Played, play_shelf
 from tests.scripts.steps import percent, run, run_json
 from train.evaluation.metrics import share

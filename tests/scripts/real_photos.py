@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.config import SimulatedSource
+from edge_agent.config.sources import SimulatedSource
 from edge_agent.simulation.dataset import EMPTY, draw_photo
 from edge_agent.simulation.pictures import DrawnPictures, generator
 from tests.scripts.pipeline import shelf_rows

@@ -20,7 +20,7 @@ import edge_agent.cli
 import edge_agent.wms.cli
 import export.cli
 import train.cli
-from edge_agent import config
+from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import messages
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
@@ -47,16 +47,22 @@ COMMANDS = {
     "kardus-export": export.cli.app,
 }
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("[agent]", config.AgentSection),
-    ("[model]", config.ModelSection),
-    ("[mqtt]", config.MqttSection),
-    ("[verdict]", config.VerdictSection),
-    ("[[cameras]]", config.CameraSection),
-    ("[[cameras.locations]]", config.LocationSection),
-    ('source = { type = "file" }', config.StillSource),
-    ('source = { type = "folder" }', config.FolderSource),
-    ('source = { type = "video" }', config.VideoSource),
-    ('source = { type = "simulated" }', config.SimulatedSource),
+    ("[agent]", sections.AgentSection),
+    ("[model]", sections.ModelSection),
+    ("[mqtt]", sections.MqttSection),
+    ("[verdict]", sections.VerdictSection),
+    ("[view]", sections.ViewSection),
+    ("[gate]", sections.GateSection),
+    ("[[cameras]]", cameras.CameraSection),
+    ("[[cameras.locations]]", cameras.LocationSection),
+    ('source = { type = "rtsp" }', sources.RtspSource),
+    ('source = { type = "snapshot" }', sources.SnapshotSource),
+    ('source = { type = "mjpeg" }', sources.MjpegSource),
+    ('source = { type = "v4l2" }', sources.V4l2Source),
+    ('source = { type = "file" }', sources.StillSource),
+    ('source = { type = "folder" }', sources.FolderSource),
+    ('source = { type = "video" }', sources.VideoSource),
+    ('source = { type = "simulated" }', sources.SimulatedSource),
 )
 RECORDS: tuple[type[BaseModel], ...] = (
     messages.Envelope,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.camera.simulated import open_shelf
-from edge_agent.config import SimulatedSource
+from edge_agent.config.sources import SimulatedSource
 from edge_agent.contract.messages import Envelope, LocationEvent
 from edge_agent.contract.topics import agents_filter
 from edge_agent.contract.verdicts import Verdict

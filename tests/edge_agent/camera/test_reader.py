@@ -21,6 +21,8 @@ WAIT_S = 5.0
 class Listed:
     """A source of what it is given; an exception among it is raised."""
 
+    live = False
+
     def __init__(self, *items: Pixels | str | Exception) -> None:
         """Keep the items."""
         self._items = items
@@ -34,14 +36,22 @@ class Listed:
                 raise item
             yield item
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 class Endless:
     """A source that never ends."""
+
+    live = True
 
     def pictures(self) -> Iterator[Pixels | str]:
         """The same picture for ever."""
         while True:
             yield PICTURE
+
+    def close(self) -> None:
+        """Hold nothing."""
 
 
 def _read_all(source: Listed) -> list[Item]:
@@ -147,6 +157,8 @@ def test_stop_returns_promptly_in_the_middle_of_a_long_interval() -> None:
 class Late:
     """A source whose picture arrives when the reader has been told to stop."""
 
+    live = True
+
     def __init__(self, item: Pixels | Exception) -> None:
         """Keep what arrives; `reader` is set before it is asked."""
         self._item = item
@@ -162,6 +174,9 @@ class Late:
         if isinstance(self._item, Exception):
             raise self._item
         yield self._item
+
+    def close(self) -> None:
+        """Hold nothing."""
 
 
 @pytest.mark.parametrize("item", [PICTURE, OSError("unplugged")], ids=["picture", "exception"])
@@ -179,6 +194,8 @@ def test_what_arrives_while_stopping_holds_nothing_up(item: Pixels | Exception) 
 class Hanging:
     """A source that never returns."""
 
+    live = True
+
     def __init__(self) -> None:
         """Make what it waits for."""
         self.freed = threading.Event()
@@ -187,6 +204,9 @@ class Hanging:
         """Wait."""
         self.freed.wait()
         yield PICTURE
+
+    def close(self) -> None:
+        """Hold nothing."""
 
 
 def test_a_source_that_hangs_is_left_behind() -> None:
@@ -197,3 +217,35 @@ def test_a_source_that_hangs_is_left_behind() -> None:
     reader.stop(timeout_s=0.1)
     assert time.monotonic() - before < 1
     source.freed.set()
+
+
+class Failing:
+    """A live camera that never answers."""
+
+    live = True
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """A text for ever."""
+        while True:
+            yield "it sends nothing"
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def test_a_live_camera_that_fails_is_asked_again_after_random_pauses_of_at_most_eight_seconds() -> None:
+    reader = CameraReader("left", Failing(), 3600.0, lambda _: None)
+    for failures, longest in ((1, 0.5), (3, 2.0), (9, 8.0), (500, 8.0)):
+        pauses = [reader._pause_after_failure(failures) for _ in range(300)]
+        assert min(pauses) < longest / 4
+        assert longest * 0.75 < max(pauses) <= longest
+
+
+def test_the_interval_does_not_hold_up_a_camera_that_is_to_come_back() -> None:
+    items: queue.Queue[Item] = queue.Queue()
+    reader = CameraReader("left", Failing(), 3600.0, items.put)
+    reader.start()
+    for _ in range(3):
+        assert isinstance(items.get(timeout=WAIT_S), SignalLost)
+        reader.taken()
+    reader.stop()

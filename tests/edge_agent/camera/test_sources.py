@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.camera.source import Source, open_source
-from edge_agent.config import CameraSection
+from edge_agent.config.cameras import CameraSection
 from edge_agent.preprocess import Pixels
 from edge_agent.simulation.script import Script, write_script
 from tests.edge_agent.making import damaged
@@ -113,7 +113,10 @@ BROKEN: dict[str, tuple[Make, str]] = {
     "video: a folder": (lambda f: _open("video", path=f), ""),
     "video: corrupt": (lambda f: _open("video", path=_corrupt(f / "bad.mp4")), "bad.mp4"),
     "video: empty": (lambda f: _open("video", path=_corrupt(f / "bad.mp4", b"")), "bad.mp4"),
-    "video: sound": (lambda f: _open("video", path=_sound(f / "bad.wav")), "bad.wav: no video stream"),
+    "video: sound": (
+        lambda f: _open("video", path=_sound(f / "bad.wav")),
+        "bad.wav: cannot be read on (no video stream in it)",
+    ),
     "simulated: no script": (lambda f: _simulated(f, script=f / "gone.json"), "gone.json"),
     "simulated: corrupt script": (lambda f: _simulated(f, script=_corrupt(f / "bad.json")), "bad.json"),
     "simulated: another rack": (lambda f: _simulated(f, script=_script(f / "b.json", **{"Z-9": None})), "b.json"),
@@ -214,7 +217,7 @@ def test_every_nth_frame_is_taken(tmp_path: Path) -> None:
 def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:
     whole, rng = _video(tmp_path / "v.mp4", frames=6).read_bytes(), random.Random(2)
     path, texts = tmp_path / "bad.mp4", 0
-    for _ in range(60):
+    for _ in range(25):
         path.write_bytes(damaged(whole, rng))
         for picture in islice(_open("video", path=path).pictures(), 20):
             if isinstance(picture, str):
@@ -222,4 +225,4 @@ def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:
                 assert "bad.mp4" in picture
             else:
                 assert picture.dtype == np.uint8
-    assert texts > 5
+    assert texts > 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import MqttSection
+from edge_agent.config.sections import MqttSection
 from edge_agent.demo.broker import free_port, run_broker
 from edge_agent.errors import ConfigError
 from edge_agent.mqtt.connection import Handlers, Token

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.config import Config, FolderSource, as_array, load_config
+from edge_agent.config import Config, load_config
+from edge_agent.config.base import as_array
+from edge_agent.config.sources import FolderSource
 from edge_agent.preprocess import read_photo
 from edge_agent.simulation.pictures import DrawnPictures
 from edge_agent.simulation.recording import camera_toml, write_shelf
@@ -74,7 +76,7 @@ def test_the_camera_s_part_makes_a_configuration(folder: Path) -> None:
     assert camera.source.path.name == "frames"
     assert [location.id for location in camera.locations] == PLACES
     for location, slot in zip(camera.locations, RACK.slots(), strict=True):
-        assert np.abs(as_array(location.corners) - slot.corners).max() <= 0.051
+        assert np.abs(as_array(location.quadrilaterals[0]) - slot.corners).max() <= 0.051
 
 
 def test_name_source_and_pace_are_those_asked_for() -> None:

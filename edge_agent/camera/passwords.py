@@ -1,0 +1,24 @@
+"""Passwords of cameras, read from files, so that they stand in no configuration and no list of processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.errors import ConfigError
+
+
+def read_password(path: Path | None) -> str:
+    """The file's content without the white space around it; empty where no file is named.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(
+            f"password_file = {path}: cannot be read ({reason}): name a file with the password"
+        ) from error

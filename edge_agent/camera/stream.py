@@ -1,0 +1,201 @@
+"""Streams and videos, decoded by FFmpeg (PyAV) in a process that is killed when it hangs or its work is done."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from typing import IO
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import numpy as np
+
+from edge_agent.camera.decoder import HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.passwords import read_password
+from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
+from edge_agent.preprocess import Pixels
+
+FILE_TIMEOUT_S = 60.0
+"""A file on a slow disk may take longer than a camera."""
+GRACE_S = 2.0
+"""FFmpeg's own time-outs come first; only where they fail is the process killed."""
+_PIPE_BYTES = 1_048_576
+
+
+class DecoderError(Exception):
+    """The decoding process gave no picture; the text says why."""
+
+
+class Decoder:
+    """The decoding process, and the pipe to it. Used by one thread; any thread may `kill` it."""
+
+    def __init__(self, stream: Stream) -> None:
+        """Start the process."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "edge_agent.camera.decoder"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # FFmpeg's own messages hold addresses with passwords
+            bufsize=0,
+        )
+        self._requests, self._answers = _pipe(self._process.stdin), _pipe(self._process.stdout)
+        with contextlib.suppress(OSError):  # a small pipe is slower, nothing else
+            fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._ask(stream.encode())
+
+    def picture(self, timeout_s: float) -> Pixels | None:
+        """The next picture, (height, width, 3) uint8 RGB; None when the source has ended.
+
+        Raises:
+            DecoderError: there is none; the process is of no more use.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._ask(b"\n")
+        kind, width, height = HEADER.unpack(self._read(HEADER.size, deadline))
+        if kind == b"F" and 0 < width * height <= MAX_PIXELS:
+            pixels = np.empty((height, width, 3), np.uint8)
+            self._fill(pixels.data.cast("B"), deadline)
+            return pixels
+        if kind == b"E" and width <= _PIPE_BYTES:
+            raise DecoderError(self._read(width, deadline).decode(errors="replace"))
+        if kind == b".":
+            return None
+        raise DecoderError("its decoder gave nonsense")
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._requests.close()
+        self._answers.close()
+
+    def interrupt(self) -> None:
+        """End the process from another thread; whoever waits for it gets a DecoderError."""
+        self._process.kill()
+
+    def _ask(self, line: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it has died: reading its answer says so
+            self._requests.write(line)
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        content = bytearray(size)
+        self._fill(memoryview(content), deadline)
+        return bytes(content)
+
+    def _fill(self, target: memoryview, deadline: float) -> None:
+        done = 0
+        while done < len(target):
+            ready, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise DecoderError("it sends nothing")
+            got = os.readv(self._answers.fileno(), [target[done:]])
+            if not got:
+                raise DecoderError(f"its decoder died (exit code {self._process.wait()})")
+            done += got
+
+
+class StreamSource:
+    """Pictures of a stream or video. Each attempt to get them has a process of its own."""
+
+    def __init__(self, name: str, stream: Stream, remedy: str) -> None:
+        """`name` is what reasons call it; nothing is opened yet."""
+        self.live = stream.live
+        self._name = name
+        self._stream = stream
+        self._remedy = remedy
+        self._lock = threading.Lock()
+        self._decoder: Decoder | None = None
+        self._closed = False
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
+        while True:
+            reason = yield from self._until_it_fails()
+            if reason:
+                what = "no picture" if self.live else "cannot be read on"
+                yield f"{self._name}: {what} ({reason}): {self._remedy}"
+            if not self.live or self._closed:
+                return
+
+    def close(self) -> None:
+        """End the process. May be called from any thread, also while another waits for a picture."""
+        with self._lock:
+            self._closed = True
+            if self._decoder:
+                self._decoder.interrupt()
+
+    def _until_it_fails(self) -> Generator[Pixels, None, str]:
+        """One process's pictures; returns why they ended, or an empty text."""
+        with self._lock:
+            if self._closed:
+                return ""
+            decoder = self._decoder = Decoder(self._stream)
+        timeout_s = self._stream.timeout_s + GRACE_S
+        try:
+            while (picture := decoder.picture(timeout_s)) is not None:
+                yield picture
+        except DecoderError as error:
+            return str(error)
+        finally:
+            with self._lock:
+                self._decoder = None
+            decoder.kill()
+        return ""
+
+
+def rtsp_source(settings: RtspSource) -> StreamSource:
+    """A network camera's stream."""
+    options = {"rtsp_transport": "tcp", "timeout": _microseconds(settings.timeout_s)}
+    stream = Stream(
+        _with_login(settings), "rtsp", options, keyframes_only=settings.keyframes_only, timeout_s=settings.timeout_s
+    )
+    return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
+
+
+def mjpeg_source(settings: MjpegSource) -> StreamSource:
+    """JPEG after JPEG over HTTP."""
+    options = {"rw_timeout": _microseconds(settings.timeout_s)}
+    stream = Stream(_with_login(settings), "mpjpeg", options, timeout_s=settings.timeout_s)
+    return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
+
+
+def v4l2_source(settings: V4l2Source) -> StreamSource:
+    """A camera on this machine."""
+    size = f"{settings.width}x{settings.height}" if settings.width and settings.height else ""
+    options = {"video_size": size} if size else {}
+    stream = Stream(settings.device, "v4l2", options, timeout_s=settings.timeout_s)
+    return StreamSource(
+        settings.device, stream, "plug the camera in, check its name, size and the agent's rights to it"
+    )
+
+
+def video_source(settings: VideoSource) -> StreamSource:
+    """A video file."""
+    stream = Stream(str(settings.path), live=False, every=settings.every, timeout_s=FILE_TIMEOUT_S)
+    return StreamSource(str(settings.path), stream, "check the path and the file")
+
+
+def _with_login(settings: RtspSource | MjpegSource) -> str:
+    """The address with user name and password, as FFmpeg takes them."""
+    if settings.username is None:
+        return settings.url
+    parts = urlsplit(settings.url)
+    password = read_password(settings.password_file)
+    login = quote(settings.username, safe="") + ":" + quote(password, safe="")
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+
+
+def _microseconds(seconds: float) -> str:
+    return str(int(seconds * 1e6))
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("a pipe was asked for")
+    return pipe

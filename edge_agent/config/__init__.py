@@ -1,0 +1,87 @@
+"""The agent's configuration: one TOML file, validated once, frozen."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from edge_agent.config import sources
+from edge_agent.config.base import Section
+from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sections import AgentSection, GateSection, ModelSection, MqttSection, VerdictSection, ViewSection
+from edge_agent.errors import ConfigError
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    agent: AgentSection
+    """Who this is."""
+    model: ModelSection
+    """Which model judges."""
+    mqtt: MqttSection = MqttSection()
+    """Where the broker is."""
+    verdict: VerdictSection = VerdictSection()
+    """When a location is judged."""
+    view: ViewSection = ViewSection()
+    """When a picture can be trusted."""
+    gate: GateSection = GateSection()
+    """When a location is classified."""
+    cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
+    """What is watched."""
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Config:
+        _refuse_repeated("cameras", [camera.name for camera in self.cameras])
+        _refuse_repeated("locations", [location.id for camera in self.cameras for location in camera.locations])
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate a configuration file.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or a key is wrong; the message names the key and the value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): name a configuration file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse_config(content, path)
+
+
+def parse_config(content: dict[str, Any], path: Path) -> Config:
+    """Validate a configuration that was read from `path`."""
+    try:
+        return Config.model_validate(content, context={"folder": path.parent.resolve()})
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    # A misspelt key is also a missing one: say the spelling that stands there first.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    key = ".".join(
+        str(part) if str(part).isprintable() else repr(part) for part in first["loc"] if part not in sources.KINDS
+    )
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if first["type"] == "missing":
+        return f"{key}: missing: add it (see docs/configuration.md)"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: no such key: see docs/configuration.md"
+    value = first["input"]
+    shown = f" = {value!r}" if isinstance(value, str | int | float) else ""
+    return f"{key}{shown}: {message}" if key else message
+
+
+def _refuse_repeated(what: str, names: list[str]) -> None:
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise ValueError(f"{what}: '{repeated}' stands there twice: give each its own name")

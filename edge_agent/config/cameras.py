@@ -1,0 +1,61 @@
+"""`[[cameras]]`: what is watched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from edge_agent.config.base import FilePath, Point, Section, as_array
+from edge_agent.config.sources import Source
+from edge_agent.contract.topics import Id
+from edge_agent.geometry import is_convex
+
+
+def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point, Point, Point]:
+    if not is_convex(as_array(corners)):
+        raise ValueError("the corners don't go round clockwise: top left, top right, bottom right, bottom left")
+    return corners
+
+
+Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)]
+
+
+class LocationSection(Section):
+    """`[[cameras.locations]]`: one storage location in the picture."""
+
+    id: Id
+    """The WMS's own code."""
+    corners: Corners | None = None
+    """Top left, top right, bottom right, bottom left, as they appear on the carton."""
+    facings: tuple[Corners, ...] = ()
+    """In place of `corners`, for a location that shows several cartons side by side: the corners of each."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> LocationSection:
+        if (self.corners is None) == (not self.facings):
+            raise ValueError("give either corners, or facings with the corners of each carton's place")
+        return self
+
+    @property
+    def quadrilaterals(self) -> tuple[Corners, ...]:
+        """The corners of every facing."""
+        return self.facings or ((self.corners,) if self.corners else ())
+
+
+class CameraSection(Section):
+    """`[[cameras]]`: one camera and what it sees."""
+
+    name: Id
+    """The camera's name; part of its health topic."""
+    source: Source
+    """Where its pictures come from: one of the tables below."""
+    interval_s: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+    """Seconds from one look to the next; 0 looks as fast as the machine can."""
+    units: Literal["pixels", "share"] = "pixels"
+    """Of the corners: pixels, or shares (0 to 1) of the picture's width and height."""
+    reference: FilePath | None = None
+    """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
+    Without one, the first good picture after each start."""
+    locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]
+    """The storage locations in its picture."""

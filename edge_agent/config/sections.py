@@ -1,0 +1,114 @@
+"""The tables of the configuration but the cameras'."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from edge_agent.bundle import parse_public_key
+from edge_agent.config.base import FilePath, Port, Seconds, Section
+from edge_agent.contract.topics import Id
+
+
+class AgentSection(Section):
+    """`[agent]`: who this is."""
+
+    site: Id
+    """The warehouse; part of every topic."""
+    name: Id
+    """This agent's own name at the site; part of its topics."""
+    data_dir: FilePath
+    """Where the outbox and the expected stock are kept."""
+
+
+class ModelSection(Section):
+    """`[model]`: which bundle, and whose signature is trusted."""
+
+    bundle: FilePath
+    """The `.bundle` file."""
+    trust: tuple[str, ...] = ()
+    """Public keys, `ed25519:...`."""
+    allow_unsigned: bool = False
+    """Accept a bundle that nobody signed. For trials only."""
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Processor threads for the model; 0 takes all."""
+
+    @field_validator("trust")
+    @classmethod
+    def _are_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            parse_public_key(key)
+        return keys
+
+
+class MqttSection(Section):
+    """`[mqtt]`: the broker."""
+
+    host: str = "localhost"
+    """The broker's host name or address."""
+    port: Port = 1883
+    """The broker's port."""
+    version: Literal["auto", "5", "3.1.1"] = "auto"
+    """`auto`: 5, and 3.1.1 where the broker has no 5."""
+    username: str | None = None
+    """User name at the broker."""
+    password_file: FilePath | None = None
+    """A file that holds the password, readable by the agent only."""
+    keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 20
+    """A broker that says nothing for one and a half times this long is taken to be gone."""
+
+
+class VerdictSection(Section):
+    """`[verdict]`: when a location is judged."""
+
+    votes: Annotated[int, Field(ge=1, le=100)] = 3
+    """A verdict stands when this many ..."""
+    window: Annotated[int, Field(ge=1, le=100)] = 5
+    """... of the last so many pictures agree."""
+    match_likelihood: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """The expected product's likelihood from which it is a match."""
+    mismatch_likelihood: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """The expected product's likelihood up to which it can be a mismatch; in between it is uncertain."""
+    min_confidence: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """How sure the model must be of what it sees instead."""
+    valid_for_s: Seconds = 300.0
+    """A published state is void after this long without a new look."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> VerdictSection:
+        if self.votes > self.window:
+            raise ValueError(f"votes = {self.votes} can never be reached in a window of {self.window}")
+        if 2 * self.votes <= self.window:
+            raise ValueError(f"votes = {self.votes} must be more than half of window = {self.window}, or two could win")
+        if self.mismatch_likelihood >= min(self.match_likelihood, self.min_confidence):
+            raise ValueError("mismatch_likelihood must be below match_likelihood and min_confidence")
+        return self
+
+
+class ViewSection(Section):
+    """`[view]`: when a camera's picture can be trusted."""
+
+    dark_below: Annotated[float, Field(ge=0, le=255)] = 16.0
+    """Mean brightness (0 to 255) below which a picture is too dark."""
+    over_exposed_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of pure white from which a picture is over-exposed."""
+    sharpness: Annotated[float, Field(ge=0, lt=1)] = 0.35
+    """Share of the reference's sharpness below which a picture is blurred."""
+    recognised: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    """Share of the reference's marks that must be found again; below, the camera is covered, or moved far."""
+    max_shift: Annotated[float, Field(ge=0, le=0.2)] = 0.02
+    """A shift up to this share of the picture's width is corrected; from there on the camera has been moved."""
+    frozen_after_s: Annotated[float, Field(ge=1, le=50)] = 30.0
+    """A live camera whose picture hasn't changed by a single value for so long is frozen."""
+
+
+class GateSection(Section):
+    """`[gate]`: when a location is classified."""
+
+    change: Annotated[float, Field(gt=0, le=255)] = 9.0
+    """Brightness levels (0 to 255), in some part of the location and beyond what light explains, that are a change."""
+    refresh_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """A location at rest is classified again after so long; 0.001 classifies it in every picture."""
+    obstructed_after: Annotated[int, Field(ge=1, le=1000)] = 3
+    """A location that is covered, or doesn't come to rest, is obstructed from so many pictures in a row on."""

@@ -1,0 +1,150 @@
+"""`source = { ... }`: where a camera's pictures come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from edge_agent.config.base import FilePath, Section
+
+LONGEST_WAIT_S = 15.0
+"""A camera that is silent for longer is reported within 20 seconds, so that no source may wait longer than this."""
+Wait = Annotated[float, Field(ge=0.5, le=LONGEST_WAIT_S)]
+
+
+def _address(schemes: tuple[str, ...]) -> AfterValidator:
+    def check(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"not an address ({error}): {schemes[0]}://HOST[:PORT]/PATH") from error
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"not an address of the form {schemes[0]}://HOST[:PORT]/PATH")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError(
+                "user and password don't belong in it, where logs would show them: use username and password_file"
+            )
+        return url
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _address(("http", "https"))]
+RtspUrl = Annotated[str, _address(("rtsp", "rtsps"))]
+
+
+class StillSource(Section):
+    """A picture file that something else keeps up to date; read again at every look."""
+
+    type: Literal["file"]
+    """Which kind of source."""
+    path: FilePath
+    """The picture."""
+
+
+class FolderSource(Section):
+    """The pictures of a folder, by name; ends after the last."""
+
+    type: Literal["folder"]
+    """Which kind of source."""
+    path: FilePath
+    """The folder."""
+
+
+class VideoSource(Section):
+    """A video file; ends after the last frame."""
+
+    type: Literal["video"]
+    """Which kind of source."""
+    path: FilePath
+    """The video file."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """Take every n-th frame."""
+
+
+class SimulatedSource(Section):
+    """A drawn rack that plays a script; ends after its last frame."""
+
+    type: Literal["simulated"]
+    """Which kind of source."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed draws another shelf."""
+    levels: Annotated[int, Field(ge=1, le=10)] = 3
+    """Levels of the rack."""
+    positions: Annotated[int, Field(ge=1, le=20)] = 5
+    """Positions on each level."""
+    script: FilePath | None = None
+    """A script written by `kardus-agent simulate script`; by default the demo's, drawn from the seed."""
+    photos: FilePath | None = None
+    """A folder with one sub-folder of photos for each class, shown instead of the drawn cartons."""
+    pattern: str = "*"
+    """Which photos of them, by file name."""
+    unknown: FilePath | None = None
+    """Photos of things that are no known product."""
+
+
+class LoggedIn(Section):
+    """A camera on the network that may ask who looks."""
+
+    username: str | None = None
+    """User name at the camera."""
+    password_file: FilePath | None = None
+    """A file that holds the password, readable by the agent only."""
+    timeout_s: Wait = 10.0
+    """A camera that sends nothing for this long is taken to be gone; connecting included."""
+
+
+class RtspSource(LoggedIn):
+    """A network camera's stream (H.264 or H.265, over TCP); the newest frame is taken."""
+
+    type: Literal["rtsp"]
+    """Which kind of source."""
+    url: RtspUrl
+    """The stream's address, `rtsp://HOST/PATH`."""
+    keyframes_only: bool = False
+    """Decode key frames alone: a fraction of the processor's time, for cameras that send one often enough."""
+
+
+class MjpegSource(LoggedIn):
+    """A camera that sends JPEG after JPEG over HTTP (multipart/x-mixed-replace); the newest frame is taken."""
+
+    type: Literal["mjpeg"]
+    """Which kind of source."""
+    url: HttpUrl
+    """The stream's address."""
+
+
+class SnapshotSource(LoggedIn):
+    """A camera that gives a picture for each HTTP request (ONVIF's snapshot address, for instance)."""
+
+    type: Literal["snapshot"]
+    """Which kind of source."""
+    url: HttpUrl
+    """The picture's address."""
+    login: Literal["digest", "basic"] = "digest"
+    """How user name and password are given; `basic` sends them readable to anyone, unless the address is https."""
+
+
+class V4l2Source(Section):
+    """A camera on this machine (USB, CSI), by Linux's video interface; the newest frame is taken."""
+
+    type: Literal["v4l2"]
+    """Which kind of source."""
+    device: str = "/dev/video0"
+    """The device."""
+    width: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    """Of the pictures to ask for; by default the camera chooses."""
+    height: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    """Of the pictures to ask for."""
+    timeout_s: Wait = 10.0
+    """A camera that sends nothing for this long is taken to be gone."""
+
+
+Source = Annotated[
+    StillSource | FolderSource | VideoSource | SimulatedSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source,
+    Field(discriminator="type"),
+]
+KINDS = ("file", "folder", "video", "simulated", "rtsp", "mjpeg", "snapshot", "v4l2")

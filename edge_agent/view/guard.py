@@ -1,0 +1,186 @@
+"""Judges every picture before any verdict rests on it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from edge_agent.config.sections import ViewSection
+from edge_agent.geometry import FloatArray, project
+from edge_agent.preprocess import Pixels
+from edge_agent.records import Frame
+from edge_agent.view.marks import PATCH, Grey, Marks, choose_marks, find_marks
+from edge_agent.view.motion import FEWEST, fit_similarity
+
+Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved"]
+SMALL_WIDTH = 480
+"""Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
+STEADY_PX = 0.75
+"""A motion that differs less from the last, in pixels of the whole picture, is the same: slots don't tremble."""
+FOR_SHARPNESS = 12
+"""The strongest marks that are there tell how sharp the picture is."""
+WHITE = 250
+_EDGES = 0.95  # noise has no strong edges, and print has some
+_SAMPLED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class View:
+    """What a picture is good for."""
+
+    small: Pixels
+    """The picture, reduced by a whole number: (h, w, 3) uint8 RGB."""
+    factor: int
+    motion: FloatArray
+    """From the reference picture's pixels to this picture's (3 x 3): where the slots are now."""
+    problem: Problem | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Reference:
+    marks: Marks
+    sharpness: Grey
+    """Of each mark, (n,)."""
+
+
+class ViewGuard:
+    """Knows what one camera should see. Owned by one thread."""
+
+    def __init__(
+        self, rules: ViewSection, slots: Sequence[FloatArray], reference: Pixels | None, *, live: bool
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rules: when a picture can be trusted.
+            slots: corners (4, 2) of each, in shares of the picture's width and height.
+            reference: the commissioning picture; None: the first good one.
+            live: whether the same picture again and again means that the camera is frozen.
+        """
+        self._rules = rules
+        self._slots = slots
+        self._given = reference
+        self._live = live
+        self._reference: _Reference | None = None
+        self._motion = np.eye(3)
+        self._checksum: int | None = None
+        self._same_since = 0.0
+
+    def check(self, frame: Frame) -> View:
+        """Judge a picture."""
+        factor = max(1, round(frame.pixels.shape[1] / SMALL_WIDTH))
+        small = _reduce(frame.pixels, factor)
+        grey = _grey(small)
+        problem, reason = self._exposure(frame, grey)
+        if not problem:
+            reference = self._known(frame.pixels, grey, factor)
+            problem, reason = self._recognise(reference, frame.pixels, grey, factor)
+        return View(small, factor, self._motion, problem, reason)
+
+    def _exposure(self, frame: Frame, grey: Grey) -> tuple[Problem | None, str]:
+        if self._is_frozen(frame):
+            return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
+        brightness = float(grey.mean())
+        if brightness < self._rules.dark_below:
+            return "dark", f"mean brightness {brightness:.0f} of 255: light the shelf, or open the shutter"
+        white = float((grey >= WHITE).mean())
+        if white > self._rules.over_exposed_share:
+            return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
+        return None, ""
+
+    def _is_frozen(self, frame: Frame) -> bool:
+        """A sensor's noise never gives the same values twice."""
+        checksum = zlib.crc32(np.ascontiguousarray(frame.pixels[::_SAMPLED_ROWS]).data)
+        if not self._live or checksum != self._checksum:
+            self._checksum, self._same_since = checksum, frame.at_s
+        return frame.at_s - self._same_since >= self._rules.frozen_after_s
+
+    def _known(self, pixels: Pixels, grey: Grey, factor: int) -> _Reference:
+        """The reference's marks; of this picture where no other was given."""
+        if self._reference is None:
+            if self._given is not None:
+                size = (pixels.shape[1], pixels.shape[0])
+                pixels = np.asarray(Image.fromarray(self._given).resize(size, Image.Resampling.BICUBIC))
+                grey = _grey(_reduce(pixels, factor))
+            marks = choose_marks(grey, _inside(self._slots, grey.shape))
+            self._reference = _Reference(marks, _sharpness(pixels, marks.centres * factor, factor))
+        return self._reference
+
+    def _recognise(self, reference: _Reference, pixels: Pixels, grey: Grey, factor: int) -> tuple[Problem | None, str]:
+        marks = reference.marks
+        if len(marks.corners) < FEWEST:
+            return None, ""  # nothing in this view could tell
+        shrink = np.diag([1 / factor, 1 / factor, 1.0])
+        near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
+        found = find_marks(marks, grey, near, 1)
+        if found.sure.mean() < self._rules.recognised:
+            found = find_marks(marks, grey, np.zeros_like(near), self._reach(grey))
+        there = found.sure
+        motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
+        share = agree / len(there)
+        if share < self._rules.recognised:
+            return "covered", (
+                f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
+                "take its commissioning picture again"
+            )
+        now = _sharpness(pixels, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
+        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3)))
+        if sharp < self._rules.sharpness:
+            return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
+        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, pixels)
+
+    def _follow(self, motion: FloatArray, pixels: Pixels) -> tuple[Problem | None, str]:
+        """Correct a small motion, refuse a large one."""
+        height, width = pixels.shape[:2]
+        corners = np.concatenate([corners * [width, height] for corners in self._slots])
+        now = project(motion, corners)
+        if np.linalg.norm(now - project(self._motion, corners), axis=1).max() > STEADY_PX:
+            self._motion = motion
+        shift = float(np.linalg.norm(project(self._motion, corners) - corners, axis=1).max())
+        if shift > self._rules.max_shift * width:
+            return "moved", (
+                f"by {shift:.0f} pixels, {self._rules.max_shift * width:.0f} can be corrected: turn the camera back, "
+                "or take its commissioning picture again"
+            )
+        return None, ""
+
+    def _reach(self, grey: Grey) -> int:
+        """Far enough to tell a camera that was moved from one that is covered."""
+        return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
+
+
+def _reduce(pixels: Pixels, factor: int) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).reduce(factor)) if factor > 1 else pixels
+
+
+def _grey(small: Pixels) -> Grey:
+    return np.asarray(Image.fromarray(small).convert("L"), dtype=np.float32)
+
+
+def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
+    """Which pixels lie in a slot: (height, width) of booleans."""
+    mask = Image.new("1", (shape[1], shape[0]))
+    draw = ImageDraw.Draw(mask)
+    for corners in slots:
+        draw.polygon([(float(x) * shape[1], float(y) * shape[0]) for x, y in corners], fill=1)
+    return np.asarray(mask)
+
+
+def _sharpness(pixels: Pixels, centres: FloatArray, factor: int) -> Grey:
+    """How strong the strong edges around each centre (n, 2) are: the Laplacian, at half the picture's resolution."""
+    half = PATCH * factor // 2
+    height, width = pixels.shape[:2]
+    strengths = []
+    for x, y in np.round(centres).astype(int):
+        left, top = int(np.clip(x - half, 0, width - 2 * half)), int(np.clip(y - half, 0, height - 2 * half))
+        patch = pixels[top : top + 2 * half, left : left + 2 * half, 1].astype(np.float32)
+        patch = patch[::2, ::2] + patch[1::2, ::2] + patch[::2, 1::2] + patch[1::2, 1::2]
+        edges = 4 * patch[1:-1, 1:-1] - patch[:-2, 1:-1] - patch[2:, 1:-1] - patch[1:-1, :-2] - patch[1:-1, 2:]
+        strengths.append(np.partition(np.abs(edges), int(edges.size * _EDGES), axis=None)[int(edges.size * _EDGES)])
+    return np.array(strengths, np.float32)

@@ -1,0 +1,155 @@
+"""One camera's part of the line: its view guard, slots, change gate and last looks. Belongs to the wiring."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
+from edge_agent.contract.messages import Expected
+from edge_agent.gate import ChangeGate
+from edge_agent.geometry import FloatArray
+from edge_agent.preprocess import Pixels, read_photo, resized
+from edge_agent.records import Classification, Frame
+from edge_agent.slots import cut, place, slots_of
+from edge_agent.verdict import Decided, combine, decide, is_settled
+from edge_agent.view.guard import View, ViewGuard
+
+BAD_IN_A_ROW = 2
+"""One bad picture is passed over; from the second on the view is lost."""
+
+
+@dataclass
+class _SlotState:
+    """What was seen in a slot."""
+
+    looks: deque[Classification]
+    tries: int = 0
+    """Looks since it last changed or was due: a vote stays open for a window of them."""
+    is_wanted: bool = False
+    """To be classified at the next opportunity."""
+    is_obstructed: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one picture asks for."""
+
+    slots: tuple[int, ...]
+    """Which slots are to be classified."""
+    crops: Pixels
+    """Their pictures, (len(slots), size, size, 3)."""
+    touched: frozenset[str]
+    """Locations whose verdict may change."""
+
+
+class Watch:
+    """What one camera sees. Owned by the agent's thread."""
+
+    def __init__(
+        self, camera: CameraSection, view: ViewSection, gate: GateSection, verdict: VerdictSection, *, live: bool
+    ) -> None:
+        """Prepare.
+
+        Raises:
+            DataError: the commissioning picture cannot be read.
+        """
+        self._view_rules, self._gate_rules, self._verdict_rules = view, gate, verdict
+        self.camera = camera
+        self.slots = slots_of(camera)
+        self._slots_of: dict[str, list[int]] = {slot.location: [] for slot in self.slots}
+        for index, slot in enumerate(self.slots):
+            self._slots_of[slot.location].append(index)
+        self._states = [_SlotState(deque(maxlen=self._verdict_rules.window)) for _ in self.slots]
+        self._reference = read_photo(camera.reference) if camera.reference else None
+        self._guard: ViewGuard | None = None
+        self._gate: ChangeGate | None = None
+        self._live = live
+        self._bad = 0
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The locations in its picture."""
+        return tuple(self._slots_of)
+
+    def check(self, frame: Frame) -> View:
+        """Whether the picture can be trusted."""
+        if self._guard is None:
+            height, width = frame.pixels.shape[:2]
+            shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
+            self._guard = ViewGuard(self._view_rules, shares, self._reference, live=self._live)
+        view = self._guard.check(frame)
+        self._bad = self._bad + 1 if view.problem else 0
+        return view
+
+    @property
+    def is_view_lost(self) -> bool:
+        """Whether the last pictures were too bad to say anything."""
+        return self._bad >= BAD_IN_A_ROW
+
+    def look(self, frame: Frame, view: View, size_px: int) -> Look:
+        """What a good picture asks for."""
+        corners = place(self.slots, frame.pixels, view.motion)
+        gate = self._known_gate(frame, view, corners)
+        decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
+        touched = set()
+        for slot, state, decision in zip(self.slots, self._states, decisions, strict=True):
+            if decision.changed:
+                state.looks.clear()
+            if decision.changed or (decision.classify and not state.is_wanted):
+                state.tries = 0
+            if decision.classify or decision.obstructed != state.is_obstructed:
+                touched.add(slot.location)
+            state.is_obstructed = decision.obstructed
+        chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
+        return Look(chosen, cut(corners[list(chosen)], frame.pixels, size_px), frozenset(touched))
+
+    def take(self, look: Look, seen: Sequence[Classification], expected: dict[str, Expected | None]) -> None:
+        """Keep what the classifier says of the crops of a look."""
+        for index, classification in zip(look.slots, seen, strict=True):
+            state = self._states[index]
+            state.looks.append(classification)
+            state.tries += 1
+            settled = is_settled(list(state.looks), expected[self.slots[index].location], self._verdict_rules)
+            state.is_wanted = not settled and state.tries < self._verdict_rules.window
+
+    def want(self, location: str) -> None:
+        """Classify a location at the next opportunity: what is expected there has changed."""
+        for index in self._slots_of[location]:
+            self._states[index].is_wanted = True
+            self._states[index].tries = 0
+
+    def lose(self) -> None:
+        """The view is lost: what was seen doesn't count any more."""
+        if self._gate:
+            self._gate.forget()
+        for state in self._states:
+            state.looks.clear()
+            state.tries, state.is_wanted, state.is_obstructed = 0, False, False
+
+    def is_obstructed(self, location: str) -> bool:
+        """Whether something stands before a location, or it doesn't come to rest."""
+        return any(self._states[index].is_obstructed for index in self._slots_of[location])
+
+    def decide(self, location: str, expected: Expected | None) -> Decided | None:
+        """What the last looks at a location come to; None while they are too few."""
+        return combine(
+            [
+                (self.slots[index].facing, decide(list(self._states[index].looks), expected, self._verdict_rules))
+                for index in self._slots_of[location]
+            ],
+        )
+
+    def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
+        if self._gate is None:
+            self._gate = ChangeGate(self._gate_rules, corners)
+            if self._reference is not None:
+                height, width = frame.pixels.shape[:2]
+                still = resized(self._reference, width // view.factor, height // view.factor)
+                untouched = place(self.slots, frame.pixels, np.eye(3))
+                self._gate.commission(still, untouched / view.factor)
+        return self._gate
