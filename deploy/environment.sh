@@ -8,14 +8,15 @@ python=${PYTHON:-python3}
 
 fail() { echo "error: $1" >&2; exit 1; }
 
-install_package() { # Debian package, what it is for
-    command -v apt-get >/dev/null || fail "$2 is missing: install it with your system's package manager"
+install_package() { # Debian packages, what they are for
+    command -v apt-get >/dev/null || fail "$2 is missing: install it with your system's package manager (Debian: $1)"
     if [ "$(id -u)" = 0 ]; then as_root=""
     elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo -n"
     else fail "$2 is missing: run 'sudo apt-get install $1', then this command again"
     fi
-    echo "-- installing $2 (Debian package $1)"
-    $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null ||
+    echo "-- installing $2 (Debian: $1)"
+    # shellcheck disable=SC2086 # several packages
+    $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null ||
         fail "$2 could not be installed: run 'apt-get install $1' and read its message, then this command again"
 }
 
@@ -26,6 +27,18 @@ command -v "$python" >/dev/null || fail "no $python: install Python 3.11 or newe
 if [ "$kind" = dev ] && ! command -v mosquitto >/dev/null && [ ! -x /usr/sbin/mosquitto ]; then
     install_package mosquitto "the Mosquitto broker, which the tests use"
     [ ! -d /run/systemd/system ] || echo "-- note: the package may also have started a broker of its own on port 1883"
+fi
+rtsp="gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+rtsp="$rtsp gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+has_rtsp() { # Debian's own Python has GStreamer's bindings
+    /usr/bin/python3 -c 'import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(Gst.ElementFactory.find(name) for name in ("x264enc", "x265enc", "rtph265pay"))'
+}
+if [ "$kind" = dev ] && ! has_rtsp >/dev/null 2>&1; then
+    install_package "$rtsp" "GStreamer's RTSP server, the camera of the tests"
 fi
 
 case $kind in

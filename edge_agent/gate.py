@@ -8,8 +8,9 @@ too. So:
 - the surroundings differ from what they should be: something stands in front;
 - the content differs from when it was last classified: the stock may have changed.
 
-Light changes colours too, but all of a channel alike: each content is compared after its own best gain for each
-channel, within bounds around the gain of the whole picture.
+Light changes colours too, but all of a channel alike: colours are compared after a slot's own gain for each channel,
+within bounds around the gain of the whole picture. A camera that trembles changes colours as well, but not beyond those
+of the pixels around.
 """
 
 from __future__ import annotations
@@ -34,16 +35,15 @@ MARGIN = 0.03
 RING = (1.06, 1.14)
 """The surroundings, in sizes of the slot."""
 RING_SIDE = 10
-COVERED = 0.35
-"""Share of the surroundings from which something stands in front."""
-AROUND = 2.0
-"""The surroundings are compared place by place, so that a place must differ by so much more than a block."""
+COVERED = 0.04
+"""Share of the surroundings from which something stands in front. Stock changes none of them."""
 ADAPT_AFTER_S = 600.0
 """Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
 FEWEST_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
-GAIN_SLACK = 1.25
+GAIN_SLACK = 1.4
 """Light falls unevenly: a slot's own gain may differ by this factor from the picture's."""
+WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,25 @@ class Decision:
     obstructed: bool = False
 
 
+@dataclass(frozen=True)
+class _Colours:
+    """Colours of places, each (n, places, 3): as they are, and the least and the most of the pixels around each."""
+
+    here: Colours
+    least: Colours
+    most: Colours
+
+    def of(self, index: int) -> _Colours:
+        """Those of one slot, (1, places, 3)."""
+        one = slice(index, index + 1)
+        return _Colours(self.here[one], self.least[one], self.most[one])
+
+
 @dataclass
 class _Memory:
     """What is known of a slot."""
 
-    content: Colours | None = None
+    content: _Colours | None = None
     """As it was last classified."""
     classified_s: float = 0.0
     busy: int = 0
@@ -80,10 +94,10 @@ class _Places:
 
 @dataclass(frozen=True)
 class _Sight:
-    """One picture's slots: colours, (n, places, 3)."""
+    """One picture's slots."""
 
-    contents: Colours
-    around: Colours
+    contents: _Colours
+    around: _Colours
 
 
 class ChangeGate:
@@ -127,7 +141,7 @@ class ChangeGate:
         return [
             self._be_busy(memory)
             if busy[index]
-            else self._at_rest(memory, now.contents[index], at_s, wanted=wanted[index])
+            else self._at_rest(memory, now.contents.of(index), at_s, wanted=wanted[index])
             for index, memory in enumerate(self._memories)
         ]
 
@@ -135,19 +149,18 @@ class ChangeGate:
         memory.busy += 1
         return Decision(classify=False, obstructed=memory.busy >= self._rules.obstructed_after)
 
-    def _at_rest(self, memory: _Memory, content: Colours, at_s: float, *, wanted: bool) -> Decision:
+    def _at_rest(self, memory: _Memory, content: _Colours, at_s: float, *, wanted: bool) -> Decision:
         memory.busy = 0
-        changed = memory.content is None or bool(self._differ(content[None], memory.content[None])[0])
+        changed = memory.content is None or bool(self._differ(content, memory.content)[0])
         due = at_s - memory.classified_s >= self._rules.refresh_s
         if not (changed or wanted or due):
             return Decision(classify=False)
         memory.content, memory.classified_s = content, at_s
         return Decision(classify=True, changed=changed)
 
-    def _differ(self, now: Colours, before: Colours) -> NDArray[np.bool_]:
-        """Which contents (n, GRID * GRID, 3) differ by more than light and noise explain."""
-        rest = np.abs(now - _lit(before, now))
-        blocks = rest.reshape(-1, GRID // BLOCK, BLOCK, GRID // BLOCK, BLOCK, 3).mean(axis=(2, 4, 5))
+    def _differ(self, now: _Colours, before: _Colours) -> NDArray[np.bool_]:
+        """Which contents differ by more than light, noise and a tremble explain."""
+        blocks = _rest(now, before).reshape(-1, GRID // BLOCK, BLOCK, GRID // BLOCK, BLOCK, 3).mean(axis=(2, 4, 5))
         differs: NDArray[np.bool_] = blocks.max(axis=(1, 2)) > self._rules.change
         return differs
 
@@ -155,9 +168,8 @@ class ChangeGate:
         """Before which slots something stands."""
         if self._still is None:
             self._still = now
-        gain = _gain(self._still.around.reshape(-1, 3), now.around.reshape(-1, 3))
-        rest = np.abs(now.around - self._still.around * gain).mean(axis=2)
-        changed = (rest > AROUND * self._rules.change) & self._own_places
+        rest = _rest(now.around, self._still.around).mean(axis=2)
+        changed = (rest > self._rules.change) & self._own_places
         places = self._own_places.sum(axis=1)
         covered: NDArray[np.bool_] = (changed.sum(axis=1) > COVERED * places) & (places >= FEWEST_AROUND)
         self._adapt(now, at_s, is_covered=bool(covered.any()))
@@ -175,7 +187,10 @@ class ChangeGate:
     def _sight(self, small: Pixels, corners: FloatArray) -> _Sight:
         if self._places is None or not np.array_equal(self._places.corners, corners):
             self._places = _find_places(corners, small.shape)
-        return _Sight(small[self._places.contents].astype(np.float32), small[self._places.around].astype(np.float32))
+        spread = (small, *_spread(small))
+        contents = _Colours(*(picture[self._places.contents].astype(np.float32) for picture in spread))
+        around = _Colours(*(picture[self._places.around].astype(np.float32) for picture in spread))
+        return _Sight(contents, around)
 
 
 def own_places(corners: FloatArray) -> NDArray[np.bool_]:
@@ -219,15 +234,23 @@ def _around(corners: FloatArray) -> FloatArray:
     return project(homography(rectangle(-0.5, -0.5, 0.5, 0.5), corners), np.concatenate([size * ring for size in RING]))
 
 
-def _gain(before: Colours, now: Colours) -> Colours:
-    """By what most colours (n, 3) of a channel were multiplied, (3,)."""
-    gain: Colours = np.median((now + 1) / (before + 1), axis=0)
-    return gain
+def _spread(small: Pixels) -> tuple[Pixels, Pixels]:
+    """The least and the most of each pixel and its eight neighbours: a tremble of a pixel stays between them."""
+    least = most = np.pad(small, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
+    most = np.maximum(np.maximum(most[:-2], most[1:-1]), most[2:])
+    return (
+        np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:]),
+        np.maximum(np.maximum(most[:, :-2], most[:, 1:-1]), most[:, 2:]),
+    )
 
 
-def _lit(before: Colours, now: Colours) -> Colours:
-    """Contents as they were before, in the light of now; both (n, places, 3)."""
-    whole = _gain(before.reshape(-1, 3), now.reshape(-1, 3))
-    own = (before * now).sum(axis=1) / np.maximum((before**2).sum(axis=1), 1.0)
-    lit: Colours = before * np.clip(own, whole / GAIN_SLACK, whole * GAIN_SLACK)[:, None, :]
-    return lit
+def _rest(now: _Colours, before: _Colours) -> Colours:
+    """By how much each place differs from what it was, in the light of now: (n, places, 3), 0 or more."""
+    ratio = (now.here + 1) / (before.here + 1)
+    whole = np.median(ratio.reshape(-1, 3), axis=0)
+    own = np.clip(np.median(ratio, axis=1), whole / GAIN_SLACK, whole * GAIN_SLACK)[:, None, :]
+    too_dark = np.minimum(before.least * own, WHITE) - now.here
+    too_bright = now.here - np.minimum(before.most * own, WHITE)
+    rest: Colours = np.maximum(np.maximum(too_dark, too_bright), 0)
+    return rest

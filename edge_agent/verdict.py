@@ -95,7 +95,8 @@ def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | N
     stocked = [(number, decided) for number, decided in known if decided.judgement.verdict != Verdict.EMPTY]
     number, worst = min(stocked or known, key=lambda item: WORST_FIRST.index(item[1].judgement.verdict))
     agree = len({decided.judgement for _, decided in known}) == 1
-    return Decided(worst.judgement, worst.look, None if agree else number)
+    tells_facing = not agree and worst.judgement.verdict != Verdict.MATCH
+    return Decided(worst.judgement, worst.look, number if tells_facing else None)
 
 
 def _judge_must_be_empty(seen: Classification, rules: VerdictSection) -> Judgement:

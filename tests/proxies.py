@@ -1,37 +1,72 @@
-"""A TCP proxy between a client and a server of the tests, that delays what the server says."""
+"""A TCP proxy between a client and a server of the tests, that does something to what the server says."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+Change = Callable[[bytes], bytes]
 
 
 @contextlib.contextmanager
 def slow_link(server_port: int, delay_s: float) -> Iterator[int]:
     """Listen on a port of 127.0.0.1; what the server answers arrives `delay_s` later."""
+
+    def delay(data: bytes) -> bytes:
+        time.sleep(delay_s)  # the link's own length, not something to wait for
+        return data
+
+    with _link(server_port, delay) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def damaging_link(server_port: int, seed: int, share: float) -> Iterator[int]:
+    """Listen on a port of 127.0.0.1; of what the server says, after its first words, bytes are changed."""
+    rng = random.Random(seed)
+    passed = 0
+
+    def damage(data: bytes) -> bytes:
+        nonlocal passed
+        passed += len(data)
+        changed = bytearray(data)
+        if passed > SPARED:
+            for _ in range(int(len(data) * share) + 1):
+                changed[rng.randrange(len(data))] = rng.randrange(256)
+        return bytes(changed)
+
+    with _link(server_port, damage) as port:
+        yield port
+
+
+SPARED = 3000
+"""Bytes at the beginning that a damaging link leaves alone, so that there is a session to be damaged."""
+
+
+@contextlib.contextmanager
+def _link(server_port: int, change: Change) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_accept, args=(listener, server_port, delay_s), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener, server_port, change), daemon=True).start()
         yield int(listener.getsockname()[1])
 
 
-def _accept(listener: socket.socket, server_port: int, delay_s: float) -> None:
+def _accept(listener: socket.socket, server_port: int, change: Change) -> None:
     with contextlib.suppress(OSError):  # the listener was closed: the test is over
         while True:
             client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", server_port))
-            threading.Thread(target=_pass_on, args=(client, server, 0.0), daemon=True).start()
-            threading.Thread(target=_pass_on, args=(server, client, delay_s), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(client, server, bytes), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(server, client, change), daemon=True).start()
 
 
-def _pass_on(source: socket.socket, target: socket.socket, delay_s: float) -> None:
-    """The delay is the link's own length, not something to wait for."""
+def _pass_on(source: socket.socket, target: socket.socket, change: Change) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            time.sleep(delay_s)
-            target.sendall(data)
+            target.sendall(change(data))
     for end in (source, target):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -21,7 +21,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from typing import IO
 
 import av
 from av.error import FFmpegError
@@ -145,11 +145,10 @@ def _frames(stream: Stream) -> Iterator[av.VideoFrame]:
             yield frame
 
 
-def _reason(error: Any) -> str:
+def _reason(error: Exception) -> str:
     """Why, without the address: it may hold a password."""
-    if isinstance(error, OSError) and error.strerror:
-        return str(error.strerror)
-    return str(error) if isinstance(error, ValueError) and not isinstance(error, FFmpegError) else type(error).__name__
+    said = error.strerror if isinstance(error, OSError | FFmpegError) else str(error)
+    return said or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ class StreamSource:
 
 def rtsp_source(settings: RtspSource) -> StreamSource:
     """A network camera's stream."""
-    options = {"rtsp_transport": "tcp", "timeout": _microseconds(settings.timeout_s)}
+    options = {"rtsp_transport": "tcp", "timeout": _microseconds(settings.timeout_s), "analyzeduration": "500000"}
     stream = Stream(
         _with_login(settings), "rtsp", options, keyframes_only=settings.keyframes_only, timeout_s=settings.timeout_s
     )

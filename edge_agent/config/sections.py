@@ -106,7 +106,7 @@ class ViewSection(Section):
 class GateSection(Section):
     """`[gate]`: when a location is classified."""
 
-    change: Annotated[float, Field(gt=0, le=255)] = 9.0
+    change: Annotated[float, Field(gt=0, le=255)] = 12.0
     """Brightness levels (0 to 255), in some part of the location and beyond what light explains, that are a change."""
     refresh_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     """A location at rest is classified again after so long; 0.001 classifies it in every picture."""

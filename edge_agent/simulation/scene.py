@@ -12,6 +12,7 @@ from edge_agent.geometry import FloatArray, homography, project, rectangle
 _UNIT = rectangle(0.0, 0.0, 1.0, 1.0)
 _UPRIGHT = (36, 74, 138)
 _BEAM = (222, 112, 28)
+_LABEL = (236, 236, 228)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,18 @@ class Rack:
         for level in range(1, self.levels + 1):
             bottom = 1 - (level - 1) / self.levels
             _polygon(draw, project(view, rectangle(0, bottom - 0.028, 1, bottom)), _BEAM)
+        self._put_labels(draw, view, rng)
         return image
+
+    def _put_labels(self, draw: ImageDraw.ImageDraw, view: FloatArray, rng: np.random.Generator) -> None:
+        """A label with a bar code on the beam below each opening, as warehouses have them."""
+        for level in range(self.levels):
+            for position in range(self.positions):
+                left, bottom = (position + 0.38) / self.positions, 1 - level / self.levels
+                _polygon(draw, project(view, rectangle(left, bottom - 0.026, left + 0.05, bottom - 0.002)), _LABEL)
+                for bar in np.sort(rng.uniform(left + 0.004, left + 0.044, 9)):
+                    stripe = rectangle(bar, bottom - 0.022, bar + rng.uniform(0.0008, 0.0025), bottom - 0.006)
+                    _polygon(draw, project(view, stripe), (24, 24, 26))
 
     def _outline(self) -> FloatArray:
         width, height = self.width_px, self.height_px

@@ -22,8 +22,14 @@ SMALL_WIDTH = 480
 """Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 STEADY_PX = 0.75
 """A motion that differs less from the last, in pixels of the whole picture, is the same: slots don't tremble."""
+AROUND_SLOT = 2
+"""Cartons look out of their slots by a little, in pixels of the reduced picture."""
 FOR_SHARPNESS = 12
 """The strongest marks that are there tell how sharp the picture is."""
+NEAR = 2
+"""A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
+ALIKE = 0.7
+"""Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
 WHITE = 250
 _EDGES = 0.95  # noise has no strong edges, and print has some
 _SAMPLED_ROWS = 8
@@ -47,6 +53,8 @@ class _Reference:
     marks: Marks
     sharpness: Grey
     """Of each mark, (n,)."""
+    coarse: Grey
+    """The picture's coarsest forms."""
 
 
 class ViewGuard:
@@ -109,7 +117,7 @@ class ViewGuard:
                 pixels = np.asarray(Image.fromarray(self._given).resize(size, Image.Resampling.BICUBIC))
                 grey = _grey(_reduce(pixels, factor))
             marks = choose_marks(grey, _inside(self._slots, grey.shape))
-            self._reference = _Reference(marks, _sharpness(pixels, marks.centres * factor, factor))
+            self._reference = _Reference(marks, _sharpness(pixels, marks.centres * factor, factor), _coarse(grey))
         return self._reference
 
     def _recognise(self, reference: _Reference, pixels: Pixels, grey: Grey, factor: int) -> tuple[Problem | None, str]:
@@ -118,12 +126,14 @@ class ViewGuard:
             return None, ""  # nothing in this view could tell
         shrink = np.diag([1 / factor, 1 / factor, 1.0])
         near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
-        found = find_marks(marks, grey, near, 1)
+        found = find_marks(marks, grey, near, NEAR)
         if found.sure.mean() < self._rules.recognised:
             found = find_marks(marks, grey, np.zeros_like(near), self._reach(grey))
         there = found.sure
         motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
         share = agree / len(there)
+        if share < self._rules.recognised and _correlation(_coarse(grey), reference.coarse) > ALIKE:
+            return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
         if share < self._rules.recognised:
             return "covered", (
                 f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
@@ -163,12 +173,23 @@ def _grey(small: Pixels) -> Grey:
     return np.asarray(Image.fromarray(small).convert("L"), dtype=np.float32)
 
 
+def _coarse(grey: Grey) -> Grey:
+    return np.asarray(Image.fromarray(grey).resize((32, 18), Image.Resampling.BOX), dtype=np.float32)
+
+
+def _correlation(one: Grey, other: Grey) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float((one * other).sum() / max(1e-6, float(np.linalg.norm(one) * np.linalg.norm(other))))
+
+
 def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
     """Which pixels lie in a slot: (height, width) of booleans."""
     mask = Image.new("1", (shape[1], shape[0]))
     draw = ImageDraw.Draw(mask)
     for corners in slots:
-        draw.polygon([(float(x) * shape[1], float(y) * shape[0]) for x, y in corners], fill=1)
+        places = [(float(x) * shape[1], float(y) * shape[0]) for x, y in corners]
+        draw.polygon(places, fill=1)
+        draw.line([*places, places[0]], fill=1, width=2 * AROUND_SLOT + 1)
     return np.asarray(mask)
 
 

@@ -7,6 +7,7 @@ mind other light. Pictures are grey and reduced: arrays (height, width) float32;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,7 +22,11 @@ MOST = 32
 """Marks enough to fit a motion to, however many of them a person covers."""
 LIKE = 0.7
 """Correlation from which a patch is taken to be the mark."""
-_BLURRED_EDGE = 1e-3
+FEW = 12
+"""With fewer marks that can't change, those that can are taken too."""
+LEAST_PART = 0.15
+"""Share of a patch that must lie where nothing is expected to change."""
+_PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class Marks:
     corners: NDArray[np.int64]
     """Top left corner of each, (n, 2)."""
     patches: Grey
-    """(n, PATCH, PATCH), each of mean 0 and length 1."""
+    """(n, PATCH, PATCH), each of mean 0 and length 1 where it counts, and 0 elsewhere."""
+    counts: Grey
+    """(n, PATCH, PATCH): 1 where a pixel counts, 0 where the picture is expected to change."""
 
     @property
     def centres(self) -> FloatArray:
@@ -47,30 +54,39 @@ class Found:
     """(n, 2), to a fraction of a pixel."""
     likeness: Grey
     """The correlation there, (n,), at most 1."""
+    inside: NDArray[np.bool_]
+    """Whether that is a peak, (n,), and not the edge of what was searched."""
 
     @property
     def sure(self) -> NDArray[np.bool_]:
         """Which of them were found, (n,)."""
-        return self.likeness >= LIKE
+        return (self.likeness >= LIKE) & self.inside
 
 
-def choose_marks(grey: Grey, avoid: NDArray[np.bool_]) -> Marks:
+def choose_marks(grey: Grey, changing: NDArray[np.bool_]) -> Marks:
     """The patches whose place is told best by their content, spread over the picture.
 
     Strength is the smaller eigenvalue of the structure tensor (Shi and Tomasi, Good Features to Track, CVPR 1994).
 
     Args:
         grey: the reference picture.
-        avoid: (height, width), where the picture is expected to change; patches there are taken only where there are
-            too few elsewhere.
+        changing: (height, width), where the picture is expected to change. That part of a patch doesn't count, unless
+            there is too little else.
     """
-    strength, where = _patch_strengths(np.gradient(grey, axis=1), np.gradient(grey, axis=0))
-    changing = np.array([avoid[y : y + PATCH, x : x + PATCH].mean() for x, y in where])
-    # A mark that may change is worth little, but more than none.
-    worth = np.where(changing > 0.1, strength * 1e-4, strength)  # noqa: PLR2004 - a tenth of it may change
-    chosen = where[np.argsort(-worth)[:MOST]][worth[np.argsort(-worth)[:MOST]] > _BLURRED_EDGE]
-    patches = np.array([_unit(grey[y : y + PATCH, x : x + PATCH]) for x, y in chosen], np.float32)
-    return Marks(chosen.reshape(-1, 2), patches.reshape(-1, PATCH, PATCH))
+    marks = _strongest(grey, ~changing)
+    return marks if len(marks.corners) >= FEW else _strongest(grey, np.ones_like(changing))
+
+
+def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
+    strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
+    parts = np.array([_patch(counts, x, y).mean() for x, y in where])
+    good = np.flatnonzero((strength > _PLAIN) & (parts >= LEAST_PART))
+    chosen = where[good[np.argsort(-strength[good])[:MOST]]].reshape(-1, 2)
+    masks = np.array([_patch(counts, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
+    patches = np.array([_patch(grey, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
+    means = (patches * masks).sum(axis=(1, 2), keepdims=True) / np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1)
+    centred = (patches - means) * masks
+    return Marks(chosen, centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6), masks)
 
 
 def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:
@@ -87,11 +103,12 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:
     padded = np.pad(grey, reach + PATCH, mode="edge")
     places = np.clip(marks.corners + start, -PATCH, [grey.shape[1], grey.shape[0]]) + PATCH
     windows = np.array([padded[y : y + size, x : x + size] for x, y in places]).reshape(-1, size, size)
-    correlation = _correlate(windows, marks.patches)
+    correlation = _correlate(windows, marks)
     flat = correlation.reshape(len(near), (2 * reach + 1) ** 2)
     ys, xs = np.unravel_index(flat.argmax(axis=1), correlation.shape[1:])
     peaks = [_peak(one, int(y), int(x)) for one, y, x in zip(correlation, ys, xs, strict=True)]
-    return Found(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0))
+    inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
+    return Found(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0), inside)
 
 
 def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:
@@ -108,22 +125,16 @@ def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]
     return smaller.ravel(), np.stack([xs.ravel(), ys.ravel()], axis=1)
 
 
-def _correlate(windows: Grey, patches: Grey) -> Grey:
+def _correlate(windows: Grey, marks: Marks) -> Grey:
     """Normalised cross-correlation of each patch at every place of its window, from -1 to 1: (n, places, places)."""
-    dot = np.einsum("nijkl,nkl->nij", sliding_window_view(windows, (PATCH, PATCH), (1, 2)), patches)
-    wide = windows.astype(np.float64)
-    energy = _box(wide**2) - _box(wide) ** 2 / PATCH**2
-    result: Grey = (dot / np.sqrt(np.maximum(energy, 1.0))).astype(np.float32)
+    middle = windows - windows.mean(axis=(1, 2), keepdims=True)  # small numbers keep the difference below exact
+    views = sliding_window_view(middle, (PATCH, PATCH), (1, 2))
+    dot = np.einsum("nijkl,nkl->nij", views, marks.patches)
+    sums = np.einsum("nijkl,nkl->nij", views, marks.counts)
+    squares = np.einsum("nijkl,nkl->nij", sliding_window_view(middle**2, (PATCH, PATCH), (1, 2)), marks.counts)
+    energy = squares - sums**2 / np.maximum(marks.counts.sum(axis=(1, 2)), 1)[:, None, None]
+    result: Grey = dot / np.sqrt(np.maximum(energy, 1.0))
     return result
-
-
-def _box(values: FloatArray) -> FloatArray:
-    """The sum of the values at each place of a patch, by summed-area tables (n, height + 1, width + 1)."""
-    table = np.pad(values.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
-    sums: FloatArray = (
-        table[:, PATCH:, PATCH:] - table[:, :-PATCH, PATCH:] - table[:, PATCH:, :-PATCH] + table[:, :-PATCH, :-PATCH]
-    )
-    return sums
 
 
 def _peak(correlation: Grey, y: int, x: int) -> tuple[float, float]:
@@ -139,7 +150,5 @@ def _vertex(values: Grey, at: int) -> float:
     return 0.5 * (before - after) / bend if bend < 0 else 0.0
 
 
-def _unit(patch: Grey) -> Grey:
-    centred = patch - patch.mean()
-    result: Grey = centred / max(float(np.linalg.norm(centred)), 1e-6)
-    return result
+def _patch(values: NDArray[Any], x: int, y: int) -> NDArray[Any]:
+    return values[y : y + PATCH, x : x + PATCH]

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from edge_agent.errors import DataError
 from edge_agent.geometry import FloatArray, homography, rectangle
-from edge_agent.preprocess import Pixels, read_photo, rectify, rectify_whole
+from edge_agent.preprocess import Pixels, decode_photo, read_photo, rectify, rectify_whole
 from tests.edge_agent.making import damaged
 
 PICTURE: Pixels = np.random.default_rng(3).integers(0, 256, (240, 320, 3), dtype=np.uint8)
@@ -164,6 +164,22 @@ def test_an_oversized_photo_is_refused_before_it_is_decoded(tmp_path: Path, side
     path.write_bytes(_png_header(side, side))
     with pytest.raises(DataError, match=r"huge\.png: .*(too large|not a readable picture)"):
         read_photo(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_ten_thousand_damaged_pictures_of_a_camera_are_read_or_named(kind: str) -> None:
+    """FAULTS 17: 5,000 of each kind; no other exception, and no picture that isn't one."""
+    whole, rng, refused = _encoded(kind), random.Random(17), 0
+    for _ in range(5000):
+        try:
+            pixels = decode_photo(damaged(whole, rng), "camera")
+        except DataError:
+            refused += 1
+        else:
+            assert pixels.dtype == np.uint8
+            assert pixels.ndim == 3
+    assert refused > 1000
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")  # Pillow's own remarks on broken EXIF

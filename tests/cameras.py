@@ -1,0 +1,204 @@
+"""Cameras on the network for the tests: a real RTSP server, and an HTTP server that can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_agent.demo.broker import free_port
+
+PYTHON = Path("/usr/bin/python3")
+PACKAGES = (
+    "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+)
+USER, PASSWORD, REALM = "viewer", "s3cret", "shelf"
+
+
+class RtspCamera:
+    """GStreamer's RTSP server in a process of its own."""
+
+    def __init__(self, codec: str = "h264", *, login: bool = False) -> None:
+        """Choose a port; `start` runs it."""
+        self.port = free_port()
+        self.url = f"rtsp://127.0.0.1:{self.port}/shelf"
+        user, password = (USER, PASSWORD) if login else ("", "")
+        self._command = [
+            str(PYTHON),
+            str(Path(__file__).with_name("rtsp_server.py")),
+            str(self.port),
+            codec,
+            user,
+            password,
+        ]
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        if self.process.stdout.readline().strip() != "ready":
+            _, said = self.process.communicate()
+            pytest.fail(f"no RTSP server: apt-get install {PACKAGES}, then run the tests again\n{said}")
+
+    def kill(self) -> None:
+        """Kill it."""
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill."""
+        self.kill()
+
+
+def jpeg(shade: int, width: int = 64, height: int = 48) -> bytes:
+    """A picture of one shade."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((height, width, 3), shade, np.uint8)).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the camera's `answer` says."""
+
+    camera: HttpCamera
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Let the camera answer."""
+        self.camera.requests.append(dict(self.headers))
+        with contextlib.suppress(OSError):
+            self.camera.answer(self)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+    def send(self, body: bytes, kind: str = "image/jpeg", status: int = 200, **headers: str) -> None:
+        """A whole answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+Answer = Callable[[_Handler], None]
+
+
+class HttpCamera:
+    """An HTTP server whose next answers are what `answer` does."""
+
+    def __init__(self, answer: Answer) -> None:
+        """Listen."""
+        self.answer = answer
+        self.requests: list[dict[str, str]] = []
+        self.stopping = threading.Event()
+        handler = type("Handler", (_Handler,), {"camera": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/snapshot.jpg"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> Self:
+        """It listens already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def basic(handler: _Handler) -> None:
+    """Ask for user and password, readable."""
+    given = handler.headers.get("Authorization", "")
+    if given == "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode():
+        handler.send(jpeg(120))
+    else:
+        handler.send(b"", status=401, WWW_Authenticate=f'Basic realm="{REALM}"')
+
+
+def digest(handler: _Handler) -> None:
+    """Ask for user and password as a digest (RFC 7616, MD5, qop auth)."""
+    given = dict(re.findall(r'(\w+)="?([^",]+)"?', handler.headers.get("Authorization", "")))
+    secret = _md5(f"{USER}:{REALM}:{PASSWORD}")
+    request = _md5(f"GET:{given.get('uri', '')}")
+    parts = (secret, given.get("nonce"), given.get("nc"), given.get("cnonce"), "auth", request)
+    if given.get("nonce") == "n1" and given.get("response") == _md5(":".join(map(str, parts))):
+        handler.send(jpeg(120))
+    else:
+        handler.send(b"", status=401, WWW_Authenticate=f'Digest realm="{REALM}", nonce="n1", qop="auth"')
+
+
+def silent(handler: _Handler) -> None:
+    """Take the request and say nothing, until the camera is taken away."""
+    handler.camera.stopping.wait()
+
+
+def dripping(handler: _Handler) -> None:
+    """Send a byte now and then, so that no single read is ever late."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    while not handler.camera.stopping.wait(0.05):
+        handler.wfile.write(b"x")
+
+
+def endless(handler: _Handler) -> None:
+    """Send for ever, as fast as it goes."""
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    while not handler.camera.stopping.is_set():
+        handler.wfile.write(b"x" * 1_000_000)
+
+
+def hanging_up(handler: _Handler) -> None:
+    """Promise more than is sent."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    handler.wfile.write(jpeg(1)[:100])
+    handler.close_connection = True
+
+
+def mjpeg(shades: Iterator[int], pause_s: float = 0.05) -> Answer:
+    """JPEG after JPEG."""
+
+    def answer(handler: _Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        handler.end_headers()
+        for shade in shades:
+            picture = jpeg(shade)
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            handler.wfile.write(head.encode() + picture + b"\r\n")
+            time.sleep(pause_s)  # the camera's own pace
+
+    return answer
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - what the standard asks for

@@ -1,0 +1,232 @@
+"""Live streams: a real RTSP server, MJPEG over HTTP; the newest picture, prompt ends, and a decoder that may die."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_agent.camera.source import Source, open_source
+from edge_agent.camera.stream import StreamSource
+from edge_agent.config.cameras import CameraSection
+from edge_agent.errors import ConfigError
+from edge_agent.preprocess import Pixels
+from tests.cameras import PASSWORD, USER, HttpCamera, RtspCamera, mjpeg, silent
+from tests.proxies import damaging_link
+
+
+def _open(kind: str, **settings: Any) -> Source:
+    location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    source = {"type": kind, "timeout_s": 3, **settings}
+    return open_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
+
+
+@contextlib.contextmanager
+def _pictures(source: Source) -> Iterator[Iterator[Pixels | str]]:
+    assert source.live
+    try:
+        yield source.pictures()
+    finally:
+        source.close()
+
+
+def _password(folder: Path) -> dict[str, str]:
+    (folder / "password").write_text(PASSWORD + "\n")
+    return {"username": USER, "password_file": str(folder / "password")}
+
+
+def _first_picture(pictures: Iterator[Pixels | str]) -> Pixels:
+    """The first of the next few; a camera may need more than one attempt."""
+    found = next(p for p in itertools.islice(pictures, 10) if not isinstance(p, str))
+    assert isinstance(found, np.ndarray)
+    return found
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_an_rtsp_stream_gives_pictures(codec: str) -> None:
+    with RtspCamera(codec) as camera, _pictures(_open("rtsp", url=camera.url)) as pictures:
+        first, second = _first_picture(pictures), next(pictures)
+        assert first.shape == (240, 320, 3)
+        assert first.dtype == np.uint8
+        assert isinstance(second, np.ndarray)
+        assert not np.array_equal(first, second), "the ball moves: each picture is given once"
+
+
+def test_an_rtsp_camera_that_asks_who_looks_is_told(tmp_path: Path) -> None:
+    with RtspCamera(login=True) as camera:
+        with _pictures(_open("rtsp", url=camera.url, **_password(tmp_path))) as pictures:
+            assert _first_picture(pictures).shape == (240, 320, 3)
+        with _pictures(_open("rtsp", url=camera.url, username="stranger")) as pictures:
+            refused = next(pictures)
+        assert isinstance(refused, str)
+        assert refused.startswith(f"{camera.url}: no picture (")
+        assert "401" in refused
+
+
+def test_a_password_stands_in_no_list_of_processes(tmp_path: Path) -> None:
+    with RtspCamera(login=True) as camera:
+        with _pictures(_open("rtsp", url=camera.url, **_password(tmp_path))) as pictures:
+            _first_picture(pictures)
+            lines = [_command_line(process) for process in _processes()]
+        decoders = [line for line in lines if "edge_agent.camera.decoder" in line]
+        assert decoders
+        assert not any(PASSWORD in line for line in decoders)
+
+
+def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"password_file = .*gone"):
+        _open("rtsp", url="rtsp://127.0.0.1/x", username="u", password_file=str(tmp_path / "gone"))
+
+
+def test_a_camera_that_dies_and_comes_back_is_found_again() -> None:
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url)) as pictures:
+        _first_picture(pictures)
+        camera.kill()
+        assert any(isinstance(picture, str) for picture in itertools.islice(pictures, 200))
+        camera.start()
+        assert _first_picture(pictures).shape == (240, 320, 3)
+
+
+def test_a_camera_that_accepts_and_sends_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/shelf"
+        with _pictures(_open("rtsp", url=url, timeout_s=1)) as pictures:
+            before = time.monotonic()
+            assert isinstance(next(pictures), str)
+            assert time.monotonic() - before < 5
+
+
+def test_an_absent_camera_says_so() -> None:
+    with _pictures(_open("rtsp", url="rtsp://127.0.0.1:9/shelf")) as pictures:
+        assert next(pictures) == (
+            "rtsp://127.0.0.1:9/shelf: no picture (Connection refused): "
+            "check the camera, its address, user name and password"
+        )
+
+
+def test_the_newest_picture_is_given_and_older_ones_are_dropped() -> None:
+    shades = (20 + 4 * number for number in range(50))
+    with HttpCamera(mjpeg(shades, 0.02)) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+        first = _first_picture(pictures).mean()
+        time.sleep(0.5)  # the pipeline is busy
+        later = next(pictures)
+        assert isinstance(later, np.ndarray)
+        assert later.mean() - first > 40
+
+
+def test_mjpeg_goes_on_and_its_end_is_said() -> None:
+    with HttpCamera(mjpeg(iter([30, 120, 210]))) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+        shown = list(itertools.islice(pictures, 4))
+        assert isinstance(shown[0], np.ndarray)
+        assert isinstance(shown[-1], str)
+
+
+def test_closing_ends_a_wait_for_a_silent_camera_at_once() -> None:
+    with HttpCamera(silent) as camera:
+        source = _open("mjpeg", url=camera.url, timeout_s=15)
+        answers: list[Pixels | str] = []
+        reading = threading.Thread(target=lambda: answers.extend(source.pictures()))
+        reading.start()
+        while not camera.requests:
+            assert reading.is_alive()
+            time.sleep(0.01)
+        before = time.monotonic()
+        source.close()
+        reading.join(5)
+        assert not reading.is_alive()
+        assert time.monotonic() - before < 2
+        assert not list(source.pictures()), "closed is closed"
+
+
+def test_a_decoder_that_is_killed_costs_one_picture() -> None:
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url)) as pictures:
+        _first_picture(pictures)
+        (decoder,) = [process for process in _processes() if "camera.decoder" in _command_line(process)]
+        os.kill(decoder, signal.SIGKILL)
+        died = next(picture for picture in pictures if isinstance(picture, str))
+        assert "its decoder died (exit code -9)" in died
+        assert _first_picture(pictures).shape == (240, 320, 3)
+
+
+def test_a_decoder_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=1)) as pictures:
+        _first_picture(pictures)
+        (decoder,) = [process for process in _processes() if "camera.decoder" in _command_line(process)]
+        os.kill(decoder, signal.SIGSTOP)
+        before = time.monotonic()
+        hung = next(picture for picture in pictures if isinstance(picture, str))
+        assert "it sends nothing" in hung
+        assert time.monotonic() - before < 6
+        assert not Path(f"/proc/{decoder}").exists()
+
+
+def test_a_damaged_stream_kills_no_agent() -> None:
+    """FAULTS 22: whatever comes, there are pictures or texts, and the source goes on."""
+    pictures_seen = texts = 0
+    with RtspCamera() as camera:
+        for seed in range(6):
+            with damaging_link(camera.port, seed, 0.002) as port:
+                url = f"rtsp://127.0.0.1:{port}/shelf"
+                with _pictures(_open("rtsp", url=url, timeout_s=1)) as pictures:
+                    for picture in itertools.islice(pictures, 6):
+                        pictures_seen += not isinstance(picture, str)
+                        texts += isinstance(picture, str)
+    assert pictures_seen + texts == 36
+    assert texts
+
+
+def test_a_decoder_ends_with_its_agent() -> None:
+    script = (
+        "import os, sys\n"
+        "from edge_agent.camera.stream import rtsp_source\n"
+        "from edge_agent.config.sources import RtspSource\n"
+        "source = rtsp_source(RtspSource(type='rtsp', url=sys.argv[1]))\n"
+        "next(p for p in source.pictures() if not isinstance(p, str))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    with RtspCamera() as camera:
+        subprocess.run([sys.executable, "-c", script, camera.url], check=False, timeout=60)
+        deadline = time.monotonic() + 10
+        while any("camera.decoder" in _command_line(process) for process in _processes()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
+    with _pictures(_open("v4l2", device="/dev/video99", width=640, height=480)) as pictures:
+        said = next(pictures)
+        assert isinstance(said, str)
+        assert said.startswith("/dev/video99: no picture (No such file or directory): plug the camera in")
+
+
+def test_a_device_s_pictures_come_as_a_stream_s_do() -> None:
+    """No camera is plugged in here: FFmpeg's own test picture comes the same way, as a device that is always there."""
+    from edge_agent.camera.decoder import Stream
+
+    source = StreamSource("test", Stream("testsrc=size=64x48:rate=20", "lavfi"), "none")
+    with _pictures(source) as pictures:
+        assert _first_picture(pictures).shape == (48, 64, 3)
+
+
+def _processes() -> list[int]:
+    """Those that this process began, and theirs."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _command_line(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""

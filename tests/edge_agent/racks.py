@@ -1,0 +1,65 @@
+"""A drawn rack as several tests of the agent see it: frames, slots, and what a camera does to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from edge_agent.geometry import FloatArray
+from edge_agent.preprocess import Pixels
+from edge_agent.records import Frame
+from edge_agent.simulation.pictures import DrawnPictures
+from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import Change, Script
+from edge_agent.simulation.shelf import Shelf
+from tests.agents import drawn_stock
+
+RACK = Rack()
+LOCATIONS = [slot.location for slot in RACK.slots()]
+STOCK = drawn_stock(11, empty=(LOCATIONS[3],))
+
+
+def shelf(*changes: Change, frames: int = 60, seed: int = 5) -> Shelf:
+    """The rack with a stock, on which this happens."""
+    return Shelf(RACK, DrawnPictures(), Script(seed, frames, STOCK, {}, changes))
+
+
+@cache
+def still(number: int = 0) -> Pixels:
+    """The rack at rest; other numbers are other noise."""
+    return shelf().frame(number)
+
+
+def shares() -> list[FloatArray]:
+    """The corners of every slot, in shares of the picture's width and height."""
+    return [slot.corners / [RACK.width_px, RACK.height_px] for slot in RACK.slots()]
+
+
+def frame(pixels: Pixels, at_s: float = 0.0, number: int = 1) -> Frame:
+    """A picture as the reader hands it over."""
+    return Frame("rack", number, datetime.now(UTC), at_s, np.ascontiguousarray(pixels))
+
+
+def blurred(pixels: Pixels, sigma: float) -> Pixels:
+    """Out of focus."""
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def noisy(pixels: Pixels, seed: int = 0, sigma: float = 3.0) -> Pixels:
+    """With a sensor's noise."""
+    rng = np.random.default_rng(seed)
+    return (pixels + rng.normal(0, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
+
+
+def nudged(pixels: Pixels, right: float, down: float, degrees: float = 0.0, zoom: float = 1.0) -> Pixels:
+    """The camera was turned, so that what it sees moved so."""
+    image = Image.fromarray(pixels)
+    turned = image.rotate(degrees, Image.Resampling.BICUBIC)
+    width, height = image.size
+    centre = np.array([width / 2, height / 2])
+    offset = centre - (centre + np.array([right, down])) / zoom
+    coefficients = (1 / zoom, 0, offset[0], 0, 1 / zoom, offset[1])
+    return np.asarray(turned.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))

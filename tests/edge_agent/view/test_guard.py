@@ -1,0 +1,148 @@
+"""A picture that can't be trusted is told with its reason; a nudge is followed; stock and people are no problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_agent.config.sections import ViewSection
+from edge_agent.geometry import project
+from edge_agent.preprocess import Pixels
+from edge_agent.simulation.script import Change, Kind
+from edge_agent.view.guard import View, ViewGuard
+from tests.edge_agent.racks import LOCATIONS, blurred, frame, noisy, nudged, shares, shelf, still
+
+RULES = ViewSection()
+WIDTH, HEIGHT = 1920, 1080
+
+
+def _guard(reference: Pixels | None = None, *, live: bool = False) -> ViewGuard:
+    return ViewGuard(RULES, shares(), still() if reference is None else reference, live=live)
+
+
+def _check(pixels: Pixels) -> View:
+    return _guard().check(frame(pixels))
+
+
+def _covered(share: float) -> Pixels:
+    pixels = still(1).copy()
+    pixels[:, : int(share * WIDTH)] = (70, 80, 60)
+    return noisy(pixels)
+
+
+BAD: dict[str, tuple[Callable[[], Pixels], str]] = {
+    "dark": (lambda: still(1) // 20, "dark"),
+    "black": (lambda: noisy(np.zeros_like(still()), sigma=1), "dark"),
+    "white": (lambda: np.full_like(still(), 255), "over-exposed"),
+    "glaring": (lambda: (still(1).astype(int) * 4).clip(0, 255).astype(np.uint8), "over-exposed"),
+    "out of focus": (lambda: noisy(blurred(still(1), 4)), "blurred"),
+    "steamed up": (lambda: noisy(blurred(still(1), 12)), "blurred"),
+    "covered by a bag": (lambda: _covered(1.0), "covered"),
+    "covered for the most part": (lambda: _covered(0.8), "covered"),
+    "turned to another rack": (lambda: shelf(seed=99).frame(0)[::-1, ::-1], "covered"),
+    "turned by 60 pixels": (lambda: nudged(still(1), 60, 0), "moved"),
+    "turned by 2 degrees": (lambda: nudged(still(1), 0, 0, degrees=3), "moved"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_picture_that_cannot_be_trusted_is_told_with_its_reason(case: str) -> None:
+    make, problem = BAD[case]
+    view = _check(make())
+    assert view.problem == problem
+    assert ": " in view.reason, "a remedy"
+
+
+GOOD: dict[str, Callable[[], Pixels]] = {
+    "noise": lambda: still(7),
+    "half the light": lambda: noisy((still(1) * 0.5).astype(np.uint8)),
+    "more light": lambda: (still(1) * 1.3).clip(0, 255).astype(np.uint8),
+    "warmer light": lambda: (still(1) * [1.15, 1.0, 0.8]).clip(0, 255).astype(np.uint8),
+    "a lens that isn't quite sharp": lambda: noisy(blurred(still(1), 1)),
+    "all stock gone": lambda: shelf(*(Change(0, Kind.REMOVE, location) for location in LOCATIONS)).frame(0),
+    "somebody": lambda: shelf(Change(0, Kind.WALK_PAST, amount=4.0)).frame(2),
+    "a third covered": lambda: _covered(0.3),
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_happens_in_a_warehouse_is_no_problem_of_the_view(case: str) -> None:
+    view = _check(GOOD[case]())
+    assert (view.problem, view.reason) == (None, "")
+    assert view.motion == pytest.approx(np.eye(3), abs=0.02), "nothing moved"
+
+
+@pytest.mark.parametrize(
+    ("right", "down", "degrees", "zoom"),
+    [(10, 0, 0, 1), (-8, 5, 0, 1), (25, -15, 0, 1), (0, 0, 0.4, 1), (5, 5, -0.3, 1), (0, 0, 0, 1.01), (2, 1, 0, 1)],
+)
+def test_the_slots_follow_a_nudge(right: float, down: float, degrees: float, zoom: float) -> None:
+    view = _check(noisy(nudged(still(1), right, down, degrees, zoom)))
+    assert view.problem is None
+    corners = np.concatenate(shares()) * [WIDTH, HEIGHT]
+    turn = np.deg2rad(-degrees)
+    matrix = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    centre = np.array([WIDTH / 2, HEIGHT / 2])
+    expected = (corners - centre) @ matrix.T + centre + [right, down]
+    assert np.abs(project(view.motion, corners) - expected).max() < 2
+
+
+def test_slots_do_not_tremble_with_the_noise() -> None:
+    guard = _guard()
+    motions = {guard.check(frame(still(number))).motion.tobytes() for number in range(1, 8)}
+    assert len(motions) == 1
+
+
+def test_a_nudge_and_back_again() -> None:
+    guard = _guard()
+    for right in (0, 20, 30, 12, 0):
+        view = guard.check(frame(noisy(nudged(still(1), right, 0))))
+        assert view.problem is None
+        assert view.motion[0, 2] == pytest.approx(right, abs=2)
+
+
+def test_without_a_commissioning_picture_the_first_good_one_is_the_reference() -> None:
+    guard = ViewGuard(RULES, shares(), None, live=False)
+    assert guard.check(frame(still() // 30)).problem == "dark"
+    assert guard.check(frame(still())).problem is None
+    assert guard.check(frame(nudged(still(1), 70, 0))).problem == "moved"
+
+
+def test_a_reference_of_another_resolution_is_the_same_scene() -> None:
+    view = _guard(still()[::2, ::2]).check(frame(still(3)))
+    assert view.problem is None
+    assert np.abs(view.motion - np.eye(3)).max() < 3
+
+
+def test_a_live_camera_whose_picture_never_changes_is_frozen_until_it_does() -> None:
+    guard = _guard(live=True)
+    found = [guard.check(frame(still(1), at_s=second)).problem for second in (0, 10, 29, 30, 50)]
+    assert found == [None, None, None, "frozen", "frozen"]
+    assert guard.check(frame(still(2), at_s=51)).problem is None
+    assert guard.check(frame(still(2), at_s=80)).problem is None
+
+
+def test_noise_alone_is_life() -> None:
+    guard = _guard(live=True)
+    assert {guard.check(frame(still(n), at_s=20.0 * n)).problem for n in range(1, 7)} == {None}
+
+
+def test_a_picture_file_may_stay_the_same_for_ever() -> None:
+    guard = _guard(live=False)
+    assert {guard.check(frame(still(1), at_s=second)).problem for second in (0, 100, 10_000)} == {None}
+
+
+def test_a_wall_without_marks_is_believed() -> None:
+    wall = noisy(np.full_like(still(), 120), sigma=0.5)
+    guard = ViewGuard(RULES, shares(), None, live=False)
+    assert guard.check(frame(wall)).problem is None
+    assert guard.check(frame(wall)).problem is None
+
+
+def test_small_pictures_are_judged_too() -> None:
+    small = still()[::6, ::6]
+    guard = ViewGuard(RULES, shares(), None, live=False)
+    view = guard.check(frame(small))
+    assert (view.problem, view.factor, view.small.shape) == (None, 1, small.shape)

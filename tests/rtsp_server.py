@@ -1,0 +1,56 @@
+"""An RTSP camera for the tests: GStreamer's server, run by Debian's own Python, which has its bindings.
+
+python3 rtsp_server.py PORT h264|h265 USER PASSWORD; prints "ready" once it listens. The picture is GStreamer's
+moving ball; user and password (digest) are asked for unless USER is empty.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - after the versions were asked for
+
+ENCODERS = {
+    "h264": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay name=pay0",
+    "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
+}
+LISTENS = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
+
+
+def main(port: str, codec: str, user: str, password: str) -> None:
+    """Serve until killed."""
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(port)
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(f"( {LISTENS}{ENCODERS[codec]} )")
+    factory.set_shared(True)
+    if user:
+        _ask_for(server, factory, user, password)
+    server.get_mount_points().add_factory("/shelf", factory)
+    if not server.attach(None):
+        sys.exit(f"port {port} can't be listened on")
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    GLib.MainLoop().run()
+
+
+def _ask_for(
+    server: GstRtspServer.RTSPServer, factory: GstRtspServer.RTSPMediaFactory, user: str, password: str
+) -> None:
+    token = GstRtspServer.RTSPToken()
+    token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+    auth.add_digest(user, password, token)
+    server.set_auth(auth)
+    allowed = "media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
+    factory.add_role_from_structure(Gst.Structure.new_from_string(f"viewer, {allowed};"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
