@@ -17,7 +17,7 @@ ENCODERS = {
     "h264": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay name=pay0",
     "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
 }
-LISTENS = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
+LISTENS = "videotestsrc is-live=true pattern=ball background-color=0xff707070 ! video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
 
 
 def main(port: str, codec: str, user: str, password: str) -> None:

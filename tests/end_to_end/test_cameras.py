@@ -1,0 +1,184 @@
+"""The agent with network cameras that fail in every way (FAULTS 18 to 21): stale with a reason, and never an alert."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_agent.contract.verdicts import ALERTS
+from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
+from edge_agent.preprocess import Pixels
+from edge_agent.wms.connection import Broker
+from edge_agent.wms.stock import Line, publish_stock
+from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
+from tests.brokers import Mosquitto
+from tests.cameras import HttpCamera, RtspCamera, silent
+from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
+from tests.wms_side import WmsSide
+
+KEY = DEMO_KEY.read_text().strip()
+FROZEN_S = 2
+
+
+class Shelf:
+    """What a snapshot camera shows now: pictures that change with every request, as a sensor's do."""
+
+    def __init__(self) -> None:
+        """Begin with the rack at rest."""
+        self._lock = threading.Lock()
+        self.show(*(still(number) for number in range(6)))
+
+    def show(self, *pictures: Pixels) -> None:
+        """Show these in turn, over and over; a single one is a frozen picture."""
+        with self._lock:
+            self._jpegs: Iterator[bytes] = itertools.cycle([_jpeg(picture) for picture in pictures])
+
+    def answer(self, handler: Any) -> None:
+        """The next picture."""
+        with self._lock:
+            body = next(self._jpegs)
+        handler.send(body)
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def _expect(port: int, stock: dict[str, str | None]) -> None:
+    names = skus()
+    lines = [Line(location, names[name] if name else None) for location, name in stock.items()]
+    publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+
+
+def _health(wms: WmsSide, camera: str = "rack") -> list[tuple[str, str]]:
+    """The camera's reports, oldest first: status and reason."""
+    reports = [m["data"] for topic, m in list(wms.messages) if topic.endswith(f"/cameras/{camera}/health")]
+    return [(report["status"], report["reason"]) for report in reports]
+
+
+def _verdicts(wms: WmsSide) -> set[str]:
+    return {state["verdict"] for state in wms.states.values()}
+
+
+def _all_are(wms: WmsSide, verdict: str) -> bool:
+    return len(wms.states) == len(LOCATIONS) and _verdicts(wms) == {verdict}
+
+
+def _bad_views() -> dict[str, list[Pixels]]:
+    """Two pictures of each bad view, so that none of them is frozen as well."""
+    grey = np.full_like(still(), 95)
+    return {
+        "dark": [still(n) // 25 for n in (1, 2)],
+        "over-exposed": [(still(n).astype(int) * 5 + n).clip(0, 255).astype(np.uint8) for n in (1, 2)],
+        "blurred": [noisy(blurred(still(1), 5), n) for n in (1, 2)],
+        "covered": [noisy(grey, n) for n in (1, 2)],
+        "moved": [nudged(still(n), 70, 10) for n in (1, 2)],
+        "frozen": [still(1)],
+    }
+
+
+def test_whatever_happens_to_the_view_there_is_no_stock_alert(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    _expect(mosquitto.port, STOCK)
+    shown = Shelf()
+    with HttpCamera(shown.answer) as camera, WmsSide(mosquitto.port) as wms:
+        source = f'type = "snapshot", url = "{camera.url}", timeout_s = 1'
+        extra = f"[view]\nfrozen_after_s = {FROZEN_S}\n"
+        agent = AgentProcess(
+            write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2, extra=extra)
+        )
+        agent.start()
+        wms.wait_for(lambda: _all_are(wms, "match"))
+        for problem, pictures in _bad_views().items():
+            shown.show(*pictures)
+            wms.wait_for(lambda problem=problem: _health(wms)[-1][0] == problem and _all_are(wms, "stale"))  # type: ignore[misc]
+            shown.show(*(still(number) for number in range(6)))
+            wms.wait_for(lambda: _health(wms)[-1][0] == "ok" and _all_are(wms, "match"))
+        camera.answer = silent
+        wms.wait_for(lambda: _health(wms)[-1][0] == "lost" and _all_are(wms, "stale"))
+        assert "it sends nothing" in _health(wms)[-1][1]
+        camera.answer = lambda handler: handler.send(b"\x89PNG nothing", "image/png")
+        wms.wait_for(lambda: "not a readable picture" in _health(wms)[-1][1])
+        camera.answer = shown.answer
+        wms.wait_for(lambda: _all_are(wms, "match"))
+        assert agent.terminate()[0] == 0
+        assert not [event for event in wms.events if event["verdict"] in ALERTS]
+
+
+def test_a_camera_that_dies_is_reported_within_twenty_seconds_and_no_other_suffers(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """One agent, two cameras: a stream that is killed, and the rack, which goes on."""
+    _expect(mosquitto.port, STOCK)
+    shown = Shelf()
+    with HttpCamera(shown.answer) as camera, RtspCamera() as stream, WmsSide(mosquitto.port) as wms:
+        source = f'type = "snapshot", url = "{camera.url}"'
+        config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2)
+        with config.open("a") as file:
+            file.write(
+                f'\n[[cameras]]\nname = "ball"\ninterval_s = 0.2\n'
+                f'source = {{ type = "rtsp", url = "{stream.url}", timeout_s = 3 }}\n'
+                '[[cameras.locations]]\nid = "B-1"\ncorners = [[20, 20], [200, 20], [200, 200], [20, 200]]\n'
+            )
+        agent = AgentProcess(config)
+        agent.start()
+        wms.wait_for(lambda: _health(wms, "ball")[-1:] == [("ok", "")])
+        stream.kill()
+        before = time.monotonic()
+        wms.wait_for(lambda: _health(wms, "ball")[-1][0] == "lost", 20)
+        assert time.monotonic() - before < 20
+        assert wms.states["B-1"]["verdict"] == "stale"
+        wms.wait_for(lambda: {s["verdict"] for loc, s in wms.states.items() if loc != "B-1"} == {"match"})
+        stream.start()
+        wms.wait_for(lambda: _health(wms, "ball")[-1] == ("ok", ""))
+        before = time.monotonic()
+        assert agent.terminate()[0] == 0
+        assert time.monotonic() - before < 8
+
+
+def test_a_camera_that_was_never_there_holds_up_neither_the_start_nor_the_stop(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    with WmsSide(mosquitto.port) as wms:
+        source = 'type = "rtsp", url = "rtsp://127.0.0.1:9/shelf"'
+        agent = AgentProcess(write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source))
+        agent.start()
+        wms.wait_for(lambda: _health(wms)[-1:] != [] and _all_are(wms, "stale"))
+        assert "Connection refused" in _health(wms)[-1][1]
+        before = time.monotonic()
+        code, log = agent.terminate()
+        assert (code, time.monotonic() - before < 8) == (0, True)
+        assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("nudge", [(6, 3), (20, -12)])
+def test_a_nudged_camera_is_followed_without_a_word(
+    tmp_path: Path, mosquitto: Mosquitto, nudge: tuple[float, float]
+) -> None:
+    stock = drawn_stock(11, empty=(LOCATIONS[3],))
+    assert stock == STOCK
+    _expect(mosquitto.port, stock)
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(14):
+        pixels = still(number % 6) if number < 6 else nudged(shelf().frame(number), *nudge)
+        Image.fromarray(pixels).save(folder / f"{number:02d}.jpg", quality=92)
+    with WmsSide(mosquitto.port) as wms:
+        agent = AgentProcess(
+            write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, f'type = "folder", path = "{folder}"')
+        )
+        agent.start()
+        assert agent.finish()[0] == 0
+        wms.wait_for(lambda: wms.statuses[-1:] == ["offline"])
+        assert {event["verdict"] for event in wms.events} <= {"match", "unmanaged"}
+        assert _all_are(wms, "match")
