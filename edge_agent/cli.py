@@ -18,9 +18,11 @@ from edge_agent.console import err, new_app, out, print_json, run_app
 from edge_agent.demo.play import play_demo
 from edge_agent.pipeline import Agent
 from edge_agent.simulation.cli import app as simulate_app
+from edge_agent.slots_cli import app as slots_app
 
 app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(slots_app, name="slots")
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
 

@@ -65,6 +65,8 @@ class Classification:
     """Whether the crop looks like any of the classes at all."""
     skus: tuple[SkuScore, ...]
     """Every product with its likelihood, most likely first."""
+    like_empty: bool | None = None
+    """Whether the slot looks like its own empty picture; None: there is none, or it can't be told."""
 
     def likelihood(self, sku: str) -> float:
         """The likelihood of a product; 0 for one that the model doesn't know."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_agent.config.sections import VerdictSection
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
-from edge_agent.records import Classification
+from edge_agent.records import Classification, SkuScore
 
 WORST_FIRST = (
     Verdict.MISMATCH,
@@ -39,6 +39,8 @@ def judge(seen: Classification, expected: Expected | None, rules: VerdictSection
     """Judge one look against what the WMS expects (None: it has said nothing)."""
     if expected is None or not expected.managed:
         return Judgement(Verdict.UNMANAGED)
+    if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
+        return Judgement(Verdict.UNCERTAIN, reason="the model and the empty picture disagree on whether it is empty")
     if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
         return _judge_unlearnt(seen, expected.sku, rules)
     if not seen.known:
@@ -46,6 +48,16 @@ def judge(seen: Classification, expected: Expected | None, rules: VerdictSection
     if expected.sku is None:
         return _judge_must_be_empty(seen, rules)
     return _judge_stock(seen, expected.sku, rules)
+
+
+def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding
+    """A look, with what the location's own empty picture says; alone, where the model has no class `empty`."""
+    if any(score.sku == EMPTY_CLASS for score in seen.skus):
+        return replace(seen, like_empty=like_empty)
+    if not like_empty:
+        return seen
+    skus = (SkuScore(EMPTY_CLASS, 1.0), *(SkuScore(score.sku, 0.0) for score in seen.skus))
+    return Classification(EMPTY_CLASS, EMPTY_CLASS, EMPTY_CLASS, 1.0, 1.0, known=True, skus=skus)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import numpy as np
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.contract.messages import Expected
+from edge_agent.empty import EmptyPictures
 from edge_agent.gate import ChangeGate
 from edge_agent.geometry import FloatArray
 from edge_agent.preprocess import Pixels, read_photo, resized
 from edge_agent.records import Classification, Frame
 from edge_agent.slots import cut, place, slots_of
-from edge_agent.verdict import Decided, combine, decide, is_settled
+from edge_agent.verdict import Decided, combine, decide, is_settled, with_empty_picture
 from edge_agent.view.guard import View, ViewGuard
 
 BAD_IN_A_ROW = 2
@@ -43,6 +44,8 @@ class Look:
     """Which slots are to be classified."""
     crops: Pixels
     """Their pictures, (len(slots), size, size, 3)."""
+    like_empty: tuple[bool | None, ...]
+    """What their own empty pictures say of them."""
     touched: frozenset[str]
     """Locations whose verdict may change."""
 
@@ -56,7 +59,7 @@ class Watch:
         """Prepare.
 
         Raises:
-            DataError: the commissioning picture cannot be read.
+            DataError: the commissioning or the empty picture cannot be read.
         """
         self._view_rules, self._gate_rules, self._verdict_rules = view, gate, verdict
         self.camera = camera
@@ -66,8 +69,10 @@ class Watch:
             self._slots_of[slot.location].append(index)
         self._states = [_SlotState(deque(maxlen=self._verdict_rules.window)) for _ in self.slots]
         self._reference = read_photo(camera.reference) if camera.reference else None
+        self._empty_picture = read_photo(camera.empty_picture) if camera.empty_picture else None
         self._guard: ViewGuard | None = None
         self._gate: ChangeGate | None = None
+        self._empty: EmptyPictures | None = None
         self._live = live
         self._bad = 0
 
@@ -106,13 +111,14 @@ class Watch:
                 touched.add(slot.location)
             state.is_obstructed = decision.obstructed
         chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
-        return Look(chosen, cut(corners[list(chosen)], frame.pixels, size_px), frozenset(touched))
+        crops = cut(corners[list(chosen)], frame.pixels, size_px)
+        return Look(chosen, crops, self._like_empty(view, corners, chosen), frozenset(touched))
 
     def take(self, look: Look, seen: Sequence[Classification], expected: dict[str, Expected | None]) -> None:
         """Keep what the classifier says of the crops of a look."""
-        for index, classification in zip(look.slots, seen, strict=True):
+        for index, classification, like_empty in zip(look.slots, seen, look.like_empty, strict=True):
             state = self._states[index]
-            state.looks.append(classification)
+            state.looks.append(with_empty_picture(classification, like_empty))
             state.tries += 1
             settled = is_settled(list(state.looks), expected[self.slots[index].location], self._verdict_rules)
             state.is_wanted = not settled and state.tries < self._verdict_rules.window
@@ -148,8 +154,20 @@ class Watch:
         if self._gate is None:
             self._gate = ChangeGate(self._gate_rules, corners)
             if self._reference is not None:
-                height, width = frame.pixels.shape[:2]
-                still = resized(self._reference, width // view.factor, height // view.factor)
-                untouched = place(self.slots, frame.pixels, np.eye(3))
-                self._gate.commission(still, untouched / view.factor)
+                self._gate.commission(*self._as_configured(self._reference, frame, view))
+            if self._empty_picture is not None:
+                small, places = self._as_configured(self._empty_picture, frame, view)
+                self._empty = EmptyPictures(small, places, self._gate_rules.change)
         return self._gate
+
+    def _as_configured(self, picture: Pixels, frame: Frame, view: View) -> tuple[Pixels, FloatArray]:
+        """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
+        height, width = view.small.shape[:2]
+        corners = place(self.slots, frame.pixels, np.eye(3)) / view.factor
+        return resized(picture, width, height), corners
+
+    def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
+        if self._empty is None:
+            return (None,) * len(chosen)
+        alike = self._empty.alike(view.small, corners / view.factor)
+        return tuple(alike[index] for index in chosen)

@@ -17,7 +17,8 @@ ENCODERS = {
     "h264": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay name=pay0",
     "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
 }
-LISTENS = "videotestsrc is-live=true pattern=ball background-color=0xff707070 ! video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
+SHOWN = "video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
+PICTURE = f"videotestsrc is-live=true pattern=ball background-color=0xff707070 ! {SHOWN}"
 
 
 def main(port: str, codec: str, user: str, password: str) -> None:
@@ -27,7 +28,7 @@ def main(port: str, codec: str, user: str, password: str) -> None:
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(f"( {LISTENS}{ENCODERS[codec]} )")
+    factory.set_launch(f"( {PICTURE}{ENCODERS[codec]} )")
     factory.set_shared(True)
     if user:
         _ask_for(server, factory, user, password)

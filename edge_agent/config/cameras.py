@@ -57,5 +57,7 @@ class CameraSection(Section):
     reference: FilePath | None = None
     """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
     Without one, the first good picture after each start."""
+    empty_picture: FilePath | None = None
+    """A picture without any stock, from the same place: a second opinion on whether a location is empty."""
     locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]
     """The storage locations in its picture."""
