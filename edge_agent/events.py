@@ -8,13 +8,16 @@ from datetime import datetime, timedelta
 from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import (
+    COVERAGE_TYPE,
     EVENT_TYPE,
     HEALTH_TYPE,
     STATE_TYPE,
     STATUS_TYPE,
     AgentStatus,
+    Alert,
     CameraHealth,
     Candidate,
+    Coverage,
     Envelope,
     ExpectedStock,
     LocationEvent,
@@ -41,15 +44,18 @@ class Finding:
     expected_likelihood: float | None = None
     reason: str = ""
     facing: int | None = None
+    seen_at: tuple[str, ...] = ()
 
     def differs_from(self, state: LocationState | None) -> bool:
-        """Whether the WMS has to be told: another verdict, product or expectation than the state that it knows."""
+        """Whether the WMS has to be told: something else is found, or expected, than in the state that it knows."""
         if state is None:
             return True
-        return (self.verdict, _sku(self.seen), _sku(self.expected)) != (
+        return (self.verdict, _sku(self.seen), _sku(self.expected), self.facing, self.seen_at) != (
             state.verdict,
             _sku(state.seen),
             _sku(state.expected),
+            state.facing,
+            state.seen_at,
         )
 
 
@@ -64,7 +70,14 @@ class Writer:
         self._boot_id = boot_id()
 
     def event(
-        self, finding: Finding, previous: LocationState | None, epoch: str, sequence: int, *, historical: bool
+        self,
+        finding: Finding,
+        previous: LocationState | None,
+        epoch: str,
+        sequence: int,
+        *,
+        historical: bool,
+        alert: Alert | None = None,
     ) -> tuple[str, bytes]:
         """Topic and payload of a change of verdict."""
         data = LocationEvent(
@@ -83,17 +96,21 @@ class Writer:
             model=self._model,
             reason=finding.reason,
             facing=finding.facing,
+            seen_at=finding.seen_at,
+            alert=alert,
             historical=historical,
         )
         return self._topics.events(finding.location), self._wrap(EVENT_TYPE, finding.captured, data, finding.location)
 
-    def state(self, finding: Finding, since: datetime) -> LocationState:
-        """The current verdict at the location of a finding."""
+    def state(
+        self, finding: Finding, since: datetime, verified: datetime | None, *, alert: Alert | None = None
+    ) -> LocationState:
+        """The current verdict at the location of a finding; `verified` is when it was last verified, None: never."""
         return LocationState(
             location=finding.location,
             verdict=finding.verdict,
             since=since,
-            last_verified=finding.captured,
+            last_verified=verified,
             valid_until=finding.captured + self._valid_for,
             expected=finding.expected,
             seen=finding.seen,
@@ -101,11 +118,15 @@ class Writer:
             model=self._model,
             reason=finding.reason,
             facing=finding.facing,
+            seen_at=finding.seen_at,
+            alert=alert,
         )
 
     def state_message(self, state: LocationState) -> tuple[str, bytes]:
         """Topic and payload of a state."""
-        return self._topics.state(state.location), self._wrap(STATE_TYPE, state.last_verified, state, state.location)
+        return self._topics.state(state.location), self._wrap(
+            STATE_TYPE, state.valid_until - self._valid_for, state, state.location
+        )
 
     def status(self, status: AgentStatus, moment: datetime) -> tuple[str, bytes]:
         """Topic and payload of the agent's status."""
@@ -121,6 +142,10 @@ class Writer:
     def offline(self, reason: str, moment: datetime) -> tuple[str, bytes]:
         """The agent is gone: said by itself at a clean stop, else by its last will."""
         return self.status(AgentStatus(status="offline", boot_id=self._boot_id, reason=reason), moment)
+
+    def coverage(self, coverage: Coverage) -> tuple[str, bytes]:
+        """Topic and payload of a report on what was verified."""
+        return self._topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
 
     def health(self, health: CameraHealth) -> tuple[str, bytes]:
         """Topic and payload of a camera's health."""

@@ -31,6 +31,12 @@ class Expectation:
 
     expected: Expected
     received_unix_s: float
+    replaced_s: float | None = None
+    """When it took the place of another product's, by the monotonic clock of this run; None: it didn't."""
+
+    def replaced_ago_s(self) -> float | None:
+        """Seconds since it took the place of another product's; None: it didn't, in this run."""
+        return None if self.replaced_s is None else time.monotonic() - self.replaced_s
 
     def age_s(self, now_unix_s: float) -> float:
         """Seconds since it was received; 0 where the clock was set back."""
@@ -102,7 +108,10 @@ class ExpectedStore:
 
     def _store(self, location: str, expected: Expected) -> None:
         """Keep it in memory, and on disk where the disk takes it: the broker retains it and gives it again."""
-        expectation = Expectation(expected, time.time())
+        known = self._known.get(location)
+        is_another = known is not None and known.expected.managed and known.expected.sku != expected.sku
+        replaced_s = time.monotonic() if is_another else known.replaced_s if known else None
+        expectation = Expectation(expected, time.time(), replaced_s)
         self._known[location] = expectation
         try:
             self._database.execute(

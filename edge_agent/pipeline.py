@@ -15,7 +15,7 @@ import itertools
 import logging
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -28,13 +28,14 @@ from edge_agent.camera.source import open_source
 from edge_agent.classifier import Classifier
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
-from edge_agent.contract.messages import CameraHealth, Expected, ExpectedStock, Model, Status
+from edge_agent.contract.messages import CameraHealth, Model, Status
 from edge_agent.contract.topics import Topics, expected_topic, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
 from edge_agent.errors import ConfigError, KardusError
-from edge_agent.events import Finding, Writer, seen_of
-from edge_agent.expected import Expectation, ExpectedStore
+from edge_agent.events import Finding, Writer
+from edge_agent.expected import ExpectedStore
+from edge_agent.judging import Judging
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
@@ -53,7 +54,6 @@ TICK_S = 1.0
 """How often the agent looks after what doesn't come by itself."""
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
-OBSTRUCTED = "something stands before it, or it doesn't come to rest"
 log = logging.getLogger("kardus.agent")
 
 
@@ -76,7 +76,6 @@ class Camera:
     reason: str = ""
     has_looked: bool = False
     """Whether it has given any picture."""
-    last_capture: datetime = field(default_factory=lambda: datetime.now(UTC))
     last_word_s: float = field(default_factory=time.monotonic)
     """When its reader last said anything."""
 
@@ -129,8 +128,10 @@ class Agent:
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s)
+        self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
         self._recorder.forget_others(topics, locations, self._cameras)
         self._failures: list[str] = []
+        self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
             config.mqtt,
             f"kardus-{config.agent.site}-{config.agent.name}",
@@ -187,7 +188,7 @@ class Agent:
                 if isinstance(item, Frame | SignalLost):
                     self._cameras[item.camera].last_word_s = time.monotonic()
                     self._cameras[item.camera].reader.taken()
-            self._lose_silent()
+            self._tick()
         if self._failures:
             raise KardusError(self._failures[0])
 
@@ -208,10 +209,11 @@ class Agent:
         seen = iter(self._classifier.classify(np.concatenate(crops)) if crops else ())
         findings = []
         for camera, look in asked:
-            expected = {name: self._expected_at(name) for name in camera.watch.locations}
-            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected)
+            expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
+            standing = {name: verdict for name in expected if (verdict := self._judging.standing(name))}
+            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected, standing)
             due = [name for name in camera.watch.locations if name in look.touched or self._recorder.is_due(name)]
-            findings += [self._judge(camera, name) for name in due]
+            findings += [self._judging.judge(camera.watch, name) for name in due]
         self._record(findings)
 
     def _prepare(self, frame: Frame) -> Look | None:
@@ -229,7 +231,6 @@ class Agent:
             if camera.watch.is_view_lost:
                 self._lose(SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}"), view.problem)
             return None
-        camera.last_capture = frame.captured
         self._report_health(camera, "ok", "")
         return camera.watch.look(frame, view, self._classifier.size_px)
 
@@ -240,6 +241,17 @@ class Agent:
         else:
             reason = camera.reason or "its source is empty"
             self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
+
+    def _tick(self) -> None:
+        """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
+        self._lose_silent()
+        if self._judging.in_grace:
+            self._record(self._judge_again(self._judging.in_grace))
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if today > self._today:
+            self._recorder.record_coverage(self._locations, self._today)
+            self._today = today
+            self._delivery.wake()
 
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
@@ -267,39 +279,18 @@ class Agent:
         for camera in self._cameras.values():
             if message.location in camera.watch.locations:
                 camera.watch.want(message.location)
-                self._record([self._judge(camera, message.location)])
+                self._record([self._judging.judge(camera.watch, message.location)])
 
-    def _expected_at(self, location: str) -> Expected | None:
-        expectation = self._expected.get(location)
-        return expectation.expected if expectation else None
-
-    def _judge(self, camera: Camera, location: str) -> Finding | None:
-        """What the last looks at a location come to; None while they are too few, or something moves before it."""
-        stock = _stock(self._expected.get(location))
-        if camera.watch.is_obstructed(location):
-            return Finding(
-                location, Verdict.OBSTRUCTED, camera.name, camera.last_capture, expected=stock, reason=OBSTRUCTED
-            )
-        decided = camera.watch.decide(location, self._expected_at(location))
-        if decided is None:
-            return None
-        judgement = decided.judgement
-        likelihood = decided.look.likelihood(stock.sku) if stock and stock.sku else None
-        return Finding(
-            location,
-            judgement.verdict,
-            camera.name,
-            camera.last_capture,
-            expected=stock,
-            seen=seen_of(decided.look, judgement.sku, judgement.category),
-            expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
-            reason=judgement.reason,
-            facing=decided.facing,
-        )
+    def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
+        """Locations of whatever camera."""
+        watches = {name: camera.watch for camera in self._cameras.values() for name in camera.watch.locations}
+        return [self._judging.judge(watches[name], name) for name in sorted(locations)]
 
     def _record(self, findings: Sequence[Finding | None]) -> None:
         """Write events and states to the outbox in one transaction, then let them be delivered."""
-        if self._recorder.record(findings, historical=not self._session.connected):
+        told = [finding for finding in findings if finding]
+        told += filter(None, self._judge_again(self._recorder.affected(told)))
+        if self._recorder.record(told, historical=not self._session.connected):
             self._delivery.wake()
 
     def _report_health(self, camera: Camera, status: Status, reason: str) -> None:
@@ -339,14 +330,6 @@ class Agent:
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
             log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
-
-
-def _stock(expectation: Expectation | None) -> ExpectedStock | None:
-    if expectation is None:
-        return None
-    expected = expectation.expected
-    age = expectation.age_s(time.time())
-    return ExpectedStock(sku=expected.sku, revision=expected.revision, age_s=round(age, 3), quantity=expected.quantity)
 
 
 def _make_folder(config: Config) -> None:

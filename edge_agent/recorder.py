@@ -1,20 +1,26 @@
 """Writes findings down: events, states and health go into the outbox, in one transaction a frame.
 
-Belongs to the wiring, as `delivery` does: it joins `events` and `outbox`.
+Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhere` and `outbox`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 
-from edge_agent.contract.messages import CameraHealth, LocationState
+from edge_agent.alerts import acknowledged, next_alert
+from edge_agent.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from edge_agent.contract.topics import Topics
+from edge_agent.contract.verdicts import Verdict
+from edge_agent.elsewhere import affected, with_places
 from edge_agent.events import Finding, Writer
 from edge_agent.outbox import Message, Outbox
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
+UNVERIFIED = frozenset({Verdict.STALE, Verdict.OBSTRUCTED})
+"""Verdicts of pictures that show nothing of the stock: the location was last verified before."""
 
 
 class Recorder:
@@ -27,17 +33,27 @@ class Recorder:
         self._refresh_s = valid_for_s * REFRESH_SHARE
         self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
         self._published = dict.fromkeys(self._states, 0.0)  # monotonic time of the last state message
+        self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
+
+    @property
+    def states(self) -> Mapping[str, LocationState]:
+        """The last state of each location."""
+        return self._states
 
     def forget_others(self, topics: Topics, locations: Collection[str], cameras: Collection[str]) -> None:
         """Clear the retained topics of locations and cameras that have left the configuration."""
         ours = {topics.state(location) for location in locations} | {topics.health(camera) for camera in cameras}
-        gone = sorted(self._outbox.retained() - ours)
+        gone = sorted(self._outbox.retained() - ours - {topics.coverage})
         left = {location: None for location in self._states if location not in locations}
         if gone or left:
             messages = [Message("state", topic, b"", retain=True) for topic in gone]
             self._outbox.append(messages, left, self._outbox.last_sequence)
         for location in left:
             del self._states[location]
+
+    def affected(self, findings: Sequence[Finding]) -> set[str]:
+        """Other locations of which these findings say where their product is."""
+        return affected(findings, self._states)
 
     def record(self, findings: Sequence[Finding | None], *, historical: bool) -> bool:
         """Store what has changed, and states that are due again. Returns whether anything was stored.
@@ -48,18 +64,81 @@ class Recorder:
         messages: list[Message] = []
         states: dict[str, LocationState] = {}
         sequence = self._outbox.last_sequence
-        for finding in filter(None, findings):
+        for finding in with_places([finding for finding in findings if finding], self._states):
             known = self._states.get(finding.location)
             changed = finding.differs_from(known)
+            if not (changed or self.is_due(finding.location)):
+                continue
+            state = self._next_state(finding, known, changed=changed)
             if changed:
                 sequence += 1
-                event = self._writer.event(finding, known, self._outbox.epoch, sequence, historical=historical)
+                event = self._writer.event(
+                    finding, known, self._outbox.epoch, sequence, historical=historical, alert=state.alert
+                )
                 messages.append(Message("event", *event))
-            if changed or self.is_due(finding.location):
-                since = finding.captured if changed or known is None else known.since
-                state = self._writer.state(finding, since)
-                states[finding.location] = state
-                messages.append(Message("state", *self._writer.state_message(state), retain=True))
+            states[finding.location] = state
+            messages.append(Message("state", *self._writer.state_message(state), retain=True))
+        return self._store(messages, states, sequence)
+
+    def acknowledge(self, location: str, by: str, moment: datetime) -> Alert | None:
+        """Mark a location's alert as known to somebody. None where it has none that stands.
+
+        Raises:
+            KardusError: the outbox can't be written.
+        """
+        state = self._states.get(location)
+        if state is None or state.alert is None or state.alert.status == "resolved":
+            return None
+        state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment)})
+        message = Message("state", *self._writer.state_message(state), retain=True)
+        self._store([message], {location: state}, self._outbox.last_sequence)
+        return state.alert
+
+    def publish_again(self) -> None:
+        """Let every state be published once more.
+
+        Raises:
+            KardusError: the outbox can't be written.
+        """
+        messages = [
+            Message("state", *self._writer.state_message(state), retain=True) for state in self._states.values()
+        ]
+        self._store(messages, dict(self._states), self._outbox.last_sequence)
+
+    def record_health(self, health: CameraHealth) -> None:
+        """Store a camera's health."""
+        message = Message("state", *self._writer.health(health), retain=True)
+        self._outbox.append([message], {}, self._outbox.last_sequence)
+
+    def record_coverage(self, locations: Collection[str], since: datetime) -> Coverage:
+        """Store which of the locations were verified since then; the report."""
+        coverage = coverage_of(self._states, locations, since, datetime.now(UTC))
+        message = Message("event", *self._writer.coverage(coverage), retain=True)
+        self._outbox.append([message], {}, self._outbox.last_sequence)
+        return coverage
+
+    def is_due(self, location: str) -> bool:
+        """Whether a location's state has to be published again, or never was."""
+        return time.monotonic() - self._published.get(location, 0.0) >= self._refresh_s
+
+    def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
+        since = finding.captured if changed or known is None else known.since
+        earlier = known.last_verified if known else None
+        verified = earlier if finding.verdict in UNVERIFIED else finding.captured
+        alert = self._next_alert(known.alert if known else None, finding)
+        return self._writer.state(finding, since, verified, alert=alert)
+
+    def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
+        opened_s = self._opened.get(alert.id) if alert else None
+        open_s = time.monotonic() - opened_s if opened_s is not None else None
+        found = next_alert(alert, finding.verdict, finding.captured, open_s)
+        if found and found.status == "open":
+            self._opened.setdefault(found.id, time.monotonic())
+        elif found and found.status == "resolved":
+            self._opened.pop(found.id, None)
+        return found
+
+    def _store(self, messages: Sequence[Message], states: Mapping[str, LocationState], sequence: int) -> bool:
         if not messages:
             return False
         self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence)
@@ -67,11 +146,17 @@ class Recorder:
         self._published.update(dict.fromkeys(states, time.monotonic()))
         return True
 
-    def record_health(self, health: CameraHealth) -> None:
-        """Store a camera's health."""
-        message = Message("state", *self._writer.health(health), retain=True)
-        self._outbox.append([message], {}, self._outbox.last_sequence)
 
-    def is_due(self, location: str) -> bool:
-        """Whether a location's state has to be published again, or never was."""
-        return time.monotonic() - self._published.get(location, 0.0) >= self._refresh_s
+def coverage_of(
+    states: Mapping[str, LocationState], locations: Collection[str], since: datetime, until: datetime
+) -> Coverage:
+    """Which locations were verified between two moments."""
+    rows = tuple(_verified(location, states.get(location)) for location in sorted(locations))
+    verified = sum(row.last_verified is not None and row.last_verified >= since for row in rows)
+    return Coverage(since=since, until=until, total=len(rows), verified=verified, locations=rows)
+
+
+def _verified(location: str, state: LocationState | None) -> Verified:
+    if state is None:
+        return Verified(location=location, verdict=Verdict.STALE, last_verified=None)
+    return Verified(location=location, verdict=state.verdict, last_verified=state.last_verified)

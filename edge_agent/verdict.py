@@ -35,8 +35,13 @@ class Judgement:
     reason: str = ""
 
 
-def judge(seen: Classification, expected: Expected | None, rules: VerdictSection) -> Judgement:
-    """Judge one look against what the WMS expects (None: it has said nothing)."""
+def judge(
+    seen: Classification, expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
+) -> Judgement:
+    """Judge one look against what the WMS expects (None: it has said nothing).
+
+    `standing` is the location's verdict so far: a match is not given up for a little less likelihood.
+    """
     if expected is None or not expected.managed:
         return Judgement(Verdict.UNMANAGED)
     if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
@@ -46,8 +51,8 @@ def judge(seen: Classification, expected: Expected | None, rules: VerdictSection
     if not seen.known:
         return Judgement(Verdict.UNKNOWN)
     if expected.sku is None:
-        return _judge_must_be_empty(seen, rules)
-    return _judge_stock(seen, expected.sku, rules)
+        return _judge_must_be_empty(seen, rules, _enough(rules, standing))
+    return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
 
 
 def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding
@@ -71,14 +76,19 @@ class Decided:
     """Which facing it is about; None where the location has one, or all of them agree."""
 
 
-def decide(looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection) -> Decided | None:
+def decide(
+    looks: Sequence[Classification],
+    expected: Expected | None,
+    rules: VerdictSection,
+    standing: Verdict | None = None,
+) -> Decided | None:
     """The verdict that enough of the last looks agree on, with the latest look that says so.
 
     Every look is judged against the present expectation. Returns None while too few looks have been taken; once the
     window is full and no verdict has enough votes, the verdict is `uncertain`: an old one is never kept alive.
     """
     recent = looks[-rules.window :]
-    judgements = [judge(look, expected, rules) for look in recent]
+    judgements = [judge(look, expected, rules, standing) for look in recent]
     votes = Counter(judgements)
     winner, count = max(votes.items(), key=lambda item: item[1], default=(None, 0))
     if winner is not None and count >= rules.votes:
@@ -89,10 +99,15 @@ def decide(looks: Sequence[Classification], expected: Expected | None, rules: Ve
     return Decided(Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1])
 
 
-def is_settled(looks: Sequence[Classification], expected: Expected | None, rules: VerdictSection) -> bool:
+def is_settled(
+    looks: Sequence[Classification],
+    expected: Expected | None,
+    rules: VerdictSection,
+    standing: Verdict | None = None,
+) -> bool:
     """Whether a verdict stands, and the last look says the same: no further look is needed."""
-    decided = decide(looks, expected, rules)
-    return decided is not None and judge(looks[-1], expected, rules) == decided.judgement
+    decided = decide(looks, expected, rules, standing)
+    return decided is not None and judge(looks[-1], expected, rules, standing) == decided.judgement
 
 
 def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | None:
@@ -111,9 +126,14 @@ def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | N
     return Decided(worst.judgement, worst.look, number if tells_facing else None)
 
 
-def _judge_must_be_empty(seen: Classification, rules: VerdictSection) -> Judgement:
+def _enough(rules: VerdictSection, standing: Verdict | None) -> float:
+    """The likelihood from which it is a match."""
+    return rules.match_likelihood - (rules.hysteresis if standing is Verdict.MATCH else 0.0)
+
+
+def _judge_must_be_empty(seen: Classification, rules: VerdictSection, enough: float) -> Judgement:
     empty = seen.likelihood(EMPTY_CLASS)
-    if empty >= rules.match_likelihood:
+    if empty >= enough:
         return Judgement(Verdict.MATCH)
     if empty > rules.mismatch_likelihood:
         return Judgement(Verdict.UNCERTAIN, reason="it may be empty or not")
@@ -121,9 +141,9 @@ def _judge_must_be_empty(seen: Classification, rules: VerdictSection) -> Judgeme
     return Judgement(Verdict.UNEXPECTED, sku, category)
 
 
-def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection) -> Judgement:
+def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection, enough: float) -> Judgement:
     likelihood = seen.likelihood(expected_sku)
-    if likelihood >= rules.match_likelihood:
+    if likelihood >= enough:
         return Judgement(Verdict.MATCH, expected_sku)
     if _is_empty(seen, rules):
         return Judgement(Verdict.EMPTY)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.contract.messages import Expected
+from edge_agent.contract.verdicts import Verdict
 from edge_agent.empty import EmptyPictures
 from edge_agent.gate import ChangeGate
 from edge_agent.geometry import FloatArray
@@ -74,6 +76,8 @@ class Watch:
         self._gate: ChangeGate | None = None
         self._empty: EmptyPictures | None = None
         self._live = live
+        self.last_capture = datetime.now(UTC)
+        """When the last good picture was taken."""
         self._bad = 0
 
     @property
@@ -98,6 +102,7 @@ class Watch:
 
     def look(self, frame: Frame, view: View, size_px: int) -> Look:
         """What a good picture asks for."""
+        self.last_capture = frame.captured
         corners = place(self.slots, frame.pixels, view.motion)
         gate = self._known_gate(frame, view, corners)
         decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
@@ -114,13 +119,20 @@ class Watch:
         crops = cut(corners[list(chosen)], frame.pixels, size_px)
         return Look(chosen, crops, self._like_empty(view, corners, chosen), frozenset(touched))
 
-    def take(self, look: Look, seen: Sequence[Classification], expected: dict[str, Expected | None]) -> None:
-        """Keep what the classifier says of the crops of a look."""
+    def take(
+        self,
+        look: Look,
+        seen: Sequence[Classification],
+        expected: Mapping[str, Expected | None],
+        standing: Mapping[str, Verdict],
+    ) -> None:
+        """Keep what the classifier says of the crops of a look; with the expectations, and the verdicts so far."""
         for index, classification, like_empty in zip(look.slots, seen, look.like_empty, strict=True):
             state = self._states[index]
             state.looks.append(with_empty_picture(classification, like_empty))
             state.tries += 1
-            settled = is_settled(list(state.looks), expected[self.slots[index].location], self._verdict_rules)
+            location = self.slots[index].location
+            settled = is_settled(list(state.looks), expected[location], self._verdict_rules, standing.get(location))
             state.is_wanted = not settled and state.tries < self._verdict_rules.window
 
     def want(self, location: str) -> None:
@@ -141,11 +153,14 @@ class Watch:
         """Whether something stands before a location, or it doesn't come to rest."""
         return any(self._states[index].is_obstructed for index in self._slots_of[location])
 
-    def decide(self, location: str, expected: Expected | None) -> Decided | None:
+    def decide(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> Decided | None:
         """What the last looks at a location come to; None while they are too few."""
         return combine(
             [
-                (self.slots[index].facing, decide(list(self._states[index].looks), expected, self._verdict_rules))
+                (
+                    self.slots[index].facing,
+                    decide(list(self._states[index].looks), expected, self._verdict_rules, standing),
+                )
                 for index in self._slots_of[location]
             ],
         )

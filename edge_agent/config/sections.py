@@ -72,6 +72,10 @@ class VerdictSection(Section):
     """The expected product's likelihood up to which it can be a mismatch; in between it is uncertain."""
     min_confidence: Annotated[float, Field(gt=0, le=1)] = 0.75
     """How sure the model must be of what it sees instead."""
+    hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    """A standing match holds until the expected product's likelihood falls so far below `match_likelihood`."""
+    grace_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """After the WMS expects another product than before, nothing is an alert for so long: stock may be on its way."""
     valid_for_s: Seconds = 300.0
     """A published state is void after this long without a new look."""
 
@@ -81,8 +85,8 @@ class VerdictSection(Section):
             raise ValueError(f"votes = {self.votes} can never be reached in a window of {self.window}")
         if 2 * self.votes <= self.window:
             raise ValueError(f"votes = {self.votes} must be more than half of window = {self.window}, or two could win")
-        if self.mismatch_likelihood >= min(self.match_likelihood, self.min_confidence):
-            raise ValueError("mismatch_likelihood must be below match_likelihood and min_confidence")
+        if self.mismatch_likelihood >= min(self.match_likelihood - self.hysteresis, self.min_confidence):
+            raise ValueError("mismatch_likelihood must be below match_likelihood - hysteresis and min_confidence")
         return self
 
 

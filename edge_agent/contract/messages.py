@@ -100,6 +100,25 @@ class Model(Record):
     """The bundle's version."""
 
 
+class Alert(Record):
+    """What somebody has to walk to a location for, from its first verdict to the one that all is well."""
+
+    id: str
+    """Stays the same while the verdict changes from one alert to another."""
+    status: Literal["open", "acknowledged", "resolved"]
+    """Where it is in its life."""
+    opened: UtcTime
+    """When the first picture of it was taken."""
+    acknowledged: UtcTime | None = None
+    """When somebody said that it is known."""
+    by: str = ""
+    """Who said so."""
+    resolved: UtcTime | None = None
+    """When the picture was taken that showed that all is well."""
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    """Seconds from opening to resolution; null while it stands."""
+
+
 class LocationEvent(Record):
     """A change of verdict at a location."""
 
@@ -133,6 +152,10 @@ class LocationEvent(Record):
     """Why the verdict is a doubt, or why the view can't be trusted."""
     facing: NonNegativeInt | None = None
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
+    seen_at: tuple[Id, ...] = ()
+    """Where the expected product is seen instead: at most five locations of this agent."""
+    alert: Alert | None = None
+    """The location's alert; null where there is none."""
     historical: bool = False
     """Sent late, after the broker was away."""
 
@@ -146,8 +169,8 @@ class LocationState(Record):
     """What is found now."""
     since: UtcTime
     """Since when."""
-    last_verified: UtcTime
-    """When the location was last looked at."""
+    last_verified: UtcTime | None
+    """When a picture of the location was last good enough to say what stands there; null: never."""
     valid_until: UtcTime
     """From then on the state says nothing any more."""
     expected: ExpectedStock | None
@@ -162,6 +185,10 @@ class LocationState(Record):
     """Why the verdict is a doubt, or why the view can't be trusted."""
     facing: NonNegativeInt | None = None
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
+    seen_at: tuple[Id, ...] = ()
+    """Where the expected product is seen instead: at most five locations of this agent."""
+    alert: Alert | None = None
+    """The location's alert; null where there is none."""
 
     def at(self, moment: datetime) -> LocationState:
         """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
@@ -169,6 +196,32 @@ class LocationState(Record):
             return self
         reason = "no word from the agent since" if self.verdict != Verdict.STALE else self.reason
         return self.model_copy(update={"verdict": Verdict.STALE, "reason": reason})
+
+
+class Verified(Record):
+    """When a location was last verified."""
+
+    location: Id
+    """The WMS's code of the storage location."""
+    verdict: Verdict
+    """What was found last."""
+    last_verified: UtcTime | None
+    """When a picture of it was last good enough to say so; null: never."""
+
+
+class Coverage(Record):
+    """Which locations were verified: published when a day (UTC) is over, and on request (retained)."""
+
+    since: UtcTime
+    """From when on a location counts as verified."""
+    until: UtcTime
+    """When this was said."""
+    total: NonNegativeInt
+    """How many locations the agent watches."""
+    verified: NonNegativeInt
+    """How many of them were verified in this time."""
+    locations: tuple[Verified, ...]
+    """Each location."""
 
 
 class AgentStatus(Record):
@@ -233,3 +286,4 @@ EVENT_TYPE = "kardus.location.event.v1"
 STATE_TYPE = "kardus.location.state.v1"
 STATUS_TYPE = "kardus.agent.status.v1"
 HEALTH_TYPE = "kardus.camera.health.v1"
+COVERAGE_TYPE = "kardus.agent.coverage.v1"

@@ -33,6 +33,11 @@ class Topics:
         """Retained: online or offline (also the last will)."""
         return f"{self.base}/status"
 
+    @property
+    def coverage(self) -> str:
+        """Retained: which locations were verified, daily and on request."""
+        return f"{self.base}/coverage"
+
     def health(self, camera: str) -> str:
         """Retained: whether a camera delivers."""
         return f"{self.base}/cameras/{camera}/health"

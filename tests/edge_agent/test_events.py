@@ -67,7 +67,7 @@ def _data(payload: bytes) -> dict[str, Any]:
 
 def test_an_event_says_what_was_found_and_what_before() -> None:
     writer = _writer()
-    previous = writer.state(replace(FINDING, verdict=Verdict.MATCH), NOON)
+    previous = writer.state(replace(FINDING, verdict=Verdict.MATCH), NOON, NOON)
     topic, payload = writer.event(FINDING, previous, "epoch", 7, historical=True)
     assert topic == "kardus/v1/hall/agents/box/locations/A-1/events"
     envelope = Envelope[LocationEvent].model_validate_json(payload)
@@ -92,14 +92,14 @@ def test_the_first_event_of_a_location_has_no_previous_verdict() -> None:
 
 def test_no_two_messages_have_one_id() -> None:
     writer = _writer()
-    state = writer.state(FINDING, NOON)
+    state = writer.state(FINDING, NOON, NOON)
     messages = [writer.event(FINDING, None, "e", 1, historical=False) for _ in range(20)]
     messages += [writer.state_message(state) for _ in range(20)]
     assert len({_data(payload)["id"] for _, payload in messages}) == 40
 
 
 def test_a_state_is_void_after_its_time() -> None:
-    state = _writer().state(FINDING, NOON - timedelta(hours=1))
+    state = _writer().state(FINDING, NOON - timedelta(hours=1), NOON)
     assert state.since == NOON - timedelta(hours=1)
     assert state.last_verified == NOON
     assert state.valid_until == NOON + timedelta(seconds=300)
@@ -107,7 +107,7 @@ def test_a_state_is_void_after_its_time() -> None:
 
 def test_a_state_is_sent_as_it_is() -> None:
     writer = _writer()
-    state = writer.state(replace(FINDING, reason="because"), NOON)
+    state = writer.state(replace(FINDING, reason="because"), NOON, NOON)
     topic, payload = writer.state_message(state)
     assert topic == "kardus/v1/hall/agents/box/locations/A-1/state"
     envelope = Envelope[LocationState].model_validate_json(payload)
@@ -155,7 +155,7 @@ CHANGES: list[tuple[dict[str, Any], bool]] = [
 
 @pytest.mark.parametrize(("change", "told"), CHANGES)
 def test_only_another_verdict_product_or_expectation_is_told(change: dict[str, Any], told: bool) -> None:  # noqa: FBT001
-    state = _writer().state(FINDING, NOON)
+    state = _writer().state(FINDING, NOON, NOON)
     assert replace(FINDING, **change).differs_from(state) == told
 
 

@@ -54,6 +54,25 @@ def test_the_highest_revision_wins_in_whatever_order_they_come(
         assert (store.get("M"), store.refused) == (None, 0)
 
 
+def test_a_product_that_takes_another_s_place_is_known_for_a_while() -> None:
+    with _store() as store:
+        store.apply("L", b'{"revision": 1, "sku": "A"}')
+        first = store.get("L")
+        assert first
+        assert first.replaced_ago_s() is None, "nothing was expected before"
+        store.apply("L", b'{"revision": 2, "sku": "A", "quantity": 4}')
+        same = store.get("L")
+        assert same
+        assert same.replaced_ago_s() is None
+        store.apply("L", b'{"revision": 3, "sku": null}')
+        store.apply("L", b'{"revision": 4, "sku": null, "quantity": 0}')
+        other = store.get("L")
+        assert other
+        ago = other.replaced_ago_s()
+        assert ago is not None
+        assert 0 <= ago < 60
+
+
 def test_the_same_revision_again_changes_nothing() -> None:
     with _store() as store:
         store.apply("L", b'{"revision": 5, "sku": "A"}')

@@ -106,13 +106,19 @@ def test_a_restart_without_a_network_still_knows_what_is_expected(
         assert last.finish()[0] == 0
 
 
-def test_a_changed_expectation_is_judged_at_once(
+def test_a_changed_expectation_is_judged_at_once_and_is_an_alert_after_its_grace(
     tmp_path: Path, mosquitto: Mosquitto, frames: Path, stock: dict[str, str | None]
 ) -> None:
     _expect(mosquitto.port, stock)
     still = min(frames.iterdir())
     config = write_config(
-        tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, f'type = "file", path = "{still}"', interval_s=0.05
+        tmp_path,
+        mosquitto.port,
+        DEMO_BUNDLE,
+        KEY,
+        f'type = "file", path = "{still}"',
+        interval_s=0.05,
+        extra="[verdict]\ngrace_s = 2\n",
     )
     agent = AgentProcess(config)
     with WmsSide(mosquitto.port) as wms:
@@ -123,6 +129,8 @@ def test_a_changed_expectation_is_judged_at_once(
             connection.publish(
                 [(expected_topic(SITE, FIRST), b"{not json"), (expected_topic(SITE, FIRST), wanted)], retain=True
             )
+        wms.wait_for(lambda: wms.states[FIRST]["verdict"] == "uncertain")
+        assert "stock may be on its way" in wms.states[FIRST]["reason"]
         wms.wait_for(lambda: wms.states[FIRST]["verdict"] == "mismatch")
         code, log = agent.terminate()
         assert code == 0

@@ -263,3 +263,27 @@ def test_every_look_is_judged_by_the_present_expectation() -> None:
         decision = decide(seen, _expect(sku), RULES)
         assert decision
         assert decision.judgement.verdict is verdict
+
+
+def test_a_standing_match_is_not_given_up_for_a_little_less() -> None:
+    rules = VerdictSection(match_likelihood=0.6, hysteresis=0.15)
+    little_less, much_less = _look(a=0.5, b=0.5), _look(a=0.4, b=0.6)
+    assert judge(little_less, _expect("A"), rules).verdict is Verdict.UNCERTAIN
+    assert judge(little_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.MATCH
+    assert judge(little_less, _expect("A"), rules, Verdict.UNCERTAIN).verdict is Verdict.UNCERTAIN
+    assert judge(much_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.UNCERTAIN
+    decided = decide([little_less] * 3, _expect("A"), rules, Verdict.MATCH)
+    assert decided
+    assert decided.judgement.verdict is Verdict.MATCH
+
+
+@given(LOOKS, EXPECTATIONS, rules())
+def test_hysteresis_makes_no_alert_of_a_match_and_no_match_of_an_alert(
+    seen: list[Classification], expected: Expected | None, rules: VerdictSection
+) -> None:
+    for look in seen:
+        fresh, standing = judge(look, expected, rules), judge(look, expected, rules, Verdict.MATCH)
+        assert standing == fresh or (fresh.verdict, standing.verdict) in {
+            (Verdict.UNCERTAIN, Verdict.MATCH),
+            (Verdict.EMPTY, Verdict.MATCH),
+        }

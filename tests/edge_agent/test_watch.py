@@ -66,7 +66,7 @@ def _play(watch: Watch, answers: list[list[str]], expected: Expected, start_s: f
     asked = []
     for number, skus in enumerate(answers):
         look = _see(watch, still(number), start_s + number)
-        watch.take(look, [_seen(skus[slot]) for slot in look.slots], dict.fromkeys(watch.locations, expected))
+        watch.take(look, [_seen(skus[slot]) for slot in look.slots], dict.fromkeys(watch.locations, expected), {})
         asked.append(len(look.slots))
     return asked
 
@@ -105,7 +105,7 @@ def test_a_changed_expectation_asks_for_another_look() -> None:
     look = _see(watch, still(5), 10)
     assert look.slots == (1,)
     assert look.touched == {SECOND}
-    watch.take(look, [_seen("A")], {FIRST: _expect("A"), SECOND: _expect("B")})
+    watch.take(look, [_seen("A")], {FIRST: _expect("A"), SECOND: _expect("B")}, {})
     decided = watch.decide(SECOND, _expect("B"))
     assert decided
     assert decided.judgement.verdict is Verdict.MISMATCH

@@ -70,6 +70,9 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.LocationState,
     messages.AgentStatus,
     messages.CameraHealth,
+    messages.Coverage,
+    messages.Verified,
+    messages.Alert,
     messages.Expected,
     messages.ExpectedStock,
     messages.Seen,
@@ -110,6 +113,7 @@ def contract() -> str:
         (topics.health("{camera}"), "CameraHealth", "yes", "Whether a camera delivers."),
         (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
         (topics.events("{location}"), "LocationEvent", "no", "Every change of verdict, in order, from the outbox."),
+        (topics.coverage, "Coverage", "yes", "Which locations were verified, daily and on request."),
         (
             expected_topic("{site}", "{location}"),
             "Expected",
