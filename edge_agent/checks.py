@@ -72,7 +72,7 @@ def _check_camera(camera: CameraSection) -> Result:
 
 def _check_broker(config: Config) -> Result:
     session = MqttSession(config.mqtt, f"kardus-check-{os.getpid()}", [], None)
-    session.start(Handlers(lambda _: None, lambda *_: None, lambda *_: None))
+    session.start(Handlers(lambda _: None, lambda _: None, lambda *_: None))
     try:
         if session.wait_connected(BROKER_WAIT_S):
             return Result("broker", ok=True, found=f"{config.mqtt.host}:{config.mqtt.port}, MQTT {session.version}")

@@ -78,8 +78,10 @@ class Writer:
         *,
         historical: bool,
         alert: Alert | None = None,
+        event_id: str = "",
+        evidence: bool = False,
     ) -> tuple[str, bytes]:
-        """Topic and payload of a change of verdict."""
+        """Topic and payload of a change of verdict; with a new id, unless one is given."""
         data = LocationEvent(
             epoch=epoch,
             sequence=sequence,
@@ -98,9 +100,15 @@ class Writer:
             facing=finding.facing,
             seen_at=finding.seen_at,
             alert=alert,
+            evidence=evidence,
             historical=historical,
         )
-        return self._topics.events(finding.location), self._wrap(EVENT_TYPE, finding.captured, data, finding.location)
+        payload = self._wrap(EVENT_TYPE, finding.captured, data, finding.location, event_id)
+        return self._topics.events(finding.location), payload
+
+    def evidence_topic(self, location: str, event_id: str) -> str:
+        """Where the picture that an event rests on is published."""
+        return self._topics.evidence(location, event_id)
 
     def state(
         self, finding: Finding, since: datetime, verified: datetime | None, *, alert: Alert | None = None
@@ -151,9 +159,11 @@ class Writer:
         """Topic and payload of a camera's health."""
         return self._topics.health(health.camera), self._wrap(HEALTH_TYPE, health.since, health, health.camera)
 
-    def _wrap(self, kind: str, moment: datetime, data: Record, subject: str = "") -> bytes:
+    def _wrap(self, kind: str, moment: datetime, data: Record, subject: str = "", own_id: str = "") -> bytes:
         source = f"/{self._topics.base}"
-        return Envelope(id=uuid7(), source=source, type=kind, time=moment, subject=subject, data=data).encode()
+        return Envelope(
+            id=own_id or uuid7(), source=source, type=kind, time=moment, subject=subject, data=data
+        ).encode()
 
 
 def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:

@@ -16,7 +16,7 @@ import logging
 import queue
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -25,21 +25,25 @@ from edge_agent import __version__
 from edge_agent.bundle import Bundle, read_bundle, require_trust
 from edge_agent.camera.reader import CameraReader
 from edge_agent.camera.source import open_source
+from edge_agent.cameras import Camera
 from edge_agent.classifier import Classifier
+from edge_agent.commands import Request, answer
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
-from edge_agent.contract.messages import CameraHealth, Model, Status
+from edge_agent.contract.messages import Coverage, Model, Status
 from edge_agent.contract.topics import Topics, expected_topic, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
+from edge_agent.desk import Desk
 from edge_agent.errors import ConfigError, KardusError
 from edge_agent.events import Finding, Writer
+from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.judging import Judging
-from edge_agent.mqtt.connection import Handlers
+from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
-from edge_agent.recorder import Recorder
+from edge_agent.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.records import Ended, Frame, SignalLost
 from edge_agent.slots import outside
 from edge_agent.watch import Look, Watch
@@ -50,10 +54,9 @@ LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
 EXPECTED_FILE = "expected.sqlite"
 OUTBOX_FILE = "outbox.sqlite"
+EVIDENCE_FOLDER = "evidence"
 TICK_S = 1.0
 """How often the agent looks after what doesn't come by itself."""
-SILENT_S = 18.0
-"""No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
 log = logging.getLogger("kardus.agent")
 
 
@@ -65,32 +68,7 @@ class ExpectedMessage:
     payload: bytes
 
 
-@dataclass
-class Camera:
-    """A camera with what is known of it."""
-
-    watch: Watch
-    reader: CameraReader
-    status: Status | None = None
-    """Its health as it was last reported; None before the first picture."""
-    reason: str = ""
-    has_looked: bool = False
-    """Whether it has given any picture."""
-    last_word_s: float = field(default_factory=time.monotonic)
-    """When its reader last said anything."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.watch.camera.name
-
-    def is_silent(self) -> bool:
-        """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
-        waited = time.monotonic() - self.last_word_s
-        return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
-
-
-Item = Frame | SignalLost | Ended | ExpectedMessage
+Item = Frame | SignalLost | Ended | ExpectedMessage | Request
 
 
 def load_model(config: Config) -> tuple[Bundle, Classifier]:
@@ -118,7 +96,7 @@ class Agent:
         bundle, self._classifier = load_model(config)
         self._config = config
         self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
-        topics = Topics(config.agent.site, config.agent.name)
+        self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._cameras = {section.name: self._open_camera(section) for section in config.cameras}
@@ -127,7 +105,9 @@ class Agent:
         _make_folder(config)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
-        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s)
+        self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
+        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._keep_pictures)
+        self._desk = Desk(self._cameras, self._recorder, self._evidence, self._say_all, self._report_coverage)
         self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
         self._recorder.forget_others(topics, locations, self._cameras)
         self._failures: list[str] = []
@@ -135,7 +115,7 @@ class Agent:
         self._session = MqttSession(
             config.mqtt,
             f"kardus-{config.agent.site}-{config.agent.name}",
-            [expected_topic(config.agent.site, location) for location in locations],
+            [topics.commands_filter, *(expected_topic(config.agent.site, location) for location in locations)],
             self._writer.offline("connection lost", datetime.now(UTC)),
         )
         self._delivery = Delivery(self._outbox, self._session)
@@ -177,20 +157,26 @@ class Agent:
             if frames:
                 self._look(frames)
             for item in items:
-                match item:
-                    case SignalLost():
-                        self._lose(item)
-                    case Ended():
-                        self._end(self._cameras[item.camera])
-                        running.discard(item.camera)
-                    case ExpectedMessage():
-                        self._expect(item)
-                if isinstance(item, Frame | SignalLost):
-                    self._cameras[item.camera].last_word_s = time.monotonic()
-                    self._cameras[item.camera].reader.taken()
+                self._deal_with(item, running)
             self._tick()
         if self._failures:
             raise KardusError(self._failures[0])
+
+    def _deal_with(self, item: Item | None, running: set[str]) -> None:
+        """Everything but a picture's content, which has been looked at."""
+        match item:
+            case SignalLost():
+                self._lose(item)
+            case Ended():
+                self._end(self._cameras[item.camera])
+                running.discard(item.camera)
+            case ExpectedMessage():
+                self._expect(item)
+            case Request():
+                self._answer(item)
+        if isinstance(item, Frame | SignalLost):
+            self._cameras[item.camera].last_word_s = time.monotonic()
+            self._cameras[item.camera].reader.taken()
 
     def _next_items(self) -> list[Item | None]:
         """What has come, in order; nothing, once in a while, where nothing comes."""
@@ -249,9 +235,8 @@ class Agent:
             self._record(self._judge_again(self._judging.in_grace))
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
-            self._recorder.record_coverage(self._locations, self._today)
+            self._report_coverage()
             self._today = today
-            self._delivery.wake()
 
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
@@ -301,9 +286,9 @@ class Agent:
         camera.status, camera.reason = status, reason
         if not is_news:
             return  # the same problem in other numbers
+        camera.since = datetime.now(UTC)
         log.log(level, "camera %s: %s %s", camera.name, status, reason)
-        now = datetime.now(UTC)
-        self._recorder.record_health(CameraHealth(camera=camera.name, status=status, reason=reason, since=now))
+        self._recorder.record_health(camera.health(status))
         self._delivery.wake()
 
     def _on_connect(self, connection: int) -> None:
@@ -311,10 +296,46 @@ class Agent:
         self._session.publish(connection, topic, payload, retain=True)
         self._delivery.wake()
 
-    def _on_message(self, topic: str, payload: bytes) -> None:
-        location = location_of(topic)
+    def _on_message(self, message: Incoming) -> None:
+        location, command = location_of(message.topic), self._topics.command_of(message.topic)
         if location is not None:
-            self._inbox.put(ExpectedMessage(location, payload))
+            self._inbox.put(ExpectedMessage(location, message.payload))
+        elif command is not None:
+            self._inbox.put(
+                Request(command, message.payload, message.retained, message.response_topic, message.correlation)
+            )
+
+    def _answer(self, request: Request) -> None:
+        """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
+        found = answer(request, self._desk.handlers)
+        self._delivery.wake()
+        connection = self._session.connection
+        if found.topic and connection is not None:
+            payload = found.reply.model_dump_json().encode()
+            self._session.publish(connection, found.topic, payload, retain=False, correlation=found.correlation)
+
+    def _say_all(self) -> None:
+        """Status and health once more."""
+        if (connection := self._session.connection) is not None:
+            self._on_connect(connection)
+        for camera in self._cameras.values():
+            if camera.status is not None:
+                self._recorder.record_health(camera.health(camera.status))
+
+    def _report_coverage(self) -> Coverage:
+        coverage = self._recorder.record_coverage(self._locations, self._today)
+        self._delivery.wake()
+        return coverage
+
+    def _keep_pictures(self, event_id: str, finding: Finding) -> Pictures:
+        """The evidence of an event, from the camera's last good picture."""
+        shown = self._cameras[finding.camera].watch.shown(finding.location)
+        if shown is None or not self._config.evidence.max_mb:
+            return NO_PICTURES
+        crop = self._evidence.keep(event_id, *shown, finding.facing)
+        if crop is None:
+            return NO_PICTURES
+        return Pictures(kept=True, publish=crop if self._config.evidence.publish else b"")
 
     def _close(self) -> None:
         """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""

@@ -6,7 +6,8 @@ Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhe
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edge_agent.alerts import acknowledged, next_alert
@@ -15,24 +16,44 @@ from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.elsewhere import affected, with_places
 from edge_agent.events import Finding, Writer
+from edge_agent.identifiers import uuid7
 from edge_agent.outbox import Message, Outbox
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
+WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
+"""Verdicts that need no evidence, or have no picture to be trusted."""
 UNVERIFIED = frozenset({Verdict.STALE, Verdict.OBSTRUCTED})
 """Verdicts of pictures that show nothing of the stock: the location was last verified before."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is kept of an event, and what is published of it."""
+
+    kept: bool = False
+    publish: bytes = b""
+    """JPEG; empty: nothing."""
+
+
+NO_PICTURES = Pictures()
+KeepPictures = Callable[[str, Finding], Pictures]
+"""Given an event's id and its finding."""
 
 
 class Recorder:
     """Knows the last state of every location, and what of a new finding the WMS has to be told."""
 
-    def __init__(self, outbox: Outbox, writer: Writer, valid_for_s: float) -> None:
-        """Take up the states that the outbox holds."""
+    def __init__(
+        self, outbox: Outbox, writer: Writer, valid_for_s: float, keep_pictures: KeepPictures = lambda *_: NO_PICTURES
+    ) -> None:
+        """Take up the states that the outbox holds. `keep_pictures` is asked at every event that isn't a match."""
         self._outbox = outbox
         self._writer = writer
         self._refresh_s = valid_for_s * REFRESH_SHARE
         self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
         self._published = dict.fromkeys(self._states, 0.0)  # monotonic time of the last state message
+        self._keep_pictures = keep_pictures
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
 
     @property
@@ -72,10 +93,7 @@ class Recorder:
             state = self._next_state(finding, known, changed=changed)
             if changed:
                 sequence += 1
-                event = self._writer.event(
-                    finding, known, self._outbox.epoch, sequence, historical=historical, alert=state.alert
-                )
-                messages.append(Message("event", *event))
+                messages += self._event(finding, known, state.alert, sequence, historical=historical)
             states[finding.location] = state
             messages.append(Message("state", *self._writer.state_message(state), retain=True))
         return self._store(messages, states, sequence)
@@ -120,6 +138,27 @@ class Recorder:
     def is_due(self, location: str) -> bool:
         """Whether a location's state has to be published again, or never was."""
         return time.monotonic() - self._published.get(location, 0.0) >= self._refresh_s
+
+    def _event(
+        self, finding: Finding, known: LocationState | None, alert: Alert | None, sequence: int, *, historical: bool
+    ) -> list[Message]:
+        """A change of verdict, with the picture that it rests on."""
+        event_id = uuid7()
+        pictures = self._keep_pictures(event_id, finding) if finding.verdict not in WITHOUT_PICTURES else NO_PICTURES
+        event = self._writer.event(
+            finding,
+            known,
+            self._outbox.epoch,
+            sequence,
+            historical=historical,
+            alert=alert,
+            event_id=event_id,
+            evidence=pictures.kept,
+        )
+        messages = [Message("event", *event)]
+        if pictures.publish:
+            messages.append(Message("event", self._writer.evidence_topic(finding.location, event_id), pictures.publish))
+        return messages
 
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since

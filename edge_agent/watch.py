@@ -77,7 +77,10 @@ class Watch:
         self._empty: EmptyPictures | None = None
         self._live = live
         self.last_capture = datetime.now(UTC)
-        """When the last good picture was taken."""
+        """When the last good picture was taken ..."""
+        self.last_frame: Pixels | None = None
+        """... and what it was."""
+        self._last_corners: FloatArray | None = None
         self._bad = 0
 
     @property
@@ -102,8 +105,9 @@ class Watch:
 
     def look(self, frame: Frame, view: View, size_px: int) -> Look:
         """What a good picture asks for."""
-        self.last_capture = frame.captured
+        self.last_capture, self.last_frame = frame.captured, frame.pixels
         corners = place(self.slots, frame.pixels, view.motion)
+        self._last_corners = corners
         gate = self._known_gate(frame, view, corners)
         decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
         touched = set()
@@ -134,6 +138,12 @@ class Watch:
             location = self.slots[index].location
             settled = is_settled(list(state.looks), expected[location], self._verdict_rules, standing.get(location))
             state.is_wanted = not settled and state.tries < self._verdict_rules.window
+
+    def shown(self, location: str) -> tuple[Pixels, list[FloatArray]] | None:
+        """The last good picture, and where the facings of a location are in it; None before the first."""
+        if self.last_frame is None or self._last_corners is None:
+            return None
+        return self.last_frame, [self._last_corners[index] for index in self._slots_of[location]]
 
     def want(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""

@@ -18,7 +18,7 @@ class WmsSide:
     """Subscribes to everything of the site and remembers it; use it in a `with` statement."""
 
     def __init__(self, port: int) -> None:
-        """Connect."""
+        """Connect. Pictures aren't kept."""
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self._changed = threading.Condition()
         self._connection = Connection(Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
@@ -53,6 +53,6 @@ class WmsSide:
 
     def _take(self, topic: str, payload: bytes) -> None:
         with self._changed:
-            if payload:
+            if payload and "/evidence/" not in topic:
                 self.messages.append((topic, json.loads(payload)))
             self._changed.notify_all()

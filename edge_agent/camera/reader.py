@@ -32,6 +32,7 @@ class CameraReader:
         self._interval_s = interval_s
         self._hand_over = hand_over
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
         self._taken = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"camera {camera}", daemon=True)
 
@@ -43,9 +44,14 @@ class CameraReader:
         """The pipeline has dealt with the last item."""
         self._taken.set()
 
+    def hurry(self) -> None:
+        """Take the next picture now, and not after the interval."""
+        self._hurry.set()
+
     def stop(self, timeout_s: float = 2.0) -> None:
         """Stop reading; a source that doesn't return in time is left behind."""
         self._stopping.set()
+        self._hurry.set()
         self._taken.set()
         self._source.close()
         self._thread.join(timeout_s)
@@ -73,7 +79,10 @@ class CameraReader:
                 self._give(Frame(self.camera, number, now, time.monotonic(), picture))
             pause = self._pause_after_failure(failures) if failures and self.live else self._interval_s
             due = max(due + pause, time.monotonic())
-            if self._stopping.wait(due - time.monotonic()):
+            if self._hurry.wait(due - time.monotonic()):
+                self._hurry.clear()
+                due = time.monotonic()
+            if self._stopping.is_set():
                 return
 
     def _pause_after_failure(self, failures: int) -> float:

@@ -12,7 +12,15 @@ from pydantic import Field, ValidationError, model_validator
 from edge_agent.config import sources
 from edge_agent.config.base import Section
 from edge_agent.config.cameras import CameraSection
-from edge_agent.config.sections import AgentSection, GateSection, ModelSection, MqttSection, VerdictSection, ViewSection
+from edge_agent.config.sections import (
+    AgentSection,
+    EvidenceSection,
+    GateSection,
+    ModelSection,
+    MqttSection,
+    VerdictSection,
+    ViewSection,
+)
 from edge_agent.errors import ConfigError
 
 
@@ -31,6 +39,8 @@ class Config(Section):
     """When a picture can be trusted."""
     gate: GateSection = GateSection()
     """When a location is classified."""
+    evidence: EvidenceSection = EvidenceSection()
+    """Which pictures are kept."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
     """What is watched."""
 

@@ -116,3 +116,14 @@ class GateSection(Section):
     """A location at rest is classified again after so long; 0.001 classifies it in every picture."""
     obstructed_after: Annotated[int, Field(ge=1, le=1000)] = 3
     """A location that is covered, or doesn't come to rest, is obstructed from so many pictures in a row on."""
+
+
+class EvidenceSection(Section):
+    """`[evidence]`: pictures of what isn't as expected, kept in `data_dir`."""
+
+    max_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 200.0
+    """How many megabytes are kept; the oldest go first. 0 keeps none."""
+    max_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+    """How long they are kept."""
+    publish: bool = True
+    """Publish the crop with its event; the whole frame is given on request (`commands/evidence`)."""

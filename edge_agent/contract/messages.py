@@ -156,6 +156,8 @@ class LocationEvent(Record):
     """Where the expected product is seen instead: at most five locations of this agent."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
+    evidence: bool = False
+    """Whether the agent keeps pictures of it: see `commands/evidence`."""
     historical: bool = False
     """Sent late, after the broker was away."""
 

@@ -38,6 +38,24 @@ class Topics:
         """Retained: which locations were verified, daily and on request."""
         return f"{self.base}/coverage"
 
+    @property
+    def commands_filter(self) -> str:
+        """The subscription to every command for the agent."""
+        return f"{self.base}/commands/+"
+
+    def command(self, name: str) -> str:
+        """Where a command is sent to."""
+        return f"{self.base}/commands/{name}"
+
+    def command_of(self, topic: str) -> str | None:
+        """The name of the command that a topic is of; None for any other topic."""
+        name = topic.removeprefix(f"{self.base}/commands/")
+        return name if name != topic and "/" not in name else None
+
+    def evidence(self, location: str, event: str) -> str:
+        """The crop that an event rests on, as JPEG."""
+        return f"{self.base}/locations/{location}/evidence/{event}"
+
     def health(self, camera: str) -> str:
         """Retained: whether a camera delivers."""
         return f"{self.base}/cameras/{camera}/health"

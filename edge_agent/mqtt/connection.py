@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -36,12 +37,25 @@ class Token(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Incoming:
+    """A message from the broker."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    response_topic: str = ""
+    """Where the sender wants its answer (MQTT 5)."""
+    correlation: bytes = b""
+    """What the answer has to carry."""
+
+
+@dataclass(frozen=True)
 class Handlers:
     """Called from the session's threads; must return quickly and not raise."""
 
     on_connect: Callable[[int], None]
     """With the number of the connection."""
-    on_message: Callable[[str, bytes], None]
+    on_message: Callable[[Incoming], None]
     on_acknowledged: Callable[[Token, bool], None]
     """What `publish` gave, and whether the broker took it."""
 
@@ -112,9 +126,13 @@ class Connection:
         rc, number = self._client.subscribe([(topic, 1) for topic in topics])
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> Token | None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        more = None
+        if correlation and self.version == "5":
+            more = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            more.CorrelationData = correlation
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=more)
         return Token(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def say_farewell(self, topic: str, payload: bytes) -> None:
@@ -165,7 +183,16 @@ class Connection:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         self.received += 1
-        self._handlers.on_message(message.topic, bytes(message.payload))
+        more = message.properties
+        self._handlers.on_message(
+            Incoming(
+                message.topic,
+                bytes(message.payload),
+                bool(message.retain),
+                str(getattr(more, "ResponseTopic", "")),
+                bytes(getattr(more, "CorrelationData", b"")),
+            )
+        )
 
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, number: int, reasons: list[ReasonCode], _more: Properties | None

@@ -78,7 +78,9 @@ class MqttSession:
         """Wait until the broker has accepted the connection."""
         return self._wait(lambda: self.connected or self._stopping, timeout_s) and self.connected
 
-    def publish(self, connection: int, topic: str, payload: bytes, *, retain: bool) -> Token | None:
+    def publish(
+        self, connection: int, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b""
+    ) -> Token | None:
         """Hand a message to the broker (QoS 1), over that connection and no later one.
 
         Returns a token for `on_acknowledged`, or None when it could not be handed over.
@@ -86,7 +88,7 @@ class MqttSession:
         live = self._live
         if live is None or live.number != connection or not live.accepted:
             return None
-        return live.publish(topic, payload, retain=retain)
+        return live.publish(topic, payload, retain=retain, correlation=correlation)
 
     def stop(self, farewell: tuple[str, bytes] | None = None) -> None:
         """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""

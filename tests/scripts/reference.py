@@ -21,6 +21,7 @@ import edge_agent.wms.cli
 import export.cli
 import train.cli
 from edge_agent.config import cameras, sections, sources
+from edge_agent.contract import commands as contract_commands
 from edge_agent.contract import messages
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
@@ -51,6 +52,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[model]", sections.ModelSection),
     ("[mqtt]", sections.MqttSection),
     ("[verdict]", sections.VerdictSection),
+    ("[evidence]", sections.EvidenceSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[[cameras]]", cameras.CameraSection),
@@ -78,6 +80,9 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.Seen,
     messages.Candidate,
     messages.Model,
+    contract_commands.Command,
+    *contract_commands.COMMANDS.values(),
+    contract_commands.Reply,
 )
 
 
@@ -114,6 +119,18 @@ def contract() -> str:
         (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
         (topics.events("{location}"), "LocationEvent", "no", "Every change of verdict, in order, from the outbox."),
         (topics.coverage, "Coverage", "yes", "Which locations were verified, daily and on request."),
+        (
+            topics.evidence("{location}", "{event}"),
+            "JPEG",
+            "no",
+            "The crop that the event of this id rests on.",
+        ),
+        (
+            topics.command("{command}"),
+            "Command",
+            "no",
+            "From the WMS side: see below. Under MQTT 5 with a response topic and correlation data.",
+        ),
         (
             expected_topic("{site}", "{location}"),
             "Expected",

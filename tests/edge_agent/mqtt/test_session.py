@@ -34,7 +34,7 @@ class Probe:
     def handlers(self) -> Handlers:
         return Handlers(
             self.connections.put,
-            lambda topic, payload: self.messages.put((topic, payload)),
+            lambda message: self.messages.put((message.topic, message.payload)),
             lambda token, accepted: self.acknowledged.put((token, accepted)),
         )
 

@@ -1,0 +1,99 @@
+"""Pictures of what was found: a crop, and the whole frame with the location drawn, kept on disk within limits."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from edge_agent.config.sections import EvidenceSection
+from edge_agent.errors import DataError
+from edge_agent.files import write_whole
+from edge_agent.geometry import FloatArray
+from edge_agent.preprocess import Pixels, rectify
+
+CROP_PX = 480
+"""Width and height of the crop."""
+FRAME_PX = 1280
+"""Width of the whole frame, at most."""
+PRUNE_EVERY = 20
+"""After so many pictures the limits are applied again."""
+_ALERT = (218, 54, 51)
+log = logging.getLogger("kardus.evidence")
+
+
+class Evidence:
+    """A folder of JPEG files, two an event: `ID-crop.jpg` and `ID-frame.jpg`. Owned by one thread."""
+
+    def __init__(self, folder: Path, limits: EvidenceSection) -> None:
+        """Take up what the folder holds; it is made with the first picture."""
+        self._folder = folder
+        self._limits = limits
+        self._since_pruning = PRUNE_EVERY
+
+    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes | None:
+        """Keep the pictures of an event.
+
+        Args:
+            event: its id.
+            frame: (height, width, 3) uint8 RGB.
+            facings: corners (4, 2) of the location's slots in the frame.
+            facing: which of them the verdict is about, from 1; None: all, and the first is shown as the crop.
+
+        Returns:
+            The crop as JPEG; None when the disk doesn't take it, which costs no verdict.
+        """
+        crop = _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / f"{event}-crop.jpg", crop)
+            write_whole(self._folder / f"{event}-frame.jpg", _jpeg(_drawn(frame, facings)))
+        except (DataError, OSError) as error:
+            log.error("evidence isn't kept: %s", error)  # noqa: TRY400 - the message says it all
+            return None
+        self._since_pruning += 1
+        if self._since_pruning >= PRUNE_EVERY:
+            self._since_pruning = 0
+            self.prune(time.time())
+        return crop
+
+    def fetch(self, event: str) -> dict[str, bytes]:
+        """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone."""
+        files = {kind: self._folder / f"{event}-{kind}.jpg" for kind in ("crop", "frame")}
+        return {kind: path.read_bytes() for kind, path in files.items() if path.is_file()}
+
+    def prune(self, now_unix_s: float) -> None:
+        """Remove what is too old, and then the oldest until the rest is small enough."""
+        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob("*.jpg"))
+        total = sum(size for _, size, _ in files)
+        for modified, size, path in files:
+            too_old = now_unix_s - modified > self._limits.max_days * 86_400
+            if not too_old and total <= self._limits.max_mb * 1e6:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def snapshot_jpeg(frame: Pixels) -> bytes:
+    """A whole frame (height, width, 3) as JPEG, at full size."""
+    return _jpeg(Image.fromarray(frame))
+
+
+def _drawn(frame: Pixels, facings: Sequence[FloatArray]) -> Image.Image:
+    image = Image.fromarray(frame)
+    draw = ImageDraw.Draw(image)
+    for corners in facings:
+        places = [(float(x), float(y)) for x, y in corners]
+        draw.line([*places, places[0]], fill=_ALERT, width=max(2, image.width // 300))
+    image.thumbnail((FRAME_PX, FRAME_PX))
+    return image
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
