@@ -10,10 +10,11 @@ from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import KardusError
+from edge_agent.model import load_model
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import check_outbox
-from edge_agent.pipeline import OUTBOX_FILE, load_model
+from edge_agent.pipeline import OUTBOX_FILE
 from edge_agent.slots import outside, slots_of
 
 BROKER_WAIT_S = 6.0
@@ -40,7 +41,7 @@ def check_all(config: Config) -> list[Result]:
 
 def _check_model(config: Config) -> Result:
     try:
-        bundle, _ = load_model(config)
+        bundle, _ = load_model(config.model)
     except KardusError as error:
         return Result("model", ok=False, found=str(error))
     names = [info.name for info in bundle.manifest.classes]

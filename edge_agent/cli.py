@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +14,7 @@ from edge_agent.checks import check_all
 from edge_agent.config import load_config
 from edge_agent.console import err, new_app, out, print_json, run_app
 from edge_agent.demo.play import play_demo
+from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
 from edge_agent.simulation.cli import app as simulate_app
 from edge_agent.slots_cli import app as slots_app
@@ -38,12 +37,9 @@ def run_command(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log connections and cameras too.")] = False,
 ) -> None:
     """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    agent = Agent(load_config(config))
+    settings = load_config(config)
+    set_up(settings.health.log, verbose=verbose)
+    agent = Agent(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

@@ -8,6 +8,7 @@ import threading
 import time
 
 from edge_agent.errors import KardusError
+from edge_agent.health.vitals import Pulse
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Token
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
@@ -30,6 +31,8 @@ class Delivery:
         self._acknowledged: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self.pulse = Pulse()
+        """Beats at every round."""
         self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +68,7 @@ class Delivery:
         while not self._stopping.is_set():
             self._wake.wait(RETRY_S)
             self._wake.clear()
+            self.pulse.beat()
             try:
                 self._settle()
                 self._send()

@@ -134,6 +134,11 @@ class Outbox:
         """Every topic that a retained message was stored for, and that hasn't been cleared since."""
         return self._call(lambda database: {row[0] for row in database.execute("SELECT topic FROM retained")})
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread is at work."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Finish what was asked for and close the file. May be called twice."""
         self._work.put(None)

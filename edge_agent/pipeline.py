@@ -22,11 +22,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from edge_agent import __version__
-from edge_agent.bundle import Bundle, read_bundle, require_trust
 from edge_agent.camera.reader import CameraReader
 from edge_agent.camera.source import open_source
 from edge_agent.cameras import Camera
-from edge_agent.classifier import Classifier
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
@@ -39,12 +37,17 @@ from edge_agent.errors import ConfigError, KardusError
 from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
+from edge_agent.health.care import Care
+from edge_agent.health.metrics import Metrics, Present
+from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.judging import Judging
+from edge_agent.model import load_model
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
-from edge_agent.recorder import NO_PICTURES, Pictures, Recorder
-from edge_agent.records import Ended, Frame, SignalLost
+from edge_agent.preprocess import Pixels
+from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.records import Classification, Ended, Frame, SignalLost
 from edge_agent.slots import outside
 from edge_agent.watch import Look, Watch
 
@@ -54,6 +57,8 @@ LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
 EXPECTED_FILE = "expected.sqlite"
 OUTBOX_FILE = "outbox.sqlite"
+STUCK_S = 30.0
+"""A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
 TICK_S = 1.0
 """How often the agent looks after what doesn't come by itself."""
@@ -71,19 +76,6 @@ class ExpectedMessage:
 Item = Frame | SignalLost | Ended | ExpectedMessage | Request
 
 
-def load_model(config: Config) -> tuple[Bundle, Classifier]:
-    """Read the bundle, require its trust, and run its golden samples.
-
-    Raises:
-        BundleError: it is damaged, not trusted, or computes otherwise here.
-    """
-    bundle = read_bundle(config.model.bundle)
-    require_trust(bundle, config.model.trust, allow_unsigned=config.model.allow_unsigned)
-    classifier = Classifier(bundle, config.model.threads)
-    classifier.check_golden(bundle)
-    return bundle, classifier
-
-
 class Agent:
     """One camera box: some cameras, one model, one outbox, one broker."""
 
@@ -93,12 +85,14 @@ class Agent:
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        bundle, self._classifier = load_model(config)
+        bundle, self._classifier = load_model(config.model)
         self._config = config
         self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._metrics, self._pulse = Metrics(), Pulse()
+        self._metrics.model.labels(self._model.name, self._model.version).set(1)
         self._cameras = {section.name: self._open_camera(section) for section in config.cameras}
         locations = [location for camera in self._cameras.values() for location in camera.watch.locations]
         self._locations = locations
@@ -106,7 +100,7 @@ class Agent:
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
-        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._keep_pictures)
+        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._desk = Desk(self._cameras, self._recorder, self._evidence, self._say_all, self._report_coverage)
         self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
         self._recorder.forget_others(topics, locations, self._cameras)
@@ -119,6 +113,7 @@ class Agent:
             self._writer.offline("connection lost", datetime.now(UTC)),
         )
         self._delivery = Delivery(self._outbox, self._session)
+        self._care = self._looked_after()
 
     def stop(self) -> None:
         """Ask `run` to end. May be called from a signal handler."""
@@ -133,6 +128,7 @@ class Agent:
         """
         self._session.start(Handlers(self._on_connect, self._on_message, self._delivery.acknowledged))
         self._delivery.start()
+        self._care.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
         for camera in self._cameras.values():
@@ -147,9 +143,19 @@ class Agent:
         watch = Watch(section, self._config.view, self._config.gate, self._config.verdict, live=source.live)
         return Camera(watch, CameraReader(section.name, source, section.interval_s, self._inbox.put))
 
+    def _looked_after(self) -> Care:
+        """What looks after the agent's threads, and shows its metrics."""
+        self._metrics.registry.register(
+            Present(self._recorder.states, self._outbox.depth, lambda: self._session.connected)
+        )
+        pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
+        alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
+        return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
+
     def _loop(self) -> None:
         running = set(self._cameras)
         while running:
+            self._pulse.beat()
             items = self._next_items()
             if None in items:
                 return
@@ -189,10 +195,15 @@ class Agent:
 
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras: check, cut, classify in one batch, judge, write down."""
+        with self._metrics.cycle_s.time():
+            self._look_at(frames)
+        self._care.ready()
+
+    def _look_at(self, frames: Sequence[Frame]) -> None:
         looks = [(self._cameras[frame.camera], self._prepare(frame)) for frame in frames]
         asked = [(camera, look) for camera, look in looks if look is not None]
         crops = [look.crops for _, look in asked if len(look.crops)]
-        seen = iter(self._classifier.classify(np.concatenate(crops)) if crops else ())
+        seen = iter(self._classify(np.concatenate(crops)) if crops else ())
         findings = []
         for camera, look in asked:
             expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
@@ -201,6 +212,12 @@ class Agent:
             due = [name for name in camera.watch.locations if name in look.touched or self._recorder.is_due(name)]
             findings += [self._judging.judge(camera.watch, name) for name in due]
         self._record(findings)
+
+    def _classify(self, crops: Pixels) -> list[Classification]:
+        with self._metrics.classify_s.time():
+            seen = self._classifier.classify(crops)
+        self._metrics.classified.inc(len(seen))
+        return seen
 
     def _prepare(self, frame: Frame) -> Look | None:
         """What is to be classified of a picture; None where it can't be trusted."""
@@ -212,13 +229,17 @@ class Agent:
             self._lose(SignalLost(frame.camera, frame.captured, problem))
             return None
         camera.has_looked = True
+        self._metrics.frames.labels(camera.name).inc()
         view = camera.watch.check(frame)
         if view.problem:
+            self._metrics.refused.labels(camera.name, view.problem).inc()
             if camera.watch.is_view_lost:
                 self._lose(SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}"), view.problem)
             return None
         self._report_health(camera, "ok", "")
-        return camera.watch.look(frame, view, self._classifier.size_px)
+        look = camera.watch.look(frame, view, self._classifier.size_px)
+        self._metrics.at_rest.inc(len(camera.watch.slots) - len(look.slots))
+        return look
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
@@ -247,6 +268,7 @@ class Agent:
         """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
         camera = self._cameras[lost.camera]
         camera.watch.lose()
+        self._metrics.lost.labels(camera.name).inc()
         self._report_health(camera, status, lost.reason)
         self._record(
             [
@@ -259,6 +281,7 @@ class Agent:
         """The WMS has spoken: judge the last looks again, and look again."""
         problem = self._expected.apply(message.location, message.payload)
         if problem:
+            self._metrics.expected_refused.inc()
             log.warning("expected stock of %s refused: %s", message.location, problem)
             return
         for camera in self._cameras.values():
@@ -287,11 +310,16 @@ class Agent:
         if not is_news:
             return  # the same problem in other numbers
         camera.since = datetime.now(UTC)
+        self._metrics.camera_ok.labels(camera.name).set(status == "ok")
         log.log(level, "camera %s: %s %s", camera.name, status, reason)
         self._recorder.record_health(camera.health(status))
         self._delivery.wake()
 
     def _on_connect(self, connection: int) -> None:
+        self._metrics.connections.inc()
+        self._say_online(connection)
+
+    def _say_online(self, connection: int) -> None:
         topic, payload = self._writer.online(len(self._locations), __version__, datetime.now(UTC))
         self._session.publish(connection, topic, payload, retain=True)
         self._delivery.wake()
@@ -308,6 +336,8 @@ class Agent:
     def _answer(self, request: Request) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
         found = answer(request, self._desk.handlers)
+        name = request.name if request.name in self._desk.handlers else "unknown"
+        self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._delivery.wake()
         connection = self._session.connection
         if found.topic and connection is not None:
@@ -317,7 +347,7 @@ class Agent:
     def _say_all(self) -> None:
         """Status and health once more."""
         if (connection := self._session.connection) is not None:
-            self._on_connect(connection)
+            self._say_online(connection)
         for camera in self._cameras.values():
             if camera.status is not None:
                 self._recorder.record_health(camera.health(camera.status))
@@ -327,10 +357,11 @@ class Agent:
         self._delivery.wake()
         return coverage
 
-    def _keep_pictures(self, event_id: str, finding: Finding) -> Pictures:
-        """The evidence of an event, from the camera's last good picture."""
+    def _on_event(self, event_id: str, finding: Finding) -> Pictures:
+        """Count an event, and keep its evidence, from the camera's last good picture."""
+        self._metrics.events.labels(finding.verdict).inc()
         shown = self._cameras[finding.camera].watch.shown(finding.location)
-        if shown is None or not self._config.evidence.max_mb:
+        if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
         crop = self._evidence.keep(event_id, *shown, finding.facing)
         if crop is None:
@@ -345,6 +376,7 @@ class Agent:
             steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
+            steps.callback(self._care.stop)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)
 

@@ -37,23 +37,23 @@ class Pictures:
 
 
 NO_PICTURES = Pictures()
-KeepPictures = Callable[[str, Finding], Pictures]
-"""Given an event's id and its finding."""
+OnEvent = Callable[[str, Finding], Pictures]
+"""Given an event's id and its finding; says which pictures of it are kept."""
 
 
 class Recorder:
     """Knows the last state of every location, and what of a new finding the WMS has to be told."""
 
     def __init__(
-        self, outbox: Outbox, writer: Writer, valid_for_s: float, keep_pictures: KeepPictures = lambda *_: NO_PICTURES
+        self, outbox: Outbox, writer: Writer, valid_for_s: float, on_event: OnEvent = lambda *_: NO_PICTURES
     ) -> None:
-        """Take up the states that the outbox holds. `keep_pictures` is asked at every event that isn't a match."""
+        """Take up the states that the outbox holds. `on_event` is called with every event."""
         self._outbox = outbox
         self._writer = writer
         self._refresh_s = valid_for_s * REFRESH_SHARE
         self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
         self._published = dict.fromkeys(self._states, 0.0)  # monotonic time of the last state message
-        self._keep_pictures = keep_pictures
+        self._on_event = on_event
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
 
     @property
@@ -144,7 +144,7 @@ class Recorder:
     ) -> list[Message]:
         """A change of verdict, with the picture that it rests on."""
         event_id = uuid7()
-        pictures = self._keep_pictures(event_id, finding) if finding.verdict not in WITHOUT_PICTURES else NO_PICTURES
+        pictures = self._on_event(event_id, finding)
         event = self._writer.event(
             finding,
             known,

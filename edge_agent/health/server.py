@@ -1,0 +1,89 @@
+"""A local page for probes: /healthz, /readyz and /metrics. Off the agent's own threads."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from edge_agent.errors import ConfigError, KardusError
+from edge_agent.health.vitals import Vitals
+
+
+class HealthServer:
+    """Answers probes in threads of its own."""
+
+    def __init__(self, host: str, port: int, vitals: Vitals, registry: CollectorRegistry) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: it can't listen there.
+        """
+        handler = type("Handler", (_Handler,), {"vitals": vitals, "registry": registry})
+        try:
+            self._server = ThreadingHTTPServer((host, port), handler)
+        except OSError as error:
+            raise ConfigError(
+                f"health.port = {port}: can't be listened on ({error.strerror}): choose another"
+            ) from error
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_port)
+        """The port it listens on."""
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering. May be called without `start`."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one probe."""
+
+    vitals: Vitals
+    registry: CollectorRegistry
+    timeout = 5
+
+    def do_GET(self) -> None:
+        """By the path."""
+        if self.path == "/metrics":
+            self._metrics()
+        elif self.path == "/healthz":
+            self._probe(self.vitals.problems())
+        elif self.path == "/readyz":
+            waiting = [] if self.vitals.is_ready.is_set() else ["no camera has been looked through yet"]
+            self._probe(waiting + self.vitals.problems())
+        else:
+            self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Probes come every few seconds: say nothing."""
+
+    def _metrics(self) -> None:
+        try:
+            text = generate_latest(self.registry)
+        except KardusError as error:  # the outbox is closed: the agent is stopping
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error}\n".encode())
+            return
+        self._send(HTTPStatus.OK, CONTENT_TYPE_LATEST, text)
+
+    def _probe(self, problems: list[str]) -> None:
+        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+        body = json.dumps({"ok": not problems, "problems": problems}) + "\n"
+        self._send(status, "application/json", body.encode())
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,44 @@
+"""Whether every thread of the agent still does its work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+
+class Pulse:
+    """Shows that a thread is at work: it beats at every round, and whoever watches sees how long ago."""
+
+    def __init__(self) -> None:
+        """Counts as a beat."""
+        self._last_s = time.monotonic()
+
+    def beat(self) -> None:
+        """Still at work."""
+        self._last_s = time.monotonic()
+
+    def age_s(self) -> float:
+        """Seconds since the last beat."""
+        return time.monotonic() - self._last_s
+
+
+class Vitals:
+    """Looks after threads: those with a pulse must beat, the others must be alive."""
+
+    def __init__(self, pulses: Mapping[str, Pulse], alive: Mapping[str, Callable[[], bool]], limit_s: float) -> None:
+        """`limit_s` is the longest time without a beat."""
+        self._pulses = pulses
+        self._alive = alive
+        self._limit_s = limit_s
+        self.is_ready = threading.Event()
+        """Set once the agent has begun to look."""
+
+    def problems(self) -> list[str]:
+        """Which threads don't do their work, in words; none where all is well."""
+        stuck = [
+            f"{name}: no sign of life for {age:.0f} s"
+            for name, pulse in self._pulses.items()
+            if (age := pulse.age_s()) > self._limit_s
+        ]
+        return stuck + [f"{name}: has died" for name, is_alive in self._alive.items() if not is_alive()]

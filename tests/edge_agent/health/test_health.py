@@ -1,0 +1,198 @@
+"""Probes, metrics, the watchdog's signs of life, and the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge_agent.contract.verdicts import Verdict
+from edge_agent.errors import ConfigError
+from edge_agent.health.metrics import Metrics, Present
+from edge_agent.health.server import HealthServer
+from edge_agent.health.systemd import Watchdog, notify, watchdog_s
+from edge_agent.health.vitals import Pulse, Vitals
+from edge_agent.logs import JsonFormatter
+
+OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
+
+
+def _vitals(limit_s: float = 60.0, *, alive: bool = True) -> Vitals:
+    return Vitals({"agent": Pulse()}, {"outbox": lambda: alive}, limit_s)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """An agent's, with what is asked for at a look."""
+    metrics = Metrics()
+    states = {"A": SimpleNamespace(verdict=Verdict.MATCH), "B": SimpleNamespace(verdict=Verdict.EMPTY)}
+    metrics.registry.register(Present(states, lambda: 3, lambda: True))
+    return metrics
+
+
+def _get(server: HealthServer, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture
+def server(metrics: Metrics) -> Iterator[HealthServer]:
+    """A page about a healthy agent."""
+    server = HealthServer("127.0.0.1", 0, _vitals(), metrics.registry)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_healthy_agent_is_healthy_and_ready_once_it_has_looked(metrics: Metrics) -> None:
+    vitals = _vitals()
+    server = HealthServer("127.0.0.1", 0, vitals, metrics.registry)
+    server.start()
+    assert _get(server, "/healthz") == (200, '{"ok": true, "problems": []}\n')
+    status, text = _get(server, "/readyz")
+    assert status == 503
+    assert "no camera has been looked through" in text
+    vitals.is_ready.set()
+    assert _get(server, "/readyz")[0] == 200
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("vitals", "said"), [(_vitals(-1.0), "agent: no sign of life"), (_vitals(alive=False), "outbox: has died")]
+)
+def test_a_thread_that_does_not_work_is_named(vitals: Vitals, said: str, metrics: Metrics) -> None:
+    server = HealthServer("127.0.0.1", 0, vitals, metrics.registry)
+    server.start()
+    for path in ("/healthz", "/readyz"):
+        status, text = _get(server, path)
+        assert status == 503
+        assert said in text
+    server.stop()
+
+
+def test_a_beat_is_a_sign_of_life() -> None:
+    pulse = Pulse()
+    pulse._last_s -= 100
+    vitals = Vitals({"agent": pulse}, {}, 30)
+    assert vitals.problems() == ["agent: no sign of life for 100 s"]
+    pulse.beat()
+    assert vitals.problems() == []
+
+
+def test_metrics_are_what_was_counted(metrics: Metrics, server: HealthServer) -> None:
+    metrics.frames.labels("rack").inc(5)
+    metrics.events.labels(Verdict.EMPTY).inc()
+    text = _get(server, "/metrics")[1]
+    for line in (
+        'kardus_frames_total{camera="rack"} 5.0',
+        'kardus_events_total{verdict="empty"} 1.0',
+        'kardus_locations{verdict="match"} 1.0',
+        'kardus_locations{verdict="stale"} 0.0',
+        "kardus_outbox_messages 3.0",
+        "kardus_mqtt_connected 1.0",
+    ):
+        assert line in text.splitlines()
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(server: HealthServer) -> None:
+    shown = {
+        words[2] + ("_total" if words[3] == "counter" and not words[2].endswith("_total") else "")
+        for words in (line.split() for line in _get(server, "/metrics")[1].splitlines())
+        if words[:2] == ["#", "TYPE"] and not words[2].endswith("_created")
+    }
+    assert shown == set(re.findall(r"^\| `(kardus_\w+)`", OPERATION.read_text(), re.MULTILINE))
+
+
+def test_another_path_says_what_there_is(server: HealthServer) -> None:
+    assert _get(server, "/") == (404, "/healthz, /readyz, /metrics\n")
+
+
+def test_a_port_that_is_taken_is_named(server: HealthServer) -> None:
+    with pytest.raises(ConfigError, match=rf"health\.port = {server.port}: can't be listened on"):
+        HealthServer("127.0.0.1", server.port, _vitals(), CollectorRegistry())
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The service manager's socket."""
+    name = str(tmp_path / "notify") if request.param == "path" else f"\0kardus-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name)
+        listener.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", name.replace("\0", "@"))
+        yield listener
+
+
+def test_the_service_manager_is_told(manager: socket.socket) -> None:
+    assert notify("READY=1")
+    assert manager.recv(100) == b"READY=1"
+
+
+def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert not notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    assert not notify("READY=1")
+
+
+def test_signs_of_life_come_as_long_as_every_thread_works(manager: socket.socket) -> None:
+    pulse = Pulse()
+    watchdog = Watchdog(Vitals({"agent": pulse}, {}, 30), 0.15)
+    watchdog.start()
+    assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+    pulse._last_s -= 100
+    manager.settimeout(0.4)
+    with pytest.raises(TimeoutError):
+        _hear_out(manager)
+    watchdog.stop()
+
+
+def _hear_out(manager: socket.socket) -> None:
+    """Until nothing comes any more; a few signs may be on their way."""
+    for _ in range(3):
+        manager.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid", "wanted"),
+    [
+        ("30000000", None, 30.0),
+        ("30000000", "own", 30.0),
+        ("30000000", "1", None),
+        ("", None, None),
+        ("0", None, None),
+        ("x", None, None),
+    ],
+)
+def test_how_often_the_service_manager_wants_a_sign(
+    monkeypatch: pytest.MonkeyPatch, usec: str, pid: str | None, wanted: float | None
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", usec)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    if pid:
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
+    assert watchdog_s() == wanted
+
+
+def test_a_line_of_the_log_is_json_with_its_traceback() -> None:
+    error = RuntimeError("broken")
+    record = logging.LogRecord("kardus.x", logging.ERROR, "f", 1, 'said "%s"', ("é",), (type(error), error, None))
+    line = JsonFormatter().format(record)
+    assert len(line.splitlines()) == 1
+    content = json.loads(line)
+    assert (content["level"], content["logger"], content["message"]) == ("error", "kardus.x", 'said "é"')
+    assert content["time"].endswith("Z")
+    assert "RuntimeError: broken" in content["traceback"]

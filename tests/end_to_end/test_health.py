@@ -1,0 +1,88 @@
+"""A running agent is ready, shows its metrics, and stops giving signs of life when it hangs (FAULTS 3)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edge_agent.demo.broker import free_port
+from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
+from tests.agents import write_config
+from tests.brokers import Mosquitto
+from tests.edge_agent.racks import still
+
+KEY = DEMO_KEY.read_text().strip()
+WATCHDOG_S = 1.5
+
+
+def _next(manager: socket.socket, wanted: bytes, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while manager.recv(100) != wanted:
+        assert time.monotonic() < deadline
+
+
+def _hear_out(manager: socket.socket) -> None:
+    """Until nothing comes any more; some signs may be on their way."""
+    for _ in range(20):
+        manager.recv(100)
+
+
+def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    port = free_port()
+    Image.fromarray(still()).save(tmp_path / "now.png")
+    config = write_config(
+        tmp_path,
+        mosquitto.port,
+        DEMO_BUNDLE,
+        KEY,
+        'type = "file", path = "now.png"',
+        interval_s=0.2,
+        extra=f'[health]\nport = {port}\nlog = "json"\n',
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "edge_agent", "run", str(config), "--verbose"],
+            env=os.environ | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        _next(manager, b"READY=1")
+        _next(manager, b"WATCHDOG=1")
+        for path in ("/healthz", "/readyz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                assert json.load(answer)["ok"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        assert 'kardus_camera_ok{camera="rack"} 1.0' in text
+        assert float(re.findall(r"^kardus_classifications_total (.*)$", text, re.MULTILINE)[0]) in {15, 30, 45}
+
+        agent.send_signal(signal.SIGSTOP)
+        manager.settimeout(2 * WATCHDOG_S)
+        with pytest.raises(TimeoutError):
+            _hear_out(manager)
+        agent.send_signal(signal.SIGCONT)
+        manager.settimeout(30)
+        _next(manager, b"WATCHDOG=1")
+        agent.send_signal(signal.SIGTERM)
+        _next(manager, b"STOPPING=1")
+        _, log = agent.communicate(timeout=30)
+        assert agent.returncode == 0
+        lines = [json.loads(line) for line in log.splitlines()]
+        assert any(line["logger"] == "kardus.mqtt" and "connected" in line["message"] for line in lines)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            pytest.fail("the page is still there")
