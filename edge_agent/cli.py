@@ -16,6 +16,7 @@ from edge_agent.console import err, new_app, out, print_json, run_app
 from edge_agent.demo.play import play_demo
 from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
+from edge_agent.reload import FileWatch
 from edge_agent.simulation.cli import app as simulate_app
 from edge_agent.slots_cli import app as slots_app
 
@@ -39,10 +40,16 @@ def run_command(
     """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
     settings = load_config(config)
     set_up(settings.health.log, verbose=verbose)
-    agent = Agent(settings)
+    agent = Agent(settings, config)
+    signal.signal(signal.SIGHUP, lambda *_: agent.request_reload())
+    watch = FileWatch(config, agent.request_reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
-    agent.run()
+    watch.start()
+    try:
+        agent.run()
+    finally:
+        watch.stop()
 
 
 @app.command("check")

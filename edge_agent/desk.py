@@ -25,15 +25,18 @@ class Desk:
         cameras: Mapping[str, Camera],
         recorder: Recorder,
         evidence: Evidence,
+        *,
         say_all: Callable[[], None],
         report_coverage: Callable[[], Coverage],
+        reload: Callable[[], None],
     ) -> None:
-        """Keep whom to ask; `say_all` publishes status and health again."""
+        """Keep whom to ask; `say_all` publishes status and health again, `reload` reads the configuration again."""
         self._cameras = cameras
         self._recorder = recorder
         self._evidence = evidence
         self._say_all = say_all
         self._report_coverage = report_coverage
+        self._reload = reload
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -46,6 +49,7 @@ class Desk:
             "coverage": self._coverage,
             "evidence": self._fetch,
             "log-level": _set_log_level,
+            "reload": self._read_again,
         }
 
     def _capture(self, command: Capture) -> dict[str, Any]:
@@ -73,6 +77,10 @@ class Desk:
         self._say_all()
         self._recorder.publish_again()
         return {"states": len(self._recorder.states)}
+
+    def _read_again(self, _: object) -> dict[str, Any]:
+        self._reload()
+        return {"locations": sum(len(camera.watch.locations) for camera in self._cameras.values())}
 
     def _coverage(self, _: object) -> dict[str, Any]:
         coverage = self._report_coverage()

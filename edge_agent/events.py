@@ -69,6 +69,10 @@ class Writer:
         self._valid_for = timedelta(seconds=valid_for_s)
         self._boot_id = boot_id()
 
+    def use(self, valid_for_s: float) -> None:
+        """States are void after another time."""
+        self._valid_for = timedelta(seconds=valid_for_s)
+
     def event(
         self,
         finding: Finding,

@@ -35,6 +35,10 @@ class Evidence:
         self._limits = limits
         self._since_pruning = PRUNE_EVERY
 
+    def use(self, limits: EvidenceSection) -> None:
+        """Other limits."""
+        self._limits = limits
+
     def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes | None:
         """Keep the pictures of an event.
 

@@ -58,18 +58,29 @@ class ExpectedStore:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(_SCHEMA)
-            rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
-            known = {row[0]: Expectation(Expected.model_validate_json(row[1]), row[2]) for row in rows}
         except sqlite3.OperationalError as error:
             raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
-        except (sqlite3.DatabaseError, ValidationError) as error:
-            raise KardusError(
-                f"{path}: damaged ({type(error).__name__}): remove it; the broker gives its content again"
-            ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+        known = self._read()
         self._locations = locations
         self._known = {location: known[location] for location in known if location in locations}
         self.refused = 0
         """How many messages were refused."""
+
+    def use(self, locations: frozenset[str]) -> None:
+        """Other locations; what was stored of them before is known again.
+
+        Raises:
+            KardusError: the database cannot be read.
+        """
+        stored = self._read()
+        self._locations = locations
+        self._known = {
+            location: known
+            for location in locations
+            if (known := self._known.get(location) or stored.get(location)) is not None
+        }
 
     def get(self, location: str) -> Expectation | None:
         """What the WMS expects; None where it has said nothing, or has given the location up."""
@@ -101,6 +112,19 @@ class ExpectedStore:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def _read(self) -> dict[str, Expectation]:
+        """Everything that was ever stored."""
+        try:
+            rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
+            return {row[0]: Expectation(Expected.model_validate_json(row[1]), row[2]) for row in rows}
+        except (sqlite3.DatabaseError, ValidationError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> KardusError:
+        return KardusError(
+            f"{self._path}: damaged ({type(error).__name__}): remove it; the broker gives its content again"
+        )
 
     def _refuse(self, reason: str) -> str:
         self.refused += 1

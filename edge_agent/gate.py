@@ -69,6 +69,10 @@ class ChangeGate:
         self._is_commissioned = False
         self._covered_since: float | None = None
 
+    def use(self, rules: GateSection) -> None:
+        """Other rules."""
+        self._rules = rules
+
     def commission(self, small: Pixels, corners: FloatArray) -> None:
         """Take the surroundings from the commissioning picture, reduced, with the slots' corners in its pixels."""
         self._still = self._see(small, corners)

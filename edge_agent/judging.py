@@ -28,6 +28,10 @@ class Judging:
         self.in_grace: set[str] = set()
         """Locations whose alert waits until stock had time to come."""
 
+    def use(self, grace_s: float) -> None:
+        """Another grace."""
+        self._grace_s = grace_s
+
     def expected_at(self, location: str) -> Expected | None:
         """What the WMS expects; None where it has said nothing."""
         expectation = self._expected.get(location)

@@ -11,45 +11,39 @@ Everything between the reader and the outbox happens in the thread that calls `A
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import queue
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-
-import numpy as np
+from pathlib import Path
 
 from edge_agent import __version__
-from edge_agent.camera.reader import CameraReader
-from edge_agent.camera.source import open_source
-from edge_agent.cameras import Camera
+from edge_agent.cameras import Camera, Cameras
 from edge_agent.commands import Request, answer
-from edge_agent.config import Config
-from edge_agent.config.cameras import CameraSection
+from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage, Model, Status
 from edge_agent.contract.topics import Topics, expected_topic, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
-from edge_agent.errors import ConfigError, KardusError
+from edge_agent.errors import KardusError
 from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
+from edge_agent.files import make_folder
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.judging import Judging
+from edge_agent.line import Line
 from edge_agent.model import load_model
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
-from edge_agent.preprocess import Pixels
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
-from edge_agent.records import Classification, Ended, Frame, SignalLost
-from edge_agent.slots import outside
-from edge_agent.watch import Look, Watch
+from edge_agent.records import Ended, ExpectedMessage, Frame, ReloadWanted, SignalLost
+from edge_agent.reload import require_reloadable
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
@@ -65,55 +59,58 @@ TICK_S = 1.0
 log = logging.getLogger("kardus.agent")
 
 
-@dataclass(frozen=True)
-class ExpectedMessage:
-    """Expected stock as it came from the broker."""
-
-    location: str
-    payload: bytes
-
-
-Item = Frame | SignalLost | Ended | ExpectedMessage | Request
+Item = Frame | SignalLost | Ended | ExpectedMessage | Request | ReloadWanted
 
 
 class Agent:
     """One camera box: some cameras, one model, one outbox, one broker."""
 
-    def __init__(self, config: Config) -> None:
-        """Open everything that must be there; cameras and broker may come later.
+    def __init__(self, config: Config, path: Path | None = None) -> None:
+        """Open everything that must be there; cameras and broker may come later. `path` is read at a reload.
 
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        bundle, self._classifier = load_model(config.model)
-        self._config = config
+        bundle, classifier = load_model(config.model)
+        self._config, self._path = config, path
         self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._metrics, self._pulse = Metrics(), Pulse()
         self._metrics.model.labels(self._model.name, self._model.version).set(1)
-        self._cameras = {section.name: self._open_camera(section) for section in config.cameras}
-        locations = [location for camera in self._cameras.values() for location in camera.watch.locations]
-        self._locations = locations
-        _make_folder(config)
+        self._cameras = Cameras(config, self._inbox.put)
+        locations = self._cameras.locations
+        make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._desk = Desk(self._cameras, self._recorder, self._evidence, self._say_all, self._report_coverage)
+        self._desk = Desk(
+            self._cameras,
+            self._recorder,
+            self._evidence,
+            say_all=self._say_all,
+            report_coverage=self._report_coverage,
+            reload=self._reload,
+        )
         self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
+        self._line = Line(self._cameras, classifier, self._judging, self._metrics)
         self._recorder.forget_others(topics, locations, self._cameras)
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
             config.mqtt,
             f"kardus-{config.agent.site}-{config.agent.name}",
-            [topics.commands_filter, *(expected_topic(config.agent.site, location) for location in locations)],
+            self._subscriptions(),
             self._writer.offline("connection lost", datetime.now(UTC)),
         )
         self._delivery = Delivery(self._outbox, self._session)
         self._care = self._looked_after()
+
+    def request_reload(self) -> None:
+        """Ask for the configuration to be read again. May be called from a signal handler or any thread."""
+        self._inbox.put(ReloadWanted())
 
     def stop(self) -> None:
         """Ask `run` to end. May be called from a signal handler."""
@@ -131,17 +128,51 @@ class Agent:
         self._care.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
-        for camera in self._cameras.values():
-            camera.reader.start()
+        self._cameras.begin()
         try:
             self._loop()
         finally:
             self._close()
 
-    def _open_camera(self, section: CameraSection) -> Camera:
-        source = open_source(section)
-        watch = Watch(section, self._config.view, self._config.gate, self._config.verdict, live=source.live)
-        return Camera(watch, CameraReader(section.name, source, section.interval_s, self._inbox.put))
+    def _subscriptions(self) -> list[str]:
+        site = self._config.agent.site
+        return [
+            self._topics.commands_filter,
+            *(expected_topic(site, location) for location in self._cameras.locations),
+        ]
+
+    def _reload_or_say_why_not(self) -> None:
+        try:
+            self._reload()
+        except KardusError as error:
+            log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - the message says it all
+
+    def _reload(self) -> None:
+        """Read the configuration again, and go over to it; nothing changes where it can't be used.
+
+        Raises:
+            KardusError: it is wrong, needs a restart, or names a picture or a password that can't be read.
+        """
+        if self._path is None:
+            raise KardusError("this agent has no configuration file to read again")
+        config = load_config(self._path)
+        if config == self._config:
+            return
+        require_reloadable(self._config, config)
+        prepared = self._cameras.prepare(config)
+        self._cameras.end(prepared.ended)
+        self._drop(prepared.ended)
+        self._cameras.apply(prepared)
+        self._config = config
+        self._judging.use(config.verdict.grace_s)
+        self._evidence.use(config.evidence)
+        self._recorder.use(config.verdict.valid_for_s)
+        self._expected.use(frozenset(self._cameras.locations))
+        self._recorder.forget_others(self._topics, self._cameras.locations, self._cameras)
+        self._session.use(self._subscriptions())
+        self._say_all()
+        self._delivery.wake()
+        log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
 
     def _looked_after(self) -> Care:
         """What looks after the agent's threads, and shows its metrics."""
@@ -153,8 +184,7 @@ class Agent:
         return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
-        running = set(self._cameras)
-        while running:
+        while self._cameras.running:
             self._pulse.beat()
             items = self._next_items()
             if None in items:
@@ -162,84 +192,60 @@ class Agent:
             frames = [item for item in items if isinstance(item, Frame)]
             if frames:
                 self._look(frames)
-            for item in items:
-                self._deal_with(item, running)
+            for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
+                self._deal_with(item)  # what may change the cameras comes last
             self._tick()
         if self._failures:
             raise KardusError(self._failures[0])
 
-    def _deal_with(self, item: Item | None, running: set[str]) -> None:
+    def _deal_with(self, item: Item | None) -> None:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
                 self._lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
-                running.discard(item.camera)
+                self._cameras.running.discard(item.camera)
             case ExpectedMessage():
                 self._expect(item)
             case Request():
                 self._answer(item)
+            case ReloadWanted():
+                self._reload_or_say_why_not()
         if isinstance(item, Frame | SignalLost):
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
 
     def _next_items(self) -> list[Item | None]:
         """What has come, in order; nothing, once in a while, where nothing comes."""
+        with contextlib.suppress(queue.Empty):
+            return [self._inbox.get(timeout=TICK_S), *self._waiting()]
+        return []
+
+    def _waiting(self) -> list[Item | None]:
+        """What has come by now."""
         items: list[Item | None] = []
         with contextlib.suppress(queue.Empty):
-            items.append(self._inbox.get(timeout=TICK_S))
             while True:
                 items.append(self._inbox.get_nowait())
         return items
 
+    def _drop(self, cameras: Collection[str]) -> None:
+        """Forget what the former readers of these cameras have handed over."""
+        for item in self._waiting():
+            if not (isinstance(item, Frame | SignalLost | Ended) and item.camera in cameras):
+                self._inbox.put(item)
+
     def _look(self, frames: Sequence[Frame]) -> None:
-        """Pictures of several cameras: check, cut, classify in one batch, judge, write down."""
+        """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
-            self._look_at(frames)
+            looked = self._line.look(frames, self._recorder.is_due)
+            for camera in looked.good:
+                self._report_health(camera, "ok", "")
+            for lost, status in looked.lost:
+                self._lose(lost, status)
+            self._record(looked.findings)
         self._care.ready()
-
-    def _look_at(self, frames: Sequence[Frame]) -> None:
-        looks = [(self._cameras[frame.camera], self._prepare(frame)) for frame in frames]
-        asked = [(camera, look) for camera, look in looks if look is not None]
-        crops = [look.crops for _, look in asked if len(look.crops)]
-        seen = iter(self._classify(np.concatenate(crops)) if crops else ())
-        findings = []
-        for camera, look in asked:
-            expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
-            standing = {name: verdict for name in expected if (verdict := self._judging.standing(name))}
-            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected, standing)
-            due = [name for name in camera.watch.locations if name in look.touched or self._recorder.is_due(name)]
-            findings += [self._judging.judge(camera.watch, name) for name in due]
-        self._record(findings)
-
-    def _classify(self, crops: Pixels) -> list[Classification]:
-        with self._metrics.classify_s.time():
-            seen = self._classifier.classify(crops)
-        self._metrics.classified.inc(len(seen))
-        return seen
-
-    def _prepare(self, frame: Frame) -> Look | None:
-        """What is to be classified of a picture; None where it can't be trusted."""
-        camera = self._cameras[frame.camera]
-        problem = outside(camera.watch.slots, frame.pixels)
-        if problem and camera.status is None:
-            raise ConfigError(f"camera '{frame.camera}': {problem}")
-        if problem:
-            self._lose(SignalLost(frame.camera, frame.captured, problem))
-            return None
-        camera.has_looked = True
-        self._metrics.frames.labels(camera.name).inc()
-        view = camera.watch.check(frame)
-        if view.problem:
-            self._metrics.refused.labels(camera.name, view.problem).inc()
-            if camera.watch.is_view_lost:
-                self._lose(SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}"), view.problem)
-            return None
-        self._report_health(camera, "ok", "")
-        look = camera.watch.look(frame, view, self._classifier.size_px)
-        self._metrics.at_rest.inc(len(camera.watch.slots) - len(look.slots))
-        return look
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
@@ -291,8 +297,7 @@ class Agent:
 
     def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
         """Locations of whatever camera."""
-        watches = {name: camera.watch for camera in self._cameras.values() for name in camera.watch.locations}
-        return [self._judging.judge(watches[name], name) for name in sorted(locations)]
+        return [self._judging.judge(self._cameras.watching(name).watch, name) for name in sorted(locations)]
 
     def _record(self, findings: Sequence[Finding | None]) -> None:
         """Write events and states to the outbox in one transaction, then let them be delivered."""
@@ -320,7 +325,7 @@ class Agent:
         self._say_online(connection)
 
     def _say_online(self, connection: int) -> None:
-        topic, payload = self._writer.online(len(self._locations), __version__, datetime.now(UTC))
+        topic, payload = self._writer.online(len(self._cameras.locations), __version__, datetime.now(UTC))
         self._session.publish(connection, topic, payload, retain=True)
         self._delivery.wake()
 
@@ -353,7 +358,7 @@ class Agent:
                 self._recorder.record_health(camera.health(camera.status))
 
     def _report_coverage(self) -> Coverage:
-        coverage = self._recorder.record_coverage(self._locations, self._today)
+        coverage = self._recorder.record_coverage(self._cameras.locations, self._today)
         self._delivery.wake()
         return coverage
 
@@ -383,10 +388,3 @@ class Agent:
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
             log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
-
-
-def _make_folder(config: Config) -> None:
-    try:
-        config.agent.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KardusError(f"agent.data_dir = {config.agent.data_dir}: cannot be made ({error.strerror})") from error

@@ -41,6 +41,19 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class ExpectedMessage:
+    """Expected stock as it came from the broker."""
+
+    location: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class ReloadWanted:
+    """The configuration may have changed."""
+
+
+@dataclass(frozen=True)
 class SkuScore:
     """How likely a product is, between 0 and 1."""
 

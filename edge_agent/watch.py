@@ -83,6 +83,17 @@ class Watch:
         self._last_corners: FloatArray | None = None
         self._bad = 0
 
+    def use(self, camera: CameraSection, view: ViewSection, gate: GateSection, verdict: VerdictSection) -> None:
+        """Other rules, and a section of the configuration with the same slots and pictures. What was seen stays."""
+        self.camera = camera
+        self._view_rules, self._gate_rules, self._verdict_rules = view, gate, verdict
+        if self._guard:
+            self._guard.use(view)
+        if self._gate:
+            self._gate.use(gate)
+        for state in self._states:
+            state.looks = deque(state.looks, maxlen=verdict.window)
+
     @property
     def locations(self) -> tuple[str, ...]:
         """The locations in its picture."""

@@ -19,6 +19,8 @@ class WmsSide:
 
     def __init__(self, port: int) -> None:
         """Connect. Pictures aren't kept."""
+        self.cleared: set[str] = set()
+        """Topics whose retained message was taken back."""
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self._changed = threading.Condition()
         self._connection = Connection(Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
@@ -55,4 +57,6 @@ class WmsSide:
         with self._changed:
             if payload and "/evidence/" not in topic:
                 self.messages.append((topic, json.loads(payload)))
+            elif not payload:
+                self.cleared.add(topic)
             self._changed.notify_all()

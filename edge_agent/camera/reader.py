@@ -33,6 +33,7 @@ class CameraReader:
         self._hand_over = hand_over
         self._stopping = threading.Event()
         self._hurry = threading.Event()
+        self._abandoned = threading.Event()
         self._taken = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"camera {camera}", daemon=True)
 
@@ -43,6 +44,15 @@ class CameraReader:
     def taken(self) -> None:
         """The pipeline has dealt with the last item."""
         self._taken.set()
+
+    def use_interval(self, interval_s: float) -> None:
+        """Another pace, from the next picture on."""
+        self._interval_s = interval_s
+
+    def abandon(self) -> None:
+        """Stop, and hand over nothing more: not even the end."""
+        self._abandoned.set()
+        self.stop()
 
     def hurry(self) -> None:
         """Take the next picture now, and not after the interval."""
@@ -62,7 +72,11 @@ class CameraReader:
         except Exception:  # the thread's outermost guard: a camera that fails must say so, and stop no other
             log.exception("camera %s: reading failed", self.camera)
             self._give(SignalLost(self.camera, datetime.now(UTC), "reading failed: see the agent's log"))
-        self._hand_over(Ended(self.camera, datetime.now(UTC)))
+        self._put(Ended(self.camera, datetime.now(UTC)))
+
+    def _put(self, item: Item) -> None:
+        if not self._abandoned.is_set():
+            self._hand_over(item)
 
     def _read_all(self) -> None:
         failures = 0
@@ -92,7 +106,7 @@ class CameraReader:
     def _give(self, item: Item) -> None:
         """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""
         self._taken.clear()
-        self._hand_over(item)
+        self._put(item)
         while not self._taken.wait(STOP_POLL_S):
             if self._stopping.is_set():
                 return

@@ -73,6 +73,10 @@ class SetLogLevel(Command):
     """The least grave message that is logged."""
 
 
+class Reload(Command):
+    """`reload`: read the configuration file again, as on SIGHUP; refused with the reason where it can't be used."""
+
+
 COMMANDS: dict[str, type[Command]] = {
     "capture": Capture,
     "snapshot": Snapshot,
@@ -81,6 +85,7 @@ COMMANDS: dict[str, type[Command]] = {
     "coverage": ReportCoverage,
     "evidence": FetchEvidence,
     "log-level": SetLogLevel,
+    "reload": Reload,
 }
 """Every command by the name in its topic."""
 

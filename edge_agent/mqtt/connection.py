@@ -126,6 +126,10 @@ class Connection:
         rc, number = self._client.subscribe([(topic, 1) for topic in topics])
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Take subscriptions back."""
+        self._client.unsubscribe(list(topics))
+
     def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
         more = None

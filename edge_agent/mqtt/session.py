@@ -46,6 +46,8 @@ class MqttSession:
         self._settings = settings
         self._identity = Identity(client_id, _read_password(settings), will)
         self._subscriptions = list(subscriptions)
+        self._subscribed: list[str] = []
+        """What the present connection is subscribed to."""
         self._changed = threading.Condition()
         self._stopping = False
         self._live: Connection | None = None
@@ -82,6 +84,12 @@ class MqttSession:
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait until the broker has accepted the connection."""
         return self._wait(lambda: self.connected or self._stopping, timeout_s) and self.connected
+
+    def use(self, subscriptions: Sequence[str]) -> None:
+        """Other topic filters; the connection stays, and only the differences are told to the broker."""
+        with self._changed:
+            self._subscriptions = list(subscriptions)
+            self._changed.notify_all()
 
     def publish(
         self, connection: int, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b""
@@ -153,19 +161,27 @@ class MqttSession:
         self._notify()
         log.info("connected to %s:%s, MQTT %s", self._settings.host, self._settings.port, self.version)
         handlers.on_connect(connection.number)
-        self._subscribe(connection)
-        self._wait(lambda: self._is_over(connection))
+        self._subscribed = []
+        while not self._is_over(connection):
+            self._subscribed = self._subscribe(connection, self._subscribed)
+            self._wait(lambda: self._is_over(connection) or self._subscriptions != self._subscribed)
         self._live = None
         if not self._stopping:
             log.warning("connection to the broker lost; what is decided is kept in the outbox")
 
-    def _subscribe(self, connection: Connection) -> None:
-        """Subscribe in portions; ask for the next when what is retained for the last has come."""
-        for start in range(0, len(self._subscriptions), SUBSCRIBE_PORTION):
+    def _subscribe(self, connection: Connection, subscribed: Sequence[str]) -> list[str]:
+        """Subscribe to what is new in portions, the next when what is retained for the last has come; what stands."""
+        wanted = self._subscriptions
+        gone = [topic for topic in subscribed if topic not in set(wanted)]
+        if gone:
+            connection.unsubscribe(gone)
+        new = [topic for topic in wanted if topic not in set(subscribed)]
+        for start in range(0, len(new), SUBSCRIBE_PORTION):
             if start:
                 self._await_quiet(connection)
-            if self._is_refused(connection, self._subscriptions[start : start + SUBSCRIBE_PORTION]):
+            if self._is_refused(connection, new[start : start + SUBSCRIBE_PORTION]):
                 log.error("the broker refuses the agent's subscriptions: check the agent's rights on the broker")
+        return wanted
 
     def _is_refused(self, connection: Connection, topics: Sequence[str]) -> bool:
         """Subscribe, wait for the broker's answer, and say whether it refused a topic."""

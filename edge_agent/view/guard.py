@@ -80,6 +80,10 @@ class ViewGuard:
         self._checksum: int | None = None
         self._same_since = 0.0
 
+    def use(self, rules: ViewSection) -> None:
+        """Other rules."""
+        self._rules = rules
+
     def check(self, frame: Frame) -> View:
         """Judge a picture."""
         factor = max(1, round(frame.pixels.shape[1] / SMALL_WIDTH))

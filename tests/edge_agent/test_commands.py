@@ -24,6 +24,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "coverage": {},
     "evidence": {"event": EVENT},
     "log-level": {"level": "debug"},
+    "reload": {},
 }
 
 

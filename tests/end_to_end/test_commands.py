@@ -53,6 +53,11 @@ class Caller:
         self._client.subscribe(self._topic, 1)
         subscribed.get(timeout=WAIT_S)
 
+    @classmethod
+    def version_5(cls, port: int) -> Self:
+        """Over MQTT 5."""
+        return cls(port, MQTTProtocolVersion.MQTTv5)
+
     def __enter__(self) -> Self:
         """Connected already."""
         return self

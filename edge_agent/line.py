@@ -1,0 +1,90 @@
+"""From the pictures of all cameras to findings: check, cut, classify in one batch, judge. Belongs to the wiring."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge_agent.cameras import Camera, Cameras
+from edge_agent.classifier import Classifier
+from edge_agent.contract.messages import Status
+from edge_agent.errors import ConfigError
+from edge_agent.events import Finding
+from edge_agent.health.metrics import Metrics
+from edge_agent.judging import Judging
+from edge_agent.preprocess import Pixels
+from edge_agent.records import Classification, Frame, SignalLost
+from edge_agent.slots import outside
+from edge_agent.watch import Look
+
+
+@dataclass
+class Looked:
+    """What some pictures came to."""
+
+    findings: list[Finding | None] = field(default_factory=list)
+    good: list[Camera] = field(default_factory=list)
+    """Cameras whose picture can be trusted."""
+    lost: list[tuple[SignalLost, Status]] = field(default_factory=list)
+    """Those whose view is lost, and how."""
+
+
+class Line:
+    """Owned by the agent's thread."""
+
+    def __init__(self, cameras: Cameras, classifier: Classifier, judging: Judging, metrics: Metrics) -> None:
+        """Keep whom to ask."""
+        self._cameras = cameras
+        self._classifier = classifier
+        self._judging = judging
+        self._metrics = metrics
+
+    def look(self, frames: Sequence[Frame], is_due: Callable[[str], bool]) -> Looked:
+        """Look at pictures of several cameras; `is_due` says whether a location's state has to be told again.
+
+        Raises:
+            ConfigError: a location lies outside the first picture of its camera.
+        """
+        looked = Looked()
+        asked = [(self._cameras[frame.camera], look) for frame in frames if (look := self._prepare(frame, looked))]
+        crops = [look.crops for _, look in asked if len(look.crops)]
+        seen = iter(self._classify(np.concatenate(crops)) if crops else ())
+        for camera, look in asked:
+            expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
+            standing = {name: verdict for name in expected if (verdict := self._judging.standing(name))}
+            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected, standing)
+            told = [name for name in camera.watch.locations if name in look.touched or is_due(name)]
+            looked.findings += [self._judging.judge(camera.watch, name) for name in told]
+        return looked
+
+    def _classify(self, crops: Pixels) -> list[Classification]:
+        with self._metrics.classify_s.time():
+            seen = self._classifier.classify(crops)
+        self._metrics.classified.inc(len(seen))
+        return seen
+
+    def _prepare(self, frame: Frame, looked: Looked) -> Look | None:
+        """What is to be classified of a picture; None where it can't be trusted."""
+        camera = self._cameras[frame.camera]
+        problem = outside(camera.watch.slots, frame.pixels)
+        if problem and camera.status is None:
+            raise ConfigError(f"camera '{frame.camera}': {problem}")
+        if problem:
+            looked.lost.append((SignalLost(frame.camera, frame.captured, problem), "lost"))
+            return None
+        camera.has_looked = True
+        self._metrics.frames.labels(camera.name).inc()
+        view = camera.watch.check(frame)
+        if view.problem:
+            self._metrics.refused.labels(camera.name, view.problem).inc()
+            if camera.watch.is_view_lost:
+                lost = SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}")
+                looked.lost.append((lost, view.problem))
+            return None
+        looked.good.append(camera)
+        look = camera.watch.look(frame, view, self._classifier.size_px)
+        self._metrics.at_rest.inc(len(camera.watch.slots) - len(look.slots))
+        return look
