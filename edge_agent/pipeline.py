@@ -18,12 +18,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent import __version__
+from edge_agent.announcer import Announcer, subscriptions
 from edge_agent.cameras import Camera, Cameras
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage, Model, Status
-from edge_agent.contract.topics import Topics, expected_topic, location_of
+from edge_agent.contract.topics import Topics, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
@@ -35,6 +35,7 @@ from edge_agent.files import make_folder
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
+from edge_agent.homeassistant import ONLINE
 from edge_agent.judging import Judging
 from edge_agent.line import Line
 from edge_agent.model import load_model
@@ -42,7 +43,7 @@ from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
-from edge_agent.records import Ended, ExpectedMessage, Frame, ReloadWanted, SignalLost
+from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
 
 FIRST_CONNECTION_S = 3.0
@@ -59,7 +60,7 @@ TICK_S = 1.0
 log = logging.getLogger("kardus.agent")
 
 
-Item = Frame | SignalLost | Ended | ExpectedMessage | Request | ReloadWanted
+Item = Frame | SignalLost | Ended | ExpectedMessage | Request | ReloadWanted | HomeAssistantOnline
 
 
 class Agent:
@@ -86,24 +87,25 @@ class Agent:
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._desk = Desk(
-            self._cameras,
-            self._recorder,
-            self._evidence,
-            say_all=self._say_all,
-            report_coverage=self._report_coverage,
-            reload=self._reload,
-        )
         self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
         self._line = Line(self._cameras, classifier, self._judging, self._metrics)
-        self._recorder.forget_others(topics, locations, self._cameras)
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
             config.mqtt,
             f"kardus-{config.agent.site}-{config.agent.name}",
-            self._subscriptions(),
+            subscriptions(config, topics, locations),
             self._writer.offline("connection lost", datetime.now(UTC)),
+        )
+        self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
+        self._announcer.forget_others(config)
+        self._desk = Desk(
+            self._cameras,
+            self._recorder,
+            self._evidence,
+            say_all=self._announcer.say_all,
+            report_coverage=self._report_coverage,
+            reload=self._reload,
         )
         self._delivery = Delivery(self._outbox, self._session)
         self._care = self._looked_after()
@@ -128,18 +130,12 @@ class Agent:
         self._care.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
+        self._announcer.introduce(self._config)
         self._cameras.begin()
         try:
             self._loop()
         finally:
             self._close()
-
-    def _subscriptions(self) -> list[str]:
-        site = self._config.agent.site
-        return [
-            self._topics.commands_filter,
-            *(expected_topic(site, location) for location in self._cameras.locations),
-        ]
 
     def _reload_or_say_why_not(self) -> None:
         try:
@@ -160,17 +156,20 @@ class Agent:
             return
         require_reloadable(self._config, config)
         prepared = self._cameras.prepare(config)
+        before = set(self._cameras.locations)
         self._cameras.end(prepared.ended)
         self._drop(prepared.ended)
         self._cameras.apply(prepared)
         self._config = config
+        gone = sorted(before - set(self._cameras.locations))
         self._judging.use(config.verdict.grace_s)
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
-        self._recorder.forget_others(self._topics, self._cameras.locations, self._cameras)
-        self._session.use(self._subscriptions())
-        self._say_all()
+        self._announcer.forget_others(config)
+        self._session.use(subscriptions(config, self._topics, self._cameras.locations))
+        self._announcer.introduce(config, gone)
+        self._announcer.say_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
 
@@ -212,6 +211,9 @@ class Agent:
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
+            case HomeAssistantOnline():
+                self._announcer.introduce(self._config)
+                self._delivery.wake()
         if isinstance(item, Frame | SignalLost):
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
@@ -322,11 +324,7 @@ class Agent:
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
-        self._say_online(connection)
-
-    def _say_online(self, connection: int) -> None:
-        topic, payload = self._writer.online(len(self._cameras.locations), __version__, datetime.now(UTC))
-        self._session.publish(connection, topic, payload, retain=True)
+        self._announcer.say_online(connection)
         self._delivery.wake()
 
     def _on_message(self, message: Incoming) -> None:
@@ -337,6 +335,8 @@ class Agent:
             self._inbox.put(
                 Request(command, message.payload, message.retained, message.response_topic, message.correlation)
             )
+        elif message.payload == ONLINE:  # the one other topic that is subscribed to
+            self._inbox.put(HomeAssistantOnline())
 
     def _answer(self, request: Request) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
@@ -344,18 +344,7 @@ class Agent:
         name = request.name if request.name in self._desk.handlers else "unknown"
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._delivery.wake()
-        connection = self._session.connection
-        if found.topic and connection is not None:
-            payload = found.reply.model_dump_json().encode()
-            self._session.publish(connection, found.topic, payload, retain=False, correlation=found.correlation)
-
-    def _say_all(self) -> None:
-        """Status and health once more."""
-        if (connection := self._session.connection) is not None:
-            self._say_online(connection)
-        for camera in self._cameras.values():
-            if camera.status is not None:
-                self._recorder.record_health(camera.health(camera.status))
+        self._announcer.reply(found)
 
     def _report_coverage(self) -> Coverage:
         coverage = self._recorder.record_coverage(self._cameras.locations, self._today)

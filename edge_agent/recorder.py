@@ -66,10 +66,12 @@ class Recorder:
         """The last state of each location."""
         return self._states
 
-    def forget_others(self, topics: Topics, locations: Collection[str], cameras: Collection[str]) -> None:
-        """Clear the retained topics of locations and cameras that have left the configuration."""
+    def forget_others(
+        self, topics: Topics, locations: Collection[str], cameras: Collection[str], others: Collection[str] = ()
+    ) -> None:
+        """Clear the retained topics of locations and cameras that have left the configuration; `others` stay."""
         ours = {topics.state(location) for location in locations} | {topics.health(camera) for camera in cameras}
-        gone = sorted(self._outbox.retained() - ours - {topics.coverage})
+        gone = sorted(self._outbox.retained() - ours - {topics.coverage, *others})
         left = {location: None for location in self._states if location not in locations}
         if gone or left:
             messages = [Message("state", topic, b"", retain=True) for topic in gone]
@@ -132,6 +134,10 @@ class Recorder:
         """Store a camera's health."""
         message = Message("state", *self._writer.health(health), retain=True)
         self._outbox.append([message], {}, self._outbox.last_sequence)
+
+    def record_retained(self, topic: str, payload: bytes) -> None:
+        """Store a message that is to be retained by the broker, under a topic of its own."""
+        self._outbox.append([Message("state", topic, payload, retain=True)], {}, self._outbox.last_sequence)
 
     def record_coverage(self, locations: Collection[str], since: datetime) -> Coverage:
         """Store which of the locations were verified since then; the report."""

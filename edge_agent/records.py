@@ -49,6 +49,11 @@ class ExpectedMessage:
 
 
 @dataclass(frozen=True)
+class HomeAssistantOnline:
+    """Home Assistant has started, and asks who is there."""
+
+
+@dataclass(frozen=True)
 class ReloadWanted:
     """The configuration may have changed."""
 

@@ -17,6 +17,7 @@ from edge_agent.config.sections import (
     EvidenceSection,
     GateSection,
     HealthSection,
+    HomeAssistantSection,
     ModelSection,
     MqttSection,
     VerdictSection,
@@ -44,6 +45,8 @@ class Config(Section):
     """Which pictures are kept."""
     health: HealthSection = HealthSection()
     """How the agent is watched."""
+    homeassistant: HomeAssistantSection = HomeAssistantSection()
+    """Whether Home Assistant is told."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
     """What is watched."""
 

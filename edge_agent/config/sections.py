@@ -138,3 +138,12 @@ class HealthSection(Section):
     """Answers /healthz, /readyz and /metrics (Prometheus) here; without one, nothing listens."""
     log: Literal["text", "json"] = "text"
     """Lines for people, or one JSON object a line."""
+
+
+class HomeAssistantSection(Section):
+    """`[homeassistant]`: let locations and cameras appear in Home Assistant by themselves."""
+
+    discovery: bool = False
+    """Publish the agent's discovery document."""
+    prefix: Annotated[str, Field(pattern=r"^[^+#\s]{1,100}$")] = "homeassistant"
+    """Home Assistant's discovery prefix."""

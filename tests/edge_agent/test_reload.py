@@ -50,7 +50,7 @@ def test_everything_else_can_change(table: str, keys: dict[str, Any]) -> None:
 
 
 def test_every_table_is_either_fixed_or_applied() -> None:
-    assert set(Config.model_fields) == {*FIXED, "verdict", "view", "gate", "evidence", "cameras"}
+    assert set(Config.model_fields) == {*FIXED, "verdict", "view", "gate", "evidence", "homeassistant", "cameras"}
 
 
 def test_a_file_that_changes_or_is_replaced_is_noticed_and_one_that_is_gone_is_waited_for(tmp_path: Path) -> None:

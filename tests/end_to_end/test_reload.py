@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from edge_agent.contract.topics import Topics
 from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.wms.connection import Broker
+from edge_agent.homeassistant import discovery_topic
+from edge_agent.wms.connection import Broker, Connection
 from edge_agent.wms.stock import Line, publish_stock
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
@@ -105,6 +108,32 @@ def test_a_wrong_configuration_is_refused_with_the_reason_and_the_old_one_stays(
         assert code == 0
         assert "Traceback" not in log
         assert _is_match(wms, LEFT)
+
+
+def test_home_assistant_is_introduced_to_what_there_is(mosquitto: Mosquitto, edited: Edited) -> None:
+    topic = discovery_topic("homeassistant", TOPICS)
+    documents: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def take(at: str, payload: bytes) -> None:
+        if at == topic:
+            documents.put(json.loads(payload) if payload else {})
+
+    broker = Broker("127.0.0.1", mosquitto.port)
+    with Connection(broker, [(topic, 1)], take) as home, Caller.version_5(mosquitto.port) as caller:
+        with WmsSide(mosquitto.port) as wms:
+            wms.wait_for(lambda: _is_match(wms, LEFT))
+        wanted = edited.head.replace("[[cameras]]", "[homeassistant]\ndiscovery = true\n[[cameras]]")
+        edited.write(wanted, LEFT, RIGHT)
+        assert caller.ask("reload")["ok"]
+        assert len(documents.get(timeout=20)["components"]) == 5
+        home.publish([("homeassistant/status", b"online")], retain=False)
+        assert len(documents.get(timeout=20)["components"]) == 5
+        edited.write(wanted, LEFT)
+        assert caller.ask("reload")["ok"]
+        assert sorted(len(part) for part in documents.get(timeout=20)["components"].values())[:2] == [1, 1]
+        edited.write(edited.head, LEFT)
+        assert caller.ask("reload")["ok"]
+        assert documents.get(timeout=20) == {}, "taken back"
 
 
 def test_a_camera_gets_another_source_and_another_is_added(

@@ -26,6 +26,7 @@ from edge_agent.contract import messages
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
 from edge_agent.contract.verdicts import Verdict
+from edge_agent.homeassistant import device_id
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- Written by `python -m tests.scripts.reference` from the code: don't edit here. -->\n"
@@ -56,6 +57,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
+    ("[homeassistant]", sections.HomeAssistantSection),
     ("[[cameras]]", cameras.CameraSection),
     ("[[cameras.locations]]", cameras.LocationSection),
     ('source = { type = "rtsp" }', sources.RtspSource),
@@ -131,6 +133,12 @@ def contract() -> str:
             "Command",
             "no",
             "From the WMS side: see below. Under MQTT 5 with a response topic and correlation data.",
+        ),
+        (
+            f"{{prefix}}/device/{device_id(topics)}/config",
+            "JSON",
+            "yes",
+            "Home Assistant's discovery document, where it is wanted.",
         ),
         (
             expected_topic("{site}", "{location}"),
