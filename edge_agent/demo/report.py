@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from edge_agent.files import write_whole
 from edge_agent.geometry import FloatArray
 from edge_agent.wms.board import what_is_seen
 
+JPEG = b"\xff\xd8"
+"""What every JPEG begins with, and no JSON."""
 PICTURE_PX = (1280, 720)
 _COLOURS = {Verdict.MATCH: (46, 160, 67), Verdict.UNCERTAIN: (219, 171, 10)}
 _ALERT = (218, 54, 51)
@@ -64,12 +67,15 @@ def annotate(
 
 
 def write_messages(path: Path, messages: Sequence[tuple[str, bytes]]) -> None:
-    """Write every message as one line of JSON: topic and payload."""
-    lines = [
-        json.dumps({"topic": topic, "payload": json.loads(payload) if payload else None}, ensure_ascii=False) + "\n"
-        for topic, payload in messages
-    ]
+    """Write every message as one line of JSON: topic and payload; of a picture, its size."""
+    lines = [json.dumps(_shown(topic, payload), ensure_ascii=False) + "\n" for topic, payload in messages]
     write_whole(path, "".join(lines).encode())
+
+
+def _shown(topic: str, payload: bytes) -> dict[str, Any]:
+    if payload.startswith(JPEG):
+        return {"topic": topic, "jpeg_bytes": len(payload)}
+    return {"topic": topic, "payload": json.loads(payload) if payload else None}
 
 
 def write_report(

@@ -34,7 +34,10 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
         with Image.open(folder / name) as picture:
             assert picture.size == (1280, 720)
     messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
-    kinds = {message["topic"].rsplit("/", 1)[1] for message in messages}
+    pictures = [message for message in messages if "/evidence/" in message["topic"]]
+    assert len(pictures) >= 7, "one of each fault"
+    assert all(message["jpeg_bytes"] > 1000 for message in pictures)
+    kinds = {message["topic"].rsplit("/", 1)[1] for message in messages if message not in pictures}
     assert kinds == {"status", "health", "state", "events"}
 
 
