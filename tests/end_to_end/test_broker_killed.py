@@ -51,6 +51,8 @@ class PersistentReceiver:
         self._client.loop_stop()
 
     def _take(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        if "/evidence/" in message.topic:
+            return  # a picture
         content = json.loads(message.payload)
         if message.topic.endswith("/events"):
             self.events.put(content)
