@@ -56,19 +56,29 @@ class Evidence:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._folder / f"{event}-crop.jpg", crop)
             write_whole(self._folder / f"{event}-frame.jpg", _jpeg(_drawn(frame, facings)))
+            self._prune_at_times()
         except (DataError, OSError) as error:
             log.error("evidence isn't kept: %s", error)  # noqa: TRY400 - the message says it all
             return None
+        return crop
+
+    def fetch(self, event: str) -> dict[str, bytes]:
+        """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone.
+
+        Raises:
+            DataError: the disk doesn't give them.
+        """
+        files = {kind: self._folder / f"{event}-{kind}.jpg" for kind in ("crop", "frame")}
+        try:
+            return {kind: path.read_bytes() for kind, path in files.items() if path.is_file()}
+        except OSError as error:
+            raise DataError(f"{self._folder}: cannot be read ({error.strerror}): check the disk") from error
+
+    def _prune_at_times(self) -> None:
         self._since_pruning += 1
         if self._since_pruning >= PRUNE_EVERY:
             self._since_pruning = 0
             self.prune(time.time())
-        return crop
-
-    def fetch(self, event: str) -> dict[str, bytes]:
-        """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone."""
-        files = {kind: self._folder / f"{event}-{kind}.jpg" for kind in ("crop", "frame")}
-        return {kind: path.read_bytes() for kind, path in files.items() if path.is_file()}
 
     def prune(self, now_unix_s: float) -> None:
         """Remove what is too old, and then the oldest until the rest is small enough."""

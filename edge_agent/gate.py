@@ -40,6 +40,8 @@ class Decision:
     changed: bool = False
     """Its content isn't what was classified last: earlier looks don't count any more."""
     obstructed: bool = False
+    busy: bool = False
+    """It moves, or something stands before it: this picture says nothing of its stock."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ class ChangeGate:
 
     def _be_busy(self, memory: _Memory) -> Decision:
         memory.busy += 1
-        return Decision(classify=False, obstructed=memory.busy >= self._rules.obstructed_after)
+        return Decision(classify=False, obstructed=memory.busy >= self._rules.obstructed_after, busy=True)
 
     def _at_rest(self, memory: _Memory, content: Look, light: Colours, at_s: float, *, wanted: bool) -> Decision:
         memory.busy = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from edge_agent.contract.messages import Expected, ExpectedStock, LocationState
@@ -28,9 +28,10 @@ class Judging:
         self.in_grace: set[str] = set()
         """Locations whose alert waits until stock had time to come."""
 
-    def use(self, grace_s: float) -> None:
-        """Another grace."""
+    def use(self, grace_s: float, locations: Collection[str]) -> None:
+        """Another grace, and which locations are still watched."""
         self._grace_s = grace_s
+        self.in_grace &= set(locations)
 
     def expected_at(self, location: str) -> Expected | None:
         """What the WMS expects; None where it has said nothing."""
@@ -48,6 +49,8 @@ class Judging:
         stock, camera = _stock(expectation), watch.camera.name
         if watch.is_obstructed(location):
             return Finding(location, Verdict.OBSTRUCTED, camera, watch.last_capture, expected=stock, reason=OBSTRUCTED)
+        if watch.is_busy(location):
+            return None  # what was seen before isn't verified by this picture
         decided = watch.decide(location, self.expected_at(location), self.standing(location))
         if decided is None:
             return None

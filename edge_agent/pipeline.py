@@ -162,7 +162,7 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._judging.use(config.verdict.grace_s)
+        self._judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))

@@ -36,6 +36,8 @@ class _SlotState:
     is_wanted: bool = False
     """To be classified at the next opportunity."""
     is_obstructed: bool = False
+    is_busy: bool = False
+    """The last picture said nothing of its stock."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Watch:
                 state.tries = 0
             if decision.classify or decision.obstructed != state.is_obstructed:
                 touched.add(slot.location)
-            state.is_obstructed = decision.obstructed
+            state.is_obstructed, state.is_busy = decision.obstructed, decision.busy
         chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
         crops = cut(corners[list(chosen)], frame.pixels, size_px)
         return Look(chosen, crops, self._like_empty(view, corners, chosen), frozenset(touched))
@@ -168,11 +170,15 @@ class Watch:
             self._gate.forget()
         for state in self._states:
             state.looks.clear()
-            state.tries, state.is_wanted, state.is_obstructed = 0, False, False
+            state.tries, state.is_wanted, state.is_obstructed, state.is_busy = 0, False, False, False
 
     def is_obstructed(self, location: str) -> bool:
         """Whether something stands before a location, or it doesn't come to rest."""
         return any(self._states[index].is_obstructed for index in self._slots_of[location])
+
+    def is_busy(self, location: str) -> bool:
+        """Whether the last picture said nothing of its stock."""
+        return any(self._states[index].is_busy for index in self._slots_of[location])
 
     def decide(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> Decided | None:
         """What the last looks at a location come to; None while they are too few."""

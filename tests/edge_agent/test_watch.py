@@ -146,13 +146,17 @@ def test_somebody_in_front_obstructs_and_is_told_once() -> None:
     watch = _watch()
     _play(watch, [["A", "A"]] * 4, _expect("A"))
     standing = shelf(Change(0, Kind.WALK_PAST, amount=8.0)).frame(1)
-    touched = [_see(watch, standing, 20 + number).touched for number in range(4)]
+    touched = [_see(watch, standing, 20).touched]
+    assert watch.is_busy(FIRST), "seen, and nothing is known of it by this picture"
+    assert not watch.is_busy(SECOND)
+    touched += [_see(watch, standing, 21 + number).touched for number in range(3)]
     assert touched == [frozenset(), frozenset(), frozenset({FIRST}), frozenset()]
     assert watch.is_obstructed(FIRST)
     assert not watch.is_obstructed(SECOND)
     for number in range(2):
         look = _see(watch, still(number), 30 + number)
     assert not watch.is_obstructed(FIRST)
+    assert not watch.is_busy(FIRST)
     assert not look.slots
 
 
