@@ -65,8 +65,14 @@ class Places:
     """Which pixels of the reduced picture stand for n slots: rows and columns."""
 
     corners: FloatArray
+    shape: tuple[int, ...]
+    """Of the reduced picture."""
     contents: tuple[NDArray[np.intp], NDArray[np.intp]]
     around: tuple[NDArray[np.intp], NDArray[np.intp]]
+
+    def fit(self, corners: FloatArray, shape: tuple[int, ...]) -> bool:
+        """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
+        return self.shape == shape and np.array_equal(self.corners, corners)
 
     def see(self, small: Pixels) -> Sight:
         """The slots in a reduced picture, (h, w, 3) uint8 RGB."""
@@ -80,6 +86,7 @@ def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
     """The places of slots with these corners (n, 4, 2), in a reduced picture of shape (h, w, 3)."""
     return Places(
         corners,
+        shape,
         _pixels(np.stack([_content(quadrilateral) for quadrilateral in corners]), shape),
         _pixels(np.stack([around_slot(quadrilateral) for quadrilateral in corners]), shape),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edge_agent.colours import Places, blocks, differences, find_places
 from edge_agent.geometry import FloatArray
 from edge_agent.preprocess import Pixels
@@ -31,7 +29,7 @@ class EmptyPictures:
 
     def alike(self, small: Pixels, corners: FloatArray) -> list[bool | None]:
         """Whether each slot looks empty in a later picture, where its corners are now; None: it can't be told."""
-        if self._places is None or not np.array_equal(self._places.corners, corners):
+        if self._places is None or not self._places.fit(corners, small.shape):
             self._places = find_places(corners, small.shape)
         now = self._places.see(small)
         rest = blocks(differences(now.contents, self._empty.contents, now.light / self._empty.light))

@@ -150,7 +150,7 @@ class ChangeGate:
             self._still, self._covered_since = now, None
 
     def _see(self, small: Pixels, corners: FloatArray) -> Sight:
-        if self._places is None or not np.array_equal(self._places.corners, corners):
+        if self._places is None or not self._places.fit(corners, small.shape):
             self._places = find_places(corners, small.shape)
         return self._places.see(small)
 

@@ -217,3 +217,10 @@ def test_slots_side_by_side_are_told_by_their_contents_alone() -> None:
     decisions = gate.decide(changed, corners, 3.0, [False] * 16)
     assert [index for index, decision in enumerate(decisions) if decision.classify] == [5]
     assert not any(decision.obstructed for decision in decisions)
+
+
+def test_a_camera_that_changes_its_resolution_stops_nobody() -> None:
+    gate, corners = ChangeGate(RULES, CORNERS / 4), CORNERS / 16
+    large = np.full((270, 480, 3), 90, np.uint8)
+    for number, small in enumerate((large, large[:80, :130], large)):
+        assert len(gate.decide(small, corners, float(number), [False] * len(SLOTS))) == len(SLOTS)
