@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -57,6 +58,10 @@ class Config(Section):
         return self
 
 
+_LOGIN = re.compile(r"//[^/@]*@")
+"""User and password in an address: an error must not show them."""
+
+
 def load_config(path: Path) -> Config:
     """Read and validate a configuration file.
 
@@ -93,7 +98,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key}: no such key: see docs/configuration.md"
     value = first["input"]
-    shown = f" = {value!r}" if isinstance(value, str | int | float) else ""
+    shown = f" = {_LOGIN.sub('//...@', repr(value))}" if isinstance(value, str | int | float) else ""
     return f"{key}{shown}: {message}" if key else message
 
 
