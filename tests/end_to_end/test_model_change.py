@@ -108,15 +108,10 @@ def test_a_command_brings_a_model_that_takes_over_without_a_gap(
     code, _ = box.agent.terminate()
     assert code == 0
     phases = [m["data"]["phase"] for topic, m in wms.messages if topic.endswith("/box/model")]
-    assert [p for i, p in enumerate(phases) if phases[i - 1 : i] != [p]] == [
-        "settled",
-        "verifying",
-        "fetching",
-        "verifying",
-        "shadowing",
-        "probation",
-        "settled",
-    ]
+    order = ["fetching", "verifying", "shadowing", "probation", "settled"]
+    told = [order.index(phase) for phase in phases[phases.index("fetching") :]]
+    assert told == sorted(told), "a later state may have replaced one that wasn't sent yet; none comes back"
+    assert phases[-1] == "settled"
     assert len(wms.events) == events, "no verdict has changed on the way"
 
 
@@ -142,15 +137,12 @@ def test_a_bad_bundle_in_the_folder_changes_nothing_and_a_good_one_takes_over(
 def test_a_model_that_fails_at_work_is_rolled_back_and_the_agent_goes_on(
     tmp_path: Path, mosquitto: Mosquitto, wms: WmsSide
 ) -> None:
-    box = Box(tmp_path, mosquitto.port, wms, 60)
-    path = box.agent.config
-    path.write_text(path.read_text().replace("shadow_s = 60", "shadow_s = 1"))
+    box = Box(tmp_path, mosquitto.port, wms, 5)
     box.start()
-    path.write_text(path.read_text().replace("shadow_s = 1\n", "shadow_s = 60\n"))
     box.drop(made(NEW, members=blind_in_the_light(demo_members())), "blind.bundle")
     box.wait_for("probation", NEW)
-    location = LOCATIONS[3]
-    box.show(_with_white(still(), 3))
+    location = LOCATIONS[0]
+    box.show(_with_white(still(), 0))
     box.wait_for("rolled-back", "1.0.0")
     assert "no numbers" in box.status["reason"]
     wms.wait_for(lambda: wms.states[location]["verdict"] not in ("match", "stale"))
