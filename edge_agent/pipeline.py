@@ -14,17 +14,18 @@ import contextlib
 import logging
 import queue
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.announcer import Announcer, subscriptions
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Coverage, Model, Status
+from edge_agent.contract.messages import Coverage, Model
 from edge_agent.contract.topics import Topics, location_of
-from edge_agent.contract.verdicts import Verdict
+from edge_agent.deciding import Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
 from edge_agent.errors import KardusError
@@ -36,8 +37,6 @@ from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.homeassistant import ONLINE
-from edge_agent.judging import Judging
-from edge_agent.line import Line
 from edge_agent.model import load_model
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
@@ -87,8 +86,17 @@ class Agent:
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
-        self._line = Line(self._cameras, classifier, self._judging, self._metrics)
+        self._deciding = Deciding(
+            self._cameras,
+            classifier,
+            self._expected,
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=config.verdict.grace_s,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: not self._session.connected,
+            on_stored=lambda: self._delivery.wake(),
+        )
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
@@ -162,7 +170,7 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
@@ -201,12 +209,12 @@ class Agent:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
-                self._lose(item)
+                self._deciding.lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
                 self._cameras.running.discard(item.camera)
             case ExpectedMessage():
-                self._expect(item)
+                self._deciding.expect(item)
             case Request():
                 self._answer(item)
             case ReloadWanted():
@@ -241,18 +249,13 @@ class Agent:
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
-            looked = self._line.look(frames, self._recorder.is_due)
-            for camera in looked.good:
-                self._report_health(camera, "ok", "")
-            for lost, status in looked.lost:
-                self._lose(lost, status)
-            self._record(looked.findings)
+            self._deciding.look(frames)
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
         if camera.has_looked:
-            self._report_health(camera, "ended", "the source has no more pictures")
+            self._deciding.report_health(camera, "ended", "the source has no more pictures")
         else:
             reason = camera.reason or "its source is empty"
             self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
@@ -260,8 +263,7 @@ class Agent:
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
-        if self._judging.in_grace:
-            self._record(self._judge_again(self._judging.in_grace))
+        self._deciding.tick()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
             self._report_coverage()
@@ -270,57 +272,9 @@ class Agent:
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
             if camera.is_silent() and camera.status != "lost":
-                self._lose(SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error"))
-
-    def _lose(self, lost: SignalLost, status: Status = "lost") -> None:
-        """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
-        camera = self._cameras[lost.camera]
-        camera.watch.lose()
-        self._metrics.lost.labels(camera.name).inc()
-        self._report_health(camera, status, lost.reason)
-        self._record(
-            [
-                Finding(location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
-                for location in camera.watch.locations
-            ]
-        )
-
-    def _expect(self, message: ExpectedMessage) -> None:
-        """The WMS has spoken: judge the last looks again, and look again."""
-        problem = self._expected.apply(message.location, message.payload)
-        if problem:
-            self._metrics.expected_refused.inc()
-            log.warning("expected stock of %s refused: %s", message.location, problem)
-            return
-        for camera in self._cameras.values():
-            if message.location in camera.watch.locations:
-                camera.watch.want(message.location)
-                self._record([self._judging.judge(camera.watch, message.location)])
-
-    def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
-        """Locations of whatever camera."""
-        return [self._judging.judge(self._cameras.watching(name).watch, name) for name in sorted(locations)]
-
-    def _record(self, findings: Sequence[Finding | None]) -> None:
-        """Write events and states to the outbox in one transaction, then let them be delivered."""
-        told = [finding for finding in findings if finding]
-        told += filter(None, self._judge_again(self._recorder.affected(told)))
-        if self._recorder.record(told, historical=not self._session.connected):
-            self._delivery.wake()
-
-    def _report_health(self, camera: Camera, status: Status, reason: str) -> None:
-        if (camera.status, camera.reason) == (status, reason):
-            return
-        level = logging.INFO if status in ("ok", "ended") else logging.WARNING
-        is_news = camera.status != status or status == "lost"
-        camera.status, camera.reason = status, reason
-        if not is_news:
-            return  # the same problem in other numbers
-        camera.since = datetime.now(UTC)
-        self._metrics.camera_ok.labels(camera.name).set(status == "ok")
-        log.log(level, "camera %s: %s %s", camera.name, status, reason)
-        self._recorder.record_health(camera.health(status))
-        self._delivery.wake()
+                self._deciding.lose(
+                    SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+                )
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
