@@ -42,6 +42,7 @@ from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
 
@@ -54,6 +55,7 @@ OUTBOX_FILE = "outbox.sqlite"
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
+RECORDING_FOLDER = "recording"
 TICK_S = 1.0
 """How often the agent looks after what doesn't come by itself."""
 log = logging.getLogger("kardus.agent")
@@ -95,7 +97,10 @@ class Agent:
             grace_s=config.verdict.grace_s,
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.connected,
-            on_stored=lambda: self._delivery.wake(),
+            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
+        )
+        self._recording = Recording(
+            config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -174,6 +179,7 @@ class Agent:
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
+        self._recording.use(self._terms(config))
         self._announcer.forget_others(config)
         self._session.use(subscriptions(config, self._topics, self._cameras.locations))
         self._announcer.introduce(config, gone)
@@ -188,6 +194,7 @@ class Agent:
         )
         pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
+        alive["recording"] = lambda: self._recording.is_alive
         return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
@@ -209,12 +216,13 @@ class Agent:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
+                self._recording.take(item)
                 self._deciding.lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
                 self._cameras.running.discard(item.camera)
             case ExpectedMessage():
-                self._deciding.expect(item)
+                self._expect(item)
             case Request():
                 self._answer(item)
             case ReloadWanted():
@@ -249,6 +257,8 @@ class Agent:
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
+            for frame in frames:
+                self._recording.take(frame)
             self._deciding.look(frames)
         self._care.ready()
 
@@ -272,9 +282,20 @@ class Agent:
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
             if camera.is_silent() and camera.status != "lost":
-                self._deciding.lose(
-                    SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
-                )
+                lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+                self._recording.take(lost)
+                self._deciding.lose(lost)
+
+    def _expect(self, message: ExpectedMessage) -> None:
+        self._deciding.expect(message)
+        if (told := self._expected.last_word(message.location)) is not None:
+            self._recording.take(Told(message.location, told))
+
+    def _terms(self, config: Config) -> Terms:
+        """What is to be recorded."""
+        wanted = config.recording.cameras or tuple(self._cameras)
+        live = {name: self._cameras[name].reader.live for name in wanted}
+        return Terms(config.recording, live, self._expected.everything)
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
@@ -325,6 +346,7 @@ class Agent:
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
             steps.callback(self._care.stop)
+            steps.callback(self._recording.close)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)
 
