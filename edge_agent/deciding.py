@@ -21,6 +21,8 @@ from edge_agent.line import Line
 from edge_agent.recorder import Recorder
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 
+TICK_S = 1.0
+"""How often what doesn't come by itself is looked after."""
 log = logging.getLogger("kardus.agent")
 
 

@@ -14,6 +14,8 @@ from edge_agent.contract.messages import Expected
 from edge_agent.errors import KardusError
 
 MAX_BYTES = 65_536
+IN_MEMORY = Path(":memory:")
+"""In place of a file: nothing is kept."""
 log = logging.getLogger("kardus.expected")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS expected (

@@ -25,7 +25,7 @@ from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage, Model
 from edge_agent.contract.topics import Topics, location_of
-from edge_agent.deciding import Deciding
+from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
 from edge_agent.errors import KardusError
@@ -56,8 +56,6 @@ STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
 RECORDING_FOLDER = "recording"
-TICK_S = 1.0
-"""How often the agent looks after what doesn't come by itself."""
 log = logging.getLogger("kardus.agent")
 
 
