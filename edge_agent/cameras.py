@@ -43,9 +43,9 @@ class Camera:
         """Its health, to be told."""
         return CameraHealth(camera=self.name, status=status, reason=self.reason, since=self.since)
 
-    def is_silent(self) -> bool:
+    def is_silent(self, now_s: float) -> bool:
         """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
-        waited = time.monotonic() - self.last_word_s
+        waited = now_s - self.last_word_s
         return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
 
 

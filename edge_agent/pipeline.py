@@ -279,7 +279,7 @@ class Agent:
 
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
-            if camera.is_silent() and camera.status != "lost":
+            if camera.is_silent(time.monotonic()) and camera.status != "lost":
                 lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
                 self._recording.take(lost)
                 self._deciding.lose(lost)

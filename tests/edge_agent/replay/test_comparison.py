@@ -60,8 +60,8 @@ def test_what_only_one_has_said_anything_of_is_no_difference() -> None:
 
 def test_a_difference_that_becomes_another_is_two() -> None:
     match = [_change(0, Verdict.MATCH)]
-    steps = (match, match), ([_change(1, Verdict.UNCERTAIN, "match")], []), ([_change(2, Verdict.EMPTY)], [])
-    first, second = _compare(*steps).differences
+    unsure, gone = [_change(1, Verdict.UNCERTAIN, "match")], [_change(2, Verdict.EMPTY)]
+    first, second = _compare((match, match), (unsure, []), (gone, [])).differences
     assert (first.until, second.since, second.until) == (_at(2), _at(2), None)
 
 
