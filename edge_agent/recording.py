@@ -32,6 +32,10 @@ PARTS = 10
 WAITING = 16
 """More pictures than this don't wait for the disk."""
 QUALITY = 92
+SPARED_BYTES = 500_000_000
+"""So much of the disk stays free for what matters more: the outbox, before all."""
+STOP_S = 5.0
+"""A disk that hangs holds up no stop for longer."""
 log = logging.getLogger("kardus.recording")
 
 
@@ -96,7 +100,7 @@ class Recording:
     def close(self) -> None:
         """Write what waits, and stop."""
         self._items.put(None)
-        self._thread.join()
+        self._thread.join(STOP_S)
 
     def _take_of_camera(self, item: Frame | SignalLost) -> None:
         if isinstance(item, SignalLost):
@@ -121,7 +125,7 @@ class Recording:
                     self._writer.use(item)
                 else:
                     self._writer.write(*item)
-            except (DataError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the thread's outermost guard: recording goes on with the next
                 self._writer.fail(error)
             if isinstance(item, tuple) and item[1] is not None:
                 self._pictures.release()
@@ -160,6 +164,7 @@ class PartWriter:
         if self._part is None or entry.at_s - self._began_s > PART_S or self._took_bytes[self._part] > limit / PARTS:
             self._begin(entry)
         if frame is not None:
+            self._require_space()
             self._number += 1
             entry = entry.model_copy(update={"picture": f"{self._number:06d}.jpg"})
             self._add(str(entry.picture), snapshot_jpeg(frame.pixels, QUALITY))
@@ -168,7 +173,9 @@ class PartWriter:
         self._has_failed = False
 
     def fail(self, error: Exception) -> None:
-        """Say so, once; the next item begins a new part."""
+        """Say so, once; the next item begins a new part, and one without a picture doesn't stay."""
+        if self._part is not None and not self._number:
+            self._remove(self._part)
         if not self._has_failed:
             log.error("what is looked at isn't recorded: %s", error)
         self._has_failed, self._part = True, None
@@ -205,6 +212,19 @@ class PartWriter:
         if self._part is None:
             raise AssertionError("a part is begun before anything is written")
         return self._part
+
+    def _require_space(self) -> None:
+        """Give room by removing the oldest parts.
+
+        Raises:
+            DataError: that isn't enough.
+        """
+        while (free := shutil.disk_usage(self._folder).free) < SPARED_BYTES:
+            if len(self._took_bytes) == 1:
+                raise DataError(
+                    f"{self._folder}: {free // 1_000_000} MB are free: {SPARED_BYTES // 1_000_000} are spared"
+                )
+            self._remove(min(self._took_bytes))
 
     def _prune(self, limit_bytes: float) -> None:
         """Remove the oldest parts until the rest is small enough; the present one stays."""

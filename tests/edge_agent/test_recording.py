@@ -157,6 +157,24 @@ def test_a_disk_that_takes_nothing_is_said_once_and_recording_goes_on_later(
     assert _frames(tmp_path / "r") == [2]
 
 
+def test_a_disk_that_is_nearly_full_is_left_to_what_matters_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at_s in (0.0, 1.0):
+        recording = Recording(tmp_path / "r", _terms(), _clock())
+        recording.take(_frame(at_s))
+        recording.close()
+    monkeypatch.setattr("edge_agent.recording.SPARED_BYTES", 10**18)
+    recording = Recording(tmp_path / "r", _terms(), _clock())
+    with caplog.at_level(logging.ERROR):
+        recording.take(_frame(2))
+        recording.take(_frame(3))
+        recording.close()
+    assert _frames(tmp_path / "r") == []
+    assert not list((tmp_path / "r").iterdir()), "the oldest had to go first"
+    assert len([record for record in caplog.records if "MB are free" in record.message]) == 1
+
+
 def test_pictures_that_come_too_fast_are_counted_and_never_waited_for(tmp_path: Path) -> None:
     dropped: list[None] = []
     recording = Recording(tmp_path / "r", _terms(max_mb=500), _clock(), lambda: dropped.append(None))
