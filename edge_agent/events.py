@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import (
@@ -29,7 +30,7 @@ from edge_agent.contract.messages import (
 )
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
-from edge_agent.identifiers import boot_id, clock_synchronised, uuid7
+from edge_agent.identifiers import boot_id, uuid7
 from edge_agent.records import Classification
 
 
@@ -64,8 +65,9 @@ class Finding:
 class Writer:
     """Puts the agent's name, model and boot on its messages."""
 
-    def __init__(self, topics: Topics, model: Model, valid_for_s: float) -> None:
+    def __init__(self, topics: Topics, model: Model, valid_for_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         """Keep what every message carries."""
+        self._clock = clock
         self._topics = topics
         self._model = model
         self._valid_for = timedelta(seconds=valid_for_s)
@@ -97,7 +99,7 @@ class Writer:
             sequence=sequence,
             boot_id=self._boot_id,
             captured=finding.captured,
-            clock_synchronised=clock_synchronised(),
+            clock_synchronised=self._clock.is_synchronised(),
             location=finding.location,
             verdict=finding.verdict,
             previous=previous.verdict if previous else None,

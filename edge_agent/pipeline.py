@@ -13,17 +13,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.announcer import Announcer, subscriptions
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Coverage, Status
+from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics, location_of
-from edge_agent.contract.verdicts import Verdict
+from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
 from edge_agent.errors import BundleError, KardusError
@@ -36,16 +37,15 @@ from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.homeassistant import ONLINE
 from edge_agent.inbox import Inbox, Item
-from edge_agent.judging import Judging
-from edge_agent.line import Line
 from edge_agent.models.change import Models
 from edge_agent.models.folder import BundleFolder
-from edge_agent.models.keeper import ModelKeeper, Told
+from edge_agent.models.keeper import Concerned, ModelKeeper
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
 
@@ -59,8 +59,7 @@ STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
 MODELS_FOLDER = "models"
-TICK_S = 1.0
-"""How often the agent looks after what doesn't come by itself."""
+RECORDING_FOLDER = "recording"
 log = logging.getLogger("kardus.agent")
 
 
@@ -86,8 +85,21 @@ class Agent:
         self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
-        self._line = Line(self._cameras, models.classifier, self._judging, self._metrics, models.show)
+        self._deciding = Deciding(
+            self._cameras,
+            models.classifier,
+            self._expected,
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=config.verdict.grace_s,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: not self._session.connected,
+            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
+            show=models.show,
+        )
+        self._recording = Recording(
+            config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
+        )
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
@@ -100,10 +112,10 @@ class Agent:
         self._announcer.forget_others(config)
         self._models = ModelKeeper(
             models,
-            Told(
+            Concerned(
                 self._cameras,
                 self._expected,
-                self._line,
+                self._deciding,
                 self._writer,
                 self._recorder,
                 self._metrics,
@@ -177,10 +189,11 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
+        self._recording.use(self._terms(config))
         self._announcer.forget_others(config)
         self._session.use(subscriptions(config, self._topics, self._cameras.locations))
         self._announcer.introduce(config, gone)
@@ -195,6 +208,7 @@ class Agent:
         )
         pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
+        alive["recording"] = lambda: self._recording.is_alive
         return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
@@ -216,7 +230,8 @@ class Agent:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
-                self._lose(item)
+                self._recording.take(item)
+                self._deciding.lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
                 self._cameras.running.discard(item.camera)
@@ -240,23 +255,19 @@ class Agent:
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
+            for frame in frames:
+                self._recording.take(frame)
             try:
-                looked = self._line.look(frames, self._recorder.is_due)
+                self._deciding.look(frames)
             except BundleError as error:
                 if not self._models.failed(error):
-                    raise
-                return  # the former model looks at the next pictures
-            for camera in looked.good:
-                self._report_health(camera, "ok", "")
-            for lost, status in looked.lost:
-                self._lose(lost, status)
-            self._record(looked.findings)
+                    raise  # else the former model looks at the next pictures
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
         if camera.has_looked:
-            self._report_health(camera, "ended", "the source has no more pictures")
+            self._deciding.report_health(camera, "ended", "the source has no more pictures")
         else:
             reason = camera.reason or "its source is empty"
             self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
@@ -265,8 +276,7 @@ class Agent:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
         self._models.tick()
-        if self._judging.in_grace:
-            self._record(self._judge_again(self._judging.in_grace))
+        self._deciding.tick()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
             self._report_coverage()
@@ -274,58 +284,21 @@ class Agent:
 
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
-            if camera.is_silent() and camera.status != "lost":
-                self._lose(SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error"))
-
-    def _lose(self, lost: SignalLost, status: Status = "lost") -> None:
-        """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
-        camera = self._cameras[lost.camera]
-        camera.watch.lose()
-        self._metrics.lost.labels(camera.name).inc()
-        self._report_health(camera, status, lost.reason)
-        self._record(
-            [
-                Finding(location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
-                for location in camera.watch.locations
-            ]
-        )
+            if camera.is_silent(time.monotonic()) and camera.status != "lost":
+                lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+                self._recording.take(lost)
+                self._deciding.lose(lost)
 
     def _expect(self, message: ExpectedMessage) -> None:
-        """The WMS has spoken: judge the last looks again, and look again."""
-        problem = self._expected.apply(message.location, message.payload)
-        if problem:
-            self._metrics.expected_refused.inc()
-            log.warning("expected stock of %s refused: %s", message.location, problem)
-            return
-        for camera in self._cameras.values():
-            if message.location in camera.watch.locations:
-                camera.watch.want(message.location)
-                self._record([self._judging.judge(camera.watch, message.location)])
+        self._deciding.expect(message)
+        if (told := self._expected.last_word(message.location)) is not None:
+            self._recording.take(Told(message.location, told))
 
-    def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
-        """Locations of whatever camera."""
-        return [self._judging.judge(self._cameras.watching(name).watch, name) for name in sorted(locations)]
-
-    def _record(self, findings: Sequence[Finding | None]) -> None:
-        """Write events and states to the outbox in one transaction, then let them be delivered."""
-        told = [finding for finding in findings if finding]
-        told += filter(None, self._judge_again(self._recorder.affected(told)))
-        if self._recorder.record(told, historical=not self._session.connected):
-            self._delivery.wake()
-
-    def _report_health(self, camera: Camera, status: Status, reason: str) -> None:
-        if (camera.status, camera.reason) == (status, reason):
-            return
-        level = logging.INFO if status in ("ok", "ended") else logging.WARNING
-        is_news = camera.status != status or status == "lost"
-        camera.status, camera.reason = status, reason
-        if not is_news:
-            return  # the same problem in other numbers
-        camera.since = datetime.now(UTC)
-        self._metrics.camera_ok.labels(camera.name).set(status == "ok")
-        log.log(level, "camera %s: %s %s", camera.name, status, reason)
-        self._recorder.record_health(camera.health(status))
-        self._delivery.wake()
+    def _terms(self, config: Config) -> Terms:
+        """What is to be recorded."""
+        wanted = config.recording.cameras or tuple(self._cameras)
+        live = {name: self._cameras[name].reader.live for name in wanted}
+        return Terms(config.recording, live, self._expected.everything)
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
@@ -379,6 +352,7 @@ class Agent:
             steps.callback(self._models.stop)
             if self._bundles:
                 steps.callback(self._bundles.stop)
+            steps.callback(self._recording.close)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)
 

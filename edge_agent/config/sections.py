@@ -137,6 +137,20 @@ class EvidenceSection(Section):
     """Publish the crop with its event; the whole frame is given on request (`commands/evidence`)."""
 
 
+class RecordingSection(Section):
+    """`[recording]`: what the agent looks at, kept in `data_dir` to be replayed (`kardus-agent replay`)."""
+
+    max_mb: Annotated[float, Field(ge=0, le=10_000_000)] = 0.0
+    """How many megabytes are kept; the oldest go first. 0 records nothing."""
+    max_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """How long they are kept."""
+    interval_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """Seconds, at least, from one kept picture of a camera to the next; 0 keeps all that the agent looks at. Votes
+    count pictures: a replay of fewer of them decides later than the agent did."""
+    cameras: tuple[Id, ...] = ()
+    """Which cameras; by default all."""
+
+
 class HealthSection(Section):
     """`[health]`: the local page for probes and metrics, and the log."""
 

@@ -28,6 +28,7 @@ class Metrics:
         self.at_rest = self._counter("kardus_slots_skipped", "Slots that weren't classified, nothing having changed.")
         self.classified = self._counter("kardus_classifications", "Crops that were classified.")
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")
+        self.unrecorded = self._counter("kardus_recording_dropped", "Pictures that weren't recorded in time.")
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")

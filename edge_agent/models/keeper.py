@@ -9,11 +9,11 @@ from typing import Any
 
 from edge_agent.cameras import Cameras
 from edge_agent.contract.commands import ChangeModel
+from edge_agent.deciding import Deciding
 from edge_agent.errors import BundleError
 from edge_agent.events import Writer
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
-from edge_agent.line import Line
 from edge_agent.models.change import Models
 from edge_agent.models.orders import Brought, Order
 from edge_agent.recorder import Recorder
@@ -23,12 +23,12 @@ SAY_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
-class Told:
+class Concerned:
     """Whom a change of the model concerns."""
 
     cameras: Cameras
     expected: ExpectedStore
-    line: Line
+    deciding: Deciding
     writer: Writer
     recorder: Recorder
     metrics: Metrics
@@ -39,7 +39,7 @@ class Told:
 class ModelKeeper:
     """Owned by the agent's thread."""
 
-    def __init__(self, models: Models, told: Told) -> None:
+    def __init__(self, models: Models, told: Concerned) -> None:
         """Keep whom to ask and whom to tell."""
         self._models = models
         self._told = told
@@ -91,7 +91,7 @@ class ModelKeeper:
     def _change(self, name: str, version: str) -> None:
         """Another model judges."""
         told = self._told
-        told.line.use(self._models.classifier)
+        told.deciding.use_model(self._models.classifier)
         told.writer.use_model(self._models.model)
         told.metrics.model.remove(name, version)
         self._count_model()

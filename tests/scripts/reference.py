@@ -22,7 +22,7 @@ import export.cli
 import train.cli
 from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import commands as contract_commands
-from edge_agent.contract import messages
+from edge_agent.contract import messages, recording
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
 from edge_agent.contract.verdicts import Verdict
@@ -54,6 +54,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[mqtt]", sections.MqttSection),
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
+    ("[recording]", sections.RecordingSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
@@ -88,6 +89,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     contract_commands.Command,
     *contract_commands.COMMANDS.values(),
     contract_commands.Reply,
+    recording.RecordingHeader,
+    recording.RecordingEntry,
 )
 
 
