@@ -17,7 +17,8 @@ from edge_agent.contract.verdicts import Verdict
 from edge_agent.elsewhere import affected, with_places
 from edge_agent.events import Finding, Writer
 from edge_agent.identifiers import uuid7
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox.message import Message
+from edge_agent.outbox.outbox import Outbox
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import KardusError
-from edge_agent.outbox import Message, Outbox, check_outbox
+from edge_agent.outbox.check import check_outbox
+from edge_agent.outbox.message import Message
+from edge_agent.outbox.outbox import Outbox
 
 WRITER = """
 import sys
 from pathlib import Path
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox.message import Message
+from edge_agent.outbox.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]))
 while True:
     number = outbox.last_sequence + 1
