@@ -45,7 +45,9 @@ class _Flight:
     """Acknowledged, and still on the disk."""
     done_since_s: float = 0.0
     refused: dict[str, float] = field(default_factory=dict)
-    """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs."""
+    """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs ..."""
+    held: set[int] = field(default_factory=set)
+    """... and their messages, that others behind them are read."""
 
     def begin(self, connection: int) -> None:
         """Over a new connection everything unanswered is sent again, in its order."""
@@ -53,10 +55,11 @@ class _Flight:
         self.ready.clear()
         self.out.clear()
         self.refused.clear()
+        self.held.clear()
 
     def ids(self) -> set[int]:
         """Messages that needn't be read again."""
-        return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done)
+        return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
 class Delivery:
@@ -179,14 +182,20 @@ class Delivery:
     def _next(self) -> Stored | None:
         """The next message that isn't held back by a refusal."""
         flight, now_s = self._flight, time.monotonic()
-        flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
-        if not flight.ready:
-            flight.ready.extend(self._outbox.pending(READ_AHEAD, flight.ids()))
-        while flight.ready:
+        if any(until <= now_s for until in flight.refused.values()):
+            flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
+            flight.held.clear()
+            flight.ready.clear()  # what was held back comes before it
+        while flight.ready or self._read_more():
             stored = flight.ready.popleft()
             if _order_of(stored) not in flight.refused:
                 return stored
+            flight.held.add(stored.id)
         return None
+
+    def _read_more(self) -> bool:
+        self._flight.ready.extend(self._outbox.pending(READ_AHEAD, self._flight.ids()))
+        return bool(self._flight.ready)
 
     def _look_after(self) -> None:
         """Once in a while: a broker that doesn't answer, events that nobody confirms."""

@@ -76,7 +76,7 @@ def begin_anew(path: Path) -> sqlite3.Connection:
 
 
 def missing(saved: Salvaged) -> list[tuple[str, Range]]:
-    """Events that waited, as far as can be told, and can't be read any more: those between the first and the last one."""
+    """Events that waited and can't be read any more, as far as can be told: those between the first and the last."""
     epoch, last = saved.meta.get("epoch"), int(saved.meta.get("sequence", "0"))
     found = [row[7] for row in saved.messages if row[6] == epoch and row[7] is not None]
     if not epoch or not found:

@@ -157,4 +157,4 @@ def _location_in(topic: str) -> str:
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_to_1, _to_2)
-"""Each brings a file from the version before to its own number, counted from 1. They are never changed, only added to."""
+"""Each brings a file from the version before to its own number, counted from 1. They are added to, never changed."""
