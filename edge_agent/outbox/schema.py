@@ -28,6 +28,7 @@ _MESSAGES = """CREATE TABLE messages (
     stored_unix_s REAL NOT NULL,
     sent_unix_s REAL
 ) STRICT"""
+_TABLES = ("messages", "states", "retained", "lost")
 _INDEXES = (
     # what is to be sent next, without looking at the rest
     "CREATE INDEX waiting ON messages (urgent DESC, id) WHERE sent_unix_s IS NULL",
@@ -53,7 +54,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous=FULL")
         database.execute("PRAGMA journal_size_limit=4000000")
         migrate(database, path)
-        _require_meta(database, path)
+        _require_whole(database, path)
         failed.pop_all()  # it is in order: leave it open
     return database
 
@@ -108,7 +109,9 @@ def is_damage(error: sqlite3.Error) -> bool:
     )
 
 
-def _require_meta(database: sqlite3.Connection, path: Path) -> None:
+def _require_whole(database: sqlite3.Connection, path: Path) -> None:
+    for table in _TABLES:
+        database.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - a constant
     missing = {"epoch", "sequence"} - set(meta_of(database))
     if missing:
         raise KardusError(f"{path}: damaged (no {min(missing)}): {SET_ASIDE}")
@@ -139,8 +142,8 @@ def _to_2(database: sqlite3.Connection) -> None:
         CASE WHEN topic LIKE '%/events' THEN ? END,
         CASE WHEN topic LIKE '%/events' AND json_valid(payload)
             THEN json_extract(CAST(payload AS TEXT), '$.data.sequence') END,
-        0, unixepoch('subsec'), NULL FROM messages_1 ORDER BY id""",
-        (epoch,),
+        0, ?, NULL FROM messages_1 ORDER BY id""",
+        (epoch, time.time()),
     )
     database.execute("DROP TABLE messages_1")
     for index in _INDEXES:
