@@ -21,9 +21,9 @@ from edge_agent.errors import ConfigError
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.server import HealthServer
 from edge_agent.health.systemd import Watchdog, notify, watchdog_s
-from edge_agent.outbox.message import Depth, Losses
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.logs import JsonFormatter
+from edge_agent.outbox.message import Depth, Losses
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
 
@@ -102,7 +102,7 @@ def test_metrics_are_what_was_counted(metrics: Metrics, server: HealthServer) ->
         'kardus_events_total{verdict="empty"} 1.0',
         'kardus_locations{verdict="match"} 1.0',
         'kardus_locations{verdict="stale"} 0.0',
-        "kardus_outbox_messages{kind="event"} 3.0",
+        'kardus_outbox_messages{kind="event"} 3.0',
         "kardus_mqtt_connected 1.0",
     ):
         assert line in text.splitlines()
