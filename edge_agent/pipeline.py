@@ -43,7 +43,8 @@ from edge_agent.models.keeper import Concerned, ModelKeeper
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import Outbox
+from edge_agent.outbox.message import Limits
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
@@ -82,7 +83,11 @@ class Agent:
         locations = self._cameras.locations
         make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
-        self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
+        self._outbox = Outbox(
+            config.agent.data_dir / OUTBOX_FILE,
+            Limits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6),
+            config.outbox.delivery,
+        )
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = Deciding(
@@ -204,7 +209,7 @@ class Agent:
     def _looked_after(self) -> Care:
         """What looks after the agent's threads, and shows its metrics."""
         self._metrics.registry.register(
-            Present(self._recorder.states, self._outbox.depth, lambda: self._session.connected)
+            Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
         )
         pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
@@ -358,4 +363,4 @@ class Agent:
 
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
-            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
+            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth().total)

@@ -19,7 +19,7 @@ from edge_agent.contract.verdicts import Verdict
 from edge_agent.elsewhere import affected, with_places
 from edge_agent.events import Finding, Writer
 from edge_agent.identifiers import uuid7
-from edge_agent.outbox import Message
+from edge_agent.outbox.message import Message
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
@@ -131,7 +131,7 @@ class Recorder:
                 sequence += 1
                 messages += self._event(finding, known, state.alert, sequence, historical=historical)
             states[finding.location] = state
-            messages.append(Message("state", *self._writer.state_message(state), retain=True))
+            messages.append(self._state_message(state))
         return self._store(messages, states, sequence)
 
     def acknowledge(self, location: str, by: str, moment: datetime) -> Alert | None:
@@ -144,8 +144,7 @@ class Recorder:
         if state is None or state.alert is None or state.alert.status == "resolved":
             return None
         state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment)})
-        message = Message("state", *self._writer.state_message(state), retain=True)
-        self._store([message], {location: state}, self._outbox.last_sequence)
+        self._store([self._state_message(state)], {location: state}, self._outbox.last_sequence)
         return state.alert
 
     def publish_again(self) -> None:
@@ -154,9 +153,7 @@ class Recorder:
         Raises:
             KardusError: the outbox can't be written.
         """
-        messages = [
-            Message("state", *self._writer.state_message(state), retain=True) for state in self._states.values()
-        ]
+        messages = [self._state_message(state) for state in self._states.values()]
         self._store(messages, dict(self._states), self._outbox.last_sequence)
 
     def record_health(self, health: CameraHealth) -> None:
@@ -195,10 +192,16 @@ class Recorder:
             event_id=event_id,
             evidence=pictures.kept,
         )
-        messages = [Message("event", *event)]
+        location, urgent = finding.location, alert is not None and alert.status == "open"
+        messages = [Message("event", *event, location=location, sequence=sequence, urgent=urgent)]
         if pictures.publish:
-            messages.append(Message("event", self._writer.evidence_topic(finding.location, event_id), pictures.publish))
+            topic = self._writer.evidence_topic(location, event_id)
+            messages.append(Message("evidence", topic, pictures.publish, location=location))
         return messages
+
+    def _state_message(self, state: LocationState) -> Message:
+        topic, payload = self._writer.state_message(state)
+        return Message("state", topic, payload, retain=True, location=state.location)
 
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since

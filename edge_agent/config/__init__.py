@@ -21,6 +21,7 @@ from edge_agent.config.sections import (
     HomeAssistantSection,
     ModelSection,
     MqttSection,
+    OutboxSection,
     RecordingSection,
     VerdictSection,
     ViewSection,
@@ -37,6 +38,8 @@ class Config(Section):
     """Which model judges."""
     mqtt: MqttSection = MqttSection()
     """Where the broker is."""
+    outbox: OutboxSection = OutboxSection()
+    """What waits for it."""
     verdict: VerdictSection = VerdictSection()
     """When a location is judged."""
     view: ViewSection = ViewSection()

@@ -67,6 +67,17 @@ class MqttSection(Section):
     """A broker that says nothing for one and a half times this long is taken to be gone."""
 
 
+class OutboxSection(Section):
+    """`[outbox]`: what was decided and isn't delivered yet, in `data_dir`."""
+
+    delivery: Literal["broker", "confirmed"] = "broker"
+    """`broker`: an event is forgotten when the broker has it; `confirmed`: when the WMS side says that it is stored."""
+    max_events: Annotated[int, Field(ge=100, le=100_000_000)] = 200_000
+    """So many events wait at most; then the oldest go that are no open alerts, and are announced as lost."""
+    max_evidence_mb: Annotated[float, Field(ge=0.1, le=1_000_000)] = 50.0
+    """So many megabytes of pictures wait at most; the oldest go."""
+
+
 class VerdictSection(Section):
     """`[verdict]`: when a location is judged."""
 

@@ -18,7 +18,7 @@ from edge_agent.errors import UsageError
 from edge_agent.events import Finding, Writer
 from edge_agent.expected import IN_MEMORY, ExpectedStore
 from edge_agent.health.metrics import Metrics
-from edge_agent.outbox import Message
+from edge_agent.outbox.message import Message
 from edge_agent.preprocess import Pixels
 from edge_agent.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.records import ExpectedMessage, Frame, SignalLost

@@ -52,6 +52,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[agent]", sections.AgentSection),
     ("[model]", sections.ModelSection),
     ("[mqtt]", sections.MqttSection),
+    ("[outbox]", sections.OutboxSection),
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
     ("[recording]", sections.RecordingSection),
