@@ -77,8 +77,9 @@ def test_a_later_state_replaces_an_unsent_one_and_events_are_all_kept(tmp_path: 
 
 def test_a_failed_transaction_stores_nothing_of_it(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite")
+    nonsense = Message("nonsense", "t", b"")  # type: ignore[arg-type]
     with pytest.raises(KardusError, match=r"o\.sqlite: the outbox failed"):
-        outbox.append([_event("good"), Message("nonsense", "t", b"")  # type: ignore[arg-type]], {"L": "x"}, 7)
+        outbox.append([_event("good"), nonsense], {"L": "x"}, 7)
     assert (outbox.depth().total, outbox.states(), outbox.last_sequence) == (0, {}, 0)
     outbox.close()
 
