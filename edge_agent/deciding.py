@@ -18,6 +18,7 @@ from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
 from edge_agent.line import Line
+from edge_agent.models.shadow import Seen
 from edge_agent.recorder import Recorder
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 
@@ -41,8 +42,9 @@ class Deciding:
         clock: Clock,
         is_late: Callable[[], bool],
         on_stored: Callable[[], None],
+        show: Callable[[Seen], None] = lambda _: None,
     ) -> None:
-        """Keep whom to ask; `is_late` says whether the broker is away, `on_stored` is called when something waits."""
+        """Keep whom to ask; `is_late`: whether the broker is away; `on_stored`: something waits; `show`: see Line."""
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
@@ -51,16 +53,17 @@ class Deciding:
         self._is_late = is_late
         self._on_stored = on_stored
         self.judging = Judging(expected, recorder.states, grace_s, clock)
-        self._line = Line(cameras, classifier, self.judging, metrics)
+        self.line = Line(cameras, classifier, self.judging, metrics, show)
 
     def look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk.
 
         Raises:
             ConfigError: a location lies outside the first picture of its camera.
+            BundleError: the model fails at work; nothing was decided.
             KardusError: the outbox can't be written.
         """
-        looked = self._line.look(frames, self._recorder.is_due)
+        looked = self.line.look(frames, self._recorder.is_due)
         for camera in looked.good:
             self.report_health(camera, "ok", "")
         for lost, status in looked.lost:

@@ -12,6 +12,7 @@ from edge_agent.contract.messages import (
     COVERAGE_TYPE,
     EVENT_TYPE,
     HEALTH_TYPE,
+    MODEL_TYPE,
     STATE_TYPE,
     STATUS_TYPE,
     AgentStatus,
@@ -24,6 +25,7 @@ from edge_agent.contract.messages import (
     LocationEvent,
     LocationState,
     Model,
+    ModelStatus,
     Seen,
 )
 from edge_agent.contract.topics import Topics
@@ -74,6 +76,10 @@ class Writer:
     def use(self, valid_for_s: float) -> None:
         """States are void after another time."""
         self._valid_for = timedelta(seconds=valid_for_s)
+
+    def use_model(self, model: Model) -> None:
+        """Another model judges from now on."""
+        self._model = model
 
     def event(
         self,
@@ -160,6 +166,10 @@ class Writer:
     def coverage(self, coverage: Coverage) -> tuple[str, bytes]:
         """Topic and payload of a report on what was verified."""
         return self._topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
+
+    def model_status(self, status: ModelStatus) -> tuple[str, bytes]:
+        """Topic and payload of what becomes of a model."""
+        return self._topics.model, self._wrap(MODEL_TYPE, status.since, status)
 
     def health(self, health: CameraHealth) -> tuple[str, bytes]:
         """Topic and payload of a camera's health."""

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,12 +22,12 @@ from edge_agent.cameras import Camera, Cameras
 from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Coverage, Model
+from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics, location_of
 from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
-from edge_agent.errors import KardusError
+from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
@@ -37,12 +36,16 @@ from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.homeassistant import ONLINE
-from edge_agent.model import load_model
+from edge_agent.inbox import Inbox, Item
+from edge_agent.models.change import Models
+from edge_agent.models.folder import BundleFolder
+from edge_agent.models.keeper import ModelKeeper, Told
+from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
-from edge_agent.recording import Recording, Terms, Told
+from edge_agent.recording import Recording, Terms, Word
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
 
@@ -55,11 +58,9 @@ OUTBOX_FILE = "outbox.sqlite"
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
+MODELS_FOLDER = "models"
 RECORDING_FOLDER = "recording"
 log = logging.getLogger("kardus.agent")
-
-
-Item = Frame | SignalLost | Ended | ExpectedMessage | Request | ReloadWanted | HomeAssistantOnline
 
 
 class Agent:
@@ -71,14 +72,12 @@ class Agent:
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        bundle, classifier = load_model(config.model)
         self._config, self._path = config, path
-        self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
+        self._inbox = Inbox()
+        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put)
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._writer = Writer(topics, models.model, config.verdict.valid_for_s)
         self._metrics, self._pulse = Metrics(), Pulse()
-        self._metrics.model.labels(self._model.name, self._model.version).set(1)
         self._cameras = Cameras(config, self._inbox.put)
         locations = self._cameras.locations
         make_folder("agent.data_dir", config.agent.data_dir)
@@ -88,7 +87,7 @@ class Agent:
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = Deciding(
             self._cameras,
-            classifier,
+            models.classifier,
             self._expected,
             self._recorder,
             metrics=self._metrics,
@@ -96,6 +95,7 @@ class Agent:
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.connected,
             on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
+            show=models.show,
         )
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
@@ -110,6 +110,19 @@ class Agent:
         )
         self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
         self._announcer.forget_others(config)
+        self._models = ModelKeeper(
+            models,
+            Told(
+                self._cameras,
+                self._expected,
+                self._deciding.line,
+                self._writer,
+                self._recorder,
+                self._metrics,
+                self._announcer.say_status,
+            ),
+        )
+        self._bundles = BundleFolder(config.model.watch_folder, self._inbox.put) if config.model.watch_folder else None
         self._desk = Desk(
             self._cameras,
             self._recorder,
@@ -117,6 +130,7 @@ class Agent:
             say_all=self._announcer.say_all,
             report_coverage=self._report_coverage,
             reload=self._reload,
+            change_model=self._models.command,
         )
         self._delivery = Delivery(self._outbox, self._session)
         self._care = self._looked_after()
@@ -142,6 +156,8 @@ class Agent:
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
         self._announcer.introduce(self._config)
+        if self._bundles:
+            self._bundles.start()
         self._cameras.begin()
         try:
             self._loop()
@@ -169,7 +185,7 @@ class Agent:
         prepared = self._cameras.prepare(config)
         before = set(self._cameras.locations)
         self._cameras.end(prepared.ended)
-        self._drop(prepared.ended)
+        self._inbox.drop(prepared.ended)
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
@@ -198,7 +214,7 @@ class Agent:
     def _loop(self) -> None:
         while self._cameras.running:
             self._pulse.beat()
-            items = self._next_items()
+            items = self._inbox.take(TICK_S)
             if None in items:
                 return
             frames = [item for item in items if isinstance(item, Frame)]
@@ -225,6 +241,10 @@ class Agent:
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
+            case Order():
+                self._models.order(item)
+            case Candidate() | Refused() | Progress():
+                self._models.handle(item)
             case HomeAssistantOnline():
                 self._announcer.introduce(self._config)
                 self._delivery.wake()
@@ -232,32 +252,17 @@ class Agent:
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
 
-    def _next_items(self) -> list[Item | None]:
-        """What has come, in order; nothing, once in a while, where nothing comes."""
-        with contextlib.suppress(queue.Empty):
-            return [self._inbox.get(timeout=TICK_S), *self._waiting()]
-        return []
-
-    def _waiting(self) -> list[Item | None]:
-        """What has come by now."""
-        items: list[Item | None] = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                items.append(self._inbox.get_nowait())
-        return items
-
-    def _drop(self, cameras: Collection[str]) -> None:
-        """Forget what the former readers of these cameras have handed over."""
-        for item in self._waiting():
-            if not (isinstance(item, Frame | SignalLost | Ended) and item.camera in cameras):
-                self._inbox.put(item)
-
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
             for frame in frames:
                 self._recording.take(frame)
-            self._deciding.look(frames)
+            try:
+                self._deciding.look(frames)
+            except BundleError as error:
+                if not self._models.failed(error):
+                    raise
+                return  # the former model looks at the next pictures
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
@@ -271,6 +276,7 @@ class Agent:
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
+        self._models.tick()
         self._deciding.tick()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
@@ -287,7 +293,7 @@ class Agent:
     def _expect(self, message: ExpectedMessage) -> None:
         self._deciding.expect(message)
         if (told := self._expected.last_word(message.location)) is not None:
-            self._recording.take(Told(message.location, told))
+            self._recording.take(Word(message.location, told))
 
     def _terms(self, config: Config) -> Terms:
         """What is to be recorded."""
@@ -344,6 +350,9 @@ class Agent:
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
             steps.callback(self._care.stop)
+            steps.callback(self._models.stop)
+            if self._bundles:
+                steps.callback(self._bundles.stop)
             steps.callback(self._recording.close)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)

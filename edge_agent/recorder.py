@@ -100,7 +100,7 @@ class Recorder:
     ) -> None:
         """Clear the retained topics of locations and cameras that have left the configuration; `others` stay."""
         ours = {topics.state(location) for location in locations} | {topics.health(camera) for camera in cameras}
-        gone = sorted(self._outbox.retained() - ours - {topics.coverage, *others})
+        gone = sorted(self._outbox.retained() - ours - {topics.coverage, topics.model, *others})
         left = {location: None for location in self._states if location not in locations}
         if gone or left:
             messages = [Message("state", topic, b"", retain=True) for topic in gone]

@@ -40,7 +40,7 @@ log = logging.getLogger("kardus.recording")
 
 
 @dataclass(frozen=True)
-class Told:
+class Word:
     """The WMS expects something else."""
 
     location: str
@@ -77,11 +77,11 @@ class Recording:
         self._terms = terms
         self._items.put(terms)
 
-    def take(self, item: Frame | SignalLost | Told) -> None:
+    def take(self, item: Frame | SignalLost | Word) -> None:
         """Keep an item, if the terms ask for it. Waits for nothing."""
         if not self._terms.rules.max_mb:
             return
-        if isinstance(item, Told):
+        if isinstance(item, Word):
             entry = RecordingEntry(
                 at=self._clock.now(),
                 at_s=self._clock.monotonic_s(),

@@ -33,6 +33,14 @@ class ModelSection(Section):
     """Accept a bundle that nobody signed. For trials only."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Processor threads for the model; 0 takes all."""
+    watch_folder: FilePath | None = None
+    """A bundle that appears in this folder is tried, and takes over if it is good; as one by `commands/model`."""
+    ca_file: FilePath | None = None
+    """Certificates (PEM) of the authority of the server that bundles are fetched from; none: the system's."""
+    shadow_s: Annotated[float, Field(ge=0.1, le=604_800)] = 600.0
+    """A new model answers beside the one in use for so long before it takes over, and the former one as long after."""
+    max_loss: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """A model isn't kept that finds what is expected in so much less of the same crops than the other (share)."""
 
     @field_validator("trust")
     @classmethod

@@ -37,6 +37,7 @@ class Metrics:
         self.camera_ok = Gauge(
             "kardus_camera_ok", "1 while a camera gives pictures to be trusted.", ["camera"], registry=self.registry
         )
+        self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:

@@ -12,7 +12,7 @@ from rich.progress import track
 from edge_agent.config import Config, load_config
 from edge_agent.console import err, out, print_json
 from edge_agent.errors import UsageError
-from edge_agent.model import load_model
+from edge_agent.models.load import load_model
 from edge_agent.replay.player import Player
 from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long

@@ -21,7 +21,7 @@ from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import ALERTS, Verdict
 from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
 from edge_agent.events import Finding, Writer
-from edge_agent.model import load_model
+from edge_agent.models.load import load_model
 from edge_agent.outbox import Outbox
 from edge_agent.preprocess import Pixels
 from edge_agent.recorder import Recorder

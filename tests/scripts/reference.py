@@ -78,6 +78,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.CameraHealth,
     messages.Coverage,
     messages.Verified,
+    messages.ModelStatus,
+    messages.Comparison,
     messages.Alert,
     messages.Expected,
     messages.ExpectedStock,
@@ -124,6 +126,7 @@ def contract() -> str:
         (topics.health("{camera}"), "CameraHealth", "yes", "Whether a camera delivers."),
         (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
         (topics.events("{location}"), "LocationEvent", "no", "Every change of verdict, in order, from the outbox."),
+        (topics.model, "ModelStatus", "yes", "The model in use, and what becomes of another one."),
         (topics.coverage, "Coverage", "yes", "Which locations were verified, daily and on request."),
         (
             topics.evidence("{location}", "{event}"),
