@@ -6,12 +6,13 @@ without one (or under 3.1.1) to `response_topic` in the payload, with `correlati
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge_agent.contract.base import Record
 from edge_agent.contract.messages import UtcTime
+from edge_agent.contract.receipts import MAX_SEQUENCE, EpochId
 from edge_agent.contract.topics import Id
 
 MAX_COMMAND_BYTES = 65_536
@@ -77,6 +78,23 @@ class Reload(Command):
     """`reload`: read the configuration file again, as on SIGHUP; refused with the reason where it can't be used."""
 
 
+class Resend(Command):
+    """`resend`: publish events again that the WMS side lacks; those that are gone are announced as `lost`."""
+
+    epoch: EpochId
+    """The outbox whose events they are."""
+    first: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The first sequence that is lacking."""
+    last: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The last sequence that is lacking."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first is beyond last")
+        return self
+
+
 COMMANDS: dict[str, type[Command]] = {
     "capture": Capture,
     "snapshot": Snapshot,
@@ -86,6 +104,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evidence": FetchEvidence,
     "log-level": SetLogLevel,
     "reload": Reload,
+    "resend": Resend,
 }
 """Every command by the name in its topic."""
 
