@@ -1,4 +1,4 @@
-"""An agent as the warehouse side sees it, for tests: events counted without gaps, states, pictures, answers to `resend`."""
+"""An agent as the warehouse side sees it, for tests: events counted without gaps, states, pictures, what is lost."""
 
 from __future__ import annotations
 
@@ -111,5 +111,5 @@ class Publisher:
         """Events that will never come."""
         data = Lost(epoch=self.epoch, ranges=tuple(ranges))
         now = datetime.now(UTC)
-        envelope = Envelope(id=uuid7(), source=f"/{self.topics.base}", type=LOST_TYPE, time=now, data=data)
+        envelope = Envelope[Lost](id=uuid7(), source=f"/{self.topics.base}", type=LOST_TYPE, time=now, data=data)
         return self.topics.lost, envelope.encode()

@@ -160,6 +160,22 @@ class Archive:
             raise self._unreadable(error) from error
         return [lack for lack in found if lack.missing or lack.lost]
 
+    def webhooks_waiting(self) -> int:
+        """How many alerts the webhook hasn't taken yet.
+
+        Raises:
+            DataError: the file can't be read.
+        """
+        return int(self._rows("SELECT count(*) FROM webhooks")[0][0])
+
+    def site(self) -> str:
+        """The site whose events these are.
+
+        Raises:
+            DataError: the file can't be read.
+        """
+        return str(self._rows("SELECT value FROM meta WHERE key = 'site'")[0][0])
+
     def dead_letters(self) -> int:
         """How many messages didn't fit the contract.
 

@@ -28,6 +28,7 @@ from edge_agent.wms.receipts import Receipts
 from edge_agent.wms.session import Session
 from edge_agent.wms.store import Store, Written
 from edge_agent.wms.storing import Storing
+from edge_agent.wms.webhooks import Webhook, Webhooks
 
 ROUND_S = 0.1
 GAPS_EVERY_S = 2.0
@@ -83,13 +84,18 @@ class Receiver:
     """Receives in threads of its own from `start` to `stop`; use it in a `with` statement."""
 
     def __init__(
-        self, broker: Broker, settings: Settings, on_stored: Callable[[Written], None] = lambda _: None
+        self,
+        broker: Broker,
+        settings: Settings,
+        webhook: Webhook | None = None,
+        on_stored: Callable[[Written], None] = lambda _: None,
     ) -> None:
         """Open or make the database.
 
         Args:
             broker: where it is. It need not be there yet.
             settings: what is received.
+            webhook: which server is told of every new alert.
             on_stored: called after every transaction from the writing thread, which must not be held up. Use it to wake
                 whoever reads `archive.events`: a receiver that is killed doesn't come to call it again.
 
@@ -106,6 +112,7 @@ class Receiver:
         except KardusError:
             self.database.close()
             raise
+        self._webhooks = Webhooks(self.database, webhook) if webhook else None
         self.archive = Archive(self.database)
         """Reads what is stored."""
         self._receipts = Receipts()
@@ -127,9 +134,13 @@ class Receiver:
         self._storing.start()
         self._thread.start()
         self._session.start()
+        if self._webhooks:
+            self._webhooks.start()
 
     def stop(self) -> None:
         """Store what has come, tell what is stored, disconnect, close the database. May be called twice."""
+        if self._webhooks:
+            self._webhooks.stop()
         self._storing.stop()
         self._stopping.set()
         if self._thread.is_alive():
@@ -168,7 +179,8 @@ class Receiver:
             raise BrokerError(
                 f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
             )
-        if not (self._session.is_alive and self._storing.is_alive and self._thread.is_alive()):
+        delivers = self._webhooks is None or self._webhooks.is_alive
+        if not (delivers and self._session.is_alive and self._storing.is_alive and self._thread.is_alive()):
             raise RuntimeError("a thread of the receiver has died")
 
     def _stored(self, written: Written) -> None:
