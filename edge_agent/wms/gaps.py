@@ -75,7 +75,7 @@ def _gaps(connection: sqlite3.Connection) -> list[_Gap]:
 
 def _step(connection: sqlite3.Connection, gap: _Gap, now: float) -> Request | None:
     """A new gap gets its grace; the next portion of one that closes is asked for at once."""
-    is_next_portion = gap.first == gap.asked_to + 1
+    is_next_portion = gap.asked_to > 0 and gap.first == gap.asked_to + 1
     if gap.missing != gap.first and not is_next_portion:
         connection.execute(
             "UPDATE epochs SET missing = ?, asked = 0, ask_at = ? WHERE number = ?",

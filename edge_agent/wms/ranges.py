@@ -22,8 +22,8 @@ def gaps(covered: Sequence[Range], highest: int) -> list[Range]:
     """What lacks from 1 to `highest`; `covered` as `merged` gives it."""
     result, following = [], 1
     for first, last in covered:
-        if first > following:
-            result.append((following, first - 1))
+        if following < first and following <= highest:
+            result.append((following, min(first - 1, highest)))
         following = last + 1
     return [*result, (following, highest)] if following <= highest else result
 

@@ -10,6 +10,7 @@ id.
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -193,7 +194,7 @@ class Receiver:
         while True:
             stopping = self._stopping.wait(ROUND_S)
             try:
-                self._acknowledge()
+                self._acknowledge(math.inf if stopping else time.monotonic())
                 if time.monotonic() >= gaps_at_s and self._session.connected and not stopping:
                     gaps_at_s = time.monotonic() + GAPS_EVERY_S
                     self._ask()
@@ -202,11 +203,11 @@ class Receiver:
             if stopping:
                 return
 
-    def _acknowledge(self) -> None:
-        """Say what is stored. What can't be said now is said at the next connection, where all is."""
+    def _acknowledge(self, until_s: float) -> None:
+        """Say what is due by then. What can't be said now is said at the next connection, where all is."""
         if not self._session.connected:
             return
-        due = self._receipts.take_due(time.monotonic())
+        due = self._receipts.take_due(until_s)
         everything = self._receipts.take_everything()
         if not due and not everything:
             return

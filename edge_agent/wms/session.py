@@ -12,6 +12,7 @@ import logging
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,10 @@ MAX_BACKOFF_S = 8.0
 PORTION = 100
 """Topic filters a subscription."""
 LOOK_S = 0.2
+SHORT_S = 10.0
+"""A connection that was accepted and lasted less ..."""
+SUSPICIOUS = 3
+"""... so many times in a row, is one that somebody else takes over each time."""
 FAREWELL_S = 2.0
 _UNSUPPORTED_VERSION = 132
 _TAKEN_OVER = 142
@@ -116,7 +121,12 @@ class Session:
     def _keep_connected(self) -> None:
         failures = 0
         while not self._stopping.is_set() and not self.taken_over:
-            failures = 0 if self._connect_once() else failures + 1
+            began_s = time.monotonic()
+            accepted = self._connect_once()
+            is_short = time.monotonic() - began_s < SHORT_S
+            failures = failures + 1 if is_short or not accepted else 0
+            if accepted and is_short and failures >= SUSPICIOUS:  # not every broker says that a session was taken over
+                self.problem += "; is another receiver of this name running? Give each its own --name"
             if self.problem:
                 log.warning("%s; trying again, nothing is lost", self.problem)
             pause = random.uniform(0, min(MAX_BACKOFF_S, 0.5 * 2 ** min(failures, 10)))
