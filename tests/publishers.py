@@ -72,7 +72,9 @@ class Publisher:
             "cam",
             datetime.now(UTC),
             expected=ExpectedStock(sku=expected, revision=1, age_s=0),
-            seen=Seen(sku=seen or expected, name=seen, confidence=0.9),
+            seen=Seen(sku=None, name="empty", confidence=0.9)
+            if verdict == Verdict.EMPTY
+            else Seen(sku=seen or expected, name=seen, confidence=0.9),
         )
 
     def state(  # noqa: PLR0917
