@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.receiver [ROUNDS]
 
-EVENTS of AGENTS agents wait in the broker (of about 1,000 bytes each, as the agent writes them); then `kardus-wms receive`
-runs in a process of its own until all are in its database: each transaction with `synchronous=EXTRA`, each acknowledged to
-the broker after it. The time runs from the first event in the database to the last, as seen by looking every 20 ms. The
-second row has both of two receivers of one group on one database. The interval is the lowest and highest of the rounds.
+EVENTS of AGENTS agents wait in the broker (of about 1,000 bytes each, as the agent writes them); then `kardus-wms
+receive` runs in a process of its own until all are in its database: each transaction with `synchronous=EXTRA`, and
+acknowledged to the broker after it. The time runs from the first event in the database to the last, as seen by looking
+every 20 ms. The second row has two receivers of one group on one database.
 """
 
 from __future__ import annotations
@@ -43,7 +43,19 @@ def rate(events: list[tuple[str, bytes]], names: list[str], group: str) -> float
 
 
 def _rate(broker: Mosquitto, path: Path, events: list[tuple[str, bytes]], names: list[str], group: str) -> float:
-    words = ["receive", "--sqlite", path, "--site", SITE, "--host", "127.0.0.1", "--port", broker.port, "--group", group]
+    words = [
+        "receive",
+        "--sqlite",
+        path,
+        "--site",
+        SITE,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        broker.port,
+        "--group",
+        group,
+    ]
     commands = [[str(BIN / "kardus-wms"), *map(str, words), "--name", name] for name in names]
     for command in commands:
         subprocess.run([*command, "--seconds", "2"], check=True)
