@@ -26,7 +26,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.publishers import SITE, Publisher
 
-EVENTS, AGENTS = 20_000, 1000
+EVENTS, AGENTS = 10_000, 1000
 LOOK_S = 0.02
 
 

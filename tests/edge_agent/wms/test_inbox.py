@@ -59,6 +59,7 @@ def test_ranges_that_are_none_are_refused(ranges: list[list[int]]) -> None:
     assert isinstance(parse(SITE, AGENT.topics.lost, json.dumps(message).encode()), DeadLetter)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TOPICS) | st.text(), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_nothing_raises(topic: str, payload: bytes) -> None:
     parse(SITE, topic, payload)
