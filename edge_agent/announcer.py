@@ -32,7 +32,10 @@ class Announcer:
 
     def say_online(self, connection: int) -> None:
         """The agent is there: over this connection, at once."""
-        topic, payload = self._writer.online(len(self._cameras.locations), __version__, datetime.now(UTC))
+        epoch, sequence = self._recorder.position
+        topic, payload = self._writer.online(
+            len(self._cameras.locations), __version__, datetime.now(UTC), epoch=epoch, sequence=sequence
+        )
         self._session.publish(connection, topic, payload, retain=True)
 
     def say_status(self) -> None:

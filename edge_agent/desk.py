@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_agent.cameras import Camera
 from edge_agent.commands import Handler
-from edge_agent.contract.commands import Acknowledge, Capture, FetchEvidence, SetLogLevel, Snapshot
+from edge_agent.contract.commands import Acknowledge, Capture, FetchEvidence, Resend, SetLogLevel, Snapshot
 from edge_agent.contract.messages import Coverage
 from edge_agent.errors import KardusError
 from edge_agent.evidence import Evidence, snapshot_jpeg
@@ -53,6 +53,7 @@ class Desk:
             "log-level": _set_log_level,
             "reload": self._read_again,
             "model": self._change_model,
+            "resend": _resend,
         }
 
     def _capture(self, command: Capture) -> dict[str, Any]:
@@ -99,6 +100,12 @@ class Desk:
         if name not in self._cameras:
             raise KardusError(f"no such camera '{name}': one of {', '.join(self._cameras)}")
         return self._cameras[name]
+
+
+def _resend(command: Resend) -> dict[str, Any]:
+    raise KardusError(
+        f"events {command.first} to {command.last} are not kept here any more: the broker has acknowledged them"
+    )
 
 
 def _set_log_level(command: SetLogLevel) -> dict[str, Any]:

@@ -152,10 +152,18 @@ class Writer:
         """Topic and payload of the agent's status."""
         return self._topics.status, self._wrap(STATUS_TYPE, moment, status)
 
-    def online(self, locations: int, version: str, moment: datetime) -> tuple[str, bytes]:
-        """The agent is there."""
+    def online(
+        self, locations: int, version: str, moment: datetime, *, epoch: str = "", sequence: int = 0
+    ) -> tuple[str, bytes]:
+        """The agent is there; `sequence` is the last event of its outbox, `epoch`."""
         status = AgentStatus(
-            status="online", boot_id=self._boot_id, version=version, model=self._model, locations=locations
+            status="online",
+            boot_id=self._boot_id,
+            version=version,
+            model=self._model,
+            locations=locations,
+            epoch=epoch,
+            sequence=sequence,
         )
         return self.status(status, moment)
 

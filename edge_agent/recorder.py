@@ -95,6 +95,11 @@ class Recorder:
         """The last state of each location."""
         return self._states
 
+    @property
+    def position(self) -> tuple[str, int]:
+        """The outbox's epoch, and the sequence of its last event."""
+        return self._outbox.epoch, self._outbox.last_sequence
+
     def forget_others(
         self, topics: Topics, locations: Collection[str], cameras: Collection[str], others: Collection[str] = ()
     ) -> None:

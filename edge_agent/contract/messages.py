@@ -241,6 +241,10 @@ class AgentStatus(Record):
     """The model in use."""
     locations: NonNegativeInt = 0
     """How many locations it watches."""
+    epoch: str = ""
+    """Identifies its outbox; empty: not said."""
+    sequence: NonNegativeInt = 0
+    """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
 
 
 class Comparison(Record):

@@ -44,6 +44,16 @@ class Topics:
         return f"{self.base}/model"
 
     @property
+    def ack(self) -> str:
+        """Retained, from the WMS side: which events are stored for good."""
+        return f"{self.base}/ack"
+
+    @property
+    def lost(self) -> str:
+        """Retained: which events will never come."""
+        return f"{self.base}/lost"
+
+    @property
     def commands_filter(self) -> str:
         """The subscription to every command for the agent."""
         return f"{self.base}/commands/+"

@@ -1,4 +1,4 @@
-"""The `kardus-wms` command."""
+"""The `kardus-wms` command: every sub-command's options; what it does is in `receiving`, `reporting` and `stock`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,16 +20,37 @@ from rich.text import Text
 from edge_agent.console import new_app, out, print_json, run_app
 from edge_agent.contract.topics import ID_PATTERN, agents_filter
 from edge_agent.errors import UsageError
+from edge_agent.logs import set_up
 from edge_agent.wms.board import Board
 from edge_agent.wms.connection import Broker, Connection
+from edge_agent.wms.receiver import Settings
+from edge_agent.wms.receiving import receive, webhook_of
+from edge_agent.wms.report import AISLE
+from edge_agent.wms.reporting import Wanted, report
 from edge_agent.wms.stock import publish_stock, read_stock
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 
 
 def _site(text: str) -> str:
+    return _topic_part("--site", text)
+
+
+def _name(text: str) -> str:
+    return _topic_part("--name", text)
+
+
+def _group(text: str) -> str:
+    return _topic_part("--group", text) if text else ""
+
+
+def _agents(names: list[str] | None) -> list[str] | None:
+    return [_topic_part("--agent", name) for name in names] if names else None
+
+
+def _topic_part(option: str, text: str) -> str:
     if not re.fullmatch(ID_PATTERN, text):
-        raise UsageError(f"--site '{text}': can't stand in a topic: no /, + or # in it, and not empty")
+        raise UsageError(f"{option} '{text}': can't stand in a topic: no /, + or # in it, and not empty")
     return text
 
 
@@ -37,6 +59,7 @@ HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
 PasswordOption = Annotated[Path | None, typer.Option(help="File that holds the password.")]
+SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The SQLite file that holds what was received.")]
 REDRAW_S = 0.25
 Messages = queue.SimpleQueue[tuple[str, bytes] | None]
 """Topic and payload of each message; None ends the watching."""
@@ -91,6 +114,75 @@ def watch_command(
         _show(messages, board, site, seconds, as_json=as_json)
     if as_json:
         print_json([state.model_dump(mode="json") for state in board.present().values()])
+
+
+@app.command("receive")
+def receive_command(
+    sqlite: SqliteOption,
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    name: Annotated[
+        str, typer.Option(callback=_name, help="Its own for each receiver of a site, the same at every start.")
+    ] = "receiver",
+    agent: Annotated[
+        list[str] | None, typer.Option(callback=_agents, help="Only this agent; may be given several times.")
+    ] = None,
+    group: Annotated[
+        str, typer.Option(callback=_group, help="Receivers of one group divide the events; they share the file.")
+    ] = "",
+    pictures_mb: Annotated[
+        int, typer.Option(min=0, help="Disk space for pictures, in megabytes; the oldest go first. 0: none.")
+    ] = 500,
+    session_days: Annotated[
+        float, typer.Option(min=0.01, max=3650, help="How long the broker keeps events while it is away.")
+    ] = 7,
+    webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="File with the secret to sign with; else KARDUS_WEBHOOK_SECRET.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections too.")] = False,
+) -> None:
+    """Receive and store for good what the agents say: every event once, whatever is killed or breaks."""
+    settings = Settings(
+        site=site,
+        database=sqlite,
+        name=name,
+        agents=tuple(agent or ()),
+        group=group,
+        pictures_mb=pictures_mb,
+        session_days=session_days,
+    )
+    broker = _broker(host, port, username, password_file)
+    set_up("json" if as_json else "text", verbose=verbose)
+    receive(broker, settings, webhook_of(webhook, webhook_secret_file), seconds, as_json=as_json)
+
+
+@app.command("report")
+def report_command(
+    sqlite: SqliteOption,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the list to this .csv file.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the list to this Excel workbook.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one page with pictures that opens on a phone.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="From when on a location counts as verified, in local time; by default since midnight."),
+    ] = None,
+    aisle: Annotated[
+        str, typer.Option(help="Regular expression that finds the aisle in a location's code.")
+    ] = AISLE.pattern,
+) -> None:
+    """The list to walk with: open discrepancies by aisle, what fits where, what wasn't verified, coverage."""
+    report(sqlite, Wanted(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle))
 
 
 def _show(messages: Messages, board: Board, site: str, seconds: float | None, *, as_json: bool) -> None:

@@ -25,6 +25,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "evidence": {"event": EVENT},
     "log-level": {"level": "debug"},
     "reload": {},
+    "resend": {"epoch": "e", "first": 1, "last": 9},
 }
 
 

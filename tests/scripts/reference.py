@@ -22,7 +22,7 @@ import export.cli
 import train.cli
 from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import commands as contract_commands
-from edge_agent.contract import messages, recording
+from edge_agent.contract import messages, receipts, recording
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
 from edge_agent.contract.verdicts import Verdict
@@ -87,6 +87,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.Seen,
     messages.Candidate,
     messages.Model,
+    receipts.Ack,
+    receipts.Lost,
     contract_commands.Command,
     *contract_commands.COMMANDS.values(),
     contract_commands.Reply,
@@ -134,6 +136,13 @@ def contract() -> str:
             "JPEG",
             "no",
             "The crop that the event of this id rests on.",
+        ),
+        (topics.lost, "Lost", "yes", "Which events will never come."),
+        (
+            topics.ack,
+            "Ack",
+            "yes",
+            "From the WMS side, as plain JSON: which events are stored for good.",
         ),
         (
             topics.command("{command}"),
