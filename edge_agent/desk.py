@@ -30,6 +30,7 @@ class Desk:
         report_coverage: Callable[[], Coverage],
         reload: Callable[[], None],
         change_model: Handler,
+        send_again: Callable[[str, int, int], list[tuple[int, int]]],
     ) -> None:
         """Keep whom to ask; `say_all` publishes status and health again, `reload` reads the configuration again."""
         self._cameras = cameras
@@ -39,6 +40,7 @@ class Desk:
         self._report_coverage = report_coverage
         self._reload = reload
         self._change_model = change_model
+        self._send_again = send_again
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -53,7 +55,7 @@ class Desk:
             "log-level": _set_log_level,
             "reload": self._read_again,
             "model": self._change_model,
-            "resend": _resend,
+            "resend": self._resend,
         }
 
     def _capture(self, command: Capture) -> dict[str, Any]:
@@ -96,16 +98,14 @@ class Desk:
             raise KardusError(f"no pictures of event {command.event} are kept: see [evidence] in docs/configuration.md")
         return {kind: _base64(jpeg) for kind, jpeg in pictures.items()}
 
+    def _resend(self, command: Resend) -> dict[str, Any]:
+        found = self._send_again(command.epoch, command.first, command.last)
+        return {"found": [list(ends) for ends in found]}
+
     def _camera(self, name: str) -> Camera:
         if name not in self._cameras:
             raise KardusError(f"no such camera '{name}': one of {', '.join(self._cameras)}")
         return self._cameras[name]
-
-
-def _resend(command: Resend) -> dict[str, Any]:
-    raise KardusError(
-        f"events {command.first} to {command.last} are not kept here any more: the broker has acknowledged them"
-    )
 
 
 def _set_log_level(command: SetLogLevel) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage
-from edge_agent.contract.topics import Topics, location_of
+from edge_agent.contract.topics import Topics
 from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
@@ -35,20 +35,22 @@ from edge_agent.files import make_folder
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
-from edge_agent.homeassistant import ONLINE
 from edge_agent.inbox import Inbox, Item
+from edge_agent.losses import LossTeller
 from edge_agent.models.change import Models
 from edge_agent.models.folder import BundleFolder
 from edge_agent.models.keeper import Concerned, ModelKeeper
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
-from edge_agent.mqtt.connection import Handlers, Incoming
+from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.message import Limits
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.post import Post
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
+from edge_agent.storage import Storage
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
@@ -136,8 +138,11 @@ class Agent:
             report_coverage=self._report_coverage,
             reload=self._reload,
             change_model=self._models.command,
+            send_again=self._outbox.send_again,
         )
         self._delivery = Delivery(self._outbox, self._session)
+        self._losses = LossTeller(self._outbox, self._writer)
+        self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
         self._care = self._looked_after()
 
     def request_reload(self) -> None:
@@ -155,7 +160,8 @@ class Agent:
             ConfigError: a location lies outside the first picture of its camera.
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
-        self._session.start(Handlers(self._on_connect, self._on_message, self._delivery.acknowledged))
+        post = Post(self._topics, self._inbox.put, self._delivery.confirmed)
+        self._session.start(Handlers(self._on_connect, post.sort, self._delivery.acknowledged))
         self._delivery.start()
         self._care.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
@@ -224,10 +230,15 @@ class Agent:
                 return
             frames = [item for item in items if isinstance(item, Frame)]
             if frames:
-                self._look(frames)
+                with self._storage.guard():
+                    self._look(frames)
             for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
-                self._deal_with(item)  # what may change the cameras comes last
-            self._tick()
+                with self._storage.guard():
+                    self._deal_with(item)  # what may change the cameras comes last
+                self._taken(item)
+            with self._storage.guard():
+                self._tick()
+            self._storage.tick()
         if self._failures:
             raise KardusError(self._failures[0])
 
@@ -253,6 +264,9 @@ class Agent:
             case HomeAssistantOnline():
                 self._announcer.introduce(self._config)
                 self._delivery.wake()
+
+    def _taken(self, item: Item | None) -> None:
+        """Let a camera's reader go on."""
         if isinstance(item, Frame | SignalLost):
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
@@ -282,6 +296,8 @@ class Agent:
         self._lose_silent()
         self._models.tick()
         self._deciding.tick()
+        if self._losses.tick():
+            self._delivery.wake()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
             self._report_coverage()
@@ -310,16 +326,19 @@ class Agent:
         self._announcer.say_online(connection)
         self._delivery.wake()
 
-    def _on_message(self, message: Incoming) -> None:
-        location, command = location_of(message.topic), self._topics.command_of(message.topic)
-        if location is not None:
-            self._inbox.put(ExpectedMessage(location, message.payload))
-        elif command is not None:
-            self._inbox.put(
-                Request(command, message.payload, message.retained, message.response_topic, message.correlation)
-            )
-        elif message.payload == ONLINE:  # the one other topic that is subscribed to
-            self._inbox.put(HomeAssistantOnline())
+    def _tell_trouble(self) -> None:
+        """The WMS side is told over the present connection, since nothing can be stored, or can again."""
+        self._announcer.trouble = self._storage.reason
+        self._metrics.storage_ok.set(not self._storage.reason)
+        self._announcer.say_status()
+
+    def _look_again(self) -> None:
+        """What was found while nothing could be stored is found and told again."""
+        for camera in self._cameras.values():
+            camera.watch.look_again()
+            camera.reader.hurry()
+        self._announcer.say_all()
+        self._delivery.wake()
 
     def _answer(self, request: Request) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""

@@ -234,7 +234,7 @@ class AgentStatus(Record):
     boot_id: str
     """Identifies the machine's start."""
     reason: str = ""
-    """Why it is offline: `stopped`, or `connection lost` (its last will)."""
+    """Why it is offline: `stopped`, or `connection lost` (its last will); online: why nothing can be stored now."""
     version: str = ""
     """The agent's version."""
     model: Model | None = None

@@ -38,6 +38,8 @@ class Metrics:
         self.camera_ok = Gauge(
             "kardus_camera_ok", "1 while a camera gives pictures to be trusted.", ["camera"], registry=self.registry
         )
+        self.storage_ok = Gauge("kardus_storage_ok", "1 while what is decided can be stored.", registry=self.registry)
+        self.storage_ok.set(1)
         self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
 

@@ -26,6 +26,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "log-level": {"level": "debug"},
     "reload": {},
     "resend": {"epoch": "e", "first": 1, "last": 9},
+    "model": {"name": "m", "version": "1.0.0", "size": 1, "sha256": "0" * 64, "url": "https://h/m"},
 }
 
 
