@@ -92,6 +92,7 @@ def test_a_host_that_is_none_is_named(capsys: pytest.CaptureFixture[str], host: 
 
 def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p").write_bytes(b"\xff\xfe")
+    (tmp_path / "p").chmod(0o600)
     result = call(capsys, main, "watch", "--site", "s", "--username", "u", "--password-file", tmp_path / "p")
     assert_one_line(result, 2, "--password-file", "not UTF-8")
 
