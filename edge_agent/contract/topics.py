@@ -39,6 +39,16 @@ class Topics:
         return f"{self.base}/coverage"
 
     @property
+    def ack(self) -> str:
+        """From the WMS side: what it has stored for good."""
+        return f"{self.base}/ack"
+
+    @property
+    def replies(self) -> str:
+        """What the response topics of commands should begin with: brokers let the agent publish there."""
+        return f"{ROOT}/{self.site}/replies/{self.agent}"
+
+    @property
     def commands_filter(self) -> str:
         """The subscription to every command for the agent."""
         return f"{self.base}/commands/+"

@@ -16,6 +16,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from edge_agent.authority.cli import app as authority_app
 from edge_agent.console import new_app, out, print_json, run_app
 from edge_agent.contract.topics import ID_PATTERN, agents_filter
 from edge_agent.errors import UsageError
@@ -26,6 +27,7 @@ from edge_agent.wms.connection import Broker, Connection
 from edge_agent.wms.stock import publish_stock, read_stock
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
+app.add_typer(authority_app, name="authority")
 
 
 def _site(text: str) -> str:
