@@ -40,7 +40,7 @@ def issue_command(
 ) -> None:
     """Make a key and a certificate, and write the broker's access list anew."""
     path = Authority(folder).issue(role, name, host or (), days)
-    out.print(f"{path} and {path.with_suffix('.key')}: install both (deployment.md)")
+    out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)")
 
 
 @app.command("renew")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -72,7 +74,7 @@ class Authority:
         """
         self._folder = folder
         try:
-            self._content = _Content.model_validate_json((folder / _REGISTER).read_text(encoding="utf-8"))
+            self._content = self._read()
             self._pair = read_pair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
         except OSError as error:
             raise UsageError(
@@ -94,15 +96,18 @@ class Authority:
             UsageError: the name or a host can't be one, the name is taken, or a server has no host.
         """
         require_name("NAME", name)
-        taken = next((entry for entry in self._content.issued if entry.name == name and not entry.revoked), None)
-        if taken:
-            raise UsageError(f"{name}: is taken by a {taken.role} certificate: renew or revoke it, or choose another")
         if (role is Role.SERVER) != bool(hosts):
             raise UsageError("--host: a server's certificate needs its names or addresses, and no other has any")
         for host in hosts:
             if not re.fullmatch(_HOST_PATTERN, host):
                 raise UsageError(f"--host {host!r}: can't be a host: give a name or an address, without a port")
-        return self._make(role, name, hosts, days)
+        with self._alone():
+            taken = next((entry for entry in self._content.issued if entry.name == name and not entry.revoked), None)
+            if taken:
+                raise UsageError(
+                    f"{name}: is taken by a {taken.role} certificate: renew or revoke it, or choose another"
+                )
+            return self._make(role, name, hosts, days)
 
     def renew(self, name: str, days: float = DAYS) -> Path:
         """Make a new key and certificate in place of a name's present one, which stays good until it expires.
@@ -117,28 +122,41 @@ class Authority:
             pair = read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read: revoke {name}, and issue it again") from error
-        return self._make(entry.role, name, hosts_of(pair.certificate), days)
+        with self._alone():
+            return self._make(entry.role, name, hosts_of(pair.certificate), days)
 
     def revoke(self, name: str) -> int:
-        """Revoke every certificate of a name that hasn't expired; gives how many.
+        """Revoke every certificate of a name; gives how many.
 
         Raises:
             UsageError: it has none.
         """
-        self._present(name)
         now = datetime.now(UTC)
-        changed = tuple(
-            entry.model_copy(update={"revoked": now}) if entry.name == name and not entry.revoked else entry
-            for entry in self._content.issued
-        )
-        count = sum(new != old for new, old in zip(changed, self._content.issued, strict=True))
-        self._write(changed)
+        with self._alone():
+            self._present(name)
+            changed = tuple(
+                entry.model_copy(update={"revoked": now}) if entry.name == name and not entry.revoked else entry
+                for entry in self._content.issued
+            )
+            count = sum(new != old for new, old in zip(changed, self._content.issued, strict=True))
+            self._write(changed)
         return count
 
     def expiring(self, days: float) -> list[str]:
         """Names whose present certificate ends within so many days, or has ended."""
         limit = datetime.now(UTC) + timedelta(days=days)
         return [entry.name for entry in self.issued if not entry.revoked and entry.expires < limit]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What another command has written meanwhile is read again, and none writes at the same time."""
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._content = self._read()
+            yield
+
+    def _read(self) -> _Content:
+        return _Content.model_validate_json((self._folder / _REGISTER).read_text(encoding="utf-8"))
 
     def _present(self, name: str) -> Issued:
         found = [entry for entry in self._content.issued if entry.name == name and not entry.revoked]

@@ -221,3 +221,4 @@ class MqttSession:
         if refusal != self.refusal:
             log.warning("no broker: %s; trying again, nothing is lost", refusal)
         self.refusal = refusal
+        self._notify()

@@ -6,7 +6,6 @@ import functools
 import shutil
 from pathlib import Path
 
-
 from edge_agent.authority.register import Role, create_authority
 from edge_agent.config.sections import MqttSection
 from edge_agent.tls import TlsFiles
