@@ -28,6 +28,7 @@ Messages = queue.SimpleQueue[tuple[str, bytes]]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all of them: nobody changes it."""
     made = Site(tmp_path_factory.mktemp("site"))
     for name in (OWN.agent, OTHER.agent):
         made.files(Role.DEVICE, name)

@@ -59,14 +59,6 @@ class Line:
         self.outbox.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    made.files(Role.DEVICE, NAME)
-    yield made
-    made.mosquitto.kill()
-
-
 def _authority(site: Site) -> Pair:
     folder = site.folder / "authority"
     return read_pair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
