@@ -25,7 +25,9 @@ def init_command(
 ) -> None:
     """Make an authority for one site: ca.crt goes to everybody, ca.key to nobody."""
     create_authority(folder, site, days)
-    out.print(f"{folder}: authority of site {site}; keep ca.key secret, give ca.crt and crl.pem to everybody")
+    out.print(
+        f"{folder}: authority of site {site}; keep ca.key secret, give ca.crt and crl.pem to everybody", soft_wrap=True
+    )
 
 
 @app.command("issue")
@@ -40,7 +42,7 @@ def issue_command(
 ) -> None:
     """Make a key and a certificate, and write the broker's access list anew."""
     path = Authority(folder).issue(role, name, host or (), days)
-    out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)")
+    out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)", soft_wrap=True)
 
 
 @app.command("renew")
@@ -54,16 +56,19 @@ def renew_command(
     authority = Authority(folder)
     names = [name] if name else authority.expiring(within)
     for each in names:
-        out.print(f"{authority.renew(each, days)}: renewed, install it with its key")
+        out.print(f"{authority.renew(each, days)}: renewed, install it with its key", soft_wrap=True)
     if not names:
-        out.print(f"nothing ends within {within:g} days")
+        out.print(f"nothing ends within {within:g} days", soft_wrap=True)
 
 
 @app.command("revoke")
 def revoke_command(folder: FolderArgument, name: Annotated[str, typer.Argument(help="Whose.")]) -> None:
     """Revoke a name's certificates. It counts once crl.pem and acl are on the broker, and the broker is restarted."""
     count = Authority(folder).revoke(name)
-    out.print(f"{name}: {count} revoked; install {folder / 'crl.pem'} and {folder / 'acl'}, restart the broker")
+    out.print(
+        f"{name}: {count} revoked; install {folder / 'crl.pem'} and {folder / 'acl'}, restart the broker",
+        soft_wrap=True,
+    )
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -119,9 +120,11 @@ class Connection:
         try:
             client.connect(self._broker.host, self._broker.port)
         except (OSError, ValueError) as error:  # ValueError: a text that can't be a host's name
+            refused = isinstance(error, ssl.SSLError)
+            found = "no secure connection" if refused else "no broker there"
+            remedy = "correct --host, --ca-file and the like" if refused else "start it, or correct --host and --port"
             raise BrokerError(
-                f"{self._broker.host}:{self._broker.port}: no broker there ({explain(error)}): "
-                "start it, or correct --host and --port"
+                f"{self._broker.host}:{self._broker.port}: {found} ({explain(error)}): {remedy}"
             ) from error
         client.loop_start()
         self._answered.wait(CONNECT_TIMEOUT_S)
