@@ -35,10 +35,14 @@ class Announcer:
         topic, payload = self._writer.online(len(self._cameras.locations), __version__, datetime.now(UTC))
         self._session.publish(connection, topic, payload, retain=True)
 
-    def say_all(self) -> None:
-        """Status and health once more."""
+    def say_status(self) -> None:
+        """The agent's status once more, over the present connection, if there is one."""
         if (connection := self._session.connection) is not None:
             self.say_online(connection)
+
+    def say_all(self) -> None:
+        """Status and health once more."""
+        self.say_status()
         for camera in self._cameras.values():
             if camera.status is not None:
                 self._recorder.record_health(camera.health(camera.status))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from edge_agent.camera.reader import CameraReader, Item
-from edge_agent.camera.source import open_source
+from edge_agent.camera.source import Source, open_source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.contract.messages import CameraHealth, Status
@@ -43,9 +43,9 @@ class Camera:
         """Its health, to be told."""
         return CameraHealth(camera=self.name, status=status, reason=self.reason, since=self.since)
 
-    def is_silent(self) -> bool:
+    def is_silent(self, now_s: float) -> bool:
         """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
-        waited = time.monotonic() - self.last_word_s
+        waited = now_s - self.last_word_s
         return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
 
 
@@ -65,7 +65,12 @@ class Prepared:
 class Cameras(dict[str, Camera]):
     """The cameras by their names. Owned by the agent's thread."""
 
-    def __init__(self, config: Config, hand_over: Callable[[Item], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        hand_over: Callable[[Item], None],
+        open_source: Callable[[CameraSection], Source] = open_source,
+    ) -> None:
         """Open nothing yet; `begin` starts the readers.
 
         Raises:
@@ -73,6 +78,7 @@ class Cameras(dict[str, Camera]):
             DataError: a commissioning or an empty picture cannot be read.
         """
         self._hand_over = hand_over
+        self._open_source = open_source
         self.running: set[str] = set()
         """Those whose source may give more."""
         super().__init__({section.name: self._new(section, config) for section in config.cameras})
@@ -129,7 +135,7 @@ class Cameras(dict[str, Camera]):
             camera.reader.start()
 
     def _new(self, section: CameraSection, config: Config) -> Camera:
-        source = open_source(section)
+        source = self._open_source(section)
         watch = Watch(section, config.view, config.gate, config.verdict, live=source.live)
         return Camera(watch, CameraReader(section.name, source, section.interval_s, self._hand_over))
 

@@ -10,10 +10,10 @@ from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.errors import KardusError
-from edge_agent.model import load_model
+from edge_agent.models.load import load_model
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import check_outbox
+from edge_agent.outbox.check import check_outbox
 from edge_agent.pipeline import OUTBOX_FILE
 from edge_agent.slots import outside, slots_of
 

@@ -81,12 +81,14 @@ class Classifier:
         """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1; logits for today's classes.
 
         Raises:
-            BundleError: onnxruntime fails on them.
+            BundleError: onnxruntime fails on them, or gives what is no number.
         """
         try:
             logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
         except _ORT_ERRORS as error:
             raise BundleError(f"{self._source}: model.onnx fails at work: {_first_line(error)}") from error
+        if not np.isfinite(logits).all():
+            raise BundleError(f"{self._source}: model.onnx fails at work: its logits are no numbers")
         return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
 
     def classify(self, crops: Pixels) -> list[Classification]:

@@ -21,12 +21,14 @@ from edge_agent.files import make_folder, write_whole
 from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
 from edge_agent.reload import FileWatch
+from edge_agent.replay.cli import replay_command
 from edge_agent.simulation.cli import app as simulate_app
 from edge_agent.slots_cli import app as slots_app
 
 app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(slots_app, name="slots")
+app.command("replay")(replay_command)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
 

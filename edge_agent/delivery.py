@@ -1,4 +1,4 @@
-"""Carries messages from the outbox to the broker, and forgets them when the broker has them."""
+"""Carries messages from the outbox to the broker, and forgets them when they are somebody else's to keep."""
 
 from __future__ import annotations
 
@@ -6,15 +6,60 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
+from dataclasses import dataclass, field
 
+from edge_agent.contract.receipts import Ack
 from edge_agent.errors import KardusError
 from edge_agent.health.vitals import Pulse
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Token
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import Outbox
+from edge_agent.outbox.message import Stored
+from edge_agent.outbox.outbox import Outbox
 
 RETRY_S = 1.0
+"""The longest pause between two rounds."""
+READ_AHEAD = 200
+"""So many messages are read from the disk at once, and so many acknowledged ones are forgotten at once ..."""
+FORGET_WITHIN_S = 0.1
+"""... or after so long."""
+ACKNOWLEDGED_WITHIN_S = 30.0
+"""A broker that hasn't acknowledged a message for so long gets a new connection."""
+REFUSED_FOR_S = 30.0
+"""A message that the broker refuses is tried again after so long; its location waits, the others go on."""
+CONFIRMED_WITHIN_S = 60.0
+"""An event that the broker has, and the WMS side hasn't confirmed for so long, is sent again."""
 log = logging.getLogger("kardus.delivery")
+
+
+@dataclass
+class _Flight:
+    """What is between the outbox and the broker. Belongs to the delivery's thread."""
+
+    connection: int | None = None
+    ready: deque[Stored] = field(default_factory=deque)
+    """Read from the disk, and not handed over yet."""
+    out: dict[Token, tuple[Stored, float]] = field(default_factory=dict)
+    """Handed over at this monotonic time, and not answered yet."""
+    done: list[int] = field(default_factory=list)
+    """Acknowledged, and still on the disk."""
+    done_since_s: float = 0.0
+    refused: dict[str, float] = field(default_factory=dict)
+    """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs ..."""
+    held: set[int] = field(default_factory=set)
+    """... and their messages, that others behind them are read."""
+
+    def begin(self, connection: int) -> None:
+        """Over a new connection everything unanswered is sent again, in its order."""
+        self.connection = connection
+        self.ready.clear()
+        self.out.clear()
+        self.refused.clear()
+        self.held.clear()
+
+    def ids(self) -> set[int]:
+        """Messages that needn't be read again."""
+        return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
 class Delivery:
@@ -24,13 +69,12 @@ class Delivery:
         """Prepare; `start` begins."""
         self._outbox = outbox
         self._session = session
-        self._connection: int | None = None
-        self._in_flight: dict[
-            Token, int
-        ] = {}  # over the present connection: the session's token -> the outbox's number
-        self._acknowledged: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
+        self._flight = _Flight()
+        self._answers: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
+        self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._looked_s = time.monotonic()
         self.pulse = Pulse()
         """Beats at every round."""
         self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
@@ -45,13 +89,23 @@ class Delivery:
 
     def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
         """The broker has answered for a message. Called from the session's thread."""
-        self._acknowledged.put((token, accepted))
+        self._answers.put((token, accepted))
         self._wake.set()
 
+    def confirmed(self, ack: Ack) -> None:
+        """The WMS side says what it has stored for good. May be called from any thread."""
+        self._confirmations.put(ack)
+        self._wake.set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are with the broker."""
+        return len(self._flight.out)
+
     def drain(self, timeout_s: float) -> bool:
-        """Wait until the outbox is empty; False if it isn't in time."""
+        """Wait until the broker has everything; False if it hasn't in time."""
         deadline = time.monotonic() + timeout_s
-        while self._outbox.depth():
+        while self._outbox.depth().total:
             if time.monotonic() > deadline or not self._session.connected:
                 return False
             self._stopping.wait(0.02)
@@ -66,43 +120,97 @@ class Delivery:
 
     def _carry(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(RETRY_S)
+            self._wake.wait(FORGET_WITHIN_S if self._flight.done else RETRY_S)
             self._wake.clear()
             self.pulse.beat()
             try:
                 self._settle()
+                self._confirm()
                 self._send()
+                self._look_after()
             except KardusError as error:
                 log.error("%s", error)  # noqa: TRY400 - the message says it all
+                self._stopping.wait(RETRY_S)
+        if self._flight.done:
+            self._forget()
 
     def _settle(self) -> None:
-        """Forget what the broker has taken; what it refused is sent again with the next round."""
-        done = []
-        while not self._acknowledged.empty():
-            token, accepted = self._acknowledged.get()
-            stored = self._in_flight.pop(token, None)
-            if stored is not None and accepted:
-                done.append(stored)
-            elif not accepted:
-                log.warning("the broker refused a message: check the agent's rights on the broker")
-                self._stopping.wait(RETRY_S)
-        if done:
-            self._outbox.delivered(done)
+        """Take the broker's answers; forget what it has, some at a time."""
+        flight, now_s = self._flight, time.monotonic()
+        while not self._answers.empty():
+            token, accepted = self._answers.get()
+            stored, _ = flight.out.pop(token, (None, 0.0))
+            if stored is None:
+                continue  # of an earlier connection
+            if accepted:
+                flight.done_since_s = flight.done_since_s if flight.done else now_s
+                flight.done.append(stored.id)
+            else:
+                log.error("the broker refuses %s: check the agent's rights on the broker", stored.message.topic)
+                flight.refused[_order_of(stored)] = now_s + REFUSED_FOR_S
+                flight.ready.clear()  # it stands before others of its location again
+        if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._outbox.delivered(self._flight.done)
+        self._flight.done = []
+
+    def _confirm(self) -> None:
+        while not self._confirmations.empty():
+            ack = self._confirmations.get()
+            self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges])
 
     def _send(self) -> None:
-        """Hand over the oldest messages. What an earlier connection left unanswered is sent again, in its order."""
-        connection = self._session.connection
+        """Hand over what is next. What an earlier connection left unanswered is sent again, in its order."""
+        connection, flight = self._session.connection, self._flight
         if connection is None:
             return
-        if connection != self._connection:
-            self._in_flight.clear()
-            self._connection = connection
-        with_broker = set(self._in_flight.values())
-        for stored in self._outbox.pending(MAX_IN_FLIGHT):
-            if stored.id in with_broker or len(self._in_flight) >= MAX_IN_FLIGHT:
-                continue
+        if connection != flight.connection:
+            flight.begin(connection)
+        while len(flight.out) < MAX_IN_FLIGHT:
+            stored = self._next()
+            if stored is None:
+                return
             message = stored.message
             token = self._session.publish(connection, message.topic, message.payload, retain=message.retain)
             if token is None:
+                flight.ready.appendleft(stored)
                 return
-            self._in_flight[token] = stored.id
+            flight.out[token] = stored, time.monotonic()
+
+    def _next(self) -> Stored | None:
+        """The next message that isn't held back by a refusal."""
+        flight, now_s = self._flight, time.monotonic()
+        if any(until <= now_s for until in flight.refused.values()):
+            flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
+            flight.held.clear()
+            flight.ready.clear()  # what was held back comes before it
+        while flight.ready or self._read_more():
+            stored = flight.ready.popleft()
+            if _order_of(stored) not in flight.refused:
+                return stored
+            flight.held.add(stored.id)
+        return None
+
+    def _read_more(self) -> bool:
+        self._flight.ready.extend(self._outbox.pending(READ_AHEAD, self._flight.ids()))
+        return bool(self._flight.ready)
+
+    def _look_after(self) -> None:
+        """Once in a while: a broker that doesn't answer, events that nobody confirms."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < RETRY_S:
+            return
+        self._looked_s = now_s
+        oldest_s = min((since for _, since in self._flight.out.values()), default=now_s)
+        if now_s - oldest_s > ACKNOWLEDGED_WITHIN_S and self._flight.connection is not None:
+            log.warning("the broker has acknowledged nothing for %.0f s: connecting again", now_s - oldest_s)
+            self._session.drop(self._flight.connection)
+        if self._session.connected and self._outbox.send_unconfirmed_again(CONFIRMED_WITHIN_S):
+            self._wake.set()
+
+
+def _order_of(stored: Stored) -> str:
+    """Messages with the same must keep their order."""
+    return stored.message.location or stored.message.topic

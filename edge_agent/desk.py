@@ -29,6 +29,7 @@ class Desk:
         say_all: Callable[[], None],
         report_coverage: Callable[[], Coverage],
         reload: Callable[[], None],
+        change_model: Handler,
     ) -> None:
         """Keep whom to ask; `say_all` publishes status and health again, `reload` reads the configuration again."""
         self._cameras = cameras
@@ -37,6 +38,7 @@ class Desk:
         self._say_all = say_all
         self._report_coverage = report_coverage
         self._reload = reload
+        self._change_model = change_model
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -50,6 +52,7 @@ class Desk:
             "evidence": self._fetch,
             "log-level": _set_log_level,
             "reload": self._read_again,
+            "model": self._change_model,
         }
 
     def _capture(self, command: Capture) -> dict[str, Any]:

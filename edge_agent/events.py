@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import (
     COVERAGE_TYPE,
     EVENT_TYPE,
     HEALTH_TYPE,
+    MODEL_TYPE,
     STATE_TYPE,
     STATUS_TYPE,
     AgentStatus,
@@ -23,11 +25,12 @@ from edge_agent.contract.messages import (
     LocationEvent,
     LocationState,
     Model,
+    ModelStatus,
     Seen,
 )
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
-from edge_agent.identifiers import boot_id, clock_synchronised, uuid7
+from edge_agent.identifiers import boot_id, uuid7
 from edge_agent.records import Classification
 
 
@@ -62,8 +65,9 @@ class Finding:
 class Writer:
     """Puts the agent's name, model and boot on its messages."""
 
-    def __init__(self, topics: Topics, model: Model, valid_for_s: float) -> None:
+    def __init__(self, topics: Topics, model: Model, valid_for_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         """Keep what every message carries."""
+        self._clock = clock
         self._topics = topics
         self._model = model
         self._valid_for = timedelta(seconds=valid_for_s)
@@ -72,6 +76,10 @@ class Writer:
     def use(self, valid_for_s: float) -> None:
         """States are void after another time."""
         self._valid_for = timedelta(seconds=valid_for_s)
+
+    def use_model(self, model: Model) -> None:
+        """Another model judges from now on."""
+        self._model = model
 
     def event(
         self,
@@ -91,7 +99,7 @@ class Writer:
             sequence=sequence,
             boot_id=self._boot_id,
             captured=finding.captured,
-            clock_synchronised=clock_synchronised(),
+            clock_synchronised=self._clock.is_synchronised(),
             location=finding.location,
             verdict=finding.verdict,
             previous=previous.verdict if previous else None,
@@ -158,6 +166,10 @@ class Writer:
     def coverage(self, coverage: Coverage) -> tuple[str, bytes]:
         """Topic and payload of a report on what was verified."""
         return self._topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
+
+    def model_status(self, status: ModelStatus) -> tuple[str, bytes]:
+        """Topic and payload of what becomes of a model."""
+        return self._topics.model, self._wrap(MODEL_TYPE, status.since, status)
 
     def health(self, health: CameraHealth) -> tuple[str, bytes]:
         """Topic and payload of a camera's health."""

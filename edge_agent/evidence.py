@@ -20,6 +20,8 @@ CROP_PX = 480
 """Width and height of the crop."""
 FRAME_PX = 1280
 """Width of the whole frame, at most."""
+QUALITY = 85
+"""Of a JPEG, 1 to 95."""
 PRUNE_EVERY = 20
 """After so many pictures the limits are applied again."""
 _ALERT = (218, 54, 51)
@@ -92,9 +94,9 @@ class Evidence:
             total -= size
 
 
-def snapshot_jpeg(frame: Pixels) -> bytes:
+def snapshot_jpeg(frame: Pixels, quality: int = QUALITY) -> bytes:
     """A whole frame (height, width, 3) as JPEG, at full size."""
-    return _jpeg(Image.fromarray(frame))
+    return _jpeg(Image.fromarray(frame), quality)
 
 
 def _drawn(frame: Pixels, facings: Sequence[FloatArray]) -> Image.Image:
@@ -107,7 +109,7 @@ def _drawn(frame: Pixels, facings: Sequence[FloatArray]) -> Image.Image:
     return image
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def _jpeg(image: Image.Image, quality: int = QUALITY) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
+    image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.messages import Expected
 from edge_agent.errors import KardusError
 
 MAX_BYTES = 65_536
+IN_MEMORY = Path(":memory:")
+"""In place of a file: nothing is kept."""
 log = logging.getLogger("kardus.expected")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS expected (
@@ -27,32 +29,34 @@ CREATE TABLE IF NOT EXISTS expected (
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected at a location, and when the agent came to know it (Unix time, seconds)."""
+    """What is expected at a location, and when the agent came to know it, by a clock that never jumps."""
 
     expected: Expected
-    received_unix_s: float
+    received_s: float
+    """Before this run, by what the calendar said at its start."""
     replaced_s: float | None = None
-    """When it took the place of another product's, by the monotonic clock of this run; None: it didn't."""
+    """When it took the place of another product's; None: it didn't, in this run."""
 
-    def replaced_ago_s(self) -> float | None:
+    def replaced_ago_s(self, now_s: float) -> float | None:
         """Seconds since it took the place of another product's; None: it didn't, in this run."""
-        return None if self.replaced_s is None else time.monotonic() - self.replaced_s
+        return None if self.replaced_s is None else now_s - self.replaced_s
 
-    def age_s(self, now_unix_s: float) -> float:
-        """Seconds since it was received; 0 where the clock was set back."""
-        return max(0.0, now_unix_s - self.received_unix_s)
+    def age_s(self, now_s: float) -> float:
+        """Seconds since it was received."""
+        return max(0.0, now_s - self.received_s)
 
 
 class ExpectedStore:
     """The expected stock of the agent's own locations. Owned by one thread."""
 
-    def __init__(self, path: Path, locations: frozenset[str]) -> None:
+    def __init__(self, path: Path, locations: frozenset[str], clock: Clock = SYSTEM_CLOCK) -> None:
         """Open or make the database, and read what it knows of the locations.
 
         Raises:
             KardusError: the database cannot be opened.
         """
         self._path = path
+        self._clock = clock
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
@@ -87,6 +91,16 @@ class ExpectedStore:
         expectation = self._known.get(location)
         return expectation if expectation and expectation.expected.managed else None
 
+    @property
+    def everything(self) -> dict[str, Expected]:
+        """The last word of the WMS on each location, also that it has given it up."""
+        return {location: known.expected for location, known in self._known.items()}
+
+    def last_word(self, location: str) -> Expected | None:
+        """The last word of the WMS on a location, also that it has given it up."""
+        known = self._known.get(location)
+        return known.expected if known else None
+
     def apply(self, location: str, payload: bytes) -> str:
         """Take a message in. The highest revision wins; what is malformed changes nothing.
 
@@ -117,9 +131,13 @@ class ExpectedStore:
         """Everything that was ever stored."""
         try:
             rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
-            return {row[0]: Expectation(Expected.model_validate_json(row[1]), row[2]) for row in rows}
+            return {row[0]: Expectation(Expected.model_validate_json(row[1]), self._since(row[2])) for row in rows}
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise self._damaged(error) from error
+
+    def _since(self, received_unix_s: float) -> float:
+        """The calendar's time on the clock that never jumps; now, where the calendar was set back since."""
+        return self._clock.monotonic_s() - max(0.0, self._clock.now().timestamp() - received_unix_s)
 
     def _damaged(self, error: Exception) -> KardusError:
         return KardusError(
@@ -134,13 +152,13 @@ class ExpectedStore:
         """Keep it in memory, and on disk where the disk takes it: the broker retains it and gives it again."""
         known = self._known.get(location)
         is_another = known is not None and known.expected.managed and known.expected.sku != expected.sku
-        replaced_s = time.monotonic() if is_another else known.replaced_s if known else None
-        expectation = Expectation(expected, time.time(), replaced_s)
-        self._known[location] = expectation
+        now_s = self._clock.monotonic_s()
+        replaced_s = now_s if is_another else known.replaced_s if known else None
+        self._known[location] = Expectation(expected, now_s, replaced_s)
         try:
             self._database.execute(
                 "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
-                (location, expected.revision, expected.model_dump_json(), expectation.received_unix_s),
+                (location, expected.revision, expected.model_dump_json(), self._clock.now().timestamp()),
             )
         except sqlite3.Error as error:
             log.error("%s: expected stock isn't stored (%s): check the disk's space and rights", self._path, error)  # noqa: TRY400

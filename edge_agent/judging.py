@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.messages import Expected, ExpectedStock, LocationState
 from edge_agent.contract.verdicts import ALERTS, Verdict
 from edge_agent.events import Finding, seen_of
@@ -20,8 +20,15 @@ OBSTRUCTED = "something stands before it, or it doesn't come to rest"
 class Judging:
     """Judges locations against what is expected of them now."""
 
-    def __init__(self, expected: ExpectedStore, states: Mapping[str, LocationState], grace_s: float) -> None:
+    def __init__(
+        self,
+        expected: ExpectedStore,
+        states: Mapping[str, LocationState],
+        grace_s: float,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         """`states` are those that the WMS knows, kept up to date by their owner."""
+        self._clock = clock
         self._expected = expected
         self._states = states
         self._grace_s = grace_s
@@ -46,7 +53,7 @@ class Judging:
     def judge(self, watch: Watch, location: str) -> Finding | None:
         """What the last looks at a location come to; None while they are too few, or something moves before it."""
         expectation = self._expected.get(location)
-        stock, camera = _stock(expectation), watch.camera.name
+        stock, camera = _stock(expectation, self._clock.monotonic_s()), watch.camera.name
         if watch.is_obstructed(location):
             return Finding(location, Verdict.OBSTRUCTED, camera, watch.last_capture, expected=stock, reason=OBSTRUCTED)
         if watch.is_busy(location):
@@ -70,7 +77,7 @@ class Judging:
 
     def _with_grace(self, location: str, expectation: Expectation | None, judgement: Judgement) -> Judgement:
         """No alert as long as stock may be on its way: the WMS expects another product since a moment ago."""
-        ago = expectation.replaced_ago_s() if expectation else None
+        ago = expectation.replaced_ago_s(self._clock.monotonic_s()) if expectation else None
         if ago is None or ago >= self._grace_s or judgement.verdict not in ALERTS:
             self.in_grace.discard(location)
             return judgement
@@ -78,9 +85,9 @@ class Judging:
         return replace(judgement, verdict=Verdict.UNCERTAIN, reason=IN_GRACE)
 
 
-def _stock(expectation: Expectation | None) -> ExpectedStock | None:
+def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | None:
     if expectation is None:
         return None
     expected = expectation.expected
-    age = expectation.age_s(time.time())
+    age = expectation.age_s(now_s)
     return ExpectedStock(sku=expected.sku, revision=expected.revision, age_s=round(age, 3), quantity=expected.quantity)

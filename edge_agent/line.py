@@ -15,6 +15,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.events import Finding
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
+from edge_agent.models.shadow import Seen
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, Frame, SignalLost
 from edge_agent.slots import outside
@@ -35,8 +36,16 @@ class Looked:
 class Line:
     """Owned by the agent's thread."""
 
-    def __init__(self, cameras: Cameras, classifier: Classifier, judging: Judging, metrics: Metrics) -> None:
-        """Keep whom to ask."""
+    def __init__(
+        self,
+        cameras: Cameras,
+        classifier: Classifier,
+        judging: Judging,
+        metrics: Metrics,
+        show: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        """Keep whom to ask; `show` gets what was classified, for another model to look at."""
+        self._show = show
         self._cameras = cameras
         self._classifier = classifier
         self._judging = judging
@@ -47,6 +56,7 @@ class Line:
 
         Raises:
             ConfigError: a location lies outside the first picture of its camera.
+            BundleError: the model fails at work; nothing was judged.
         """
         looked = Looked()
         asked = [(self._cameras[frame.camera], look) for frame in frames if (look := self._prepare(frame, looked))]
@@ -55,10 +65,19 @@ class Line:
         for camera, look in asked:
             expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
             standing = {name: verdict for name in expected if (verdict := self._judging.standing(name))}
-            camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected, standing)
+            answers = list(itertools.islice(seen, len(look.slots)))
+            locations = [camera.watch.slots[index].location for index in look.slots]
+            self._show(Seen(look.frame, look.corners, answers, [expected[name] for name in locations]))
+            camera.watch.take(look, answers, expected, standing)
             told = [name for name in camera.watch.locations if name in look.touched or is_due(name)]
             looked.findings += [self._judging.judge(camera.watch, name) for name in told]
         return looked
+
+    def use(self, classifier: Classifier) -> None:
+        """Another model judges from now on; what the former one has said doesn't count any more."""
+        self._classifier = classifier
+        for camera in self._cameras.values():
+            camera.watch.look_again()
 
     def _classify(self, crops: Pixels) -> list[Classification]:
         with self._metrics.classify_s.time():

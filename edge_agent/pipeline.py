@@ -12,22 +12,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.announcer import Announcer, subscriptions
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Coverage, Model, Status
+from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics, location_of
-from edge_agent.contract.verdicts import Verdict
+from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
-from edge_agent.errors import KardusError
+from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
@@ -36,13 +36,17 @@ from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.homeassistant import ONLINE
-from edge_agent.judging import Judging
-from edge_agent.line import Line
-from edge_agent.model import load_model
+from edge_agent.inbox import Inbox, Item
+from edge_agent.models.change import Models
+from edge_agent.models.folder import BundleFolder
+from edge_agent.models.keeper import Concerned, ModelKeeper
+from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import Outbox
+from edge_agent.outbox.message import Limits
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
 
@@ -55,12 +59,9 @@ OUTBOX_FILE = "outbox.sqlite"
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
-TICK_S = 1.0
-"""How often the agent looks after what doesn't come by itself."""
+MODELS_FOLDER = "models"
+RECORDING_FOLDER = "recording"
 log = logging.getLogger("kardus.agent")
-
-
-Item = Frame | SignalLost | Ended | ExpectedMessage | Request | ReloadWanted | HomeAssistantOnline
 
 
 class Agent:
@@ -72,23 +73,38 @@ class Agent:
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        bundle, classifier = load_model(config.model)
         self._config, self._path = config, path
-        self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
+        self._inbox = Inbox()
+        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put)
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._writer = Writer(topics, models.model, config.verdict.valid_for_s)
         self._metrics, self._pulse = Metrics(), Pulse()
-        self._metrics.model.labels(self._model.name, self._model.version).set(1)
         self._cameras = Cameras(config, self._inbox.put)
         locations = self._cameras.locations
         make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
-        self._outbox = Outbox(config.agent.data_dir / OUTBOX_FILE)
+        self._outbox = Outbox(
+            config.agent.data_dir / OUTBOX_FILE,
+            Limits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6),
+            config.outbox.delivery,
+        )
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
-        self._line = Line(self._cameras, classifier, self._judging, self._metrics)
+        self._deciding = Deciding(
+            self._cameras,
+            models.classifier,
+            self._expected,
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=config.verdict.grace_s,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: not self._session.connected,
+            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
+            show=models.show,
+        )
+        self._recording = Recording(
+            config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
+        )
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
@@ -99,6 +115,19 @@ class Agent:
         )
         self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
         self._announcer.forget_others(config)
+        self._models = ModelKeeper(
+            models,
+            Concerned(
+                self._cameras,
+                self._expected,
+                self._deciding,
+                self._writer,
+                self._recorder,
+                self._metrics,
+                self._announcer.say_status,
+            ),
+        )
+        self._bundles = BundleFolder(config.model.watch_folder, self._inbox.put) if config.model.watch_folder else None
         self._desk = Desk(
             self._cameras,
             self._recorder,
@@ -106,6 +135,7 @@ class Agent:
             say_all=self._announcer.say_all,
             report_coverage=self._report_coverage,
             reload=self._reload,
+            change_model=self._models.command,
         )
         self._delivery = Delivery(self._outbox, self._session)
         self._care = self._looked_after()
@@ -131,6 +161,8 @@ class Agent:
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
         self._announcer.introduce(self._config)
+        if self._bundles:
+            self._bundles.start()
         self._cameras.begin()
         try:
             self._loop()
@@ -158,14 +190,15 @@ class Agent:
         prepared = self._cameras.prepare(config)
         before = set(self._cameras.locations)
         self._cameras.end(prepared.ended)
-        self._drop(prepared.ended)
+        self._inbox.drop(prepared.ended)
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
+        self._recording.use(self._terms(config))
         self._announcer.forget_others(config)
         self._session.use(subscriptions(config, self._topics, self._cameras.locations))
         self._announcer.introduce(config, gone)
@@ -176,16 +209,17 @@ class Agent:
     def _looked_after(self) -> Care:
         """What looks after the agent's threads, and shows its metrics."""
         self._metrics.registry.register(
-            Present(self._recorder.states, self._outbox.depth, lambda: self._session.connected)
+            Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
         )
         pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
+        alive["recording"] = lambda: self._recording.is_alive
         return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
         while self._cameras.running:
             self._pulse.beat()
-            items = self._next_items()
+            items = self._inbox.take(TICK_S)
             if None in items:
                 return
             frames = [item for item in items if isinstance(item, Frame)]
@@ -201,7 +235,8 @@ class Agent:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
-                self._lose(item)
+                self._recording.take(item)
+                self._deciding.lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
                 self._cameras.running.discard(item.camera)
@@ -211,6 +246,10 @@ class Agent:
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
+            case Order():
+                self._models.order(item)
+            case Candidate() | Refused() | Progress():
+                self._models.handle(item)
             case HomeAssistantOnline():
                 self._announcer.introduce(self._config)
                 self._delivery.wake()
@@ -218,41 +257,22 @@ class Agent:
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
 
-    def _next_items(self) -> list[Item | None]:
-        """What has come, in order; nothing, once in a while, where nothing comes."""
-        with contextlib.suppress(queue.Empty):
-            return [self._inbox.get(timeout=TICK_S), *self._waiting()]
-        return []
-
-    def _waiting(self) -> list[Item | None]:
-        """What has come by now."""
-        items: list[Item | None] = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                items.append(self._inbox.get_nowait())
-        return items
-
-    def _drop(self, cameras: Collection[str]) -> None:
-        """Forget what the former readers of these cameras have handed over."""
-        for item in self._waiting():
-            if not (isinstance(item, Frame | SignalLost | Ended) and item.camera in cameras):
-                self._inbox.put(item)
-
     def _look(self, frames: Sequence[Frame]) -> None:
         """Pictures of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
-            looked = self._line.look(frames, self._recorder.is_due)
-            for camera in looked.good:
-                self._report_health(camera, "ok", "")
-            for lost, status in looked.lost:
-                self._lose(lost, status)
-            self._record(looked.findings)
+            for frame in frames:
+                self._recording.take(frame)
+            try:
+                self._deciding.look(frames)
+            except BundleError as error:
+                if not self._models.failed(error):
+                    raise  # else the former model looks at the next pictures
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
         if camera.has_looked:
-            self._report_health(camera, "ended", "the source has no more pictures")
+            self._deciding.report_health(camera, "ended", "the source has no more pictures")
         else:
             reason = camera.reason or "its source is empty"
             self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
@@ -260,8 +280,8 @@ class Agent:
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
-        if self._judging.in_grace:
-            self._record(self._judge_again(self._judging.in_grace))
+        self._models.tick()
+        self._deciding.tick()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
             self._report_coverage()
@@ -269,58 +289,21 @@ class Agent:
 
     def _lose_silent(self) -> None:
         for camera in self._cameras.values():
-            if camera.is_silent() and camera.status != "lost":
-                self._lose(SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error"))
-
-    def _lose(self, lost: SignalLost, status: Status = "lost") -> None:
-        """No picture to trust: every location of the camera becomes stale, and old looks don't count any more."""
-        camera = self._cameras[lost.camera]
-        camera.watch.lose()
-        self._metrics.lost.labels(camera.name).inc()
-        self._report_health(camera, status, lost.reason)
-        self._record(
-            [
-                Finding(location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
-                for location in camera.watch.locations
-            ]
-        )
+            if camera.is_silent(time.monotonic()) and camera.status != "lost":
+                lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+                self._recording.take(lost)
+                self._deciding.lose(lost)
 
     def _expect(self, message: ExpectedMessage) -> None:
-        """The WMS has spoken: judge the last looks again, and look again."""
-        problem = self._expected.apply(message.location, message.payload)
-        if problem:
-            self._metrics.expected_refused.inc()
-            log.warning("expected stock of %s refused: %s", message.location, problem)
-            return
-        for camera in self._cameras.values():
-            if message.location in camera.watch.locations:
-                camera.watch.want(message.location)
-                self._record([self._judging.judge(camera.watch, message.location)])
+        self._deciding.expect(message)
+        if (told := self._expected.last_word(message.location)) is not None:
+            self._recording.take(Told(message.location, told))
 
-    def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
-        """Locations of whatever camera."""
-        return [self._judging.judge(self._cameras.watching(name).watch, name) for name in sorted(locations)]
-
-    def _record(self, findings: Sequence[Finding | None]) -> None:
-        """Write events and states to the outbox in one transaction, then let them be delivered."""
-        told = [finding for finding in findings if finding]
-        told += filter(None, self._judge_again(self._recorder.affected(told)))
-        if self._recorder.record(told, historical=not self._session.connected):
-            self._delivery.wake()
-
-    def _report_health(self, camera: Camera, status: Status, reason: str) -> None:
-        if (camera.status, camera.reason) == (status, reason):
-            return
-        level = logging.INFO if status in ("ok", "ended") else logging.WARNING
-        is_news = camera.status != status or status == "lost"
-        camera.status, camera.reason = status, reason
-        if not is_news:
-            return  # the same problem in other numbers
-        camera.since = datetime.now(UTC)
-        self._metrics.camera_ok.labels(camera.name).set(status == "ok")
-        log.log(level, "camera %s: %s %s", camera.name, status, reason)
-        self._recorder.record_health(camera.health(status))
-        self._delivery.wake()
+    def _terms(self, config: Config) -> Terms:
+        """What is to be recorded."""
+        wanted = config.recording.cameras or tuple(self._cameras)
+        live = {name: self._cameras[name].reader.live for name in wanted}
+        return Terms(config.recording, live, self._expected.everything)
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
@@ -371,9 +354,13 @@ class Agent:
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
             steps.callback(self._care.stop)
+            steps.callback(self._models.stop)
+            if self._bundles:
+                steps.callback(self._bundles.stop)
+            steps.callback(self._recording.close)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)
 
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
-            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth())
+            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth().total)

@@ -5,19 +5,21 @@ Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhe
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Protocol
 
 from edge_agent.alerts import acknowledged, next_alert
+from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.elsewhere import affected, with_places
 from edge_agent.events import Finding, Writer
 from edge_agent.identifiers import uuid7
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox.message import Message
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
@@ -41,18 +43,45 @@ OnEvent = Callable[[str, Finding], Pictures]
 """Given an event's id and its finding; says which pictures of it are kept."""
 
 
+class Journal(Protocol):
+    """Where messages and states are stored for good: the outbox."""
+
+    @property
+    def epoch(self) -> str:
+        """Identifies it."""
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence of the last event."""
+
+    def append(self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int) -> None:
+        """Store messages and states."""
+
+    def states(self) -> dict[str, str]:
+        """The last stored state of each location, as JSON."""
+
+    def retained(self) -> set[str]:
+        """Every topic that the broker retains a message for."""
+
+
 class Recorder:
     """Knows the last state of every location, and what of a new finding the WMS has to be told."""
 
     def __init__(
-        self, outbox: Outbox, writer: Writer, valid_for_s: float, on_event: OnEvent = lambda *_: NO_PICTURES
+        self,
+        outbox: Journal,
+        writer: Writer,
+        valid_for_s: float,
+        on_event: OnEvent = lambda *_: NO_PICTURES,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Take up the states that the outbox holds. `on_event` is called with every event."""
+        self._clock = clock
         self._outbox = outbox
         self._writer = writer
         self._refresh_s = valid_for_s * REFRESH_SHARE
         self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
-        self._published = dict.fromkeys(self._states, 0.0)  # monotonic time of the last state message
+        self._published = dict.fromkeys(self._states, -math.inf)  # monotonic time of the last state message
         self._on_event = on_event
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
 
@@ -71,7 +100,7 @@ class Recorder:
     ) -> None:
         """Clear the retained topics of locations and cameras that have left the configuration; `others` stay."""
         ours = {topics.state(location) for location in locations} | {topics.health(camera) for camera in cameras}
-        gone = sorted(self._outbox.retained() - ours - {topics.coverage, *others})
+        gone = sorted(self._outbox.retained() - ours - {topics.coverage, topics.model, *others})
         left = {location: None for location in self._states if location not in locations}
         if gone or left:
             messages = [Message("state", topic, b"", retain=True) for topic in gone]
@@ -102,7 +131,7 @@ class Recorder:
                 sequence += 1
                 messages += self._event(finding, known, state.alert, sequence, historical=historical)
             states[finding.location] = state
-            messages.append(Message("state", *self._writer.state_message(state), retain=True))
+            messages.append(self._state_message(state))
         return self._store(messages, states, sequence)
 
     def acknowledge(self, location: str, by: str, moment: datetime) -> Alert | None:
@@ -115,8 +144,7 @@ class Recorder:
         if state is None or state.alert is None or state.alert.status == "resolved":
             return None
         state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment)})
-        message = Message("state", *self._writer.state_message(state), retain=True)
-        self._store([message], {location: state}, self._outbox.last_sequence)
+        self._store([self._state_message(state)], {location: state}, self._outbox.last_sequence)
         return state.alert
 
     def publish_again(self) -> None:
@@ -125,9 +153,7 @@ class Recorder:
         Raises:
             KardusError: the outbox can't be written.
         """
-        messages = [
-            Message("state", *self._writer.state_message(state), retain=True) for state in self._states.values()
-        ]
+        messages = [self._state_message(state) for state in self._states.values()]
         self._store(messages, dict(self._states), self._outbox.last_sequence)
 
     def record_health(self, health: CameraHealth) -> None:
@@ -141,14 +167,14 @@ class Recorder:
 
     def record_coverage(self, locations: Collection[str], since: datetime) -> Coverage:
         """Store which of the locations were verified since then; the report."""
-        coverage = coverage_of(self._states, locations, since, datetime.now(UTC))
+        coverage = coverage_of(self._states, locations, since, self._clock.now())
         message = Message("event", *self._writer.coverage(coverage), retain=True)
         self._outbox.append([message], {}, self._outbox.last_sequence)
         return coverage
 
     def is_due(self, location: str) -> bool:
         """Whether a location's state has to be published again, or never was."""
-        return time.monotonic() - self._published.get(location, 0.0) >= self._refresh_s
+        return self._clock.monotonic_s() - self._published.get(location, -math.inf) >= self._refresh_s
 
     def _event(
         self, finding: Finding, known: LocationState | None, alert: Alert | None, sequence: int, *, historical: bool
@@ -166,10 +192,16 @@ class Recorder:
             event_id=event_id,
             evidence=pictures.kept,
         )
-        messages = [Message("event", *event)]
+        location, urgent = finding.location, alert is not None and alert.status == "open"
+        messages = [Message("event", *event, location=location, sequence=sequence, urgent=urgent)]
         if pictures.publish:
-            messages.append(Message("event", self._writer.evidence_topic(finding.location, event_id), pictures.publish))
+            topic = self._writer.evidence_topic(location, event_id)
+            messages.append(Message("evidence", topic, pictures.publish, location=location))
         return messages
+
+    def _state_message(self, state: LocationState) -> Message:
+        topic, payload = self._writer.state_message(state)
+        return Message("state", topic, payload, retain=True, location=state.location)
 
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since
@@ -180,10 +212,10 @@ class Recorder:
 
     def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
         opened_s = self._opened.get(alert.id) if alert else None
-        open_s = time.monotonic() - opened_s if opened_s is not None else None
+        open_s = self._clock.monotonic_s() - opened_s if opened_s is not None else None
         found = next_alert(alert, finding.verdict, finding.captured, open_s)
         if found and found.status == "open":
-            self._opened.setdefault(found.id, time.monotonic())
+            self._opened.setdefault(found.id, self._clock.monotonic_s())
         elif found and found.status == "resolved":
             self._opened.pop(found.id, None)
         return found
@@ -193,7 +225,7 @@ class Recorder:
             return False
         self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence)
         self._states.update(states)
-        self._published.update(dict.fromkeys(states, time.monotonic()))
+        self._published.update(dict.fromkeys(states, self._clock.monotonic_s()))
         return True
 
 

@@ -12,7 +12,7 @@ from edge_agent.errors import ConfigError
 
 POLL_S = 2.0
 """How often the file is looked at; every file system can tell when it was changed."""
-FIXED = ("agent", "model", "mqtt", "health")
+FIXED = ("agent", "model", "mqtt", "outbox", "health")
 """Tables that make the agent what it is: another process is needed for another agent."""
 log = logging.getLogger("kardus.reload")
 Stamp = tuple[int, int, int]

@@ -47,7 +47,11 @@ class Look:
     slots: tuple[int, ...]
     """Which slots are to be classified."""
     crops: Pixels
-    """Their pictures, (len(slots), size, size, 3)."""
+    """Their pictures, (len(slots), size, size, 3) ..."""
+    frame: Pixels
+    """... cut from this one, (height, width, 3) ..."""
+    corners: FloatArray
+    """... at these places, (len(slots), 4, 2)."""
     like_empty: tuple[bool | None, ...]
     """What their own empty pictures say of them."""
     touched: frozenset[str]
@@ -133,8 +137,10 @@ class Watch:
                 touched.add(slot.location)
             state.is_obstructed, state.is_busy = decision.obstructed, decision.busy
         chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
-        crops = cut(corners[list(chosen)], frame.pixels, size_px)
-        return Look(chosen, crops, self._like_empty(view, corners, chosen), frozenset(touched))
+        places = corners[list(chosen)]
+        crops = cut(places, frame.pixels, size_px)
+        alike = self._like_empty(view, corners, chosen)
+        return Look(chosen, crops, frame.pixels, places, alike, frozenset(touched))
 
     def take(
         self,
@@ -163,6 +169,13 @@ class Watch:
         for index in self._slots_of[location]:
             self._states[index].is_wanted = True
             self._states[index].tries = 0
+
+    def look_again(self) -> None:
+        """Classify every location at the next opportunity, and let only that count."""
+        for location in self.locations:
+            self.want(location)
+        for state in self._states:
+            state.looks.clear()
 
     def lose(self) -> None:
         """The view is lost: what was seen doesn't count any more."""

@@ -6,7 +6,9 @@ import base64
 import contextlib
 import hashlib
 import io
+import random
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -53,6 +55,16 @@ class RtspCamera:
         if self.process.stdout.readline().strip() != "ready":
             _, said = self.process.communicate()
             pytest.fail(f"no RTSP server: apt-get install {PACKAGES}, then run the tests again\n{said}")
+
+    def freeze(self) -> None:
+        """Stop it in its tracks: connections are accepted, and nothing is sent any more."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill it."""
@@ -196,6 +208,28 @@ def mjpeg(shades: Iterator[int], pause_s: float = 0.05) -> Answer:
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             handler.wfile.write(head.encode() + picture + b"\r\n")
             time.sleep(pause_s)  # the camera's own pace
+
+    return answer
+
+
+def fuzzed(seed: int) -> Answer:
+    """JPEG after JPEG, damaged anywhere: the pictures, their headers and what lies between; then nonsense."""
+    rng = random.Random(seed)
+
+    def answer(handler: _Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        handler.end_headers()
+        for shade in range(30):
+            picture = bytearray(jpeg(8 * shade))
+            part = bytearray(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture))
+            part += picture + b"\r\n"
+            for _ in range(rng.randrange(4)):
+                part[rng.randrange(len(part))] = rng.randrange(256)
+            handler.wfile.write(bytes(part))
+            time.sleep(0.02)  # the camera's own pace
+        handler.wfile.write(rng.randbytes(5000))
+        handler.close_connection = True
 
     return answer
 

@@ -59,6 +59,18 @@ def test_the_changelog_tells_of_this_version() -> None:
     assert f"## {__version__}" in (DOCS / "changelog.md").read_text()
 
 
+def test_every_fault_names_tests_that_exist() -> None:
+    rows = [line for line in (DOCS / "faults.md").read_text().splitlines() if re.match(r"\| \d+ \|", line)]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`( \(\*slow\*\))?", row)
+        assert named, row
+        for file, test, slow in named:
+            found = re.search(rf"((?:^@.*\n|^    .*\n|^\)\n)*)^def {test}\(", (ROOT / file).read_text(), re.MULTILINE)
+            assert found, f"{file}::{test}"
+            assert ("@pytest.mark.slow" in found.group(1)) == bool(slow), f"{file}::{test}"
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = sorted(int(path.name[:4]) for path in (DOCS / "adr").glob("*.md"))
     assert numbers == list(range(1, len(numbers) + 1))

@@ -40,6 +40,7 @@ def _device(site: str, prefix: str) -> list[str]:
     writes = [
         own.status,
         own.coverage,
+        own.model,
         f"{own.base}/lost",
         own.health(_ANY),
         own.state(_ANY),

@@ -19,9 +19,10 @@ import resource
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import IO
+from typing import IO, TypeAlias
 
 import av
 from av.error import FFmpegError
@@ -30,6 +31,7 @@ HEADER = struct.Struct("<cII")
 MAX_PIXELS = 64_000_000
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
+VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 _ENDED = (None, "")
 
 
@@ -139,10 +141,22 @@ def _frames(stream: Stream) -> Iterator[av.VideoFrame]:
         video.thread_type = "SLICE" if stream.live else "AUTO"  # whole frames side by side would come late
         if stream.keyframes_only:
             video.codec_context.skip_frame = "NONKEY"
-        for frame in container.decode(video):
-            if frame.width * frame.height > MAX_PIXELS:
-                raise ValueError(f"{frame.width} x {frame.height} pixels is too large")
-            yield frame
+        for packet in _in_time(container.demux(video), stream):
+            for frame in packet.decode():
+                if frame.width * frame.height > MAX_PIXELS:
+                    raise ValueError(f"{frame.width} x {frame.height} pixels is too large")
+                yield frame
+
+
+def _in_time(packets: Iterator[VideoPacket], stream: Stream) -> Iterator[VideoPacket]:
+    """A camera has sent nothing for too long: FFmpeg's parser gives its last packet first, and would wait once more."""
+    last_s: float | None = None
+    for packet in packets:
+        now_s = time.monotonic()
+        if stream.live and last_s is not None and now_s - last_s >= stream.timeout_s:
+            raise ValueError("it sends nothing")
+        last_s = now_s
+        yield packet
 
 
 def _reason(error: Exception) -> str:

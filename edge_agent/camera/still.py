@@ -23,7 +23,7 @@ class StillPicture:
     def pictures(self) -> Iterator[Pixels | str]:
         """The file's picture as it is at each look, or why it can't be read."""
         while True:
-            yield _read(self._path)
+            yield read_picture(self._path)
 
     def close(self) -> None:
         """Holds nothing."""
@@ -48,13 +48,14 @@ class FolderPictures:
         if not paths:
             yield f"{self._folder}: no picture in it ({', '.join(SUFFIXES)}): name a folder of pictures"
         for path in paths:
-            yield _read(path)
+            yield read_picture(path)
 
     def close(self) -> None:
         """Holds nothing."""
 
 
-def _read(path: Path) -> Pixels | str:
+def read_picture(path: Path) -> Pixels | str:
+    """A picture, or why it can't be read."""
     try:
         return read_photo(path)
     except DataError as error:

@@ -21,6 +21,8 @@ from edge_agent.config.sections import (
     HomeAssistantSection,
     ModelSection,
     MqttSection,
+    OutboxSection,
+    RecordingSection,
     VerdictSection,
     ViewSection,
 )
@@ -36,6 +38,8 @@ class Config(Section):
     """Which model judges."""
     mqtt: MqttSection = MqttSection()
     """Where the broker is."""
+    outbox: OutboxSection = OutboxSection()
+    """What waits for it."""
     verdict: VerdictSection = VerdictSection()
     """When a location is judged."""
     view: ViewSection = ViewSection()
@@ -44,6 +48,8 @@ class Config(Section):
     """When a location is classified."""
     evidence: EvidenceSection = EvidenceSection()
     """Which pictures are kept."""
+    recording: RecordingSection = RecordingSection()
+    """What is kept to be replayed."""
     health: HealthSection = HealthSection()
     """How the agent is watched."""
     homeassistant: HomeAssistantSection = HomeAssistantSection()
@@ -55,6 +61,9 @@ class Config(Section):
     def _unique_names(self) -> Config:
         _refuse_repeated("cameras", [camera.name for camera in self.cameras])
         _refuse_repeated("locations", [location.id for camera in self.cameras for location in camera.locations])
+        strange = set(self.recording.cameras) - {camera.name for camera in self.cameras}
+        if strange:
+            raise ValueError(f"recording.cameras: '{min(strange)}' is none of the cameras: name one of [[cameras]]")
         return self
 
 

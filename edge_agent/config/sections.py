@@ -34,6 +34,14 @@ class ModelSection(Section):
     """Accept a bundle that nobody signed. For trials only."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Processor threads for the model; 0 takes all."""
+    watch_folder: FilePath | None = None
+    """A bundle that appears in this folder is tried, and takes over if it is good; as one by `commands/model`."""
+    ca_file: FilePath | None = None
+    """Certificates (PEM) of the authority of the server that bundles are fetched from; none: the system's."""
+    shadow_s: Annotated[float, Field(ge=0.1, le=604_800)] = 600.0
+    """A new model answers beside the one in use for so long before it takes over, and the former one as long after."""
+    max_loss: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """A model isn't kept that finds what is expected in so much less of the same crops than the other (share)."""
 
     @field_validator("trust")
     @classmethod
@@ -82,6 +90,17 @@ class MqttSection(Section):
     def tls_files(self) -> TlsFiles | None:
         """What TLS works with; None: the connection isn't encrypted."""
         return TlsFiles(self.ca_file, self.certificate_file, self.key_file, self.crl_file) if self.tls else None
+
+
+class OutboxSection(Section):
+    """`[outbox]`: what was decided and isn't delivered yet, in `data_dir`."""
+
+    delivery: Literal["broker", "confirmed"] = "broker"
+    """`broker`: an event is forgotten when the broker has it; `confirmed`: when the WMS side says that it is stored."""
+    max_events: Annotated[int, Field(ge=100, le=100_000_000)] = 200_000
+    """So many events wait at most; then the oldest go that are no open alerts, and are announced as lost."""
+    max_evidence_mb: Annotated[float, Field(ge=0.1, le=1_000_000)] = 50.0
+    """So many megabytes of pictures wait at most; the oldest go."""
 
 
 class VerdictSection(Section):
@@ -152,6 +171,20 @@ class EvidenceSection(Section):
     """How long they are kept."""
     publish: bool = True
     """Publish the crop with its event; the whole frame is given on request (`commands/evidence`)."""
+
+
+class RecordingSection(Section):
+    """`[recording]`: what the agent looks at, kept in `data_dir` to be replayed (`kardus-agent replay`)."""
+
+    max_mb: Annotated[float, Field(ge=0, le=10_000_000)] = 0.0
+    """How many megabytes are kept; the oldest go first. 0 records nothing."""
+    max_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """How long they are kept."""
+    interval_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """Seconds, at least, from one kept picture of a camera to the next; 0 keeps all that the agent looks at. Votes
+    count pictures: a replay of fewer of them decides later than the agent did."""
+    cameras: tuple[Id, ...] = ()
+    """Which cameras; by default all."""
 
 
 class HealthSection(Section):

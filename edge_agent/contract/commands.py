@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from edge_agent.contract.base import Record
+from edge_agent.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from edge_agent.contract.messages import UtcTime
 from edge_agent.contract.topics import Id
 
@@ -77,6 +78,26 @@ class Reload(Command):
     """`reload`: read the configuration file again, as on SIGHUP; refused with the reason where it can't be used."""
 
 
+class ChangeModel(Command):
+    """`model`: fetch a bundle, try it beside the model in use, and go over to it; see `.../model` for what comes of it.
+
+    Only its address travels over MQTT, never its bytes.
+    """
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """The bundle's name, as its manifest has it."""
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    """The bundle's version."""
+    size: Annotated[PositiveInt, Field(le=1_000_000_000)]
+    """The file's length in bytes."""
+    sha256: Sha256
+    """The file's SHA-256."""
+    url: Annotated[str, Field(max_length=2000, pattern=r"^https://[^\s@]+$")]
+    """Where it is fetched from: HTTPS, without a user name or password."""
+    force: bool = False
+    """Take it though it is older than the model in use, lacks a product that is expected, or was refused before."""
+
+
 COMMANDS: dict[str, type[Command]] = {
     "capture": Capture,
     "snapshot": Snapshot,
@@ -86,6 +107,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evidence": FetchEvidence,
     "log-level": SetLogLevel,
     "reload": Reload,
+    "model": ChangeModel,
 }
 """Every command by the name in its topic."""
 

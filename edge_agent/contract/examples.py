@@ -17,6 +17,7 @@ _NOW = datetime(2026, 3, 2, 7, 30, 12, 250_000, tzinfo=UTC)
 _ID = "019cad51-f4aa-7c31-9d0e-5b2f6a3c8e17"
 _BOOT = "6f3b2a50-9f9c-4d0e-8a57-0c9d1f6be2a4"
 _MODEL = messages.Model(name="cartons", version="1.2.0")
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _EXPECTED = messages.ExpectedStock(sku="TEA-JASMINE-500", revision=1772436000000, age_s=612.5, quantity=24)
 _SEEN = messages.Seen(
     sku="TEA-LEMON-500",
@@ -92,6 +93,11 @@ EXAMPLES: dict[str, Record] = {
         messages.CameraHealth(camera=CAMERA, status="covered", reason="2 of 32 marks are found again", since=_NOW),
     ),
     "Coverage": _wrapped(messages.COVERAGE_TYPE, "", _coverage()),
+    "ModelStatus": _wrapped(
+        messages.MODEL_TYPE,
+        "",
+        messages.ModelStatus(model=_MODEL, sha256=_SHA256, phase="settled", since=_NOW),
+    ),
     "Expected": messages.Expected(revision=1772436000000, sku="TEA-JASMINE-500", quantity=24),
     "Capture": commands.Capture(camera=CAMERA),
     "Snapshot": commands.Snapshot(camera=CAMERA),
@@ -101,6 +107,9 @@ EXAMPLES: dict[str, Record] = {
     "FetchEvidence": commands.FetchEvidence(event=_ID),
     "SetLogLevel": commands.SetLogLevel(level="debug"),
     "Reload": commands.Reload(expires=_NOW + timedelta(minutes=1), response_topic=f"{TOPICS.replies}/me"),
+    "ChangeModel": commands.ChangeModel(
+        name="cartons", version="1.3.0", size=5_007_597, sha256=_SHA256, url="https://models.example/cartons.bundle"
+    ),
     "Reply": commands.Reply(command="acknowledge", ok=True, correlation="7", result={}),
 }
 """By the name of the record; what the agent publishes is in its envelope. Defaults are left out when it is written."""

@@ -50,6 +50,9 @@ CHANNELS: dict[str, Channel] = {
         _TOPICS.events("{location}"), "send", ("LocationEvent",), False, "Every change of verdict, in order."
     ),
     "coverage": Channel(_TOPICS.coverage, "send", ("Coverage",), True, "Which locations were verified."),
+    "model": Channel(
+        _TOPICS.model, "send", ("ModelStatus",), True, "The model in use, and what becomes of another one."
+    ),
     "evidence": Channel(
         _TOPICS.evidence("{location}", "{event}"), "send", (), False, "The crop that an event rests on."
     ),
@@ -71,6 +74,7 @@ _ENVELOPED = (
     messages.AgentStatus,
     messages.CameraHealth,
     messages.Coverage,
+    messages.ModelStatus,
 )
 PAYLOADS: dict[str, type[Record]] = {
     **{record.__name__: Envelope[record] for record in _ENVELOPED},  # type: ignore[valid-type]

@@ -49,6 +49,11 @@ class Topics:
         return f"{ROOT}/{self.site}/replies/{self.agent}"
 
     @property
+    def model(self) -> str:
+        """Retained: the model in use, and what becomes of another one."""
+        return f"{self.base}/model"
+
+    @property
     def commands_filter(self) -> str:
         """The subscription to every command for the agent."""
         return f"{self.base}/commands/+"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from edge_agent.contract.verdicts import Verdict
@@ -28,6 +29,7 @@ class Metrics:
         self.at_rest = self._counter("kardus_slots_skipped", "Slots that weren't classified, nothing having changed.")
         self.classified = self._counter("kardus_classifications", "Crops that were classified.")
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")
+        self.unrecorded = self._counter("kardus_recording_dropped", "Pictures that weren't recorded in time.")
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")
@@ -36,6 +38,7 @@ class Metrics:
         self.camera_ok = Gauge(
             "kardus_camera_ok", "1 while a camera gives pictures to be trusted.", ["camera"], registry=self.registry
         )
+        self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
@@ -53,15 +56,48 @@ class HasVerdict(Protocol):
         """What is found there."""
 
 
+class HasDepth(Protocol):
+    """What waits in the outbox."""
+
+    @property
+    def messages(self) -> Mapping[Any, int]:
+        """How many of each kind."""
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many events the WMS side hasn't confirmed."""
+
+    @property
+    def oldest_unix_s(self) -> float | None:
+        """Since when the oldest waits."""
+
+
+class HasLosses(Protocol):
+    """What the outbox gave up."""
+
+    @property
+    def dropped(self) -> Mapping[Any, int]:
+        """How many of each kind."""
+
+    @property
+    def damaged(self) -> int:
+        """How often it was damaged."""
+
+
 class Present(Collector):
     """What is asked for only when somebody looks: locations by verdict, the outbox, the connection."""
 
     def __init__(
-        self, states: Mapping[str, HasVerdict], depth: Callable[[], int], connected: Callable[[], bool]
+        self,
+        states: Mapping[str, HasVerdict],
+        depth: Callable[[], HasDepth],
+        losses: HasLosses,
+        connected: Callable[[], bool],
     ) -> None:
         """Keep whom to ask."""
         self._states = states
         self._depth = depth
+        self._losses = losses
         self._connected = connected
 
     def collect(self) -> Iterable[Metric]:
@@ -71,7 +107,24 @@ class Present(Collector):
         for verdict in Verdict:
             locations.add_metric([verdict], tally.get(verdict, 0))
         yield locations
-        yield GaugeMetricFamily("kardus_outbox_messages", "Messages that wait for the broker.", value=self._depth())
+        yield from self._outbox()
         yield GaugeMetricFamily(
             "kardus_mqtt_connected", "1 while the broker has accepted the connection.", value=int(self._connected())
         )
+
+    def _outbox(self) -> Iterable[Metric]:
+        depth = self._depth()
+        waiting = GaugeMetricFamily("kardus_outbox_messages", "Messages that wait for the broker.", labels=["kind"])
+        for kind, number in depth.messages.items():
+            waiting.add_metric([kind], number)
+        yield waiting
+        age_s = max(0.0, time.time() - depth.oldest_unix_s) if depth.oldest_unix_s else 0.0
+        yield GaugeMetricFamily("kardus_outbox_oldest_seconds", "How long the oldest of them has waited.", value=age_s)
+        yield GaugeMetricFamily(
+            "kardus_outbox_unconfirmed", "Events that the WMS side hasn't confirmed.", value=depth.unconfirmed
+        )
+        dropped = CounterMetricFamily("kardus_outbox_dropped", "Messages dropped under pressure.", labels=["kind"])
+        for kind, number in self._losses.dropped.items():
+            dropped.add_metric([kind], number)
+        yield dropped
+        yield CounterMetricFamily("kardus_outbox_damaged", "Times that it was damaged.", value=self._losses.damaged)

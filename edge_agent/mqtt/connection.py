@@ -160,6 +160,11 @@ class Connection:
         if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             info.wait_for_publish(FAREWELL_S)
 
+    def give_up(self) -> None:
+        """Count it as lost, whatever its socket does; `close` follows from the session's thread."""
+        self.ended.set()
+        self._changed()
+
     def close(self) -> None:
         """Disconnect, cleanly where the broker still listens; free the socket and the thread."""
         if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -108,6 +108,12 @@ class MqttSession:
             return None
         return live.publish(topic, payload, retain=retain, correlation=correlation)
 
+    def drop(self, connection: int) -> None:
+        """Give a connection up that does no good; another one is made."""
+        live = self._live
+        if live is not None and live.number == connection:
+            live.give_up()
+
     def stop(self, farewell: tuple[str, bytes] | None = None) -> None:
         """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""
         live = self._live

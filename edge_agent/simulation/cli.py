@@ -77,14 +77,15 @@ def shelf_command(
     photos: PhotosOption = None,
     pattern: PatternOption = "*",
     unknown: UnknownOption = None,
+    interval: Annotated[float, typer.Option(min=0.001, max=86_400, help="Seconds from one frame to the next.")] = 1.0,
 ) -> None:
-    """Render a script: frames (1920 x 1080 JPEG), truth.jsonl, expected.csv, camera.toml (part of a configuration)."""
+    """Render a script: a recording (1920 x 1080 JPEG), truth.jsonl, expected.csv, camera.toml (of a configuration)."""
     require_new_folder("FOLDER", folder)
     rack = _rack(levels, positions)
     pictures = _pictures(photos, unknown, pattern)
     played = read_script(script) if script else demo_script([s.location for s in rack.slots()], pictures.stock(), seed)
     with err.status("Rendering frames"):
-        write_shelf(folder, Shelf(rack, pictures, played, str(script or "the script")))
+        write_shelf(folder, Shelf(rack, pictures, played, str(script or "the script")), interval)
     out.print(f"{played.frames} frames written to {folder}", soft_wrap=True)
 
 

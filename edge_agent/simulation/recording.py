@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PIL import Image
 
+from edge_agent.contract.messages import Expected
+from edge_agent.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from edge_agent.files import appearing
 from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.shelf import Shelf
 
+CAMERA = "rack"
+START = datetime(2026, 1, 1, 6, tzinfo=UTC)
+"""When a played shelf begins, so that it is the same each time."""
 
-def write_shelf(folder: Path, shelf: Shelf) -> None:
+
+def write_shelf(folder: Path, shelf: Shelf, interval_s: float = 1.0) -> None:
     """Write every frame, the right verdicts, the expected stock and the camera's configuration.
+
+    It is a recording too, of a frame every `interval_s`, that `kardus-agent replay` plays.
 
     The folder appears only when it is complete.
 
@@ -23,6 +32,7 @@ def write_shelf(folder: Path, shelf: Shelf) -> None:
     """
     with appearing(folder) as building:
         _write_frames(building, shelf)
+        _write_entries(building, shelf, interval_s)
         with (building / "expected.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("location", "sku"))
@@ -40,7 +50,22 @@ def _write_frames(folder: Path, shelf: Shelf) -> None:
             truth.write(json.dumps({"frame": number, "verdicts": shelf.script.truth(number, skus)}) + "\n")
 
 
-def camera_toml(rack: Rack, source: str, name: str = "rack", interval_s: float = 0.0) -> str:
+def _write_entries(folder: Path, shelf: Shelf, interval_s: float) -> None:
+    header = RecordingHeader(run="simulated", cameras={CAMERA: False})
+    (folder / HEADER).write_text(header.model_dump_json() + "\n", encoding="utf-8")
+    entries = [
+        RecordingEntry(at=START, at_s=0, location=location, expected=Expected(revision=1, sku=sku))
+        for location, sku in shelf.script.expected.items()
+    ]
+    for number in range(shelf.script.frames):
+        at_s = number * interval_s
+        at = START + timedelta(seconds=at_s)
+        entries.append(RecordingEntry(at=at, at_s=at_s, camera=CAMERA, picture=f"frames/{number:05d}.jpg"))
+    lines = [entry.model_dump_json(exclude_none=True) + "\n" for entry in entries]
+    (folder / ENTRIES).write_text("".join(lines), encoding="utf-8")
+
+
+def camera_toml(rack: Rack, source: str, name: str = CAMERA, interval_s: float = 0.0) -> str:
     """The `[[cameras]]` part of a configuration for a rack; `source` is the inside of its `source` table."""
     lines = ["[[cameras]]", f'name = "{name}"', f"source = {{ {source} }}", f"interval_s = {interval_s}", ""]
     for slot in rack.slots():

@@ -207,6 +207,11 @@ WRONG = {
     "votes over window": ("votes = 4", "votes = 8", ("verdict", "votes = 8", "window of 7")),
     "likelihoods in disorder": ("= 0.05", "= 0.7", ("verdict", "mismatch_likelihood must be below match_likelihood")),
     "likelihood over 1": ("= 0.8", "= 1.8", ("verdict.min_confidence = 1.8",)),
+    "recording of a strange camera": (
+        "[verdict]",
+        '[recording]\ncameras = ["middle"]\n[verdict]',
+        ("recording.cameras: 'middle' is none of the cameras",),
+    ),
     "port too high": ("port = 8883", "port = 88830", ("mqtt.port = 88830", "65535")),
     "port as text": ("port = 8883", 'port = "mqtt"', ("mqtt.port = 'mqtt'",)),
     "unheard-of version": ('"3.1.1"', '"4"', ("mqtt.version = '4'", "'auto'")),

@@ -9,7 +9,8 @@ from edge_agent.config.sections import MqttSection
 from edge_agent.delivery import Delivery
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox import Message, Outbox
+from edge_agent.outbox.message import Message
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
 
@@ -57,7 +58,7 @@ def test_what_is_decided_while_the_broker_is_away_arrives_when_it_is_back(tmp_pa
     mosquitto.kill()
     line.append(1, 50)
     assert not line.delivery.drain(0.3)
-    assert line.outbox.depth() == 50
+    assert line.outbox.depth().total == 50
     mosquitto.start()
     seen: queue.SimpleQueue[int] = queue.SimpleQueue()
     with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
@@ -75,7 +76,7 @@ def test_a_frozen_broker_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> 
     assert line.session.wait_connected(WAIT_S)
     mosquitto.freeze()
     line.append(1, 30)
-    assert line.outbox.depth() == 30
+    assert line.outbox.depth().total == 30
     mosquitto.thaw()
     with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
         line.append(31, 31)
@@ -91,7 +92,7 @@ def test_what_was_in_flight_when_the_broker_died_overtakes_nothing(tmp_path: Pat
     assert line.session.wait_connected(WAIT_S)
     mosquitto.freeze()
     line.append(1, 10)
-    while len(line.delivery._in_flight) < 10:
+    while line.delivery.in_flight < 10:
         line.delivery._stopping.wait(0.01)
     mosquitto.kill()
     line.append(11, 15)
@@ -110,14 +111,14 @@ def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Pat
     assert line.session.wait_connected(WAIT_S)
     mosquitto.freeze()
     line.append(1, 3)
-    while len(line.delivery._in_flight) < 3:
+    while line.delivery.in_flight < 3:
         line.delivery._stopping.wait(0.01)
-    for token in list(line.delivery._in_flight):
+    for token in list(line.delivery._flight.out):
         line.delivery.acknowledged(Token(token.connection - 1, token.message), accepted=True)
     line.append(4, 4)
-    while len(line.delivery._in_flight) < 4:
+    while line.delivery.in_flight < 4:
         line.delivery._stopping.wait(0.01)
-    assert line.outbox.depth() == 4
+    assert line.outbox.depth().total == 4
     mosquitto.thaw()
     assert line.delivery.drain(WAIT_S)
     line.close()

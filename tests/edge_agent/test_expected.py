@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from edge_agent.clock import SYSTEM_CLOCK, Clock, SetClock
 from edge_agent.contract.messages import MAX_REVISION, Expected
 from edge_agent.errors import KardusError
 from edge_agent.expected import MAX_BYTES, Expectation, ExpectedStore
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOCATIONS = frozenset({"L", "M"})
 MESSAGES = st.lists(
     st.builds(
@@ -26,8 +29,8 @@ MESSAGES = st.lists(
 
 
 @contextmanager
-def _store(path: Path = Path(":memory:")) -> Iterator[ExpectedStore]:
-    store = ExpectedStore(path, LOCATIONS)
+def _store(path: Path = Path(":memory:"), clock: Clock = SYSTEM_CLOCK) -> Iterator[ExpectedStore]:
+    store = ExpectedStore(path, LOCATIONS, clock)
     yield store
     store.close()
 
@@ -55,22 +58,21 @@ def test_the_highest_revision_wins_in_whatever_order_they_come(
 
 
 def test_a_product_that_takes_another_s_place_is_known_for_a_while() -> None:
-    with _store() as store:
+    clock = SetClock(NOON, 100.0)
+    with _store(clock=clock) as store:
         store.apply("L", b'{"revision": 1, "sku": "A"}')
         first = store.get("L")
         assert first
-        assert first.replaced_ago_s() is None, "nothing was expected before"
+        assert first.replaced_ago_s(160.0) is None, "nothing was expected before"
         store.apply("L", b'{"revision": 2, "sku": "A", "quantity": 4}')
         same = store.get("L")
         assert same
-        assert same.replaced_ago_s() is None
+        assert same.replaced_ago_s(160.0) is None
         store.apply("L", b'{"revision": 3, "sku": null}')
         store.apply("L", b'{"revision": 4, "sku": null, "quantity": 0}')
         other = store.get("L")
         assert other
-        ago = other.replaced_ago_s()
-        assert ago is not None
-        assert 0 <= ago < 60
+        assert other.replaced_ago_s(160.0) == 60
 
 
 def test_the_same_revision_again_changes_nothing() -> None:
@@ -179,7 +181,10 @@ def test_a_restart_still_knows_it_all(tmp_path: Path) -> None:
         store.apply("M", b'{"revision": 9, "managed": false}')
         before = store.get("L")
     with _store(tmp_path / "e.sqlite") as again:
-        assert again.get("L") == before
+        found = again.get("L")
+        assert found
+        assert before
+        assert found.expected == before.expected
         assert again.get("M") is None
         again.apply("M", b'{"revision": 8, "sku": "B"}')
         assert again.get("M") is None
@@ -203,8 +208,23 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, make: object) -> No
 
 
 def test_its_age_counts_from_when_it_was_received_and_is_never_negative() -> None:
-    expectation = Expectation(Expected(revision=1), received_unix_s=100.0)
+    expectation = Expectation(Expected(revision=1), received_s=100.0)
     assert [expectation.age_s(now) for now in (160.0, 100.0, 40.0)] == [60, 0, 0]
+
+
+@pytest.mark.parametrize(("away", "age_s"), [(timedelta(hours=1), 3600), (timedelta(days=-1), 0)])
+def test_its_age_goes_on_over_a_restart_by_the_calendar_and_then_by_seconds(
+    tmp_path: Path, away: timedelta, age_s: float
+) -> None:
+    with _store(tmp_path / "e.sqlite", SetClock(NOON, 5000.0)) as store:
+        store.apply("L", b'{"revision": 1, "sku": "A"}')
+    clock = SetClock(NOON + away, 7.0)
+    with _store(tmp_path / "e.sqlite", clock) as again:
+        found = again.get("L")
+        assert found
+        assert found.age_s(7.0) == age_s
+        clock.set(NOON + timedelta(days=365), 17.0)
+        assert found.age_s(clock.monotonic_s()) == age_s + 10
 
 
 def test_a_full_disk_costs_only_the_copy_on_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -42,12 +43,14 @@ def _encoded(kind: str, orientation: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def _png_header(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+def _png_header(width: int, height: int) -> bytes:
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    body = _png_chunk(b"IDAT", zlib.compress(b"\0" * 100)) + _png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + body
 
 
 def _complaint(path: Path) -> str:
@@ -162,8 +165,20 @@ def test_a_folder_is_no_photo(tmp_path: Path) -> None:
 def test_an_oversized_photo_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(_png_header(side, side))
-    with pytest.raises(DataError, match=r"huge\.png: .*(too large|not a readable picture)"):
+    with pytest.raises(DataError, match=rf"huge\.png: {side} x {side} pixels is too large"):
         read_photo(path)
+
+
+def test_a_bomb_that_could_be_decoded_is_not() -> None:
+    """FAULTS 18: 60,000 x 60,000 in half a megabyte. A whole PNG: only its size says that it must not be decoded."""
+    rows, packer = b"\0" * 7501, zlib.compressobj(1)
+    data = b"".join(packer.compress(rows * 100) for _ in range(600)) + packer.flush()
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + _png_chunk(b"IDAT", data) + _png_chunk(b"IEND", b"")
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DataError, match="60000 x 60000 pixels is too large"):
+        decode_photo(bomb, "camera")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000, "3,600,000 would be needed"
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")

@@ -14,7 +14,7 @@ from edge_agent.contract.messages import CameraHealth, ExpectedStock, Model, See
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.events import Finding, Writer
-from edge_agent.outbox import Outbox
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.recorder import Recorder, coverage_of
 
 TOPICS = Topics("s", "box")

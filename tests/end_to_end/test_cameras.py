@@ -21,8 +21,9 @@ from edge_agent.wms.connection import Broker
 from edge_agent.wms.stock import Line, publish_stock
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
 from tests.brokers import Mosquitto
-from tests.cameras import HttpCamera, RtspCamera, silent
+from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
 from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
+from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
 
 KEY = DEMO_KEY.read_text().strip()
@@ -144,6 +145,70 @@ def test_a_camera_that_dies_is_reported_within_twenty_seconds_and_no_other_suffe
         before = time.monotonic()
         assert agent.terminate()[0] == 0
         assert time.monotonic() - before < 8
+
+
+def _more_cameras(config: Path, **sources: str) -> None:
+    """Add cameras with one location each to a configuration; `sources` are the insides of their source tables."""
+    with config.open("a") as file:
+        for name, source in sources.items():
+            file.write(
+                f'\n[[cameras]]\nname = "{name}"\ninterval_s = 0.2\nsource = {{ {source} }}\n'
+                f'[[cameras.locations]]\nid = "{name}-1"\ncorners = [[4, 4], [40, 4], [40, 40], [4, 40]]\n'
+            )
+
+
+@pytest.mark.slow
+def test_cameras_that_fall_silent_are_reported_within_twenty_seconds_by_the_given_time_outs(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """FAULTS 19: they accept connections and send nothing. Slow: the time-outs are those that nobody has configured."""
+    _expect(mosquitto.port, STOCK)
+    shown = Shelf()
+    with HttpCamera(shown.answer) as camera, RtspCamera() as stream, WmsSide(mosquitto.port) as wms:
+        source = f'type = "snapshot", url = "{camera.url}"'
+        config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=1.0)
+        _more_cameras(config, ball=f'type = "rtsp", url = "{stream.url}"')
+        agent = AgentProcess(config)
+        agent.start()
+        wms.wait_for(lambda: _health(wms)[-1:] == _health(wms, "ball")[-1:] == [("ok", "")])
+        stream.freeze()
+        camera.answer = silent
+        before = time.monotonic()
+        wms.wait_for(lambda: _health(wms)[-1][0] == _health(wms, "ball")[-1][0] == "lost", 20)
+        assert time.monotonic() - before < 20
+        stream.thaw()
+        camera.answer = shown.answer
+        wms.wait_for(lambda: _health(wms)[-1] == _health(wms, "ball")[-1] == ("ok", ""))
+        assert agent.terminate()[0] == 0
+
+
+def test_malformed_streams_kill_no_agent_and_disturb_no_other_camera(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """FAULTS 22: damaged RTSP and damaged MJPEG, beside a camera that works."""
+    _expect(mosquitto.port, STOCK)
+    shown = Shelf()
+    with (
+        HttpCamera(shown.answer) as camera,
+        HttpCamera(fuzzed(22)) as mad,
+        RtspCamera() as stream,
+        damaging_link(stream.port, 22, 0.002) as damaged_port,
+        WmsSide(mosquitto.port) as wms,
+    ):
+        source = f'type = "snapshot", url = "{camera.url}"'
+        config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2)
+        _more_cameras(
+            config,
+            mad=f'type = "mjpeg", url = "{mad.url}", timeout_s = 1',
+            hurt=f'type = "rtsp", url = "rtsp://127.0.0.1:{damaged_port}/shelf", timeout_s = 1',
+        )
+        agent = AgentProcess(config)
+        agent.start()
+        wms.wait_for(lambda: {s["verdict"] for loc, s in wms.states.items() if loc in STOCK} == {"match"})
+        wms.wait_for(lambda: len(mad.requests) >= 5 and "lost" in {status for status, _ in _health(wms, "hurt")})
+        assert "lost" in {status for status, _ in _health(wms, "mad")}
+        assert _health(wms)[-1] == ("ok", "")
+        code, log = agent.terminate()
+        assert (code, "Traceback" in log) == (0, False)
+        assert not [event for event in wms.events if event["verdict"] in ALERTS]
 
 
 def test_a_camera_that_was_never_there_holds_up_neither_the_start_nor_the_stop(

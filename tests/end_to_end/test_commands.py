@@ -67,7 +67,7 @@ class Caller:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def ask(self, name: str, *, retain: bool = False, **arguments: Any) -> dict[str, Any]:
+    def ask(self, name: str, /, *, retain: bool = False, **arguments: Any) -> dict[str, Any]:
         """Send a command; its reply."""
         correlation = str(uuid.uuid4())
         more = None

@@ -23,7 +23,7 @@ import export.cli
 import train.cli
 from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import commands as contract_commands
-from edge_agent.contract import messages
+from edge_agent.contract import messages, recording
 from edge_agent.contract.examples import EXAMPLES, example
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
@@ -58,8 +58,10 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[agent]", sections.AgentSection),
     ("[model]", sections.ModelSection),
     ("[mqtt]", sections.MqttSection),
+    ("[outbox]", sections.OutboxSection),
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
+    ("[recording]", sections.RecordingSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
@@ -83,6 +85,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.CameraHealth,
     messages.Coverage,
     messages.Verified,
+    messages.ModelStatus,
+    messages.Comparison,
     messages.Alert,
     messages.Expected,
     messages.ExpectedStock,
@@ -92,6 +96,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     contract_commands.Command,
     *contract_commands.COMMANDS.values(),
     contract_commands.Reply,
+    recording.RecordingHeader,
+    recording.RecordingEntry,
 )
 
 
@@ -127,6 +133,7 @@ def contract() -> str:
         (topics.health("{camera}"), "CameraHealth", "yes", "Whether a camera delivers."),
         (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
         (topics.events("{location}"), "LocationEvent", "no", "Every change of verdict, in order, from the outbox."),
+        (topics.model, "ModelStatus", "yes", "The model in use, and what becomes of another one."),
         (topics.coverage, "Coverage", "yes", "Which locations were verified, daily and on request."),
         (
             topics.evidence("{location}", "{event}"),

@@ -108,6 +108,19 @@ def test_a_camera_that_accepts_and_sends_nothing_is_given_up() -> None:
             assert time.monotonic() - before < 5
 
 
+def test_a_stream_that_falls_silent_is_given_up_once_its_time_is_over() -> None:
+    """FAULTS 19: not after twice that time, though FFmpeg's parser still has a picture then."""
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=4)) as pictures:
+        _first_picture(pictures)
+        camera.freeze()
+        before = time.monotonic()
+        said = next(picture for picture in pictures if isinstance(picture, str))
+        assert "it sends nothing" in said
+        assert time.monotonic() - before < 7
+        camera.thaw()
+        assert _first_picture(pictures).shape == (240, 320, 3)
+
+
 def test_an_absent_camera_says_so() -> None:
     with _pictures(_open("rtsp", url="rtsp://127.0.0.1:9/shelf")) as pictures:
         assert next(pictures) == (

@@ -23,6 +23,7 @@ from edge_agent.health.server import HealthServer
 from edge_agent.health.systemd import Watchdog, notify, watchdog_s
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.logs import JsonFormatter
+from edge_agent.outbox.message import Depth, Losses
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
 
@@ -36,7 +37,7 @@ def metrics() -> Metrics:
     """An agent's, with what is asked for at a look."""
     metrics = Metrics()
     states = {"A": SimpleNamespace(verdict=Verdict.MATCH), "B": SimpleNamespace(verdict=Verdict.EMPTY)}
-    metrics.registry.register(Present(states, lambda: 3, lambda: True))
+    metrics.registry.register(Present(states, lambda: Depth({"event": 3}), Losses(), lambda: True))
     return metrics
 
 
@@ -101,7 +102,7 @@ def test_metrics_are_what_was_counted(metrics: Metrics, server: HealthServer) ->
         'kardus_events_total{verdict="empty"} 1.0',
         'kardus_locations{verdict="match"} 1.0',
         'kardus_locations{verdict="stale"} 0.0',
-        "kardus_outbox_messages 3.0",
+        'kardus_outbox_messages{kind="event"} 3.0',
         "kardus_mqtt_connected 1.0",
     ):
         assert line in text.splitlines()

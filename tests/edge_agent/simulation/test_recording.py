@@ -43,7 +43,14 @@ def _config(folder: Path) -> Config:
 
 
 def test_the_folder_holds_frames_truth_stock_and_configuration(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["camera.toml", "expected.csv", "frames", "truth.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "camera.toml",
+        "entries.jsonl",
+        "expected.csv",
+        "frames",
+        "recording.json",
+        "truth.jsonl",
+    ]
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["shelf"]
 
 

@@ -1,0 +1,122 @@
+"""Gets a bundle's bytes to the staging folder: over HTTPS, or from a file. Nothing of them is believed here."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import httpx2
+
+from edge_agent.bundle import MAX_BUNDLE_BYTES
+from edge_agent.contract.commands import ChangeModel
+from edge_agent.errors import BundleError
+
+TIMEOUT_S = 20.0
+"""How long a server may be silent."""
+LIMIT_S = 3600.0
+"""How long all of it may take."""
+TRIES = 4
+BACK_OFF_S = 2.0
+"""Before the second try; twice as long before each further one."""
+CHUNK = 1 << 20
+
+
+def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: threading.Event) -> None:
+    """Download the file that a command names; it is tried several times.
+
+    Raises:
+        BundleError: the server doesn't give it, it isn't the file that the command names, or the disk doesn't take it.
+    """
+    context = _trusting(ca_file)
+    for attempt in range(1, TRIES + 1):
+        try:
+            # Nothing of the environment's proxies or credentials; no redirection to somewhere else.
+            with httpx2.Client(verify=context, timeout=TIMEOUT_S, trust_env=False) as client:
+                digest = write_limited(_parts(client, command.url, stopping), target, command.size)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            if attempt == TRIES or stopping.wait(BACK_OFF_S * 2 ** (attempt - 1)):
+                raise BundleError(
+                    f"{command.url}: can't be fetched ({str(error) or type(error).__name__}): check the address, the "
+                    "server, and model.ca_file"
+                ) from error
+        else:
+            _require(command, target, digest)
+            return
+
+
+def copy(source: Path, target: Path) -> str:
+    """Copy a file, so that nobody changes it meanwhile; its SHA-256.
+
+    Raises:
+        BundleError: it can't be read, is too large for a bundle, or the disk doesn't take it.
+    """
+    try:
+        with source.open("rb") as file:
+            return write_limited(iter(lambda: file.read(CHUNK), b""), target, MAX_BUNDLE_BYTES)
+    except OSError as error:
+        raise BundleError(f"{source}: cannot be read ({error.strerror}): copy it there again") from error
+
+
+def write_limited(parts: Iterable[bytes], target: Path, limit: int) -> str:
+    """Write what comes to a file, at most so many bytes; the SHA-256 of it.
+
+    Raises:
+        BundleError: more comes, or the disk doesn't take it.
+    """
+    digest, length = hashlib.sha256(), 0
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = target.open("wb")
+    except OSError as error:
+        raise _full(target, error) from error
+    with file:
+        for part in parts:
+            length += len(part)
+            if length > limit:
+                raise BundleError(f"more than {limit} bytes come: not the bundle that was meant")
+            digest.update(part)
+            try:
+                file.write(part)
+                file.flush()
+            except OSError as error:
+                raise _full(target, error) from error
+    return digest.hexdigest()
+
+
+def _parts(client: httpx2.Client, url: str, stopping: threading.Event) -> Iterator[bytes]:
+    deadline = time.monotonic() + LIMIT_S
+    with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
+        if answer.status_code != httpx2.codes.OK:
+            raise httpx2.HTTPStatusError(
+                f"it answers {answer.status_code} {answer.reason_phrase}", request=answer.request, response=answer
+            )
+        for part in answer.iter_raw(CHUNK):
+            if stopping.is_set() or time.monotonic() > deadline:
+                raise httpx2.ReadTimeout("it is too slow, or isn't wanted any more")
+            yield part
+
+
+def _require(command: ChangeModel, target: Path, digest: str) -> None:
+    length = target.stat().st_size
+    if (length, digest) != (command.size, command.sha256):
+        raise BundleError(
+            f"{command.url}: {length} bytes with the SHA-256 {digest}: not the {command.size} bytes with "
+            f"{command.sha256} that the command names"
+        )
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise BundleError(f"model.ca_file = {ca_file}: no certificates (PEM) can be read from it") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _full(target: Path, error: OSError) -> BundleError:
+    return BundleError(f"{target}: cannot be written ({error.strerror}): check the disk and its space")

@@ -1,0 +1,31 @@
+"""A model that may judge: read, trusted, and tried on its golden samples before anything rests on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.bundle import Bundle, read_bundle, require_trust
+from edge_agent.classifier import Classifier
+from edge_agent.config.sections import ModelSection
+
+
+def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle, Classifier]:
+    """Read a bundle (the configured one, unless another is named), require its trust, and run its golden samples.
+
+    Raises:
+        BundleError: it is damaged, not trusted, or computes otherwise here.
+    """
+    bundle = read_bundle(path or settings.bundle)
+    require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
+    return bundle, tried(bundle, settings.threads)
+
+
+def tried(bundle: Bundle, threads: int) -> Classifier:
+    """A classifier that has answered the bundle's golden samples as it should; its memory is warm by that.
+
+    Raises:
+        BundleError: onnxruntime can't load it, or it computes otherwise here.
+    """
+    classifier = Classifier(bundle, threads)
+    classifier.check_golden(bundle)
+    return classifier

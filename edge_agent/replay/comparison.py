@@ -1,0 +1,108 @@
+"""What one configuration made of a recording, and where two of them differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from edge_agent.contract.verdicts import ALERTS
+from edge_agent.replay.player import Change
+
+
+@dataclass(frozen=True)
+class Stands:
+    """A verdict that stands at a location."""
+
+    verdict: str
+    seen: str
+    """The product that is seen; empty where none is."""
+    reason: str = ""
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What makes it another verdict."""
+        return self.verdict, self.seen
+
+
+@dataclass
+class Tally:
+    """What a configuration comes to, counted."""
+
+    changes: Counter[str] = field(default_factory=Counter)
+    """Changes of verdict by the new verdict."""
+    alerts: set[str] = field(default_factory=set)
+    """Their ids: each is something that somebody would have walked to a location for."""
+    right: Counter[bool] = field(default_factory=Counter)
+    """Pictures times locations at which the standing verdict was the true one, and wasn't."""
+    right_changes: Counter[bool] = field(default_factory=Counter)
+    """The same of changes of verdict."""
+    stands: dict[str, Stands] = field(default_factory=dict)
+    """What stands at each location."""
+
+    def take(self, changes: Iterable[Change]) -> None:
+        """Count changes."""
+        for change in changes:
+            finding = change.finding
+            self.changes[finding.verdict.value] += change.previous != finding.verdict.value
+            seen = (finding.seen.sku or finding.seen.name or "") if finding.seen else ""
+            self.stands[finding.location] = Stands(finding.verdict.value, seen, finding.reason)
+
+    def judge(self, changes: Iterable[Change], truth: Mapping[str, str]) -> None:
+        """Compare with the truth of a picture, after its changes were taken; nothing said isn't right."""
+        for location, verdict in truth.items():
+            stands = self.stands.get(location)
+            self.right[stands is not None and stands.verdict == verdict] += 1
+        for change in changes:
+            verdict, location = change.finding.verdict.value, change.finding.location
+            if location in truth and verdict != change.previous:
+                self.right_changes[verdict == truth[location]] += 1
+
+
+@dataclass
+class Difference:
+    """A time in which two configurations said different things of a location; both had said something."""
+
+    location: str
+    since: datetime
+    a: Stands
+    b: Stands
+    until: datetime | None = None
+    """None: up to the recording's end."""
+    pictures: int = 0
+    """How many pictures it lasted."""
+
+    @property
+    def is_about_an_alert(self) -> bool:
+        """Whether one of them would have sent somebody to the shelf."""
+        return bool({self.a.verdict, self.b.verdict} & ALERTS)
+
+
+class Comparison:
+    """Follows two configurations over the same recording."""
+
+    def __init__(self, a: Tally, b: Tally) -> None:
+        """Begin, before anything was said."""
+        self._a, self._b = a, b
+        self._open: dict[str, Difference] = {}
+        self.differences: list[Difference] = []
+        """In the order in which they began."""
+
+    def compare(self, locations: Iterable[str], at: datetime, *, is_picture: bool) -> None:
+        """Compare what stands at these locations, whose verdicts have changed, after a moment."""
+        for location in sorted(set(locations)):
+            a, b = self._a.stands.get(location), self._b.stands.get(location)
+            if a is None or b is None:
+                continue
+            known = self._open.get(location)
+            if known and (known.a.said, known.b.said) == (a.said, b.said):
+                continue
+            if known:
+                known.until = at
+                del self._open[location]
+            if a.said != b.said:
+                self._open[location] = Difference(location, at, a, b)
+                self.differences.append(self._open[location])
+        for difference in self._open.values():
+            difference.pictures += is_picture

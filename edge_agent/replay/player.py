@@ -1,0 +1,172 @@
+"""One configuration that looks at a recording: the agent's own line, with no broker, no disk and no own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edge_agent.bundle import Bundle
+from edge_agent.cameras import Cameras
+from edge_agent.classifier import Classifier
+from edge_agent.clock import SetClock
+from edge_agent.config import Config
+from edge_agent.contract.messages import LocationState, Model
+from edge_agent.contract.topics import Topics
+from edge_agent.deciding import TICK_S, Deciding
+from edge_agent.errors import UsageError
+from edge_agent.events import Finding, Writer
+from edge_agent.expected import IN_MEMORY, ExpectedStore
+from edge_agent.health.metrics import Metrics
+from edge_agent.outbox.message import Message
+from edge_agent.preprocess import Pixels
+from edge_agent.recorder import NO_PICTURES, Pictures, Recorder
+from edge_agent.records import ExpectedMessage, Frame, SignalLost
+from edge_agent.replay.recorded import START, Moment
+
+
+class Nowhere:
+    """Stands where the outbox stands, and stores nothing."""
+
+    epoch = "replay"
+
+    def __init__(self) -> None:
+        """Nothing has happened."""
+        self.last_sequence = 0
+
+    def append(
+        self,
+        messages: Sequence[Message],  # noqa: ARG002 - nobody is told
+        states: Mapping[str, str | None],  # noqa: ARG002 - the recorder knows them
+        last_sequence: int,
+    ) -> None:
+        """Count."""
+        self.last_sequence = last_sequence
+
+    def states(self) -> dict[str, str]:
+        """None: a replay begins anew."""
+        return {}
+
+    def retained(self) -> set[str]:
+        """None."""
+        return set()
+
+
+class Played:
+    """A camera's source: its pictures come from the recording."""
+
+    def __init__(self, *, live: bool) -> None:
+        """Remember what kind of source it was."""
+        self.live = live
+
+    def pictures(self) -> Iterator[Pixels | str]:
+        """None of its own."""
+        return iter(())
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of verdict, as the agent would have published it."""
+
+    at: datetime
+    """When it was decided."""
+    finding: Finding
+    previous: str
+    """The verdict before; empty at the first."""
+
+
+class Player:
+    """Owned by one thread."""
+
+    def __init__(self, config: Config, live: Mapping[str, bool], model: tuple[Bundle, Classifier]) -> None:
+        """Make the line for those cameras of the recording that the configuration has.
+
+        Raises:
+            DataError: a commissioning picture can't be read.
+            UsageError: none of the recording's cameras is in the configuration.
+        """
+        sections = tuple(camera for camera in config.cameras if camera.name in live)
+        if not sections:
+            raise UsageError(
+                f"no camera of the recording ({', '.join(live)}) is in the configuration: add its [[cameras]]"
+            )
+        bundle, classifier = model
+        self.model = bundle.title
+        self._clock = SetClock(START)
+        self._changes: list[Change] = []
+        self._cameras = Cameras(
+            config.model_copy(update={"cameras": sections}),
+            hand_over=lambda _: None,
+            open_source=lambda section: Played(live=live[section.name]),
+        )
+        named = Model(name=bundle.manifest.name, version=bundle.manifest.version)
+        topics, valid_for_s = Topics(config.agent.site, config.agent.name), config.verdict.valid_for_s
+        writer = Writer(topics, named, valid_for_s, self._clock)
+        self._recorder = Recorder(Nowhere(), writer, valid_for_s, self._on_event, self._clock)
+        self._metrics = Metrics()
+        self._deciding = Deciding(
+            self._cameras,
+            classifier,
+            ExpectedStore(IN_MEMORY, frozenset(self._cameras.locations), self._clock),
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=config.verdict.grace_s,
+            clock=self._clock,
+            is_late=lambda: False,
+            on_stored=lambda: None,
+        )
+
+    @property
+    def cameras(self) -> frozenset[str]:
+        """Which cameras it looks through."""
+        return frozenset(self._cameras)
+
+    @property
+    def locations(self) -> list[str]:
+        """Every location that it watches."""
+        return self._cameras.locations
+
+    @property
+    def states(self) -> Mapping[str, LocationState]:
+        """The verdict at each location, as it stands."""
+        return self._recorder.states
+
+    @property
+    def classified(self) -> int:
+        """Crops that went through the model."""
+        return int(self._metrics.registry.get_sample_value("kardus_classifications_total") or 0)
+
+    def play(self, moment: Moment) -> list[Change]:
+        """Deal with a moment as the agent would. Returns what changed.
+
+        Raises:
+            ConfigError: a location lies outside the first picture of its camera.
+        """
+        self._changes = []
+        self._wait_until(moment)
+        match moment.item:
+            case Frame():
+                self._deciding.look([moment.item])
+            case SignalLost():
+                self._deciding.lose(moment.item)
+            case ExpectedMessage():
+                self._deciding.expect(moment.item)
+        self._deciding.tick()
+        return self._changes
+
+    def _wait_until(self, moment: Moment) -> None:
+        """Let the time go by in which the agent would have seen a grace end."""
+        now_s = self._clock.monotonic_s()
+        while self._deciding.judging.in_grace and now_s + TICK_S < moment.at_s:
+            now_s += TICK_S
+            self._clock.set(moment.at - timedelta(seconds=moment.at_s - now_s), now_s)
+            self._deciding.tick()
+        self._clock.set(moment.at, moment.at_s)
+
+    def _on_event(self, _: str, finding: Finding) -> Pictures:
+        known = self.states.get(finding.location)
+        self._changes.append(Change(self._clock.now(), finding, known.verdict.value if known else ""))
+        return NO_PICTURES

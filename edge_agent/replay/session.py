@@ -1,0 +1,121 @@
+"""Plays a recording to one configuration or two, side by side: every picture is read once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from edge_agent.contract.verdicts import ALERTS
+from edge_agent.errors import DataError, UsageError
+from edge_agent.records import Frame, SignalLost
+from edge_agent.replay.comparison import Comparison, Difference, Tally
+from edge_agent.replay.player import Change, Player
+from edge_agent.replay.recorded import Moment, Recorded
+
+TRUTH = "truth.jsonl"
+Truth = Mapping[int, Mapping[str, str]]
+Watching = Callable[[Iterator[Moment]], Iterable[Moment]]
+
+
+@dataclass
+class Side:
+    """One configuration, with what it came to."""
+
+    player: Player
+    tally: Tally = field(default_factory=Tally)
+    changes: list[Change] = field(default_factory=list)
+    took_s: float = 0.0
+    """Of the machine's time."""
+
+    def play(self, moment: Moment, truth: Mapping[str, str] | None) -> list[str]:
+        """Deal with a moment. Returns the locations whose verdict changed."""
+        began = time.perf_counter()
+        changes = self.player.play(moment)
+        self.took_s += time.perf_counter() - began
+        self.tally.take(changes)
+        if truth is not None:
+            self.tally.judge(changes, {name: truth[name] for name in self.player.locations if name in truth})
+        self.changes += changes
+        for change in changes:
+            alert = self.player.states[change.finding.location].alert
+            if change.finding.verdict in ALERTS and alert:
+                self.tally.alerts.add(alert.id)
+        return [change.finding.location for change in changes]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay comes to."""
+
+    sides: Sequence[Side]
+    differences: Sequence[Difference]
+    pictures: int
+    lost: int
+    """Times that a camera gave no picture."""
+    began: datetime
+    ended: datetime
+    read_s: float
+    """Of the machine's time, to read the recording."""
+    has_truth: bool
+
+
+def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching: Watching = iter) -> Outcome:
+    """Play a recording to its end; `watching` is given everything that comes, to show how far it is.
+
+    Raises:
+        DataError: there is no picture in it.
+        UsageError: the configurations watch other locations.
+    """
+    _require_alike(players)
+    sides = [Side(player) for player in players]
+    comparison = Comparison(sides[0].tally, sides[-1].tally)
+    pictures, lost, reason = 0, 0, "it is empty"
+    first: Moment | None = None
+    last: Moment | None = None
+    began = time.perf_counter()
+    for moment in watching(recorded.moments(players[0].cameras)):
+        right = truth.get(moment.picture) if moment.picture is not None else None
+        changed = [location for side in sides for location in side.play(moment, right)]
+        comparison.compare(changed, moment.at, is_picture=moment.picture is not None)
+        first, last = first or moment, moment
+        pictures += isinstance(moment.item, Frame)
+        if isinstance(moment.item, SignalLost):
+            lost, reason = lost + 1, moment.item.reason
+    if not pictures or first is None or last is None:
+        raise DataError(f"there is no picture in the recording: {reason}")
+    took_s = time.perf_counter() - began - sum(side.took_s for side in sides)
+    return Outcome(sides, comparison.differences, pictures, lost, first.at, last.at, took_s, bool(truth))
+
+
+_LINE = TypeAdapter(dict[str, int | dict[str, str]])
+
+
+def read_truth(folder: Path) -> Truth:
+    """The right verdicts of each picture, where they stand beside a recording; empty where they don't.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / TRUTH
+    if not path.is_file():
+        return {}
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {int(line["frame"]): dict(line["verdicts"]) for line in map(_LINE.validate_python, lines)}  # type: ignore[arg-type]
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise DataError(f"{path}: not readable: remove it, or write the shelf again") from error
+
+
+def _require_alike(players: Sequence[Player]) -> None:
+    first, last = set(players[0].locations), set(players[-1].locations)
+    if first != last:
+        raise UsageError(
+            f"--against: location '{min(first ^ last)}' is in one of the two configurations only: "
+            "compare configurations that watch the same locations"
+        )

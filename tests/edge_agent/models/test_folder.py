@@ -1,0 +1,66 @@
+"""A bundle that appears in the watched folder is noticed once, when it has come to rest."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+
+import pytest
+
+from edge_agent.models.folder import BundleFolder
+from edge_agent.models.orders import Order
+
+POLL_S = 0.02
+
+
+@pytest.fixture
+def told() -> queue.SimpleQueue[Order]:
+    return queue.SimpleQueue()
+
+
+def _nothing(told: queue.SimpleQueue[Order]) -> bool:
+    try:
+        told.get(timeout=10 * POLL_S)
+    except queue.Empty:
+        return True
+    return False
+
+
+def test_a_new_bundle_is_told_of_once_and_again_when_it_is_replaced(
+    tmp_path: Path, told: queue.SimpleQueue[Order]
+) -> None:
+    (tmp_path / "old.bundle").write_bytes(b"was there before")
+    folder = BundleFolder(tmp_path, told.put, POLL_S)
+    folder.start()
+    try:
+        (tmp_path / "notes.txt").write_bytes(b"no bundle")
+        (tmp_path / "new.bundle").write_bytes(b"one")
+        assert told.get(timeout=5) == Order(file=tmp_path / "new.bundle")
+        assert _nothing(told)
+        (tmp_path / "new.bundle").write_bytes(b"another")
+        assert told.get(timeout=5) == Order(file=tmp_path / "new.bundle")
+    finally:
+        folder.stop()
+
+
+def test_a_file_that_still_grows_is_waited_for(tmp_path: Path, told: queue.SimpleQueue[Order]) -> None:
+    folder = BundleFolder(tmp_path, told.put, poll_s=3600)
+    path = tmp_path / "new.bundle"
+    for length in range(1, 6):  # one look at a time, by hand
+        path.write_bytes(b"x" * length)
+        folder.look()
+        assert told.empty()
+    folder.look()
+    assert told.get_nowait() == Order(file=path)
+
+
+def test_a_folder_that_comes_later_or_goes_is_no_harm(tmp_path: Path, told: queue.SimpleQueue[Order]) -> None:
+    inbox = tmp_path / "inbox"
+    folder = BundleFolder(inbox, told.put, poll_s=3600)
+    folder.look()
+    inbox.mkdir()
+    (inbox / "a.bundle").write_bytes(b"one")
+    (inbox / "b.bundle").symlink_to("nowhere")
+    folder.look()
+    folder.look()
+    assert told.get_nowait() == Order(file=inbox / "a.bundle")
