@@ -64,6 +64,25 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret whole, readable by its owner alone from its first byte on.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
+
+
 @contextlib.contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
     """Give a folder to be filled, which gets its name, `folder`, only when the `with` statement ends well.

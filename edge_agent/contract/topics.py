@@ -39,6 +39,11 @@ class Topics:
         return f"{self.base}/coverage"
 
     @property
+    def replies(self) -> str:
+        """What the response topics of commands should begin with: brokers let the agent publish there."""
+        return f"{ROOT}/{self.site}/replies/{self.agent}"
+
+    @property
     def model(self) -> str:
         """Retained: the model in use, and what becomes of another one."""
         return f"{self.base}/model"

@@ -23,6 +23,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_agent.errors import ConfigError
+from edge_agent.secrets import broker_password
+from edge_agent.tls import client_context, explain
 from edge_agent.wms.connection import CONNECT_TIMEOUT_S, Broker
 
 RECEIVE_MAXIMUM = 500
@@ -139,11 +142,14 @@ class Session:
         self._answer = None
         if self._stopping.is_set():
             return False
-        client = self._new_client()
         try:
+            client = self._new_client()  # a certificate or a password that was renewed is read again
             self._open(client)
         except (OSError, ValueError) as error:
-            self.problem = f"{self._broker.host}:{self._broker.port}: no broker there ({error})"
+            self.problem = f"{self._broker.host}:{self._broker.port}: no broker there ({explain(error)})"
+            return False
+        except ConfigError as error:
+            self.problem = str(error)
             return False
         self._answered.wait(CONNECT_TIMEOUT_S)
         accepted = self._is_accepted()
@@ -208,7 +214,10 @@ class Session:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
+            password = broker_password("--password-file", self._broker.password_file)
+            client.username_pw_set(self._broker.username, password)
+        if self._broker.tls is not None:
+            client.tls_set_context(client_context(self._broker.tls, "--"))
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed

@@ -293,3 +293,14 @@ def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
         parse_config(content, example)
     assert "s3cret" not in str(refused.value)
     assert "rtsp://...@camera.example/1" in str(refused.value)
+
+
+def test_a_path_may_be_a_credential_of_systemds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = FULL.replace('"password"', '"$CREDENTIALS_DIRECTORY/mqtt"')
+    path = tmp_path / "credentials.toml"
+    path.write_text(text)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/kardus-agent.service")
+    assert load_config(path).mqtt.password_file == Path("/run/credentials/kardus-agent.service/mqtt")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file = .*LoadCredential="):
+        load_config(path)
