@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def move_durably(source: Path, target: Path) -> None:
     _sync(source)
     source.replace(target)
     _sync(target.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged database, with its -wal and -shm, another name, at which the next start doesn't look; that name.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _sync(path: Path) -> None:
