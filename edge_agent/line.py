@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.cameras import Camera, Cameras
-from edge_agent.classifier import Classifier
 from edge_agent.contract.messages import Status
 from edge_agent.errors import ConfigError
 from edge_agent.events import Finding
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
+from edge_agent.model import Looker
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, Frame, SignalLost
 from edge_agent.slots import outside
@@ -28,6 +28,8 @@ class Looked:
     findings: list[Finding | None] = field(default_factory=list)
     good: list[Camera] = field(default_factory=list)
     """Cameras whose picture can be trusted."""
+    changed: set[str] = field(default_factory=set)
+    """Locations that show other stock than when they were last looked at."""
     lost: list[tuple[SignalLost, Status]] = field(default_factory=list)
     """Those whose view is lost, and how."""
 
@@ -35,7 +37,7 @@ class Looked:
 class Line:
     """Owned by the agent's thread."""
 
-    def __init__(self, cameras: Cameras, classifier: Classifier, judging: Judging, metrics: Metrics) -> None:
+    def __init__(self, cameras: Cameras, classifier: Looker, judging: Judging, metrics: Metrics) -> None:
         """Keep whom to ask."""
         self._cameras = cameras
         self._classifier = classifier
@@ -56,6 +58,7 @@ class Line:
             expected = {name: self._judging.expected_at(name) for name in camera.watch.locations}
             standing = {name: verdict for name in expected if (verdict := self._judging.standing(name))}
             camera.watch.take(look, list(itertools.islice(seen, len(look.slots))), expected, standing)
+            looked.changed |= look.changed
             told = [name for name in camera.watch.locations if name in look.touched or is_due(name)]
             looked.findings += [self._judging.judge(camera.watch, name) for name in told]
         return looked

@@ -22,7 +22,7 @@ from edge_agent.announcer import Announcer, subscriptions
 from edge_agent.cameras import Camera, Cameras
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Coverage, Model, Status
+from edge_agent.contract.messages import Coverage, Status
 from edge_agent.contract.topics import Topics, location_of
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.delivery import Delivery
@@ -32,13 +32,14 @@ from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
+from edge_agent.harvesting import Harvesting
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.homeassistant import ONLINE
 from edge_agent.judging import Judging
 from edge_agent.line import Line
-from edge_agent.model import load_model
+from edge_agent.model import open_model
 from edge_agent.mqtt.connection import Handlers, Incoming
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox import Outbox
@@ -72,9 +73,8 @@ class Agent:
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        bundle, classifier = load_model(config.model)
+        self._model, classifier = open_model(config.model)
         self._config, self._path = config, path
-        self._model = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = Writer(topics, self._model, config.verdict.valid_for_s)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
@@ -88,6 +88,7 @@ class Agent:
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._judging = Judging(self._expected, self._recorder.states, config.verdict.grace_s)
+        self._harvesting = Harvesting(config, self._judging, self._recorder.states, self._metrics)
         self._line = Line(self._cameras, classifier, self._judging, self._metrics)
         self._failures: list[str] = []
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -164,6 +165,7 @@ class Agent:
         gone = sorted(before - set(self._cameras.locations))
         self._judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
+        self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
         self._announcer.forget_others(config)
@@ -247,6 +249,8 @@ class Agent:
             for lost, status in looked.lost:
                 self._lose(lost, status)
             self._record(looked.findings)
+            for camera in looked.good:
+                self._harvesting.sample(camera.watch, looked.changed, time.monotonic())
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
@@ -352,8 +356,9 @@ class Agent:
         return coverage
 
     def _on_event(self, event_id: str, finding: Finding) -> Pictures:
-        """Count an event, and keep its evidence, from the camera's last good picture."""
+        """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
         self._metrics.events.labels(finding.verdict).inc()
+        self._harvesting.doubt(self._cameras[finding.camera].watch, finding, time.monotonic())
         shown = self._cameras[finding.camera].watch.shown(finding.location)
         if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES

@@ -52,6 +52,8 @@ class Look:
     """What their own empty pictures say of them."""
     touched: frozenset[str]
     """Locations whose verdict may change."""
+    changed: frozenset[str]
+    """Locations that show other stock than when they were last looked at."""
 
 
 class Watch:
@@ -123,10 +125,11 @@ class Watch:
         self._last_corners = corners
         gate = self._known_gate(frame, view, corners)
         decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
-        touched = set()
+        touched, changed = set(), set()
         for slot, state, decision in zip(self.slots, self._states, decisions, strict=True):
             if decision.changed:
                 state.looks.clear()
+                changed.add(slot.location)
             if decision.changed or (decision.classify and not state.is_wanted):
                 state.tries = 0
             if decision.classify or decision.obstructed != state.is_obstructed:
@@ -134,7 +137,8 @@ class Watch:
             state.is_obstructed, state.is_busy = decision.obstructed, decision.busy
         chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
         crops = cut(corners[list(chosen)], frame.pixels, size_px)
-        return Look(chosen, crops, self._like_empty(view, corners, chosen), frozenset(touched))
+        like_empty = self._like_empty(view, corners, chosen)
+        return Look(chosen, crops, like_empty, frozenset(touched), frozenset(changed))
 
     def take(
         self,

@@ -17,6 +17,7 @@ from edge_agent.config.sections import (
     AgentSection,
     EvidenceSection,
     GateSection,
+    HarvestSection,
     HealthSection,
     HomeAssistantSection,
     ModelSection,
@@ -32,8 +33,8 @@ class Config(Section):
 
     agent: AgentSection
     """Who this is."""
-    model: ModelSection
-    """Which model judges."""
+    model: ModelSection | None = None
+    """Which model judges; none where photos are collected for the first one (`harvest.sample`)."""
     mqtt: MqttSection = MqttSection()
     """Where the broker is."""
     verdict: VerdictSection = VerdictSection()
@@ -44,12 +45,20 @@ class Config(Section):
     """When a location is classified."""
     evidence: EvidenceSection = EvidenceSection()
     """Which pictures are kept."""
+    harvest: HarvestSection = HarvestSection()
+    """Which photos are kept for training."""
     health: HealthSection = HealthSection()
     """How the agent is watched."""
     homeassistant: HomeAssistantSection = HomeAssistantSection()
     """Whether Home Assistant is told."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
     """What is watched."""
+
+    @model_validator(mode="after")
+    def _has_a_task(self) -> Config:
+        if self.model is None and not self.harvest.sample:
+            raise ValueError("model: missing: add it, or collect photos for a first one with [harvest] sample = true")
+        return self
 
     @model_validator(mode="after")
     def _unique_names(self) -> Config:
