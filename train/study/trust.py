@@ -38,6 +38,8 @@ TRUSTED = "trusted.csv"
 FOLDS = 4
 LIGHT_PX, LIGHT_SHARE = 128, 0.5
 """The folds' networks see crops of at most so many pixels, for this share of the epochs (docs/training.md says why)."""
+AGREEMENT = 0.5
+"""Below this share of labels that are answered as proposed, the networks haven't learnt to tell the products apart."""
 _COLUMNS = ("path", "name", "split", "category", "sku", "gtin", "variant", "face")
 _FACELESS = "its product has several faces: fill in its name"
 _GONE = "its photo is gone"
@@ -75,6 +77,7 @@ def trust_proposed(source: Path, out: Path, config: TrainConfig, told: Told, *, 
         pool, dropped = _pool(data)
         light = light_config(config, len(pool.data.samples))
         judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, told, pool.groups)))
+        _require_agreement(source, judged)
         if rank() == 0:
             write_judged(out / PROPOSALS, [*judged, *dropped])
             _write_trusted(out / TRUSTED, data, pool, judged)
@@ -146,6 +149,20 @@ def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
         )
         for row, proposal in enumerate(pool.proposals, start=pool.labelled)
     ]
+
+
+def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
+    """Networks that have learnt nothing contradict at random.
+
+    Raises:
+        DataError: they agree with too few labels for their contradiction to mean anything.
+    """
+    agreed = sum(row.answered == row.proposal.sku for row in judged)
+    if agreed < AGREEMENT * len(judged):
+        raise DataError(
+            f"{source}: the networks agree with {agreed} of {len(judged)} proposals, too few to tell which are wrong: "
+            "let more photos be collected, or train longer (--epochs)"
+        )
 
 
 def _refused(proposal: Proposal, why: str) -> Judged:
