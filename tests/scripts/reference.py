@@ -54,6 +54,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[mqtt]", sections.MqttSection),
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
+    ("[harvest]", sections.HarvestSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
