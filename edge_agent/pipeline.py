@@ -32,6 +32,7 @@ from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
+from edge_agent.harvesting import Harvesting
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
@@ -39,7 +40,8 @@ from edge_agent.inbox import Inbox, Item
 from edge_agent.losses import LossTeller
 from edge_agent.models.change import Models
 from edge_agent.models.folder import BundleFolder
-from edge_agent.models.keeper import Concerned, ModelKeeper
+from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
+from edge_agent.models.looker import NO_MODEL, Nobody
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
@@ -77,9 +79,9 @@ class Agent:
         """
         self._config, self._path = config, path
         self._inbox = Inbox()
-        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put)
+        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = Writer(topics, models.model, config.verdict.valid_for_s)
+        self._writer = Writer(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
         self._metrics, self._pulse = Metrics(), Pulse()
         self._cameras = Cameras(config, self._inbox.put)
         locations = self._cameras.locations
@@ -94,7 +96,7 @@ class Agent:
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = Deciding(
             self._cameras,
-            models.classifier,
+            models.classifier if models else Nobody(),
             self._expected,
             self._recorder,
             metrics=self._metrics,
@@ -102,8 +104,9 @@ class Agent:
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.connected,
             on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
-            show=models.show,
+            show=models.show if models else lambda _: None,
         )
+        self._harvesting = Harvesting(config, self._deciding.judging, self._recorder.states, self._metrics)
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
@@ -117,19 +120,9 @@ class Agent:
         )
         self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
         self._announcer.forget_others(config)
-        self._models = ModelKeeper(
-            models,
-            Concerned(
-                self._cameras,
-                self._expected,
-                self._deciding,
-                self._writer,
-                self._recorder,
-                self._metrics,
-                self._announcer.say_status,
-            ),
-        )
-        self._bundles = BundleFolder(config.model.watch_folder, self._inbox.put) if config.model.watch_folder else None
+        self._models = self._keeper(models) if models else None
+        folder = config.model.watch_folder if config.model else None
+        self._bundles = BundleFolder(folder, self._inbox.put) if folder else None
         self._desk = Desk(
             self._cameras,
             self._recorder,
@@ -137,7 +130,7 @@ class Agent:
             say_all=self._announcer.say_all,
             report_coverage=self._report_coverage,
             reload=self._reload,
-            change_model=self._models.command,
+            change_model=self._models.command if self._models else no_model_to_change,
             send_again=self._outbox.send_again,
         )
         self._delivery = Delivery(self._outbox, self._session)
@@ -202,6 +195,7 @@ class Agent:
         gone = sorted(before - set(self._cameras.locations))
         self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
+        self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
         self._recording.use(self._terms(config))
@@ -211,6 +205,21 @@ class Agent:
         self._announcer.say_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
+
+    def _keeper(self, models: Models) -> ModelKeeper:
+        """Whom a change of the model concerns."""
+        return ModelKeeper(
+            models,
+            Concerned(
+                self._cameras,
+                self._expected,
+                self._deciding,
+                self._writer,
+                self._recorder,
+                self._metrics,
+                self._announcer.say_status,
+            ),
+        )
 
     def _looked_after(self) -> Care:
         """What looks after the agent's threads, and shows its metrics."""
@@ -257,10 +266,9 @@ class Agent:
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
-            case Order():
-                self._models.order(item)
-            case Candidate() | Refused() | Progress():
-                self._models.handle(item)
+            case Order() | Candidate() | Refused() | Progress():
+                if self._models:
+                    self._models.take(item)
             case HomeAssistantOnline():
                 self._announcer.introduce(self._config)
                 self._delivery.wake()
@@ -277,10 +285,13 @@ class Agent:
             for frame in frames:
                 self._recording.take(frame)
             try:
-                self._deciding.look(frames)
+                looked = self._deciding.look(frames)
             except BundleError as error:
-                if not self._models.failed(error):
-                    raise  # else the former model looks at the next pictures
+                if not (self._models and self._models.failed(error)):
+                    raise
+                return  # the former model looks at the next pictures
+            for camera in looked.good:
+                self._harvesting.sample(camera.watch, looked.changed, time.monotonic())
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
@@ -294,7 +305,8 @@ class Agent:
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
-        self._models.tick()
+        if self._models:
+            self._models.tick()
         self._deciding.tick()
         if self._losses.tick():
             self._delivery.wake()
@@ -354,8 +366,9 @@ class Agent:
         return coverage
 
     def _on_event(self, event_id: str, finding: Finding) -> Pictures:
-        """Count an event, and keep its evidence, from the camera's last good picture."""
+        """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
         self._metrics.events.labels(finding.verdict).inc()
+        self._harvesting.doubt(self._cameras[finding.camera].watch, finding, time.monotonic())
         shown = self._cameras[finding.camera].watch.shown(finding.location)
         if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
@@ -373,7 +386,8 @@ class Agent:
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
             steps.callback(self._care.stop)
-            steps.callback(self._models.stop)
+            if self._models:
+                steps.callback(self._models.stop)
             if self._bundles:
                 steps.callback(self._bundles.stop)
             steps.callback(self._recording.close)

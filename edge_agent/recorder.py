@@ -211,7 +211,8 @@ class Recorder:
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since
         earlier = known.last_verified if known else None
-        verified = earlier if finding.verdict in UNVERIFIED else finding.captured
+        nobody_looked = finding.verdict is Verdict.UNCERTAIN and finding.seen is None  # there is no model
+        verified = earlier if finding.verdict in UNVERIFIED or nobody_looked else finding.captured
         alert = self._next_alert(known.alert if known else None, finding)
         return self._writer.state(finding, since, verified, alert=alert)
 

@@ -187,6 +187,27 @@ class RecordingSection(Section):
     """Which cameras; by default all."""
 
 
+class HarvestSection(Section):
+    """`[harvest]`: photos for training, with what the WMS expects as their proposed label, kept in `data_dir`."""
+
+    sample: bool = False
+    """Keep a sample of all locations, not only what is doubtful. With it, `[model]` may be left out."""
+    interval_s: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+    """A location whose stock stays the same is sampled again after so long; new stock always is."""
+    settle_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    """A location is sampled once its stock and its expectation have stayed the same for so long: the WMS may lag."""
+    max_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
+    """How many megabytes are kept; the oldest of the locations that hold most go first. 0 keeps none."""
+    max_days: Annotated[float, Field(gt=0, le=3650)] = 90.0
+    """How long they are kept."""
+
+    @model_validator(mode="after")
+    def _keeps_what_it_samples(self) -> HarvestSection:
+        if self.sample and not self.max_mb:
+            raise ValueError("sample = true with max_mb = 0 keeps nothing: allow some megabytes")
+        return self
+
+
 class HealthSection(Section):
     """`[health]`: the local page for probes and metrics, and the log."""
 

@@ -62,6 +62,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
     ("[recording]", sections.RecordingSection),
+    ("[harvest]", sections.HarvestSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
