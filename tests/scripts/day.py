@@ -40,8 +40,8 @@ from edge_agent.wms.connection import Broker
 from edge_agent.wms.stock import Line, publish_stock
 
 SITE = "day"
-DAY = 17_280
-"""One look in 5 seconds for 24 hours."""
+DAY = 8_640
+"""One look in 10 seconds for 24 hours."""
 HOURS = 24
 STOCKS, NOISES = 4, 8
 """The stock repeats itself after so many hours, and a picture's noise after so many pictures."""
