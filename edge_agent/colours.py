@@ -102,8 +102,9 @@ def differences(now: Look, before: Look, gain: Colours) -> Colours:
     """
     ratio = (now.here + 1) / (before.here + 1)
     own = np.clip(np.median(ratio, axis=1), gain / GAIN_SLACK, gain * GAIN_SLACK)[:, None, :]
+    clipped = before.most >= WHITE  # it was that bright, or any brighter
     too_dark = np.minimum(before.least * own, WHITE) - now.here
-    too_bright = now.here - np.minimum(before.most * own, WHITE)
+    too_bright = now.here - np.where(clipped, WHITE, np.minimum(before.most * own, WHITE))
     rest: Colours = np.maximum(np.maximum(too_dark, too_bright), 0)
     return rest
 

@@ -106,6 +106,8 @@ class Line:
                 lost = SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}")
                 looked.lost.append((lost, view.problem))
             return None
+        if view.repeated:
+            return None  # no second look at what was seen: it may be frozen
         looked.good.append(camera)
         look = camera.watch.look(frame, view, self._classifier.size_px)
         self._metrics.at_rest.inc(len(camera.watch.slots) - len(look.slots))

@@ -10,25 +10,28 @@ from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
 from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Script, demo_script, read_script
+from edge_agent.simulation.script import Kind, Script, demo_script, read_script
 from edge_agent.simulation.shelf import Shelf
+
+NO_PICTURE = "the camera doesn't answer: its script says so"
 
 
 class Simulation:
     """Plays the shelf that the configuration describes. Ends after the script's last frame."""
 
-    live = False
-
     def __init__(self, settings: SimulatedSource) -> None:
         """Keep the settings; the shelf is drawn when the pictures are asked for."""
         self._settings = settings
+        self.live = settings.live
 
     def pictures(self) -> Iterator[Pixels | str]:
         """Every frame of the script, or why it can't be played."""
         try:
             shelf = open_shelf(self._settings)
             for number in range(shelf.script.frames):
-                yield shelf.frame(number)
+                trouble = shelf.script.spoiled(number)
+                dead = trouble is not None and trouble.kind is Kind.DEAD
+                yield NO_PICTURE if dead else shelf.frame(number)
         except KardusError as error:
             yield str(error)
 
@@ -42,7 +45,7 @@ def open_shelf(settings: SimulatedSource) -> Shelf:
     Raises:
         DataError: the script or the photos cannot be read.
     """
-    rack = Rack(levels=settings.levels, positions=settings.positions)
+    rack = Rack(levels=settings.levels, positions=settings.positions, bay=settings.bay)
     pictures = _pictures(settings.photos, settings.unknown, settings.pattern)
     return Shelf(rack, pictures, _script(settings, rack, pictures), str(settings.script or "the script"))
 

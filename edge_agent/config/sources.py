@@ -76,6 +76,8 @@ class SimulatedSource(Section):
     """Levels of the rack."""
     positions: Annotated[int, Field(ge=1, le=20)] = 5
     """Positions on each level."""
+    bay: Annotated[int, Field(ge=1, le=99)] = 1
+    """The rack's number; part of its locations' codes, `A-BAY-LEVEL-POSITION`."""
     script: FilePath | None = None
     """A script written by `kardus-agent simulate script`; by default the demo's, drawn from the seed."""
     photos: FilePath | None = None
@@ -84,6 +86,8 @@ class SimulatedSource(Section):
     """Which photos of them, by file name."""
     unknown: FilePath | None = None
     """Photos of things that are no known product."""
+    live: bool = False
+    """Play a camera that looks at what is there now: only such a one can be frozen."""
 
 
 class LoggedIn(Section):

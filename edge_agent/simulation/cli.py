@@ -11,6 +11,7 @@ from edge_agent.console import err, new_app, out
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target, require_new_folder
 from edge_agent.simulation.dataset import write_dataset, write_unknown
+from edge_agent.simulation.long_script import long_script
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
 from edge_agent.simulation.recording import write_shelf
 from edge_agent.simulation.scene import Rack
@@ -54,6 +55,12 @@ def script_command(
     levels: LevelsOption = 3,
     positions: PositionsOption = 5,
     frames: Annotated[int, typer.Option(min=20, help="Frames of the whole script.")] = 60,
+    faults: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Write a long script with so many faults, each put right, and every trouble of a camera."
+        ),
+    ] = None,
     photos: PhotosOption = None,
     pattern: PatternOption = "*",
 ) -> None:
@@ -61,7 +68,9 @@ def script_command(
     require_file_target("FILE", file)
     rack = _rack(levels, positions)
     stock = _pictures(photos, None, pattern).stock()
-    write_script(file, demo_script([slot.location for slot in rack.slots()], stock, seed, frames))
+    locations = [slot.location for slot in rack.slots()]
+    played = long_script(locations, stock, seed, faults) if faults else demo_script(locations, stock, seed, frames)
+    write_script(file, played)
     out.print(f"Script written to {file}", soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ from edge_agent.contract.messages import Expected
 from edge_agent.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from edge_agent.files import appearing
 from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import Kind
 from edge_agent.simulation.shelf import Shelf
 
 CAMERA = "rack"
@@ -24,6 +25,7 @@ def write_shelf(folder: Path, shelf: Shelf, interval_s: float = 1.0) -> None:
     """Write every frame, the right verdicts, the expected stock and the camera's configuration.
 
     It is a recording too, of a frame every `interval_s`, that `kardus-agent replay` plays.
+    Where the view is spoiled, the frame's line says by what (`view`); a dead camera's frames are missing.
 
     The folder appears only when it is complete.
 
@@ -46,8 +48,11 @@ def _write_frames(folder: Path, shelf: Shelf) -> None:
     skus = shelf.skus()
     with (folder / "truth.jsonl").open("w", encoding="utf-8") as truth:
         for number in range(shelf.script.frames):
-            Image.fromarray(shelf.frame(number)).save(folder / "frames" / f"{number:05d}.jpg", quality=90)
-            truth.write(json.dumps({"frame": number, "verdicts": shelf.script.truth(number, skus)}) + "\n")
+            trouble = shelf.script.spoiled(number)
+            if trouble is None or trouble.kind is not Kind.DEAD:
+                Image.fromarray(shelf.frame(number)).save(folder / "frames" / f"{number:05d}.jpg", quality=90)
+            line = {"frame": number, "verdicts": shelf.script.truth(number, skus)}
+            truth.write(json.dumps(line if trouble is None else line | {"view": trouble.kind}) + "\n")
 
 
 def _write_entries(folder: Path, shelf: Shelf, interval_s: float) -> None:

@@ -30,6 +30,17 @@ class Kind(StrEnum):
     WALK_PAST = "walk_past"
     LIGHT = "light"
     BUMP = "bump"
+    FROZEN = "frozen"
+    DARK = "dark"
+    OVER_EXPOSED = "over_exposed"
+    BLURRED = "blurred"
+    COVERED = "covered"
+    MOVED = "moved"
+    DEAD = "dead"
+
+
+SPOILS_VIEW = frozenset({Kind.FROZEN, Kind.DARK, Kind.OVER_EXPOSED, Kind.BLURRED, Kind.COVERED, Kind.MOVED, Kind.DEAD})
+"""What makes the camera's picture worthless for as long as it lasts."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class Change:
     name: str = ""
     """The class that is put there (wrong_variant, unexpected, place)."""
     amount: float = 0.0
-    """Light: gain; bump: pixels; walk_past: frames that it takes to cross the picture."""
+    """Light: gain; bump and moved: pixels; blurred: sigma in pixels; walk_past: frames that it takes to cross."""
+    lasts: NonNegativeInt = 0
+    """Frames until the view is as it was before, for what spoils it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,11 @@ class Script:
         contents = self.contents(frame)
         return {location: _verdict(contents[location], sku, skus) for location, sku in self.expected.items()}
 
+    def spoiled(self, frame: int) -> Change | None:
+        """What makes the picture of a frame worthless, the latest of several; None when the view is good."""
+        found = [c for c in self.changes if c.kind in SPOILS_VIEW and c.frame <= frame < c.frame + c.lasts]
+        return max(found, key=lambda change: change.frame, default=None)
+
     def active(self, kind: Kind, frame: int) -> list[Change]:
         """The changes of a kind that have begun by a frame."""
         return [change for change in self.changes if change.kind == kind and change.frame <= frame]
@@ -120,24 +138,24 @@ def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, fra
         order[7],
     )
     variants = [s for s in stock if any(t.category == s.category and t.sku != s.sku for t in stock)] or list(stock)
-    start: dict[str, str | None] = {location: _pick(rng, stock).name for location in order}
+    start: dict[str, str | None] = {location: pick(rng, stock).name for location in order}
     start[unexpected] = start[spare] = None
     for location in wrong:
-        start[location] = _pick(rng, variants).name
-    start[right] = _pick(rng, [s for s in stock if s.sku != _by_name(stock, start[left]).sku]).name
+        start[location] = pick(rng, variants).name
+    start[right] = pick(rng, [s for s in stock if s.sku != by_name(stock, start[left]).sku]).name
     times = [int(t) for t in np.linspace(0.2, 0.72, 6) * frames]
     changes = [
-        Change(times[0], Kind.WRONG_VARIANT, wrong[0], name=_sibling(rng, stock, start[wrong[0]])),
+        Change(times[0], Kind.WRONG_VARIANT, wrong[0], name=sibling(rng, stock, start[wrong[0]])),
         Change(times[1], Kind.SWAP, left, other=right),
         Change(times[2], Kind.REMOVE, removed),
-        Change(times[3], Kind.UNEXPECTED, unexpected, name=_pick(rng, stock).name),
+        Change(times[3], Kind.UNEXPECTED, unexpected, name=pick(rng, stock).name),
         Change(times[4], Kind.UNKNOWN, unknown),
-        Change(times[5], Kind.WRONG_VARIANT, wrong[1], name=_sibling(rng, stock, start[wrong[1]])),
+        Change(times[5], Kind.WRONG_VARIANT, wrong[1], name=sibling(rng, stock, start[wrong[1]])),
         Change(int(0.3 * frames), Kind.LIGHT, amount=float(rng.uniform(0.72, 0.85))),
         Change(int(0.45 * frames), Kind.WALK_PAST, amount=6.0),
         Change(int(0.6 * frames), Kind.BUMP, amount=3.0),
     ]
-    expected = {location: _by_name(stock, name).sku if name else None for location, name in start.items()}
+    expected = {location: by_name(stock, name).sku if name else None for location, name in start.items()}
     ordered = {location: start[location] for location in locations}
     return Script(seed, frames, ordered, {loc: expected[loc] for loc in locations}, tuple(changes))
 
@@ -171,6 +189,8 @@ def read_script(path: Path) -> Script:
         raise DataError(f"{path}: location {min(strange)!r} stands in changes or expected, but not in stock: add it")
     if any(change.amount < 1 for change in script.changes if change.kind == Kind.WALK_PAST):
         raise DataError(f"{path}: amount of a walk_past is the frames that it takes: 1 or more")
+    if any(change.lasts < 1 for change in script.changes if change.kind in SPOILS_VIEW):
+        raise DataError(f"{path}: lasts of what spoils the view is the frames until it is good again: 1 or more")
     return script
 
 
@@ -188,7 +208,7 @@ def _apply(contents: dict[str, Content], change: Change) -> None:
         case Kind.WRONG_VARIANT | Kind.UNEXPECTED | Kind.PLACE:
             contents[change.location] = Content(change.name, since=since)
         case _:
-            pass  # light, people and bumps change the picture, not the stock
+            pass  # light, people and the camera's troubles change the picture, not the stock
 
 
 def _verdict(content: Content, expected: str | None, skus: dict[str, str]) -> str:
@@ -201,16 +221,18 @@ def _verdict(content: Content, expected: str | None, skus: dict[str, str]) -> st
     return "match" if skus[content.name] == expected else "mismatch"
 
 
-def _pick(rng: np.random.Generator, stock: Sequence[Stock]) -> Stock:
+def pick(rng: np.random.Generator, stock: Sequence[Stock]) -> Stock:
+    """One of them, by chance."""
     return stock[int(rng.integers(len(stock)))]
 
 
-def _by_name(stock: Sequence[Stock], name: str | None) -> Stock:
+def by_name(stock: Sequence[Stock], name: str | None) -> Stock:
+    """The class of this name."""
     return next(s for s in stock if s.name == name)
 
 
-def _sibling(rng: np.random.Generator, stock: Sequence[Stock], name: str | None) -> str:
+def sibling(rng: np.random.Generator, stock: Sequence[Stock], name: str | None) -> str:
     """Another product of the same category, or any other product where the category has only one."""
-    own = _by_name(stock, name)
+    own = by_name(stock, name)
     others = [s for s in stock if s.sku != own.sku]
-    return _pick(rng, [s for s in others if s.category == own.category] or others).name
+    return pick(rng, [s for s in others if s.category == own.category] or others).name

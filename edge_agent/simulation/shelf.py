@@ -11,11 +11,16 @@ from edge_agent.simulation.effects import light_gain, worn
 from edge_agent.simulation.pictures import Pictures, generator
 from edge_agent.simulation.scene import Rack, Slot, put_carton, put_recess
 from edge_agent.simulation.script import Content, Kind, Script
+from edge_agent.simulation.spoiling import spoil
 
 NOISE = 3.0
 """Standard deviation of the sensor's noise, on the 0..255 scale."""
 WORN = 0.4
 """How often tape, scuffs and covers occur on a shelf, against 1 in training photos."""
+BODY = 0.055
+"""Half the width of someone who walks past, in shares of the picture's."""
+EDGE = 0.1
+"""How far a slot's edge reaches, in shares of its width."""
 
 
 class Shelf:
@@ -40,13 +45,21 @@ class Shelf:
         self._still: tuple[tuple[object, ...], NDArray[np.int16]] | None = None
 
     def frame(self, number: int) -> NDArray[np.uint8]:
-        """Frame `number` (from 0) as (height, width, 3) uint8 RGB; new sensor noise in each."""
+        """Frame `number` (from 0) as (height, width, 3) uint8 RGB; new sensor noise in each, unless it is frozen.
+
+        A camera that is dead gives no picture: ask the script first (`Script.spoiled`).
+        """
+        trouble = self.script.spoiled(number)
+        if trouble is not None and trouble.kind is Kind.FROZEN and trouble.frame:
+            return self.frame(trouble.frame - 1)
         picture = self._lit_scene(number)
         walker = self._walker(number)
         if walker is not None:
             image = Image.fromarray(picture.clip(0, 255).astype(np.uint8))
             _draw_person(image, walker)
             picture = np.asarray(image, dtype=np.int16)
+        if trouble is not None:
+            picture = spoil(picture, trouble)
         rng = generator(self.script.seed, "frame", number)
         shift = int(rng.integers(self._noise.shape[0])), int(rng.integers(self._noise.shape[1]))
         noisy = picture + np.roll(self._noise, shift, axis=(0, 1))
@@ -55,6 +68,18 @@ class Shelf:
     def skus(self) -> dict[str, str]:
         """The SKU of each class that the pictures can show."""
         return {stock.name: stock.sku for stock in self._pictures.stock()}
+
+    def hidden(self, number: int) -> set[str]:
+        """The locations before which, or at whose very edge, someone walking past stands in a frame."""
+        walker = self._walker(number)
+        if walker is None:
+            return set()
+        left, right = (walker + side * BODY for side in (-1, 1))
+        return {
+            location
+            for location, slot in self._slots.items()
+            if left < _reach(slot, self.rack.width_px)[1] and right > _reach(slot, self.rack.width_px)[0]
+        }
 
     def _lit_scene(self, number: int) -> NDArray[np.int16]:
         """The rack with its stock in the present light, kept until something changes."""
@@ -75,6 +100,7 @@ class Shelf:
         for location, content in contents.items():
             cell, corner = self._cell(self._slots[location], content)
             scene.paste(cell, corner)
+        self._cells = {key: cell for key, cell in self._cells.items() if contents[key[0]] == key[1]}
         return scene
 
     def _cell(self, slot: Slot, content: Content) -> tuple[Image.Image, tuple[int, int]]:
@@ -105,6 +131,13 @@ class Shelf:
         return None
 
 
+def _reach(slot: Slot, width_px: int) -> tuple[float, float]:
+    """From where to where a slot and its edge reach, in shares of the picture's width."""
+    left, right = slot.corners[:, 0].min() / width_px, slot.corners[:, 0].max() / width_px
+    edge = EDGE * (right - left)
+    return left - edge, right + edge
+
+
 def _check_fit(rack: Rack, pictures: Pictures, script: Script, script_name: str) -> None:
     locations = {slot.location for slot in rack.slots()}
     names = {stock.name for stock in pictures.stock()}
@@ -119,7 +152,7 @@ def _check_fit(rack: Rack, pictures: Pictures, script: Script, script_name: str)
 def _draw_person(image: Image.Image, across: float) -> None:
     draw = ImageDraw.Draw(image)
     width, height = image.size
-    x, body = across * width, 0.055 * width
+    x, body = across * width, BODY * width
     draw.rounded_rectangle((x - body, 0.26 * height, x + body, 1.05 * height), 60, fill=(236, 122, 30))
     draw.rectangle((x - body, 0.5 * height, x + body, 0.54 * height), fill=(226, 226, 210))
     draw.rectangle((x - body, 0.66 * height, x + body, 1.05 * height), fill=(40, 44, 60))

@@ -46,6 +46,8 @@ class View:
     """From the reference picture's pixels to this picture's (3 x 3): where the slots are now."""
     problem: Problem | None = None
     reason: str = ""
+    repeated: bool = False
+    """It is a live camera's last picture once more: it says nothing of what is there now."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class ViewGuard:
         self._live = live
         self._reference: _Reference | None = None
         self._motion = np.eye(3)
+        self._last_coarse: Grey | None = None
         self._checksum: int | None = None
         self._same_since = 0.0
 
@@ -89,14 +92,17 @@ class ViewGuard:
         factor = max(1, round(frame.pixels.shape[1] / SMALL_WIDTH))
         small = _reduce(frame.pixels, factor)
         grey = _grey(small)
+        repeated = self._is_repeated(frame)
         problem, reason = self._exposure(frame, grey)
         if not problem:
             reference = self._known(frame.pixels, grey, factor)
             problem, reason = self._recognise(reference, frame.pixels, grey, factor)
-        return View(small, factor, self._motion, problem, reason)
+        if not problem:
+            self._last_coarse = _coarse(grey)
+        return View(small, factor, self._motion, problem, reason, repeated)
 
     def _exposure(self, frame: Frame, grey: Grey) -> tuple[Problem | None, str]:
-        if self._is_frozen(frame):
+        if frame.at_s - self._same_since >= self._rules.frozen_after_s:
             return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
         brightness = float(grey.mean())
         if brightness < self._rules.dark_below:
@@ -106,12 +112,13 @@ class ViewGuard:
             return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
         return None, ""
 
-    def _is_frozen(self, frame: Frame) -> bool:
+    def _is_repeated(self, frame: Frame) -> bool:
         """A sensor's noise never gives the same values twice."""
         checksum = zlib.crc32(np.ascontiguousarray(frame.pixels[::_SAMPLED_ROWS]).data)
-        if not self._live or checksum != self._checksum:
+        repeated = self._live and checksum == self._checksum
+        if not repeated:
             self._checksum, self._same_since = checksum, frame.at_s
-        return frame.at_s - self._same_since >= self._rules.frozen_after_s
+        return repeated
 
     def _known(self, pixels: Pixels, grey: Grey, factor: int) -> _Reference:
         """The reference's marks; of this picture where no other was given."""
@@ -136,7 +143,8 @@ class ViewGuard:
         there = found.sure
         motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
         share = agree / len(there)
-        if share < self._rules.recognised and _correlation(_coarse(grey), reference.coarse) > ALIKE:
+        last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
+        if share < self._rules.recognised and _correlation(_coarse(grey), last) > ALIKE:
             return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
         if share < self._rules.recognised:
             return "covered", (

@@ -90,6 +90,17 @@ def test_what_is_no_change_of_stock_opens_no_gate(case: str) -> None:
         assert not obstructed(decisions)
 
 
+def test_what_was_too_bright_to_be_told_may_have_been_any_brighter() -> None:
+    """The beam's red is clipped in the first picture; in less light it is more than that picture promises."""
+    eyes = Eyes(commissioned=False)
+    for number in range(2):
+        eyes.see((still(number) * 1.6).clip(0, 255).astype(np.uint8))
+    eyes.see(still(2))
+    for number in range(3, 6):
+        decisions = eyes.see(still(number))
+        assert not any(decision.busy for decision in decisions.values())
+
+
 @pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.UNKNOWN, Kind.WRONG_VARIANT])
 def test_a_change_of_stock_opens_the_gate_of_its_location_when_it_rests(kind: Kind) -> None:
     """Some locations in turn, a sibling where one is put."""

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from edge_agent.cli import main
+from edge_agent.simulation.long_script import long_script
+from edge_agent.simulation.pictures import DrawnPictures
+from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Script, read_script, write_script
 from tests.conftest import run_command
 from tests.in_process import assert_nothing_written, assert_one_line, call
@@ -45,6 +48,13 @@ def test_a_script_can_be_read_and_holds_the_rack(tmp_path: Path, capsys: Capture
     assert (result.returncode, result.stdout) == (0, f"Script written to {file}\n")
     script = read_script(file)
     assert (script.seed, script.frames, len(script.stock)) == (2, 30, 12)
+
+
+def test_a_long_script_has_as_many_faults_as_asked_for(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "s.json"
+    call(capsys, main, "simulate", "script", file, "--seed", 3, "--faults", 9)
+    locations = [slot.location for slot in Rack().slots()]
+    assert read_script(file) == long_script(locations, DrawnPictures().stock(), 3, 9)
 
 
 @pytest.mark.parametrize("command", ["script", "shelf"])

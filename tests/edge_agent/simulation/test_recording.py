@@ -71,6 +71,15 @@ def test_the_truth_has_a_line_for_every_frame(folder: Path) -> None:
     ]
 
 
+def test_the_truth_knows_the_spoiled_view_and_a_dead_camera_gives_no_frame(tmp_path: Path) -> None:
+    changes = (Change(1, Kind.DARK, lasts=1), Change(2, Kind.DEAD, lasts=1))
+    write_shelf(tmp_path / "shelf", Shelf(RACK, DrawnPictures(), Script(1, 4, STOCK, EXPECTED, changes)))
+    lines = [json.loads(line) for line in (tmp_path / "shelf" / "truth.jsonl").read_text().splitlines()]
+    assert [line.get("view") for line in lines] == [None, "dark", "dead", None]
+    frames = sorted(path.name for path in (tmp_path / "shelf" / "frames").iterdir())
+    assert frames == ["00000.jpg", "00001.jpg", "00003.jpg"]
+
+
 def test_the_expected_stock_has_a_line_for_every_location(folder: Path) -> None:
     with (folder / "expected.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

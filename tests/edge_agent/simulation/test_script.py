@@ -151,6 +151,12 @@ def test_a_change_is_active_from_its_frame_on() -> None:
     assert script.active(Kind.LIGHT, 9) == []
 
 
+def test_a_spoiled_view_lasts_as_long_as_it_says_and_the_latest_trouble_counts() -> None:
+    dark, moved = Change(3, Kind.DARK, lasts=4), Change(5, Kind.MOVED, amount=80.0, lasts=1)
+    script = Script(0, 10, {}, {}, (moved, dark))
+    assert [script.spoiled(frame) for frame in range(2, 8)] == [None, dark, dark, moved, dark, None]
+
+
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCRIPTS = st.builds(
     lambda places, seed, frames, kind, frame, name, amount: Script(
@@ -209,6 +215,7 @@ BAD = {
     "change elsewhere": _content(changes=[REMOVE | {"location": "Z"}]),
     "swap with elsewhere": _content(changes=[REMOVE | {"kind": "swap", "other": "Z"}]),
     "expected elsewhere": _content(expected={"Z": None}),
+    "darkness of no frames": _content(changes=[{"frame": 1, "kind": "dark"}]),
     "walk of no frames": _content(changes=[{"frame": 1, "kind": "walk_past", "amount": 0}]),
 }
 

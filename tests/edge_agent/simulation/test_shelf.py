@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,3 +110,46 @@ def test_the_same_seed_gives_the_same_pixels_and_another_does_not(frames: list[N
 def test_the_skus_of_all_classes_are_known() -> None:
     skus = _shelf().skus()
     assert (len(skus), skus["Milk-Full-Cream-Side"]) == (14, "Milk-Full-Cream")
+
+
+Frame = NDArray[np.int64]
+TROUBLES: dict[Kind, Callable[[Frame, Frame], bool]] = {
+    Kind.DARK: lambda good, bad: bool(bad.mean() < 0.1 * good.mean()),
+    Kind.OVER_EXPOSED: lambda good, bad: bool((bad >= 250).mean() > 0.5 > (good >= 250).mean()),
+    Kind.BLURRED: lambda good, bad: bool(_detail(bad) < 0.5 * _detail(good)),
+    Kind.COVERED: lambda good, bad: bool(bad[:, :1500].std() < 0.3 * good[:, :1500].std()),
+    Kind.MOVED: lambda good, bad: bool(np.abs(bad[:, :-100] - good[:, 100:]).mean() < 0.3 * np.abs(bad - good).mean()),
+}
+
+
+def _detail(frame: Frame) -> float:
+    """How much neighbouring blocks of 10 x 10 pixels differ, the noise averaged out."""
+    return float(np.abs(np.diff(frame.reshape(108, 10, 192, 10, 3).mean(axis=(1, 3)), axis=1)).mean())
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_a_trouble_spoils_the_picture_while_it_lasts_and_no_longer(kind: Kind) -> None:
+    shelf = Shelf(RACK, DrawnPictures(), Script(3, 5, STOCK, STOCK, (Change(1, kind, amount=100.0, lasts=2),)))
+    good, bad, after = (shelf.frame(number).astype(int) for number in (0, 2, 3))
+    assert TROUBLES[kind](good, bad)
+    assert _difference(good.astype(np.uint8), after.astype(np.uint8)).max() < 5
+
+
+def test_a_frozen_camera_gives_the_very_same_values_whatever_happens_before_it() -> None:
+    changes = (Change(2, Kind.FROZEN, lasts=3), Change(3, Kind.REMOVE, PLACES[0]))
+    shelf = Shelf(RACK, DrawnPictures(), Script(3, 6, STOCK, STOCK, changes))
+    frozen = [np.array_equal(shelf.frame(1), shelf.frame(number)) for number in range(1, 6)]
+    assert frozen == [True, True, True, True, False]
+    assert (_inside(_difference(shelf.frame(1), shelf.frame(5)), PLACES[0]) > 15).mean() > 0.02
+
+
+def test_somebody_hides_the_locations_behind_and_no_others() -> None:
+    shelf = _shelf()
+    assert [shelf.hidden(number) for number in (6, 12)] == [set(), set()]
+    bare = _shelf().frame(6)
+    for number in (8, 9, 10):
+        difference = _difference(bare, shelf.frame(number))
+        touched = {place for place in PLACES if (_inside(difference, place) > 40).any()}
+        assert touched
+        assert touched <= shelf.hidden(number)
+        assert shelf.hidden(number) != set(PLACES)

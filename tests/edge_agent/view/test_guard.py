@@ -129,6 +129,20 @@ def test_noise_alone_is_life() -> None:
     assert {guard.check(frame(still(n), at_s=20.0 * n)).problem for n in range(1, 7)} == {None}
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_live_camera_s_last_picture_once_more_is_known_as_such(*, live: bool) -> None:
+    guard = _guard(live=live)
+    repeated = [guard.check(frame(still(number), at_s=1.0 * number)).repeated for number in (1, 1, 2, 1, 1)]
+    assert repeated == [False, live, False, False, live]
+
+
+def test_a_lost_focus_is_told_from_a_cover_though_the_stock_has_changed() -> None:
+    other = shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS))
+    guard = _guard()
+    assert guard.check(frame(other.frame(1))).problem is None
+    assert guard.check(frame(noisy(blurred(other.frame(2), 14)))).problem == "blurred"
+
+
 def test_a_picture_file_may_stay_the_same_for_ever() -> None:
     guard = _guard(live=False)
     assert {guard.check(frame(still(1), at_s=second)).problem for second in (0, 100, 10_000)} == {None}

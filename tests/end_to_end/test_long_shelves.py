@@ -1,0 +1,25 @@
+"""Hundreds of scripted changes before two cameras that fail in every way: each is told in time, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
+from edge_agent.simulation.script import SPOILS_VIEW
+from tests.scripts.long_shelves import Model, play_rack
+
+MODEL = Model(DEMO_BUNDLE, DEMO_KEY.read_text().strip(), None, None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [800, 801, 802, 803, 804])
+def test_every_change_of_a_long_script_is_told_in_time_and_nothing_else(tmp_path: Path, seed: int) -> None:
+    results = play_rack(MODEL, seed, 50, tmp_path)
+    for result in results:
+        assert [change for change in result.changes if not change.in_time] == []
+        assert (result.false_alerts, result.misnamed, result.spoken_while_invalid) == ((), (), ())
+        assert all(trouble.noticed for trouble in result.troubles)
+        assert {trouble.kind for trouble in result.troubles} == SPOILS_VIEW

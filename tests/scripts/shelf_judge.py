@@ -1,0 +1,166 @@
+"""What the agent said of a long script, change by change and alert by alert. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_agent.contract.messages import LocationEvent
+from edge_agent.contract.verdicts import ALERTS, Verdict
+from edge_agent.simulation.script import Change, Kind, Script
+
+FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
+NAMED = (Verdict.MISMATCH, Verdict.UNEXPECTED)
+"""Verdicts that name the product that stands there."""
+WITHIN = 5
+"""Frames after a change, or after the location came in sight again, within which it must be told."""
+INVALID = (Verdict.STALE, Verdict.OBSTRUCTED)
+"""All that may be said while the view is spoiled."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event, and the frame that it is about."""
+
+    frame: int
+    event: LocationEvent
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A change at one location, and when it was told."""
+
+    what: str
+    """The fault's kind, or `put right`."""
+    location: str
+    frame: int
+    due: int
+    """The last frame in time."""
+    verdict: str
+    sku: str | None
+    told: int | None
+    """The frame in which the right verdict, with the right product, was first told; None: never."""
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it was told within WITHIN frames."""
+        return self.told is not None and self.told <= self.due
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What spoiled the view."""
+
+    kind: Kind
+    frame: int
+    noticed: bool
+    """Whether `stale` was said while it lasted ..."""
+    named: bool
+    """... and the reason was the right one."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A camera's script, judged."""
+
+    changes: tuple[Judged, ...]
+    alerts: int
+    false_alerts: tuple[Told, ...]
+    misnamed: tuple[Told, ...]
+    """Alerts that are right, and name another product than the one that stands there."""
+    spoken_while_invalid: tuple[Told, ...]
+    troubles: tuple[Trouble, ...]
+    doubts: int
+    """Events of `uncertain`."""
+
+
+def judge_script(
+    script: Script,
+    skus: Mapping[str, str],
+    hidden: Callable[[int], set[str]],
+    told: Sequence[Told],
+    names: Mapping[Kind, str],
+) -> Result:
+    """Compare what was told with the script.
+
+    Args:
+        script: what happened.
+        skus: of each class.
+        hidden: before which locations somebody stands in a frame.
+        told: the events of the script's locations, in order.
+        names: how the agent calls each trouble, at the beginning of the reason of `stale`.
+    """
+    alerts = [t for t in told if t.event.verdict in ALERTS]
+    truth = {frame: script.truth(frame, dict(skus)) for frame in {t.frame for t in told}}
+    right = [t for t in alerts if truth[t.frame][t.event.location] == t.event.verdict]
+    return Result(
+        tuple(_judged(script, skus, hidden, told)),
+        len(alerts),
+        tuple(t for t in alerts if t not in right),
+        tuple(t for t in right if _names_another(script, skus, t)),
+        tuple(t for t in told if script.spoiled(t.frame) and t.event.verdict not in INVALID),
+        tuple(_trouble(change, told, names) for change in script.changes if change.lasts),
+        sum(t.event.verdict == Verdict.UNCERTAIN for t in told),
+    )
+
+
+def _judged(
+    script: Script, skus: Mapping[str, str], hidden: Callable[[int], set[str]], told: Sequence[Told]
+) -> list[Judged]:
+    stock = [c for c in script.changes if c.kind in (*FAULTS, Kind.PLACE)]
+    corrections = {(c.frame, c.location) for c in stock if script.truth(c.frame, dict(skus))[c.location] == "match"}
+    judged = []
+    for change in stock:
+        verdicts = script.truth(change.frame, dict(skus))
+        for location in filter(None, (change.location, change.other)):
+            what = "put right" if (change.frame, location) in corrections else str(change.kind)
+            later = [c.frame for c in stock if c.frame > change.frame and location in (c.location, c.other)]
+            until = min(later, default=script.frames)
+            sku = _sku_at(script, skus, location, change.frame) if verdicts[location] in NAMED else None
+            first = next(
+                (
+                    t.frame
+                    for t in told
+                    if change.frame <= t.frame < until
+                    and (t.event.location, t.event.verdict) == (location, verdicts[location])
+                    and (sku is None or (t.event.seen is not None and t.event.seen.sku == sku))
+                ),
+                None,
+            )
+            due = _due(script, hidden, location, change.frame)
+            judged.append(Judged(what, location, change.frame, due, verdicts[location], sku, first))
+    return judged
+
+
+def _due(script: Script, hidden: Callable[[int], set[str]], location: str, frame: int) -> int:
+    """WITHIN frames after the first frame from which the location stays in sight for so long."""
+    seen = 0
+    while seen <= WITHIN and frame < script.frames:
+        seen = 0 if script.spoiled(frame) or location in hidden(frame) else seen + 1
+        frame += 1
+    return frame - 1
+
+
+def _sku_at(script: Script, skus: Mapping[str, str], location: str, frame: int) -> str | None:
+    name = script.contents(frame)[location].name
+    return skus[name] if name else None
+
+
+def _names_another(script: Script, skus: Mapping[str, str], told: Told) -> bool:
+    event = told.event
+    return (
+        event.verdict in NAMED
+        and event.seen is not None
+        and event.seen.sku is not None
+        and event.seen.sku != _sku_at(script, skus, event.location, told.frame)
+    )
+
+
+def _trouble(change: Change, told: Sequence[Told], names: Mapping[Kind, str]) -> Trouble:
+    reasons = [
+        t.event.reason
+        for t in told
+        if t.event.verdict is Verdict.STALE and change.frame <= t.frame < change.frame + change.lasts
+    ]
+    named = any(reason.startswith(names[change.kind]) for reason in reasons)
+    return Trouble(change.kind, change.frame, bool(reasons), named)
