@@ -23,7 +23,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from edge_agent.model import load_model
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +35,7 @@ from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
 from edge_agent.line import Line
+from edge_agent.models.load import load_model
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Frame
 from edge_agent.simulation.pictures import DrawnPictures, generator

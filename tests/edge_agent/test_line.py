@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edge_agent.model import load_model
 
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
@@ -16,6 +15,7 @@ from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
 from edge_agent.line import Line
+from edge_agent.models.load import load_model
 from edge_agent.preprocess import Pixels
 from edge_agent.simulation.script import Change, Kind
 from tests.agents import skus, write_config
