@@ -66,6 +66,10 @@ def grey_frame(path: Path) -> None:
     Image.fromarray(np.full((1080, 1920, 3), 90, dtype=np.uint8)).save(path)
 
 
+STARTED: list[subprocess.Popen[str]] = []
+"""Every agent process of the present test: what a failing test leaves is killed after it (see conftest)."""
+
+
 @dataclass
 class AgentProcess:
     """`kardus-agent run` in a process of its own."""
@@ -80,6 +84,7 @@ class AgentProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        STARTED.append(self.process)
 
     def finish(self, timeout_s: float = 60) -> tuple[int, str]:
         """Wait for its end: exit code and what it logged."""

@@ -10,11 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents import STARTED
 from tests.brokers import Mosquitto
 
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """An agent whose test has failed would go on for ever, and be in the way of the next."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def main(rounds: int, size_px: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         config = load_config(_config(work, _bundle(work, size_px)))
+        assert config.model
         _, classifier = load_model(config.model)
         jpegs = _jpegs()
         pictures = [_decoded(jpeg) for jpeg in jpegs]

@@ -36,6 +36,7 @@ class Camera:
         for location, name in STOCK.items():
             expected = Expected(revision=1, sku=skus()[name] if name else None)
             store.apply(location, expected.model_dump_json().encode())
+        assert config.model
         _, classifier = load_model(config.model)
         cameras = Cameras(config, lambda _: None)
         self._line = Line(cameras, classifier, Judging(store, {}, 0.0), Metrics())
