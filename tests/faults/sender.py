@@ -35,6 +35,7 @@ from tests.faults.gauges import Gauges
 
 SITE, AGENT = "faults", "box"
 LOCATIONS = 20
+KEEPALIVE_S = 4
 REFUSED_PAUSE_S = 0.1
 
 
@@ -99,7 +100,7 @@ class Sender:
         self._writer = Writer(self._topics, Model(name="m", version="1.0.0"), 3600)
         self.outbox = Outbox(Path(orders.outbox), Limits(**orders.limits), orders.delivery)
         self.gauges["damaged"] += self.outbox.losses.damaged
-        settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=2, version="5")
+        settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=KEEPALIVE_S, version="5")
         self.session = _CountingSession(settings, "faults-sender", [self._topics.base + "/ack"], None)
         self.session.gauges = self.gauges
         self.delivery = Delivery(self.outbox, self.session)

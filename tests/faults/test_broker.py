@@ -10,9 +10,9 @@ import pytest
 from tests.brokers import Mosquitto
 from tests.faults.load import Load, wait_until
 from tests.faults.referee import judge, missing, wait_settled
+from tests.faults.sender import KEEPALIVE_S
 from tests.faults.storing import StoringReceiver
 
-KEEPALIVE_S = 2
 READY_WITHIN_S = 10.0
 BATCH = 5
 MakeBroker = Callable[[str], Mosquitto]
