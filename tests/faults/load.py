@@ -25,7 +25,7 @@ def wait_until(condition: Callable[[], bool], within_s: float = WAIT_S, what: st
     start_s = time.monotonic()
     while not condition():
         assert time.monotonic() - start_s < within_s, f"not within {within_s:.0f} s: {what}"
-        time.sleep(0.01)  # nothing in this process is told
+        time.sleep(0.05)  # nothing in this process is told
     return time.monotonic() - start_s
 
 

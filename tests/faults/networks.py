@@ -25,6 +25,7 @@ class Cable:
         _ip("addr", "add", f"{HERE}/30", "dev", self._near)
         _ip("link", "set", self._near, "up")
         self._ip_there("addr", "add", f"{THERE}/30", "dev", self._far)
+        self._ip_there("link", "set", "lo", "up")  # paho talks to itself over it
         self.plug_in()
         return self
 

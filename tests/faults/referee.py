@@ -41,8 +41,10 @@ def missing(committed: Sequence[Committed], receiver: StoringReceiver) -> set[tu
 
 def wait_settled(load: Load, receiver: StoringReceiver, within_s: float = 60.0) -> None:
     """Until everything that the sender committed is with the receiver; fails with what isn't."""
+
     def settled() -> bool:
-        return not missing(load.committed(), receiver)
+        sent = load.committed()
+        return receiver.stored >= sum(c.last - c.first + 1 for c in sent) and not missing(sent, receiver)
 
     wait_until(settled, within_s, f"all of it arrived\n{load.log()[-1500:]}")
 

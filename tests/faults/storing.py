@@ -34,9 +34,11 @@ class StoringReceiver:
         self._incoming: queue.SimpleQueue[tuple[paho.Client, paho.MQTTMessage] | None] = queue.SimpleQueue()
         with sqlite3.connect(path) as database:
             database.execute(
-                "CREATE TABLE events (id TEXT PRIMARY KEY, epoch TEXT, sequence INTEGER, urgent INTEGER, at_s REAL)"
+                "CREATE TABLE events (id TEXT PRIMARY KEY, epoch TEXT, sequence INTEGER, at_s REAL)"
             )
+            database.execute("CREATE INDEX by_sequence ON events (epoch, sequence)")
         database.close()
+        self._contiguous_to: dict[str, int] = {}
         self.repeated = 0
         """Events that came again."""
         self.stored = 0
@@ -92,6 +94,13 @@ class StoringReceiver:
         while self._came.wait(1.0):
             self._came.clear()
 
+    def newest(self) -> tuple[str, int]:
+        """Epoch and sequence of what was stored last."""
+        with sqlite3.connect(self._path, timeout=30) as database:
+            found = database.execute("SELECT epoch, sequence FROM events ORDER BY rowid DESC LIMIT 1").fetchone()
+        database.close()
+        return tuple(found) if found else ("", 0)
+
     def rows(self) -> list[tuple[str, str, int, float]]:
         """Id, epoch, sequence and arrival (monotonic) of every event, in the order of their storing."""
         with sqlite3.connect(self._path, timeout=30) as database:
@@ -122,22 +131,21 @@ class StoringReceiver:
 
     def _store(self, database: sqlite3.Connection, event: dict[str, Any]) -> None:
         data = event["data"]
-        row = (event["id"], data["epoch"], data["sequence"], 0, time.monotonic())
-        new = database.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)", row).rowcount
+        row = (event["id"], data["epoch"], data["sequence"], time.monotonic())
+        new = database.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row).rowcount
         self.stored += new
         self.repeated += 1 - new
 
     def _confirm(self, client: paho.Client, database: sqlite3.Connection, events: list[dict[str, Any]]) -> None:
-        """Say what is stored: every run of sequences among the latest, as the contract has it."""
-        epoch = events[-1]["data"]["epoch"]
+        """Say what is stored: up to where without a gap, and the runs of what came now."""
         for epoch in {event["data"]["epoch"] for event in events}:
-            runs = database.execute(
-                """SELECT min(sequence), max(sequence) FROM (SELECT DISTINCT sequence,
-                sequence - dense_rank() OVER (ORDER BY sequence) AS run FROM events WHERE epoch = ?)
-                GROUP BY run ORDER BY 1""",
-                (epoch,),
-            ).fetchall()
-            to = runs[0][1] if runs and runs[0][0] == 1 else 0
-            rest = [list(run) for run in runs if run[0] > to][:1000]
-            text = json.dumps({"epoch": epoch, "contiguous_to": to, "ranges": rest})
+            to = self._contiguous_to.get(epoch, 0)
+            while database.execute(
+                "SELECT 1 FROM events WHERE epoch = ? AND sequence = ?", (epoch, to + 1)
+            ).fetchone():
+                to += 1
+            self._contiguous_to[epoch] = to
+            numbers = sorted({event["data"]["sequence"] for event in events if event["data"]["epoch"] == epoch})
+            runs = [[n, n] for n in numbers if n > to]
+            text = json.dumps({"epoch": epoch, "contiguous_to": to, "ranges": runs})
             client.publish(TOPICS.base + "/ack", text, qos=1, retain=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,16 @@ from tests.faults.storing import StoringReceiver
 ALERT_WITHIN_S = 5.0
 
 
-@pytest.mark.parametrize("backlog", [10_000])
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """It queues whatever comes, so that how fast the receiver is doesn't matter."""
+    broker = Mosquitto(tmp_path / "mosquitto", "max_queued_messages 0\n")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.mark.parametrize("backlog", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_backlog_is_drained_twenty_at_a_time_and_a_live_alert_overtakes_it(
     load: Load, receiver: StoringReceiver, mosquitto: Mosquitto, backlog: int
 ) -> None:
@@ -39,7 +49,8 @@ def test_a_backlog_is_drained_twenty_at_a_time_and_a_live_alert_overtakes_it(
         score = judge(f"10: alert after {came_s:.2f} s, {drained_s:.1f} s in all, {most} in flight", load, receiver)
     assert alert.urgent
     assert came_s < ALERT_WITHIN_S
-    assert came_s < drained_s / 2, "it overtakes"
+    before = sum(at < at_s[alert.first] for at in at_s.values())
+    assert before < backlog / 2, "it overtakes"
     assert 1 < most <= MAX_IN_FLIGHT
     assert (score.lost, score.duplicated) == (0, 0)
 
