@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check pipeline demo-model real-photos real-figures benchmark clean
+.PHONY: help demo test test-slow check wheels pipeline demo-model real-photos real-figures benchmark clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -16,11 +16,15 @@ test: check  ## Everything that must hold: formatting, types, import rules, test
 test-slow: .venv/installed  ## The slow proofs: 20 fresh demo shelves in a row (about 10 minutes)
 	$(DEV)/python -m pytest -m slow
 
-check: .venv/installed  ## Formatting, lint, types and import rules
+check: .venv/installed  ## Formatting, lint, types, import rules, known vulnerabilities
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
 	$(DEV)/mypy
 	$(DEV)/lint-imports
+	$(DEV)/python -m tests.scripts.audit
+
+wheels: .venv/installed  ## Ask the index for a wheel of every base dependency, x86-64 and aarch64 (minutes)
+	$(DEV)/python -m tests.scripts.wheels
 
 pipeline: .venv/installed  ## Draw photos, train, export, verify and run the agent, with an honest table at the end
 	$(DEV)/python -m tests.scripts.pipeline $(ARGS)

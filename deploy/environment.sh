@@ -28,6 +28,9 @@ if [ "$kind" = dev ] && ! command -v mosquitto >/dev/null && [ ! -x /usr/sbin/mo
     install_package mosquitto "the Mosquitto broker, which the tests use"
     [ ! -d /run/systemd/system ] || echo "-- note: the package may also have started a broker of its own on port 1883"
 fi
+if [ "$kind" = dev ] && ! command -v systemd-analyze >/dev/null; then
+    install_package systemd "systemd-analyze, which the tests let judge the units"
+fi
 rtsp="gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
 rtsp="$rtsp gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
 has_rtsp() { # Debian's own Python has GStreamer's bindings

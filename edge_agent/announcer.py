@@ -29,10 +29,20 @@ class Announcer:
         self._recorder = recorder
         self._cameras = cameras
         self._session = session
+        self.trouble = ""
+        """What the agent can't do now, to be told with its status."""
 
     def say_online(self, connection: int) -> None:
         """The agent is there: over this connection, at once."""
-        topic, payload = self._writer.online(len(self._cameras.locations), __version__, datetime.now(UTC))
+        epoch, sequence = self._recorder.position
+        topic, payload = self._writer.online(
+            len(self._cameras.locations),
+            __version__,
+            datetime.now(UTC),
+            epoch=epoch,
+            sequence=sequence,
+            reason=self.trouble,
+        )
         self._session.publish(connection, topic, payload, retain=True)
 
     def say_status(self) -> None:
@@ -72,4 +82,4 @@ def subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> l
     """Everything that an agent listens to."""
     home = config.homeassistant
     expected = [expected_topic(config.agent.site, location) for location in locations]
-    return [topics.commands_filter, *expected, *([status_topic(home.prefix)] if home.discovery else [])]
+    return [topics.commands_filter, topics.ack, *expected, *([status_topic(home.prefix)] if home.discovery else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent import __version__
 from edge_agent.checks import check_all
 from edge_agent.config import load_config
 from edge_agent.console import err, new_app, out, print_json, run_app
+from edge_agent.contract.schema import asyncapi, json_schemas
 from edge_agent.demo.play import play_demo
+from edge_agent.files import make_folder, write_whole
 from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
 from edge_agent.reload import FileWatch
@@ -71,6 +75,23 @@ def check_command(
         out.print(table)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
+
+
+@app.command("schema")
+def schema_command(
+    json_schemas_folder: Annotated[
+        Path | None,
+        typer.Option("--json-schemas", help="Write a JSON Schema of every message into this folder instead."),
+    ] = None,
+) -> None:
+    """Print the contract, every topic and message, as an AsyncAPI 3 document (JSON)."""
+    if json_schemas_folder is None:
+        print_json(asyncapi(__version__))
+        return
+    make_folder("--json-schemas", json_schemas_folder)
+    for name, schema in json_schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        write_whole(json_schemas_folder / name, text.encode())
 
 
 @app.command("demo")

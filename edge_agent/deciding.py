@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from edge_agent.cameras import Camera, Cameras
-from edge_agent.classifier import Classifier
 from edge_agent.clock import Clock
 from edge_agent.contract.messages import Status
 from edge_agent.contract.verdicts import Verdict
@@ -17,7 +16,8 @@ from edge_agent.events import Finding
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
-from edge_agent.line import Line
+from edge_agent.line import Line, Looked
+from edge_agent.models.looker import Looker
 from edge_agent.models.shadow import Seen
 from edge_agent.recorder import Recorder
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
@@ -33,7 +33,7 @@ class Deciding:
     def __init__(
         self,
         cameras: Cameras,
-        classifier: Classifier,
+        classifier: Looker,
         expected: ExpectedStore,
         recorder: Recorder,
         *,
@@ -68,8 +68,8 @@ class Deciding:
         self.judging = Judging(expected, recorder.states, grace_s, clock)
         self._line = Line(cameras, classifier, self.judging, metrics, show)
 
-    def look(self, frames: Sequence[Frame]) -> None:
-        """Pictures of several cameras, to the disk.
+    def look(self, frames: Sequence[Frame]) -> Looked:
+        """Pictures of several cameras, to the disk; what they came to.
 
         Raises:
             ConfigError: a location lies outside the first picture of its camera.
@@ -82,8 +82,9 @@ class Deciding:
         for lost, status in looked.lost:
             self.lose(lost, status)
         self._record(looked.findings)
+        return looked
 
-    def use_model(self, classifier: Classifier) -> None:
+    def use_model(self, classifier: Looker) -> None:
         """Another model judges from now on."""
         self._line.use(classifier)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_agent.cameras import Camera
 from edge_agent.commands import Handler
-from edge_agent.contract.commands import Acknowledge, Capture, FetchEvidence, SetLogLevel, Snapshot
+from edge_agent.contract.commands import Acknowledge, Capture, FetchEvidence, Resend, SetLogLevel, Snapshot
 from edge_agent.contract.messages import Coverage
 from edge_agent.errors import KardusError
 from edge_agent.evidence import Evidence, snapshot_jpeg
@@ -30,6 +30,7 @@ class Desk:
         report_coverage: Callable[[], Coverage],
         reload: Callable[[], None],
         change_model: Handler,
+        send_again: Callable[[str, int, int], list[tuple[int, int]]],
     ) -> None:
         """Keep whom to ask; `say_all` publishes status and health again, `reload` reads the configuration again."""
         self._cameras = cameras
@@ -39,6 +40,7 @@ class Desk:
         self._report_coverage = report_coverage
         self._reload = reload
         self._change_model = change_model
+        self._send_again = send_again
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -53,6 +55,7 @@ class Desk:
             "log-level": _set_log_level,
             "reload": self._read_again,
             "model": self._change_model,
+            "resend": self._resend,
         }
 
     def _capture(self, command: Capture) -> dict[str, Any]:
@@ -94,6 +97,10 @@ class Desk:
         if not pictures:
             raise KardusError(f"no pictures of event {command.event} are kept: see [evidence] in docs/configuration.md")
         return {kind: _base64(jpeg) for kind, jpeg in pictures.items()}
+
+    def _resend(self, command: Resend) -> dict[str, Any]:
+        found = self._send_again(command.epoch, command.first, command.last)
+        return {"found": [list(ends) for ends in found]}
 
     def _camera(self, name: str) -> Camera:
         if name not in self._cameras:

@@ -3,6 +3,7 @@
 KardusError                 exit code 1: the work failed
 ├── DataError               a photo, data set or table cannot be used
 ├── BundleError             a bundle cannot be read, or must not be trusted
+├── StorageError            the disk doesn't take what was decided
 ├── BrokerError             the MQTT broker cannot be reached, or refused us
 └── UsageError              exit code 2: wrong use (configuration, option, argument)
     └── ConfigError         a key of the agent's configuration file is wrong
@@ -28,6 +29,10 @@ class DataError(KardusError):
 
 class BundleError(KardusError):
     """A bundle cannot be read, or must not be trusted."""
+
+
+class StorageError(KardusError):
+    """The disk doesn't take what was decided."""
 
 
 class BrokerError(KardusError):

@@ -28,6 +28,7 @@ from edge_agent.contract.messages import (
     ModelStatus,
     Seen,
 )
+from edge_agent.contract.receipts import LOST_TYPE, Lost
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.identifiers import boot_id, uuid7
@@ -152,10 +153,19 @@ class Writer:
         """Topic and payload of the agent's status."""
         return self._topics.status, self._wrap(STATUS_TYPE, moment, status)
 
-    def online(self, locations: int, version: str, moment: datetime) -> tuple[str, bytes]:
-        """The agent is there."""
+    def online(
+        self, locations: int, version: str, moment: datetime, *, epoch: str = "", sequence: int = 0, reason: str = ""
+    ) -> tuple[str, bytes]:
+        """The agent is there; `sequence` is the last event of its outbox, `epoch`; `reason`: what it can't do now."""
         status = AgentStatus(
-            status="online", boot_id=self._boot_id, version=version, model=self._model, locations=locations
+            status="online",
+            boot_id=self._boot_id,
+            version=version,
+            model=self._model,
+            locations=locations,
+            epoch=epoch,
+            sequence=sequence,
+            reason=reason,
         )
         return self.status(status, moment)
 
@@ -166,6 +176,10 @@ class Writer:
     def coverage(self, coverage: Coverage) -> tuple[str, bytes]:
         """Topic and payload of a report on what was verified."""
         return self._topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
+
+    def lost(self, lost: Lost, moment: datetime) -> tuple[str, bytes]:
+        """Topic and payload of what will never come."""
+        return self._topics.lost, self._wrap(LOST_TYPE, moment, lost)
 
     def model_status(self, status: ModelStatus) -> tuple[str, bytes]:
         """Topic and payload of what becomes of a model."""

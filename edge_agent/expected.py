@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from edge_agent.clock import SYSTEM_CLOCK, Clock
 from edge_agent.contract.messages import Expected
 from edge_agent.errors import KardusError
+from edge_agent.files import set_aside
 
 MAX_BYTES = 65_536
 IN_MEMORY = Path(":memory:")
@@ -46,11 +48,17 @@ class Expectation:
         return max(0.0, now_s - self.received_s)
 
 
+class _DamagedError(Exception):
+    """What the database holds can't be read."""
+
+
 class ExpectedStore:
     """The expected stock of the agent's own locations. Owned by one thread."""
 
     def __init__(self, path: Path, locations: frozenset[str], clock: Clock = SYSTEM_CLOCK) -> None:
         """Open or make the database, and read what it knows of the locations.
+
+        One that is damaged is set aside: the broker retains what is expected, and gives it again.
 
         Raises:
             KardusError: the database cannot be opened.
@@ -58,27 +66,28 @@ class ExpectedStore:
         self._path = path
         self._clock = clock
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.execute(_SCHEMA)
+            self._database = _open(path)
         except sqlite3.OperationalError as error:
             raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
         except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
-        known = self._read()
+            self._database = _anew(path, error)
+        try:
+            known = self._read()
+        except _DamagedError as error:
+            self._database.close()
+            self._database, known = _anew(path, error), {}
         self._locations = locations
         self._known = {location: known[location] for location in known if location in locations}
         self.refused = 0
         """How many messages were refused."""
 
     def use(self, locations: frozenset[str]) -> None:
-        """Other locations; what was stored of them before is known again.
-
-        Raises:
-            KardusError: the database cannot be read.
-        """
-        stored = self._read()
+        """Other locations; what was stored of them before is known again."""
+        try:
+            stored = self._read()
+        except _DamagedError as error:
+            log.error("%s: %s: what is expected is known from the broker alone", self._path, error)  # noqa: TRY400
+            stored = {}
         self._locations = locations
         self._known = {
             location: known
@@ -133,16 +142,11 @@ class ExpectedStore:
             rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
             return {row[0]: Expectation(Expected.model_validate_json(row[1]), self._since(row[2])) for row in rows}
         except (sqlite3.DatabaseError, ValidationError) as error:
-            raise self._damaged(error) from error
+            raise _DamagedError(f"damaged ({type(error).__name__})") from error
 
     def _since(self, received_unix_s: float) -> float:
         """The calendar's time on the clock that never jumps; now, where the calendar was set back since."""
         return self._clock.monotonic_s() - max(0.0, self._clock.now().timestamp() - received_unix_s)
-
-    def _damaged(self, error: Exception) -> KardusError:
-        return KardusError(
-            f"{self._path}: damaged ({type(error).__name__}): remove it; the broker gives its content again"
-        )
 
     def _refuse(self, reason: str) -> str:
         self.refused += 1
@@ -162,3 +166,23 @@ class ExpectedStore:
             )
         except sqlite3.Error as error:
             log.error("%s: expected stock isn't stored (%s): check the disk's space and rights", self._path, error)  # noqa: TRY400
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as failed:
+        database = failed.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None)))
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute(_SCHEMA)
+        failed.pop_all()  # it is in order: leave it open
+    return database
+
+
+def _anew(path: Path, error: Exception) -> sqlite3.Connection:
+    """A new database, beside the damaged one."""
+    try:
+        aside = set_aside(path)
+        log.error("%s: %s: it is kept as %s; the broker gives its content again", path, error, aside.name)
+        return _open(path)
+    except (OSError, sqlite3.Error) as failure:
+        raise KardusError(f"{path}: damaged, and can't be replaced ({failure}): check the folder's rights") from failure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,12 +57,45 @@ def move_durably(source: Path, target: Path) -> None:
     _sync(target.parent)
 
 
+def set_aside(path: Path) -> Path:
+    """Give a damaged database, with its -wal and -shm, another name, at which the next start doesn't look; that name.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret whole, readable by its owner alone from its first byte on.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
 
 
 @contextlib.contextmanager

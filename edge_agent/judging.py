@@ -62,14 +62,15 @@ class Judging:
         if decided is None:
             return None
         judgement = self._with_grace(location, expectation, decided.judgement)
-        likelihood = decided.look.likelihood(stock.sku) if stock and stock.sku else None
+        has_looked = bool(decided.look.skus)  # else there is no model
+        likelihood = decided.look.likelihood(stock.sku) if stock and stock.sku and has_looked else None
         return Finding(
             location,
             judgement.verdict,
             camera,
             watch.last_capture,
             expected=stock,
-            seen=seen_of(decided.look, judgement.sku, judgement.category),
+            seen=seen_of(decided.look, judgement.sku, judgement.category) if has_looked else None,
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
             facing=decided.facing,

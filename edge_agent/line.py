@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.cameras import Camera, Cameras
-from edge_agent.classifier import Classifier
 from edge_agent.contract.messages import Status
 from edge_agent.errors import ConfigError
 from edge_agent.events import Finding
 from edge_agent.health.metrics import Metrics
 from edge_agent.judging import Judging
+from edge_agent.models.looker import Looker
 from edge_agent.models.shadow import Seen
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, Frame, SignalLost
@@ -29,6 +29,8 @@ class Looked:
     findings: list[Finding | None] = field(default_factory=list)
     good: list[Camera] = field(default_factory=list)
     """Cameras whose picture can be trusted."""
+    changed: set[str] = field(default_factory=set)
+    """Locations that show other stock than when they were last looked at."""
     lost: list[tuple[SignalLost, Status]] = field(default_factory=list)
     """Those whose view is lost, and how."""
 
@@ -39,7 +41,7 @@ class Line:
     def __init__(
         self,
         cameras: Cameras,
-        classifier: Classifier,
+        classifier: Looker,
         judging: Judging,
         metrics: Metrics,
         show: Callable[[Seen], None] = lambda _: None,
@@ -69,11 +71,12 @@ class Line:
             locations = [camera.watch.slots[index].location for index in look.slots]
             self._show(Seen(look.frame, look.corners, answers, [expected[name] for name in locations]))
             camera.watch.take(look, answers, expected, standing)
+            looked.changed |= look.changed
             told = [name for name in camera.watch.locations if name in look.touched or is_due(name)]
             looked.findings += [self._judging.judge(camera.watch, name) for name in told]
         return looked
 
-    def use(self, classifier: Classifier) -> None:
+    def use(self, classifier: Looker) -> None:
         """Another model judges from now on; what the former one has said doesn't count any more."""
         self._classifier = classifier
         for camera in self._cameras.values():

@@ -23,7 +23,7 @@ from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage
-from edge_agent.contract.topics import Topics, location_of
+from edge_agent.contract.topics import Topics
 from edge_agent.deciding import TICK_S, Deciding
 from edge_agent.delivery import Delivery
 from edge_agent.desk import Desk
@@ -32,23 +32,27 @@ from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
+from edge_agent.harvesting import Harvesting
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
-from edge_agent.homeassistant import ONLINE
 from edge_agent.inbox import Inbox, Item
+from edge_agent.losses import LossTeller
 from edge_agent.models.change import Models
 from edge_agent.models.folder import BundleFolder
-from edge_agent.models.keeper import Concerned, ModelKeeper
+from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
+from edge_agent.models.looker import NO_MODEL, Nobody
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
-from edge_agent.mqtt.connection import Handlers, Incoming
+from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.message import Limits
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.post import Post
 from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reload import require_reloadable
+from edge_agent.storage import Storage
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
@@ -75,9 +79,9 @@ class Agent:
         """
         self._config, self._path = config, path
         self._inbox = Inbox()
-        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put)
+        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = Writer(topics, models.model, config.verdict.valid_for_s)
+        self._writer = Writer(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
         self._metrics, self._pulse = Metrics(), Pulse()
         self._cameras = Cameras(config, self._inbox.put)
         locations = self._cameras.locations
@@ -92,7 +96,7 @@ class Agent:
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = Deciding(
             self._cameras,
-            models.classifier,
+            models.classifier if models else Nobody(),
             self._expected,
             self._recorder,
             metrics=self._metrics,
@@ -100,8 +104,9 @@ class Agent:
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.connected,
             on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
-            show=models.show,
+            show=models.show if models else lambda _: None,
         )
+        self._harvesting = Harvesting(config, self._deciding.judging, self._recorder.states, self._metrics)
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
@@ -115,19 +120,9 @@ class Agent:
         )
         self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
         self._announcer.forget_others(config)
-        self._models = ModelKeeper(
-            models,
-            Concerned(
-                self._cameras,
-                self._expected,
-                self._deciding,
-                self._writer,
-                self._recorder,
-                self._metrics,
-                self._announcer.say_status,
-            ),
-        )
-        self._bundles = BundleFolder(config.model.watch_folder, self._inbox.put) if config.model.watch_folder else None
+        self._models = self._keeper(models) if models else None
+        folder = config.model.watch_folder if config.model else None
+        self._bundles = BundleFolder(folder, self._inbox.put) if folder else None
         self._desk = Desk(
             self._cameras,
             self._recorder,
@@ -135,9 +130,12 @@ class Agent:
             say_all=self._announcer.say_all,
             report_coverage=self._report_coverage,
             reload=self._reload,
-            change_model=self._models.command,
+            change_model=self._models.command if self._models else no_model_to_change,
+            send_again=self._outbox.send_again,
         )
         self._delivery = Delivery(self._outbox, self._session)
+        self._losses = LossTeller(self._outbox, self._writer)
+        self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
         self._care = self._looked_after()
 
     def request_reload(self) -> None:
@@ -155,7 +153,8 @@ class Agent:
             ConfigError: a location lies outside the first picture of its camera.
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
-        self._session.start(Handlers(self._on_connect, self._on_message, self._delivery.acknowledged))
+        post = Post(self._topics, self._inbox.put, self._delivery.confirmed)
+        self._session.start(Handlers(self._on_connect, post.sort, self._delivery.acknowledged))
         self._delivery.start()
         self._care.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
@@ -196,6 +195,7 @@ class Agent:
         gone = sorted(before - set(self._cameras.locations))
         self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
+        self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
         self._recording.use(self._terms(config))
@@ -205,6 +205,21 @@ class Agent:
         self._announcer.say_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
+
+    def _keeper(self, models: Models) -> ModelKeeper:
+        """Whom a change of the model concerns."""
+        return ModelKeeper(
+            models,
+            Concerned(
+                self._cameras,
+                self._expected,
+                self._deciding,
+                self._writer,
+                self._recorder,
+                self._metrics,
+                self._announcer.say_status,
+            ),
+        )
 
     def _looked_after(self) -> Care:
         """What looks after the agent's threads, and shows its metrics."""
@@ -224,10 +239,15 @@ class Agent:
                 return
             frames = [item for item in items if isinstance(item, Frame)]
             if frames:
-                self._look(frames)
+                with self._storage.guard():
+                    self._look(frames)
             for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
-                self._deal_with(item)  # what may change the cameras comes last
-            self._tick()
+                with self._storage.guard():
+                    self._deal_with(item)  # what may change the cameras comes last
+                self._taken(item)
+            with self._storage.guard():
+                self._tick()
+            self._storage.tick()
         if self._failures:
             raise KardusError(self._failures[0])
 
@@ -246,13 +266,15 @@ class Agent:
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
-            case Order():
-                self._models.order(item)
-            case Candidate() | Refused() | Progress():
-                self._models.handle(item)
+            case Order() | Candidate() | Refused() | Progress():
+                if self._models:
+                    self._models.take(item)
             case HomeAssistantOnline():
                 self._announcer.introduce(self._config)
                 self._delivery.wake()
+
+    def _taken(self, item: Item | None) -> None:
+        """Let a camera's reader go on."""
         if isinstance(item, Frame | SignalLost):
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
@@ -263,10 +285,13 @@ class Agent:
             for frame in frames:
                 self._recording.take(frame)
             try:
-                self._deciding.look(frames)
+                looked = self._deciding.look(frames)
             except BundleError as error:
-                if not self._models.failed(error):
-                    raise  # else the former model looks at the next pictures
+                if not (self._models and self._models.failed(error)):
+                    raise
+                return  # the former model looks at the next pictures
+            for camera in looked.good:
+                self._harvesting.sample(camera.watch, looked.changed, time.monotonic())
         self._care.ready()
 
     def _end(self, camera: Camera) -> None:
@@ -280,8 +305,11 @@ class Agent:
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
         self._lose_silent()
-        self._models.tick()
+        if self._models:
+            self._models.tick()
         self._deciding.tick()
+        if self._losses.tick():
+            self._delivery.wake()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if today > self._today:
             self._report_coverage()
@@ -310,16 +338,19 @@ class Agent:
         self._announcer.say_online(connection)
         self._delivery.wake()
 
-    def _on_message(self, message: Incoming) -> None:
-        location, command = location_of(message.topic), self._topics.command_of(message.topic)
-        if location is not None:
-            self._inbox.put(ExpectedMessage(location, message.payload))
-        elif command is not None:
-            self._inbox.put(
-                Request(command, message.payload, message.retained, message.response_topic, message.correlation)
-            )
-        elif message.payload == ONLINE:  # the one other topic that is subscribed to
-            self._inbox.put(HomeAssistantOnline())
+    def _tell_trouble(self) -> None:
+        """The WMS side is told over the present connection, since nothing can be stored, or can again."""
+        self._announcer.trouble = self._storage.reason
+        self._metrics.storage_ok.set(not self._storage.reason)
+        self._announcer.say_status()
+
+    def _look_again(self) -> None:
+        """What was found while nothing could be stored is found and told again."""
+        for camera in self._cameras.values():
+            camera.watch.look_again()
+            camera.reader.hurry()
+        self._announcer.say_all()
+        self._delivery.wake()
 
     def _answer(self, request: Request) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
@@ -335,8 +366,9 @@ class Agent:
         return coverage
 
     def _on_event(self, event_id: str, finding: Finding) -> Pictures:
-        """Count an event, and keep its evidence, from the camera's last good picture."""
+        """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
         self._metrics.events.labels(finding.verdict).inc()
+        self._harvesting.doubt(self._cameras[finding.camera].watch, finding, time.monotonic())
         shown = self._cameras[finding.camera].watch.shown(finding.location)
         if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
@@ -354,7 +386,8 @@ class Agent:
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
             steps.callback(self._care.stop)
-            steps.callback(self._models.stop)
+            if self._models:
+                steps.callback(self._models.stop)
             if self._bundles:
                 steps.callback(self._bundles.stop)
             steps.callback(self._recording.close)

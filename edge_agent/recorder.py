@@ -95,6 +95,11 @@ class Recorder:
         """The last state of each location."""
         return self._states
 
+    @property
+    def position(self) -> tuple[str, int]:
+        """The outbox's epoch, and the sequence of its last event."""
+        return self._outbox.epoch, self._outbox.last_sequence
+
     def forget_others(
         self, topics: Topics, locations: Collection[str], cameras: Collection[str], others: Collection[str] = ()
     ) -> None:
@@ -206,7 +211,8 @@ class Recorder:
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since
         earlier = known.last_verified if known else None
-        verified = earlier if finding.verdict in UNVERIFIED else finding.captured
+        nobody_looked = finding.verdict is Verdict.UNCERTAIN and finding.seen is None  # there is no model
+        verified = earlier if finding.verdict in UNVERIFIED or nobody_looked else finding.captured
         alert = self._next_alert(known.alert if known else None, finding)
         return self._writer.state(finding, since, verified, alert=alert)
 

@@ -26,6 +26,10 @@ def require_reloadable(old: Config, new: Config) -> None:
     """
     for table in FIXED:
         before, after = getattr(old, table), getattr(new, table)
+        if before is None or after is None:
+            if before is not after:
+                raise ConfigError(f"{table}: can't be changed while the agent runs: restart it")
+            continue
         for key in type(before).model_fields:
             if getattr(before, key) != getattr(after, key):
                 raise ConfigError(f"{table}.{key}: can't be changed while the agent runs: restart it")

@@ -102,11 +102,10 @@ def check_command(
     settings = load_config(config)
     section = _camera(settings, camera)
     pixels = _picture(section, picture)
-    manifest = read_bundle(settings.model.bundle).manifest
+    curve = read_bundle(settings.model.bundle).manifest.pixels if settings.model else ()
     height, width = pixels.shape[:2]
     prospects = [
-        prospect(manifest.pixels, slot.location, slot.facing, slot.in_pixels(width, height))
-        for slot in slots_of(section)
+        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
     ]
     if as_json:
         print_json([asdict(found) for found in prospects])

@@ -22,6 +22,7 @@ WORST_FIRST = (
     Verdict.UNMANAGED,
 )
 """The verdicts that looks can come to."""
+NO_MODEL = "there is no model yet: photos are collected for the first one"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ def judge(
     """
     if expected is None or not expected.managed:
         return Judgement(Verdict.UNMANAGED)
-    if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
-        return Judgement(Verdict.UNCERTAIN, reason="the model and the empty picture disagree on whether it is empty")
+    doubt = _reason_to_doubt(seen)
+    if doubt:
+        return Judgement(Verdict.UNCERTAIN, reason=doubt)
     if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
         return _judge_unlearnt(seen, expected.sku, rules)
     if not seen.known:
@@ -53,6 +55,15 @@ def judge(
     if expected.sku is None:
         return _judge_must_be_empty(seen, rules, _enough(rules, standing))
     return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
+
+
+def _reason_to_doubt(seen: Classification) -> str:
+    """Why a look says nothing, whatever is expected; empty: it says something."""
+    if not seen.skus:
+        return NO_MODEL
+    if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
+        return "the model and the empty picture disagree on whether it is empty"
+    return ""
 
 
 def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding

@@ -56,6 +56,8 @@ class Look:
     """What their own empty pictures say of them."""
     touched: frozenset[str]
     """Locations whose verdict may change."""
+    changed: frozenset[str]
+    """Locations that show other stock than when they were last looked at."""
 
 
 class Watch:
@@ -127,10 +129,11 @@ class Watch:
         self._last_corners = corners
         gate = self._known_gate(frame, view, corners)
         decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
-        touched = set()
+        touched, changed = set(), set()
         for slot, state, decision in zip(self.slots, self._states, decisions, strict=True):
             if decision.changed:
                 state.looks.clear()
+                changed.add(slot.location)
             if decision.changed or (decision.classify and not state.is_wanted):
                 state.tries = 0
             if decision.classify or decision.obstructed != state.is_obstructed:
@@ -140,7 +143,7 @@ class Watch:
         places = corners[list(chosen)]
         crops = cut(places, frame.pixels, size_px)
         alike = self._like_empty(view, corners, chosen)
-        return Look(chosen, crops, frame.pixels, places, alike, frozenset(touched))
+        return Look(chosen, crops, frame.pixels, places, alike, frozenset(touched), frozenset(changed))
 
     def take(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -16,8 +17,8 @@ from edge_agent.demo.broker import find_mosquitto, free_port, wait_for_port
 class Mosquitto:
     """Mosquitto with persistence, that can be killed, stopped in its tracks, and started again on the same port."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
-        """Write its configuration; `start` runs it."""
+    def __init__(self, folder: Path, extra: str = "", settings: Callable[[int], str] | None = None) -> None:
+        """Write its configuration, the tests' own with `extra` or what `settings` gives for a port; `start` runs it."""
         program = find_mosquitto()
         if program is None:
             pytest.fail("Mosquitto is not installed: apt-get install mosquitto, then run the tests again")
@@ -27,7 +28,9 @@ class Mosquitto:
         self._settings = folder / "mosquitto.conf"
         # As root, Mosquitto would give up its rights and could not write to a folder of the tests.
         self._settings.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+            settings(self.port)
+            if settings
+            else f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
             encoding="utf-8",
         )
@@ -54,6 +57,11 @@ class Mosquitto:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def reload(self) -> None:
+        """Let it read its configuration again (SIGHUP)."""
+        assert self._process
+        self._process.send_signal(signal.SIGHUP)
 
     def freeze(self) -> None:
         """Stop it in its tracks (SIGSTOP)."""

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 Change = Callable[[bytes], bytes]
 
@@ -41,6 +42,46 @@ def damaging_link(server_port: int, seed: int, share: float) -> Iterator[int]:
 
     with _link(server_port, damage) as port:
         yield port
+
+
+@dataclass
+class Recording:
+    """A link that passes everything on, and keeps what clients said."""
+
+    port: int
+    server_port: int
+    """May be changed; later connections go there."""
+    said: list[bytes] = field(default_factory=list)
+    """What each client sent, a connection each."""
+
+
+@contextlib.contextmanager
+def recording_link(server_port: int) -> Iterator[Recording]:
+    """Listen on a port of 127.0.0.1; everything that a client sends is recorded."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        recording = Recording(int(listener.getsockname()[1]), server_port)
+        threading.Thread(target=_record, args=(listener, recording), daemon=True).start()
+        yield recording
+
+
+def _record(listener: socket.socket, recording: Recording) -> None:
+    with contextlib.suppress(OSError):  # the listener was closed: the test is over
+        while True:
+            client, _ = listener.accept()
+            try:
+                server = socket.create_connection(("127.0.0.1", recording.server_port))
+            except OSError:  # the server is being restarted
+                client.close()
+                continue
+            number = len(recording.said)
+            recording.said.append(b"")
+
+            def keep(data: bytes, number: int = number) -> bytes:
+                recording.said[number] += data
+                return data
+
+            threading.Thread(target=_pass_on, args=(client, server, keep), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(server, client, bytes), daemon=True).start()
 
 
 SPARED = 3000

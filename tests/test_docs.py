@@ -48,8 +48,11 @@ def test_the_two_commands_of_the_readme_are_in_the_makefile_and_ci_runs_the_seco
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "deploy" / "examples").glob("*.toml")), ids=lambda path: path.name)
-def test_examples_are_valid(example: Path) -> None:
-    assert load_config(example).cameras
+def test_examples_are_valid(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/kardus-agent.service")
+    config = load_config(example)
+    assert config.cameras
+    assert config.mqtt.tls_files
 
 
 def test_the_changelog_tells_of_this_version() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from edge_agent.contract.topics import agents_filter
 from edge_agent.wms.connection import Broker, Connection
 from tests.agents import SITE
+from tests.contract_schemas import problems
 
 WAIT_S = 60.0
 
@@ -17,21 +18,23 @@ WAIT_S = 60.0
 class WmsSide:
     """Subscribes to everything of the site and remembers it; use it in a `with` statement."""
 
-    def __init__(self, port: int) -> None:
-        """Connect. Pictures aren't kept."""
+    def __init__(self, port: int, broker: Broker | None = None) -> None:
+        """Connect, to a port of this machine or as `broker` says. Pictures aren't kept."""
         self.cleared: set[str] = set()
         """Topics whose retained message was taken back."""
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self._changed = threading.Condition()
-        self._connection = Connection(Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
+        self._connection = Connection(broker or Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
 
     def __enter__(self) -> Self:
         """Already connected."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Disconnect."""
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """Disconnect; everything that was seen must be as the published contract says."""
         self._connection.close()
+        if failure is None:
+            assert [problem for topic, message in self.messages for problem in problems(topic, message)] == []
 
     @property
     def events(self) -> list[dict[str, Any]]:

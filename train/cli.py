@@ -22,6 +22,7 @@ from train.config import make_config
 from train.data.check import Checked, Weight, check_data
 from train.data.check_report import write_report
 from train.data.data_set import SPLITS, read_data
+from train.data.proposals import left_out_note
 from train.devices import rank
 from train.evaluation.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
 from train.evaluation.evaluation_report import write_evaluation
@@ -34,6 +35,7 @@ from train.recipe import names, read_recipe
 from train.study.folds import cross_fit
 from train.study.study import run_study
 from train.study.study_report import write_study
+from train.study.trust import trust_proposed
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 
@@ -54,6 +56,12 @@ def fit_command(
         typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
     ] = "kardus",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, which was stopped.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust-proposed", help="Train on unconfirmed proposals too, but for those that networks contradict."
+        ),
+    ] = False,
     **options: Any,
 ) -> None:
     """Train on the train split of DATA; measure on its val split; write the run to --out.
@@ -65,7 +73,8 @@ def fit_command(
     quiet_libraries()
     with _progress() as progress:
         told = Told(_on_epoch(progress), _note) if rank() == 0 else Told()
-        checkpoint = (cross_fit if config.folds else fit)(data, out_dir, config, told, resume=resume)
+        source = trust_proposed(data, out_dir, config, told, resume=resume) if trust else data
+        checkpoint = (cross_fit if config.folds else fit)(source, out_dir, config, told, resume=resume or trust)
     if rank() == 0:
         for metric in checkpoint.metrics:
             out.print(f"Held-out accuracy: {percent(metric)}")
@@ -104,7 +113,8 @@ def evaluate_command(
         write_predictions(predictions, result.predictions)
     if report:
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
-    for note in (*data_set.notes, *_evaluation_notes(result)):
+    left_out = left_out_note(data, data_set.proposals)
+    for note in (*data_set.notes, *left_out, *_evaluation_notes(result)):
         _note(note)
     if as_json:
         print_json(evaluation_json(result, rejection) | ({"against": vars(compared)} if compared else {}))
@@ -129,7 +139,7 @@ def check_data_command(
     """
     if html:
         require_file_target("--html", html)
-    data_set = read_data(data, photos_must_exist=False)
+    data_set = read_data(data, photos_must_exist=False, proposals_suffice=True)
     with _progress() as progress:
         task = progress.add_task("Looking at photos", total=len(data_set.samples))
         checked = check_data(data_set, lambda: progress.advance(task))
@@ -170,7 +180,8 @@ def _check_json(checked: Checked) -> dict[str, Any]:
         {"weight": f.weight, "what": f.what, "remedy": f.remedy, "photos": [str(s.path) for s in f.photos]}
         for f in checked.findings
     ]
-    return {"photos": len(checked.data.samples), "readable": checked.readable, "findings": findings}
+    counts = {"photos": len(checked.data.samples), "proposals": len(checked.data.proposals)}
+    return counts | {"readable": checked.readable, "findings": findings}
 
 
 def _print_check(checked: Checked) -> None:
@@ -182,7 +193,8 @@ def _print_check(checked: Checked) -> None:
     if checked.findings:
         out.print(table)
     result = "nothing must be mended" if checked.sound else "mend what is marked error"
-    out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes: {result}")
+    proposals = f", {len(checked.data.proposals)} proposals" * bool(checked.data.proposals)
+    out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes{proposals}: {result}")
 
 
 def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from edge_agent.config.sections import (
     AgentSection,
     EvidenceSection,
     GateSection,
+    HarvestSection,
     HealthSection,
     HomeAssistantSection,
     ModelSection,
@@ -34,8 +35,8 @@ class Config(Section):
 
     agent: AgentSection
     """Who this is."""
-    model: ModelSection
-    """Which model judges."""
+    model: ModelSection | None = None
+    """Which model judges; none where photos are collected for the first one (`harvest.sample`)."""
     mqtt: MqttSection = MqttSection()
     """Where the broker is."""
     outbox: OutboxSection = OutboxSection()
@@ -50,12 +51,20 @@ class Config(Section):
     """Which pictures are kept."""
     recording: RecordingSection = RecordingSection()
     """What is kept to be replayed."""
+    harvest: HarvestSection = HarvestSection()
+    """Which photos are kept for training."""
     health: HealthSection = HealthSection()
     """How the agent is watched."""
     homeassistant: HomeAssistantSection = HomeAssistantSection()
     """Whether Home Assistant is told."""
     cameras: Annotated[tuple[CameraSection, ...], Field(min_length=1)]
     """What is watched."""
+
+    @model_validator(mode="after")
+    def _has_a_task(self) -> Config:
+        if self.model is None and not self.harvest.sample:
+            raise ValueError("model: missing: add it, or collect photos for a first one with [harvest] sample = true")
+        return self
 
     @model_validator(mode="after")
     def _unique_names(self) -> Config:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from edge_agent.geometry import FloatArray
+from edge_agent.secrets import place
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -23,11 +24,11 @@ class Section(BaseModel):
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / path
+    return Path(folder) / place(path)
 
 
 FilePath = Annotated[Path, AfterValidator(_relative_to_file)]
-"""A path, relative to the configuration file."""
+"""A path, relative to the configuration file, or beginning with `$CREDENTIALS_DIRECTORY` (systemd's credentials)."""
 
 
 def as_array(corners: tuple[Point, ...]) -> FloatArray:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from edge_agent.bundle import parse_public_key
 from edge_agent.config.base import FilePath, Port, Seconds, Section
 from edge_agent.contract.topics import Id
+from edge_agent.tls import TlsFiles
 
 
 class AgentSection(Section):
@@ -62,9 +63,33 @@ class MqttSection(Section):
     username: str | None = None
     """User name at the broker."""
     password_file: FilePath | None = None
-    """A file that holds the password, readable by the agent only."""
+    """A file that holds the password, readable by the agent only; without one, `KARDUS_MQTT_PASSWORD` is looked for."""
+    tls: bool = False
+    """Speak TLS, 1.2 or newer. The broker's certificate and name are always checked."""
+    ca_file: FilePath | None = None
+    """The authorities that may vouch for the broker (PEM); without one, those that the system trusts."""
+    certificate_file: FilePath | None = None
+    """The agent's own certificate (PEM), where the broker asks for one. A changed file is used without a restart."""
+    key_file: FilePath | None = None
+    """The certificate's private key (PEM), readable by the agent only."""
+    crl_file: FilePath | None = None
+    """The authority's list of revoked certificates (PEM): a broker whose certificate is in it is refused."""
     keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 20
     """A broker that says nothing for one and a half times this long is taken to be gone."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> MqttSection:
+        named = [key for key in ("ca_file", "certificate_file", "key_file", "crl_file") if getattr(self, key)]
+        if named and not self.tls:
+            raise ValueError(f"{named[0]} needs tls = true: add it, or nothing would be encrypted")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: name both")
+        return self
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """What TLS works with; None: the connection isn't encrypted."""
+        return TlsFiles(self.ca_file, self.certificate_file, self.key_file, self.crl_file) if self.tls else None
 
 
 class OutboxSection(Section):
@@ -160,6 +185,27 @@ class RecordingSection(Section):
     count pictures: a replay of fewer of them decides later than the agent did."""
     cameras: tuple[Id, ...] = ()
     """Which cameras; by default all."""
+
+
+class HarvestSection(Section):
+    """`[harvest]`: photos for training, with what the WMS expects as their proposed label, kept in `data_dir`."""
+
+    sample: bool = False
+    """Keep a sample of all locations, not only what is doubtful. With it, `[model]` may be left out."""
+    interval_s: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+    """A location whose stock stays the same is sampled again after so long; new stock always is."""
+    settle_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    """A location is sampled once its stock and its expectation have stayed the same for so long: the WMS may lag."""
+    max_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
+    """How many megabytes are kept; the oldest of the locations that hold most go first. 0 keeps none."""
+    max_days: Annotated[float, Field(gt=0, le=3650)] = 90.0
+    """How long they are kept."""
+
+    @model_validator(mode="after")
+    def _keeps_what_it_samples(self) -> HarvestSection:
+        if self.sample and not self.max_mb:
+            raise ValueError("sample = true with max_mb = 0 keeps nothing: allow some megabytes")
+        return self
 
 
 class HealthSection(Section):

@@ -6,13 +6,14 @@ without one (or under 3.1.1) to `response_topic` in the payload, with `correlati
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from edge_agent.contract.base import Record
 from edge_agent.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from edge_agent.contract.messages import UtcTime
+from edge_agent.contract.receipts import MAX_SEQUENCE, EpochId
 from edge_agent.contract.topics import Id
 
 MAX_COMMAND_BYTES = 65_536
@@ -98,6 +99,23 @@ class ChangeModel(Command):
     """Take it though it is older than the model in use, lacks a product that is expected, or was refused before."""
 
 
+class Resend(Command):
+    """`resend`: publish events again that the WMS side lacks; those that are gone are announced as `lost`."""
+
+    epoch: EpochId
+    """The outbox whose events they are."""
+    first: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The first sequence that is lacking."""
+    last: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The last sequence that is lacking."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first is beyond last")
+        return self
+
+
 COMMANDS: dict[str, type[Command]] = {
     "capture": Capture,
     "snapshot": Snapshot,
@@ -108,6 +126,7 @@ COMMANDS: dict[str, type[Command]] = {
     "log-level": SetLogLevel,
     "reload": Reload,
     "model": ChangeModel,
+    "resend": Resend,
 }
 """Every command by the name in its topic."""
 

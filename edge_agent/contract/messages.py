@@ -234,13 +234,17 @@ class AgentStatus(Record):
     boot_id: str
     """Identifies the machine's start."""
     reason: str = ""
-    """Why it is offline: `stopped`, or `connection lost` (its last will)."""
+    """Why it is offline: `stopped`, or `connection lost` (its last will); online: why nothing can be stored now."""
     version: str = ""
     """The agent's version."""
     model: Model | None = None
     """The model in use."""
     locations: NonNegativeInt = 0
     """How many locations it watches."""
+    epoch: str = ""
+    """Identifies its outbox; empty: not said."""
+    sequence: NonNegativeInt = 0
+    """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
 
 
 class Comparison(Record):

@@ -31,7 +31,8 @@ SequenceRange = Annotated[
 class Ack(Record):
     """From the WMS side: which events of an epoch are stored for good (retained).
 
-    What was acknowledged once stays so, whatever a later message says: several receivers may overtake each other.
+    What was acknowledged once stays acknowledged, whatever a later message says: several receivers of one database may
+    overtake each other.
     """
 
     epoch: EpochId

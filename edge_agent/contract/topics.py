@@ -39,9 +39,24 @@ class Topics:
         return f"{self.base}/coverage"
 
     @property
+    def replies(self) -> str:
+        """What the response topics of commands should begin with: brokers let the agent publish there."""
+        return f"{ROOT}/{self.site}/replies/{self.agent}"
+
+    @property
     def model(self) -> str:
         """Retained: the model in use, and what becomes of another one."""
         return f"{self.base}/model"
+
+    @property
+    def ack(self) -> str:
+        """Retained, from the WMS side: which events are stored for good."""
+        return f"{self.base}/ack"
+
+    @property
+    def lost(self) -> str:
+        """Retained: which events will never come."""
+        return f"{self.base}/lost"
 
     @property
     def commands_filter(self) -> str:

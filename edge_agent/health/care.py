@@ -25,17 +25,16 @@ class Care:
         self._server = HealthServer(settings.host, settings.port, vitals, registry) if settings.port else None
 
     def start(self) -> None:
-        """Begin to answer, and to give signs of life."""
+        """Begin to answer, and to give signs of life. A camera that isn't there is no reason not to have started."""
         if self._server:
             self._server.start()
         if self._watchdog:
             self._watchdog.start()
+        notify("READY=1")
 
     def ready(self) -> None:
-        """The agent has begun to look: say so, once."""
-        if not self._vitals.is_ready.is_set():
-            self._vitals.is_ready.set()
-            notify("READY=1")
+        """The agent has begun to look."""
+        self._vitals.is_ready.set()
 
     def stop(self) -> None:
         """The agent stops."""

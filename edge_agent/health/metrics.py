@@ -33,11 +33,14 @@ class Metrics:
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")
+        self.harvested = self._counter("kardus_harvested", "Crops kept for training.", "reason")
         self.classify_s = self._histogram("kardus_classify_seconds", "One batch through the model.")
         self.cycle_s = self._histogram("kardus_cycle_seconds", "From pictures taken to events stored.")
         self.camera_ok = Gauge(
             "kardus_camera_ok", "1 while a camera gives pictures to be trusted.", ["camera"], registry=self.registry
         )
+        self.storage_ok = Gauge("kardus_storage_ok", "1 while what is decided can be stored.", registry=self.registry)
+        self.storage_ok.set(1)
         self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
 

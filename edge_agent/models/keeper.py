@@ -10,7 +10,7 @@ from typing import Any
 from edge_agent.cameras import Cameras
 from edge_agent.contract.commands import ChangeModel
 from edge_agent.deciding import Deciding
-from edge_agent.errors import BundleError
+from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Writer
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
@@ -60,9 +60,11 @@ class ModelKeeper:
         self.order(Order(command=command))
         return {"phase": self._models.status.phase}
 
-    def handle(self, brought: Brought) -> None:
-        """What was brought for the last order."""
-        if self._models.handle(brought):
+    def take(self, item: Order | Brought) -> None:
+        """An order, or what was brought for the last one."""
+        if isinstance(item, Order):
+            self.order(item)
+        elif self._models.handle(item):
             for camera in self._told.cameras.values():
                 for location in camera.watch.locations:
                     camera.watch.want(location)  # so that the two are compared on everything there is
@@ -111,3 +113,12 @@ class ModelKeeper:
             self._told.metrics.model_phases.labels(status.phase).inc()
         self._said, self._said_s = status, now_s
         self._told.recorder.record_retained(*self._told.writer.model_status(status))
+
+
+def no_model_to_change(_: ChangeModel) -> dict[str, Any]:
+    """Answers `commands/model` where the agent has none.
+
+    Raises:
+        KardusError: always.
+    """
+    raise KardusError("this agent has no model, and collects photos for one: add [model] to its configuration")

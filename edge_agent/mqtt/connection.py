@@ -20,6 +20,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.config.sections import MqttSection
+from edge_agent.secrets import broker_password
+from edge_agent.tls import Stamp, client_context
 
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
@@ -65,7 +67,6 @@ class Identity:
     """As whom to connect."""
 
     client_id: str
-    password: str | None
     will: tuple[str, bytes] | None
     """Topic and payload that the broker publishes, retained, when the connection is lost."""
 
@@ -93,6 +94,8 @@ class Connection:
         """The broker's answers to subscriptions, by their number."""
         self.received = 0
         """How many messages have come."""
+        self.tls_stamp: Stamp = ()
+        """The certificates that the connection was made with."""
         self._settings = settings
         self._handlers = handlers
         self._changed = changed
@@ -108,6 +111,11 @@ class Connection:
         """Whether the broker doesn't speak this version: it says so, hangs up, or says nothing at all."""
         return self.answer is None or self.answer.value == _UNSUPPORTED_VERSION
 
+    @property
+    def silence(self) -> str:
+        """What to say where the broker didn't answer. Of a certificate that it refuses, it may tell in no other way."""
+        return "gave no answer" + (", as if it refused our certificate" if self._settings.certificate_file else "")
+
     def open(self) -> None:
         """Connect and send CONNECT.
 
@@ -115,9 +123,16 @@ class Connection:
         two thirds of what is configured, silence is noticed after about one and a half times of that.
 
         Raises:
-            OSError: nothing listens there, or the name is unknown.
+            OSError: nothing listens there, the name is unknown, or TLS fails: nothing is sent then.
             ValueError: host or port can't be used.
+            ConfigError: a certificate, key, list or password can't be used.
         """
+        files = self._settings.tls_files
+        if files is not None:
+            self.tls_stamp = files.stamp()
+            self._client.tls_set_context(client_context(files))
+        if self._settings.username is not None:
+            self._client.username_pw_set(self._settings.username, _password(self._settings))
         clean_start = True if self.version == "5" else paho.MQTT_CLEAN_START_FIRST_ONLY
         keepalive_s = max(1, self._settings.keepalive_s * 2 // 3)
         self._client.connect(self._settings.host, self._settings.port, keepalive_s, clean_start=clean_start)
@@ -172,8 +187,6 @@ class Connection:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
-        if self._settings.username is not None:
-            client.username_pw_set(self._settings.username, identity.password)
         if identity.will:
             topic, payload = identity.will
             client.will_set(topic, payload, qos=1, retain=True)
@@ -215,3 +228,18 @@ class Connection:
         self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, _more: Properties | None
     ) -> None:
         self._handlers.on_acknowledged(Token(self.number, number), not reason.is_failure)
+
+
+def require_usable(settings: MqttSection) -> None:
+    """See before the first connection that password and certificates can be used.
+
+    Raises:
+        ConfigError: one of them can't be; the message names the key.
+    """
+    _password(settings)
+    if settings.tls_files is not None:
+        client_context(settings.tls_files)
+
+
+def _password(settings: MqttSection) -> str | None:
+    return broker_password("mqtt.password_file", settings.password_file)

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 
 from edge_agent.config.sections import MqttSection
 from edge_agent.errors import ConfigError
-from edge_agent.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Identity, Token
+from edge_agent.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Identity, Token, require_usable
+from edge_agent.mqtt.renewal import Renewal
+from edge_agent.tls import explain
 
 MAX_BACKOFF_S = 8.0
 SUBSCRIBE_PORTION = 500
@@ -23,6 +25,8 @@ QUIET_S = 0.3
 """A portion's retained messages are taken to be there when none has come for this long ..."""
 PORTION_LIMIT_S = 10.0
 """... or after this long, on a busy site."""
+RENEWAL_POLL_S = 5.0
+"""How often the certificates' files are looked at."""
 log = logging.getLogger("kardus.mqtt")
 
 
@@ -41,10 +45,11 @@ class MqttSession:
             will: topic and payload that the broker publishes, retained, when the connection is lost.
 
         Raises:
-            ConfigError: the password file cannot be read.
+            ConfigError: the password or a certificate cannot be read, or others can read the password or the key.
         """
         self._settings = settings
-        self._identity = Identity(client_id, _read_password(settings), will)
+        self._identity = Identity(client_id, will)
+        require_usable(settings)
         self._subscriptions = list(subscriptions)
         self._subscribed: list[str] = []
         """What the present connection is subscribed to."""
@@ -140,15 +145,15 @@ class MqttSession:
         broker = f"{self._settings.host}:{self._settings.port}"
         try:
             connection.open()
-        except (OSError, ValueError) as error:
-            self._report(f"{broker}: {error}")
+        except (OSError, ValueError, ConfigError) as error:
+            self._report(f"{broker}: {explain(error)}")
             return False
         self._wait(
             lambda: connection.answer is not None or connection.ended.is_set() or self._stopping, CONNECT_TIMEOUT_S
         )
         if connection.accepted or self._stopping:
             return connection.accepted
-        said = f"refused the connection: {connection.answer}" if connection.answer else "gave no answer"
+        said = f"refused the connection: {connection.answer}" if connection.answer else connection.silence
         self._report(f"{broker} {said} (MQTT {connection.version})")
         self._change_version(connection)
         return False
@@ -160,7 +165,7 @@ class MqttSession:
             self.version = "3.1.1" if self.version == "5" else "5"
 
     def _serve(self, connection: Connection, handlers: Handlers) -> None:
-        """Use the connection until it is lost or the session is stopped."""
+        """Use the connection until it is lost, certificates are renewed, or the session is stopped."""
         self._unsettled = False
         self.refusal = ""
         self._live = connection
@@ -168,11 +173,15 @@ class MqttSession:
         log.info("connected to %s:%s, MQTT %s", self._settings.host, self._settings.port, self.version)
         handlers.on_connect(connection.number)
         self._subscribed = []
+        renewal = Renewal(self._settings.tls_files, connection.tls_stamp)
         while not self._is_over(connection):
             self._subscribed = self._subscribe(connection, self._subscribed)
-            self._wait(lambda: self._is_over(connection) or self._subscriptions != self._subscribed)
+            self._wait(lambda: self._is_over(connection) or self._subscriptions != self._subscribed, RENEWAL_POLL_S)
+            if renewal.is_due():
+                log.info("certificates were renewed: connecting again with them")
+                break
         self._live = None
-        if not self._stopping:
+        if connection.ended.is_set() and not self._stopping:
             log.warning("connection to the broker lost; what is decided is kept in the outbox")
 
     def _subscribe(self, connection: Connection, subscribed: Sequence[str]) -> list[str]:
@@ -218,15 +227,4 @@ class MqttSession:
         if refusal != self.refusal:
             log.warning("no broker: %s; trying again, nothing is lost", refusal)
         self.refusal = refusal
-
-
-def _read_password(settings: MqttSection) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return settings.password_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(
-            f"mqtt.password_file = {settings.password_file}: cannot be read ({reason}): name a file with the password"
-        ) from error
+        self._notify()

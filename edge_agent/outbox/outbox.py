@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from edge_agent.errors import KardusError
+from edge_agent.errors import KardusError, StorageError
 from edge_agent.outbox import rows
 from edge_agent.outbox.message import Depth, Limits, Losses, Message, Range, Stored
 from edge_agent.outbox.pressure import Pressure
@@ -59,7 +59,7 @@ class Outbox:
         A state of None forgets the location. A retained message without a payload clears its topic on the broker.
 
         Raises:
-            KardusError: the disk doesn't take it; nothing of it is stored.
+            StorageError: the disk doesn't take it; nothing of it is stored.
         """
 
         def write(database: sqlite3.Connection) -> None:
@@ -73,6 +73,19 @@ class Outbox:
 
         self._call(write)
         self.last_sequence = last_sequence
+
+    def probe(self) -> None:
+        """Write something that changes nothing.
+
+        Raises:
+            StorageError: the disk doesn't take it.
+        """
+
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('probed_unix_s', ?)", (str(time.time()),))
+
+        self._call(write)
 
     def pending(self, limit: int, but: Collection[int] = ()) -> list[Stored]:
         """What is to be sent next, without those that are with somebody already (`but`, by their numbers)."""
@@ -156,7 +169,7 @@ class Outbox:
         try:
             return future.result()
         except (sqlite3.Error, OSError) as error:
-            raise KardusError(
+            raise StorageError(
                 f"{self._path}: the outbox failed ({error}): check the disk's space and rights"
             ) from error
 

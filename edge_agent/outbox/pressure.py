@@ -27,8 +27,7 @@ class Pressure:
     def count(self, database: sqlite3.Connection) -> None:
         """Look at what is stored."""
         self._deleted = 0
-        self._stored = dict.fromkeys(KINDS, 0)
-        self._stored |= dict(database.execute("SELECT kind, count(*) FROM messages GROUP BY kind").fetchall())
+        self._stored = dict.fromkeys(KINDS, 0) | rows.count(database)
         self._evidence_bytes = float(
             database.execute(
                 "SELECT coalesce(sum(length(payload)), 0) FROM messages WHERE kind = 'evidence'"
@@ -44,7 +43,7 @@ class Pressure:
     def relieve(self, database: sqlite3.Connection, added: Sequence[Message]) -> dict[Kind, int]:
         """After these were added: give up what is too much, in the same transaction; how many of each kind."""
         for message in added:
-            self._stored[message.kind] += 1
+            self._stored[message.kind] += message.kind != "event" or message.sequence is not None
             self._evidence_bytes += len(message.payload) if message.kind == "evidence" else 0
         if not any(self._over(kind) for kind in KINDS):
             return {}

@@ -11,6 +11,8 @@ from edge_agent.outbox.message import KINDS, Depth, Kind, Message, Range, Stored
 _INSERT = """INSERT INTO messages
 (kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s, sent_unix_s)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"""
+COUNTED = "(kind <> 'event' OR sequence IS NOT NULL)"
+"""What the limits are about: an announcement of what was lost mustn't cost another event."""
 _WAITING = """SELECT id, kind, topic, payload, retain, location, sequence, urgent FROM messages
 WHERE sent_unix_s IS NULL ORDER BY urgent DESC, id LIMIT ?"""
 
@@ -106,11 +108,17 @@ def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float) -
     ).rowcount
 
 
+def count(database: sqlite3.Connection) -> dict[Kind, int]:
+    """How many of each kind are stored, of what the limits are about."""
+    query = f"SELECT kind, count(*) FROM messages WHERE {COUNTED} GROUP BY kind"  # noqa: S608 - a constant
+    return dict(database.execute(query).fetchall())
+
+
 def drop(database: sqlite3.Connection, kind: Kind, count: int) -> int:
     """Give up the least important messages of a kind, the oldest first; how many. Events among them count as lost."""
     rows = database.execute(
-        """SELECT id, epoch, sequence FROM messages WHERE kind = ?
-        ORDER BY sent_unix_s IS NULL, urgent, id LIMIT ?""",
+        f"""SELECT id, epoch, sequence FROM messages WHERE kind = ? AND {COUNTED}
+        ORDER BY sent_unix_s IS NULL, urgent, id LIMIT ?""",  # noqa: S608 - a constant
         (kind, count),
     ).fetchall()
     forget(database, [row[0] for row in rows])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_agent.files import set_aside
 from edge_agent.outbox import rows
 from edge_agent.outbox.message import Range
 from edge_agent.outbox.schema import meta_of, open_file
@@ -30,20 +30,6 @@ class Salvaged:
     states: list[tuple[str, str]] = field(default_factory=list)
     retained: list[tuple[str]] = field(default_factory=list)
     lost: list[tuple[str, Range]] = field(default_factory=list)
-
-
-def set_aside(path: Path) -> Path:
-    """Give a file and what belongs to it another name, at which the next start doesn't look.
-
-    Raises:
-        OSError: the folder can't be written to.
-    """
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    path.replace(aside)
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    return aside
 
 
 def begin_anew(path: Path) -> sqlite3.Connection:

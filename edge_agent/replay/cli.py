@@ -82,8 +82,10 @@ def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:
 
 def _players(configs: list[Config], recorded: Recorded) -> list[Player]:
     with err.status("Loading"):
-        models = {config.model: load_model(config.model) for config in configs}
-        return [Player(config, recorded.cameras, models[config.model]) for config in configs]
+        models = {config.model: load_model(config.model) for config in configs if config.model}
+        if any(config.model is None for config in configs):
+            raise UsageError("a replay judges: its configurations need a [model]")
+        return [Player(config, recorded.cameras, models[config.model]) for config in configs if config.model]
 
 
 def _shown(moments: Iterator[Moment], count: int | None) -> Iterable[Moment]:

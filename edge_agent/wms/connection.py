@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import paho.mqtt.client as paho
@@ -13,6 +15,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.errors import BrokerError
 from edge_agent.identifiers import uuid7
+from edge_agent.secrets import broker_password
+from edge_agent.tls import TlsFiles, client_context, explain
 
 CONNECT_TIMEOUT_S = 6.0
 PUBLISH_TIMEOUT_S = 10.0
@@ -27,7 +31,10 @@ class Broker:
     host: str = "localhost"
     port: int = 1883
     username: str | None = None
-    password: str | None = None
+    password_file: Path | None = None
+    """Without one, the password is looked for in `KARDUS_MQTT_PASSWORD`."""
+    tls: TlsFiles | None = None
+    """None: the connection isn't encrypted."""
 
 
 class Connection:
@@ -43,6 +50,7 @@ class Connection:
 
         Raises:
             BrokerError: the broker cannot be reached, or refuses the connection.
+            ConfigError: the password or a certificate can't be used.
         """
         self._broker = broker
         self._subscriptions = list(subscriptions)
@@ -99,8 +107,11 @@ class Connection:
         self._answered.clear()
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"kardus-wms-{uuid7()}", protocol=version)
         client.connect_timeout = CONNECT_TIMEOUT_S
+        password = broker_password("--password-file", self._broker.password_file)
         if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
+            client.username_pw_set(self._broker.username, password)
+        if self._broker.tls is not None:
+            client.tls_set_context(client_context(self._broker.tls, "--"))
         client.on_connect = self._connected
         client.on_disconnect = lambda *_: self._answered.set()  # some brokers without MQTT 5 just hang up
         client.on_publish = self._published
@@ -109,9 +120,11 @@ class Connection:
         try:
             client.connect(self._broker.host, self._broker.port)
         except (OSError, ValueError) as error:  # ValueError: a text that can't be a host's name
+            refused = isinstance(error, ssl.SSLError)
+            found = "no secure connection" if refused else "no broker there"
+            remedy = "correct --host, --ca-file and the like" if refused else "start it, or correct --host and --port"
             raise BrokerError(
-                f"{self._broker.host}:{self._broker.port}: no broker there ({error}): "
-                "start it, or correct --host and --port"
+                f"{self._broker.host}:{self._broker.port}: {found} ({explain(error)}): {remedy}"
             ) from error
         client.loop_start()
         self._answered.wait(CONNECT_TIMEOUT_S)

@@ -25,6 +25,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "evidence": {"event": EVENT},
     "log-level": {"level": "debug"},
     "reload": {},
+    "resend": {"epoch": "e", "first": 1, "last": 9},
+    "model": {"name": "m", "version": "1.0.0", "size": 1, "sha256": "0" * 64, "url": "https://h/m"},
 }
 
 

@@ -114,6 +114,7 @@ def _changed(text: str, old: str, new: str) -> str:
 def test_the_full_example_is_read_to_the_last_key(tmp_path: Path) -> None:
     config = _load(tmp_path, FULL)
     assert (config.agent.site, config.agent.name) == ("hall 3", "box-7")
+    assert config.model
     assert (config.model.trust, config.model.allow_unsigned, config.model.threads) == ((KEY,), True, 2)
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.version) == ("broker.example", 8883, "3.1.1")
     assert (config.mqtt.username, config.mqtt.keepalive_s) == ("box-7", 60)
@@ -137,6 +138,7 @@ def test_relative_paths_begin_at_the_configuration_s_folder(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     config = load_config(Path("etc/agent.toml"))
     assert config.agent.data_dir == folder / "data"
+    assert config.model
     assert config.model.bundle == folder / "models" / "carton.bundle"
     assert config.mqtt.password_file == folder / "password"
     left, right = (camera.source for camera in config.cameras)
@@ -149,6 +151,7 @@ def test_relative_paths_begin_at_the_configuration_s_folder(tmp_path: Path, monk
 def test_absolute_paths_stay(tmp_path: Path) -> None:
     config = _load(tmp_path, LEAST)
     assert config.agent.data_dir == Path("/var/lib/kardus")
+    assert config.model
     assert config.model.bundle == Path("/srv/m.bundle")
 
 
@@ -161,6 +164,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         None,
     )
     assert (config.verdict.votes, config.verdict.window) == (3, 5)
+    assert config.model
     assert (config.model.trust, config.model.allow_unsigned) == ((), False)
     assert (config.cameras[0].interval_s, config.cameras[0].units) == (1.0, "pixels")
 
@@ -181,6 +185,11 @@ def test_every_kind_of_source_is_told_by_its_type(tmp_path: Path, source: str, k
 
 WRONG = {
     "missing key": ('site = "hall 3"\n', "", ("agent.site", "missing", "add it")),
+    "samples that are never kept": (
+        "[agent]",
+        "[harvest]\nsample = true\nmax_mb = 0\n[agent]",
+        ("harvest", "max_mb = 0"),
+    ),
     "missing section": ('[agent]\nsite = "hall 3"\nname = "box-7"\ndata_dir = "data"\n', "", ("agent", "missing")),
     "misspelt key": ("data_dir", "datadir", ("agent.datadir", "no such key")),
     "misspelt section": ("[verdict]", "[verdicts]", ("verdicts", "no such key")),
@@ -293,3 +302,22 @@ def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
         parse_config(content, example)
     assert "s3cret" not in str(refused.value)
     assert "rtsp://...@camera.example/1" in str(refused.value)
+
+
+def test_a_path_may_be_a_credential_of_systemds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = FULL.replace('"password"', '"$CREDENTIALS_DIRECTORY/mqtt"')
+    path = tmp_path / "credentials.toml"
+    path.write_text(text)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/kardus-agent.service")
+    assert load_config(path).mqtt.password_file == Path("/run/credentials/kardus-agent.service/mqtt")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file = .*LoadCredential="):
+        load_config(path)
+
+
+def test_the_model_may_be_left_out_only_where_photos_are_collected_for_one(tmp_path: Path) -> None:
+    without = _changed(LEAST, '[model]\nbundle = "/srv/m.bundle"\n', "[harvest]\nsample = false\n")
+    line = _refusal(tmp_path, without)
+    assert "model: missing: add it, or collect photos for a first one with [harvest] sample = true" in line
+    config = _load(tmp_path, _changed(without, "sample = false", "sample = true"))
+    assert config.model is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,13 +200,37 @@ def test_a_location_that_left_the_configuration_is_not_read(tmp_path: Path) -> N
     other.close()
 
 
-@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"no database" * 99)])
-def test_a_file_that_is_no_database_is_named(tmp_path: Path, make: object) -> None:
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "e.sqlite").mkdir()
+    with pytest.raises(KardusError, match=r"e\.sqlite: cannot be opened.*: check"):
+        ExpectedStore(tmp_path / "e.sqlite", LOCATIONS)
+
+
+def _no_expectation(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE expected SET payload = '{'")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"no database" * 99),
+        lambda path: path.write_bytes(b"\x5a" * 9000),
+        _no_expectation,
+    ],
+)
+def test_a_damaged_file_is_set_aside_since_the_broker_gives_its_content_again(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
     path = tmp_path / "e.sqlite"
-    assert callable(make)
-    make(path)
-    with pytest.raises(KardusError, match=r"e\.sqlite: (cannot be opened|damaged).*: (check|remove)"):
-        ExpectedStore(path, LOCATIONS)
+    with _store(path) as store:
+        store.apply("L", b'{"revision": 1, "sku": "A"}')
+    spoil(path)
+    with _store(path) as again:
+        assert again.get("L") is None
+        assert again.apply("L", b'{"revision": 1, "sku": "A"}') == ""
+        assert again.get("L")
+    assert len(list(tmp_path.glob("e.sqlite.damaged-*"))) >= 1
 
 
 def test_its_age_counts_from_when_it_was_received_and_is_never_negative() -> None:

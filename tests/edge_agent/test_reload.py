@@ -49,8 +49,27 @@ def test_everything_else_can_change(table: str, keys: dict[str, Any]) -> None:
     require_reloadable(BASE, changed)
 
 
+def test_the_first_model_needs_a_restart() -> None:
+    content = BASE.model_dump(mode="json", exclude_none=True) | {"harvest": {"sample": True}}
+    del content["model"]
+    collecting = parse_config(content, EXAMPLE)
+    require_reloadable(collecting, collecting)
+    for old, new in ((collecting, BASE), (BASE, collecting)):
+        with pytest.raises(ConfigError, match=r"^model: can't be changed while the agent runs: restart it"):
+            require_reloadable(old, new)
+
+
 def test_every_table_is_either_fixed_or_applied() -> None:
-    assert set(Config.model_fields) == {*FIXED, "verdict", "view", "gate", "evidence", "homeassistant", "cameras"}
+    assert set(Config.model_fields) == {
+        *FIXED,
+        "verdict",
+        "view",
+        "gate",
+        "evidence",
+        "harvest",
+        "homeassistant",
+        "cameras",
+    }
 
 
 def test_a_file_that_changes_or_is_replaced_is_noticed_and_one_that_is_gone_is_waited_for(tmp_path: Path) -> None:

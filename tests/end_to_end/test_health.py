@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def _hear_out(manager: socket.socket) -> None:
         manager.recv(100)
 
 
+def _has_looked(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+            return True
+    except urllib.error.HTTPError as error:
+        problems = json.load(error)["problems"]
+    assert problems == ["no camera has been looked through yet"]
+    return False
+
+
 def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path: Path, mosquitto: Mosquitto) -> None:
     port = free_port()
     Image.fromarray(still()).save(tmp_path / "now.png")
@@ -63,6 +74,8 @@ def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path
         )
         _next(manager, b"READY=1")
         _next(manager, b"WATCHDOG=1")
+        while not _has_looked(port):
+            _next(manager, b"WATCHDOG=1")
         for path in ("/healthz", "/readyz"):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 assert json.load(answer)["ok"]

@@ -7,6 +7,7 @@ without a description.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,7 +23,8 @@ import export.cli
 import train.cli
 from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import commands as contract_commands
-from edge_agent.contract import messages, recording
+from edge_agent.contract import messages, receipts, recording
+from edge_agent.contract.examples import EXAMPLES, example
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
 from edge_agent.contract.verdicts import Verdict
@@ -37,6 +39,10 @@ EXIT_CODES = (
 ONE_FILE = (
     "One TOML file; an example that the tests load is [agent.toml](../deploy/examples/agent.toml). Paths are relative "
     "to the file. A key that isn't listed here is refused. `kardus-agent check FILE` finds what is wrong.\n"
+)
+PUBLISHED = (
+    "For programs: [asyncapi.json](schema/asyncapi.json) (AsyncAPI 3, `kardus-agent schema`) and a JSON Schema of "
+    "every message beside it (`kardus-agent schema --json-schemas FOLDER`).\n"
 )
 ON_THE_WIRE = (
     "MQTT 5 (3.1.1 where the broker has no 5), QoS 1. What the agent publishes is a CloudEvents 1.0 envelope in "
@@ -56,6 +62,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[verdict]", sections.VerdictSection),
     ("[evidence]", sections.EvidenceSection),
     ("[recording]", sections.RecordingSection),
+    ("[harvest]", sections.HarvestSection),
     ("[view]", sections.ViewSection),
     ("[gate]", sections.GateSection),
     ("[health]", sections.HealthSection),
@@ -87,6 +94,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.Seen,
     messages.Candidate,
     messages.Model,
+    receipts.Ack,
+    receipts.Lost,
     contract_commands.Command,
     *contract_commands.COMMANDS.values(),
     contract_commands.Reply,
@@ -135,11 +144,24 @@ def contract() -> str:
             "no",
             "The crop that the event of this id rests on.",
         ),
+        (topics.lost, "Lost", "yes", "Which events will never come."),
+        (
+            topics.ack,
+            "Ack",
+            "yes",
+            "From the WMS side, as plain JSON: which events are stored for good.",
+        ),
         (
             topics.command("{command}"),
             "Command",
             "no",
             "From the WMS side: see below. Under MQTT 5 with a response topic and correlation data.",
+        ),
+        (
+            f"{topics.replies}/{{caller}}",
+            "Reply",
+            "no",
+            "Where commands should ask for their replies: brokers let the agent publish there.",
         ),
         (
             f"{{prefix}}/device/{device_id(topics)}/config",
@@ -158,6 +180,7 @@ def contract() -> str:
         NOTE,
         "# Messages\n",
         ON_THE_WIRE,
+        PUBLISHED,
         "| topic | message | retained | what it says |\n|---|---|---|---|",
         *(f"| `{topic}` | {name} | {retained} | {words} |" for topic, name, retained, words in rows),
         "\n## Verdicts\n",
@@ -166,7 +189,7 @@ def contract() -> str:
         "",
     ]
     for record in RECORDS:
-        parts += [f"## {_title(record)}\n", _purpose(record) + "\n", _fields(record, "field")]
+        parts += [f"## {_title(record)}\n", _purpose(record) + "\n", _fields(record, "field"), *_example(record)]
     return "\n".join(parts)
 
 
@@ -214,6 +237,13 @@ def _fields(record: type[BaseModel], title: str) -> str:
         description = _plain(info.description or "")
         lines.append(f"| `{name}` | {_type(info.annotation)} | {default} | {description} |")
     return "\n".join(lines) + "\n"
+
+
+def _example(record: type[BaseModel]) -> list[str]:
+    name = _title(record)
+    if name not in EXAMPLES:
+        return []
+    return ["```json", json.dumps(example(name), indent=2, ensure_ascii=False), "```\n"]
 
 
 def _shown(default: Any) -> str:

@@ -17,6 +17,7 @@ from edge_agent.errors import DataError
 from edge_agent.preprocess import Pixels, read_photo, rectify_whole
 from train.data.data_set import DataSet, Sample
 from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
+from train.data.proposals import left_out_note
 from train.data.separability import layout, separability
 
 ADVISED_PHOTOS = 10
@@ -25,6 +26,7 @@ IMBALANCE = 5.0
 ALIKE = 0.7
 """Two classes of which less than this share is told apart by colour and layout are named."""
 _CROP_PX = 64
+_CONFIRM = "confirm them in the table, or use fit --trust-proposed"
 
 
 class Weight(StrEnum):
@@ -91,6 +93,7 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Ch
     findings = [
         *unreadable,
         *(Finding(Weight.WARNING, note, "mend it if they are needed") for note in data.notes),
+        *(Finding(Weight.NOTE, note, _CONFIRM) for note in left_out_note(data.source, data.proposals)),
         *_few(photos),
         *_imbalance(photos),
         *_sizes(photos),

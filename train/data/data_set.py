@@ -1,14 +1,16 @@
 """Reads a labelled data set. Imports no torch.
 
-A data set is a folder with `labels.csv` (`path,name[,split]`) and optionally `classes.csv`
-(`class,name,category[,sku,gtin,variant,face]`); or a folder with one sub-folder for each class; or a path to a
-`.csv` or `.xlsx` file with the columns of `labels.csv` (`category` may stand in it).
+A data set is a folder with `labels.csv` (`path,name[,split]`, or an agent's harvest: see train.data.proposals) and
+optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder with
+one sub-folder for each class; or a path to a `.csv` or `.xlsx` file with the columns of `labels.csv` (`category` may
+stand in it).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from edge_agent.contract.manifest import ClassInfo
 from edge_agent.errors import DataError
 from edge_agent.preprocess import PHOTO_SUFFIXES
 from edge_agent.tables import Row, read_table
+from train.data.proposals import Proposal, sort_out
 
 SPLITS = ("train", "val", "test")
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
@@ -43,6 +46,8 @@ class DataSet:
     classes: tuple[ClassInfo, ...]
     notes: tuple[str, ...] = ()
     """What its reader should know: photos that were passed over."""
+    proposals: tuple[Proposal, ...] = ()
+    """Photos of an agent's harvest that nobody has confirmed: they are no samples."""
 
     def select(self, split: str) -> DataSet:
         """The photos of one split; "all" keeps every photo.
@@ -73,19 +78,25 @@ class DataSet:
         return digest.hexdigest()
 
 
-def read_data(source: Path, *, photos_must_exist: bool = True) -> DataSet:
+def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice: bool = False) -> DataSet:
     """Read a data set in any of its forms; photos are located but not opened.
+
+    `proposals_suffice` takes one that holds nothing but proposals, too.
 
     Raises:
         DataError: the data set is missing, empty, lacks a column, names a missing photo or an unknown class.
     """
     if not source.exists():
         raise DataError(f"{source}: no such data set: name a folder, or a .csv or .xlsx file")
-    if source.is_file():
-        return _from_table(source, source, photos_must_exist=photos_must_exist)
-    if (source / "labels.csv").exists():
-        return _from_table(source, source / "labels.csv", photos_must_exist=photos_must_exist)
-    return _from_folders(source)
+    tables = [source] if source.is_file() else sorted(source.glob("labels.csv")) or sorted(source.glob("*/labels.csv"))
+    if not tables:
+        return _from_folders(source)
+    data = _together(source, [_from_table(source, table, photos_must_exist=photos_must_exist) for table in tables])
+    if not data.samples and not proposals_suffice:
+        raise DataError(
+            f"{source}: its {len(data.proposals)} photos are proposals: confirm them, or use fit --trust-proposed"
+        )
+    return data
 
 
 def check_trainable(data: DataSet) -> None:
@@ -105,16 +116,35 @@ def check_trainable(data: DataSet) -> None:
             )
 
 
+def _together(source: Path, parts: Sequence[DataSet]) -> DataSet:
+    """Several data sets as one, such as the harvests of several boxes.
+
+    Raises:
+        DataError: two of them describe a class differently.
+    """
+    classes: dict[str, ClassInfo] = {}
+    for info in (info for part in parts for info in part.classes):
+        if classes.setdefault(info.name, info) != info:
+            raise DataError(f"{source}: class '{info.name}' is described differently in its folders: make them agree")
+    return DataSet(
+        source,
+        tuple(sample for part in parts for sample in part.samples),
+        tuple(classes.values()),
+        tuple(note for part in parts for note in part.notes),
+        tuple(proposal for part in parts for proposal in part.proposals),
+    )
+
+
 def _from_table(source: Path, table: Path, *, photos_must_exist: bool) -> DataSet:
-    rows = read_table(table, required=("path", "name"))
+    rows, proposals = sort_out(table, read_table(table, required=("path", "name")))
     samples = tuple(_sample(table, row) for row in rows)
-    if not samples:
+    if not samples and not proposals:
         raise DataError(f"{table}: no photo is listed: add lines of path,name")
     missing = next((s.path for s in samples if not s.path.is_file()), None)
     if missing is not None and photos_must_exist:
         line = next(row.line for row, s in zip(rows, samples, strict=True) if s.path == missing)
         raise DataError(f"{table}: line {line}: no photo at {missing}: restore it, or remove the line")
-    return DataSet(source, samples, _classes(table, rows), _without_photos(table, samples))
+    return DataSet(source, samples, _classes(table, rows), _without_photos(table, samples), proposals)
 
 
 def _sample(table: Path, row: Row) -> Sample:

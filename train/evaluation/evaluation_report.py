@@ -11,6 +11,7 @@ from edge_agent.contract.manifest import Metric, PixelAccuracy
 from edge_agent.files import write_whole
 from train.data.data_set import DataSet
 from train.data.photos import load_crops
+from train.data.proposals_report import proposals_parts
 from train.evaluation.evaluation import Evaluation, Prediction, Rejection, evaluate
 from train.evaluation.plots import confusion_plot, over_photo, pixel_plot, risk_plot
 from train.evaluation.predictor import Predictor
@@ -37,8 +38,9 @@ def write_evaluation(
     rejection: Rejection | None,
     *,
     pixels: Sequence[PixelAccuracy] = (),
+    more: Sequence[str] = (),
 ) -> None:
-    """Write the page, whole or not at all; `pixels` says how accuracy falls with them."""
+    """Write the page, whole or not at all; `pixels` says how accuracy falls with them, `more` are further parts."""
     names = [info.name for info in model.classes]
     position = {name: index for index, name in enumerate(names)}
     truth = [position[p.sample.name] for p in result.predictions]
@@ -57,6 +59,7 @@ def write_evaluation(
         plot(risk_plot(curve), "wrong answers among those that are kept"),
         *_pixels(pixels),
         *(_level(title, metrics) for title, metrics in _levels(result)),
+        *more,
     ]
     write_whole(path, page(title, parts))
 
@@ -70,7 +73,7 @@ def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[Pixe
     result = evaluate(model, data, "val" if held_out else "all")
     of = "the photos held out of" if held_out else "the photos of"
     title = f"{run.name} on {of} {data.source.name}"
-    write_evaluation(run / "report.html", title, model, result, None, pixels=pixels)
+    write_evaluation(run / "report.html", title, model, result, None, pixels=pixels, more=proposals_parts(run))
 
 
 def _lead(result: Evaluation) -> str:

@@ -13,6 +13,7 @@ from edge_agent.contract.manifest import Calibration, Metric
 from edge_agent.errors import DataError
 from train.augmentation.views import FreshViews, Photos
 from train.config import TrainConfig
+from train.data.proposals import left_out_note
 from train.devices import rank
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
 from train.evaluation.evaluation_report import report_run
@@ -161,6 +162,7 @@ def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
     return [
         *(f"{o.tensors} tensors from {o.source} (SHA-256 {o.sha256}); the head is new" for o in loaded),
         *prepared.data.notes,
+        *left_out_note(prepared.data.source, prepared.data.proposals),
         *(
             f"class '{name}' has no photo to train on: it is left out, and so are its {count} held-out photos"
             for name, count in prepared.left_out.items()

@@ -13,7 +13,7 @@ from train.devices import rank
 from train.fitting.memory import LAST
 from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 
-FOLDS = "folds"
+FOLDS, TRUST = "folds", "trust"
 METRICS, REPORT = "metrics.json", "report.html"
 
 
@@ -26,7 +26,7 @@ def refuse_used(out: Path, *, resume: bool) -> None:
     done = (out / CHECKPOINT).exists() and not waits_for_refit(load_checkpoint(out))
     if done:
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
-    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)) and not resume:
+    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST)) and not resume:
         raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
 
 
@@ -43,5 +43,5 @@ def run_folder(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS)):
+        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST)):
             shutil.rmtree(out)  # a board without a state to go on from

@@ -13,7 +13,7 @@ from edge_agent.errors import DataError
 from edge_agent.files import make_folder
 from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data
-from train.data.protocol import all_trained, assign_folds, photo_groups
+from train.data.protocol import Groups, all_trained, assign_folds, photo_groups
 from train.devices import rank, wait_for_all
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, read_answers
 from train.evaluation.pooled import Fold, pool
@@ -49,14 +49,18 @@ def cross_fit(source: Path, out: Path, config: TrainConfig, told: Told, *, resum
         return fit_prepared(prepare_split(data, config), out, config, told, measured)
 
 
-def train_folds(data: DataSet, folder: Path, config: TrainConfig, told: Told) -> Iterator[Fold]:
+def train_folds(
+    data: DataSet, folder: Path, config: TrainConfig, told: Told, groups: Groups | None = None
+) -> Iterator[Fold]:
     """Each fold of each seed; those that an earlier start has trained are taken over.
+
+    `groups` (n,) are those of `photo_groups`, where they are known already.
 
     Raises:
         DataError: a class has fewer photos than there are folds.
     """
     names = [sample.name for sample in data.samples]
-    groups = photo_groups(data.samples)
+    groups = photo_groups(data.samples) if groups is None else groups
     for seed in range(config.seed, config.seed + config.seeds):
         try:
             fold_of = assign_folds(names, groups, config.folds, seed)

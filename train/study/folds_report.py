@@ -9,6 +9,7 @@ from typing import Any
 from edge_agent.contract.manifest import ClassInfo, Metric
 from edge_agent.files import write_whole
 from train.config import TrainConfig
+from train.data.proposals_report import proposals_parts
 from train.evaluation.plots import confusion_plot, risk_plot
 from train.evaluation.pooled import SELECTIVE_ACCURACY, Interval, Pooled
 from train.evaluation.selective import risk_coverage
@@ -54,6 +55,7 @@ def write_pooled(path: Path, title: str, pooled: Pooled, classes: Sequence[Class
         plot(confusion_plot(pooled.truth.tolist(), pooled.answered.tolist(), names), "which class is taken for which"),
         "<h2>When it may say that it is unsure</h2>",
         plot(risk_plot(curve), "wrong answers among those that are kept"),
+        *proposals_parts(path.parent),
     ]
     write_whole(path, page(title, parts))
 

@@ -92,6 +92,7 @@ def test_a_host_that_is_none_is_named(capsys: pytest.CaptureFixture[str], host: 
 
 def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p").write_bytes(b"\xff\xfe")
+    (tmp_path / "p").chmod(0o600)
     result = call(capsys, main, "watch", "--site", "s", "--username", "u", "--password-file", tmp_path / "p")
     assert_one_line(result, 2, "--password-file", "not UTF-8")
 
@@ -107,3 +108,30 @@ def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path)
     broker.kill()
     assert "the broker refused it (Not authorized): check the user's rights" in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--certificate-file", "a.crt"), ("--certificate-file and --key-file belong together",)),
+        (("--ca-file", "no.crt"), ("--ca-file = no.crt", "cannot be used")),
+        (("--crl-file", "no.pem"), ("--crl-file = no.pem", "cannot be used")),
+        (("--ca-file", "$CREDENTIALS_DIRECTORY/ca.crt"), ("--ca-file", "LoadCredential=")),
+        (("--certificate-file", "a.crt", "--key-file", "no.key"), ("--key-file = no.key", "cannot be read")),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert_one_line(call(capsys, main, "watch", "--site", "s", *words), 2, *parts)
+
+
+def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(
+    mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 1)
+    assert_one_line(call(capsys, main, *words), 1, f":{mosquitto.port}: no ")

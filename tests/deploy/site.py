@@ -1,0 +1,89 @@
+"""A site as the deployment guide sets it up: an authority, and Mosquitto with the configuration that is shipped."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+
+from edge_agent.authority.register import Role, create_authority
+from edge_agent.config.sections import MqttSection
+from edge_agent.tls import TlsFiles
+from edge_agent.wms.connection import Broker
+from tests.agents import SITE
+from tests.brokers import Mosquitto
+
+SETTINGS = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
+HOST = "127.0.0.1"
+
+
+class Site:
+    """A folder with an authority and a broker, and certificates by name."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the authority, the broker's certificate and one for the WMS side."""
+        self.folder = folder
+        self.authority = create_authority(folder / "authority", SITE)
+        self.authority.issue(Role.SERVER, "broker", [HOST, "localhost"])
+        self.authority.issue(Role.WMS, "receiver")
+        self.mosquitto = Mosquitto(folder / "mosquitto", settings=functools.partial(shipped_settings, folder))
+
+    def start(self) -> None:
+        """Install what the broker needs, as the guide says, and run it."""
+        install(self.folder)
+        self.mosquitto.start()
+
+    def restart(self) -> None:
+        """As after a revocation."""
+        self.mosquitto.kill()
+        self.start()
+
+    def files(self, role: Role, name: str) -> TlsFiles:
+        """The files of a certificate, which is made where it isn't there yet."""
+        path = self.folder / "authority" / role / f"{name}.crt"
+        if not path.exists():
+            self.authority.issue(role, name)
+        return TlsFiles(self.folder / "authority" / "ca.crt", path, path.with_suffix(".key"))
+
+    def broker(self, role: Role, name: str) -> Broker:
+        """The broker, for the WMS side's connection with a certificate."""
+        return Broker(HOST, self.mosquitto.port, tls=self.files(role, name))
+
+    def section(self, name: str, port: int | None = None, **other: object) -> MqttSection:
+        """The agent's `[mqtt]` table with a device's certificate."""
+        files = self.files(Role.DEVICE, name)
+        return MqttSection.model_validate(
+            {
+                "host": HOST,
+                "port": port or self.mosquitto.port,
+                "tls": True,
+                "ca_file": files.ca_file,
+                "certificate_file": files.certificate_file,
+                "key_file": files.key_file,
+                "keepalive_s": 2,
+                **other,
+            }
+        )
+
+
+def shipped_settings(folder: Path, port: int) -> str:
+    """The shipped configuration, with this folder's paths, a port of its own, and its log where the tests read it."""
+    text = SETTINGS.read_text()
+    # As root, Mosquitto would give up its rights and could not read a folder of the tests.
+    for shipped, here in (
+        ("listener 8883", f"user root\nlistener {port} {HOST}"),
+        ("/etc/mosquitto/kardus/", f"{folder}/broker/"),
+        ("/var/lib/mosquitto/", f"{folder}/mosquitto/"),
+        ("log_dest syslog", "log_dest stderr"),
+    ):
+        assert text.count(shipped) >= 1, shipped
+        text = text.replace(shipped, here)
+    return text
+
+
+def install(folder: Path) -> None:
+    """Copy what belongs on the broker to where its configuration looks for it."""
+    there = folder / "broker"
+    there.mkdir(exist_ok=True)
+    for name in ("ca.crt", "crl.pem", "acl", "server/broker.crt", "server/broker.key"):
+        shutil.copy(folder / "authority" / name, there)

@@ -1,0 +1,147 @@
+"""FAULTS 31: the shipped Mosquitto configuration lets nobody speak or listen under another's name."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge_agent.authority.acl import acl_text
+from edge_agent.authority.register import Role
+from edge_agent.contract.topics import Topics, expected_topic
+from edge_agent.errors import BrokerError
+from edge_agent.homeassistant import discovery_topic, status_topic
+from edge_agent.tls import client_context
+from edge_agent.wms.connection import Connection
+from edge_agent.wms.stock import Line, publish_stock, read_expected
+from tests.agents import SITE
+from tests.deploy.site import HOST, SETTINGS, Site
+
+OWN, OTHER = Topics(SITE, "box-1"), Topics(SITE, "box-2")
+WAIT_S = 10.0
+Messages = queue.SimpleQueue[tuple[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all of them: nobody changes it."""
+    made = Site(tmp_path_factory.mktemp("site"))
+    for name in (OWN.agent, OTHER.agent):
+        made.files(Role.DEVICE, name)
+    made.files(Role.HOME_ASSISTANT, "home")
+    made.start()
+    yield made
+    made.mosquitto.kill()
+
+
+def _writes(topics: Topics) -> list[str]:
+    return [
+        topics.status,
+        topics.coverage,
+        topics.health("c"),
+        topics.state("A 1"),
+        topics.events("A 1"),
+        topics.evidence("A 1", "e"),
+        f"{topics.replies}/who/asked",
+        discovery_topic("homeassistant", topics),
+    ]
+
+
+@pytest.mark.parametrize("topic", _writes(OWN))
+def test_a_device_publishes_under_its_own_name(site: Site, topic: str) -> None:
+    with Connection(site.broker(Role.DEVICE, OWN.agent)) as device:
+        device.publish([(topic, b"{}")], retain=True)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        *_writes(OTHER),
+        OWN.ack,
+        OWN.command("reload"),
+        OTHER.ack,
+        OTHER.command("reload"),
+        expected_topic(SITE, "A 1"),
+        Topics("another-site", OWN.agent).status,
+        status_topic("homeassistant"),
+        f"{OWN.base}/anything",
+        "anything",
+    ],
+)
+def test_a_device_publishes_nothing_else(site: Site, topic: str) -> None:
+    with Connection(site.broker(Role.DEVICE, OWN.agent)) as device, pytest.raises(BrokerError, match="Not authorized"):
+        device.publish([(topic, b"{}")], retain=False)
+
+
+def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site) -> None:
+    seen: Messages = queue.SimpleQueue()
+    everything = [("#", 1), (f"{OTHER.base}/#", 1), (OWN.commands_filter, 1), (OTHER.commands_filter, 1), ("$SYS/#", 1)]
+    with (
+        Connection(site.broker(Role.DEVICE, OTHER.agent)) as other,
+        Connection(site.broker(Role.WMS, "receiver")) as wms,
+        Connection(site.broker(Role.DEVICE, OWN.agent), everything, lambda *m: seen.put(m)),
+    ):
+        other.publish([(topic, b"secret") for topic in _writes(OTHER)], retain=False)
+        wms.publish([(OTHER.command("reload"), b"secret"), (OTHER.ack, b"secret")], retain=False)
+        wms.publish([(OWN.command("reload"), b"mine")], retain=False)  # sent last: what came before it is all there is
+        assert seen.get(timeout=WAIT_S) == (OWN.command("reload"), b"mine")
+        wms.publish([(OWN.ack, b"mine")], retain=False)
+        while (found := seen.get(timeout=WAIT_S))[0] != OWN.ack:
+            assert found[0] == OWN.command("reload")
+    assert seen.empty()
+
+
+def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(site: Site) -> None:
+    broker = site.broker(Role.WMS, "receiver")
+    publish_stock(broker, SITE, [Line("A 1", "tea")], replace=True)
+    assert read_expected(broker, SITE)["A 1"].sku == "tea"
+    assert read_expected(site.broker(Role.WMS, "receiver"), SITE)
+    with Connection(broker) as wms:
+        wms.publish([(OWN.command("capture"), b"{}"), (OWN.ack, b"{}")], retain=False)
+    with Connection(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):
+        wms.publish([(OWN.events("A 1"), b"{}")], retain=False)
+
+
+def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Site) -> None:
+    seen: Messages = queue.SimpleQueue()
+    with (
+        Connection(site.broker(Role.DEVICE, OWN.agent)) as device,
+        Connection(site.broker(Role.HOME_ASSISTANT, "home"), [("#", 1)], lambda *m: seen.put(m)) as home,
+    ):
+        device.publish(
+            [(OWN.events("A 1"), b"not for it"), (discovery_topic("homeassistant", OWN), b"d")], retain=False
+        )
+        device.publish([(OWN.state("A 1"), b"s")], retain=False)
+        home.publish([(status_topic("homeassistant"), b"online")], retain=False)
+        found: set[bytes] = set()
+        while b"online" not in found:
+            found.add(seen.get(timeout=WAIT_S)[1])
+        assert found >= {b"d", b"s"}
+        assert b"not for it" not in found
+        with pytest.raises(BrokerError, match="Not authorized"):
+            home.publish([(OWN.command("reload"), b"{}")], retain=False)
+
+
+def test_a_client_that_calls_itself_like_another_pushes_nobody_out(site: Site) -> None:
+    """The client id is the certificate's name, whatever the client says that it is."""
+    files = site.files(Role.DEVICE, OWN.agent)
+    connected = threading.Event()
+    with Connection(site.broker(Role.DEVICE, OTHER.agent)) as other:
+        intruder = paho.Client(CallbackAPIVersion.VERSION2, client_id=OTHER.agent, protocol=paho.MQTTv5)
+        intruder.tls_set_context(client_context(files))
+        intruder.on_connect = lambda *_: connected.set()
+        intruder.connect(HOST, site.mosquitto.port)
+        intruder.loop_start()
+        assert connected.wait(WAIT_S)
+        other.publish([(OTHER.status, b"{}")], retain=False)
+        intruder.disconnect()
+        intruder.loop_stop()
+
+
+def test_the_access_list_of_the_example_is_what_the_authority_writes() -> None:
+    shipped = SETTINGS.with_name("acl.example").read_text()
+    assert shipped == acl_text("jakarta-1", ["wms-receiver", "wms-stock"], ["home-assistant"])

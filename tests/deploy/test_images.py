@@ -1,0 +1,63 @@
+"""Images: linted by hadolint's rules, and their steps proved in an empty environment, since no engine may be here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import BIN
+
+ROOT = Path(__file__).parents[2]
+IMAGES = sorted((ROOT / "deploy" / "images").glob("*.Dockerfile"))
+HEAVY = {"torch", "torchvision", "onnx", "lightning", "timm", "matplotlib", "openvino"}
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_hadolint_has_nothing_to_say(image: Path) -> None:
+    found = subprocess.run([BIN / "hadolint", "--no-color", image], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_an_image_doesnt_run_as_root_and_its_base_is_pinned(image: Path) -> None:
+    text = image.read_text()
+    assert re.findall(r"^USER (.*)$", text, flags=re.MULTILINE) == ["10001:10001"]
+    bases = re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)
+    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", base) for base in bases)
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", text, flags=re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in " ".join(copied).split():
+        assert (ROOT / name).exists()
+        assert f"!{name}" in ignored
+
+
+def test_the_agents_image_has_a_health_check_that_is_python_and_asks_healthz() -> None:
+    text = (ROOT / "deploy" / "images" / "agent.Dockerfile").read_text()
+    command = re.search(r"^ +CMD (\[.*\])$", text, flags=re.MULTILINE)
+    assert command
+    words = ast.literal_eval(command.group(1))
+    assert words[:2] == ["python", "-c"]
+    compile(words[2], "healthcheck", "exec")
+    assert "/healthz" in words[2]
+
+
+@pytest.mark.slow
+def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torch(tmp_path: Path) -> None:
+    """The steps of the image's first stage, with the pip that is there, and then a shelf."""
+    text = (ROOT / "deploy" / "images" / "agent.Dockerfile").read_text()
+    steps = re.search(r"^RUN (python -m venv .*?)\n\n", text, flags=re.MULTILINE | re.DOTALL)
+    assert steps
+    script = steps.group(1).replace("\\\n", "").replace("/opt/kardus", str(tmp_path / "kardus"))
+    script = f"set -e; {script.replace('python -m venv', f'{sys.executable} -m venv', 1)}"
+    subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=280)
+    site = next((tmp_path / "kardus" / "lib").glob("python*/site-packages"))
+    installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
+    assert "kardus" in installed
+    assert not installed & (HEAVY | {"pip"})
+    demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
+    assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=200).returncode == 0

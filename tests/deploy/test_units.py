@@ -1,0 +1,84 @@
+"""The systemd units, judged by systemd's own tools."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import edge_agent.cli
+import edge_agent.wms.cli
+
+UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+EXAMPLES = UNITS.with_name("examples")
+MOST_EXPOSED = 2.0
+
+
+class _Unit(configparser.RawConfigParser):
+    """Keys keep their case, and may be given again: the last one counts here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(strict=False, interpolation=None)
+        self.optionxform = str  # type: ignore[assignment,method-assign]
+        self.read(UNITS / name)
+
+
+@pytest.mark.parametrize("name", ["kardus-agent.service", "kardus-receiver.service"])
+def test_a_unit_exposes_little(name: str) -> None:
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / name)]
+    told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
+    assert found, told
+    assert float(found.group(1)) <= MOST_EXPOSED, told
+
+
+@pytest.mark.parametrize("name", ["kardus-agent.service", "kardus-receiver.service"])
+def test_a_unit_has_no_error(name: str, tmp_path: Path) -> None:
+    """Its program, which isn't installed here, aside."""
+    unit = tmp_path / name
+    unit.write_text((UNITS / name).read_text().replace("/opt/kardus/bin/", "/bin/true "))
+    found = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert [line for line in found.stderr.splitlines() if name in line] == []
+
+
+def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
+    service = _Unit("kardus-agent.service")["Service"]
+    assert service["Type"] == "notify"
+    assert float(service["WatchdogSec"]) >= 10
+    assert service["StateDirectory"] == "kardus"
+    assert "char-video4linux" in service["DeviceAllow"]
+    assert "PrivateDevices" not in service
+    assert {"AF_INET", "AF_INET6", "AF_UNIX"} == set(service["RestrictAddressFamilies"].split())
+    assert "adjtimex" in service["SystemCallFilter"]  # or no event would say that the clock is kept right
+
+
+@pytest.mark.parametrize(
+    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.app), ("kardus-receiver.service", edge_agent.wms.cli.app)]
+)
+def test_the_command_exists(unit: str, app: typer.Typer) -> None:
+    words = _Unit(unit)["Service"]["ExecStart"].split()
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {option for parameter in commands[words[1]].params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_every_credential_of_the_example_is_loaded() -> None:
+    text = (UNITS / "kardus-agent.service").read_text()
+    loaded = set(re.findall(r"^LoadCredential=([\w.]+):", text, flags=re.MULTILINE))
+    used = re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.]+)", (EXAMPLES / "agent-systemd.toml").read_text())
+    assert loaded == set(used)
+    receiver = (UNITS / "kardus-receiver.service").read_text()
+    assert set(re.findall(r"^LoadCredential=([\w.]+):", receiver, flags=re.MULTILINE)) == set(
+        re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.]+)", receiver)
+    )
+
+
+def test_every_variable_of_the_receiver_has_a_value() -> None:
+    text = (UNITS / "kardus-receiver.service").read_text()
+    given = set(re.findall(r"^Environment=(\w+)=", text, flags=re.MULTILINE))
+    given |= set(re.findall(r"^(\w+)=", (EXAMPLES / "receiver.env").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"\$\{(\w+)\}", text)) <= given

@@ -1,0 +1,90 @@
+"""Photos that an agent has kept, with a label that somebody has yet to confirm. Imports no torch.
+
+A row of `labels.csv` that has a `name` is a labelled photo, whatever else it says, unless its `status` is `rejected`.
+Without one, `confirmed` takes the `proposed` product for its name, and anything else is a proposal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_agent.contract.proposals import Status
+from edge_agent.errors import DataError
+from edge_agent.tables import Row, read_table
+
+_STATUSES = tuple(status.value for status in Status)
+Faces = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One photo with its proposed label."""
+
+    path: Path
+    sku: str
+    """The product that the WMS expected there, or `empty`."""
+    name: str
+    """The class that this means; empty where the product has several faces, and none of them was seen."""
+
+
+def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Proposal, ...]]:
+    """The labelled rows of a table, each with its name, and its proposals; rejected rows are neither.
+
+    Raises:
+        DataError: a status is none of those that there are, or a confirmed row doesn't say which face is shown.
+    """
+    faces = _faces(table, rows)
+    labelled, proposals = [], []
+    for row in rows:
+        status, proposed = row.values.get("status", "").lower(), row.values.get("proposed", "")
+        if status and status not in _STATUSES:
+            raise DataError(f"{table}: line {row.line}: status '{status}': use {', '.join(_STATUSES)}")
+        if status == Status.REJECTED:
+            continue
+        if row.values.get("name") or not proposed or not row.values.get("path"):
+            labelled.append(row)
+        elif status == Status.CONFIRMED:
+            labelled.append(replace(row, values=row.values | {"name": _confirmed(table, row, faces)}))
+        else:
+            name = _class_of(proposed, row.values.get("seen", ""), faces)
+            proposals.append(Proposal(table.parent / row.values["path"], proposed, name))
+    return labelled, tuple(proposals)
+
+
+def left_out_note(source: Path, proposals: Sequence[Proposal]) -> tuple[str, ...]:
+    """What is to be said of proposals that aren't used; nothing where there are none."""
+    if not proposals:
+        return ()
+    return (f"{source}: {len(proposals)} proposals that nobody has confirmed are left out",)
+
+
+def _faces(table: Path, rows: Sequence[Row]) -> Faces:
+    """The classes of each product, as far as `classes.csv` and labelled rows tell."""
+    classes_file = table.parent / "classes.csv"
+    known = read_table(classes_file, required=("name", "category")) if classes_file.exists() else []
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in [*known, *rows]:
+        name = row.values.get("name")
+        if name:
+            found[row.values.get("sku") or name][name] = None
+    return {sku: tuple(names) for sku, names in found.items()}
+
+
+def _class_of(sku: str, seen: str, faces: Faces) -> str:
+    """The class of a product: its only one, the one that the model saw, or a new one of the product's own name."""
+    own = faces.get(sku, (sku,))
+    if len(own) == 1:
+        return own[0]
+    return seen if seen in own else ""
+
+
+def _confirmed(table: Path, row: Row, faces: Faces) -> str:
+    sku = row.values["proposed"]
+    name = _class_of(sku, row.values.get("seen", ""), faces)
+    if not name:
+        own = ", ".join(faces[sku])
+        raise DataError(f"{table}: line {row.line}: '{sku}' has several faces ({own}): fill in name with the one shown")
+    return name

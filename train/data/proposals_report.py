@@ -1,0 +1,78 @@
+"""Which proposals were trained on and which were dropped: as a table, and as a part of the run's page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.files import write_whole
+from edge_agent.tables import read_table
+from train.data.check import thumbnail
+from train.data.proposals import Proposal
+from train.pages import photo, table
+
+PROPOSALS = "proposals.csv"
+_COLUMNS = ("path", "proposed", "kept", "why", "answered", "likelihood", "of_proposed")
+SHOWN = 48
+"""The most dropped photos that are shown."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A proposal, and what became of it."""
+
+    proposal: Proposal
+    kept: bool
+    why: str = ""
+    """Why it was dropped."""
+    answered: str = ""
+    """The product that a network took it for which had not seen it; empty: none was asked."""
+    likelihood: float = 0.0
+    of_proposed: float = 0.0
+    """What that network gives to its answer, and to the proposed product."""
+
+
+def write_judged(path: Path, rows: Sequence[Judged]) -> None:
+    """Write them as a table, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        figures = (f"{row.likelihood:.3f}", f"{row.of_proposed:.3f}") if row.answered else ("", "")
+        kept = "yes" if row.kept else "no"
+        writer.writerow((row.proposal.path.resolve(), row.proposal.sku, kept, row.why, row.answered, *figures))
+    write_whole(path, text.getvalue().encode())
+
+
+def proposals_parts(run: Path) -> list[str]:
+    """What a run's page says of its proposals; nothing where it has none.
+
+    Raises:
+        DataError: the table can't be read.
+    """
+    if not (run / PROPOSALS).is_file():
+        return []
+    rows = [row.values for row in read_table(run / PROPOSALS, _COLUMNS)]
+    kept = Counter(row["proposed"] for row in rows if row["kept"] == "yes")
+    dropped = [row for row in rows if row["kept"] != "yes"]
+    lost = Counter(row["proposed"] for row in dropped)
+    shown = [row for row in dropped if row["answered"]][:SHOWN]
+    lead = (
+        f"{len(rows)} photos had a label that the WMS proposed; {len(dropped)} were dropped, and the others believed. "
+        "The figures above rest on such labels, too."
+    )
+    return [
+        "<h2>Labels that nobody has confirmed</h2>",
+        f"<section class='warning'><p>{lead}</p></section>",
+        table(("why dropped", "photos"), list(Counter(row["why"] for row in dropped).items())),
+        table(("proposed", "trained on", "dropped"), [(sku, kept[sku], lost[sku]) for sku in sorted(kept | lost)]),
+        *(photo(thumbnail(Path(row["path"])), _caption(row)) for row in shown),
+    ]
+
+
+def _caption(row: dict[str, str]) -> str:
+    return f"proposed {row['proposed']} ({row['of_proposed']}), seen {row['answered']} ({row['likelihood']})"
