@@ -11,9 +11,12 @@ from pathlib import Path
 RESERVE_BYTES = 1_000_000
 """What deleting takes, with the write-ahead log emptied before. Nothing new is stored in it."""
 
+_PAGES_AT_ONCE = 100
+"""To give pages back is to move others, through the write-ahead log."""
+
 
 def make_room(database: sqlite3.Connection, path: Path) -> bool:
-    """Where the disk is nearly full, give back what the write-ahead log takes; whether there is room for more.
+    """Where the disk is nearly full, give back what the write-ahead log and deleted rows take; whether there is room.
 
     Raises:
         sqlite3.Error: the disk takes nothing.
@@ -21,6 +24,9 @@ def make_room(database: sqlite3.Connection, path: Path) -> bool:
     if _has_room(path):
         return True
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if not _has_room(path):
+        database.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return _has_room(path)
 
 

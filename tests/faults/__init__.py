@@ -1,1 +1,1 @@
-"""The delivery under faults: a sender and a receiver report their sequence numbers to a referee, which compares them."""
+"""The delivery under faults: sender and receiver report their sequence numbers to a referee, which compares them."""

@@ -24,8 +24,8 @@ class Image:
     def copy_to(self, path: Path) -> None:
         """What has reached the disk, and nothing of what is only in memory.
 
-        The programs that write to it must be stopped. A copy of a disk that changes meanwhile would be of no one moment,
-        so it is made again until two agree.
+        The programs that write to it must be stopped. A copy of a disk that changes meanwhile would be of no one
+        moment, so it is made again until two agree.
         """
         again = path.with_suffix(".again")
         while True:

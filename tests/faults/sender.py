@@ -189,6 +189,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     orders = Orders(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     delivering.CONFIRMED_WITHIN_S = orders.confirmed_within_s
+
     sender = Sender(orders)
     signal.signal(signal.SIGTERM, lambda *_: sender.stopping.set())
     signal.signal(signal.SIGUSR1, lambda *_: sender.alarm.set())

@@ -33,9 +33,7 @@ class StoringReceiver:
         self._path, self._port, self._confirms = path, port, confirms
         self._incoming: queue.SimpleQueue[tuple[paho.Client, paho.MQTTMessage] | None] = queue.SimpleQueue()
         with sqlite3.connect(path) as database:
-            database.execute(
-                "CREATE TABLE events (id TEXT PRIMARY KEY, epoch TEXT, sequence INTEGER, at_s REAL)"
-            )
+            database.execute("CREATE TABLE events (id TEXT PRIMARY KEY, epoch TEXT, sequence INTEGER, at_s REAL)")
             database.execute("CREATE INDEX by_sequence ON events (epoch, sequence)")
         database.close()
         self._contiguous_to: dict[str, int] = {}
@@ -64,7 +62,7 @@ class StoringReceiver:
         client = paho.Client(
             CallbackAPIVersion.VERSION2, "referee", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
         )
-        client.on_connect = lambda *_: client.subscribe(TOPICS.events("+"), 1)
+        client.on_connect = self._subscribe
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = lambda _client, _data, message: self._incoming.put((client, message))
         client.reconnect_delay_set(1, 1)
@@ -108,6 +106,9 @@ class StoringReceiver:
         database.close()
         return found
 
+    def _subscribe(self, client: paho.Client, *_: object) -> None:
+        client.subscribe(TOPICS.events("+"), 1)
+
     def _write(self) -> None:
         """The writing thread: a transaction for what has come, then the broker is told, then the agent."""
         database = sqlite3.connect(self._path, timeout=30)
@@ -140,9 +141,7 @@ class StoringReceiver:
         """Say what is stored: up to where without a gap, and the runs of what came now."""
         for epoch in {event["data"]["epoch"] for event in events}:
             to = self._contiguous_to.get(epoch, 0)
-            while database.execute(
-                "SELECT 1 FROM events WHERE epoch = ? AND sequence = ?", (epoch, to + 1)
-            ).fetchone():
+            while database.execute("SELECT 1 FROM events WHERE epoch = ? AND sequence = ?", (epoch, to + 1)).fetchone():
                 to += 1
             self._contiguous_to[epoch] = to
             numbers = sorted({event["data"]["sequence"] for event in events if event["data"]["epoch"] == epoch})

@@ -22,9 +22,7 @@ def _kill_often(load: Load, receiver: StoringReceiver, kills: int, seed: int) ->
         time.sleep(rng.uniform(0, 0.3))  # the moment is what is random here
         load.kill()
         caught += load.gauges["in_transaction"]
-        unsettled += bool(
-            load.gauges["in_transaction"] or load.gauges["published"] > load.gauges["acknowledged"]
-        )
+        unsettled += bool(load.gauges["in_transaction"] or load.gauges["published"] > load.gauges["acknowledged"])
     assert 2 * unsettled >= kills, f"{unsettled} of {kills} inside a transaction or with a publish unacknowledged"
     load.with_orders(total=0)
     load.start()
