@@ -82,6 +82,7 @@ class Outbox:
         """
 
         def write(database: sqlite3.Connection) -> None:
+            require_room(database, self._path)
             with database:
                 database.execute("INSERT OR REPLACE INTO meta VALUES ('probed_unix_s', ?)", (str(time.time()),))
 

@@ -72,6 +72,7 @@ class Load:
     def start(self) -> None:
         """Run it."""
         self.orders.write(self._folder / "orders.json")
+        self.gauges["connected"] = 0  # as the one before may have left it
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", "tests.faults.sender", str(self._folder / "orders.json")],
@@ -130,6 +131,7 @@ class Load:
         self.stop()
         self.with_orders(total=0)
         self.start()
+        self.wait_connected()
 
     def resident_mb(self) -> float:
         """The memory that the process takes."""

@@ -52,7 +52,7 @@ def test_a_broker_that_hangs_is_noticed_within_two_keepalives_and_what_is_decide
 
 
 @pytest.mark.parametrize("persistence", ["true", "false"])
-@pytest.mark.parametrize("delivery", ["confirmed", "broker"])
+@pytest.mark.parametrize("delivery", ["confirmed", pytest.param("broker", marks=pytest.mark.slow)])
 def test_what_a_killed_broker_had_not_acknowledged_is_sent_again(
     make_broker: MakeBroker, tmp_path: Path, delivery: str, persistence: str
 ) -> None:
@@ -74,7 +74,7 @@ def test_what_a_killed_broker_had_not_acknowledged_is_sent_again(
     assert delivery == "broker" or score.lost == 0
 
 
-@pytest.mark.parametrize("delivery", ["confirmed", "broker"])
+@pytest.mark.parametrize("delivery", ["confirmed", pytest.param("broker", marks=pytest.mark.slow)])
 def test_what_a_broker_drops_beyond_its_queue_is_sent_again_until_it_is_confirmed(
     make_broker: MakeBroker, tmp_path: Path, delivery: str
 ) -> None:

@@ -63,7 +63,10 @@ def test_a_dead_link_is_noticed_and_used_again_within_ten_seconds_of_its_return(
 
 @pytest.mark.parametrize(
     "weather",
-    [Weather(delay_s=(0.0, 0.1), loss=0.05), Weather(delay_s=(0.0, 0.02), reset=0.02)],
+    [
+        pytest.param(Weather(delay_s=(0.0, 0.1), loss=0.05), marks=pytest.mark.slow),
+        Weather(delay_s=(0.0, 0.02), reset=0.02),
+    ],
     ids=["delay and loss", "resets"],
 )
 def test_loss_delay_and_resets_cost_time_and_nothing_else(
@@ -96,7 +99,7 @@ def _flap(tmp_path: Path, mosquitto: Mosquitto, receiver: StoringReceiver, times
 
 
 def test_a_flapping_link_loses_nothing(tmp_path: Path, mosquitto: Mosquitto, receiver: StoringReceiver) -> None:
-    _flap(tmp_path, mosquitto, receiver, times=4, each_s=0.7)
+    _flap(tmp_path, mosquitto, receiver, times=3, each_s=0.7)
 
 
 @pytest.mark.slow
