@@ -119,6 +119,9 @@ class Connection:
     def open(self) -> None:
         """Connect and send CONNECT.
 
+        paho asks after its keepalive, waits as long again for the answer, and looks at both times once a second: with
+        two thirds of what is configured, silence is noticed after about one and a half times of that.
+
         Raises:
             OSError: nothing listens there, the name is unknown, or TLS fails: nothing is sent then.
             ValueError: host or port can't be used.
@@ -131,9 +134,8 @@ class Connection:
         if self._settings.username is not None:
             self._client.username_pw_set(self._settings.username, _password(self._settings))
         clean_start = True if self.version == "5" else paho.MQTT_CLEAN_START_FIRST_ONLY
-        self._client.connect(
-            self._settings.host, self._settings.port, self._settings.keepalive_s, clean_start=clean_start
-        )
+        keepalive_s = max(1, self._settings.keepalive_s * 2 // 3)
+        self._client.connect(self._settings.host, self._settings.port, keepalive_s, clean_start=clean_start)
         self._client.loop_start()
 
     def subscribe(self, topics: Sequence[str]) -> int | None:

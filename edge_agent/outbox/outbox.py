@@ -21,6 +21,7 @@ from edge_agent.outbox.message import Depth, Limits, Losses, Message, Range, Sto
 from edge_agent.outbox.pressure import Pressure
 from edge_agent.outbox.salvage import begin_anew
 from edge_agent.outbox.schema import is_damage, meta_of, open_file, unusable
+from edge_agent.outbox.space import make_room, require_room
 
 Delivered = Literal["broker", "confirmed"]
 """When an event is forgotten: when the broker has it, or when the WMS side has said that it is stored for good."""
@@ -62,6 +63,7 @@ class Outbox:
         """
 
         def write(database: sqlite3.Connection) -> None:
+            require_room(database, self._path)
             with database:
                 rows.insert(database, messages, self.epoch)
                 rows.keep_states(database, states)
@@ -80,6 +82,7 @@ class Outbox:
         """
 
         def write(database: sqlite3.Connection) -> None:
+            require_room(database, self._path)
             with database:
                 database.execute("INSERT OR REPLACE INTO meta VALUES ('probed_unix_s', ?)", (str(time.time()),))
 
@@ -93,6 +96,7 @@ class Outbox:
         """The broker has acknowledged these."""
 
         def write(database: sqlite3.Connection) -> None:
+            make_room(database, self._path)
             with database:
                 (rows.forget if self._delivery == "broker" else rows.mark_sent)(database, ids)
             self._pressure.recount(database, max(1, len(ids)))
@@ -103,6 +107,7 @@ class Outbox:
         """The WMS side has stored these events of an epoch for good."""
 
         def write(database: sqlite3.Connection) -> None:
+            make_room(database, self._path)
             with database:
                 rows.confirm(database, epoch, ranges)
             self._pressure.recount(database, 1)

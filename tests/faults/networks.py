@@ -1,0 +1,57 @@
+"""A network namespace at the end of a cable (veth) that can be pulled. Needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Self
+
+HERE, THERE = "10.213.77.1", "10.213.77.2"
+
+
+class Cable:
+    """Use it in a `with` statement; what runs with `prefix` lives at the other end."""
+
+    def __init__(self) -> None:
+        """Names of its own, that several can be laid after one another."""
+        self.namespace = f"kardus-{os.getpid()}"
+        self._near, self._far = f"kd{os.getpid()}a", f"kd{os.getpid()}b"
+        self.prefix = ("ip", "netns", "exec", self.namespace)
+
+    def __enter__(self) -> Self:
+        """Lay it."""
+        _ip("netns", "add", self.namespace)
+        _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.namespace)
+        _ip("addr", "add", f"{HERE}/30", "dev", self._near)
+        _ip("link", "set", self._near, "up")
+        self._ip_there("addr", "add", f"{THERE}/30", "dev", self._far)
+        self._ip_there("link", "set", "lo", "up")  # paho talks to itself over it
+        self.plug_in()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        _ip("netns", "del", self.namespace)
+
+    def pull(self) -> None:
+        """Pull the cable at the far end."""
+        self._ip_there("link", "set", self._far, "down")
+
+    def plug_in(self) -> None:
+        """Plug it in again."""
+        self._ip_there("link", "set", self._far, "up")
+
+    def swallow(self) -> None:
+        """Everything to this end disappears on its way, and nobody says so."""
+        self._ip_there("route", "add", "blackhole", HERE)
+
+    def let_through(self) -> None:
+        """The end of `swallow`."""
+        self._ip_there("route", "del", "blackhole", HERE)
+
+    def _ip_there(self, *words: str) -> None:
+        _ip("-n", self.namespace, *words)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
