@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.contract.manifest import Precision
+from edge_agent.contract.manifest import Calibration, Precision
 from edge_agent.demo.play import DEMO_BUNDLE
 from edge_agent.simulation.dataset import write_dataset
 
@@ -61,6 +61,14 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         config = make_config(arch=architecture, rmcsam=rmcsam, size=SIZE_PX, refit=0)
         torch.manual_seed(0)
         empty = template(prepare_split(read_data(photos), config), config)
-        weights = build_network(config, empty.classes).state_dict()
-        save_checkpoint(Path(work) / CHECKPOINT, dataclasses.replace(empty, weights=weights))
+        network = build_network(config, empty.classes).eval()
+        with torch.no_grad():
+            embedding = network.explain(torch.zeros(1, 3, SIZE_PX, SIZE_PX)).embedding
+        complete = dataclasses.replace(
+            empty,
+            weights=network.state_dict(),
+            prototypes=embedding.repeat(len(empty.classes), 1),
+            calibration=Calibration(rejection_score="distance"),
+        )
+        save_checkpoint(Path(work) / CHECKPOINT, complete)
         build(Path(work), path, wanted=Wanted(precision, max_drop=100))  # random weights have no accuracy to lose
