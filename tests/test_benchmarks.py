@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import statistics
 from pathlib import Path
@@ -25,6 +26,8 @@ ALL: dict[str, Measure] = {
     "fleet": fleet.measure,
     "peers": peers.measure,
 }
+EXACT = {"fleet": {"agents": 6, "lost": 0, "received twice": 0}}
+"""What doesn't depend on how busy the machine is."""
 
 
 def test_every_benchmark_is_tried_here() -> None:
@@ -38,17 +41,14 @@ def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     report = ALL[name]("smoke", work)
     publish(report, tmp_path)
     assert name in capsys.readouterr().out
-    assert all(figure.n > 0 and figure.value == figure.value for figure in report.figures)  # noqa: PLR0124 - no NaN
+    assert all(figure.n > 0 and math.isfinite(figure.value) for figure in report.figures)
     written, content = read_report(tmp_path / f"{name}.json")
     assert written.figures == report.figures
+    values = {figure.what: figure.value for figure in report.figures}
+    assert {what: values[what] for what in EXACT.get(name, {})} == EXACT.get(name, {})
     assert "onnxruntime" in content["machine"]
     assert (tmp_path / f"{name}.png").exists() == bool(report.curves)
     assert f"### {name}" in markdown(tmp_path, NAMES)
-
-
-def test_a_fleet_loses_nothing(tmp_path: Path) -> None:
-    figures = {figure.what: figure.value for figure in fleet.measure("smoke", tmp_path).figures}
-    assert (figures["lost"], figures["received twice"]) == (0, 0)
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=60))

@@ -1,8 +1,8 @@
 """The agent itself, in a thread of this process, asked for one look at a time.
 
-It is `edge_agent.pipeline.Agent` with all its threads: reader, deciding, outbox, delivery, MQTT. Two seams are held: the
-end of a look is noted, and the broker's acknowledgements are counted. A look begins when the reader is told to hurry
-(as `commands/capture` does): it reads and decodes the JPEG file, and hands it over.
+It is `edge_agent.pipeline.Agent` with all its threads: reader, deciding, outbox, delivery, MQTT. Two seams are held:
+the end of a look is noted, and the broker's acknowledgements are counted. A look begins when the reader is told to
+hurry (as `commands/capture` does): it reads and decodes the JPEG file, and hands it over.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from edge_agent.classifier import Classifier
-from edge_agent.config import load_config
-from edge_agent.config import Config
+from edge_agent.config import Config, load_config
 from edge_agent.delivery import Delivery
 from edge_agent.health.metrics import Metrics
 from edge_agent.mqtt.connection import Token

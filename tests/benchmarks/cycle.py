@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 
 from edge_agent.bundle import read_bundle
 from edge_agent.classifier import INPUT, OUTPUTS
@@ -101,7 +102,7 @@ def compare(folder: Path, bundle: Path, locations: int, rounds: int) -> Times:
             times = in_turn(
                 {
                     "agent": lambda: agent.look_acknowledged(locations),
-                    "bare": lambda: session.run(OUTPUTS, {INPUT: crops}) and None,
+                    "bare": lambda: session.run(OUTPUTS, {INPUT: crops}),
                     "script": lambda: script.look(picture_of(folder)),
                 },
                 rounds,
@@ -151,8 +152,9 @@ def event_waits_s(folder: Path, bundle: Path, events: int) -> list[float]:
 
 def _boxes(bench: Bench) -> dict[str, Box]:
     """The upright boxes around the locations: what the script crops."""
-    lows, highs = bench.corners().min(axis=1), bench.corners().max(axis=1)
-    return {name: (*map(float, low), *map(float, high)) for name, low, high in zip(bench.names, lows, highs, strict=True)}
+    corners = bench.corners().round().astype(int)
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).tolist()
+    return {name: (box[0], box[1], box[2], box[3]) for name, box in zip(bench.names, boxes, strict=True)}
 
 
 def _tell(report: Report, model: str, locations: int, times: Times) -> None:

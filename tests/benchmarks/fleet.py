@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-
 from edge_agent.contract.topics import agents_filter
 from edge_agent.wms.connection import Broker, Connection
 from tests.benchmarks.pairs import percentile

@@ -9,10 +9,14 @@ import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_agent.contract.manifest import Calibration, Precision
 from edge_agent.demo.play import DEMO_BUNDLE
 from edge_agent.simulation.dataset import write_dataset
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FOLDER = Path("build/benchmarks/bundles")
 SIZE_PX, PHOTOS_EACH = 224, 4
@@ -61,7 +65,8 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         config = make_config(arch=architecture, rmcsam=rmcsam, size=SIZE_PX, refit=0)
         torch.manual_seed(0)
         empty = template(prepare_split(read_data(photos), config), config)
-        network = build_network(config, empty.classes).eval()
+        network = build_network(config, empty.classes)
+        _settle(network)
         with torch.no_grad():
             embedding = network.explain(torch.zeros(1, 3, SIZE_PX, SIZE_PX)).embedding
         complete = dataclasses.replace(
@@ -72,3 +77,16 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         )
         save_checkpoint(Path(work) / CHECKPOINT, complete)
         build(Path(work), path, wanted=Wanted(precision, max_drop=100))  # random weights have no accuracy to lose
+
+
+def _settle(network: nn.Module) -> None:
+    """Give batch normalisation the statistics of noise, so that values stay in the range that a trained network has."""
+    import torch
+
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # a plain average
+            layer.reset_running_stats()
+    with torch.no_grad():
+        network.train()(torch.rand(8, 3, SIZE_PX, SIZE_PX) * 255)
+    network.eval()

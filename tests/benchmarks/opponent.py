@@ -17,7 +17,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
-Box = tuple[float, float, float, float]
+Box = tuple[int, int, int, int]
 
 
 class AfternoonScript:
@@ -38,7 +38,7 @@ class AfternoonScript:
         """Read the picture, classify what is in every box, publish it, and wait until the broker has it."""
         frame = Image.open(picture).convert("RGB")
         for location, box in self.boxes.items():
-            crop = np.asarray(frame.crop(tuple(map(round, box))).resize((self.size, self.size)))[None]
+            crop = np.asarray(frame.crop(box).resize((self.size, self.size)))[None]
             logits = self.session.run(["logits"], {"crops": crop})[0][0]
             likelihoods = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
             found = {"class": int(logits.argmax()), "confidence": float(likelihoods.max()), "time": time.time()}

@@ -78,7 +78,7 @@ class Events:
             messages.append(Message("event", topic, payload, location=finding.location, sequence=self._last))
             if states:
                 state = self._writer.state(finding, finding.captured, finding.captured)
-                messages.append(Message("state", *self._writer.state_message(state), True, finding.location))  # noqa: FBT003
+                messages.append(Message("state", *self._writer.state_message(state), True, finding.location))
         return messages
 
     @property
@@ -180,7 +180,9 @@ def _backlog(report: Report, folder: Path, size: Size) -> None:
             report.add(f"an event with {FEW} rows behind it", median([1000 * s for s in few_times]), "ms")
     few.close()
     many.close()
-    report.curves.append(Curve("one event, stored durably", "rows behind it", "ms", {"outbox": curve}, logarithmic=True))
+    report.curves.append(
+        Curve("one event, stored durably", "rows behind it", "ms", {"outbox": curve}, logarithmic=True)
+    )
 
 
 def _inserts(few: Outbox, many: Outbox, events: Events, count: int) -> tuple[list[float], list[float]]:

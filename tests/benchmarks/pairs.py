@@ -1,4 +1,4 @@
-"""Times things side by side: in turn, within one run, so that a busy moment hits all, and ratios hold on any machine."""
+"""Times things side by side: in turn, within one run, so that a busy moment hits all, and ratios hold anywhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Work = Callable[[], float | None]
-"""Does something once. Gives its seconds where only a part of it counts; None: all of it does."""
+Work = Callable[[], object]
+"""Does something once. A float that it gives is its seconds, where only a part of it counts; else all of it does."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ def _edge(n: int) -> int:
 def _timed(work: Work) -> float:
     began = time.perf_counter()
     own = work()
-    return time.perf_counter() - began if own is None else own
+    return time.perf_counter() - began if not isinstance(own, float) else own

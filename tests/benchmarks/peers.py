@@ -3,10 +3,10 @@
     python -m tests.benchmarks.peers [--scale smoke|bench|full]
 
 - OpenVINO: the very ONNX file of our bundle, the same crops in one batch, as many threads, its latency hint.
-- Ultralytics predict: a ResNet-18 of torchvision in Ultralytics' own wrapper, exported to ONNX by Ultralytics at 224 px and run by
-  its `predict` on the same crops, one batch; ours is `kardus`' classifier on its own ResNet-18 in FP32. The heads differ.
-- Training step: forward, loss, backward and optimiser's step of a ResNet-18 on one batch of 32 at 224 px, in FP32:
-  our network, timm's `resnet18`, and Ultralytics' model and criterion.
+- Ultralytics predict: torchvision's ResNet-18 in Ultralytics' wrapper, exported to ONNX by Ultralytics at 224 px, run by
+  its `predict` on the same crops in one batch; ours is the agent's classifier on our ResNet-18 FP32. Heads differ.
+- Training step: forward, loss, backward and optimiser's step of a ResNet-18 on one batch of 32 at 224 px in FP32, of
+  our network, timm's `resnet18`, and Ultralytics' model and criterion. Data loading is in `training`.
 
 Ultralytics is AGPL and never a dependency: `bench` and `full` install it into `build/benchmarks/peers`, an environment
 of its own that is used for this alone. Its side runs there, in a process that is measured round by round, in turn.
@@ -42,8 +42,7 @@ from train.networks.carton import CartonNet
 
 THREADS, SIZE_PX, CLASSES = 2, 224, 15
 ENVIRONMENT = Path("build/benchmarks/peers")
-ULTRALYTICS = "ultralytics==8.3.40"
-MEMBER = "model.onnx"
+ULTRALYTICS = "ultralytics==8.4.190"
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,9 @@ def _openvino(report: Report, name: str, path: Path, size: Size) -> None:
     classifier = Classifier(bundle, THREADS)
     times = in_turn(
         {
-            "onnxruntime": lambda: session.run(OUTPUTS, {INPUT: crops}) and None,
-            "OpenVINO": lambda: request.infer({INPUT: crops}) and None,
-            "classifier": lambda: classifier.classify(crops) and None,
+            "onnxruntime": lambda: session.run(OUTPUTS, {INPUT: crops}),
+            "OpenVINO": lambda: request.infer({INPUT: crops}),
+            "classifier": lambda: classifier.classify(crops),
         },
         size.rounds,
     )
@@ -106,7 +105,7 @@ def _predict(report: Report, peer: Peer, size: Size) -> None:
     bundle = read_bundle(bundle_of("resnet18-fp32", print))
     classifier, crops = Classifier(bundle, THREADS), _crops(size.crops, SIZE_PX)
     works: Mapping[str, Work] = {
-        "classifier": lambda: classifier.classify(crops) and None,
+        "classifier": lambda: classifier.classify(crops),
         "Ultralytics predict": lambda: peer.ask("predict"),
     }
     _tell(report, f"ResNet-18 FP32, {size.crops} crops", in_turn(works, size.rounds), "classifier")
@@ -125,7 +124,7 @@ def _train(report: Report, peer: Peer, size: Size) -> None:
 
 
 def _step(network: nn.Module, photos: torch.Tensor, labels: torch.Tensor) -> Work:
-    network = network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.train().to(memory_format=torch.channels_last)
     photos = photos.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
 
@@ -184,7 +183,7 @@ def ultralytics(folder: Path, size: Size) -> Iterator[Peer]:
 
 
 def _install(python: Path) -> None:
-    """Its own packages; torch and onnxruntime are those of the development environment, so that versions are the same."""
+    """Its own packages; torch and onnxruntime are the development environment's, so that versions are the same."""
     subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(ENVIRONMENT.resolve())}))
     (site / "development.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")

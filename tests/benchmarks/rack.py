@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,10 +54,7 @@ class Bench:
 
     def shelf(self, frames: int = 2, changes: Sequence[Change] = ()) -> Shelf:
         """The first rack, full of cartons."""
-        rng = generator(7, "benchmark")
-        stock = DrawnPictures().stock()
-        names = {slot.location: stock[int(rng.integers(len(stock)))].name for slot in self.racks[0].slots()}
-        return Shelf(self.racks[0], DrawnPictures(), Script(5, frames, names, {}, tuple(changes)))
+        return _shelf(self.racks[0], frames, tuple(changes))
 
     def write_config(self, folder: Path, port: int, bundle: Path, rules: str = "", *, threads: int = 0) -> Path:
         """An agent that reads `picture_of` every camera when it is told to."""
@@ -89,6 +87,15 @@ def picture_of(folder: Path, camera: int = 0) -> Path:
     return folder / f"camera-{camera}.jpg"
 
 
+@functools.cache
+def _shelf(rack: Rack, frames: int, changes: tuple[Change, ...]) -> Shelf:
+    rng = generator(7, "benchmark")
+    stock = DrawnPictures().stock()
+    names = {slot.location: stock[int(rng.integers(len(stock)))].name for slot in rack.slots()}
+    return Shelf(rack, DrawnPictures(), Script(5, frames, dict(names), {}, changes))
+
+
+@functools.cache
 def jpeg(shelf: Shelf, number: int) -> bytes:
     """A frame as a camera would send it."""
     buffer = io.BytesIO()

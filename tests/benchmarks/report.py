@@ -46,7 +46,9 @@ class Figure:
     @property
     def cells(self) -> tuple[str, ...]:
         """As a row of a table."""
-        interval = f"{_short(self.low)} to {_short(self.high)}" if self.low is not None and self.high is not None else ""
+        interval = (
+            f"{_short(self.low)} to {_short(self.high)}" if self.low is not None and self.high is not None else ""
+        )
         goal = f"{self.bound} {_short(self.goal)}" if self.bound and self.goal is not None else ""
         return self.what, f"{_short(self.value)} {self.unit}".strip(), interval, str(self.n), goal, self.outcome
 
@@ -77,7 +79,7 @@ class Report:
         """A median with its interval."""
         self.figures.append(Figure(what, found.value, unit, found.n, found.low, found.high, bound, goal))
 
-    def add_value(
+    def add_value(  # noqa: PLR0917 - as above
         self, what: str, value: float, unit: str, n: int, bound: Bound | None = None, goal: float | None = None
     ) -> None:
         """A value without an interval."""
