@@ -3,8 +3,8 @@
     python -m tests.benchmarks.peers [--scale smoke|bench|full]
 
 - OpenVINO: the very ONNX file of our bundle, the same crops in one batch, as many threads, its latency hint.
-- Ultralytics predict: torchvision's ResNet-18 in Ultralytics' wrapper, exported to ONNX by Ultralytics at 224 px, run by
-  its `predict` on the same crops in one batch; ours is the agent's classifier on our ResNet-18 FP32. Heads differ.
+- Ultralytics predict: torchvision's ResNet-18 in Ultralytics' wrapper, exported to ONNX by Ultralytics at 224 px, run
+  by its `predict` on the same crops in one batch; ours is the agent's classifier on our ResNet-18 FP32. Heads differ.
 - Training step: forward, loss, backward and optimiser's step of a ResNet-18 on one batch of 32 at 224 px in FP32, of
   our network, timm's `resnet18`, and Ultralytics' model and criterion. Data loading is in `training`.
 
@@ -15,6 +15,7 @@ of its own that is used for this alone. Its side runs there, in a process that i
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -172,7 +173,10 @@ def ultralytics(folder: Path, size: Size) -> Iterator[Peer]:
         _install(python)
     script = Path(__file__).with_name("peer_ultralytics.py")
     words = [str(python.absolute()), str(script), str(size.crops), str(size.batch), str(CLASSES), str(THREADS)]
-    process = subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    settings = os.environ | {"YOLO_CONFIG_DIR": str(folder)}  # it writes nothing elsewhere
+    process = subprocess.Popen(
+        words, cwd=folder, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         peer = Peer(process)
         peer.ask("ready")
