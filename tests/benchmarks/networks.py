@@ -16,7 +16,7 @@ from edge_agent.demo.play import DEMO_BUNDLE
 from edge_agent.simulation.dataset import write_dataset
 
 if TYPE_CHECKING:
-    from torch import nn
+    from train.networks.carton import CartonNet
 
 FOLDER = Path("build/benchmarks/bundles")
 SIZE_PX, PHOTOS_EACH = 224, 4
@@ -79,8 +79,8 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         build(Path(work), path, wanted=Wanted(precision, max_drop=100))  # random weights have no accuracy to lose
 
 
-def _settle(network: nn.Module) -> None:
-    """Give batch normalisation the statistics of noise, so that values stay in the range that a trained network has."""
+def _settle(network: CartonNet) -> None:
+    """Bring values to the range of a trained network's: random ones grow until parity can't be held in FP32."""
     import torch
 
     for layer in network.modules():
@@ -88,5 +88,6 @@ def _settle(network: nn.Module) -> None:
             layer.momentum = None  # a plain average
             layer.reset_running_stats()
     with torch.no_grad():
+        network.head.weight.mul_(0.01)
         network.train()(torch.rand(8, 3, SIZE_PX, SIZE_PX) * 255)
     network.eval()
