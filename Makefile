@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check wheels pipeline demo-model real-photos real-figures benchmark clean
+.PHONY: help demo test test-slow check wheels pipeline demo-model real-photos real-figures benchmark bench bench-full clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -40,6 +40,14 @@ real-figures: .venv/installed  ## The figures of training: make real-figures WHA
 
 benchmark: .venv/installed  ## How fast training is beside other loops (recorded in docs/results.md)
 	$(DEV)/python -m tests.benchmarks.training $(ARGS)
+
+bench: .venv/installed .venv-agent/installed  ## Every promise of speed, measured (about 15 minutes; make bench ARGS=cycle)
+	$(DEV)/python -m tests.benchmarks $(ARGS)
+	$(DEV)/python -m tests.benchmarks --markdown
+
+bench-full: .venv/installed .venv-agent/installed  ## The same at every size that is promised (hours)
+	$(DEV)/python -m tests.benchmarks --scale full $(ARGS)
+	$(DEV)/python -m tests.benchmarks --markdown
 
 .venv-agent/installed: pyproject.toml constraints.txt deploy/environment.sh
 	sh deploy/environment.sh .venv-agent agent

@@ -95,8 +95,9 @@ class ChangeGate:
             wanted: which slots are to be classified for other reasons as soon as they rest.
         """
         now = self._see(small, corners)
+        light = now.light
         moving = (
-            self._differ(now.contents, self._last.contents, now.light / self._last.light)
+            self._differ(now.contents, self._last.contents, light / self._last.light)
             if self._last
             else np.zeros(len(corners), bool)
         )
@@ -106,7 +107,7 @@ class ChangeGate:
         return [
             self._be_busy(memory)
             if busy[index]
-            else self._at_rest(memory, now.contents.of(index), now.light, at_s, wanted=wanted[index])
+            else self._at_rest(memory, now.contents.of(index), light, at_s, wanted=wanted[index])
             for index, memory in enumerate(self._memories)
         ]
 

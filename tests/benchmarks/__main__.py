@@ -1,0 +1,59 @@
+"""All benchmarks, one after another, each in a process of its own.
+
+    python -m tests.benchmarks [NAME ...] [--scale smoke|bench|full] [--out FOLDER]
+    python -m tests.benchmarks --markdown [--out FOLDER]
+
+The second writes what was measured last into docs/performance.md, between its two marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+from edge_agent.files import write_whole
+from tests.benchmarks.networks import NETWORKS, bundle_of
+from tests.benchmarks.report import markdown
+from tests.benchmarks.scale import RESULTS, Scale
+
+NAMES = ("outbox", "cycle", "start", "growth", "fleet", "peers")
+PAGE = Path("docs/performance.md")
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+def main() -> int:
+    """Run what is asked for; 1 where a benchmark broke."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--scale", choices=get_args(Scale), default="bench")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--markdown", action="store_true", help=f"write the figures into {PAGE}")
+    options = parser.parse_args()
+    if strange := set(options.names) - set(NAMES):
+        parser.error(f"no benchmark '{min(strange)}': use {', '.join(NAMES)}")
+    if options.markdown:
+        write_whole(PAGE, with_figures(PAGE.read_text(encoding="utf-8"), markdown(options.out, NAMES)).encode())
+        return 0
+    if options.scale != "smoke":
+        for name in NETWORKS:
+            bundle_of(name, print)  # before anything is timed
+    return max(_run(name, options.scale, options.out) for name in options.names or NAMES)
+
+
+def with_figures(page: str, tables: str) -> str:
+    """The page with these tables in the place of the former ones."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n\n{tables}\n{END}{tail}"
+
+
+def _run(name: str, scale: Scale, out: Path) -> int:
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}", "--scale", scale, "--out", str(out)]
+    return min(1, abs(subprocess.run(command, check=False).returncode))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A drawn rack for the benchmarks: 1080p JPEG pictures with any number of locations, and the agent's configuration."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edge_agent.bundle import read_bundle
+from edge_agent.geometry import FloatArray
+from edge_agent.simulation.pictures import DrawnPictures, generator
+from edge_agent.simulation.recording import camera_toml
+from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import Change, Script
+from edge_agent.simulation.shelf import Shelf
+from edge_agent.wms.connection import Broker
+from edge_agent.wms.stock import Line, publish_stock
+
+SITE = "bench"
+GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
+"""Levels and positions for a number of locations."""
+ONLY_ONCE_S = 86_400.0
+"""A reader with this interval looks once, and then when it is told to."""
+ALWAYS = "[gate]\nrefresh_s = 0.001\n[verdict]\nvalid_for_s = 0.001\nvotes = 1\nwindow = 1\n"
+"""Every location is classified in every picture, judged, and told."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Racks of as many locations, one before each camera."""
+
+    locations: int
+    cameras: int = 1
+
+    @property
+    def racks(self) -> tuple[Rack, ...]:
+        """One a camera."""
+        levels, positions = GRIDS[self.locations]
+        return tuple(Rack(levels, positions, bay=number + 1) for number in range(self.cameras))
+
+    @property
+    def names(self) -> list[str]:
+        """Every location."""
+        return [slot.location for rack in self.racks for slot in rack.slots()]
+
+    def corners(self) -> FloatArray:
+        """Where the first rack's locations are: (locations, 4, 2) pixels."""
+        return np.stack([slot.corners for slot in self.racks[0].slots()])
+
+    def shelf(self, frames: int = 2, changes: Sequence[Change] = ()) -> Shelf:
+        """The first rack, full of cartons."""
+        return _shelf(self.racks[0], frames, tuple(changes))
+
+    def write_config(self, folder: Path, port: int, bundle: Path, rules: str = "", *, threads: int = 0) -> Path:
+        """An agent that reads `picture_of` every camera when it is told to."""
+        cameras = [
+            camera_toml(rack, f'type = "file", path = "{picture_of(folder, number)}"', f"c{number}", ONLY_ONCE_S)
+            for number, rack in enumerate(self.racks)
+        ]
+        path = folder / "agent.toml"
+        path.write_text(
+            f'[agent]\nsite = "{SITE}"\nname = "box"\ndata_dir = "data"\n[evidence]\nmax_mb = 0\n'
+            f'[model]\nbundle = "{bundle}"\nthreads = {threads}\nallow_unsigned = true\n'
+            + "".join(f'trust = ["{key}"]\n' for key in read_bundle(bundle).signed_by[:1])
+            + f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{rules}\n'
+            + "\n".join(cameras),
+            encoding="utf-8",
+        )
+        return path
+
+    def expect(self, port: int, shelf: Shelf) -> None:
+        """Let the WMS side say what stands there."""
+        skus = shelf.skus()
+        stock: Mapping[str, str | None] = shelf.script.stock
+        products = [skus[name] if name else None for name in stock.values()] * self.cameras
+        lines = [Line(location, sku) for location, sku in zip(self.names, products, strict=True)]
+        publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+
+
+def picture_of(folder: Path, camera: int = 0) -> Path:
+    """The file that a camera's picture is read from."""
+    return folder / f"camera-{camera}.jpg"
+
+
+@functools.cache
+def _shelf(rack: Rack, frames: int, changes: tuple[Change, ...]) -> Shelf:
+    rng = generator(7, "benchmark")
+    stock = DrawnPictures().stock()
+    names = {slot.location: stock[int(rng.integers(len(stock)))].name for slot in rack.slots()}
+    return Shelf(rack, DrawnPictures(), Script(5, frames, dict(names), {}, changes))
+
+
+@functools.cache
+def jpeg(shelf: Shelf, number: int) -> bytes:
+    """A frame as a camera would send it."""
+    buffer = io.BytesIO()
+    Image.fromarray(shelf.frame(number)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

@@ -1,0 +1,142 @@
+"""The agent's own process: start to first verdict, resident memory, and what an installation takes on the disk.
+
+    python -m tests.benchmarks.start [--scale smoke|bench|full]
+
+`kardus-agent run` on a 1080p JPEG file with 16 locations, a look every 0.1 s, votes as they come (3 looks). The clock
+runs from the start of the process until the WMS side has the first event. Memory is VmRSS after the looks that are
+named, and its peak (VmHWM). It runs from `.venv-agent` where that is there (`make bench` makes it), as on a camera's
+box; the installed size is that environment's, of which the base dependencies are all.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_agent.contract.topics import agents_filter
+from edge_agent.wms.connection import Broker, Connection
+from tests.benchmarks.networks import LIGHT, bundle_of
+from tests.benchmarks.pairs import median
+from tests.benchmarks.rack import SITE, Bench, jpeg, picture_of
+from tests.benchmarks.report import Report
+from tests.benchmarks.scale import Scale, run
+from tests.brokers import Mosquitto
+
+ENVIRONMENT = Path(".venv-agent")
+PROMISED = "resnet50-rmcsam-int8"
+START_GOAL_S, MEMORY_GOAL_MB = 3.0, 300.0
+RULES = "[gate]\nrefresh_s = 0.001\n"
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    models: tuple[str, ...]
+    starts: int
+    watched_s: float
+    """For how long it classifies every location before its memory is read."""
+
+
+SIZES: dict[Scale, Size] = {
+    "smoke": Size((LIGHT,), 1, 0.2),
+    "bench": Size((LIGHT, "resnet18-int8", PROMISED, "resnet50-rmcsam-fp32"), 6, 10),
+    "full": Size((LIGHT, "resnet18-int8", PROMISED, "resnet50-rmcsam-fp32"), 12, 60),
+}
+
+
+@dataclass
+class Started:
+    """A process of the agent, seen from the WMS side."""
+
+    first_verdict: threading.Event = field(default_factory=threading.Event)
+    at_s: float = 0.0
+    """When the first event came (perf_counter)."""
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """A message has come."""
+        if payload and topic.endswith("/events") and not self.first_verdict.is_set():
+            self.at_s = time.perf_counter()
+            self.first_verdict.set()
+
+
+def measure(scale: Scale, folder: Path) -> Report:
+    """Every model."""
+    size, report = SIZES[scale], Report("start", scale)
+    for model in size.models:
+        found = [_start(folder / f"{model}-{number}", model, size.watched_s) for number in range(size.starts)]
+        is_promised = model == PROMISED
+        seconds = median([first for first, _, _ in found])
+        report.add(f"{model}: start to first verdict", seconds, "s", "at most", START_GOAL_S)
+        resident = median([own for _, own, _ in found])
+        goal = MEMORY_GOAL_MB if is_promised else None
+        report.add(f"{model}: resident memory, 16 locations", resident, "MB", "at most" if goal else None, goal)
+        report.add(f"{model}: its peak", median([peak for _, _, peak in found]), "MB")
+    if ENVIRONMENT.is_dir():
+        report.add_value("installed size of the agent alone", disk_mb(ENVIRONMENT), "MB", 1)
+    else:
+        report.notes.append(f"{ENVIRONMENT} isn't there: the agent ran from the development environment.")
+    return report
+
+
+def _start(folder: Path, model: str, watched_s: float) -> tuple[float, float, float]:
+    """Seconds to the first verdict, resident memory and its peak in MB."""
+    with running_agent(folder, model, Bench(16)) as (process, first_s):
+        time.sleep(watched_s)
+        return first_s, *memory_mb(process.pid)
+
+
+@contextmanager
+def running_agent(folder: Path, model: str, bench: Bench) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+    """An agent that looks all the time; with the seconds that it took to its first verdict."""
+    folder.mkdir()
+    broker = Mosquitto(folder / "mosquitto")
+    broker.start()
+    shelf = bench.shelf()
+    for number in range(bench.cameras):
+        picture_of(folder, number).write_bytes(jpeg(shelf, 0))
+    bench.expect(broker.port, shelf)
+    config = bench.write_config(folder, broker.port, bundle_of(model, print), RULES, threads=2)
+    config.write_text(config.read_text(encoding="utf-8").replace("interval_s = 86400.0", "interval_s = 0.1"))
+    started = Started()
+    try:
+        with Connection(Broker("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], started.take):
+            began = time.perf_counter()
+            process = subprocess.Popen([*_agent(), "run", str(config)], stderr=subprocess.DEVNULL)
+            try:
+                if not started.first_verdict.wait(PATIENCE_S):
+                    raise TimeoutError(f"no verdict in {PATIENCE_S:.0f} s")
+                yield process, started.at_s - began
+            finally:
+                process.terminate()
+                process.wait()
+    finally:
+        broker.kill()
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """A process's resident memory, and its peak."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6
+
+
+def disk_mb(folder: Path) -> float:
+    """What a folder takes on the disk."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) / 1e6
+
+
+def _agent() -> list[str]:
+    program = ENVIRONMENT / "bin" / "kardus-agent"
+    return [str(program)] if program.exists() else [sys.executable, "-m", "edge_agent"]
+
+
+if __name__ == "__main__":
+    run(measure)
