@@ -20,10 +20,10 @@ from edge_agent.demo.play import play_demo
 from edge_agent.files import make_folder, write_whole
 from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
-from edge_agent.reload import FileWatch
 from edge_agent.replay.cli import replay_command
 from edge_agent.simulation.cli import app as simulate_app
 from edge_agent.slots_cli import app as slots_app
+from edge_agent.wiring.reload import FileWatch
 
 app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
 app.add_typer(simulate_app, name="simulate")

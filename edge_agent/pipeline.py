@@ -17,27 +17,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.announcer import Announcer, subscriptions
-from edge_agent.cameras import Camera, Cameras
 from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics
-from edge_agent.deciding import TICK_S, Deciding
-from edge_agent.delivery import Delivery
-from edge_agent.desk import Desk
 from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Finding, Writer
 from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
-from edge_agent.harvesting import Harvesting
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.vitals import Pulse, Vitals
-from edge_agent.inbox import Inbox, Item
-from edge_agent.losses import LossTeller
 from edge_agent.models.change import Models
 from edge_agent.models.folder import BundleFolder
 from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
@@ -47,12 +39,20 @@ from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.message import Limits
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.post import Post
-from edge_agent.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
-from edge_agent.recording import Recording, Terms, Told
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
-from edge_agent.reload import require_reloadable
-from edge_agent.storage import Storage
+from edge_agent.wiring.announcer import Announcer, subscriptions
+from edge_agent.wiring.cameras import Camera, Cameras
+from edge_agent.wiring.deciding import TICK_S, Deciding
+from edge_agent.wiring.delivery import Delivery
+from edge_agent.wiring.desk import Desk
+from edge_agent.wiring.harvesting import Harvesting
+from edge_agent.wiring.inbox import Inbox, Item
+from edge_agent.wiring.losses import LossTeller
+from edge_agent.wiring.post import Post
+from edge_agent.wiring.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.wiring.recording import Recording, Terms, Told
+from edge_agent.wiring.reload import require_reloadable
+from edge_agent.wiring.storage import Storage
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""

@@ -17,13 +17,13 @@ from typing import Self
 
 from edge_agent.classifier import Classifier
 from edge_agent.config import Config, load_config
-from edge_agent.delivery import Delivery
 from edge_agent.health.metrics import Metrics
 from edge_agent.mqtt.connection import Token
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.pipeline import Agent
 from edge_agent.records import Frame
+from edge_agent.wiring.delivery import Delivery
 
 PATIENCE_S = 120.0
 
@@ -71,7 +71,9 @@ class AskedAgent:
     @property
     def classifier(self) -> Classifier:
         """The one that it uses: one and the same onnxruntime session for both sides of a comparison."""
-        return self._agent._deciding._line._classifier
+        classifier = self._agent._deciding._line._classifier
+        assert isinstance(classifier, Classifier)
+        return classifier
 
     @property
     def metrics(self) -> Metrics:

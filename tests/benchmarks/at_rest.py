@@ -27,14 +27,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.cameras import Cameras
 from edge_agent.classifier import Classifier
 from edge_agent.config import Config, load_config
 from edge_agent.contract.messages import Expected
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
-from edge_agent.line import Line
 from edge_agent.models.load import load_model
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Frame
@@ -43,6 +40,9 @@ from edge_agent.simulation.recording import camera_toml
 from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Script
 from edge_agent.simulation.shelf import Shelf
+from edge_agent.wiring.cameras import Cameras
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.line import Line
 from tests.scripts.steps import run
 
 RACK = Rack(levels=4, positions=6)

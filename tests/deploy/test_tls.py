@@ -18,11 +18,11 @@ from edge_agent.authority.certificates import Pair, make_authority, make_certifi
 from edge_agent.authority.register import Role
 from edge_agent.config.sections import MqttSection
 from edge_agent.contract.topics import Topics
-from edge_agent.delivery import Delivery
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.message import Message
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.wiring.delivery import Delivery
 from edge_agent.wms.connection import Connection
 from tests.agents import SITE
 from tests.brokers import Mosquitto

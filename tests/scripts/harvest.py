@@ -26,7 +26,6 @@ from rich.table import Table
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.demo.broker import run_broker
 from edge_agent.harvest import LABELS, crop_of
-from edge_agent.harvesting import HARVEST_FOLDER
 from edge_agent.simulation.dataset import draw_photo
 from edge_agent.simulation.pictures import DrawnPictures, generator
 from edge_agent.simulation.recording import camera_toml
@@ -34,6 +33,7 @@ from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Change, Kind, Script, write_script
 from edge_agent.simulation.shelf import Shelf
 from edge_agent.tables import read_table
+from edge_agent.wiring.harvesting import HARVEST_FOLDER
 from edge_agent.wms.connection import Broker
 from edge_agent.wms.stock import Line, publish_stock
 from tests.scripts.steps import BIN, percent, run, run_json

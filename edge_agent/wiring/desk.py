@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from edge_agent.cameras import Camera
 from edge_agent.commands import Handler
 from edge_agent.contract.commands import Acknowledge, Capture, FetchEvidence, Resend, SetLogLevel, Snapshot
 from edge_agent.contract.messages import Coverage
 from edge_agent.errors import KardusError
 from edge_agent.evidence import Evidence, snapshot_jpeg
-from edge_agent.recorder import Recorder
+from edge_agent.wiring.cameras import Camera
+from edge_agent.wiring.recorder import Recorder
 
 
 class Desk:

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge_agent.cameras import Camera, Cameras
 from edge_agent.contract.messages import Status
 from edge_agent.errors import ConfigError
 from edge_agent.events import Finding
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
 from edge_agent.models.looker import Looker
 from edge_agent.models.shadow import Seen
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, Frame, SignalLost
 from edge_agent.slots import outside
-from edge_agent.watch import Look
+from edge_agent.wiring.cameras import Camera, Cameras
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.watch import Look
 
 
 @dataclass

@@ -12,7 +12,7 @@ from edge_agent.camera.source import Source, open_source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.contract.messages import CameraHealth, Status
-from edge_agent.watch import Watch
+from edge_agent.wiring.watch import Watch
 
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
-from edge_agent.line import Line
 from edge_agent.models.load import load_model
 from edge_agent.preprocess import Pixels
 from edge_agent.simulation.script import Change, Kind
+from edge_agent.wiring.cameras import Cameras
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.line import Line
 from tests.agents import skus, write_config
 from tests.edge_agent.racks import LOCATIONS, STOCK, frame, shelf, still
 

@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.config import Config, load_config, parse_config
 from edge_agent.errors import ConfigError
-from edge_agent.reload import FIXED, FileWatch, require_reloadable
+from edge_agent.wiring.reload import FIXED, FileWatch, require_reloadable
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "agent.toml"
 BASE = load_config(EXAMPLE)

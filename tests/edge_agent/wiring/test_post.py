@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from edge_agent.commands import Request
 from edge_agent.contract.receipts import Ack
 from edge_agent.contract.topics import Topics, expected_topic
-from edge_agent.inbox import Item
 from edge_agent.mqtt.connection import Incoming
-from edge_agent.post import MAX_ACK_BYTES, Post
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
+from edge_agent.wiring.inbox import Item
+from edge_agent.wiring.post import MAX_ACK_BYTES, Post
 
 TOPICS = Topics("hall", "box")
 

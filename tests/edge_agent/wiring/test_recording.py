@@ -14,9 +14,9 @@ import pytest
 from edge_agent.clock import SetClock
 from edge_agent.config.sections import RecordingSection
 from edge_agent.contract.messages import Expected
-from edge_agent.recording import PART_S, WAITING, Recording, Terms, Told
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import Moment, open_parts, parts_in
+from edge_agent.wiring.recording import PART_S, WAITING, Recording, Terms, Told
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEA, MILK = Expected(revision=1, sku="Tea"), Expected(revision=2, sku="Milk")

@@ -13,11 +13,11 @@ from edge_agent.contract.messages import Expected, ExpectedStock, LocationState,
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.events import Finding
 from edge_agent.expected import ExpectedStore
-from edge_agent.harvesting import DOUBTS, HARVEST_FOLDER, PER_LOOK, Harvesting
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
 from edge_agent.tables import read_table
-from edge_agent.watch import Watch
+from edge_agent.wiring.harvesting import DOUBTS, HARVEST_FOLDER, PER_LOOK, Harvesting
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.watch import Watch
 from tests.edge_agent.racks import LOCATIONS, RACK, frame, shelf, still
 
 FIRST = LOCATIONS[0]

@@ -14,8 +14,8 @@ from edge_agent.contract.verdicts import Verdict
 from edge_agent.events import Finding
 from edge_agent.harvest import Harvest, Proposal, crop_of
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
-from edge_agent.watch import Watch
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.watch import Watch
 
 HARVEST_FOLDER = "harvest"
 DOUBTS = frozenset({Verdict.UNCERTAIN, Verdict.UNKNOWN, Verdict.MISMATCH, Verdict.UNEXPECTED, Verdict.EMPTY})

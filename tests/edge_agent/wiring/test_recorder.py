@@ -15,7 +15,7 @@ from edge_agent.contract.topics import Topics
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.events import Finding, Writer
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.recorder import Recorder, coverage_of
+from edge_agent.wiring.recorder import Recorder, coverage_of
 
 TOPICS = Topics("s", "box")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

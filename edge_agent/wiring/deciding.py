@@ -8,19 +8,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from edge_agent.cameras import Camera, Cameras
 from edge_agent.clock import Clock
 from edge_agent.contract.messages import Status
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.events import Finding
 from edge_agent.expected import ExpectedStore
 from edge_agent.health.metrics import Metrics
-from edge_agent.judging import Judging
-from edge_agent.line import Line, Looked
 from edge_agent.models.looker import Looker
 from edge_agent.models.shadow import Seen
-from edge_agent.recorder import Recorder
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
+from edge_agent.wiring.cameras import Camera, Cameras
+from edge_agent.wiring.judging import Judging
+from edge_agent.wiring.line import Line, Looked
+from edge_agent.wiring.recorder import Recorder
 
 TICK_S = 1.0
 """How often what doesn't come by itself is looked after."""

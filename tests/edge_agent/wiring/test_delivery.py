@@ -6,11 +6,11 @@ import queue
 from pathlib import Path
 
 from edge_agent.config.sections import MqttSection
-from edge_agent.delivery import Delivery
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.message import Message
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.wiring.delivery import Delivery
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
 

@@ -11,7 +11,7 @@ from edge_agent.contract.verdicts import ALERTS, Verdict
 from edge_agent.events import Finding, seen_of
 from edge_agent.expected import Expectation, ExpectedStore
 from edge_agent.verdict import Judgement
-from edge_agent.watch import Watch
+from edge_agent.wiring.watch import Watch
 
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
 OBSTRUCTED = "something stands before it, or it doesn't come to rest"

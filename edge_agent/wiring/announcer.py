@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edge_agent import __version__
-from edge_agent.cameras import Cameras
 from edge_agent.commands import Answer
 from edge_agent.config import Config
 from edge_agent.contract.topics import Topics, expected_topic
 from edge_agent.events import Writer
 from edge_agent.homeassistant import discovery_document, discovery_topic, status_topic
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.recorder import Recorder
+from edge_agent.wiring.cameras import Cameras
+from edge_agent.wiring.recorder import Recorder
 
 
 class Announcer:

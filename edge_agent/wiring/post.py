@@ -11,9 +11,9 @@ from edge_agent.commands import Request
 from edge_agent.contract.receipts import Ack
 from edge_agent.contract.topics import Topics, location_of
 from edge_agent.homeassistant import ONLINE
-from edge_agent.inbox import Item
 from edge_agent.mqtt.connection import Incoming
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
+from edge_agent.wiring.inbox import Item
 
 MAX_ACK_BYTES = 200_000
 log = logging.getLogger("kardus.post")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from edge_agent.bundle import Bundle
-from edge_agent.cameras import SILENT_S, Cameras
 from edge_agent.classifier import Classifier
 from edge_agent.clock import SetClock
 from edge_agent.config import Config, parse_config
@@ -24,7 +23,6 @@ from edge_agent.events import Finding, Writer
 from edge_agent.models.load import load_model
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.preprocess import Pixels
-from edge_agent.recorder import Recorder
 from edge_agent.records import ExpectedMessage, Frame
 from edge_agent.replay.player import Change, Played, Player
 from edge_agent.replay.recorded import Moment
@@ -33,6 +31,8 @@ from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Change as Happening
 from edge_agent.simulation.script import Kind, Script
 from edge_agent.simulation.shelf import Shelf
+from edge_agent.wiring.cameras import SILENT_S, Cameras
+from edge_agent.wiring.recorder import Recorder
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RACK = Rack(levels=1, positions=3)

@@ -8,9 +8,9 @@ from pathlib import Path
 from edge_agent.contract.messages import Model
 from edge_agent.contract.topics import Topics
 from edge_agent.events import Writer
-from edge_agent.losses import LossTeller
 from edge_agent.outbox.message import Limits, Message
 from edge_agent.outbox.outbox import Outbox
+from edge_agent.wiring.losses import LossTeller
 
 
 def test_losses_are_told_when_there_are_new_ones(tmp_path: Path) -> None:

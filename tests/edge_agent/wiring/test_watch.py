@@ -15,7 +15,7 @@ from edge_agent.contract.verdicts import Verdict
 from edge_agent.errors import DataError
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, SkuScore
-from edge_agent.watch import BAD_IN_A_ROW, Look, Watch
+from edge_agent.wiring.watch import BAD_IN_A_ROW, Look, Watch
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
 
 FIRST, SECOND = (slot.location for slot in RACK.slots()[:2])
