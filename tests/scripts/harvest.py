@@ -2,7 +2,7 @@
 
 Agents without a model watch racks in which some cartons stand where the WMS expects another, and harvest. One network
 is trained with `--trust-proposed`, one on the same photos with their true labels, one with every proposal believed;
-all are measured on fresh drawn photos. At most 15 minutes of one core:
+all are measured on fresh drawn photos:
 
     OMP_NUM_THREADS=1 taskset -c 1 python -m tests.scripts.harvest
 """
