@@ -59,7 +59,9 @@ class Bench:
     def write_config(self, folder: Path, port: int, bundle: Path, rules: str = "", *, threads: int = 0) -> Path:
         """An agent that reads `picture_of` every camera when it is told to."""
         cameras = [
-            camera_toml(rack, f'type = "file", path = "{picture_of(folder, number)}"', f"c{number}", ONLY_ONCE_S)
+            camera_toml(
+                rack, f'type = "file", path = "{picture_of(folder.resolve(), number)}"', f"c{number}", ONLY_ONCE_S
+            )
             for number, rack in enumerate(self.racks)
         ]
         path = folder / "agent.toml"
