@@ -67,6 +67,7 @@ def test_every_table_is_either_fixed_or_applied() -> None:
         "gate",
         "evidence",
         "harvest",
+        "recording",
         "homeassistant",
         "cameras",
     }
