@@ -14,7 +14,7 @@ from edge_agent.config import Config, load_config, parse_config
 from edge_agent.errors import ConfigError
 from edge_agent.wiring.reload import FIXED, FileWatch, require_reloadable
 
-EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "agent.toml"
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "agent.toml"
 BASE = load_config(EXAMPLE)
 
 
