@@ -15,12 +15,13 @@ from PIL import Image
 from edge_agent.bundle import Bundle
 from edge_agent.changes import live_classes
 from edge_agent.contract.manifest import Calibration, ClassInfo, GoldenSample
-from edge_agent.errors import BundleError
+from edge_agent.errors import BundleError, ConfigError
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, SkuScore
 from edge_agent.rejection import rejection_scores
 
 Floats = NDArray[np.float32]
+CPU = "CPUExecutionProvider"
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
 _ORT_ERRORS = (
@@ -49,21 +50,24 @@ class RawOutputs:
 class Classifier:
     """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
 
-    def __init__(self, bundle: Bundle, threads: int = 0) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[str] = (CPU,)) -> None:
         """Load the model.
 
         Args:
             bundle: a bundle that has been read (and, on a camera's box, trusted).
             threads: processor threads for one run; 0 leaves the choice to onnxruntime.
+            providers: onnxruntime's execution providers, the preferred one first.
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
+            ConfigError: this machine's onnxruntime has no such provider.
         """
+        _require_providers(providers)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # a model that cannot be loaded is reported once, by the error below
         try:
-            self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(bundle.model, options, providers=list(providers))
         except _ORT_ERRORS as error:
             raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {_first_line(error)}") from error
         self.manifest = bundle.manifest
@@ -205,6 +209,17 @@ def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BundleError(f"{bundle.source}: {sample.file} is not a picture: build the bundle again") from error
+
+
+def _require_providers(providers: Sequence[str]) -> None:
+    """Refuse what onnxruntime would pass over with a warning."""
+    available = ort.get_available_providers()
+    missing = next((name for name in providers if name not in available), None)
+    if missing is not None:
+        raise ConfigError(
+            f"model.providers: no {missing} in this onnxruntime (it has {', '.join(available)}): "
+            "install the onnxruntime package for it, or name another"
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -34,6 +34,8 @@ class ModelSection(Section):
     """Accept a bundle that nobody signed. For trials only."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Processor threads for the model; 0 takes all."""
+    providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("CPUExecutionProvider",)
+    """What onnxruntime runs it on, the preferred one first: `OpenVINOExecutionProvider`, `CUDAExecutionProvider` ..."""
     watch_folder: FilePath | None = None
     """A bundle that appears in this folder is tried, and takes over if it is good; as one by `commands/model`."""
     ca_file: FilePath | None = None

@@ -92,7 +92,7 @@ class Bringer:
         problem = self._unwanted(bundle.manifest)
         if problem:
             raise BundleError(f"{bundle.source}: {problem}")
-        return Candidate(self._order, self._staged, sha256, bundle, tried(bundle, settings.threads))
+        return Candidate(self._order, self._staged, sha256, bundle, tried(bundle, settings))
 
     def _parsed(self) -> Bundle:
         """Messages name the bundle as whoever brought it does."""

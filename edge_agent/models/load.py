@@ -17,15 +17,15 @@ def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle
     """
     bundle = read_bundle(path or settings.bundle)
     require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
-    return bundle, tried(bundle, settings.threads)
+    return bundle, tried(bundle, settings)
 
 
-def tried(bundle: Bundle, threads: int) -> Classifier:
+def tried(bundle: Bundle, settings: ModelSection) -> Classifier:
     """A classifier that has answered the bundle's golden samples as it should; its memory is warm by that.
 
     Raises:
         BundleError: onnxruntime can't load it, or it computes otherwise here.
     """
-    classifier = Classifier(bundle, threads)
+    classifier = Classifier(bundle, settings.threads, settings.providers)
     classifier.check_golden(bundle)
     return classifier

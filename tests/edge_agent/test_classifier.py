@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier, interpret, softmax
+from edge_agent.classifier import Classifier, golden_crops, interpret, softmax
 from edge_agent.contract.manifest import Calibration, ClassInfo
-from edge_agent.errors import BundleError
+from edge_agent.errors import BundleError, ConfigError
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification
 
@@ -268,3 +269,16 @@ def test_a_higher_temperature_makes_less_sure() -> None:
     sure, unsure = (_interpret(logits, Calibration(temperature=t))[0] for t in (1.0, 4.0))
     assert sure.sku == unsure.sku
     assert sure.confidence > unsure.confidence
+
+
+def test_a_provider_that_this_machine_lacks_is_named(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"model\.providers: no NoSuchExecutionProvider .*CPUExecutionProvider"):
+        Classifier(bundle, threads=1, providers=["NoSuchExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_another_provider_gives_the_same_answers_where_there_is_one(bundle: Bundle) -> None:
+    crops = golden_crops(bundle)
+    expected = Classifier(bundle, threads=1).run(crops).logits
+    for name in set(ort.get_available_providers()) & {"CPUExecutionProvider", "OpenVINOExecutionProvider"}:
+        found = Classifier(bundle, threads=1, providers=[name]).run(crops).logits
+        assert np.abs(found - expected).max() < 1e-2
