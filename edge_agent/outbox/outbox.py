@@ -25,6 +25,8 @@ from edge_agent.outbox.space import make_room, require_room
 
 Delivered = Literal["broker", "confirmed"]
 """When an event is forgotten: when the broker has it, or when the WMS side has said that it is stored for good."""
+PORTION = 200
+"""So many rows are changed in one transaction, where many may be: the write-ahead log holds what that changes."""
 Result = TypeVar("Result")
 
 
@@ -107,9 +109,8 @@ class Outbox:
         """The WMS side has stored these events of an epoch for good."""
 
         def write(database: sqlite3.Connection) -> None:
-            make_room(database, self._path)
-            with database:
-                rows.confirm(database, epoch, ranges)
+            for ends in ranges:
+                self._in_portions(database, lambda ends=ends: rows.confirm(database, epoch, ends, PORTION))  # type: ignore[misc]
             self._pressure.recount(database, 1)
 
         self._call(write)
@@ -129,10 +130,10 @@ class Outbox:
 
     def send_unconfirmed_again(self, older_than_s: float) -> int:
         """Let events be sent again that the broker took so long ago, and nobody has confirmed; how many."""
+        before_unix_s = time.time() - older_than_s
 
         def write(database: sqlite3.Connection) -> int:
-            with database:
-                return rows.send_unconfirmed_again(database, time.time() - older_than_s)
+            return self._in_portions(database, lambda: rows.send_unconfirmed_again(database, before_unix_s, PORTION))
 
         return self._call(write)
 
@@ -161,6 +162,16 @@ class Outbox:
         """Finish what was asked for and close the file. May be called twice."""
         self._work.put(None)
         self._thread.join()
+
+    def _in_portions(self, database: sqlite3.Connection, work: Callable[[], int]) -> int:
+        """Do it as often as it finds a whole portion, each in a transaction that finds room on a full disk."""
+        total, done = 0, PORTION
+        while done == PORTION:
+            make_room(database, self._path)
+            with database:
+                done = work()
+            total += done
+        return total
 
     def _call(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         if not self._thread.is_alive():

@@ -82,11 +82,13 @@ def mark_sent(database: sqlite3.Connection, ids: Sequence[int]) -> None:
     database.executemany("DELETE FROM messages WHERE id = ? AND sequence IS NULL", [(number,) for number in ids])
 
 
-def confirm(database: sqlite3.Connection, epoch: str, ranges: Iterable[Range]) -> None:
-    """The WMS side has stored these for good."""
-    database.executemany(
-        "DELETE FROM messages WHERE epoch = ? AND sequence BETWEEN ? AND ?", [(epoch, *ends) for ends in ranges]
-    )
+def confirm(database: sqlite3.Connection, epoch: str, ends: Range, limit: int) -> int:
+    """The WMS side has stored these for good: forget so many of them; how many that were."""
+    return database.execute(
+        """DELETE FROM messages WHERE id IN
+        (SELECT id FROM messages WHERE epoch = ? AND sequence BETWEEN ? AND ? LIMIT ?)""",
+        (epoch, *ends, limit),
+    ).rowcount
 
 
 def send_again(database: sqlite3.Connection, epoch: str, first: int, last: int) -> list[Range]:
@@ -101,10 +103,12 @@ def send_again(database: sqlite3.Connection, epoch: str, first: int, last: int) 
     return ranges_of(row[0] for row in found)
 
 
-def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float) -> int:
-    """Let events be sent once more that the broker took before then, and nobody has confirmed since; how many."""
+def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float, limit: int) -> int:
+    """Let so many events be sent once more that the broker took before then, unconfirmed since; how many."""
     return database.execute(
-        "UPDATE messages SET sent_unix_s = NULL WHERE sent_unix_s IS NOT NULL AND sent_unix_s < ?", (before_unix_s,)
+        """UPDATE messages SET sent_unix_s = NULL WHERE id IN
+        (SELECT id FROM messages WHERE sent_unix_s IS NOT NULL AND sent_unix_s < ? LIMIT ?)""",
+        (before_unix_s, limit),
     ).rowcount
 
 

@@ -8,10 +8,10 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-RESERVE_BYTES = 1_000_000
+RESERVE_BYTES = 2_000_000
 """What deleting takes, with the write-ahead log emptied before. Nothing new is stored in it."""
 
-_PAGES_AT_ONCE = 100
+_PAGES_AT_ONCE = 50
 """To give pages back is to move others, through the write-ahead log."""
 
 
