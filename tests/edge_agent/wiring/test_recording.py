@@ -164,7 +164,7 @@ def test_a_disk_that_is_nearly_full_is_left_to_what_matters_more(
         recording = Recording(tmp_path / "r", _terms(), _clock())
         recording.take(_frame(at_s))
         recording.close()
-    monkeypatch.setattr("edge_agent.recording.SPARED_BYTES", 10**18)
+    monkeypatch.setattr("edge_agent.wiring.recording.SPARED_BYTES", 10**18)
     recording = Recording(tmp_path / "r", _terms(), _clock())
     with caplog.at_level(logging.ERROR):
         recording.take(_frame(2))

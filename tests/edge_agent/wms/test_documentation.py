@@ -59,6 +59,8 @@ def _ids(reader: sqlite3.Connection) -> list[str]:
 
 def test_the_library_as_shown(mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "password").write_text("secret")
+    (tmp_path / "password").chmod(0o600)
     agent = Publisher()
     booked: list[str] = []
     broker = ("127.0.0.1", mosquitto.port)
