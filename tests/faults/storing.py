@@ -64,6 +64,7 @@ class StoringReceiver:
         )
         client.on_connect = self._subscribe
         client.on_subscribe = lambda *_: self._subscribed.set()
+        client.on_disconnect = lambda *_: self._subscribed.clear()
         client.on_message = lambda _client, _data, message: self._incoming.put((client, message))
         client.reconnect_delay_set(1, 1)
         kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -84,7 +85,7 @@ class StoringReceiver:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has granted its subscription at least once."""
+        """Whether the broker has granted its subscription, over the present connection."""
         return self._subscribed.is_set()
 
     def wait_quiet(self) -> None:

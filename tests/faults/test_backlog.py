@@ -35,7 +35,11 @@ def test_a_backlog_is_drained_twenty_at_a_time_and_a_live_alert_overtakes_it(
     mosquitto.kill()
     with load.with_orders(total=backlog, batch=500, confirmed_within_s=60.0):
         wait_until(lambda: load.gauges["appended"] == backlog)
+        load.send(signal.SIGSTOP)  # what the broker takes before the receiver is there goes nowhere for a minute
+        wait_until(lambda: not receiver.connected)
         mosquitto.start()
+        wait_until(lambda: receiver.connected)
+        load.send(signal.SIGCONT)
         load.wait_connected()
         load.send(signal.SIGUSR1)
         wait_until(lambda: load.gauges["appended"] == backlog + 1)
