@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.agents import STARTED
 from tests.brokers import Mosquitto
@@ -16,6 +17,9 @@ from tests.brokers import Mosquitto
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BIN = Path(sys.executable).parent
+# how long an example takes says more of the machine's other work than of the code
+settings.register_profile("kardus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kardus")
 
 
 @pytest.fixture(autouse=True)

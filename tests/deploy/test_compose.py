@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge_agent.simulation.pictures import DrawnPictures
 from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import demo_script
 from edge_agent.tls import TlsFiles, client_context
+from tests.conftest import BIN
 from tests.deploy.site import SETTINGS
 
 DEPLOY = SETTINGS.parents[1]
@@ -88,7 +90,8 @@ def test_its_scripts_make_certificates_that_fit(tmp_path: Path) -> None:
 
 
 def _run(script: str, *arguments: Path) -> None:
-    subprocess.run(["sh", FOLDER / script, *arguments], check=True, capture_output=True)
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    subprocess.run(["sh", FOLDER / script, *arguments], check=True, capture_output=True, env=environment)
 
 
 def test_its_broker_is_configured_as_any_other() -> None:
