@@ -68,7 +68,7 @@ def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path
     source = 'type = "file", path = "now.png"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2, extra=extra)
     agent = AgentProcess(config)
-    with WmsSide(mosquitto.port) as wms, Connection(Broker("127.0.0.1", mosquitto.port)) as anybody:
+    with WmsSide(mosquitto.port, judged=False) as wms, Connection(Broker("127.0.0.1", mosquitto.port)) as anybody:
         anybody.publish([(TOPICS.command("log-level"), b'{"level": "error"}'), *_elsewhere()], retain=True)
         agent.start()
         wms.wait_for(lambda: {s["verdict"] for s in wms.states.values()} == {"match"} and len(wms.states) == len(STOCK))

@@ -137,7 +137,7 @@ def test_a_bad_bundle_in_the_folder_changes_nothing_and_a_good_one_takes_over(
 def test_a_model_that_fails_at_work_is_rolled_back_and_the_agent_goes_on(
     tmp_path: Path, mosquitto: Mosquitto, wms: WmsSide
 ) -> None:
-    box = Box(tmp_path, mosquitto.port, wms, 5)
+    box = Box(tmp_path, mosquitto.port, wms, 8)
     box.start()
     box.drop(made(NEW, members=blind_in_the_light(demo_members())), "blind.bundle")
     box.wait_for("probation", NEW)
