@@ -10,7 +10,7 @@ help:            ## Show this list
 demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent alone, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
 
-test: check  ## Everything that must hold: formatting, types, import rules, tests (below 15 minutes)
+test: check  ## Everything that must hold: formatting, types, import rules, tests (about 18 minutes)
 	$(DEV)/python -m pytest
 
 test-slow: .venv/installed  ## The slow proofs: 20 fresh demo shelves in a row (about 10 minutes)
