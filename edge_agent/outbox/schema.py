@@ -70,8 +70,8 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
         raise KardusError(f"{path}: written by a newer version of Kardus (schema {found}): update the agent")
     database.isolation_level = None
     for number, step in enumerate(MIGRATIONS[found:], start=found + 1):
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with database:
+            database.execute("BEGIN IMMEDIATE")
             step(database)
             database.execute(
                 "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_unix_s REAL NOT NULL, "
@@ -79,10 +79,6 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
             )
             database.execute("INSERT INTO migrations VALUES (?, ?, ?)", (number, time.time(), __version__))
             database.execute(f"PRAGMA user_version = {number}")
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
     database.isolation_level = "DEFERRED"
 
 

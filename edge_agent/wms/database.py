@@ -150,15 +150,9 @@ class Database:
             self._connection.close()
 
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._connection:  # commits, or rolls back and raises
             self._connection.execute(begin)
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            yield self._connection
 
     def _prepare(self, *, make: bool) -> None:
         mode = self._connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]

@@ -133,7 +133,7 @@ class AskedAgent:
         """The agent's databases belong to the thread that it runs in."""
         try:
             agent = _Measured(load_config(config))
-        except BaseException as error:
+        except Exception as error:  # the thread's outermost guard: whoever waits must be told
             self._opened.set_exception(error)
             raise
         self._opened.set_result(agent)
