@@ -15,28 +15,24 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BACKDATED = timedelta(hours=1)
 """A box whose clock is a little behind accepts a new certificate too."""
-_SIGNS = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-_VOUCHES = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+
+
+def _usage(*, vouches: bool) -> x509.KeyUsage:
+    """What a key is for: to vouch for others, or to sign for itself."""
+    return x509.KeyUsage(
+        digital_signature=not vouches,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=vouches,
+        crl_sign=vouches,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+_SIGNS, _VOUCHES = _usage(vouches=False), _usage(vouches=True)
 
 
 @dataclass(frozen=True)
