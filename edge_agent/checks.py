@@ -14,8 +14,8 @@ from edge_agent.models.load import load_model
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.outbox.check import check_outbox
-from edge_agent.pipeline import OUTBOX_FILE
 from edge_agent.slots import outside, slots_of
+from edge_agent.wiring.storage import OUTBOX_FILE
 
 BROKER_WAIT_S = 6.0
 

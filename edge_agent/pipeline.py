@@ -37,8 +37,6 @@ from edge_agent.models.looker import NO_MODEL, Nobody
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
 from edge_agent.mqtt.connection import Handlers
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.message import Limits
-from edge_agent.outbox.outbox import Outbox
 from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.wiring.announcer import Announcer, subscriptions
 from edge_agent.wiring.cameras import Camera, Cameras
@@ -52,14 +50,13 @@ from edge_agent.wiring.post import Post
 from edge_agent.wiring.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.wiring.recording import Recording, Terms, Told
 from edge_agent.wiring.reload import require_reloadable
-from edge_agent.wiring.storage import Storage
+from edge_agent.wiring.storage import Storage, open_outbox
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
 LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
 EXPECTED_FILE = "expected.sqlite"
-OUTBOX_FILE = "outbox.sqlite"
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 EVIDENCE_FOLDER = "evidence"
@@ -87,25 +84,10 @@ class Agent:
         locations = self._cameras.locations
         make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
-        self._outbox = Outbox(
-            config.agent.data_dir / OUTBOX_FILE,
-            Limits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6),
-            config.outbox.delivery,
-        )
+        self._outbox = open_outbox(config)
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._deciding = Deciding(
-            self._cameras,
-            models.classifier if models else Nobody(),
-            self._expected,
-            self._recorder,
-            metrics=self._metrics,
-            grace_s=config.verdict.grace_s,
-            clock=SYSTEM_CLOCK,
-            is_late=lambda: not self._session.connected,
-            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it is made later
-            show=models.show if models else lambda _: None,
-        )
+        self._deciding = self._decides(models)
         self._harvesting = Harvesting(config, self._deciding.judging, self._recorder.states, self._metrics)
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
@@ -205,6 +187,21 @@ class Agent:
         self._announcer.say_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
+
+    def _decides(self, models: Models | None) -> Deciding:
+        """What judges; session and delivery are made later."""
+        return Deciding(
+            self._cameras,
+            models.classifier if models else Nobody(),
+            self._expected,
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=self._config.verdict.grace_s,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: not self._session.connected,
+            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it isn't there yet
+            show=models.show if models else lambda _: None,
+        )
 
     def _keeper(self, models: Models) -> ModelKeeper:
         """Whom a change of the model concerns."""

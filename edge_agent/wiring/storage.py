@@ -6,9 +6,12 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
+from edge_agent.config import Config
 from edge_agent.errors import StorageError
+from edge_agent.outbox.message import Limits
 from edge_agent.outbox.outbox import Outbox
 
+OUTBOX_FILE = "outbox.sqlite"
 log = logging.getLogger("kardus.storage")
 
 
@@ -50,3 +53,13 @@ class Storage:
             self.reason = ""
             self._changed()
             self._recovered()
+
+
+def open_outbox(config: Config) -> Outbox:
+    """The agent's outbox, with the limits of its configuration.
+
+    Raises:
+        KardusError: the file can't be opened, or belongs to a newer version.
+    """
+    limits = Limits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6)
+    return Outbox(config.agent.data_dir / OUTBOX_FILE, limits, config.outbox.delivery)
