@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier, golden_crops, interpret, softmax
+from edge_agent.classifier import Classifier, interpret, softmax
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import BundleError, ConfigError
 from edge_agent.preprocess import Pixels
@@ -276,9 +276,8 @@ def test_a_provider_that_this_machine_lacks_is_named(bundle: Bundle) -> None:
         Classifier(bundle, threads=1, providers=["NoSuchExecutionProvider", "CPUExecutionProvider"])
 
 
-def test_another_provider_gives_the_same_answers_where_there_is_one(bundle: Bundle) -> None:
-    crops = golden_crops(bundle)
-    expected = Classifier(bundle, threads=1).run(crops).logits
-    for name in set(ort.get_available_providers()) & {"CPUExecutionProvider", "OpenVINOExecutionProvider"}:
-        found = Classifier(bundle, threads=1, providers=[name]).run(crops).logits
-        assert np.abs(found - expected).max() < 1e-2
+def test_the_providers_are_those_that_were_asked_for_in_their_order(bundle: Bundle) -> None:
+    assert len(ort.get_available_providers()) > 1, "this onnxruntime has no second provider to ask for"
+    assert Classifier(bundle, threads=1)._session.get_providers() == ["CPUExecutionProvider"]
+    asked = ort.get_available_providers()
+    assert Classifier(bundle, threads=1, providers=asked)._session.get_providers() == asked
