@@ -27,6 +27,10 @@ MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection, and again for the broker's answer."""
 FAREWELL_S = 2.0
+SESSION_EXPIRY_S = 60
+"""For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
+WILL_DELAY_S = 5
+"""How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _UNSUPPORTED_VERSION = 132
 
@@ -83,10 +87,22 @@ class Connection:
         *,
         version: str,
         number: int,
+        resume: bool = False,
     ) -> None:
-        """Prepare; `open` connects. `version` is "5" or "3.1.1"; `number` counts the session's connections."""
+        """Prepare; `open` connects.
+
+        Args:
+            settings: the broker.
+            identity: client id and will.
+            handlers: what to tell of the connection.
+            changed: called whenever a public attribute has changed.
+            version: "5" or "3.1.1".
+            number: counts the session's connections.
+            resume: whether the broker may go on with the session of an earlier connection (MQTT 5 only).
+        """
         self.version = version
         self.number = number
+        self._resume = resume
         self.answer: ReasonCode | None = None
         """What the broker said to CONNECT; None while it has said nothing."""
         self.ended = threading.Event()
@@ -133,9 +149,8 @@ class Connection:
             self._client.tls_set_context(client_context(files))
         if self._settings.username is not None:
             self._client.username_pw_set(self._settings.username, _password(self._settings))
-        clean_start = True if self.version == "5" else paho.MQTT_CLEAN_START_FIRST_ONLY
         keepalive_s = max(1, self._settings.keepalive_s * 2 // 3)
-        self._client.connect(self._settings.host, self._settings.port, keepalive_s, clean_start=clean_start)
+        self._client.connect(self._settings.host, self._settings.port, keepalive_s, **self._session_options())
         self._client.loop_start()
 
     def subscribe(self, topics: Sequence[str]) -> int | None:
@@ -177,6 +192,14 @@ class Connection:
                 left.shutdown(socket.SHUT_RDWR)  # a broker that hangs would keep paho's thread until the keepalive
         self._client.loop_stop()
 
+    def _session_options(self) -> dict[str, Any]:
+        """What CONNECT says of the session: in 3.1.1 it is always a new one."""
+        if self.version != "5":
+            return {}
+        more = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        more.SessionExpiryInterval = SESSION_EXPIRY_S
+        return {"clean_start": not self._resume, "properties": more}
+
     def _new_client(self, identity: Identity) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -189,13 +212,20 @@ class Connection:
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if identity.will:
             topic, payload = identity.will
-            client.will_set(topic, payload, qos=1, retain=True)
+            client.will_set(topic, payload, qos=1, retain=True, properties=self._will_options())
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         return client
+
+    def _will_options(self) -> Properties | None:
+        if self.version != "5":
+            return None
+        more = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+        more.WillDelayInterval = WILL_DELAY_S
+        return more
 
     def _on_connect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
         self.answer = reason

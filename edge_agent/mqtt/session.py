@@ -25,6 +25,8 @@ QUIET_S = 0.3
 """A portion's retained messages are taken to be there when none has come for this long ..."""
 PORTION_LIMIT_S = 10.0
 """... or after this long, on a busy site."""
+SILENCES = 2
+"""A known broker may be silent because it is ill: so many attempts in a row before its version is doubted."""
 RENEWAL_POLL_S = 5.0
 """How often the certificates' files are looked at."""
 log = logging.getLogger("kardus.mqtt")
@@ -60,6 +62,8 @@ class MqttSession:
         self._thread: threading.Thread | None = None
         self._unsettled = True
         """Whether no connection has been accepted yet, so that it is open which version the broker speaks."""
+        self._silences = 0
+        """Attempts in a row, since the version was last changed, that the broker left without an answer."""
         self.version = "3.1.1" if settings.version == "3.1.1" else "5"
         """The protocol version of the present or next connection: "5" or "3.1.1"."""
         self.refusal = ""
@@ -130,7 +134,13 @@ class MqttSession:
         while not self._stopping:
             self._count += 1
             connection = Connection(
-                self._settings, self._identity, handlers, self._notify, version=self.version, number=self._count
+                self._settings,
+                self._identity,
+                handlers,
+                self._notify,
+                version=self.version,
+                number=self._count,
+                resume=not self._unsettled,
             )
             if self._open(connection):
                 self._serve(connection, handlers)
@@ -159,14 +169,20 @@ class MqttSession:
         return False
 
     def _change_version(self, connection: Connection) -> None:
-        """Speak the other version where the broker lacks this one; silence counts only until a broker has answered."""
-        silent = connection.answer is None
-        if self._settings.version == "auto" and connection.lacks_version and (self._unsettled or not silent):
+        """Speak the other version where the broker lacks this one.
+
+        Of a broker that has answered before, silence counts only if it lasts.
+        """
+        self._silences = self._silences + 1 if connection.answer is None else 0
+        is_clear = self._unsettled or not self._silences or self._silences >= SILENCES
+        if self._settings.version == "auto" and connection.lacks_version and is_clear:
             self.version = "3.1.1" if self.version == "5" else "5"
+            self._silences = 0
 
     def _serve(self, connection: Connection, handlers: Handlers) -> None:
         """Use the connection until it is lost, certificates are renewed, or the session is stopped."""
         self._unsettled = False
+        self._silences = 0
         self.refusal = ""
         self._live = connection
         self._notify()

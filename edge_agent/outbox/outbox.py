@@ -189,10 +189,10 @@ class Outbox:
         """The owning thread: the only one that touches the connection."""
         try:
             database = self._open()
-        except (sqlite3.Error, OSError) as error:
-            opened.set_exception(unusable(self._path, error) if isinstance(error, sqlite3.Error) else error)
+        except sqlite3.Error as error:
+            opened.set_exception(unusable(self._path, error))
             return
-        except KardusError as error:
+        except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever opens it is told
             opened.set_exception(error)
             return
         opened.set_result(None)
@@ -209,17 +209,9 @@ class Outbox:
         """Open the file, or a new one beside it where it is damaged."""
         try:
             database = open_file(self._path)
-            found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, KardusError) as error:
             if not is_damage(error):
                 raise
-            return self._take_up(self._begin_anew())
-        except KardusError as error:
-            if "damaged" not in str(error):
-                raise
-            return self._take_up(self._begin_anew())
-        if found != "ok":
-            database.close()
             database = self._begin_anew()
         return self._take_up(database)
 
@@ -229,7 +221,7 @@ class Outbox:
         """Do the work; where the file turns out to be damaged, on a new one."""
         try:
             return database, work(database)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
         database.close()

@@ -28,6 +28,8 @@ _MESSAGES = """CREATE TABLE messages (
     stored_unix_s REAL NOT NULL,
     sent_unix_s REAL
 ) STRICT"""
+_FORMS = {"epoch": re.compile(r"[!-~]{8,}"), "sequence": re.compile(r"\d{1,18}")}
+"""Of the file's own notes."""
 _TABLES = ("messages", "states", "retained", "lost")
 _INDEXES = (
     # what is to be sent next, without looking at the rest
@@ -44,6 +46,7 @@ def open_file(path: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.DatabaseError: SQLite can't open it, or it is damaged.
+        UnicodeDecodeError: it is damaged, and SQLite's message about it too.
         KardusError: it belongs to a newer version, or lacks what every outbox has.
     """
     with contextlib.ExitStack() as failed:
@@ -87,7 +90,7 @@ def meta_of(database: sqlite3.Connection) -> dict[str, str]:
     return dict(database.execute("SELECT key, value FROM meta").fetchall())
 
 
-def unusable(path: Path, error: sqlite3.Error) -> KardusError:
+def unusable(path: Path, error: Exception) -> KardusError:
     """Why a file can't be opened, in words."""
     if not is_damage(error):
         return KardusError(
@@ -96,8 +99,12 @@ def unusable(path: Path, error: sqlite3.Error) -> KardusError:
     return KardusError(f"{path}: damaged ({error}): {SET_ASIDE}")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file's content is wrong, rather than the disk, its rights or another program."""
+    if isinstance(error, KardusError):
+        return "damaged" in str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return True  # SQLite's own message, which cites the spoilt text
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "malformed" in str(error)
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
@@ -108,9 +115,13 @@ def is_damage(error: sqlite3.Error) -> bool:
 def _require_whole(database: sqlite3.Connection, path: Path) -> None:
     for table in _TABLES:
         database.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - a constant
-    missing = {"epoch", "sequence"} - set(meta_of(database))
-    if missing:
-        raise KardusError(f"{path}: damaged (no {min(missing)}): {SET_ASIDE}")
+    meta = meta_of(database)
+    for key, form in _FORMS.items():
+        if not form.fullmatch(str(meta.get(key, ""))):
+            raise KardusError(f"{path}: damaged (no {key}): {SET_ASIDE}")
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise KardusError(f"{path}: damaged ({found}): {SET_ASIDE}")
 
 
 def _to_1(database: sqlite3.Connection) -> None:

@@ -68,14 +68,18 @@ def test_each_location_s_prospect_is_told(config: Path, tmp_path: Path) -> None:
     rows = json.loads(_slots("check", config, "--json")[0])
     assert [row["location"] for row in rows] == LOCATIONS
     assert all(250 < row["side_px"] < 300 for row in rows)
-    assert {(row["accuracy"], row["advice"]) for row in rows} == {(None, "")}, "the demo's bundle has no curve"
+    assert all(row["accuracy"] >= 0.99 and row["advice"] == "" for row in rows)
+    (tmp_path / "bare.bundle").write_bytes(sealed(members_in(DEMO_BUNDLE), pixels=[]))
+    config.write_text(config.read_text().replace(str(DEMO_BUNDLE), "bare.bundle"))
+    rows = json.loads(_slots("check", config, "--json")[0])
+    assert {(row["accuracy"], row["advice"]) for row in rows} == {(None, "")}, "a bundle without a curve"
     curve = [(32, 0.3), (64, 0.8), (224, 0.99)]
     points = [
         {"side_px": px, "accuracy": {"name": "class", "value": value, "n": 99, "low": 0.0, "high": 1.0}}
         for px, value in curve
     ]
     (tmp_path / "curve.bundle").write_bytes(sealed(members_in(DEMO_BUNDLE), pixels=points))
-    config.write_text(config.read_text().replace(str(DEMO_BUNDLE), "curve.bundle"))
+    config.write_text(config.read_text().replace("bare.bundle", "curve.bundle"))
     rows = json.loads(_slots("check", config, "--json")[0])
     assert all(row["accuracy"] == 0.99 and row["advice"] == "" for row in rows)
     Image.fromarray(still()[::8, ::8]).save(tmp_path / "far.png")

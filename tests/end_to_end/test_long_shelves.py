@@ -19,7 +19,7 @@ MODEL = Model(DEMO_BUNDLE, DEMO_KEY.read_text().strip(), None, None)
 def test_every_change_of_a_long_script_is_told_in_time_and_nothing_else(tmp_path: Path, seed: int) -> None:
     results = play_rack(MODEL, seed, 50, tmp_path)
     for result in results:
-        assert [change for change in result.changes if not change.in_time] == []
+        assert [change for change in result.changes if not change.reported_in_time] == []
         assert (result.false_alerts, result.misnamed, result.spoken_while_invalid) == ((), (), ())
         assert all(trouble.noticed for trouble in result.troubles)
         assert {trouble.kind for trouble in result.troubles} == SPOILS_VIEW

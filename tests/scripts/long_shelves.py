@@ -162,6 +162,8 @@ def print_table(results: Sequence[Result]) -> None:
         table.add_row(f"{str(kind).replace('_', ' ')}: told within 5 frames", _in_time(own))
     faults = [change for change in changes if change.what != "put right"]
     table.add_row("all faults: told within 5 frames", _in_time(faults))
+    reported = sum(change.reported_in_time for change in faults)
+    table.add_row("the same, where the product may be left open", _rate(reported, len(faults)))
     table.add_row("all faults: told at all", _rate(sum(c.told is not None for c in faults), len(faults)))
     alerts = sum(result.alerts for result in results)
     false = sum(len(result.false_alerts) for result in results)

@@ -40,6 +40,13 @@ class Judged:
     sku: str | None
     told: int | None
     """The frame in which the right verdict, with the right product, was first told; None: never."""
+    reported: int | None
+    """The same, where the alert may leave the product open, or give its category alone; None: never."""
+
+    @property
+    def reported_in_time(self) -> bool:
+        """Whether it was reported at its location within WITHIN frames."""
+        return self.reported is not None and self.reported <= self.due
 
     @property
     def in_time(self) -> bool:
@@ -117,18 +124,16 @@ def _judged(
             later = [c.frame for c in stock if c.frame > change.frame and location in (c.location, c.other)]
             until = min(later, default=script.frames)
             sku = _sku_at(script, skus, location, change.frame) if verdicts[location] in NAMED else None
-            first = next(
-                (
-                    t.frame
-                    for t in told
-                    if change.frame <= t.frame < until
-                    and (t.event.location, t.event.verdict) == (location, verdicts[location])
-                    and (sku is None or (t.event.seen is not None and t.event.seen.sku == sku))
-                ),
-                None,
-            )
+            own = [
+                t
+                for t in told
+                if change.frame <= t.frame < until
+                and (t.event.location, t.event.verdict) == (location, verdicts[location])
+            ]
+            named = next((t.frame for t in own if sku is None or _named(t) == sku), None)
+            reported = next((t.frame for t in own if sku is None or _named(t) in (None, sku)), None)
             due = _due(script, hidden, location, change.frame)
-            judged.append(Judged(what, location, change.frame, due, verdicts[location], sku, first))
+            judged.append(Judged(what, location, change.frame, due, verdicts[location], sku, named, reported))
     return judged
 
 
@@ -148,12 +153,11 @@ def _sku_at(script: Script, skus: Mapping[str, str], location: str, frame: int) 
 
 def _names_another(script: Script, skus: Mapping[str, str], told: Told) -> bool:
     event = told.event
-    return (
-        event.verdict in NAMED
-        and event.seen is not None
-        and event.seen.sku is not None
-        and event.seen.sku != _sku_at(script, skus, event.location, told.frame)
-    )
+    return event.verdict in NAMED and _named(told) not in (None, _sku_at(script, skus, event.location, told.frame))
+
+
+def _named(told: Told) -> str | None:
+    return told.event.seen.sku if told.event.seen else None
 
 
 def _trouble(change: Change, told: Sequence[Told], names: Mapping[Kind, str]) -> Trouble:

@@ -59,6 +59,14 @@ def test_another_product_or_verdict_is_no_report(told: tuple[str, str | None]) -
     assert _judge(_told(13, *told)).changes[0].told is None
 
 
+@pytest.mark.parametrize(("sku", "reported"), [(None, 13), ("Tea-Peach", 13), ("Tea-Lemon", None)])
+def test_a_fault_is_reported_though_its_product_is_left_open_and_not_by_a_wrong_name(
+    sku: str | None, reported: int | None
+) -> None:
+    fault = _judge(_told(13, "mismatch", sku)).changes[0]
+    assert (fault.reported, fault.reported_in_time) == (reported, reported is not None)
+
+
 def test_another_location_is_no_report_and_a_false_alert() -> None:
     result = _judge(_told(13, "unexpected", "Tea-Peach", location="M"))
     assert result.changes[0].told is None

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from edge_agent.config.sections import MqttSection
 from edge_agent.demo.broker import free_port, run_broker
 from edge_agent.errors import ConfigError
-from edge_agent.mqtt.connection import Handlers, Token
+from edge_agent.mqtt.connection import WILL_DELAY_S, Handlers, Token
 from edge_agent.mqtt.session import MqttSession
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
@@ -102,18 +103,55 @@ def test_connects_again_after_the_broker_was_killed(mosquitto: Mosquitto) -> Non
     session.stop()
 
 
-def test_the_last_will_is_published_when_the_connection_breaks_and_not_at_a_clean_stop(mosquitto: Mosquitto) -> None:
+def _break(session: MqttSession) -> None:
+    """The link breaks: neither side says goodbye."""
+    assert session._live is not None
+    session._live._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_the_last_will_is_published_when_the_connection_is_lost_and_not_at_a_clean_stop(
+    tmp_path: Path, version: str
+) -> None:
+    broker = Mosquitto(tmp_path)
+    broker.start()
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    with Connection(Broker("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)):
-        session, probe = _session(mosquitto.port, will=("will/a", b"gone"))
+    with Connection(Broker("127.0.0.1", broker.port), [("will/#", 1)], lambda *m: seen.put(m)):
+        session, probe = _session(broker.port, version, will=("will/a", b"gone"))
         assert probe.connections.get(timeout=WAIT_S)
-        assert session._live is not None
-        session._live._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        session._settings = session._settings.model_copy(update={"port": free_port()})  # it finds no way back
+        _break(session)
+        began = time.monotonic()
         assert seen.get(timeout=WAIT_S) == ("will/a", b"gone")
+        assert (time.monotonic() - began >= WILL_DELAY_S - 1) == (version == "5")
+        session._settings = session._settings.model_copy(update={"port": broker.port})
         assert probe.connections.get(timeout=WAIT_S)
         session.stop(("will/a", b"goodbye"))
         assert seen.get(timeout=WAIT_S) == ("will/a", b"goodbye")
         assert seen.empty()
+    broker.kill()
+
+
+def test_a_link_that_comes_back_at_once_was_never_offline_and_what_was_sent_meanwhile_arrives(
+    mosquitto: Mosquitto,
+) -> None:
+    seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)) as other:
+        session, probe = _session(mosquitto.port, "5", will=("will/a", b"gone"))
+        assert probe.connections.get(timeout=WAIT_S)
+        other.publish([("in/first", b"subscribed")], retain=True)
+        assert probe.messages.get(timeout=WAIT_S) == ("in/first", b"subscribed")
+        session._settings = session._settings.model_copy(update={"port": free_port()})
+        _break(session)
+        assert session._wait(lambda: bool(session.refusal), WAIT_S)
+        other.publish([("in/x", b"sent while the link was down")], retain=False)
+        session._settings = session._settings.model_copy(update={"port": mosquitto.port})
+        assert probe.connections.get(timeout=WAIT_S)
+        while probe.messages.get(timeout=WAIT_S) != ("in/x", b"sent while the link was down"):
+            pass  # the first one may come again: its acknowledgement can have been lost with the link
+        with pytest.raises(queue.Empty):
+            seen.get(timeout=WILL_DELAY_S + 1)
+        session.stop()
 
 
 def test_a_refusal_is_not_a_connection(tmp_path: Path) -> None:
@@ -146,11 +184,13 @@ def test_speaks_3_1_1_when_the_broker_is_replaced_by_one_without_5(mosquitto: Mo
     mosquitto.kill()
     command = [sys.executable, "-m", "edge_agent.demo.embedded", str(mosquitto.port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as older:
-        assert probe.connections.get(timeout=WAIT_S)
-        assert session.version == "3.1.1"
-        _publish(session, probe)
-        session.stop()
-        older.terminate()
+        try:
+            assert probe.connections.get(timeout=2 * WAIT_S)
+            assert session.version == "3.1.1"
+            _publish(session, probe)
+        finally:
+            session.stop()
+            older.terminate()
 
 
 def test_the_expected_stock_of_many_locations_arrives_whole(mosquitto: Mosquitto) -> None:
