@@ -1,4 +1,7 @@
-"""The `kardus-agent` command."""
+"""The `kardus-agent` command.
+
+What other commands alone need is imported by them, so that `run` starts within seconds on a small computer.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_agent import __version__
-from edge_agent.checks import check_all
 from edge_agent.config import load_config
 from edge_agent.console import err, new_app, out, print_json, run_app
-from edge_agent.contract.schema import asyncapi, json_schemas
-from edge_agent.demo.play import play_demo
 from edge_agent.files import make_folder, write_whole
 from edge_agent.logs import set_up
 from edge_agent.pipeline import Agent
@@ -64,6 +64,8 @@ def check_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
+    from edge_agent.checks import check_all  # noqa: PLC0415 - see the module
+
     with err.status("Checking"):
         results = check_all(load_config(config))
     if as_json:
@@ -85,6 +87,8 @@ def schema_command(
     ] = None,
 ) -> None:
     """Print the contract, every topic and message, as an AsyncAPI 3 document (JSON)."""
+    from edge_agent.contract.schema import asyncapi, json_schemas  # noqa: PLC0415 - see the module
+
     if json_schemas_folder is None:
         print_json(asyncapi(__version__))
         return
@@ -106,5 +110,7 @@ def demo_command(
 
     Exit code 0 only if every fault was reported at its location, and nothing else was.
     """
+    from edge_agent.demo.play import play_demo  # noqa: PLC0415 - see the module
+
     if not play_demo(seed, out_dir, broker):
         raise typer.Exit(1)

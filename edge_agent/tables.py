@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from edge_agent.errors import DataError
-
-_XLSX_ERRORS = (  # what openpyxl and what it reads with raise on a damaged workbook
-    OSError,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    SyntaxError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    InvalidFileException,
-)
 
 
 @dataclass(frozen=True)
@@ -56,6 +37,12 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
     ]
 
 
+def _xlsx_lines(path: Path) -> Iterable[list[str]]:
+    from edge_agent.workbooks import workbook_lines  # noqa: PLC0415 - an agent starts sooner without a reader of Excel
+
+    return workbook_lines(path)
+
+
 def _csv_lines(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -67,21 +54,3 @@ def _csv_lines(path: Path) -> Iterator[list[str]]:
         raise DataError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable .csv file ({error}): save it as CSV in UTF-8") from error
-
-
-def _xlsx_lines(path: Path) -> Iterable[list[str]]:
-    try:
-        with path.open("rb") as file:
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            return [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except _XLSX_ERRORS as error:
-        raise DataError(f"{path}: not a readable .xlsx file: save it as an Excel workbook") from error
-
-
-def _cell(value: object) -> str:
-    """Excel stores 12 as 12.0: give back what the person typed."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

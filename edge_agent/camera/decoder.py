@@ -16,44 +16,21 @@ from __future__ import annotations
 import json
 import os
 import resource
-import struct
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from typing import IO, TypeAlias
 
 import av
 from av.error import FFmpegError
 
-HEADER = struct.Struct("<cII")
-MAX_PIXELS = 64_000_000
+from edge_agent.camera.decoding import HEADER, MAX_PIXELS, Stream
+
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 _ENDED = (None, "")
-
-
-@dataclass(frozen=True)
-class Stream:
-    """What is to be decoded."""
-
-    address: str
-    format: str | None = None
-    """FFmpeg's name of the container or device; None: it is found out."""
-    options: dict[str, str] = field(default_factory=dict)
-    """FFmpeg's options for it."""
-    live: bool = True
-    every: int = 1
-    """Give every n-th picture. Not for a live stream."""
-    keyframes_only: bool = False
-    timeout_s: float = 10.0
-    """For connecting, and for each read."""
-
-    def encode(self) -> bytes:
-        """As a line of JSON."""
-        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 class Newest:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from edge_agent.camera.simulated import Simulation
-from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
@@ -51,6 +50,8 @@ def open_source(camera: CameraSection) -> Source:  # noqa: PLR0911 - one line a 
         case sources.MjpegSource() as mjpeg:
             return mjpeg_source(mjpeg)
         case sources.SnapshotSource() as snapshot:
+            from edge_agent.camera.snapshot import HttpSnapshot  # noqa: PLC0415 - others start sooner without HTTP
+
             return HttpSnapshot(snapshot)
         case sources.V4l2Source() as device:
             return v4l2_source(device)

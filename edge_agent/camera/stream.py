@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import numpy as np
 
-from edge_agent.camera.decoder import HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.decoding import HEADER, MAX_PIXELS, Stream
 from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
 from edge_agent.preprocess import Pixels

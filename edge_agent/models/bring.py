@@ -14,7 +14,6 @@ from edge_agent.config.sections import ModelSection
 from edge_agent.contract.manifest import Manifest
 from edge_agent.errors import BundleError, KardusError
 from edge_agent.models.acceptance import downgrade, lost_products, not_as_ordered
-from edge_agent.models.fetch import copy, fetch
 from edge_agent.models.load import tried
 from edge_agent.models.orders import Brought, Candidate, Order, Progress, Refused
 from edge_agent.models.store import sha256_of
@@ -64,6 +63,8 @@ class Bringer:
             self._refuse(f"{type(error).__name__}: {error}", sha256)
 
     def _bring_bytes(self) -> str:
+        from edge_agent.models.fetch import copy, fetch  # noqa: PLC0415 - an agent starts sooner without HTTP
+
         command, file = self._order.command, self._order.file
         if command is not None:
             self._refuse_known(command.sha256)

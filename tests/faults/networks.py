@@ -6,25 +6,26 @@ import os
 import subprocess
 from typing import Self
 
-HERE, THERE = "10.213.77.1", "10.213.77.2"
-
 
 class Cable:
     """Use it in a `with` statement; what runs with `prefix` lives at the other end."""
 
     def __init__(self) -> None:
-        """Names of its own, that several can be laid after one another."""
+        """Names and addresses of its own, so that several can be laid, by several processes of tests."""
         self.namespace = f"kardus-{os.getpid()}"
         self._near, self._far = f"kd{os.getpid()}a", f"kd{os.getpid()}b"
+        net, part = divmod(os.getpid() % (256 * 64), 64)
+        self.here, self._there = (f"10.213.{net}.{4 * part + end}" for end in (1, 2))
+        """The address of this end, and of the other."""
         self.prefix = ("ip", "netns", "exec", self.namespace)
 
     def __enter__(self) -> Self:
         """Lay it."""
         _ip("netns", "add", self.namespace)
         _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.namespace)
-        _ip("addr", "add", f"{HERE}/30", "dev", self._near)
+        _ip("addr", "add", f"{self.here}/30", "dev", self._near)
         _ip("link", "set", self._near, "up")
-        self._ip_there("addr", "add", f"{THERE}/30", "dev", self._far)
+        self._ip_there("addr", "add", f"{self._there}/30", "dev", self._far)
         self._ip_there("link", "set", "lo", "up")  # paho talks to itself over it
         self.plug_in()
         return self
@@ -43,11 +44,11 @@ class Cable:
 
     def swallow(self) -> None:
         """Everything to this end disappears on its way, and nobody says so."""
-        self._ip_there("route", "add", "blackhole", HERE)
+        self._ip_there("route", "add", "blackhole", self.here)
 
     def let_through(self) -> None:
         """The end of `swallow`."""
-        self._ip_there("route", "del", "blackhole", HERE)
+        self._ip_there("route", "del", "blackhole", self.here)
 
     def _ip_there(self, *words: str) -> None:
         _ip("-n", self.namespace, *words)

@@ -12,7 +12,7 @@ from edge_agent.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.faults.link import Link, Weather
 from tests.faults.load import Load
-from tests.faults.networks import HERE, Cable
+from tests.faults.networks import Cable
 from tests.faults.referee import judge, wait_settled
 from tests.faults.sender import KEEPALIVE_S
 from tests.faults.storing import StoringReceiver
@@ -41,9 +41,9 @@ def test_a_dead_link_is_noticed_and_used_again_within_ten_seconds_of_its_return(
     tmp_path: Path, cable: Cable, fault: str, break_it: Callable[[Cable], None], mend_it: Callable[[Cable], None]
 ) -> None:
     port = free_port()
-    broker = Mosquitto(tmp_path / "mosquitto", f"listener {port} {HERE}\n")
+    broker = Mosquitto(tmp_path / "mosquitto", f"listener {port} {cable.here}\n")
     broker.start()
-    load = Load(tmp_path, port, cable.prefix).with_orders(host=HERE, pause_s=0.05)
+    load = Load(tmp_path, port, cable.prefix).with_orders(host=cable.here, pause_s=0.05)
     try:
         with StoringReceiver(tmp_path / "received.sqlite", broker.port) as receiver, load:
             load.wait_connected()

@@ -226,7 +226,7 @@ def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
 
 def test_a_device_s_pictures_come_as_a_stream_s_do() -> None:
     """No camera is plugged in here: FFmpeg's own test picture comes the same way, as a device that is always there."""
-    from edge_agent.camera.decoder import Stream
+    from edge_agent.camera.decoding import Stream
 
     source = StreamSource("test", Stream("testsrc=size=64x48:rate=20", "lavfi"), "none")
     with _pictures(source) as pictures:
