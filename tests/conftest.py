@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from tests.agents import STARTED
@@ -17,6 +18,8 @@ from tests.brokers import Mosquitto
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BIN = Path(sys.executable).parent
+Once = Callable[[str, Callable[[Path], object]], Path]
+"""Gives the folder of that name, which the function has filled."""
 # how long an example takes says more of the machine's other work than of the code
 settings.register_profile("kardus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kardus")
@@ -34,44 +37,58 @@ def nothing_left_running() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small drawn data set in the folder form: 14 classes and `empty`, 6 + 2 photos each, marked train and val."""
-    from edge_agent.simulation.dataset import write_dataset
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder's content once, for all processes that share the tests: what is costly isn't made by each."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    folder = tmp_path_factory.mktemp("data") / "photos"
-    write_dataset(folder, seed=11, train=6, val=2, side_px=96)
-    return folder
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / "shared" / name, root / "shared" / f"{name}.done"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
 
 
 @pytest.fixture(scope="session")
-def run_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(once: Once) -> Path:
+    """A small drawn data set in the folder form: 14 classes and `empty`, 6 + 2 photos each, marked train and val."""
+    from edge_agent.simulation.dataset import write_dataset
+
+    return once("data", lambda to: write_dataset(to / "photos", seed=11, train=6, val=2, side_px=96)) / "photos"
+
+
+@pytest.fixture(scope="session")
+def run_folder(photos: Path, once: Once) -> Path:
     """A short run on the small data set: real, though not good."""
     from train.config import make_config
     from train.fitting.fit import fit
 
-    folder = tmp_path_factory.mktemp("runs") / "run"
     config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=12, lr=4e-3, batch=16, seed=1, refit=0)
-    fit(photos, folder, config)
-    return folder
+    return once("runs", lambda folder: fit(photos, folder / "run", config)) / "run"
 
 
 @pytest.fixture(scope="session")
-def signing_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def signing_key(once: Once) -> tuple[Path, str]:
     """A private key's file, and its public key as text."""
     from export.keys import make_key
 
-    return make_key(tmp_path_factory.mktemp("keys"), "tests")
+    folder = once("keys", lambda folder: make_key(folder, "tests"))
+    return folder / "tests.key", (folder / "tests.pub").read_text().strip()
 
 
 @pytest.fixture(scope="session")
-def bundle_file(run_folder: Path, signing_key: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle_file(run_folder: Path, signing_key: tuple[Path, str], once: Once) -> Path:
     """The small run, exported and signed with `signing_key`."""
     from export.build import build
     from export.keys import read_key
 
-    path = tmp_path_factory.mktemp("bundles") / "small.bundle"
-    build(run_folder, path, keys=[read_key(signing_key[0])])
-    return path
+    keys = [read_key(signing_key[0])]
+    return once("bundles", lambda folder: build(run_folder, folder / "small.bundle", keys=keys)) / "small.bundle"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from edge_agent.errors import BrokerError, UsageError
 
+_PORTS, _TRIES = (15000, 32000), 100
 START_TIMEOUT_S = 10.0
 KINDS = ("auto", "mosquitto", "embedded")
 
@@ -57,10 +59,16 @@ def find_mosquitto() -> str | None:
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nothing listens on, below those that outgoing connections take: it stays free for a restart.
+
+    Raises:
+        BrokerError: there is none.
+    """
+    for port in random.SystemRandom().sample(range(*_PORTS), _TRIES):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise BrokerError(f"no free port from {_PORTS[0]} to {_PORTS[1]}: end a program that takes them")
 
 
 def wait_for_port(port: int, timeout_s: float = START_TIMEOUT_S) -> None:

@@ -48,7 +48,7 @@ def test_the_environment_is_small(agent_bin: Path) -> None:
     assert total / 1e6 <= LIMIT_MB
 
 
-@pytest.mark.parametrize("broker", ["mosquitto", "embedded"])
+@pytest.mark.parametrize("broker", ["mosquitto", pytest.param("embedded", marks=pytest.mark.slow)])
 def test_the_demo_runs(agent_bin: Path, tmp_path: Path, broker: str) -> None:
     result = _run(agent_bin, "kardus-agent", "demo", "--seed", "3", "--broker", broker, "--out", "d", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

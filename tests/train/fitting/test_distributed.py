@@ -51,6 +51,7 @@ def test_every_photo_is_seen_by_one_of_them(shared: tuple[Path, Path, subprocess
     assert shares == {0}  # hits of all 12 photos, not of one half
 
 
+@pytest.mark.slow
 def test_a_run_of_two_goes_on_to_the_same_weights(
     shared: tuple[Path, Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
