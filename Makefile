@@ -10,7 +10,7 @@ help:            ## Show this list
 demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent alone, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
 
-test: check  ## Everything that must hold: formatting, types, import rules, tests (about 18 minutes)
+test: check  ## Everything that must hold: formatting, types, import rules, tests (about 15 minutes)
 	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile  # many of them wait, for clocks and processes
 
 test-slow: .venv/installed  ## The slow proofs: 20 fresh demo shelves in a row (about 10 minutes)
@@ -41,7 +41,7 @@ real-figures: .venv/installed  ## The figures of training: make real-figures WHA
 benchmark: .venv/installed  ## How fast training is beside other loops (recorded in docs/results.md)
 	$(DEV)/python -m tests.benchmarks.training $(ARGS)
 
-bench: .venv/installed .venv-agent/installed  ## Every promise of speed, measured (about 15 minutes; make bench ARGS=cycle)
+bench: .venv/installed .venv-agent/installed  ## Every promise of speed, measured (make bench ARGS=cycle: one of them)
 	$(DEV)/python -m tests.benchmarks $(ARGS)
 	$(DEV)/python -m tests.benchmarks --markdown
 
