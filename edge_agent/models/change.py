@@ -93,7 +93,7 @@ class Models:
             self._next = order, frozenset(expected), slots
             return
         self._let_go()
-        self._say("verifying")
+        self._say("fetching" if order.command else "verifying")
         self._order, self._slots = order, slots
         standard = Standard(self._settings, self.bundle.manifest, frozenset(expected), self._store.refused)
         self._bringer = Bringer(order, self._store.staging, standard, self._hand_over)
