@@ -91,4 +91,4 @@ def cut(corners: FloatArray, picture: Pixels, size_px: int) -> Pixels:
 
 @cache
 def _hands() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="cut")
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="cut")

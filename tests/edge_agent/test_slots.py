@@ -7,8 +7,8 @@ import pytest
 
 from edge_agent.config.cameras import CameraSection
 from edge_agent.geometry import rectangle
-from edge_agent.preprocess import Pixels
-from edge_agent.slots import Slot, cut, outside, place, slots_of
+from edge_agent.preprocess import Pixels, rectify
+from edge_agent.slots import FEW, Slot, cut, outside, place, slots_of
 
 
 def _picture() -> Pixels:
@@ -66,6 +66,14 @@ def test_each_location_gets_its_own_crop_in_their_order() -> None:
     assert crops.shape == (2, 24, 24, 3)
     assert crops.dtype == np.uint8
     assert [int(crop.mean()) for crop in crops] == [0, 200]
+
+
+def test_many_are_cut_as_each_by_itself_and_in_their_order() -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (60, 100, 3), dtype=np.uint8)
+    corners = np.stack([rectangle(x, y, x + 30, y + 20) for x in range(0, 70, 7) for y in range(0, 40, 9)])
+    assert len(corners) > FEW
+    alone = np.stack([rectify(picture, quadrilateral, 24) for quadrilateral in corners])
+    assert np.array_equal(cut(corners, picture, 24), alone)
 
 
 def test_no_location_gives_no_crop() -> None:
