@@ -13,7 +13,7 @@ demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent al
 test: check  ## Everything that must hold: formatting, types, import rules, tests (about 15 minutes)
 	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile  # many of them wait, for clocks and processes
 
-test-slow: .venv/installed  ## The slow proofs: 20 fresh demo shelves in a row (about 10 minutes)
+test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)
 	$(DEV)/python -m pytest -m slow
 
 check: .venv/installed  ## Formatting, lint, types, import rules, known vulnerabilities
