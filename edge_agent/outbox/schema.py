@@ -41,13 +41,18 @@ _INDEXES = (
 )
 
 
+class DamagedError(KardusError):
+    """The file opens, and its content is wrong."""
+
+
 def open_file(path: Path) -> sqlite3.Connection:
     """Open or make the file, in today's form.
 
     Raises:
         sqlite3.DatabaseError: SQLite can't open it, or it is damaged.
         UnicodeDecodeError: it is damaged, and SQLite's message about it too.
-        KardusError: it belongs to a newer version, or lacks what every outbox has.
+        DamagedError: it lacks what every outbox has, or fails SQLite's check.
+        KardusError: it belongs to a newer version.
     """
     with contextlib.ExitStack() as failed:
         database = failed.enter_context(contextlib.closing(sqlite3.connect(path, timeout=2.0)))
@@ -101,10 +106,8 @@ def unusable(path: Path, error: Exception) -> KardusError:
 
 def is_damage(error: Exception) -> bool:
     """Whether the file's content is wrong, rather than the disk, its rights or another program."""
-    if isinstance(error, KardusError):
-        return "damaged" in str(error)
-    if isinstance(error, UnicodeDecodeError):
-        return True  # SQLite's own message, which cites the spoilt text
+    if isinstance(error, DamagedError | UnicodeDecodeError):  # the second: SQLite's own message, which cites the text
+        return True
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "malformed" in str(error)
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
@@ -118,10 +121,10 @@ def _require_whole(database: sqlite3.Connection, path: Path) -> None:
     meta = meta_of(database)
     for key, form in _FORMS.items():
         if not form.fullmatch(str(meta.get(key, ""))):
-            raise KardusError(f"{path}: damaged (no {key}): {SET_ASIDE}")
+            raise DamagedError(f"{path}: damaged (no usable {key}): {SET_ASIDE}")
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise KardusError(f"{path}: damaged ({found}): {SET_ASIDE}")
+        raise DamagedError(f"{path}: damaged ({found}): {SET_ASIDE}")
 
 
 def _to_1(database: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.errors import KardusError
 from edge_agent.outbox import schema
 from edge_agent.outbox.outbox import Outbox
 
@@ -69,3 +70,14 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(first_form: Path, monkeypat
     outbox = Outbox(first_form)
     assert outbox.depth().total == 4
     outbox.close()
+
+
+def test_a_later_form_is_refused_and_left_alone_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "damaged" / "o.sqlite"
+    path.parent.mkdir()
+    Outbox(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(KardusError, match="newer version of Kardus"):
+        Outbox(path)
+    assert [file.name for file in path.parent.iterdir()] == ["o.sqlite"]
