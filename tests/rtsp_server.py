@@ -1,7 +1,8 @@
 """An RTSP camera for the tests: GStreamer's server, run by Debian's own Python, which has its bindings.
 
-python3 rtsp_server.py PORT h264|h265 USER PASSWORD; prints "ready" once it listens. The picture is GStreamer's
-moving ball; user and password (digest) are asked for unless USER is empty.
+python3 rtsp_server.py PORT h264|h265 USER PASSWORD; prints "ready" once it listens. The picture is the
+colour bars, which stand still as a rack does, with a corner of noise; user and password (digest) are asked for unless
+USER is empty.
 """
 
 import sys
@@ -18,7 +19,7 @@ ENCODERS = {
     "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
 }
 SHOWN = "video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
-PICTURE = f"videotestsrc is-live=true pattern=ball background-color=0xff707070 ! {SHOWN}"
+PICTURE = f"videotestsrc is-live=true pattern=smpte ! {SHOWN}"
 
 
 def main(port: str, codec: str, user: str, password: str) -> None:

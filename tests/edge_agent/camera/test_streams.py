@@ -61,7 +61,7 @@ def test_an_rtsp_stream_gives_pictures(codec: str) -> None:
         assert first.shape == (240, 320, 3)
         assert first.dtype == np.uint8
         assert isinstance(second, np.ndarray)
-        assert not np.array_equal(first, second), "the ball moves: each picture is given once"
+        assert not np.array_equal(first, second), "there is noise: each picture is given once"
 
 
 def test_an_rtsp_camera_that_asks_who_looks_is_told(tmp_path: Path) -> None:
