@@ -7,32 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from PIL import Image
 
 from edge_agent.bundle import Bundle
 from edge_agent.changes import live_classes
 from edge_agent.contract.manifest import Calibration, ClassInfo, GoldenSample
-from edge_agent.errors import BundleError, ConfigError
+from edge_agent.errors import BundleError
+from edge_agent.onnx_session import CPU, ORT_ERRORS, first_line, open_session
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification, SkuScore
 from edge_agent.rejection import rejection_scores
 
 Floats = NDArray[np.float32]
-CPU = "CPUExecutionProvider"
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
-_ORT_ERRORS = (
-    ort_errors.EPFail,
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)  # they have no common base but Exception
+BATCH = 16
+"""As fast as more at a time, and what the network holds meanwhile doesn't grow with the camera's locations."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,17 @@ class RawOutputs:
     """(N, d), whitened: distances between embeddings are Mahalanobis distances."""
     evidence: Floats
     """(N, h, w), 0 or more: what the decision looked at."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[RawOutputs]) -> RawOutputs:
+        """Those of several batches, one or more, as of one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.embedding for part in parts]),
+            np.concatenate([part.evidence for part in parts]),
+        )
 
 
 class Classifier:
@@ -62,14 +64,10 @@ class Classifier:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
             ConfigError: this machine's onnxruntime has no such provider.
         """
-        _require_providers(providers)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # a model that cannot be loaded is reported once, by the error below
         try:
-            self._session = ort.InferenceSession(bundle.model, options, providers=list(providers))
-        except _ORT_ERRORS as error:
-            raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {_first_line(error)}") from error
+            self._session = open_session(bundle.model, threads, providers)
+        except ORT_ERRORS as error:
+            raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {first_line(error)}") from error
         self.manifest = bundle.manifest
         self._source = bundle.source
         self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
@@ -87,13 +85,7 @@ class Classifier:
         Raises:
             BundleError: onnxruntime fails on them, or gives what is no number.
         """
-        try:
-            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
-        except _ORT_ERRORS as error:
-            raise BundleError(f"{self._source}: model.onnx fails at work: {_first_line(error)}") from error
-        if not np.isfinite(logits).all():
-            raise BundleError(f"{self._source}: model.onnx fails at work: its logits are no numbers")
-        return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
+        return RawOutputs.joined([self._run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
@@ -129,6 +121,15 @@ class Classifier:
                 f"{self.manifest.golden_tolerance:.2g}): this machine computes otherwise; verify it, or build again"
             )
         return difference
+
+    def _run(self, crops: Pixels) -> RawOutputs:
+        try:
+            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
+        except ORT_ERRORS as error:
+            raise BundleError(f"{self._source}: model.onnx fails at work: {first_line(error)}") from error
+        if not np.isfinite(logits).all():
+            raise BundleError(f"{self._source}: model.onnx fails at work: its logits are no numbers")
+        return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
 
     def _check_shapes(self) -> None:
         size, classes, changes = self.size_px, len(self.manifest.classes), self.manifest.changes
@@ -209,18 +210,3 @@ def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BundleError(f"{bundle.source}: {sample.file} is not a picture: build the bundle again") from error
-
-
-def _require_providers(providers: Sequence[str]) -> None:
-    """Refuse what onnxruntime would pass over with a warning."""
-    available = ort.get_available_providers()
-    missing = next((name for name in providers if name not in available), None)
-    if missing is not None:
-        raise ConfigError(
-            f"model.providers: no {missing} in this onnxruntime (it has {', '.join(available)}): "
-            "install the onnxruntime package for it, or name another"
-        )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

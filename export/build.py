@@ -21,7 +21,7 @@ from export.metadata import with_metadata
 from export.pack import list_members, members_of, png, write_bundle
 from export.parity import compare, refuse_difference
 from export.photos import Crops, examples
-from train.evaluation.outputs import in_batches, run_network
+from train.evaluation.outputs import run_network
 from train.networks.checkpoint import load_checkpoint
 
 FP32 = Wanted("fp32", max_drop=0)
@@ -61,7 +61,7 @@ def build(
     shown = examples(checkpoint, wanted.data)
 
     def run(model: bytes, crops: Crops) -> RawOutputs:
-        return in_batches(Classifier(Bundle(str(out), manifest, model, (), {}, ())).run, crops.pixels)
+        return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
 
     told("exporting the graph")
     model = to_onnx(network, checkpoint.config.size)

@@ -1,7 +1,8 @@
 """8-bit versions of an ONNX model: static, QDQ, weights per channel, activations by what real crops reach.
 
-What follows the last convolution (pooling, head, embedding, evidence) stays in float: it costs nothing there and is
-what answers, scores and thresholds are read from.
+What follows the trunk's last convolution (attention, pooling, head, embedding, evidence) stays in float: it costs
+nothing there and is what answers, scores and thresholds are read from. Convolutions of one filter, whose answer is a
+map of attention, aren't the trunk's: what they multiply, recursively, has no range that 8 bits divide well.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,13 @@ class Quantiser:
         """Take the float model and the crops (N, S, S, 3) uint8 to measure ranges on; works in `folder`."""
         self._plain = folder / "float.onnx"
         self._plain.write_bytes(model)
-        self._nodes = list(onnx.load_from_string(model).graph.node)
+        graph = onnx.load_from_string(model).graph
+        self._nodes = list(graph.node)
         self._crops = crops
         self._folder = folder
-        self._kept = _kept_in_float(self._nodes)
+        self._kept = _kept_in_float(
+            self._nodes, {weight.name: weight.dims[0] for weight in graph.initializer if weight.dims}
+        )
 
     def model(self, in_float: Collection[str] = ()) -> bytes:
         """The 8-bit model with the named nodes left in float."""
@@ -110,12 +114,17 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {INPUT: batch}
 
 
-def _kept_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
-    """The names of the nodes that no convolution depends on, and of normalisations that none was folded into."""
+def _kept_in_float(nodes: Sequence[onnx.NodeProto], filters: Mapping[str, int]) -> list[str]:
+    """Names of the nodes that no convolution of the trunk depends on, and of normalisations folded into none.
+
+    Args:
+        nodes: the graph's, in order.
+        filters: how many a convolution has, by the name of its weights.
+    """
     needed: set[str] = set()
     kept = [node.name for node in nodes if node.op_type == "BatchNormalization"]
     for node in reversed(nodes):
-        if node.op_type == "Conv" or needed & set(node.output):
+        if needed & set(node.output) or (node.op_type == "Conv" and filters.get(node.input[1], 0) > 1):
             needed.update(node.input)
         else:
             kept.append(node.name)

@@ -38,8 +38,8 @@ class InputSpec(Record):
     size: Annotated[int, Field(ge=16, le=1024)]
     layout: Literal["NHWC"] = "NHWC"
     channels: Literal["RGB"] = "RGB"
-    resize: Literal["reduce-warp-bicubic"] = "reduce-warp-bicubic"
-    """`edge_agent.preprocess.rectify`: integer box reduction, then one bicubic perspective warp."""
+    resize: Literal["reduce-warp-bilinear"] = "reduce-warp-bilinear"
+    """`edge_agent.preprocess.rectify`: integer box reduction, then one bilinear perspective warp."""
 
 
 class Calibration(Record):

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge_agent.bundle import Bundle, read_bundle, require_trust
 from edge_agent.classifier import Classifier
 from edge_agent.config.sections import ModelSection
+from edge_agent.memory import give_back
 
 
 def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle, Classifier]:
@@ -28,4 +29,5 @@ def tried(bundle: Bundle, settings: ModelSection) -> Classifier:
     """
     classifier = Classifier(bundle, settings.threads, settings.providers)
     classifier.check_golden(bundle)
+    give_back()  # a model is read, unpacked and prepared in several copies
     return classifier

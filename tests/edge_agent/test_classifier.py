@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier, interpret, softmax
+from edge_agent.classifier import BATCH, Classifier, interpret, softmax
 from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import BundleError, ConfigError
 from edge_agent.preprocess import Pixels
@@ -67,6 +68,24 @@ def _with_logits(bundle: Bundle, logits: tuple[float, ...]) -> Bundle:
 
 def test_the_golden_samples_are_answered_as_the_bundle_says(classifier: Classifier, bundle: Bundle) -> None:
     assert 0 <= classifier.check_golden(bundle) <= bundle.manifest.golden_tolerance
+
+
+def test_many_crops_are_answered_as_each_alone(classifier: Classifier) -> None:
+    """They are run in several batches, the last of one crop."""
+    side = classifier.size_px
+    crops = np.random.default_rng(1).integers(0, 256, (2 * BATCH + 1, side, side, 3)).astype(np.uint8)
+    together, alone = classifier.run(crops), [classifier.run(crop[None]) for crop in crops]
+    for name in ("logits", "embedding", "evidence"):
+        each = np.concatenate([getattr(one, name) for one in alone])
+        np.testing.assert_allclose(getattr(together, name), each, atol=1e-4)
+
+
+def test_the_model_file_is_not_kept_in_memory(bundle: Bundle) -> None:
+    before = sys.getrefcount(bundle.model)
+    classifier = Classifier(bundle, threads=1)
+    after = sys.getrefcount(bundle.model)
+    assert after == before
+    assert classifier.check_golden(bundle) <= bundle.manifest.golden_tolerance
 
 
 def test_swapped_labels_are_refused(bundle: Bundle) -> None:

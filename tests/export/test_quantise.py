@@ -13,23 +13,26 @@ import torch
 from torch import nn
 
 from export.quantise import Quantiser, quantiser
+from train.networks.rmcsam import RMCSAM
 
 SIDE = 12
 
 
 class _Net(nn.Module):
-    """Takes crops as the agent gives them."""
+    """Takes crops as the agent gives them. Attention looks at its last features, as RMCSAM does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 8, 3, padding=1)
         self.second = nn.Conv2d(8, 8, 3, padding=1)
         self.third = nn.Conv2d(8, 8, 3, padding=1)
+        self.attention = RMCSAM(8, reductions=(2, 4), recursions=2)
         self.head = nn.Linear(8, 4)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.first(crops.permute(0, 3, 1, 2).float() / 255))
         x = torch.relu(self.third(torch.relu(self.second(x))))
+        x = self.attention(x)
         out: torch.Tensor = self.head(x.mean(dim=(2, 3)))
         return out
 
@@ -55,6 +58,13 @@ def _convolutions(model: bytes) -> list[onnx.NodeProto]:
     return [node for node in onnx.load_from_string(model).graph.node if node.op_type == "Conv"]
 
 
+def _trunk(model: bytes) -> set[str]:
+    """The convolutions that aren't attention's."""
+    graph = onnx.load_from_string(model).graph
+    filters = {weight.name: weight.dims[0] for weight in graph.initializer if weight.dims}
+    return {node.name for node in _convolutions(model) if filters[node.input[1]] > 1}
+
+
 def _in_float(model: bytes) -> set[str]:
     """The convolutions whose weights aren't dequantised from 8 bits."""
     graph = onnx.load_from_string(model).graph
@@ -62,11 +72,13 @@ def _in_float(model: bytes) -> set[str]:
     return {node.name for node in _convolutions(model) if node.input[1] not in dequantised}
 
 
-def test_every_convolution_is_quantised_and_answers_stay_close(made: tuple[bytes, Quantiser]) -> None:
+def test_every_convolution_of_the_trunk_is_quantised_and_answers_stay_close(made: tuple[bytes, Quantiser]) -> None:
     plain, quantised = made
     eight = quantised.model()
-    assert _in_float(plain) == {node.name for node in _convolutions(plain)}
-    assert _in_float(eight) == set()
+    everything = {node.name for node in _convolutions(plain)}
+    assert len(_trunk(plain)) == 3
+    assert _in_float(plain) == everything
+    assert _in_float(eight) == everything - _trunk(plain)
     crops = np.random.default_rng(1).integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
     runs = [ort.InferenceSession(m).run(["logits"], {"crops": crops})[0] for m in (plain, eight)]
     assert np.abs(runs[0] - runs[1]).max() < 0.05 * np.abs(runs[0]).max()
@@ -76,13 +88,22 @@ def test_every_convolution_is_quantised_and_answers_stay_close(made: tuple[bytes
 def test_layers_are_ranked_and_each_can_be_left_in_float(made: tuple[bytes, Quantiser]) -> None:
     plain, quantised = made
     ranking = quantised.ranking()
-    names = {node.name for node in _convolutions(plain)}
+    names, attention = _trunk(plain), {node.name for node in _convolutions(plain)} - _trunk(plain)
     assert {layer.node for layer in ranking} == names
     assert [layer.ratio_db for layer in ranking] == sorted(layer.ratio_db for layer in ranking)
     assert all(10 < layer.ratio_db < 80 for layer in ranking)
     for layer in ranking:
-        assert _in_float(quantised.model([layer.node])) == {layer.node}
-    assert _in_float(quantised.model(names)) == names
+        assert _in_float(quantised.model([layer.node])) == {layer.node} | attention
+    assert _in_float(quantised.model(names)) == names | attention
+
+
+def test_what_follows_the_trunk_stays_in_float(made: tuple[bytes, Quantiser]) -> None:
+    """Attention's sums and products too: nothing behind the trunk is rounded but its input."""
+    graph = onnx.load_from_string(made[1].model()).graph
+    last = max(i for i, node in enumerate(graph.node) if node.name in _trunk(made[0]))
+    behind = [node.op_type for node in graph.node[last + 1 :]]
+    assert behind.count("QuantizeLinear") <= 1
+    assert {"Sigmoid", "Mul", "Conv"} <= set(behind)
 
 
 def test_the_folder_goes_with_the_quantiser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,7 @@
-"""Runs a network, or anything that answers as one does, over many crops, batch by batch."""
+"""Runs a network over many crops, batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
 
 from edge_agent.classifier import RawOutputs
@@ -13,7 +10,6 @@ from train.augmentation.views import to_tensor
 from train.networks.carton import CartonNet
 
 BATCH = 64
-Runner = Callable[[Pixels], RawOutputs]
 
 
 @torch.no_grad()
@@ -25,17 +21,7 @@ def run_network(network: CartonNet, crops: Pixels) -> RawOutputs:
     def run(part: Pixels) -> RawOutputs:
         return RawOutputs(*(output.cpu().numpy() for output in network.explain(to_tensor(part).to(device))))
 
-    return in_batches(run, crops)
-
-
-def in_batches(run: Runner, crops: Pixels) -> RawOutputs:
-    """The outputs of all crops (N, S, S, 3), N from 1."""
-    parts = [run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
-    return RawOutputs(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.embedding for part in parts]),
-        np.concatenate([part.evidence for part in parts]),
-    )
+    return RawOutputs.joined([run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.errors import UsageError
 from edge_agent.preprocess import Pixels
 from train.config import Protocol, TrainConfig
-from train.evaluation.outputs import in_batches, run_network
+from train.evaluation.outputs import run_network
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint, load_checkpoint
 
@@ -119,7 +119,7 @@ class BundlePredictor:
 
     def outputs(self, crops: Pixels) -> RawOutputs:
         """What the bundle's model says of crops (N, size_px, size_px, 3) uint8."""
-        return in_batches(self.classifier.run, crops)
+        return self.classifier.run(crops)
 
 
 def open_predictor(path: Path) -> Predictor:
