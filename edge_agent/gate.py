@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.colours import Colours, Look, Places, Sight, around_slot, blocks, differences, find_places
+from edge_agent.colours import Colours, Look, Places, Sight, around_slot, blocks, differences, find_places, no_look
 from edge_agent.config.sections import GateSection
 from edge_agent.geometry import FloatArray, homography, project, rectangle
 from edge_agent.preprocess import Pixels
@@ -44,17 +44,19 @@ class Decision:
     """It moves, or something stands before it: this picture says nothing of its stock."""
 
 
-@dataclass
 class _Memory:
-    """What is known of a slot."""
+    """What is known of n slots."""
 
-    content: Look | None = None
-    """As it was last classified ..."""
-    light: Colours | None = None
-    """... in the picture's light of then, (3,)."""
-    classified_s: float = 0.0
-    busy: int = 0
-    """For how many pictures in a row it was moving or covered."""
+    def __init__(self, slots: int) -> None:
+        self.content = no_look(slots)
+        """As each was last classified ..."""
+        self.light = np.ones((slots, 3), np.float32)
+        """... in the picture's light of then."""
+        self.known = np.zeros(slots, bool)
+        """Which were classified before."""
+        self.classified_s = np.zeros(slots)
+        self.busy = np.zeros(slots, int)
+        """For how many pictures in a row each was moving or covered."""
 
 
 class ChangeGate:
@@ -63,7 +65,7 @@ class ChangeGate:
     def __init__(self, rules: GateSection, corners: FloatArray) -> None:
         """Prepare for slots with these corners (n, 4, 2); only how they lie to each other matters."""
         self._rules = rules
-        self._memories = [_Memory() for _ in corners]
+        self._memory = _Memory(len(corners))
         self._own_places = own_places(corners)
         self._places: Places | None = None
         self._last: Sight | None = None
@@ -83,7 +85,7 @@ class ChangeGate:
     def forget(self) -> None:
         """Nothing that was seen counts any more: the view was lost."""
         self._last = None
-        self._memories = [_Memory() for _ in self._memories]
+        self._memory = _Memory(len(self._memory.known))
 
     def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Decision]:
         """What is to be done about each slot.
@@ -104,26 +106,31 @@ class ChangeGate:
         covered = self._covered(now, at_s)
         busy = moving | covered
         self._last = now
+        changed = self._changed(now.contents, light)
+        due = at_s - self._memory.classified_s >= self._rules.refresh_s
+        classify = ~busy & (changed | due | np.asarray(wanted, bool))
+        self._remember(classify, now.contents, light, at_s)
+        self._memory.busy = np.where(busy, self._memory.busy + 1, 0)
+        obstructed = busy & (self._memory.busy >= self._rules.obstructed_after)
         return [
-            self._be_busy(memory)
-            if busy[index]
-            else self._at_rest(memory, now.contents.of(index), light, at_s, wanted=wanted[index])
-            for index, memory in enumerate(self._memories)
+            Decision(
+                classify=bool(classify[slot]),
+                changed=bool(classify[slot] and changed[slot]),
+                obstructed=bool(obstructed[slot]),
+                busy=bool(busy[slot]),
+            )
+            for slot in range(len(busy))
         ]
 
-    def _be_busy(self, memory: _Memory) -> Decision:
-        memory.busy += 1
-        return Decision(classify=False, obstructed=memory.busy >= self._rules.obstructed_after, busy=True)
+    def _changed(self, contents: Look, light: Colours) -> NDArray[np.bool_]:
+        """Which slots look otherwise than when they were last classified, or never were."""
+        return ~self._memory.known | self._differ(contents, self._memory.content, light / self._memory.light)
 
-    def _at_rest(self, memory: _Memory, content: Look, light: Colours, at_s: float, *, wanted: bool) -> Decision:
-        memory.busy = 0
-        before, then = memory.content, memory.light
-        changed = before is None or then is None or bool(self._differ(content, before, light / then)[0])
-        due = at_s - memory.classified_s >= self._rules.refresh_s
-        if not (changed or wanted or due):
-            return Decision(classify=False)
-        memory.content, memory.light, memory.classified_s = content, light, at_s
-        return Decision(classify=True, changed=changed)
+    def _remember(self, classified: NDArray[np.bool_], contents: Look, light: Colours, at_s: float) -> None:
+        self._memory.content.replace(classified, contents)
+        self._memory.light[classified] = light
+        self._memory.classified_s[classified] = at_s
+        self._memory.known |= classified
 
     def _differ(self, now: Look, before: Look, gain: Colours) -> NDArray[np.bool_]:
         """Which contents differ by more than light, noise and a tremble explain."""

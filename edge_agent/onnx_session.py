@@ -37,7 +37,7 @@ def open_session(model: bytes, threads: int, providers: Sequence[str]) -> ort.In
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what is wrong with a model is reported once, by whoever asked for it
-    options.enable_cpu_mem_arena = False  # an arena grows by powers of two and never shrinks, and is no faster here
+    options.enable_mem_pattern = False  # no plan of memory is kept for every number of crops
     session = ort.InferenceSession(model, options, providers=list(providers))
     session._model_bytes = None  # noqa: SLF001 - the model once more, for a try with other providers: nobody asks for it
     return session

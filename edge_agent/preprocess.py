@@ -88,7 +88,8 @@ def _decode(file: Path | io.BytesIO, name: str) -> Pixels:
         with Image.open(file, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
-            return np.asarray(_upright(image).convert("RGB"))
+            upright = _upright(image)
+            return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such picture") from error
     except (OSError, SyntaxError, ValueError) as error:

@@ -31,7 +31,7 @@ class Mosquitto:
             settings(self.port)
             if settings
             else f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
-            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
+            f"set_tcp_nodelay true\npersistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
             encoding="utf-8",
         )
         self._process: subprocess.Popen[str] | None = None

@@ -89,7 +89,10 @@ def wait_for_port(port: int, timeout_s: float = START_TIMEOUT_S) -> None:
 def _mosquitto(program: str, port: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="kardus-broker-") as folder:
         settings = Path(folder) / "mosquitto.conf"
-        settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
+        settings.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence false\n",
+            encoding="utf-8",
+        )
         with _process([program, "-c", str(settings)], port):
             yield
 

@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.config.sections import MqttSection
 from edge_agent.secrets import broker_password
+from edge_agent.sockets import send_at_once
 from edge_agent.tls import Stamp, client_context
 
 MAX_IN_FLIGHT = 20
@@ -213,6 +214,7 @@ class Connection:
         if identity.will:
             topic, payload = identity.will
             client.will_set(topic, payload, qos=1, retain=True, properties=self._will_options())
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message

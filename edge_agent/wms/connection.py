@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge_agent.errors import BrokerError
 from edge_agent.identifiers import uuid7
 from edge_agent.secrets import broker_password
+from edge_agent.sockets import send_at_once
 from edge_agent.tls import TlsFiles, client_context, explain
 
 CONNECT_TIMEOUT_S = 6.0
@@ -112,6 +113,7 @@ class Connection:
             client.username_pw_set(self._broker.username, password)
         if self._broker.tls is not None:
             client.tls_set_context(client_context(self._broker.tls, "--"))
+        client.on_socket_open = send_at_once
         client.on_connect = self._connected
         client.on_disconnect = lambda *_: self._answered.set()  # some brokers without MQTT 5 just hang up
         client.on_publish = self._published

@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.errors import ConfigError
 from edge_agent.secrets import broker_password
+from edge_agent.sockets import send_at_once
 from edge_agent.tls import client_context, explain
 from edge_agent.wms.connection import CONNECT_TIMEOUT_S, Broker
 
@@ -218,6 +219,7 @@ class Session:
             client.username_pw_set(self._broker.username, password)
         if self._broker.tls is not None:
             client.tls_set_context(client_context(self._broker.tls, "--"))
+        client.on_socket_open = send_at_once
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
