@@ -1,16 +1,14 @@
-"""The report as tables: for the terminal, .csv, .xlsx and JSON."""
+"""The report as tables: for the terminal, .csv and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +16,7 @@ from rich.text import Text
 from edge_agent.wms.report import Report
 
 HEADER = ("list", "aisle", "location", "verdict", "expected", "seen", "since", "age_h", "action", "conflict", "note")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""
 _DAY = timedelta(days=1)
 Cell = str | float
@@ -55,18 +53,7 @@ def as_csv(report: Report) -> bytes:
 
 def harmless(cell: Cell) -> Cell:
     """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def as_xlsx(report: Report) -> bytes:
-    """An Excel workbook: the list, and the coverage by aisle."""
-    book = Workbook()
-    _fill(book.active, "list", HEADER, list(rows(report)))
-    coverage = [(a.aisle, a.total, a.verified, round(a.percent, 1)) for a in report.coverage]
-    _fill(book.create_sheet(), "coverage", ("aisle", "locations", "verified", "percent"), coverage)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -114,21 +101,6 @@ def _title(report: Report) -> str:
         f"Site {report.site}, {report.made:%Y-%m-%d %H:%M}: {len(report.discrepancies)} discrepancies, "
         f"{total.verified} of {total.total} locations verified ({total.percent:.1f} %)"
     )
-
-
-def _fill(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
-    sheet.title = title
-    sheet.append(header)
-    sheet.freeze_panes = "A2"
-    for number, line in enumerate(lines, start=2):
-        for column, value in enumerate(line, start=1):
-            cell = sheet.cell(number, column)
-            cell.value = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
-            if isinstance(value, str):
-                cell.data_type = "s"  # text, whatever it begins with
-                cell.quotePrefix = value.startswith(_FORMULA)
-    if lines:
-        sheet.auto_filter.ref = sheet.dimensions
 
 
 def _moment(moment: datetime | None) -> str:

@@ -13,7 +13,8 @@ from edge_agent.files import require_file_target, write_whole
 from edge_agent.wms.archive import Archive
 from edge_agent.wms.report import Report, make_report
 from edge_agent.wms.report_page import as_page, with_pictures
-from edge_agent.wms.report_tables import as_csv, as_json, as_text, as_xlsx
+from edge_agent.wms.report_tables import as_csv, as_json, as_text
+from edge_agent.wms.report_workbook import as_xlsx
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ def report(database: Path, wanted: Wanted) -> None:
         found = _with_counts(found, archive)
         if wanted.csv:
             write_whole(wanted.csv, as_csv(found))
+        pictures = _pictures(found, archive) if wanted.xlsx or wanted.html else {}
         if wanted.xlsx:
-            write_whole(wanted.xlsx, as_xlsx(found))
+            write_whole(wanted.xlsx, as_xlsx(found, pictures))
         if wanted.html:
-            write_whole(wanted.html, as_page(found, _pictures(found, archive)))
+            write_whole(wanted.html, as_page(found, pictures))
     if wanted.as_json:
         print_json(as_json(found))
     elif not any(path for _, path in files):

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.brokers import Mosquitto
 from tests.faults.load import Load
 from tests.faults.referee import judge, wait_settled
 from tests.faults.storing import StoringReceiver
+
+ROOM = "max_queued_messages 200000\nmax_queued_bytes 536870912\n"
+"""As deploy/mosquitto/mosquitto.conf has it. What a broker drops beyond its queue is test_broker's."""
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that can wait for a slow receiver."""
+    broker = Mosquitto(tmp_path / "mosquitto", ROOM)
+    broker.start()
+    yield broker
+    broker.kill()
 
 
 def _kill_often(load: Load, receiver: StoringReceiver, kills: int, seed: int) -> None:

@@ -50,7 +50,6 @@ def _cut_power(tmp_path: Path, cuts: int) -> None:
                 before = _events(load.committed())
                 copy = tmp_path / f"copy-{number}.img"
                 image.copy_to(copy)
-                load.send(signal.SIGCONT)
                 with mounted(copy, tmp_path / f"copy-{number}") as after:
                     lost = before - _stored(after / "outbox.sqlite")
                     assert lost == set(), f"cut {number}: {len(lost)} of {len(before)} committed events are gone"
@@ -60,6 +59,7 @@ def _cut_power(tmp_path: Path, cuts: int) -> None:
                     outbox.close()
                 copy.unlink()
                 seen += len(before)
+                load.send(signal.SIGCONT)  # only now: what it may append has an end, and so has the disk
     log.info('{"fault": "2: power cut", "cuts": %d, "events looked for": %d, "lost": 0}', cuts, seen)
 
 

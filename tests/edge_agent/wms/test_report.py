@@ -20,12 +20,15 @@ from edge_agent.wms.database import Database
 from edge_agent.wms.inbox import parse
 from edge_agent.wms.report import Report, aisle_of, make_report
 from edge_agent.wms.report_tables import harmless
+from edge_agent.wms.report_workbook import PICTURE_PX, as_xlsx
 from edge_agent.wms.store import Store
 from tests.in_process import assert_one_line, call
 from tests.publishers import SITE, Message, Publisher, jpeg
 
 NOW = datetime.now(UTC)
 TODAY = NOW - timedelta(hours=8)
+EMU_OF_A_PIXEL = 9525
+"""ECMA-376: a picture's size in a workbook is given in these."""
 EARLIER = NOW - timedelta(hours=30)
 
 
@@ -167,6 +170,33 @@ def test_the_page_is_one_file_with_pictures_and_no_script(tmp_path: Path, capsys
     assert pictures[0].startswith("data:image/jpeg;base64,")
     assert "viewport" in page.read_text()
     assert "swap with A-10" in page.read_text()
+
+
+def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = Publisher()
+    event = box.event("A-2", Verdict.MISMATCH, Alert(id="alert-A-2", status="open", opened=NOW))
+    path = filled(tmp_path / "k.sqlite", [*rack(), event, box.picture("A-2", box.ids[0], jpeg())])
+    book = tmp_path / "list.xlsx"
+    assert call(capsys, main, "report", "--sqlite", path, "--xlsx", book).returncode == 0
+    sheet = openpyxl.load_workbook(book)["list"]
+    assert sheet["L1"].value == "picture"
+    (picture,) = sheet._images
+    row, column = picture.anchor._from.row + 1, picture.anchor._from.col + 1
+    assert (sheet.cell(row, 3).value, column) == ("A-2", 12)
+    shown = picture.anchor.ext
+    assert max(shown.cx, shown.cy) == PICTURE_PX * EMU_OF_A_PIXEL
+    assert sheet.row_dimensions[row].height == PICTURE_PX * 0.75
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff\xe0nothing", jpeg()[:200]])
+def test_a_damaged_picture_is_left_out_of_the_workbook(tmp_path: Path, damaged: bytes) -> None:
+    report = report_of(tmp_path, rack())
+    alerts = [line.alert for line in report.discrepancies]
+    book = openpyxl.load_workbook(io.BytesIO(as_xlsx(report, dict.fromkeys(alerts, damaged))))
+    assert not book["list"]._images
+    assert book["list"]["C2"].value == "A-2"
 
 
 def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
