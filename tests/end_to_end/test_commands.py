@@ -42,12 +42,10 @@ class Caller:
         self._replies: queue.SimpleQueue[tuple[bytes, dict[str, Any]]] = queue.SimpleQueue()
         self._topic = f"tests/replies/{uuid.uuid4()}"
         self._five = version == MQTTProtocolVersion.MQTTv5
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, f"caller-{uuid.uuid4()}", protocol=version)
         subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._client.on_subscribe = lambda *_: subscribed.put(True)
-        self._client.on_message = lambda _client, _data, message: self._replies.put(
-            (getattr(message.properties, "CorrelationData", b""), json.loads(message.payload))
-        )
+        self._client.message_callback_add(self._topic, self._take)  # amqtt sends what nobody asked for, too
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         self._client.subscribe(self._topic, 1)
@@ -81,6 +79,9 @@ class Caller:
         assert (data.decode() if self._five else reply["correlation"]) == correlation
         assert reply["command"] == name
         return reply
+
+    def _take(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        self._replies.put((getattr(message.properties, "CorrelationData", b""), json.loads(message.payload)))
 
     def forget(self, name: str) -> None:
         """Clear a retained command."""

@@ -41,6 +41,7 @@ def _kill_often(load: Load, receiver: StoringReceiver, kills: int, seed: int) ->
     assert 2 * unsettled >= kills, f"{unsettled} of {kills} inside a transaction or with a publish unacknowledged"
     load.with_orders(total=0)
     load.start()
+    load.wait_connected()
     wait_settled(load, receiver)
     score = judge(f"1: {kills} kills, {caught} in a transaction, {unsettled} unsettled", load, receiver)
     assert (score.lost, score.duplicated) == (0, 0)

@@ -1,0 +1,93 @@
+"""The whole line, from picture to confirmed event, over each broker and version: Mosquitto (5, 3.1.1) and amqtt.
+
+amqtt speaks 3.1.1 alone: an agent that is configured for 5 finds that out and goes on in 3.1.1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
+from PIL import Image
+
+from edge_agent.demo.broker import run_broker
+from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.wms.connection import Broker
+from edge_agent.wms.stock import Line, publish_stock
+from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
+from tests.edge_agent.racks import STOCK, still
+from tests.end_to_end.test_commands import TOPICS, Caller
+from tests.wms_side import WAIT_S, WmsSide
+
+KEY = DEMO_KEY.read_text().strip()
+WRONG = LOCATIONS[0]
+
+
+@contextlib.contextmanager
+def _receiver(port: int, path: Path) -> Iterator[None]:
+    """`kardus-wms receive` in a process of its own, from its connection on."""
+    command = [sys.executable, "-m", "edge_agent.wms", "receive", "--sqlite", str(path), "--site", SITE, "--verbose"]
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen([*command, *address], stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    assert any("connected, the broker" in line for line in process.stderr)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0
+
+
+def _expect(port: int) -> None:
+    """The rack's stock, but for one carton."""
+    names = skus()
+    stock = {location: names[name] if name else None for location, name in STOCK.items()}
+    stock[WRONG] = next(sku for sku in names.values() if sku != stock[WRONG])
+    publish_stock(Broker("127.0.0.1", port), SITE, [Line(at, sku) for at, sku in stock.items()], replace=False)
+
+
+def _stored(path: Path) -> list[int]:
+    """The sequence numbers of the events in the receiver's database."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return [row[0] for row in database.execute("SELECT sequence FROM events ORDER BY sequence")]
+
+
+def _confirmed_to(wms: WmsSide) -> int:
+    """Up to which event the receiver has said that it is stored."""
+    acks = [message["contiguous_to"] for topic, message in list(wms.messages) if topic == TOPICS.ack]
+    return max(acks, default=0)
+
+
+@pytest.mark.parametrize("version", ["auto", "3.1.1"])
+@pytest.mark.parametrize("kind", ["mosquitto", "embedded"])
+def test_a_picture_becomes_a_confirmed_event(tmp_path: Path, kind: str, version: str) -> None:
+    Image.fromarray(still()).save(tmp_path / "now.png")
+    received = tmp_path / "received.sqlite"
+    with run_broker(kind) as broker, WmsSide(broker.port) as wms:
+        _expect(broker.port)
+        extra = f'version = "{version}"\n[outbox]\ndelivery = "confirmed"\n[verdict]\nvotes = 1\nwindow = 1\n'
+        source = 'type = "file", path = "now.png"'
+        config = write_config(tmp_path, broker.port, DEMO_BUNDLE, KEY, source, interval_s=3600, extra=extra)
+        with _receiver(broker.port, received), Caller(broker.port, MQTTProtocolVersion.MQTTv311) as caller:
+            agent = AgentProcess(config)
+            agent.start()
+            wms.wait_for(lambda: len(wms.states) == len(LOCATIONS))
+            assert {at for at, state in wms.states.items() if state["verdict"] != "match"} == {WRONG}
+            assert caller.ask("acknowledge", location=WRONG, by="picker 7")["ok"]
+            wms.wait_for(lambda: wms.states[WRONG]["alert"]["status"] == "acknowledged")
+            wms.wait_for(lambda: _confirmed_to(wms) == len(LOCATIONS))
+            assert agent.terminate()[0] == 0
+            wms.wait_for(lambda: wms.statuses[-1:] == ["offline"])
+        sequences = [event["sequence"] for event in wms.events]
+        assert _stored(received) == sorted(set(sequences)) == list(range(1, len(LOCATIONS) + 1))
+        outbox = Outbox(tmp_path / "data" / "outbox.sqlite")
+        assert outbox.depth().total == 0
+        outbox.close()
