@@ -5,7 +5,6 @@ What other commands alone need is imported by them, so that `run` starts within 
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 from pathlib import Path
@@ -53,7 +52,6 @@ def run_command(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     watch.start()
-    gc.freeze()  # what is loaded stays: to search all of it for garbage would hold a look up now and then
     try:
         agent.run()
     finally:

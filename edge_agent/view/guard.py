@@ -152,8 +152,7 @@ class ViewGuard:
                 "take its commissioning picture again"
             )
         now = _sharpness(pixels, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
-        shares = np.sort(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3))
-        sharp = float(shares[len(shares) // 2])
+        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3)))
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, pixels)

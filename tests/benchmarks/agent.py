@@ -7,7 +7,6 @@ hurry (as `commands/capture` does): it reads and decodes the JPEG file, and hand
 
 from __future__ import annotations
 
-import gc
 import queue
 import threading
 import time
@@ -138,7 +137,6 @@ class AskedAgent:
             self._opened.set_exception(error)
             raise
         self._opened.set_result(agent)
-        gc.freeze()  # as `kardus-agent run` does
         agent.run()
 
     def settle(self) -> None:
