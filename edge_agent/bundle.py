@@ -196,7 +196,8 @@ def _validated(source: str, member: str, data: bytes, adapter: TypeAdapter[Any])
             key = ".".join(str(part) for part in first["loc"])
             where = f"{member}: {key}" if key else member
             raise BundleError(
-                f"{source}: {where}: {first['msg']}: get the bundle again, or update the agent"
+                f"{source}: {where}: {first['msg']}: get the bundle again, build it again with this version, "
+                "or update the agent"
             ) from error
         raise BundleError(f"{source}: {member} is not JSON: damaged; get the bundle again") from error
 

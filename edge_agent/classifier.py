@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
 BATCH = 8
-"""As fast as more at a time, and what the network holds meanwhile doesn't grow with the camera's locations."""
+"""So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
 
 
 @dataclass(frozen=True)

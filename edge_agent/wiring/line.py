@@ -1,4 +1,4 @@
-"""From the pictures of all cameras to findings: check, cut, classify in one batch, judge. Belongs to the wiring."""
+"""From the pictures of all cameras to findings: check, cut, classify together, judge. Belongs to the wiring."""
 
 from __future__ import annotations
 

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.bundle import read_bundle
 from edge_agent.contract.manifest import Calibration, Precision
 from edge_agent.demo.play import DEMO_BUNDLE
+from edge_agent.errors import BundleError
 from edge_agent.simulation.dataset import write_dataset
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ NETWORKS: dict[str, tuple[str, bool, Precision]] = {
 
 
 def bundle_of(name: str, told: Callable[[str], None] = lambda _: None) -> Path:
-    """The bundle of a model, built where it isn't there yet.
+    """The bundle of a model, built where it isn't there yet, or where it is of a version that isn't read any more.
 
     Raises:
         KeyError: there is no such model.
@@ -41,11 +43,21 @@ def bundle_of(name: str, told: Callable[[str], None] = lambda _: None) -> Path:
         return DEMO_BUNDLE
     architecture, rmcsam, precision = NETWORKS[name]
     path = FOLDER / f"{name}.bundle"
-    if not path.exists():
+    if not _can_be_read(path):
         FOLDER.mkdir(parents=True, exist_ok=True)
         told(f"building {path} (once)")
         _build(path, architecture, precision, rmcsam=rmcsam)
     return path.resolve()
+
+
+def _can_be_read(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        read_bundle(path)
+    except BundleError:
+        return False
+    return True
 
 
 def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool) -> None:
