@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edge_agent.config.sections import MqttSection
 from edge_agent.contract.messages import Model
@@ -61,6 +61,8 @@ class Orders:
     """Every so many-th event is urgent; 0: none but on SIGUSR1."""
     limits: dict[str, Any] = field(default_factory=dict)
     confirmed_within_s: float = 2.0
+    version: Literal["5", "3.1.1"] = "5"
+    """Of MQTT."""
 
     def write(self, path: Path) -> None:
         """For the command line."""
@@ -100,7 +102,7 @@ class Sender:
         self._writer = Writer(self._topics, Model(name="m", version="1.0.0"), 3600)
         self.outbox = Outbox(Path(orders.outbox), Limits(**orders.limits), orders.delivery)
         self.gauges["damaged"] += self.outbox.losses.damaged
-        settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=KEEPALIVE_S, version="5")
+        settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=KEEPALIVE_S, version=orders.version)
         self.session = _CountingSession(settings, "faults-sender", [self._topics.base + "/ack"], None)
         self.session.gauges = self.gauges
         self.delivery = Delivery(self.outbox, self.session)

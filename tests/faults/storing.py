@@ -28,9 +28,10 @@ SESSION_S = 3600
 class StoringReceiver:
     """Use it in a `with` statement; `leave` and `come_back` in between, as the broker's session allows."""
 
-    def __init__(self, path: Path, port: int, *, confirms: bool = True) -> None:
-        """Make the database."""
+    def __init__(self, path: Path, port: int, *, confirms: bool = True, version: str = "5") -> None:
+        """Make the database; `version` is MQTT's, "5" or "3.1.1"."""
         self._path, self._port, self._confirms = path, port, confirms
+        self._is_5 = version == "5"
         self._incoming: queue.SimpleQueue[tuple[paho.Client, paho.MQTTMessage] | None] = queue.SimpleQueue()
         with sqlite3.connect(path) as database:
             database.execute("CREATE TABLE events (id TEXT PRIMARY KEY, epoch TEXT, sequence INTEGER, at_s REAL)")
@@ -60,16 +61,23 @@ class StoringReceiver:
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, "referee", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+            CallbackAPIVersion.VERSION2,
+            "referee",
+            protocol=MQTTProtocolVersion.MQTTv5 if self._is_5 else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if self._is_5 else False,
+            manual_ack=True,
         )
         client.on_connect = self._subscribe
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_disconnect = lambda *_: self._subscribed.clear()
         client.on_message = lambda _client, _data, message: self._incoming.put((client, message))
         client.reconnect_delay_set(1, 1)
-        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        kept.SessionExpiryInterval = SESSION_S
-        client.connect_async("127.0.0.1", self._port, 10, clean_start=False, properties=kept)
+        options: dict[str, Any] = {}
+        if self._is_5:
+            kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            kept.SessionExpiryInterval = SESSION_S
+            options = {"clean_start": False, "properties": kept}
+        client.connect_async("127.0.0.1", self._port, 10, **options)
         client.loop_start()
         self._client = client
 
