@@ -123,7 +123,7 @@ class LocationEvent(Record):
     """A change of verdict at a location."""
 
     epoch: str
-    """Identifies the outbox; a new one begins a new count."""
+    """Identifies a count of events: of an outbox's file, until the machine stops without closing it."""
     sequence: Annotated[int, Field(ge=1)]
     """Counts events of an epoch, without gaps."""
     boot_id: str

@@ -6,6 +6,7 @@ cut; several connections meet a rare corruption fixed in SQLite 3.51.3.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -17,10 +18,11 @@ from typing import Any, Literal, TypeVar
 
 from edge_agent.errors import KardusError, StorageError
 from edge_agent.outbox import rows
+from edge_agent.outbox.epoch import epoch_of, keep, leave
 from edge_agent.outbox.message import Depth, Limits, Losses, Message, Range, Stored
 from edge_agent.outbox.pressure import Pressure
 from edge_agent.outbox.salvage import begin_anew
-from edge_agent.outbox.schema import is_damage, meta_of, open_file, unusable
+from edge_agent.outbox.schema import is_damage, open_file, unusable
 from edge_agent.outbox.space import make_room, require_room
 
 Delivered = Literal["broker", "confirmed"]
@@ -47,7 +49,7 @@ class Outbox:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[sqlite3.Connection], Any]] | None]
         self._work = queue.SimpleQueue()
         self.epoch = ""
-        """Identifies this file."""
+        """What its events are counted in."""
         self.last_sequence = 0
         """The sequence of the last event that was stored; 0 before the first."""
         opened: Future[None] = Future()
@@ -69,7 +71,7 @@ class Outbox:
             with database:
                 rows.insert(database, messages, self.epoch)
                 rows.keep_states(database, states)
-                database.execute("UPDATE meta SET value = ? WHERE key = 'sequence'", (str(last_sequence),))
+                keep(database, self.epoch, last_sequence)
                 relieved = self._pressure.relieve(database, messages)
             self._pressure.settle(relieved)
 
@@ -203,6 +205,8 @@ class Outbox:
                 future.set_result(result)
             except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever asked is told
                 future.set_exception(error)
+        with contextlib.suppress(sqlite3.Error):  # a new epoch costs less than a start that fails
+            leave(database)
         database.close()
 
     def _open(self) -> sqlite3.Connection:
@@ -233,7 +237,6 @@ class Outbox:
         return begin_anew(self._path)
 
     def _take_up(self, database: sqlite3.Connection) -> sqlite3.Connection:
-        meta = meta_of(database)
-        self.epoch, self.last_sequence = meta["epoch"], int(meta["sequence"])
+        self.epoch, self.last_sequence = epoch_of(database)
         self._pressure.count(database)
         return database
