@@ -87,6 +87,11 @@ class ChangeGate:
         self._last = None
         self._memory = _Memory(len(self._memory.known))
 
+    def due(self, at_s: float) -> NDArray[np.bool_]:
+        """Which slots are to be classified once they rest, though nothing changes (n,)."""
+        due: NDArray[np.bool_] = at_s - self._memory.classified_s >= self._rules.refresh_s
+        return due
+
     def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Decision]:
         """What is to be done about each slot.
 
@@ -107,8 +112,7 @@ class ChangeGate:
         busy = moving | covered
         self._last = now
         changed = self._changed(now.contents, light)
-        due = at_s - self._memory.classified_s >= self._rules.refresh_s
-        classify = ~busy & (changed | due | np.asarray(wanted, bool))
+        classify = ~busy & (changed | self.due(at_s) | np.asarray(wanted, bool))
         self._remember(classify, now.contents, light, at_s)
         self._memory.busy = np.where(busy, self._memory.busy + 1, 0)
         obstructed = busy & (self._memory.busy >= self._rules.obstructed_after)

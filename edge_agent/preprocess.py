@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,46 @@ MAX_PIXELS = 64_000_000
 """A larger picture is refused before it is decoded."""
 
 
+@dataclass(frozen=True)
+class Warp:
+    """How a quadrilateral is cut out of a picture: what depends on its corners alone."""
+
+    box: tuple[int, int, int, int]
+    """The upright box around it: left, top, right, bottom in pixels of the picture."""
+    reduction: tuple[int, int]
+    """By which whole numbers the box is made smaller first, across and down: so small print isn't aliased."""
+    coefficients: tuple[float, ...]
+    """Of the homography from the result to the reduced box, as Pillow wants them (8)."""
+    size_px: int
+    """Width and height of the result."""
+
+    def apply(self, part: Image.Image) -> Pixels:
+        """The box, upright and square: (size_px, size_px, 3) uint8 RGB."""
+        reduced = part.reduce(self.reduction) if self.reduction != (1, 1) else part
+        size = (self.size_px, self.size_px)
+        return np.asarray(
+            reduced.transform(size, Image.Transform.PERSPECTIVE, self.coefficients, Image.Resampling.BILINEAR)
+        )
+
+
+def warp_of(corners: FloatArray, width: int, height: int, size_px: int) -> Warp:
+    """How to make a quadrilateral upright and square.
+
+    Args:
+        corners: (4, 2) pixels: top left, top right, bottom right, bottom left; inside the picture.
+        width: of the picture.
+        height: of the picture.
+        size_px: width and height of the result.
+    """
+    left, top = (max(int(np.floor(value)), 0) for value in corners.min(axis=0))
+    right, bottom = (int(np.ceil(value)) for value in corners.max(axis=0))
+    reduction = _reduction(corners, size_px)
+    inside = (corners - [left, top]) / reduction
+    matrix = homography(rectangle(0, 0, size_px, size_px), inside).reshape(9)[:8]
+    coefficients = tuple(float(value) for value in matrix)
+    return Warp((left, top, min(right, width), min(bottom, height)), reduction, coefficients, size_px)
+
+
 def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
     """Cut the quadrilateral out of the picture and make it upright and square.
 
@@ -43,18 +84,9 @@ def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
     Returns:
         (size_px, size_px, 3) uint8 RGB.
     """
-    top_left = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-    bottom_right = np.minimum(np.ceil(corners.max(axis=0)).astype(int), [picture.shape[1], picture.shape[0]])
-    left, top = (int(value) for value in top_left)
-    right, bottom = (int(value) for value in bottom_right)
-    factor_x, factor_y = _reduction(corners, size_px)
-    cut = Image.fromarray(picture[top:bottom, left:right])
-    reduced = cut.reduce((factor_x, factor_y)) if factor_x > 1 or factor_y > 1 else cut
-    inside = (corners - [left, top]) / [factor_x, factor_y]
-    matrix = homography(rectangle(0, 0, size_px, size_px), inside).reshape(9)[:8]
-    coefficients = tuple(float(value) for value in matrix)
-    warped = reduced.transform((size_px, size_px), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR)
-    return np.asarray(warped)
+    warp = warp_of(corners, picture.shape[1], picture.shape[0], size_px)
+    left, top, right, bottom = warp.box
+    return warp.apply(Image.fromarray(picture[top:bottom, left:right]))
 
 
 def rectify_whole(picture: Pixels, size_px: int) -> Pixels:

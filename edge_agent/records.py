@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+
+from PIL import Image
 
 from edge_agent.preprocess import Pixels
 
@@ -21,6 +24,11 @@ class Frame:
     """The same moment on a clock that never jumps: seconds, of meaning only beside others of this camera."""
     pixels: Pixels
     """(height, width, 3) uint8 RGB."""
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The same for Pillow, copied once for all that ask."""
+        return Image.fromarray(self.pixels)
 
 
 @dataclass(frozen=True)

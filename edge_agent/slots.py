@@ -6,17 +6,15 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
+from PIL import Image
 
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import CameraSection
 from edge_agent.geometry import FloatArray, project
-from edge_agent.preprocess import Pixels, rectify
-
-FEW = 3
-"""Fewer slots than these are cut sooner than they are handed to other threads."""
+from edge_agent.preprocess import Pixels, Warp, warp_of
 
 
 @dataclass(frozen=True)
@@ -71,24 +69,35 @@ def place(slots: Sequence[Slot], picture: Pixels, motion: FloatArray) -> FloatAr
     return placed
 
 
-def cut(corners: FloatArray, picture: Pixels, size_px: int) -> Pixels:
-    """Every quadrilateral of (n, 4, 2), upright and square: (n, size_px, size_px, 3) uint8 RGB.
+class Cutting:
+    """Slots that are being cut out of a picture, on all cores: Pillow warps without Python's lock."""
 
-    Several are cut at a time, on all cores: Pillow warps without Python's lock.
-    """
-    crops = np.empty((len(corners), size_px, size_px, 3), dtype=np.uint8)
+    def __init__(self, corners: FloatArray, picture: Image.Image, size_px: int) -> None:
+        """Begin with every quadrilateral of (n, 4, 2), as `rectify` cuts it."""
+        self._crops = np.empty((len(corners), size_px, size_px, 3), dtype=np.uint8)
 
-    def cut_one(index: int) -> None:
-        crops[index] = rectify(picture, corners[index], size_px)
+        def cut_some(indices: range) -> None:
+            for index in indices:
+                warp = _known_warp(corners[index].tobytes(), *picture.size, size_px)
+                self._crops[index] = warp.apply(picture.crop(warp.box))
 
-    if len(corners) < FEW:
-        for index in range(len(corners)):
-            cut_one(index)
-    else:
-        list(_hands().map(cut_one, range(len(corners))))
-    return crops
+        hands = os.cpu_count() or 1
+        parts = [range(first, len(corners), hands) for first in range(min(hands, len(corners)))]
+        self._parts = [_pool().submit(cut_some, part) for part in parts]
+
+    def result(self) -> Pixels:
+        """(n, size_px, size_px, 3) uint8 RGB, in their order."""
+        for part in self._parts:
+            part.result()
+        return self._crops
+
+
+@lru_cache(maxsize=4096)
+def _known_warp(corners: bytes, width: int, height: int, size_px: int) -> Warp:
+    """Cameras stand still: a slot's corners are those of the last picture, as a rule."""
+    return warp_of(np.frombuffer(corners).reshape(4, 2), width, height, size_px)
 
 
 @cache
-def _hands() -> ThreadPoolExecutor:
+def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="cut")

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from PIL import Image
+
 from edge_agent.classifier import Classifier
 from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import Comparison, Expected
@@ -15,7 +17,7 @@ from edge_agent.errors import BundleError
 from edge_agent.geometry import FloatArray
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification
-from edge_agent.slots import cut
+from edge_agent.slots import Cutting
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Shadow:
     def _answer(self) -> None:
         while (seen := self._offers.get()) is not None and not self._stopped:
             try:
-                answers = self.classifier.classify(cut(seen.corners, seen.frame, self.classifier.size_px))
+                answers = self.classifier.classify(
+                    Cutting(seen.corners, Image.fromarray(seen.frame), self.classifier.size_px).result()
+                )
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)

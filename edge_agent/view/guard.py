@@ -90,7 +90,7 @@ class ViewGuard:
     def check(self, frame: Frame) -> View:
         """Judge a picture."""
         factor = max(1, round(frame.pixels.shape[1] / SMALL_WIDTH))
-        small = _reduce(frame.pixels, factor)
+        small = _reduce(frame.image, factor)
         grey = _grey(small)
         repeated = self._is_repeated(frame)
         problem, reason = self._exposure(frame, grey)
@@ -125,8 +125,8 @@ class ViewGuard:
         if self._reference is None:
             if self._given is not None:
                 size = (pixels.shape[1], pixels.shape[0])
-                pixels = np.asarray(Image.fromarray(self._given).resize(size, Image.Resampling.BICUBIC))
-                grey = _grey(_reduce(pixels, factor))
+                given = Image.fromarray(self._given).resize(size, Image.Resampling.BICUBIC)
+                pixels, grey = np.asarray(given), _grey(_reduce(given, factor))
             marks = choose_marks(grey, _inside(self._slots, grey.shape))
             self._reference = _Reference(marks, _sharpness(pixels, marks.centres * factor, factor), _coarse(grey))
         return self._reference
@@ -177,8 +177,8 @@ class ViewGuard:
         return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
 
 
-def _reduce(pixels: Pixels, factor: int) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).reduce(factor)) if factor > 1 else pixels
+def _reduce(picture: Image.Image, factor: int) -> Pixels:
+    return np.asarray(picture.reduce(factor))
 
 
 def _grey(small: Pixels) -> Grey:
@@ -209,11 +209,12 @@ def _sharpness(pixels: Pixels, centres: FloatArray, factor: int) -> Grey:
     """How strong the strong edges around each centre (n, 2) are: the Laplacian, at half the picture's resolution."""
     half = PATCH * factor // 2
     height, width = pixels.shape[:2]
-    strengths = []
-    for x, y in np.round(centres).astype(int):
-        left, top = int(np.clip(x - half, 0, width - 2 * half)), int(np.clip(y - half, 0, height - 2 * half))
-        patch = pixels[top : top + 2 * half, left : left + 2 * half, 1].astype(np.float32)
-        patch = patch[::2, ::2] + patch[1::2, ::2] + patch[::2, 1::2] + patch[1::2, 1::2]
-        edges = 4 * patch[1:-1, 1:-1] - patch[:-2, 1:-1] - patch[2:, 1:-1] - patch[1:-1, :-2] - patch[1:-1, 2:]
-        strengths.append(np.partition(np.abs(edges), int(edges.size * _EDGES), axis=None)[int(edges.size * _EDGES)])
-    return np.array(strengths, np.float32)
+    corners = np.clip(np.round(centres).astype(int) - half, 0, [width - 2 * half, height - 2 * half])
+    patches = np.array([pixels[y : y + 2 * half, x : x + 2 * half, 1] for x, y in corners], np.float32)
+    patches = patches.reshape(len(corners), 2 * half, 2 * half)
+    halved = patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2]
+    around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
+    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), -1)
+    strong = int(edges.shape[1] * _EDGES)
+    strength: Grey = np.partition(edges, strong, axis=1)[:, strong]
+    return strength

@@ -26,6 +26,8 @@ FEW = 12
 """With fewer marks that can't change, those that can are taken too."""
 LEAST_PART = 0.15
 """Share of a patch that must lie where nothing is expected to change."""
+_AT_ONCE = 1_000_000
+"""So many pixels of patches are copied at a time: 4 MB."""
 _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 
@@ -127,13 +129,20 @@ def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]
 
 def _correlate(windows: Grey, marks: Marks) -> Grey:
     """Normalised cross-correlation of each patch at every place of its window, from -1 to 1: (n, places, places)."""
+    n, size = windows.shape[:2]
+    places = size - PATCH + 1
     middle = windows - windows.mean(axis=(1, 2), keepdims=True)  # small numbers keep the difference below exact
     views = sliding_window_view(middle, (PATCH, PATCH), (1, 2))
-    dot = np.einsum("nijkl,nkl->nij", views, marks.patches)
-    sums = np.einsum("nijkl,nkl->nij", views, marks.counts)
-    squares = np.einsum("nijkl,nkl->nij", sliding_window_view(middle**2, (PATCH, PATCH), (1, 2)), marks.counts)
-    energy = squares - sums**2 / np.maximum(marks.counts.sum(axis=(1, 2)), 1)[:, None, None]
-    result: Grey = dot / np.sqrt(np.maximum(energy, 1.0))
+    sought = np.stack([marks.patches.reshape(n, -1), marks.counts.reshape(n, -1)], axis=2)
+    sums = np.empty((n, places * places, 3), np.float32)
+    at_once = max(1, _AT_ONCE // (places * places * PATCH * PATCH))
+    for few in (slice(first, first + at_once) for first in range(0, n, at_once)):
+        rows = views[few].reshape(-1, places * places, PATCH * PATCH)  # copied: a product of matrices is far quicker
+        sums[few, :, :2] = rows @ sought[few]
+        sums[few, :, 2:] = np.square(rows) @ sought[few, :, 1:]
+    dot, total, squares = np.moveaxis(sums, 2, 0)
+    energy = squares - total**2 / np.maximum(marks.counts.sum(axis=(1, 2)), 1)[:, None]
+    result: Grey = (dot / np.sqrt(np.maximum(energy, 1.0))).reshape(n, places, places)
     return result
 
 

@@ -48,14 +48,21 @@ class _Flight:
     """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs ..."""
     held: set[int] = field(default_factory=set)
     """... and their messages, that others behind them are read."""
+    more: bool = True
+    """Whether the disk may have something that isn't here: an answer of the broker's is no reason to look."""
 
     def begin(self, connection: int) -> None:
         """Over a new connection everything unanswered is sent again, in its order."""
         self.connection = connection
-        self.ready.clear()
         self.out.clear()
         self.refused.clear()
         self.held.clear()
+        self.read_again()
+
+    def read_again(self) -> None:
+        """What is next may have changed."""
+        self.ready.clear()
+        self.more = True
 
     def ids(self) -> set[int]:
         """Messages that needn't be read again."""
@@ -72,7 +79,7 @@ class Delivery:
         self._flight = _Flight()
         self._answers: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
-        self._wake = threading.Event()
+        self._wake, self._news = threading.Event(), threading.Event()
         self._stopping = threading.Event()
         self._looked_s = time.monotonic()
         self.pulse = Pulse()
@@ -85,12 +92,14 @@ class Delivery:
 
     def wake(self) -> None:
         """Something new is in the outbox, or the broker is there again."""
+        self._news.set()
         self._wake.set()
 
     def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
         """The broker has answered for a message. Called from the session's thread."""
         self._answers.put((token, accepted))
-        self._wake.set()
+        if self._flight.ready or self._flight.more:  # else it can wait: every waking takes time from the other threads
+            self._wake.set()
 
     def confirmed(self, ack: Ack) -> None:
         """The WMS side says what it has stored for good. May be called from any thread."""
@@ -120,9 +129,12 @@ class Delivery:
 
     def _carry(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(FORGET_WITHIN_S if self._flight.done else RETRY_S)
+            self._wake.wait(FORGET_WITHIN_S if self._flight.done or self._flight.out else RETRY_S)
             self._wake.clear()
             self.pulse.beat()
+            if self._news.is_set():
+                self._news.clear()
+                self._flight.more = True
             try:
                 self._settle()
                 self._confirm()
@@ -148,7 +160,7 @@ class Delivery:
             else:
                 log.error("the broker refuses %s: check the agent's rights on the broker", stored.message.topic)
                 flight.refused[_order_of(stored)] = now_s + REFUSED_FOR_S
-                flight.ready.clear()  # it stands before others of its location again
+                flight.read_again()  # it stands before others of its location
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
             self._forget()
 
@@ -185,8 +197,8 @@ class Delivery:
         if any(until <= now_s for until in flight.refused.values()):
             flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
             flight.held.clear()
-            flight.ready.clear()  # what was held back comes before it
-        while flight.ready or self._read_more():
+            flight.read_again()  # what was held back comes first
+        while flight.ready or (flight.more and self._read_more()):
             stored = flight.ready.popleft()
             if _order_of(stored) not in flight.refused:
                 return stored
@@ -194,21 +206,24 @@ class Delivery:
         return None
 
     def _read_more(self) -> bool:
-        self._flight.ready.extend(self._outbox.pending(READ_AHEAD, self._flight.ids()))
-        return bool(self._flight.ready)
+        found = self._outbox.pending(READ_AHEAD, self._flight.ids())
+        self._flight.ready.extend(found)
+        self._flight.more = len(found) == READ_AHEAD
+        return bool(found)
 
     def _look_after(self) -> None:
-        """Once in a while: a broker that doesn't answer, events that nobody confirms."""
+        """Once in a while: what nobody has told of, a broker that doesn't answer, events that nobody confirms."""
         now_s = time.monotonic()
         if now_s - self._looked_s < RETRY_S:
             return
         self._looked_s = now_s
+        self._flight.more = True
         oldest_s = min((since for _, since in self._flight.out.values()), default=now_s)
         if now_s - oldest_s > ACKNOWLEDGED_WITHIN_S and self._flight.connection is not None:
             log.warning("the broker has acknowledged nothing for %.0f s: connecting again", now_s - oldest_s)
             self._session.drop(self._flight.connection)
         if self._session.connected and self._outbox.send_unconfirmed_again(CONFIRMED_WITHIN_S):
-            self._wake.set()
+            self.wake()
 
 
 def _order_of(stored: Stored) -> str:

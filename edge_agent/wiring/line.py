@@ -99,6 +99,7 @@ class Line:
             return None
         camera.has_looked = True
         self._metrics.frames.labels(camera.name).inc()
+        camera.watch.foresee(frame, self._classifier.size_px)
         view = camera.watch.check(frame)
         if view.problem:
             self._metrics.refused.labels(camera.name, view.problem).inc()

@@ -18,7 +18,7 @@ from edge_agent.gate import ChangeGate
 from edge_agent.geometry import FloatArray
 from edge_agent.preprocess import Pixels, read_photo, resized
 from edge_agent.records import Classification, Frame
-from edge_agent.slots import cut, place, slots_of
+from edge_agent.slots import Cutting, place, slots_of
 from edge_agent.verdict import Decided, combine, decide, is_settled, with_empty_picture
 from edge_agent.view.guard import View, ViewGuard
 
@@ -60,6 +60,16 @@ class Look:
     """Locations that show other stock than when they were last looked at."""
 
 
+@dataclass(frozen=True)
+class _Foreseen:
+    """What is cut out of a picture while its view is judged."""
+
+    slots: list[int]
+    corners: FloatArray
+    """(len(slots), 4, 2): where they were in the last picture."""
+    crops: Cutting
+
+
 class Watch:
     """What one camera sees. Owned by the agent's thread."""
 
@@ -89,6 +99,7 @@ class Watch:
         self.last_frame: Pixels | None = None
         """... and what it was."""
         self._last_corners: FloatArray | None = None
+        self._foreseen: _Foreseen | None = None
         self._bad = 0
 
     def use(self, camera: CameraSection, view: ViewSection, gate: GateSection, verdict: VerdictSection) -> None:
@@ -106,6 +117,15 @@ class Watch:
     def locations(self) -> tuple[str, ...]:
         """The locations in its picture."""
         return tuple(self._slots_of)
+
+    def foresee(self, frame: Frame, size_px: int) -> None:
+        """Begin to cut out what is to be classified whatever the picture shows: cameras stand still, as a rule."""
+        self._foreseen = None
+        if self._gate is None or self._last_corners is None:
+            return
+        slots = np.flatnonzero(self._gate.due(frame.at_s) | [state.is_wanted for state in self._states]).tolist()
+        corners = self._last_corners[slots]
+        self._foreseen = _Foreseen(slots, corners, Cutting(corners, frame.image, size_px))
 
     def check(self, frame: Frame) -> View:
         """Whether the picture can be trusted."""
@@ -141,7 +161,7 @@ class Watch:
             state.is_obstructed, state.is_busy = decision.obstructed, decision.busy
         chosen = tuple(index for index, decision in enumerate(decisions) if decision.classify)
         places = corners[list(chosen)]
-        crops = cut(places, frame.pixels, size_px)
+        crops = self._cut(frame, chosen, places, size_px)
         alike = self._like_empty(view, corners, chosen)
         return Look(chosen, crops, frame.pixels, places, alike, frozenset(touched), frozenset(changed))
 
@@ -207,6 +227,14 @@ class Watch:
                 for index in self._slots_of[location]
             ],
         )
+
+    def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen and set(chosen) <= set(foreseen.slots):
+            which = [foreseen.slots.index(index) for index in chosen]
+            if np.array_equal(foreseen.corners[which], places):
+                return foreseen.crops.result()[which]
+        return Cutting(places, frame.image, size_px).result()
 
     def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
         if self._gate is None:

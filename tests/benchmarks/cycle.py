@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from edge_agent.bundle import read_bundle
 from edge_agent.classifier import INPUT, OUTPUTS
 from edge_agent.preprocess import read_photo
 from edge_agent.simulation.script import Change, Kind
-from edge_agent.slots import cut
+from edge_agent.slots import Cutting
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.opponent import AfternoonScript, Box
@@ -56,7 +57,7 @@ class Size:
 ALL = (LIGHT, "resnet18-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32")
 SIZES: dict[Scale, Size] = {
     "smoke": Size((LIGHT,), (4,), 8, (2, 2), 2),
-    "bench": Size(ALL, (16, 64), 96, (6, 8), 50),
+    "bench": Size(ALL, (16, 64), 320, (6, 20), 100),
     "full": Size(ALL, (4, 16, 64), 2000, (20, 100), 1000),
 }
 Times = dict[str, list[float]]
@@ -97,7 +98,7 @@ def compare(folder: Path, bundle: Path, locations: int, rounds: int) -> Times:
         config = bench.write_config(folder, broker.port, bundle, ALWAYS, threads=THREADS)
         with AskedAgent(config) as agent:
             session, size_px = agent.classifier._session, agent.classifier.size_px
-            crops = cut(bench.corners(), read_photo(picture_of(folder)), size_px)
+            crops = Cutting(bench.corners(), Image.fromarray(read_photo(picture_of(folder))), size_px).result()
             before = agent.classified
             times = in_turn(
                 {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_agent.config.cameras import CameraSection
 from edge_agent.geometry import rectangle
 from edge_agent.preprocess import Pixels, rectify
-from edge_agent.slots import FEW, Slot, cut, outside, place, slots_of
+from edge_agent.slots import Cutting, Slot, outside, place, slots_of
 
 
 def _picture() -> Pixels:
@@ -62,7 +63,9 @@ def test_the_slots_follow_a_camera_that_was_nudged() -> None:
 
 
 def test_each_location_gets_its_own_crop_in_their_order() -> None:
-    crops = cut(np.stack([rectangle(0, 0, 48, 60), rectangle(52, 0, 100, 60)]), _picture(), 24)
+    crops = Cutting(
+        np.stack([rectangle(0, 0, 48, 60), rectangle(52, 0, 100, 60)]), Image.fromarray(_picture()), 24
+    ).result()
     assert crops.shape == (2, 24, 24, 3)
     assert crops.dtype == np.uint8
     assert [int(crop.mean()) for crop in crops] == [0, 200]
@@ -71,13 +74,15 @@ def test_each_location_gets_its_own_crop_in_their_order() -> None:
 def test_many_are_cut_as_each_by_itself_and_in_their_order() -> None:
     picture = np.random.default_rng(3).integers(0, 256, (60, 100, 3), dtype=np.uint8)
     corners = np.stack([rectangle(x, y, x + 30, y + 20) for x in range(0, 70, 7) for y in range(0, 40, 9)])
-    assert len(corners) > FEW
     alone = np.stack([rectify(picture, quadrilateral, 24) for quadrilateral in corners])
-    assert np.array_equal(cut(corners, picture, 24), alone)
+    again = Cutting(corners, Image.fromarray(picture), 24).result()
+    assert np.array_equal(again, alone)
+    other = 255 - picture  # from the same places of another picture
+    assert np.array_equal(Cutting(corners, Image.fromarray(other), 24).result()[3], rectify(other, corners[3], 24))
 
 
 def test_no_location_gives_no_crop() -> None:
-    assert cut(np.empty((0, 4, 2)), _picture(), 24).shape == (0, 24, 24, 3)
+    assert Cutting(np.empty((0, 4, 2)), Image.fromarray(_picture()), 24).result().shape == (0, 24, 24, 3)
 
 
 def test_corners_on_the_picture_s_edge_are_inside() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Collection
 from pathlib import Path
 
 from edge_agent.config.sections import MqttSection
 from edge_agent.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.message import Message
+from edge_agent.outbox.message import Message, Stored
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.wiring.delivery import Delivery
 from edge_agent.wms.connection import Broker, Connection
@@ -50,6 +51,25 @@ def test_everything_arrives_in_order_and_leaves_the_outbox(tmp_path: Path, mosqu
         assert _collect(seen, 5 * MAX_IN_FLIGHT) == list(range(1, 5 * MAX_IN_FLIGHT + 1))
         assert line.delivery.drain(WAIT_S)
         line.close()
+
+
+def test_the_disk_is_read_when_there_is_news_and_not_at_every_answer(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    reads: list[int] = []
+    pending = line.outbox.pending
+
+    def counted(limit: int, but: Collection[int] = ()) -> list[Stored]:
+        found = pending(limit, but)
+        reads.append(len(found))
+        return found
+
+    line.outbox.pending = counted  # type: ignore[method-assign]
+    line.append(1, MAX_IN_FLIGHT)
+    assert line.delivery.drain(WAIT_S)
+    line.close()
+    assert sum(reads) == MAX_IN_FLIGHT
+    assert len(reads) < 5, "once for the news, and once a second"
 
 
 def test_what_is_decided_while_the_broker_is_away_arrives_when_it_is_back(tmp_path: Path, mosquitto: Mosquitto) -> None:

@@ -13,8 +13,12 @@ from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels
+from edge_agent.geometry import FloatArray
+from edge_agent.preprocess import Pixels, rectify
 from edge_agent.records import Classification, SkuScore
+from edge_agent.simulation.script import Change, Kind
+from edge_agent.slots import Cutting
+from edge_agent.wiring import watch as watching
 from edge_agent.wiring.watch import BAD_IN_A_ROW, Look, Watch
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
 
@@ -55,6 +59,59 @@ def _seen(sku: str) -> Classification:
     others = (SkuScore(name, 0.005) for name in ("A", "B", "C", "empty") if name != sku)
     scores = (SkuScore(sku, 0.98), *others)
     return Classification(sku, sku, "category", 0.98, 0.98, known=True, skus=scores)
+
+
+@pytest.fixture
+def cuttings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many slots each cutting was of."""
+    seen: list[int] = []
+
+    class Counted(Cutting):
+        def __init__(self, corners: FloatArray, picture: Image.Image, size_px: int) -> None:
+            seen.append(len(corners))
+            super().__init__(corners, picture, size_px)
+
+    monkeypatch.setattr(watching, "Cutting", Counted)
+    return seen
+
+
+def _see_ahead(watch: Watch, pixels: Pixels, at_s: float) -> Look:
+    """As the line does it: what is wanted anyway is cut out while the view is judged."""
+    picture = frame(pixels, at_s)
+    watch.foresee(picture, 32)
+    look = watch.look(picture, watch.check(picture), 32)
+    for crop, corners in zip(look.crops, look.corners, strict=True):
+        assert np.array_equal(crop, rectify(pixels, corners, 32))
+    return look
+
+
+def test_what_is_wanted_anyway_is_cut_once_as_long_as_the_camera_stands_still(cuttings: list[int]) -> None:
+    watch = _watch()
+    assert _see_ahead(watch, still(1), 1).slots == (0, 1)
+    watch.look_again()
+    assert _see_ahead(watch, still(2), 2).slots == (0, 1)
+    watch.want(SECOND)
+    assert _see_ahead(watch, still(3), 3).slots == (0, 1), "a vote is still open at the first"
+    assert cuttings == [2, 2, 2]
+
+
+def test_what_was_cut_at_the_places_of_before_does_not_count_where_the_camera_was_nudged(cuttings: list[int]) -> None:
+    watch = _watch()
+    before = _see_ahead(watch, still(1), 1)
+    watch.look_again()
+    after = _see_ahead(watch, nudged(still(2), 12, 0), 2)
+    assert after.slots == (0, 1)
+    assert np.allclose(after.corners - before.corners, [12, 0], atol=1)
+    assert cuttings == [2, 2, 2]
+
+
+def test_a_slot_that_changed_is_cut_though_nobody_foresaw_it(cuttings: list[int]) -> None:
+    watch = _watch()
+    _see_ahead(watch, still(1), 1)
+    gone = shelf(Change(0, Kind.REMOVE, FIRST))
+    assert _see_ahead(watch, gone.frame(1), 2).slots == ()
+    assert _see_ahead(watch, gone.frame(2), 3).slots == (0,)
+    assert cuttings == [2, 0, 0, 1]
 
 
 def _expect(sku: str | None) -> Expected:
