@@ -214,7 +214,7 @@ def _sharpness(pixels: Pixels, centres: FloatArray, factor: int) -> Grey:
     patches = patches.reshape(len(corners), 2 * half, 2 * half)
     halved = patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2]
     around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
-    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), -1)
+    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), (half - 2) ** 2)
     strong = int(edges.shape[1] * _EDGES)
     strength: Grey = np.partition(edges, strong, axis=1)[:, strong]
     return strength
