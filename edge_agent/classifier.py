@@ -22,7 +22,7 @@ from edge_agent.rejection import rejection_scores
 Floats = NDArray[np.float32]
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
-BATCH = 16
+BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
 
 
