@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from edge_agent.chores import Chores
 from edge_agent.config.sections import EvidenceSection
 from edge_agent.errors import DataError
 from edge_agent.files import write_whole
@@ -29,52 +30,56 @@ log = logging.getLogger("kardus.evidence")
 
 
 class Evidence:
-    """A folder of JPEG files, two an event: `ID-crop.jpg` and `ID-frame.jpg`. Owned by one thread."""
+    """A folder of JPEG files, two an event: `ID-crop.jpg` and `ID-frame.jpg`. Written as chores."""
 
-    def __init__(self, folder: Path, limits: EvidenceSection) -> None:
-        """Take up what the folder holds; it is made with the first picture."""
+    def __init__(self, folder: Path, limits: EvidenceSection, chores: Chores) -> None:
+        """Take up what the folder holds; it is made with the first picture. Pictures are written as chores."""
         self._folder = folder
         self._limits = limits
+        self._chores = chores
+        self.works = True
+        """Whether the disk took the last pictures."""
         self._since_pruning = PRUNE_EVERY
 
     def use(self, limits: EvidenceSection) -> None:
         """Other limits."""
         self._limits = limits
 
-    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes | None:
-        """Keep the pictures of an event.
+    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> None:
+        """Have the pictures of an event kept. A disk that doesn't take them is logged, and costs no verdict.
 
         Args:
             event: its id.
             frame: (height, width, 3) uint8 RGB.
             facings: corners (4, 2) of the location's slots in the frame.
             facing: which of them the verdict is about, from 1; None: all, and the first is shown as the crop.
-
-        Returns:
-            The crop as JPEG; None when the disk doesn't take it, which costs no verdict.
         """
-        crop = _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._folder / f"{event}-crop.jpg", crop)
-            write_whole(self._folder / f"{event}-frame.jpg", _jpeg(_drawn(frame, facings)))
-            self._prune_at_times()
-        except (DataError, OSError) as error:
-            log.error("evidence isn't kept: %s", error)  # noqa: TRY400 - the message says it all
-            return None
-        return crop
+        self._chores.do(lambda: self._write(event, frame, facings, facing))
 
     def fetch(self, event: str) -> dict[str, bytes]:
-        """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone.
+        """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone. Waits for the chores.
 
         Raises:
             DataError: the disk doesn't give them.
         """
+        self._chores.settle()
         files = {kind: self._folder / f"{event}-{kind}.jpg" for kind in ("crop", "frame")}
         try:
             return {kind: path.read_bytes() for kind, path in files.items() if path.is_file()}
         except OSError as error:
             raise DataError(f"{self._folder}: cannot be read ({error.strerror}): check the disk") from error
+
+    def _write(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / f"{event}-crop.jpg", crop_jpeg(frame, facings, facing))
+            write_whole(self._folder / f"{event}-frame.jpg", _jpeg(_drawn(frame, facings)))
+            self._prune_at_times()
+        except (DataError, OSError) as error:
+            log.error("evidence isn't kept: %s", error)  # noqa: TRY400 - the message says it all
+            self.works = False
+        else:
+            self.works = True
 
     def _prune_at_times(self) -> None:
         self._since_pruning += 1
@@ -92,6 +97,11 @@ class Evidence:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def crop_jpeg(frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes:
+    """The crop of an event, as `Evidence.keep` keeps it."""
+    return _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
 
 
 def snapshot_jpeg(frame: Pixels, quality: int = QUALITY) -> bytes:

@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +58,8 @@ class Proposal:
     seen: str
     """What the model says that it is; empty: nothing, or none of its classes."""
     confidence: float
-    jpeg: bytes
+    encode: Callable[[], bytes]
+    """Gives the crop as JPEG."""
 
 
 def crop_of(frame: Pixels, corners: FloatArray) -> bytes:
@@ -71,7 +72,7 @@ def crop_of(frame: Pixels, corners: FloatArray) -> bytes:
 
 
 class Harvest:
-    """The folder. Owned by one thread; a person may edit its table meanwhile."""
+    """The folder. Written by one thread; a person may edit its table meanwhile."""
 
     def __init__(self, folder: Path, limits: HarvestSection) -> None:
         """Take up what the folder holds; it is made with the first photo."""
@@ -93,7 +94,7 @@ class Harvest:
             for proposal in proposals:
                 path = self._folder / PHOTOS / folder_name(proposal.location) / _file_name(proposal)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, proposal.jpeg)
+                write_whole(path, proposal.encode())
                 rows.append(_row(path.relative_to(self._folder), proposal))
             self._add(rows)
             self._prune_at_times(len(rows))

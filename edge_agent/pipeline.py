@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge_agent.chores import Chores
 from edge_agent.clock import SYSTEM_CLOCK
 from edge_agent.commands import Request, answer
 from edge_agent.config import Config, load_config
@@ -24,7 +25,7 @@ from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics
 from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Finding, Writer
-from edge_agent.evidence import Evidence
+from edge_agent.evidence import Evidence, crop_jpeg
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
 from edge_agent.health.care import Care
@@ -85,10 +86,13 @@ class Agent:
         make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
         self._outbox = open_outbox(config)
-        self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence)
+        self._chores = Chores()
+        self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = self._decides(models)
-        self._harvesting = Harvesting(config, self._deciding.judging, self._recorder.states, self._metrics)
+        self._harvesting = Harvesting(
+            config, self._deciding.judging, self._recorder.states, self._metrics, self._chores
+        )
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
@@ -225,7 +229,7 @@ class Agent:
         )
         pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
-        alive["recording"] = lambda: self._recording.is_alive
+        alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}
         return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
@@ -369,10 +373,9 @@ class Agent:
         shown = self._cameras[finding.camera].watch.shown(finding.location)
         if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
-        crop = self._evidence.keep(event_id, *shown, finding.facing)
-        if crop is None:
-            return NO_PICTURES
-        return Pictures(kept=True, publish=crop if self._config.evidence.publish else b"")
+        self._evidence.keep(event_id, *shown, finding.facing)
+        crop = crop_jpeg(*shown, finding.facing) if self._config.evidence.publish else b""
+        return Pictures(kept=self._evidence.works, publish=crop)
 
     def _close(self) -> None:
         """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""
@@ -388,6 +391,7 @@ class Agent:
             if self._bundles:
                 steps.callback(self._bundles.stop)
             steps.callback(self._recording.close)
+            steps.callback(self._chores.stop)
             for camera in self._cameras.values():
                 steps.callback(camera.reader.stop)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from edge_agent.chores import Chores
 from edge_agent.config import Config
 from edge_agent.config.sections import HarvestSection
 from edge_agent.contract.manifest import EMPTY_CLASS
@@ -40,8 +42,16 @@ class _Place:
 class Harvesting:
     """Owned by the agent's thread."""
 
-    def __init__(self, config: Config, judging: Judging, states: Mapping[str, LocationState], metrics: Metrics) -> None:
-        """`states` are those that the WMS knows, kept up to date by their owner."""
+    def __init__(
+        self,
+        config: Config,
+        judging: Judging,
+        states: Mapping[str, LocationState],
+        metrics: Metrics,
+        chores: Chores,
+    ) -> None:
+        """`states` are those that the WMS knows, kept up to date by their owner. Photos are written as chores."""
+        self._chores = chores
         self._rules = config.harvest
         self._harvest = Harvest(config.agent.data_dir / HARVEST_FOLDER, config.harvest)
         self._judging = judging
@@ -127,7 +137,7 @@ class Harvesting:
                 verdict,
                 name,
                 confidence,
-                crop_of(frame, corners),
+                partial(crop_of, frame, corners),
             )
             for number, corners in enumerate(facings, start=1)
             if facing in (None, number)
@@ -137,7 +147,8 @@ class Harvesting:
         """Keep them; where the disk refuses, the next attempt is as far off as after a success."""
         if not proposals:
             return
-        self._metrics.harvested.labels(reason).inc(self._harvest.keep(proposals))
+        counted = self._metrics.harvested.labels(reason)
+        self._chores.do(lambda: counted.inc(self._harvest.keep(proposals)))
         for location in {proposal.location for proposal in proposals}:
             self._places[location].kept_s, self._places[location].is_new = now_s, False
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.chores import Chores
 from edge_agent.config.sections import EvidenceSection
-from edge_agent.evidence import CROP_PX, FRAME_PX, PRUNE_EVERY, Evidence, snapshot_jpeg
+from edge_agent.evidence import CROP_PX, FRAME_PX, PRUNE_EVERY, Evidence, crop_jpeg, snapshot_jpeg
 from edge_agent.geometry import rectangle
 from tests.edge_agent.racks import RACK, still
 
@@ -25,12 +26,12 @@ def _opened(jpeg: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path / "e", EvidenceSection())
-    crop = evidence.keep(EVENT.format(1), still(), [FIRST], None)
+def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(tmp_path: Path, chores: Chores) -> None:
+    evidence = Evidence(tmp_path / "e", EvidenceSection(), chores)
+    evidence.keep(EVENT.format(1), still(), [FIRST], None)
     found = evidence.fetch(EVENT.format(1))
     assert set(found) == {"crop", "frame"}
-    assert found["crop"] == crop
+    assert found["crop"] == crop_jpeg(still(), [FIRST], None)
     assert _opened(found["crop"]).size == (CROP_PX, CROP_PX)
     frame = _opened(found["frame"])
     assert frame.size == (FRAME_PX, 720)
@@ -39,23 +40,23 @@ def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(
     assert red > 2 * green, "the left side of the location is drawn"
 
 
-def test_the_crop_shows_the_facing_that_disagrees(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path, EvidenceSection())
+def test_the_crop_shows_the_facing_that_disagrees(tmp_path: Path, chores: Chores) -> None:
+    evidence = Evidence(tmp_path, EvidenceSection(), chores)
     frame = still().copy()
     frame[:] = 30
     frame[FIRST.astype(int)[0, 1] : FIRST.astype(int)[2, 1], FIRST.astype(int)[0, 0] : FIRST.astype(int)[1, 0]] = 220
     for facing, bright in ((None, True), (1, True), (2, False)):
-        crop = evidence.keep(EVENT.format(2), frame, [FIRST, SECOND], facing)
-        assert crop
+        evidence.keep(EVENT.format(2), frame, [FIRST, SECOND], facing)
+        crop = evidence.fetch(EVENT.format(2))["crop"]
         assert (np.asarray(_opened(crop)).mean() > 150) == bright
 
 
-def test_what_is_gone_or_never_was_is_empty(tmp_path: Path) -> None:
-    assert Evidence(tmp_path / "none", EvidenceSection()).fetch(EVENT.format(9)) == {}
+def test_what_is_gone_or_never_was_is_empty(tmp_path: Path, chores: Chores) -> None:
+    assert Evidence(tmp_path / "none", EvidenceSection(), chores).fetch(EVENT.format(9)) == {}
 
 
-def test_the_oldest_go_first_when_there_is_too_much(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path, EvidenceSection(max_mb=0.003))
+def test_the_oldest_go_first_when_there_is_too_much(tmp_path: Path, chores: Chores) -> None:
+    evidence = Evidence(tmp_path, EvidenceSection(max_mb=0.003), chores)
     for age in range(5):
         path = tmp_path / f"{EVENT.format(age)}-crop.jpg"
         path.write_bytes(b"x" * 1000)
@@ -64,8 +65,8 @@ def test_the_oldest_go_first_when_there_is_too_much(tmp_path: Path) -> None:
     assert sorted(path.name[-10] for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
-def test_the_old_go_even_when_there_is_room(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path, EvidenceSection(max_days=2))
+def test_the_old_go_even_when_there_is_room(tmp_path: Path, chores: Chores) -> None:
+    evidence = Evidence(tmp_path, EvidenceSection(max_days=2), chores)
     for days in (0, 1, 3, 4):
         path = tmp_path / f"{EVENT.format(days)}-crop.jpg"
         path.write_bytes(b"x")
@@ -74,16 +75,26 @@ def test_the_old_go_even_when_there_is_room(tmp_path: Path) -> None:
     assert sorted(path.name[-10] for path in tmp_path.iterdir()) == ["0", "1"]
 
 
-def test_the_limits_hold_without_being_asked(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path, EvidenceSection(max_mb=0.02))
+def test_the_limits_hold_without_being_asked(tmp_path: Path, chores: Chores) -> None:
+    evidence = Evidence(tmp_path, EvidenceSection(max_mb=0.02), chores)
     for number in range(2 * PRUNE_EVERY):
         evidence.keep(f"{number:036}", still()[::4, ::4], [rectangle(0, 0, 100, 100)], None)
+    chores.settle()
     assert len(list(tmp_path.iterdir())) < 3 * PRUNE_EVERY
 
 
-def test_a_disk_that_takes_nothing_costs_no_verdict(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_takes_nothing_costs_no_verdict(
+    tmp_path: Path, chores: Chores, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert Evidence(tmp_path / "file", EvidenceSection()).keep(EVENT.format(1), still(), [FIRST], None) is None
+    evidence = Evidence(tmp_path / "file" / "e", EvidenceSection(), chores)
+    evidence.keep(EVENT.format(1), still(), [FIRST], None)
+    chores.settle()
+    told = [evidence.works]  # the next event says that no pictures are kept
+    (tmp_path / "file").unlink()
+    evidence.keep(EVENT.format(2), still(), [FIRST], None)
+    assert evidence.fetch(EVENT.format(2))
+    assert [*told, evidence.works] == [False, True]
     assert "evidence isn't kept" in caplog.text
 
 

@@ -29,7 +29,7 @@ SLOT = RACK.slots()[0]
 
 def _proposal(location: str = "A-1", minute: int = 0, facing: int | None = None, jpeg: bytes = b"jpeg") -> Proposal:
     moment = NOW + timedelta(minutes=minute)
-    return Proposal(location, facing, "rack", moment, 'Tea, "Lemon"', Verdict.MISMATCH, "Tea-Peach", 0.91, jpeg)
+    return Proposal(location, facing, "rack", moment, 'Tea, "Lemon"', Verdict.MISMATCH, "Tea-Peach", 0.91, lambda: jpeg)
 
 
 def _harvest(folder: Path, **limits: float) -> Harvest:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.chores import Chores
 from edge_agent.config import Config, parse_config
 from edge_agent.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from edge_agent.contract.verdicts import Verdict
@@ -34,6 +35,7 @@ class Bench:
     judging: Judging
     watch: Watch
     harvesting: Harvesting
+    chores: Chores
     at_s: float = 0.0
 
     def expect(self, location: str, sku: str | None, revision: int) -> None:
@@ -52,6 +54,7 @@ class Bench:
         self.harvesting.doubt(self.watch, finding, self.at_s)
 
     def rows(self) -> list[dict[str, str]]:
+        self.chores.settle()
         table = self.config.agent.data_dir / HARVEST_FOLDER / "labels.csv"
         return [row.values for row in read_table(table, ("path",))] if table.is_file() else []
 
@@ -74,7 +77,8 @@ def _bench(tmp_path: Path, count: int = 3, *, facings: bool = False, **harvest: 
     states: dict[str, LocationState] = {}
     judging = Judging(expected, states, 60)
     watch = Watch(config.cameras[0], config.view, config.gate, config.verdict, live=False)
-    return Bench(config, expected, judging, watch, Harvesting(config, judging, states, Metrics()))
+    chores = Chores()
+    return Bench(config, expected, judging, watch, Harvesting(config, judging, states, Metrics(), chores), chores)
 
 
 def test_a_location_is_sampled_when_it_has_settled_and_again_after_the_interval(tmp_path: Path) -> None:
