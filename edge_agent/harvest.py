@@ -132,9 +132,7 @@ class Harvest:
             self._rewrite(rows)
             return
         with table.open("ab") as file:
-            file.write(_lines(COLUMNS, rows))
-            file.flush()
-            os.fsync(file.fileno())
+            file.write(_lines(COLUMNS, rows))  # a power cut may cost the last ones: a sync would hold up the outbox's
 
     def _rewrite(self, new: Sequence[dict[str, str]]) -> None:
         """Write the table whole: its rows as somebody has left them, but those whose photo is gone, and new ones."""
