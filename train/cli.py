@@ -1,4 +1,7 @@
-"""The `kardus-train` command."""
+"""The `kardus-train` command.
+
+What needs torch is imported by the commands that need it: it takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,19 +26,12 @@ from train.data.check import Checked, Weight, check_data
 from train.data.check_report import write_report
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
-from train.devices import rank
-from train.evaluation.evaluation import Evaluation, Rejection, compare, evaluate, measure_rejection, write_predictions
-from train.evaluation.evaluation_report import write_evaluation
-from train.evaluation.predictor import open_predictor
-from train.fitting.fit import Told, fit
-from train.fitting.loop import Epoch
-from train.networks.backbones import require_known
 from train.options import given_options, with_config_options
 from train.recipe import names, read_recipe
-from train.study.folds import cross_fit
-from train.study.study import run_study
-from train.study.study_report import write_study
-from train.study.trust import trust_proposed
+
+if TYPE_CHECKING:
+    from train.evaluation.evaluation import Evaluation, Rejection
+    from train.fitting.loop import Epoch
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 
@@ -69,6 +65,13 @@ def fit_command(
     Under torchrun (torchrun --nproc-per-node 2 -m train fit ...) the work is shared between processes or devices.
     """
     config = make_config(**read_recipe(recipe) | given_options(context))
+
+    from train.devices import rank  # noqa: PLC0415 - see the module
+    from train.fitting.fit import Told, fit  # noqa: PLC0415
+    from train.networks.backbones import require_known  # noqa: PLC0415
+    from train.study.folds import cross_fit  # noqa: PLC0415
+    from train.study.trust import trust_proposed  # noqa: PLC0415
+
     require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
@@ -104,6 +107,16 @@ def evaluate_command(
     for option, target in (("--predictions", predictions), ("--report", report)):
         if target:
             require_file_target(option, target)
+
+    from train.evaluation.evaluation import (  # noqa: PLC0415 - see the module
+        compare,
+        evaluate,
+        measure_rejection,
+        write_predictions,
+    )
+    from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
+    from train.evaluation.predictor import open_predictor  # noqa: PLC0415
+
     predictor = open_predictor(model)
     data_set = read_data(data)
     result = evaluate(predictor, data_set, split)
@@ -166,6 +179,10 @@ def study_command(
     ] = "",
 ) -> None:
     """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""
+    from train.fitting.fit import Told  # noqa: PLC0415 - see the module
+    from train.study.study import run_study  # noqa: PLC0415
+    from train.study.study_report import write_study  # noqa: PLC0415
+
     quiet_libraries()
     with _progress() as progress:
         told = Told(_on_epoch(progress))
@@ -241,8 +258,7 @@ def percent(metric: Metric) -> str:
 
 def quiet_libraries() -> None:
     """Keep notices of libraries that a user can do nothing about off the screen."""
-    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
 
 

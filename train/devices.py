@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import nn
 
 from edge_agent.errors import UsageError

@@ -14,7 +14,7 @@ from tests.conftest import BIN
 
 ROOT = Path(__file__).parents[2]
 IMAGES = sorted((ROOT / "deploy" / "images").glob("*.Dockerfile"))
-HEAVY = {"torch", "torchvision", "onnx", "lightning", "timm", "matplotlib", "openvino"}
+HEAVY = {"torch", "torchvision", "onnx", "lightning_fabric", "timm", "matplotlib", "openvino"}
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)

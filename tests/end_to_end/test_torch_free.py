@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIMIT_MB = 380
-HEAVY = ("torch", "torchvision", "onnx", "lightning")
+HEAVY = ("torch", "torchvision", "onnx", "lightning_fabric")
 
 
 @pytest.fixture(scope="module")

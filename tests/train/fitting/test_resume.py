@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,13 +89,34 @@ def test_a_run_that_was_ended_goes_on_to_the_same_weights(
     assert not list((tmp_path / "run").glob("last*")) + list((tmp_path / "run").glob("refit*"))
 
 
-def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path) -> None:
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """As in a process of the environment OMP_NUM_THREADS=1: sums are taken in the same order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data", each=5, val=1)
-    options = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "20", "--batch", "4", "--refit", "0")
-    command = [str(BIN / "kardus-train"), "fit", str(data), *options, "--out"]
+    options = (
+        "--arch",
+        "shufflenet_v2_x0_5",
+        "--size",
+        "32",
+        "--epochs",
+        "20",
+        "--batch",
+        "4",
+        "--refit",
+        "0",
+        "--out",
+    )
+    command = [str(BIN / "kardus-train"), "fit", str(data), *options, str(tmp_path / "cut")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, capture_output=True)
-    with subprocess.Popen([*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, env=environment) as run:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as run:
         assert run.stderr is not None
         for line in run.stderr:
             if b"epoch 3/" in line:  # the first epoch was kept; the next is only after a minute
@@ -102,10 +124,11 @@ def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path) -> None:
                 break
     assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / CHECKPOINT).exists()
-    refused = subprocess.run([*command, str(tmp_path / "cut")], check=False, env=environment, capture_output=True)
+    refused = call(capsys, main, "fit", data, *options, tmp_path / "cut")
     assert refused.returncode == 2
-    assert b"holds an unfinished run: go on with --resume, or name a new folder" in refused.stderr
-    subprocess.run([*command, str(tmp_path / "cut"), "--resume"], check=True, env=environment, capture_output=True)
+    assert "holds an unfinished run: go on with --resume, or name a new folder" in refused.stderr
+    assert call(capsys, main, "fit", data, *options, tmp_path / "cut", "--resume").returncode == 0
+    assert call(capsys, main, "fit", data, *options, tmp_path / "whole").returncode == 0
     first, second = (load_checkpoint(tmp_path / name) for name in ("whole", "cut"))
     assert _same(first.weights, second.weights)
     assert first.calibration == second.calibration
