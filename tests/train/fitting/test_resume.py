@@ -77,7 +77,7 @@ def test_a_refitted_run_keeps_the_network_that_was_measured(whole: tuple[Path, W
     assert measured.calibration == load_checkpoint(data.parent / "run").calibration
 
 
-@pytest.mark.parametrize("place", [1, 2, 5, 6, 7, 9])
+@pytest.mark.parametrize("place", [1, 6, 7])
 def test_a_run_that_was_ended_goes_on_to_the_same_weights(
     whole: tuple[Path, Weights], tmp_path: Path, place: int
 ) -> None:
