@@ -4,12 +4,15 @@
 
 `kardus-agent run` on a 1080p JPEG file with 16 locations, a look every 0.1 s, votes as they come (3 looks). The clock
 runs from the start of the process until the WMS side has the first event. Memory is VmRSS after the looks that are
-named, and its peak (VmHWM). It runs from `.venv-agent` where that is there (`make bench` makes it), as on a camera's
-box; the installed size is that environment's, of which the base dependencies are all.
+named, and its peak (VmHWM). Python's imports and the model (read, checked, opened, and tried on its golden samples) are
+measured by themselves too; the rest is mostly three looks at 16 locations. The agent runs from `.venv-agent` where that
+is there (`make bench` makes it), as on a camera's box; the installed size is that environment's, of which the base
+dependencies are all.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -19,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_agent.bundle import read_bundle
 from edge_agent.contract.topics import agents_filter
 from edge_agent.wms.connection import Broker, Connection
 from tests.benchmarks.networks import LIGHT, bundle_of
@@ -33,6 +37,18 @@ PROMISED = "resnet50-rmcsam-int8"
 START_GOAL_S, MEMORY_GOAL_MB = 3.0, 300.0
 RULES = "[gate]\nrefresh_s = 0.001\n"
 PATIENCE_S = 120.0
+PARTS = """
+import time
+began = time.perf_counter()
+import json, sys
+from pathlib import Path
+import edge_agent.cli
+from edge_agent.config.sections import ModelSection
+from edge_agent.models.load import load_model
+imported = time.perf_counter()
+load_model(ModelSection(bundle=Path(sys.argv[1]), trust=sys.argv[2:], threads=2, allow_unsigned=True))
+print(json.dumps([imported - began, time.perf_counter() - imported]))
+"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,9 @@ def measure(scale: Scale, folder: Path) -> Report:
         is_promised = model == PROMISED
         seconds = median([first for first, _, _ in found])
         report.add(f"{model}: start to first verdict", seconds, "s", "at most", START_GOAL_S)
+        imports_s, model_s = zip(*(_parts_s(model) for _ in range(size.starts)), strict=True)
+        report.add(f"{model}: of it imports", median(imports_s), "s")
+        report.add(f"{model}: of it the model, until it has answered its golden samples", median(model_s), "s")
         resident = median([own for _, own, _ in found])
         goal = MEMORY_GOAL_MB if is_promised else None
         report.add(f"{model}: resident memory, 16 locations", resident, "MB", "at most" if goal else None, goal)
@@ -84,6 +103,21 @@ def measure(scale: Scale, folder: Path) -> Report:
     else:
         report.notes.append(f"{ENVIRONMENT} isn't there: the agent ran from the development environment.")
     return report
+
+
+def _parts_s(model: str) -> tuple[float, float]:
+    """Seconds of imports, and of loading the model, in a process of their own."""
+    python = ENVIRONMENT / "bin" / "python"
+    bundle = bundle_of(model, print)
+    words = [
+        str(python) if python.exists() else sys.executable,
+        "-c",
+        PARTS,
+        str(bundle),
+        *read_bundle(bundle).signed_by,
+    ]
+    imports_s, model_s = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+    return imports_s, model_s
 
 
 def _start(folder: Path, model: str, watched_s: float) -> tuple[float, float, float]:
