@@ -58,7 +58,8 @@ def test_the_demo_runs(agent_bin: Path, tmp_path: Path, broker: str) -> None:
 
 def test_a_command_that_needs_torch_says_what_to_install(agent_bin: Path, tmp_path: Path) -> None:
     for words, extra in (
-        (("kardus-train", "fit"), "train"),
+        (("kardus-train", "fit", "photos", "--out", "run"), "train"),
+        (("kardus-train", "evaluate", "run", "photos"), "train"),
         (("kardus-export", "build", "r", "--out", "r.bundle"), "export"),
     ):
         result = _run(agent_bin, *words, cwd=tmp_path)
