@@ -19,6 +19,7 @@ from edge_agent.config import load_config
 from edge_agent.console import err, new_app, out, print_json, run_app
 from edge_agent.files import make_folder, write_whole
 from edge_agent.logs import set_up
+from edge_agent.memory import share_one_heap
 from edge_agent.pipeline import Agent
 from edge_agent.replay.cli import replay_command
 from edge_agent.simulation.cli import app as simulate_app
@@ -44,6 +45,7 @@ def run_command(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log connections and cameras too.")] = False,
 ) -> None:
     """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
+    share_one_heap()
     settings = load_config(config)
     set_up(settings.health.log, verbose=verbose)
     agent = Agent(settings, config)

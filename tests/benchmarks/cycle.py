@@ -57,7 +57,7 @@ class Size:
 ALL = (LIGHT, "resnet18-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32")
 SIZES: dict[Scale, Size] = {
     "smoke": Size((LIGHT,), (4,), 8, (2, 2), 2),
-    "bench": Size(ALL, (16, 64), 320, (6, 20), 100),
+    "bench": Size(ALL, (4, 16, 64), 320, (6, 20), 100),
     "full": Size(ALL, (4, 16, 64), 2000, (20, 100), 1000),
 }
 Times = dict[str, list[float]]
