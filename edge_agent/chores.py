@@ -44,8 +44,8 @@ class Chores:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except Exception:
-                log.exception("a chore failed")  # the thread's outermost guard: the next ones are done all the same
+            except Exception:  # the thread's outermost guard: the next ones are done all the same
+                log.exception("a chore failed")
             finally:
                 self._jobs.task_done()
         self._jobs.task_done()

@@ -45,7 +45,7 @@ class Evidence:
         """Other limits."""
         self._limits = limits
 
-    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> None:
+    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes:
         """Have the pictures of an event kept. A disk that doesn't take them is logged, and costs no verdict.
 
         Args:
@@ -53,8 +53,13 @@ class Evidence:
             frame: (height, width, 3) uint8 RGB.
             facings: corners (4, 2) of the location's slots in the frame.
             facing: which of them the verdict is about, from 1; None: all, and the first is shown as the crop.
+
+        Returns:
+            The crop as JPEG.
         """
-        self._chores.do(lambda: self._write(event, frame, facings, facing))
+        crop = _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
+        self._chores.do(lambda: self._write(event, crop, frame, facings))
+        return crop
 
     def fetch(self, event: str) -> dict[str, bytes]:
         """The pictures of an event: `crop` and `frame`, as JPEG; empty where they are gone. Waits for the chores.
@@ -69,10 +74,10 @@ class Evidence:
         except OSError as error:
             raise DataError(f"{self._folder}: cannot be read ({error.strerror}): check the disk") from error
 
-    def _write(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> None:
+    def _write(self, event: str, crop: bytes, frame: Pixels, facings: Sequence[FloatArray]) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._folder / f"{event}-crop.jpg", crop_jpeg(frame, facings, facing))
+            write_whole(self._folder / f"{event}-crop.jpg", crop)
             write_whole(self._folder / f"{event}-frame.jpg", _jpeg(_drawn(frame, facings)))
             self._prune_at_times()
         except (DataError, OSError) as error:
@@ -97,11 +102,6 @@ class Evidence:
                 return
             path.unlink(missing_ok=True)
             total -= size
-
-
-def crop_jpeg(frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes:
-    """The crop of an event, as `Evidence.keep` keeps it."""
-    return _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
 
 
 def snapshot_jpeg(frame: Pixels, quality: int = QUALITY) -> bytes:

@@ -25,7 +25,7 @@ from edge_agent.contract.messages import Coverage
 from edge_agent.contract.topics import Topics
 from edge_agent.errors import BundleError, KardusError
 from edge_agent.events import Finding, Writer
-from edge_agent.evidence import Evidence, crop_jpeg
+from edge_agent.evidence import Evidence
 from edge_agent.expected import ExpectedStore
 from edge_agent.files import make_folder
 from edge_agent.health.care import Care
@@ -90,9 +90,8 @@ class Agent:
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._deciding = self._decides(models)
-        self._harvesting = Harvesting(
-            config, self._deciding.judging, self._recorder.states, self._metrics, self._chores
-        )
+        judging, states = self._deciding.judging, self._recorder.states
+        self._harvesting = Harvesting(config, judging, states, self._metrics, self._chores)
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
@@ -109,16 +108,7 @@ class Agent:
         self._models = self._keeper(models) if models else None
         folder = config.model.watch_folder if config.model else None
         self._bundles = BundleFolder(folder, self._inbox.put) if folder else None
-        self._desk = Desk(
-            self._cameras,
-            self._recorder,
-            self._evidence,
-            say_all=self._announcer.say_all,
-            report_coverage=self._report_coverage,
-            reload=self._reload,
-            change_model=self._models.command if self._models else no_model_to_change,
-            send_again=self._outbox.send_again,
-        )
+        self._desk = self._at_the_desk()
         self._delivery = Delivery(self._outbox, self._session)
         self._losses = LossTeller(self._outbox, self._writer)
         self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
@@ -220,6 +210,19 @@ class Agent:
                 self._metrics,
                 self._announcer.say_status,
             ),
+        )
+
+    def _at_the_desk(self) -> Desk:
+        """What carries out commands."""
+        return Desk(
+            self._cameras,
+            self._recorder,
+            self._evidence,
+            say_all=self._announcer.say_all,
+            report_coverage=self._report_coverage,
+            reload=self._reload,
+            change_model=self._models.command if self._models else no_model_to_change,
+            send_again=self._outbox.send_again,
         )
 
     def _looked_after(self) -> Care:
@@ -373,9 +376,8 @@ class Agent:
         shown = self._cameras[finding.camera].watch.shown(finding.location)
         if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
-        self._evidence.keep(event_id, *shown, finding.facing)
-        crop = crop_jpeg(*shown, finding.facing) if self._config.evidence.publish else b""
-        return Pictures(kept=self._evidence.works, publish=crop)
+        crop = self._evidence.keep(event_id, *shown, finding.facing)
+        return Pictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
 
     def _close(self) -> None:
         """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""

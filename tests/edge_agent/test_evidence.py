@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_agent.chores import Chores
 from edge_agent.config.sections import EvidenceSection
-from edge_agent.evidence import CROP_PX, FRAME_PX, PRUNE_EVERY, Evidence, crop_jpeg, snapshot_jpeg
+from edge_agent.evidence import CROP_PX, FRAME_PX, PRUNE_EVERY, Evidence, snapshot_jpeg
 from edge_agent.geometry import rectangle
 from tests.edge_agent.racks import RACK, still
 
@@ -28,10 +28,10 @@ def _opened(jpeg: bytes) -> Image.Image:
 
 def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(tmp_path: Path, chores: Chores) -> None:
     evidence = Evidence(tmp_path / "e", EvidenceSection(), chores)
-    evidence.keep(EVENT.format(1), still(), [FIRST], None)
+    crop = evidence.keep(EVENT.format(1), still(), [FIRST], None)
     found = evidence.fetch(EVENT.format(1))
     assert set(found) == {"crop", "frame"}
-    assert found["crop"] == crop_jpeg(still(), [FIRST], None)
+    assert found["crop"] == crop
     assert _opened(found["crop"]).size == (CROP_PX, CROP_PX)
     frame = _opened(found["frame"])
     assert frame.size == (FRAME_PX, 720)
@@ -46,8 +46,7 @@ def test_the_crop_shows_the_facing_that_disagrees(tmp_path: Path, chores: Chores
     frame[:] = 30
     frame[FIRST.astype(int)[0, 1] : FIRST.astype(int)[2, 1], FIRST.astype(int)[0, 0] : FIRST.astype(int)[1, 0]] = 220
     for facing, bright in ((None, True), (1, True), (2, False)):
-        evidence.keep(EVENT.format(2), frame, [FIRST, SECOND], facing)
-        crop = evidence.fetch(EVENT.format(2))["crop"]
+        crop = evidence.keep(EVENT.format(2), frame, [FIRST, SECOND], facing)
         assert (np.asarray(_opened(crop)).mean() > 150) == bright
 
 
