@@ -8,6 +8,7 @@ counts on in a new epoch. A process that was killed changes nothing: the kernel 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import uuid
 
@@ -16,12 +17,16 @@ from edge_agent.outbox.schema import meta_of
 
 _OPEN_SINCE = "open_since_boot"
 """The machine's start in which an event was stored, as long as the file hasn't been closed since."""
+log = logging.getLogger("kardus.outbox")
 
 
 def epoch_of(database: sqlite3.Connection) -> tuple[str, int]:
     """The epoch that the file goes on with, and the sequence of its last event; 0 before the first."""
     meta = meta_of(database)
     if meta.get(_OPEN_SINCE, boot_id()) != boot_id():
+        log.warning(
+            "the machine stopped before the outbox was closed: a new epoch begins after event %s", meta["sequence"]
+        )
         return str(uuid.uuid4()), 0
     return meta["epoch"], int(meta["sequence"])
 

@@ -37,7 +37,9 @@ def _as_after_a_kill(outbox: Outbox, path: Path) -> Path:
     return Path(f"{path}.killed")
 
 
-def test_after_a_start_of_the_machine_that_it_was_not_closed_before_it_counts_anew(tmp_path: Path, boot: Boot) -> None:
+def test_after_a_start_of_the_machine_that_it_was_not_closed_before_it_counts_anew(
+    tmp_path: Path, boot: Boot, caplog: pytest.LogCaptureFixture
+) -> None:
     boot("first")
     outbox = Outbox(tmp_path / "o.sqlite")
     outbox.append([_event(1), _event(2)], {"L": "state"}, 2)
@@ -46,6 +48,7 @@ def test_after_a_start_of_the_machine_that_it_was_not_closed_before_it_counts_an
     boot("second")
     with_new_count = Outbox(file)
     assert with_new_count.epoch != before
+    assert "a new epoch begins after event 2" in caplog.text
     assert with_new_count.last_sequence == 0
     assert with_new_count.states() == {"L": "state"}
     with_new_count.append([_event(1)], {}, 1)
