@@ -108,22 +108,19 @@ def evaluate_command(
         if target:
             require_file_target(option, target)
 
-    from train.evaluation.evaluation import (  # noqa: PLC0415 - see the module
-        compare,
-        evaluate,
-        measure_rejection,
-        write_predictions,
-    )
+    from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
     from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
     from train.evaluation.predictor import open_predictor  # noqa: PLC0415
 
     predictor = open_predictor(model)
     data_set = read_data(data)
-    result = evaluate(predictor, data_set, split)
-    rejection = measure_rejection(predictor, result, unknown) if unknown else None
-    compared = compare(result, evaluate(open_predictor(against), data_set, split)) if against else None
+    result = measured.evaluate(predictor, data_set, split)
+    rejection = measured.measure_rejection(predictor, result, unknown) if unknown else None
+    compared = (
+        measured.compare(result, measured.evaluate(open_predictor(against), data_set, split)) if against else None
+    )
     if predictions:
-        write_predictions(predictions, result.predictions)
+        measured.write_predictions(predictions, result.predictions)
     if report:
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
     left_out = left_out_note(data, data_set.proposals)

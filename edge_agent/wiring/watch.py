@@ -231,7 +231,7 @@ class Watch:
     def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
         foreseen, self._foreseen = self._foreseen, None
         if foreseen and set(chosen) <= set(foreseen.slots):
-            which = [foreseen.slots.index(index) for index in chosen]
+            which = np.searchsorted(foreseen.slots, chosen)
             if np.array_equal(foreseen.corners[which], places):
                 return foreseen.crops.result()[which]
         return Cutting(places, frame.image, size_px).result()
