@@ -21,7 +21,7 @@ from edge_agent.console import err, new_app, out, print_json
 from edge_agent.contract.manifest import Metric
 from edge_agent.errors import UsageError
 from edge_agent.files import require_file_target
-from train.config import make_config
+from train.config import Precision, make_config
 from train.data.check import Checked, Weight, check_data
 from train.data.check_report import write_report
 from train.data.data_set import SPLITS, read_data
@@ -174,18 +174,25 @@ def study_command(
             "--init-standin", help="Weights (a run, a file) for the rows that had ImageNet's; labelled as such."
         ),
     ] = "",
+    precision: Annotated[
+        Precision | None, typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it).")
+    ] = None,
 ) -> None:
     """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""
     from train.fitting.fit import Told  # noqa: PLC0415 - see the module
-    from train.study.study import run_study  # noqa: PLC0415
+    from train.study.study import Study, run_study  # noqa: PLC0415
     from train.study.study_report import write_study  # noqa: PLC0415
 
     quiet_libraries()
+    options = (
+        " --quick" * quick
+        + (f" --init-standin {Path(standin).name}" if standin else "")
+        + (f" --precision {precision}" if precision else "")
+    )
+    study = Study(data, out_dir, quick, precision, standin)
     with _progress() as progress:
-        told = Told(_on_epoch(progress))
-        results = run_study(data, out_dir, quick=quick, standin=standin, told=told, on_run=_note)
-    options = " --quick" * quick + (f" --init-standin {Path(standin).name}" if standin else "")
-    page = write_study(out_dir, results, f"kardus-train study {data.name} --out DIR{options}", quick=quick)
+        for results in run_study(study, Told(_on_epoch(progress)), _note):
+            page = write_study(study, results, f"kardus-train study {data.name} --out DIR{options}")
     out.print(f"Study written to {page}", soft_wrap=True)
 
 

@@ -1,7 +1,8 @@
 """What export does to trained models: python -m tests.scripts.real_export WORK RUN [RUN ...].
 
 Builds each run in FP32 and in eight bits into WORK, and prints a row a bundle: size, time of the build, points of
-accuracy lost and share of the same answers on photos that were held out of the run, and time a crop in batches of 8,
+accuracy lost and share of the same answers on photos that were held out of the run, and time a crop in batches of 8 on
+two threads,
 with its ratio to the first run's FP32. The bundles are timed in turn, ROUNDS times; the table gives medians.
 """
 
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from tests.scripts.steps import run, run_json
 
-ROUNDS, SECONDS, BATCH = 5, 6, 8
+ROUNDS, SECONDS, BATCH, THREADS = 5, 6, 8, 2
 
 
 def main(work: Path, runs: list[Path]) -> None:
@@ -32,7 +33,9 @@ def main(work: Path, runs: list[Path]) -> None:
     times: dict[str, list[float]] = {what: [] for what, _, _ in built}
     for _ in range(ROUNDS):
         for what, out, _ in built:
-            speeds = run_json("kardus-export", "bench", out, "--batch", BATCH, "--seconds", SECONDS, "--json")
+            speeds = run_json(
+                "kardus-export", "bench", out, "--batch", BATCH, "--threads", THREADS, "--seconds", SECONDS, "--json"
+            )
             times[what].append(speeds[1]["p50_ms"] / BATCH)
     first = times[built[0][0]]
     columns = (

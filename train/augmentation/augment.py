@@ -1,7 +1,7 @@
 """Label-safe augmentation of whole batches: what a shelf may show, and nothing that changes the label.
 
-No flips (no shelf shows mirrored print) and hardly any hue (an accent colour is the label). Works on tensors, so
-that a batch costs a few milliseconds and needs no worker processes.
+No flips (no shelf shows mirrored print) and hardly any hue (an accent colour is the label). Works on tensors, on the
+device of the generator that draws, so that a batch costs a few milliseconds and needs no worker processes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Augmenter:
     """Largest standard deviation of added noise, on the 0..255 scale."""
 
     def __call__(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, 3, H, W) on 0..255 -> (N, 3, size_px, size_px) on 0..255."""
+        """(N, 3, H, W) on 0..255 -> (N, 3, size_px, size_px) on 0..255; the generator is of the photos' device."""
         shown = functional.grid_sample(
             photos, self._grid(len(photos), generator), mode="bilinear", padding_mode="reflection", align_corners=False
         )
@@ -54,14 +54,14 @@ class Augmenter:
         across, down = (uniform((count,), -1, 1, generator) * room for _ in range(2))
         tilt = uniform((count, 2), -self.perspective, self.perspective, generator)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        below = torch.cat([tilt, torch.ones(count, 1)], dim=1)  # (N, 3)
+        below = torch.cat([tilt, torch.ones_like(tilt[:, :1])], dim=1)  # (N, 3)
         rows = [
-            torch.stack([zoom * aspect * cos, zoom * (shear - sin), torch.zeros(count)], dim=1)
+            torch.stack([zoom * aspect * cos, zoom * (shear - sin), torch.zeros_like(zoom)], dim=1)
             + across[:, None] * below,
-            torch.stack([zoom * sin, zoom / aspect * cos, torch.zeros(count)], dim=1) + down[:, None] * below,
+            torch.stack([zoom * sin, zoom / aspect * cos, torch.zeros_like(zoom)], dim=1) + down[:, None] * below,
             below,
         ]
-        line = torch.linspace(-1, 1, self.size_px)
+        line = torch.linspace(-1, 1, self.size_px, device=generator.device)
         y, x = torch.meshgrid(line, line, indexing="ij")
         plane = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)  # (S*S, 3)
         points = plane @ torch.stack(rows, dim=1).transpose(1, 2)  # (N, S*S, 3)
@@ -74,10 +74,10 @@ class Augmenter:
         contrast = torch.exp(uniform((count, 1, 1), -self.contrast, self.contrast, generator))
         saturation = torch.exp(uniform((count, 1, 1), -self.saturation, self.saturation, generator))
         warmth = uniform((count, 1, 1), -WARMTH, WARMTH, generator)
-        luma = torch.tensor(_LUMA)
+        luma = torch.tensor(_LUMA, device=photos.device)
         # a sixteenth of the pixels says what the mean is
         mean = (photos[:, :, ::4, ::4].mean(dim=(2, 3)) * luma).sum(dim=1).view(count, 1, 1)
-        matrix = saturation * torch.eye(3) + (1 - saturation) * luma  # (N, 3, 3)
+        matrix = saturation * torch.eye(3, device=photos.device) + (1 - saturation) * luma  # (N, 3, 3)
         balance = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)  # (N, 3, 1)
         mixed = torch.baddbmm(
             (1 - contrast) * brightness * mean, contrast * brightness * balance * matrix, photos.flatten(2)
@@ -88,20 +88,22 @@ class Augmenter:
         """Cover a box of up to a third of each side with one colour (Zhong et al., AAAI 2020); changes its argument."""
         count, side = len(photos), photos.shape[-1]
         extent = uniform((count, 2), 0.08, 0.34, generator)
-        start = torch.rand((count, 2), generator=generator) * (1 - extent)
-        chosen = torch.rand(count, generator=generator) < self.erase_probability
+        start = uniform((count, 2), 0, 1, generator) * (1 - extent)
+        chosen = uniform((count,), 0, 1, generator) < self.erase_probability
         colour = uniform((count, 3, 1, 1), 0, 255, generator)
-        first, last = (start * side).round().long(), ((start + extent) * side).round().long()
+        corners = torch.cat([start, start + extent], dim=1).mul_(side).round().long()
+        boxes = corners.tolist()  # at once: each question makes a GPU wait
         for index in chosen.nonzero().flatten().tolist():
-            (top, left), (bottom, right) = first[index].tolist(), last[index].tolist()
+            top, left, bottom, right = boxes[index]
             photos[index, :, top:bottom, left:right] = colour[index]
         return photos
 
     def _grain(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Add noise, a window of one drawn field to each crop; changes its argument."""
         side = photos.shape[-1]
-        field = torch.randn((3, side + GRAIN_ROOM_PX, side + GRAIN_ROOM_PX), generator=generator)
-        top, left = torch.randint(GRAIN_ROOM_PX + 1, (2, len(photos)), generator=generator)
+        shape = (3, side + GRAIN_ROOM_PX, side + GRAIN_ROOM_PX)
+        field = torch.randn(shape, generator=generator, device=generator.device)
+        top, left = torch.randint(GRAIN_ROOM_PX + 1, (2, len(photos)), generator=generator, device=generator.device)
         windows = field.unfold(1, side, 1).unfold(2, side, 1)[:, top, left]  # (3, N, S, S)
         spread = uniform((len(photos), 1, 1, 1), 0.0, self.noise, generator)
         return photos.addcmul_(windows.transpose(0, 1), spread)
@@ -114,17 +116,19 @@ def cutmix(
 
     Returns the crops (N, 3, S, S), the labels (N,) of the pasted boxes, and the share of each crop that is its own.
     """
-    if float(torch.rand((), generator=generator)) >= probability:
+    if float(uniform((), 0, 1, generator)) >= probability:
         return crops, labels, 1.0
     size = crops.shape[-1]
-    side = int(size * math.sqrt(float(torch.rand((), generator=generator)) * 0.5))
-    top, left = (int(torch.randint(size - side + 1, (), generator=generator)) for _ in range(2))
-    order = torch.randperm(len(crops), generator=generator)
+    side = int(size * math.sqrt(float(uniform((), 0, 1, generator)) * 0.5))
+    top, left = (
+        int(torch.randint(size - side + 1, (), generator=generator, device=generator.device)) for _ in range(2)
+    )
+    order = torch.randperm(len(crops), generator=generator, device=generator.device)
     mixed = crops.clone()
     mixed[:, :, top : top + side, left : left + side] = crops[order, :, top : top + side, left : left + side]
-    return mixed, labels[order], 1 - (side / size) ** 2
+    return mixed, labels[order.to(labels.device)], 1 - (side / size) ** 2
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Evenly distributed numbers in low..high."""
-    return low + (high - low) * torch.rand(shape, generator=generator)
+    """Evenly distributed numbers in low..high, on the generator's device."""
+    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)

@@ -30,9 +30,11 @@ def founding_copies(photos: Tensor, indices: Tensor, copies: Tensor, seed: int) 
         (N, 3, S, S) uint8.
     """
     drawn = [_draw(seed, index, copy) for index, copy in zip(indices.tolist(), copies.tolist(), strict=True)]
-    brightness, angle_deg, across, down = torch.tensor(drawn).T  # (N,) each; the last two are 1, or -1 where flipped
+    brightness, angle_deg, across, down = torch.tensor(
+        drawn, device=photos.device
+    ).T  # (N,) each; the last two are 1 or -1
     angle = torch.deg2rad(angle_deg)
-    cos, sin, nothing = torch.cos(angle), torch.sin(angle), torch.zeros(len(drawn))
+    cos, sin, nothing = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
     # where each place of the copy comes from: unflipped, then turned back
     rows = (
         torch.stack([cos * across, -sin * down, nothing], dim=1),

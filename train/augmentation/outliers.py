@@ -17,6 +17,7 @@ SMALLEST_CHANGE = 8.0
 """Mean difference of pixels (0..255) below which a copy in another hue still looks like the crop."""
 THINGS = 40
 """How many round things lie in a heap; later ones cover earlier ones."""
+_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 
 def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -29,11 +30,11 @@ def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
     looks the same in any hue, is still what it was, and weighs nothing.
     """
     turned = _turn_hue(crops, uniform((len(crops),), math.radians(50), math.radians(310), generator))
-    line = torch.linspace(0, 1, crops.shape[-1])[None, :]
+    line = torch.linspace(0, 1, crops.shape[-1], device=crops.device)[None, :]
     height = uniform((len(crops), 1), 0.35, 0.7, generator)
-    top = torch.rand((len(crops), 1), generator=generator) * (1 - height)
+    top = uniform((len(crops), 1), 0, 1, generator) * (1 - height)
     band = (line >= top) & (line <= top + height)  # (N, S)
-    whole = torch.rand((len(crops), 1), generator=generator) < 0.5  # noqa: PLR2004
+    whole = uniform((len(crops), 1), 0, 1, generator) < 0.5  # noqa: PLR2004
     copies = torch.where((band | whole)[:, None, :, None], turned, crops)
     difference = (copies - crops).abs().mean(dim=(1, 2, 3))
     return copies, ((difference - SMALLEST_CHANGE) / SMALLEST_CHANGE).clamp(0, 1)
@@ -46,19 +47,19 @@ def heaps(crops: Tensor, generator: torch.Generator) -> Tensor:
     shaded towards their rims. Half of the heaps have things of one kind, half of many.
     """
     count, _, side, _ = crops.shape
-    line = torch.linspace(-1, 1, side)
+    line = torch.linspace(-1, 1, side, device=crops.device)
     down, across = torch.meshgrid(line, line, indexing="ij")
     size = torch.exp(uniform((count,), math.log(0.12), math.log(0.6), generator))
     kind = uniform((count, 3, 1, 1), 0, 255, generator)
-    alike = torch.rand((count, 1, 1, 1), generator=generator) < 0.5  # noqa: PLR2004 - half of them
+    alike = uniform((count, 1, 1, 1), 0, 1, generator) < 0.5  # noqa: PLR2004 - half of them
     heap = crops.clone()
     for _ in range(THINGS):
         reach = _reach(across, down, size, generator)  # (N, 1, S, S), 0 in the middle, 1 at the rim
-        row, column = torch.randint(side, (2, count), generator=generator)
-        found = crops[torch.arange(count), :, row, column][:, :, None, None]
+        row, column = torch.randint(side, (2, count), generator=generator, device=crops.device)
+        found = crops[torch.arange(count, device=crops.device), :, row, column][:, :, None, None]
         colour = torch.where(alike, kind + uniform((count, 3, 1, 1), -25, 25, generator), found)
         share = uniform((count, 1, 1, 1), 0, 0.6, generator)
-        texture = heap[torch.randperm(count, generator=generator)]
+        texture = heap[torch.randperm(count, generator=generator, device=crops.device)]
         shade = 1.1 - uniform((count, 1, 1, 1), 0, 0.7, generator) * reach
         heap = torch.where(reach < 1, (colour * (1 - share) + texture * share) * shade, heap)
     return heap.clamp_(0, 255)
@@ -69,7 +70,7 @@ def _reach(across: Tensor, down: Tensor, size: Tensor, generator: torch.Generato
     count = (len(size),)
     x, y = (uniform(count, -1.1, 1.1, generator) for _ in range(2))
     radius = size * torch.exp(uniform(count, -0.4, 0.4, generator))
-    length = radius * torch.exp(uniform(count, 0, 0.9, generator) * torch.rand(count, generator=generator))
+    length = radius * torch.exp(uniform(count, 0, 0.9, generator) * uniform(count, 0, 1, generator))
     angle = uniform(count, 0, math.pi, generator)
     cos, sin = torch.cos(angle), torch.sin(angle)
     along = torch.stack([cos / length, sin / length, -(cos * x + sin * y) / length], dim=1)
@@ -81,8 +82,8 @@ def _reach(across: Tensor, down: Tensor, size: Tensor, generator: torch.Generato
 
 def _turn_hue(crops: Tensor, angle_rad: Tensor) -> Tensor:
     """Rotate the chroma of each crop in YIQ space; brightness stays."""
-    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-    turn = torch.zeros(len(crops), 3, 3)
+    to_yiq = torch.tensor(_YIQ, device=crops.device)
+    turn = torch.zeros(len(crops), 3, 3, device=crops.device)
     turn[:, 0, 0] = 1.0
     turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle_rad)
     turn[:, 1, 2] = -torch.sin(angle_rad)

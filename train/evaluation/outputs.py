@@ -19,7 +19,7 @@ def run_network(network: CartonNet, crops: Pixels) -> RawOutputs:
     network.eval()
 
     def run(part: Pixels) -> RawOutputs:
-        return RawOutputs(*(output.cpu().numpy() for output in network.explain(to_tensor(part).to(device))))
+        return RawOutputs(*(output.cpu().numpy() for output in network.explain(to_tensor(part, device))))
 
     return RawOutputs.joined([run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
 
@@ -30,4 +30,4 @@ def pooled_features(network: CartonNet, crops: Pixels) -> torch.Tensor:
     device = next(network.parameters()).device
     network.eval()
     starts = range(0, len(crops), BATCH)
-    return torch.cat([network.pooled(to_tensor(crops[i : i + BATCH]).to(device)).cpu() for i in starts])
+    return torch.cat([network.pooled(to_tensor(crops[i : i + BATCH], device)).cpu() for i in starts])

@@ -158,7 +158,7 @@ def train(
 
 def _one_epoch(run: _Run) -> Epoch:
     config, views, began, epoch = run.config, run.views, time.monotonic(), run.epoch + 1
-    shared, own = seeds_of(config.seed, epoch)
+    shared, own = seeds_of(config.seed, epoch, run.fabric.device)
     torch.manual_seed(own.initial_seed())  # dropout draws from it
     per_epoch = batches_in(len(views.labels), config.batch)
     steps = config.epochs * per_epoch
@@ -213,11 +213,13 @@ def _remember_best(run: _Run, told: Epoch) -> None:
         run.best = {name: value.clone() for name, value in run.averaged.state_dict().items()}
 
 
-def seeds_of(seed: int, epoch: int) -> tuple[torch.Generator, torch.Generator]:
-    """Generators for an epoch: one that draws the same on every device, and one of this device's own."""
-    numbers = (np.random.SeedSequence((seed, epoch, device)).generate_state(1, np.uint64) for device in (0, 1 + rank()))
-    shared, own = (torch.Generator().manual_seed(int(number[0] >> np.uint64(1))) for number in numbers)
-    return shared, own
+def seeds_of(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """Generators for an epoch: one that draws the same in every process, and one of this process's own device."""
+    numbers = (
+        np.random.SeedSequence((seed, epoch, process)).generate_state(1, np.uint64) for process in (0, 1 + rank())
+    )
+    first, second = (int(number[0] >> np.uint64(1)) for number in numbers)
+    return torch.Generator().manual_seed(first), torch.Generator(device).manual_seed(second)
 
 
 def batches_in(count: int, size: int) -> int:
@@ -248,5 +250,5 @@ def predict(model: nn.Module, pixels: Pixels, batch: int = 64) -> Tensor:
     """Logits (N, classes) of crops (N, S, S, 3) uint8, on the CPU."""
     model.eval()
     device = next(model.parameters()).device
-    parts = [to_tensor(pixels[start : start + batch]).to(device) for start in range(0, len(pixels), batch)]
+    parts = (to_tensor(pixels[start : start + batch], device) for start in range(0, len(pixels), batch))
     return torch.cat([model(part) for part in parts]).cpu()

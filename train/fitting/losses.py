@@ -63,9 +63,9 @@ class Objective:
     def _foreign(self, crops: Tensor, clutter: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What is to be doubted, the clutter and crops in false colours: (M, 3, S, S), and its weights (M,)."""
         if not self.config.outliers:
-            return clutter, torch.ones(len(clutter))
+            return clutter, torch.ones(len(clutter), device=clutter.device)
         coloured, weight = false_colours(crops[: round(self.config.outliers * len(crops))], generator)
-        return torch.cat([coloured, clutter]), torch.cat([weight, torch.ones(len(clutter))])
+        return torch.cat([coloured, clutter]), torch.cat([weight, torch.ones(len(clutter), device=clutter.device)])
 
     def _answer(self, network: Any, crops: Tensor) -> tuple[Tensor, Tensor | None]:
         if self.config.category_weight and self.category_of is not None:

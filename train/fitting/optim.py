@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from train.config import TrainConfig
 
@@ -52,7 +53,7 @@ def average_decay(step: int, steps: int, share: float) -> float:
 @torch.no_grad()
 def average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the averaged weights towards the model's; buffers are taken over."""
-    for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
-        kept.lerp_(current.detach(), 1 - decay)
+    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # in a few kernels for all weights together
+    move(list(averaged.parameters()), list(model.parameters()), 0)
     for kept_buffer, buffer in zip(averaged.buffers(), model.buffers(), strict=True):
         kept_buffer.copy_(buffer)

@@ -6,15 +6,15 @@ Jurnal JTIK 8(4), 2024: {ResNet, ResNet + RMCSAM} x {10, 20 copies} x {random, I
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge_agent.contract.manifest import Metric
 from edge_agent.errors import UsageError
 from edge_agent.files import make_folder
-from train.config import TrainConfig, make_config
+from train.config import Precision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
 from train.data.protocol import all_trained
 from train.evaluation.pooled import pool
@@ -26,6 +26,7 @@ from train.recipe import read_recipe
 from train.study.folds import train_folds
 
 FOLDS = 4
+NOT_RUN = "not run"
 QUICK: dict[str, Any] = {"arch": "resnet18", "size": 64, "epochs": 6, "batch": 32, "precision": "auto"}
 """What `--quick` changes, so that two processor cores are done in half an hour."""
 
@@ -69,7 +70,7 @@ class Result:
     """What one run came to here, or why it was not run."""
 
     configuration: Configuration
-    note: str
+    note: str = ""
     """"not run: ...", or which weights stood in; empty for an ordinary run."""
     validation: Metric | None = None
     """Founding protocol: copies that were held out."""
@@ -82,69 +83,91 @@ class Result:
     curves: Path | None = None
     """The picture of the run's curves under the founding protocol."""
 
+    @property
+    def is_run(self) -> bool:
+        """Whether there are weights to begin with."""
+        return not self.note.startswith(NOT_RUN)
 
-def run_study(
-    source: Path, out: Path, *, quick: bool, standin: str, told: Told, on_run: Callable[[str], None] = lambda _: None
-) -> list[Result]:
-    """Run what isn't there yet of the eight runs under both protocols.
+
+@dataclass(frozen=True)
+class Study:
+    """What is to be run, and where."""
+
+    source: Path
+    """The data set."""
+    out: Path
+    """The study's folder; an earlier start of it goes on."""
+    quick: bool = False
+    """Whether to scale the runs to a processor (see QUICK)."""
+    precision: Precision | None = None
+    """None: the recipe's."""
+    standin: str = ""
+    """Weights to begin with where the study took ImageNet's and they can't be had; "" for none."""
+
+    def configure(self, configuration: Configuration, init: str) -> TrainConfig:
+        """The founding recipe with what this run changes in it."""
+        values = read_recipe("founding") | (QUICK if self.quick else {})
+        changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
+        if self.precision:
+            changes["precision"] = self.precision
+        return make_config(**values | changes)
+
+
+def run_study(study: Study, told: Told, on_run: Callable[[str], None] = lambda _: None) -> Iterator[list[Result]]:
+    """Run what isn't there yet of the eight runs, under the founding protocol and then under the honest one.
 
     Args:
-        source: the data set.
-        out: the study's folder; an earlier start of it goes on.
-        quick: whether to scale the runs to a processor (see QUICK).
-        standin: weights to begin with where the study took ImageNet's and they can't be had; "" for none.
+        study: what to run.
         told: hears of notes and epochs.
         on_run: told of each run before it begins.
+
+    Yields:
+        All eight results as they stand, first after those that can't be run, then after each run.
 
     Raises:
         DataError: the data set can't be trained on, or is too small for FOLDS folds.
         UsageError: `out` holds a study of other values.
     """
-    make_folder("--out", out)
-    check_trainable(all_trained(read_data(source)))
-    return [_run(source, out, configuration, quick, standin, told, on_run) for configuration in CONFIGURATIONS]
+    make_folder("--out", study.out)
+    check_trainable(all_trained(read_data(study.source)))
+    begun = [_begin(study, configuration) for configuration in CONFIGURATIONS]
+    results = [result for result, _ in begun]
+    yield results
+    for protocol, run in (("founding", _run_founding), ("honest", _run_honest)):
+        for index, (_, config) in enumerate(begun):
+            if results[index].is_run:
+                on_run(f"{results[index].configuration.name}, {protocol} protocol")
+                results = [*results[:index], run(study, results[index], config, told), *results[index + 1 :]]
+                yield results
 
 
-def configure(configuration: Configuration, *, quick: bool, init: str) -> TrainConfig:
-    """The founding recipe with what this run changes in it."""
-    values = read_recipe("founding") | (QUICK if quick else {})
-    changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
-    return make_config(**values | changes)
+def _begin(study: Study, configuration: Configuration) -> tuple[Result, TrainConfig]:
+    init, note = _weights(configuration, study.standin, study.configure(configuration, "").arch)
+    return Result(configuration, note), study.configure(configuration, init)
 
 
-def _run(  # noqa: PLR0917 - the study's own arguments
-    source: Path,
-    out: Path,
-    configuration: Configuration,
-    quick: bool,  # noqa: FBT001
-    standin: str,
-    told: Told,
-    on_run: Callable[[str], None],
-) -> Result:
-    init, note = _weights(configuration, standin, configure(configuration, quick=quick, init="").arch)
-    if note.startswith("not run"):
-        return Result(configuration, note)
-    config = configure(configuration, quick=quick, init=init)
-    on_run(f"{configuration.name}, founding protocol")
-    founding = out / "founding" / configuration.name
-    if not (founding / METRICS).exists():
-        fit(source, founding, config, told, resume=True)
-    figures = json.loads((founding / METRICS).read_text(encoding="utf-8"))
+def _run_founding(study: Study, result: Result, config: TrainConfig, told: Told) -> Result:
+    name = result.configuration.name
+    run = study.out / "founding" / name
+    if not (run / METRICS).exists():
+        fit(study.source, run, config, told, resume=True)
+    figures = json.loads((run / METRICS).read_text(encoding="utf-8"))
     if figures["config"] != config.model_dump(mode="json"):
-        raise UsageError(f"--out {out}: {configuration.name} was run with other values: name a new folder")
-    on_run(f"{configuration.name}, honest protocol")
-    honest = config.model_copy(update={"protocol": "honest", "folds": FOLDS})
-    data = all_trained(read_data(source))
-    pooled = pool(list(train_folds(data, out / "honest" / configuration.name, honest, told)), data.classes)
-    return Result(
-        configuration,
-        note,
-        Metric.model_validate(figures["val"][0]),
-        Metric.model_validate(figures["test"]),
-        figures["epochs"][-1]["val_loss"],
-        pooled.accuracy["class"],
-        founding / "curves.png",
+        raise UsageError(f"--out {study.out}: {name} was run with other values: name a new folder")
+    return replace(
+        result,
+        validation=Metric.model_validate(figures["val"][0]),
+        test=Metric.model_validate(figures["test"]),
+        loss=figures["epochs"][-1]["val_loss"],
+        curves=run / "curves.png",
     )
+
+
+def _run_honest(study: Study, result: Result, config: TrainConfig, told: Told) -> Result:
+    honest = config.model_copy(update={"protocol": "honest", "folds": FOLDS})
+    data = all_trained(read_data(study.source))
+    folds = train_folds(data, study.out / "honest" / result.configuration.name, honest, told)
+    return replace(result, honest=pool(list(folds), data.classes).accuracy["class"])
 
 
 def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str, str]:
@@ -156,5 +179,5 @@ def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str
     try:
         initialise(CartonNet(arch, 2), arch, IMAGENET)
     except UsageError:
-        return "", "not run: no weights"
+        return "", f"{NOT_RUN}: no weights"
     return IMAGENET, ""

@@ -10,19 +10,20 @@ from pathlib import Path
 from edge_agent.contract.manifest import Metric
 from edge_agent.files import make_folder, write_whole
 from train.networks.checkpoint import write_json
-from train.study.study import FOLDS, QUICK, Result
+from train.study.study import FOLDS, NOT_RUN, QUICK, Result, Study
 
 CURVES = "curves"
 
 
-def write_study(out: Path, results: Sequence[Result], command: str, *, quick: bool) -> Path:
+def write_study(study: Study, results: Sequence[Result], command: str) -> Path:
     """Write `study.md`, `study.json` and the curves; gives the path of the first."""
+    out = study.out
     make_folder("--out", out / CURVES)
     for result in results:
         if result.curves:
             shutil.copyfile(result.curves, out / CURVES / f"{result.configuration.name}.png")
     write_json(out / "study.json", [_json(result) for result in results])
-    text = "\n".join([*_head(command, quick=quick), *_tables(results), *_leak(results), *_curves(results)])
+    text = "\n".join([*_head(command, study), *_tables(results), *_leak(results), *_curves(results)])
     write_whole(out / "study.md", (text + "\n").encode())
     return out / "study.md"
 
@@ -38,8 +39,10 @@ def _json(result: Result) -> dict[str, object]:
     }
 
 
-def _head(command: str, *, quick: bool) -> list[str]:
+def _head(command: str, study: Study) -> list[str]:
     scaled = ", ".join(f"{key} {value}" for key, value in QUICK.items() if key != "precision")
+    used = f" Precision: {study.precision}." if study.precision else ""
+    size = f"Scaled to a processor (`--quick`): {scaled}; the study: ResNet-50, 224, 60, 8"
     return [
         "# The founding study, run again",
         "",
@@ -48,7 +51,8 @@ def _head(command: str, *, quick: bool) -> list[str]:
         "Jurnal JTIK 8(4), 2024: 172 photos of 14 carton classes, ResNet with and without RMCSAM, 10 or 20 copies",
         "of each photo, random or ImageNet weights. Intervals are 95 % Wilson intervals.",
         "",
-        *([f"Scaled to a processor (`--quick`): {scaled}; the study: ResNet-50, 224, 60, 8.", ""] * quick),
+        f"{size if study.quick else 'As the study had it: ResNet-50, 224 px, 60 epochs, batches of 8'}.{used}",
+        "",
         "**Founding protocol:** copies are made of every photo and then split, and the originals are the test set:",
         "what is tested on was trained on. **Honest protocol:** photos are split first, bursts together, then copied;",
         f"every photo is judged once, by one of {FOLDS} networks that have not seen it.",
@@ -65,7 +69,7 @@ def _tables(results: Sequence[Result]) -> list[str]:
     ]
     for r in results:
         published = r.configuration.published
-        loss = r.note if r.loss is None else f"{r.loss:.4f}"
+        loss = _why_not(r) if r.loss is None else f"{r.loss:.4f}"
         ours, n = _share(r.validation)
         rows.append(f"| {_name(r)} | {published.loss} | {loss} | {published.validation} % | {ours} | {n} |")
     rows += [
@@ -79,7 +83,7 @@ def _tables(results: Sequence[Result]) -> list[str]:
         ours, n = _share(r.test)
         honest, honest_n = _share(r.honest)
         tested = r.configuration.published.test
-        rows.append(f"| {_name(r)} | {tested} % | {ours or r.note} | {n} | {honest or r.note} | {honest_n} |")
+        rows.append(f"| {_name(r)} | {tested} % | {ours or _why_not(r)} | {n} | {honest or _why_not(r)} | {honest_n} |")
     return [*rows, ""]
 
 
@@ -105,6 +109,10 @@ def _curves(results: Sequence[Result]) -> list[str]:
 def _name(result: Result) -> str:
     standin = result.note if result.test else ""
     return result.configuration.name + (f" ({standin})" if standin else "")
+
+
+def _why_not(result: Result) -> str:
+    return f"{NOT_RUN} yet" if result.is_run else result.note
 
 
 def _share(metric: Metric | None) -> tuple[str, str]:

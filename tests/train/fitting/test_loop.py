@@ -12,7 +12,7 @@ from torch import nn
 from edge_agent.errors import KardusError
 from tests.train.making import COLOURS
 from train.augmentation.outliers import false_colours
-from train.augmentation.views import FreshViews, Photos, to_tensor
+from train.augmentation.views import CPU, FreshViews, Photos, to_tensor
 from train.config import TrainConfig, make_config
 from train.fitting.loop import Epoch, batches, batches_in, predict, seeds_of, train, validate
 
@@ -124,15 +124,17 @@ def test_batches_leave_out_the_smaller_last_one_but_never_everything(count: int,
 
 
 def test_every_epoch_has_seeds_of_its_own_and_the_same_again() -> None:
-    drawn = [[int(g.initial_seed()) for g in seeds_of(seed, epoch)] for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1))]
+    drawn = [
+        [int(g.initial_seed()) for g in seeds_of(seed, epoch, CPU)] for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1))
+    ]
     assert drawn[0] == drawn[3]
     assert len({number for pair in drawn[:3] for number in pair}) == 6
 
 
 def test_a_process_draws_its_own_looks_and_shares_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = [int(g.initial_seed()) for g in seeds_of(0, 1)]
+    first = [int(g.initial_seed()) for g in seeds_of(0, 1, CPU)]
     monkeypatch.setenv("RANK", "1")
-    second = [int(g.initial_seed()) for g in seeds_of(0, 1)]
+    second = [int(g.initial_seed()) for g in seeds_of(0, 1, CPU)]
     assert first[0] == second[0]
     assert first[1] != second[1]
 

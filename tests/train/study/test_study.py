@@ -13,10 +13,15 @@ from tests.train.making import class_folders
 from train.__main__ import main
 from train.fitting.fit import Told
 from train.study import study
-from train.study.study import CONFIGURATIONS, configure, run_study
+from train.study.study import CONFIGURATIONS, Result, Study, run_study
+from train.study.study_report import write_study
 
 Capture = pytest.CaptureFixture[str]
 TINY = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
+
+
+def _last(asked: Study, told: Told | None = None) -> list[Result]:
+    return list(run_study(asked, told or Told()))[-1]
 
 
 @pytest.fixture
@@ -49,14 +54,29 @@ def test_the_study_lays_its_tables_beside_ours(tmp_path: Path, capsys: Capture) 
 def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = class_folders(tmp_path / "photos", each=4)
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:1])
-    first = run_study(photos, tmp_path / "s", quick=True, standin="", told=Told())
+    asked = Study(photos, tmp_path / "s", quick=True)
+    first = _last(asked)
     told: list[object] = []
-    again = run_study(photos, tmp_path / "s", quick=True, standin="", told=Told(told.append))
+    assert _last(asked, Told(told.append)) == first
     assert not told
-    assert again == first
     monkeypatch.setattr(study, "QUICK", TINY | {"epochs": 2})
     with pytest.raises(UsageError, match="ResNetx10 was run with other values: name a new folder"):
-        run_study(photos, tmp_path / "s", quick=True, standin="", told=Told())
+        _last(asked)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_study_that_is_stopped_leaves_its_page_and_says_what_it_has_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:2])
+    asked = Study(class_folders(tmp_path / "photos", each=4), tmp_path / "s", quick=True, precision="bf16")
+    runs = run_study(asked, Told())
+    next(runs)
+    page = write_study(asked, next(runs), "kardus-train study").read_text()
+    first, second = (line for line in page.splitlines() if "87.21 %" in line or "97.67 %" in line)
+    assert first.endswith("| 12 | not run yet |  |")
+    assert second.endswith("| 97.67 % | not run: no weights |  | not run: no weights |  |")
+    assert "the study: ResNet-50, 224, 60, 8. Precision: bf16." in page
 
 
 @pytest.mark.usefixtures("tiny")
@@ -65,13 +85,14 @@ def test_weights_may_stand_in_for_imagenets_and_are_named(
 ) -> None:
     photos = class_folders(tmp_path / "photos", each=4)
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[1:2])
-    (result,) = run_study(photos, tmp_path / "s", quick=True, standin=str(run_folder), told=Told())
+    (result,) = _last(Study(photos, tmp_path / "s", quick=True, standin=str(run_folder)))
     assert result.note == "stand-in weights: run"
     assert result.test is not None
 
 
 def test_the_eight_runs_differ_as_the_studys_did() -> None:
-    configs = [configure(c, quick=False, init="imagenet" if c.pretrained else "") for c in CONFIGURATIONS]
+    whole = Study(Path("photos"), Path("s"))
+    configs = [whole.configure(c, "imagenet" if c.pretrained else "") for c in CONFIGURATIONS]
     assert len({(c.rmcsam, c.copies, c.init) for c in configs}) == 8
     assert {(c.arch, c.size, c.epochs, c.batch, c.lr, c.protocol) for c in configs} == {
         ("resnet50", 224, 60, 8, 5e-4, "founding")
