@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from train.augmentation.augment import cutmix
 from train.augmentation.founding import founding_copies
+from train.augmentation.outliers import false_colours
 from train.augmentation.views import CopiedViews, FreshViews, Photos, size_of, to_tensor
 from train.config import TrainConfig, make_config
 
@@ -22,6 +24,25 @@ def _config(**changes: object) -> TrainConfig:
 
 def _generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_pictures_are_made_where_their_generator_is(device: str) -> None:
+    generator = torch.Generator(device).manual_seed(0)
+    views = FreshViews(_photos(), _config(outliers=0.5))
+    copied = CopiedViews(_photos(side_px=40), np.array([[2, 0], [3, 7]]), seed=0)
+    crops = views.crops(np.arange(6), 1, generator)
+    made = (
+        crops,
+        views.clutter(5, 1, generator),
+        copied.crops(np.array([0]), 1, generator),
+        copied.clutter(1, 1, generator),
+        *false_colours(crops, generator),
+        cutmix(crops, torch.arange(6), 1.0, generator)[0],
+    )
+    assert {picture.device.type for picture in made} == {device}
+    here = copied.crops(np.array([0, 1]), 1, _generator())
+    assert (copied.crops(np.array([0, 1]), 1, generator).cpu() != here).float().mean() < 0.01
 
 
 def test_a_photo_has_a_new_look_each_time() -> None:
