@@ -9,6 +9,7 @@ COPY train train
 COPY export export
 RUN python -m venv /opt/kardus \
     && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt . \
+    && PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python -c "import edge_agent.cli, edge_agent.demo, edge_agent.wms.cli" \
     && /opt/kardus/bin/python -m pip uninstall --yes --quiet pip
 
 FROM python:3.12.8-slim-bookworm

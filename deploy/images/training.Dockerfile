@@ -8,7 +8,8 @@ COPY edge_agent edge_agent
 COPY train train
 COPY export export
 RUN python -m venv /opt/kardus \
-    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt ".[export]"
+    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt ".[export]" \
+    && PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python -c "import train.cli, train.study.folds, export.cli, export.build"
 
 FROM python:3.12.8-slim-bookworm
 RUN groupadd --system --gid 10001 kardus \

@@ -19,7 +19,7 @@ Point = tuple[float, float]
 class Section(BaseModel):
     """A part of the configuration. Unknown keys are refused, so that a misspelt one is noticed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:

@@ -24,6 +24,7 @@ import train.cli
 from edge_agent.config import cameras, sections, sources
 from edge_agent.contract import commands as contract_commands
 from edge_agent.contract import messages, receipts, recording
+from edge_agent.contract.described import field_texts
 from edge_agent.contract.examples import EXAMPLES, example
 from edge_agent.contract.messages import Data
 from edge_agent.contract.topics import Topics, expected_topic
@@ -197,7 +198,7 @@ def undescribed() -> list[str]:
     """Every command, option, key or field that has no description."""
     missing = [f"{name} {option}" for name, option, words in _all_options() if not words]
     for record in (*RECORDS, *(section for _, section in SECTIONS)):
-        missing += [f"{record.__name__}.{name}" for name, info in record.model_fields.items() if not info.description]
+        missing += [f"{record.__name__}.{name}" for name in record.model_fields if not field_texts(record).get(name)]
     return missing + [value for value, words in _verdicts() if not words]
 
 
@@ -234,7 +235,7 @@ def _fields(record: type[BaseModel], title: str) -> str:
     lines = [f"| {title} | type | default | what it is |", "|---|---|---|---|"]
     for name, info in record.model_fields.items():
         default = "required" if info.default is PydanticUndefined else f"`{_shown(info.default)}`"
-        description = _plain(info.description or "")
+        description = _plain(field_texts(record).get(name, ""))
         lines.append(f"| `{name}` | {_type(info.annotation)} | {default} | {description} |")
     return "\n".join(lines) + "\n"
 
