@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import BIN
+from tests.deploy.byte_code import without_byte_code
 
 ROOT = Path(__file__).parents[2]
 IMAGES = sorted((ROOT / "deploy" / "images").glob("*.Dockerfile"))
@@ -59,5 +60,6 @@ def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torc
     installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
     assert "kardus" in installed
     assert not installed & (HEAVY | {"pip"})
+    assert not without_byte_code(tmp_path / "kardus" / "bin" / "python")
     demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
     assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=200).returncode == 0
