@@ -49,6 +49,11 @@ def launch(config: TrainConfig, model: nn.Module) -> Fabric:
     return fabric
 
 
+def augmenting_device(computing: torch.device) -> torch.device:
+    """Where crops are changed: on the run's CUDA device, else on the processor (Apple's GPUs lack reflection padding)."""
+    return computing if computing.type == "cuda" else torch.device("cpu")
+
+
 def choose_precision(asked: Precision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
     """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
 

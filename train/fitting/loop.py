@@ -20,7 +20,7 @@ from edge_agent.errors import KardusError
 from edge_agent.preprocess import Pixels
 from train.augmentation.views import Photos, Views, to_tensor
 from train.config import TrainConfig
-from train.devices import launch, rank, world
+from train.devices import augmenting_device, launch, rank, world
 from train.fitting.losses import Objective
 from train.fitting.optim import average, average_decay, build_optimizer, set_rate
 
@@ -158,7 +158,7 @@ def train(
 
 def _one_epoch(run: _Run) -> Epoch:
     config, views, began, epoch = run.config, run.views, time.monotonic(), run.epoch + 1
-    shared, own = seeds_of(config.seed, epoch, run.fabric.device)
+    shared, own = seeds_of(config.seed, epoch, augmenting_device(run.fabric.device))
     torch.manual_seed(own.initial_seed())  # dropout draws from it
     per_epoch = batches_in(len(views.labels), config.batch)
     steps = config.epochs * per_epoch
