@@ -50,7 +50,7 @@ def launch(config: TrainConfig, model: nn.Module) -> Fabric:
 
 
 def augmenting_device(computing: torch.device) -> torch.device:
-    """Where crops are changed: on the run's CUDA device, else on the processor (Apple's GPUs lack reflection padding)."""
+    """Where crops are changed: on the run's CUDA device, else on the processor (Apple's lack a kernel)."""
     return computing if computing.type == "cuda" else torch.device("cpu")
 
 
