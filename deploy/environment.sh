@@ -45,13 +45,10 @@ if [ "$kind" = dev ] && ! has_rtsp >/dev/null 2>&1; then
 fi
 
 case $kind in
-    agent)
-        what="the agent alone (no torch), about 1 minute"; target="."
-        used="edge_agent.cli, edge_agent.demo, edge_agent.wms.cli" ;;
+    agent) what="the agent alone (no torch), about 1 minute"; target="."; used="edge_agent.*" ;;
     dev)
         what="everything: agent, training, export and the test tools, about 3 minutes and 6 GB"; target=".[dev]"
-        used="edge_agent.cli, edge_agent.demo, edge_agent.wms.cli, train.cli, train.study.folds, export.cli, export.build"
-        used="$used, pytest, hypothesis, xdist, timm, openvino" ;;
+        used="edge_agent.* train.* export.* pytest hypothesis xdist timm openvino" ;;
     *) fail "unknown kind '$kind': use agent or dev" ;;
 esac
 echo "-- installing $what into $directory"
@@ -59,5 +56,7 @@ echo "-- installing $what into $directory"
 # --no-compile: byte code of what is never imported is a seventh of the agent's environment. That of what is imported is
 # made at once: without it each start takes a second longer, where the variable is set or the folder can't be written.
 "$directory/bin/python" -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e "$target"
-PYTHONDONTWRITEBYTECODE="" "$directory/bin/python" -c "import $used"
+set -f # the stars are for byte_code.py
+# shellcheck disable=SC2086 # several modules
+PYTHONDONTWRITEBYTECODE="" "$directory/bin/python" deploy/byte_code.py $used
 touch "$directory/installed"

@@ -175,7 +175,8 @@ def study_command(
         ),
     ] = "",
     precision: Annotated[
-        Precision | None, typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it).")
+        Precision | None,
+        typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it; auto with --quick)."),
     ] = None,
 ) -> None:
     """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""

@@ -7,9 +7,9 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY edge_agent edge_agent
 COPY train train
 COPY export export
+COPY deploy/byte_code.py /opt/kardus/
 RUN python -m venv /opt/kardus \
     && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt . \
-    && PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python -c "import edge_agent.cli, edge_agent.demo, edge_agent.wms.cli" \
     && /opt/kardus/bin/python -m pip uninstall --yes --quiet pip
 
 FROM python:3.12.8-slim-bookworm
@@ -17,6 +17,7 @@ RUN groupadd --system --gid 10001 kardus \
     && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/kardus --shell /usr/sbin/nologin kardus \
     && install --directory --owner kardus --group kardus --mode 0750 /var/lib/kardus
 COPY --from=build /opt/kardus /opt/kardus
+RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'edge_agent.*'
 ENV PATH=/opt/kardus/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

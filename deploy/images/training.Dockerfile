@@ -7,14 +7,15 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY edge_agent edge_agent
 COPY train train
 COPY export export
+COPY deploy/byte_code.py /opt/kardus/
 RUN python -m venv /opt/kardus \
-    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt ".[export]" \
-    && PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python -c "import train.cli, train.study.folds, export.cli, export.build"
+    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt ".[export]"
 
 FROM python:3.12.8-slim-bookworm
 RUN groupadd --system --gid 10001 kardus \
     && useradd --system --uid 10001 --gid 10001 --create-home --shell /usr/sbin/nologin kardus
 COPY --from=build /opt/kardus /opt/kardus
+RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'edge_agent.*' 'train.*' 'export.*'
 ENV PATH=/opt/kardus/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -19,13 +19,16 @@ from pydantic_core import CoreSchema
 
 @cache
 def field_texts(model: type[BaseModel]) -> dict[str, str]:
-    """The text under each field of a model, those that it inherits too; fields without a text are not in it."""
+    """The text under each field of a model, those that it inherits too; fields without a text are not in it.
+
+    Nor is anything of a model whose source isn't there, since a program made it.
+    """
     texts: dict[str, str] = {}
     for base in reversed(model.__mro__):
         is_written = issubclass(base, BaseModel) and base is not BaseModel and "[" not in base.__name__
         if is_written:  # a generic model with its parameters has no source of its own
             texts |= _own_texts(base)
-    return texts
+    return {name: text for name, text in texts.items() if name in model.model_fields}
 
 
 def described(model: type[BaseModel], core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -35,12 +38,16 @@ def described(model: type[BaseModel], core_schema: CoreSchema, handler: GetJsonS
     for name, text in field_texts(model).items():
         key = model.model_fields[name].alias or name
         if key in properties:
-            properties[key]["description"] = text
+            properties[key].setdefault("description", text)
     return schema
 
 
 def _own_texts(model: type[BaseModel]) -> dict[str, str]:
-    (written,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    try:
+        source = inspect.getsource(model)
+    except (OSError, TypeError):
+        return {}
+    (written,) = ast.parse(textwrap.dedent(source)).body
     statements = written.body if isinstance(written, ast.ClassDef) else []
     return {
         field.target.id: inspect.cleandoc(below.value.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 _ASK = """
@@ -11,15 +12,22 @@ import importlib, json, pathlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
 specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
-installed = [spec for spec in specs if spec.cached and "site-packages" in spec.cached]
-print(json.dumps(sorted(spec.name for spec in installed if not pathlib.Path(spec.cached).exists())))
+cached = {spec.name: spec.cached for spec in specs if spec.cached}
+print(json.dumps([len(cached), sorted(name for name, path in cached.items() if not pathlib.Path(path).exists())]))
 """
+_AT_LEAST = 400
+"""So many modules are imported by a command; fewer: the question is wrong."""
 
 
-def without_byte_code(python: Path, modules: tuple[str, ...] = ("edge_agent.cli", "edge_agent.wms.cli")) -> list[str]:
-    """The installed modules that come with these imports and have no byte code on the disk."""
-    asked = subprocess.run(
-        [python, "-B", "-c", _ASK, *modules], capture_output=True, text=True, check=True, timeout=120
-    )
-    names: list[str] = json.loads(asked.stdout)
-    return names
+def without_byte_code(
+    python: Path, folder: Path, environment: Mapping[str, str], modules: tuple[str, ...]
+) -> list[str]:
+    """The modules, Python's own too, that come with these imports and have no byte code on the disk.
+
+    Asked in `folder`, so that nothing of the checkout is imported by chance.
+    """
+    words: list[str | Path] = [python, "-B", "-P", "-c", _ASK, *modules]
+    asked = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    count, names = json.loads(asked.stdout)
+    assert count >= _AT_LEAST
+    return [str(name) for name in names if name != "__main__"]

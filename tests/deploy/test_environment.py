@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+from pathlib import Path
+
 from tests.conftest import BIN
 from tests.deploy.byte_code import without_byte_code
 
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("edge_agent.cli", "edge_agent.wms.cli", "edge_agent.demo.play", "edge_agent.camera.snapshot")
 
-def test_byte_code_of_what_the_commands_import_is_made_with_the_environment() -> None:
-    assert not without_byte_code(BIN / "python")
+
+def test_byte_code_of_all_that_the_agents_commands_import_is_made_with_the_environment(tmp_path: Path) -> None:
+    script = (ROOT / "deploy" / "environment.sh").read_text()
+    used = re.search(r'^ +agent\) .*used="([^"]+)"', script, flags=re.MULTILINE)
+    making = re.search(r'^PYTHONDONTWRITEBYTECODE="" "\$directory/bin/python" (\S+) \$used$', script, re.MULTILINE)
+    assert used
+    assert making
+    elsewhere = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "cache")}  # as an environment that is new
+    assert without_byte_code(BIN / "python", tmp_path, elsewhere, COMMANDS)
+    words = [BIN / "python", ROOT / making.group(1), *used.group(1).split()]
+    subprocess.run(words, env={**elsewhere, "PYTHONDONTWRITEBYTECODE": ""}, check=True, timeout=120)
+    assert not without_byte_code(BIN / "python", tmp_path, elsewhere, COMMANDS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,11 +57,19 @@ def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torc
     assert steps
     script = steps.group(1).replace("\\\n", "").replace("/opt/kardus", str(tmp_path / "kardus"))
     script = f"set -e; {script.replace('python -m venv', f'{sys.executable} -m venv', 1)}"
+    (tmp_path / "kardus").mkdir()
+    shutil.copy(ROOT / "deploy" / "byte_code.py", tmp_path / "kardus")
     subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=280)
     site = next((tmp_path / "kardus" / "lib").glob("python*/site-packages"))
     installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
     assert "kardus" in installed
     assert not installed & (HEAVY | {"pip"})
-    assert not without_byte_code(tmp_path / "kardus" / "bin" / "python")
+    making = re.search(r'^RUN (PYTHONDONTWRITEBYTECODE="" /opt/kardus/.*)$', text, flags=re.MULTILINE)
+    assert making
+    subprocess.run(
+        ["sh", "-c", making.group(1).replace("/opt/kardus", str(tmp_path / "kardus"))], check=True, timeout=99
+    )
+    commands = ("edge_agent.cli", "edge_agent.wms.cli")
+    assert not without_byte_code(tmp_path / "kardus" / "bin" / "python", tmp_path, os.environ, commands)
     demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
     assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=200).returncode == 0

@@ -21,6 +21,7 @@ from train.evaluation.pooled import pool
 from train.fitting.fit import Told, fit
 from train.fitting.run_folder import METRICS
 from train.networks.carton import CartonNet
+from train.networks.checkpoint import CHECKPOINT
 from train.networks.initial import IMAGENET, initialise
 from train.recipe import read_recipe
 from train.study.folds import train_folds
@@ -84,7 +85,7 @@ class Result:
     """The picture of the run's curves under the founding protocol."""
 
     @property
-    def is_run(self) -> bool:
+    def can_run(self) -> bool:
         """Whether there are weights to begin with."""
         return not self.note.startswith(NOT_RUN)
 
@@ -122,7 +123,7 @@ def run_study(study: Study, told: Told, on_run: Callable[[str], None] = lambda _
         on_run: told of each run before it begins.
 
     Yields:
-        All eight results as they stand, first after those that can't be run, then after each run.
+        All eight results as they stand, after each run that an earlier start hadn't finished, and at the end.
 
     Raises:
         DataError: the data set can't be trained on, or is too small for FOLDS folds.
@@ -132,13 +133,17 @@ def run_study(study: Study, told: Told, on_run: Callable[[str], None] = lambda _
     check_trainable(all_trained(read_data(study.source)))
     begun = [_begin(study, configuration) for configuration in CONFIGURATIONS]
     results = [result for result, _ in begun]
-    yield results
-    for protocol, run in (("founding", _run_founding), ("honest", _run_honest)):
-        for index, (_, config) in enumerate(begun):
-            if results[index].is_run:
-                on_run(f"{results[index].configuration.name}, {protocol} protocol")
+    for protocol, run, is_done in (("founding", _run_founding, _founding_done), ("honest", _run_honest, _honest_done)):
+        for index, (begin, config) in enumerate(begun):
+            if begin.can_run:
+                name = begin.configuration.name
+                is_known = is_done(study, name)
+                if not is_known:
+                    on_run(f"{name}, {protocol} protocol")
                 results = [*results[:index], run(study, results[index], config, told), *results[index + 1 :]]
-                yield results
+                if not is_known:
+                    yield results
+    yield results
 
 
 def _begin(study: Study, configuration: Configuration) -> tuple[Result, TrainConfig]:
@@ -146,10 +151,18 @@ def _begin(study: Study, configuration: Configuration) -> tuple[Result, TrainCon
     return Result(configuration, note), study.configure(configuration, init)
 
 
+def _founding_done(study: Study, name: str) -> bool:
+    return (study.out / "founding" / name / METRICS).exists()
+
+
+def _honest_done(study: Study, name: str) -> bool:
+    return len(list((study.out / "honest" / name).glob(f"*/{CHECKPOINT}"))) == FOLDS
+
+
 def _run_founding(study: Study, result: Result, config: TrainConfig, told: Told) -> Result:
     name = result.configuration.name
     run = study.out / "founding" / name
-    if not (run / METRICS).exists():
+    if not _founding_done(study, name):
         fit(study.source, run, config, told, resume=True)
     figures = json.loads((run / METRICS).read_text(encoding="utf-8"))
     if figures["config"] != config.model_dump(mode="json"):

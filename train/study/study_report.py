@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_agent.contract.manifest import Metric
 from edge_agent.files import make_folder, write_whole
 from train.networks.checkpoint import write_json
-from train.study.study import FOLDS, NOT_RUN, QUICK, Result, Study
+from train.study.study import CONFIGURATIONS, FOLDS, NOT_RUN, QUICK, Result, Study
 
 CURVES = "curves"
 
@@ -41,7 +41,7 @@ def _json(result: Result) -> dict[str, object]:
 
 def _head(command: str, study: Study) -> list[str]:
     scaled = ", ".join(f"{key} {value}" for key, value in QUICK.items() if key != "precision")
-    used = f" Precision: {study.precision}." if study.precision else ""
+    used = f" Precision: {study.configure(CONFIGURATIONS[0], '').precision}."
     size = f"Scaled to a processor (`--quick`): {scaled}; the study: ResNet-50, 224, 60, 8"
     return [
         "# The founding study, run again",
@@ -112,7 +112,7 @@ def _name(result: Result) -> str:
 
 
 def _why_not(result: Result) -> str:
-    return f"{NOT_RUN} yet" if result.is_run else result.note
+    return f"{NOT_RUN} yet" if result.can_run else result.note
 
 
 def _share(metric: Metric | None) -> tuple[str, str]:

@@ -70,13 +70,25 @@ def test_a_study_that_is_stopped_leaves_its_page_and_says_what_it_has_not_run(
 ) -> None:
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:2])
     asked = Study(class_folders(tmp_path / "photos", each=4), tmp_path / "s", quick=True, precision="bf16")
-    runs = run_study(asked, Told())
-    next(runs)
-    page = write_study(asked, next(runs), "kardus-train study").read_text()
+    page = write_study(asked, next(run_study(asked, Told())), "kardus-train study").read_text()
     first, second = (line for line in page.splitlines() if "87.21 %" in line or "97.67 %" in line)
     assert first.endswith("| 12 | not run yet |  |")
     assert second.endswith("| 97.67 % | not run: no weights |  | not run: no weights |  |")
     assert "the study: ResNet-50, 224, 60, 8. Precision: bf16." in page
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_study_that_is_refused_leaves_the_page_as_it_was(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:1])
+    words = ("study", class_folders(tmp_path / "photos", each=4), "--out", tmp_path / "s", "--quick")
+    assert call(capsys, main, *words).returncode == 0
+    page = (tmp_path / "s" / "study.md").read_text()
+    assert "not run yet" not in page
+    refused = call(capsys, main, *words, "--precision", "bf16")
+    assert_one_line(refused, 2, "ResNetx10 was run with other values")
+    assert (tmp_path / "s" / "study.md").read_text() == page
 
 
 @pytest.mark.usefixtures("tiny")
