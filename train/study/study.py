@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -189,8 +190,14 @@ def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str
         return "", ""
     if standin:
         return standin, f"stand-in weights: {Path(standin).name}"
+    return (IMAGENET, "") if _has_imagenet(arch) else ("", f"{NOT_RUN}: no weights")
+
+
+@cache
+def _has_imagenet(arch: str) -> bool:
+    """Asked once: without a network, each try can take a while to fail."""
     try:
         initialise(CartonNet(arch, 2), arch, IMAGENET)
     except UsageError:
-        return "", f"{NOT_RUN}: no weights"
-    return IMAGENET, ""
+        return False
+    return True
