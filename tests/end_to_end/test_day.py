@@ -10,6 +10,8 @@ from tests.scripts.day import DAY, Growth, growth_of, play_day
 
 SETTLED_MB = 6.0
 """What allocators and caches may still take after the warm-up."""
+FOR_A_MOMENT = 8
+"""Files that may be open for a moment: a picture and its folder, a database's journal."""
 
 
 def _grown(frames: int, folder: Path) -> Growth:
@@ -20,7 +22,8 @@ def _grown(frames: int, folder: Path) -> Growth:
 def test_some_hundred_frames_leave_memory_and_files_flat(tmp_path: Path) -> None:
     growth = _grown(360, tmp_path)
     assert growth.last_mb - growth.first_mb < SETTLED_MB
-    assert growth.most_files <= growth.first_files + 2
+    assert growth.last_files <= growth.first_files + 1
+    assert growth.most_files <= growth.first_files + FOR_A_MOMENT
 
 
 @pytest.mark.slow
@@ -29,4 +32,4 @@ def test_a_day_of_frames_leaves_memory_and_files_flat(tmp_path: Path) -> None:
     growth = _grown(DAY, tmp_path)
     assert growth.high_mb < SETTLED_MB
     assert growth.last_files <= growth.first_files
-    assert growth.most_files <= growth.first_files + 2
+    assert growth.most_files <= growth.first_files + FOR_A_MOMENT

@@ -80,10 +80,11 @@ class Growth:
     low_mb: float
     high_mb: float
     first_files: int
-    """The most open files in the first stretch ..."""
+    """The fewest open files in the first stretch: what is open for a moment only is not counted ..."""
     last_files: int
     """... and in the last."""
     most_files: int
+    """In any moment that was looked at."""
 
 
 def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
@@ -115,10 +116,11 @@ def growth_of(samples: Sequence[Sample], frames: int, seconds: float) -> Growth:
     at = np.array([np.mean([steady[i].frames for i in block]) for block in blocks])
     mb = np.array([np.mean([steady[i].resident_kb for i in block]) for block in blocks]) / 1024
     slope, error = _line_through(at, mb)
-    files = [max(steady[i].files for i in block) for block in blocks]
+    files = [min(steady[i].files for i in block) for block in blocks]
+    most = max(sample.files for sample in steady)
     low, growth, high = (frames * (slope + side * T95 * error) for side in (-1, 0, 1))
     first, last = (round(float(value), 2) for value in (mb[0], mb[-1]))
-    return Growth(frames, len(samples), seconds, first, last, growth, low, high, files[0], files[-1], max(files))
+    return Growth(frames, len(samples), seconds, first, last, growth, low, high, files[0], files[-1], most)
 
 
 def _line_through(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
