@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.benchmarks import cycle, fleet, growth, outbox, peers, start
+from tests.benchmarks import at_rest, cycle, fleet, growth, outbox, peers, start
 from tests.benchmarks.__main__ import BEGIN, END, NAMES, with_figures
 from tests.benchmarks.pairs import in_turn, median, percentile, ratio
 from tests.benchmarks.report import Figure, Report, markdown, publish, read_report
@@ -22,6 +22,7 @@ ALL: dict[str, Measure] = {
     "outbox": outbox.measure,
     "cycle": cycle.measure,
     "start": start.measure,
+    "at_rest": at_rest.measure,
     "growth": growth.measure,
     "fleet": fleet.measure,
     "peers": peers.measure,

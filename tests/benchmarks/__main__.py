@@ -19,7 +19,7 @@ from tests.benchmarks.networks import NETWORKS, bundle_of
 from tests.benchmarks.report import markdown
 from tests.benchmarks.scale import RESULTS, Scale
 
-NAMES = ("outbox", "cycle", "start", "growth", "fleet", "peers")
+NAMES = ("outbox", "cycle", "start", "at_rest", "growth", "fleet", "peers")
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 

@@ -1,209 +1,195 @@
-"""What a rack at rest costs the agent, beside classifying every location in every picture.
+"""What a rack at rest costs: the agent's whole process with its gate on and off, and the script beside it.
 
-    python -m tests.benchmarks.at_rest [ROUNDS] [SIZE_PX]
+    python -m tests.benchmarks.at_rest [--scale smoke|bench|full]
 
-24 still locations, 1080p with other sensor noise in each picture, one look a second, a ResNet-18 in eight bits, trained
-for one epoch on drawn photos: its speed doesn't depend on its weights. Both ways go through the agent's own line (view,
-slots, gate, classifier, verdict) on the same pictures, in the same process and in turn: with `refresh_s` as it comes
-(300 s), for LOOKS looks, in which each location is classified once; and with 0.001, which classifies all of them in
-every picture. Processor time is this process's (user and system), on one thread; decoding the JPEGs, which both need,
-stands apart. The table gives medians over ROUNDS, and each round's ratio.
+24 still locations, 1080p JPEG pictures of other sensor noise each, one look a second. The agent is a process of its
+own with all that it does (view guard, gate, classifier, verdicts, outbox, a real Mosquitto, its page for probes); what
+counts is that process's time (user and system) over a window in which its page says how many pictures it looked at.
+Gate off means `refresh_s = 0.001`: every location is classified in every picture. The script classifies them all too,
+and publishes what it saw. All run their model on one thread, so that none is charged for waiting threads.
+
+Windows lie between two refreshes; what a refresh costs is the difference of gate off and gate on, once in 300 looks
+(`refresh_s` as it comes), and added. Decoding the JPEG, which all need, stands apart. Each round gives one ratio.
 """
 
 from __future__ import annotations
 
-import io
-import statistics
-import sys
-import tempfile
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from rich.console import Console
-from rich.table import Table
+from edge_agent.bundle import read_bundle
+from edge_agent.config.sections import GateSection
+from edge_agent.demo.broker import free_port
+from edge_agent.preprocess import read_photo
+from tests.benchmarks.networks import LIGHT, bundle_of
+from tests.benchmarks.opponent import AfternoonScript
+from tests.benchmarks.pairs import median, ratio
+from tests.benchmarks.rack import Bench, jpeg, picture_of
+from tests.benchmarks.report import Report
+from tests.benchmarks.scale import Scale, run
+from tests.benchmarks.start import running_agent
+from tests.brokers import Mosquitto
 
-from edge_agent.classifier import Classifier
-from edge_agent.config import Config, load_config
-from edge_agent.contract.messages import Expected
-from edge_agent.expected import ExpectedStore
-from edge_agent.health.metrics import Metrics
-from edge_agent.models.load import load_model
-from edge_agent.preprocess import Pixels
-from edge_agent.records import Frame
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Script
-from edge_agent.simulation.shelf import Shelf
-from edge_agent.wiring.cameras import Cameras
-from edge_agent.wiring.judging import Judging
-from edge_agent.wiring.line import Line
-from tests.scripts.steps import run
+LOCATIONS, PICTURES, THREADS = 24, 8, 1
+LOOKS_AN_HOUR = 3600
+LOOKS_A_REFRESH = GateSection().refresh_s
+SETTLING_S = 10
+"""After the first verdict, until every location's votes are closed."""
+GATE_OFF = "[gate]\nrefresh_s = 0.001\n"
+SCRIPT_GOAL, GATE_GOAL = 30.0, 0.1
+PATIENCE_S = 10.0
 
-RACK = Rack(levels=4, positions=6)
-PICTURES = 16
-"""Of different noise, one after another."""
-LOOKS = 300
-"""Seconds, and looks, from one refresh to the next."""
-EVERY_LOOKS = 12
-"""Looks of a round that classify everything."""
-STATE_EVERY = 100
-"""Looks after which a location's state has to be told again."""
-WARM_UP = 8
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured, each in as many rounds."""
+
+    models: tuple[str, ...]
+    rounds: int
+    still_s: int
+    """Seconds that the agent is watched with its gate on ..."""
+    every_s: int
+    """... and off."""
+    script_looks: int
+
+
+SIZES: dict[Scale, Size] = {
+    "smoke": Size((LIGHT,), 1, 2, 2, 1),
+    "bench": Size(("resnet18-int8", "resnet50-rmcsam-int8"), 3, 60, 12, 12),
+    "full": Size(("resnet18-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32"), 6, 240, 60, 60),
+}
 
 
 @dataclass(frozen=True)
 class Round:
-    """Processor time of a look, in seconds, and how many crops were classified in all."""
+    """Processor time of one look, in seconds."""
 
-    gated_s: float
-    gated_crops: int
-    every_s: float
-    every_crops: int
-    decode_s: float
+    between_refreshes: float
+    gate_off: float
+    script: float
+    decode: float
 
-
-class Bench:
-    """A line of its own, at rest."""
-
-    def __init__(self, config: Config, classifier: Classifier, pictures: Sequence[Pixels], folder: Path) -> None:
-        """Tell it what is expected, and let it look until every location is settled."""
-        self._cameras = Cameras(config, lambda _: None)
-        locations = self._cameras.locations
-        store = ExpectedStore(folder / "expected.sqlite", frozenset(locations))
-        for location in locations:
-            store.apply(location, Expected(revision=1, sku="Tea-Lemon").model_dump_json().encode())
-        self.metrics = Metrics()
-        self._line = Line(self._cameras, classifier, Judging(store, {}, 0.0), self.metrics)
-        self._pictures = pictures
-        self._looks = 0
-        self.look(WARM_UP)
-
-    def look(self, times: int) -> float:
-        """Look so many times, a second apart; the processor time of one, in seconds."""
-        began = time.process_time()
-        for _ in range(times):
-            pixels = self._pictures[self._looks % len(self._pictures)]
-            self._looks += 1
-            frame = Frame("rack", self._looks, datetime.now(UTC), float(self._looks), pixels)
-            is_due = self._looks % STATE_EVERY == 0
-            looked = self._line.look([frame], _always if is_due else _never)
-            if looked.lost:
-                sys.exit(f"the view was lost: {looked.lost}")
-        return (time.process_time() - began) / times
-
-    def crops(self) -> int:
-        """How many crops have been classified."""
-        return int(self.metrics.registry.get_sample_value("kardus_classifications_total") or 0)
+    @property
+    def at_rest(self) -> float:
+        """With the gate, and its share of a refresh."""
+        return self.between_refreshes + (self.gate_off - self.between_refreshes) / LOOKS_A_REFRESH
 
 
-def _always(_: str) -> bool:
-    return True
+def measure(scale: Scale, folder: Path) -> Report:
+    """Every model."""
+    size, report = SIZES[scale], Report("at_rest", scale)
+    for model in size.models:
+        rounds = [_round(folder / f"{model}-{number}", model, size) for number in range(size.rounds)]
+        _tell(report, model, rounds)
+    return report
 
 
-def _never(_: str) -> bool:
-    return False
+def _tell(report: Report, model: str, rounds: list[Round]) -> None:
+    def hour(what: str, seconds: list[float]) -> None:
+        report.add(f"{model}: {what}", median([LOOKS_AN_HOUR * s for s in seconds]), "s an hour")
+
+    hour("the script", [r.script for r in rounds])
+    hour("the agent, gate off", [r.gate_off for r in rounds])
+    hour("the agent at rest", [r.at_rest for r in rounds])
+    hour("decoding the pictures, in each of them", [r.decode for r in rounds])
+    gated = ratio([r.at_rest - r.decode for r in rounds], [r.gate_off - r.decode for r in rounds])
+    report.add(f"{model}: agent at rest / gate off, decoding apart", gated, "", "at most", GATE_GOAL)
+    apart = ratio([r.script - r.decode for r in rounds], [r.at_rest - r.decode for r in rounds])
+    report.add(f"{model}: script / agent at rest, decoding apart", apart, "")
+    whole = ratio([r.script for r in rounds], [r.at_rest for r in rounds])
+    report.add(f"{model}: script / agent at rest", whole, "", "at least", SCRIPT_GOAL)
 
 
-def main(rounds: int, size_px: int) -> None:
-    """Make the bundle, measure in turn, print."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        config = load_config(_config(work, _bundle(work, size_px)))
-        assert config.model
-        _, classifier = load_model(config.model)
-        jpegs = _jpegs()
-        pictures = [_decoded(jpeg) for jpeg in jpegs]
-        every = _classifying_all(config)
-        benches = [Bench(c, classifier, pictures, _made(work / name)) for name, c in (("g", config), ("e", every))]
-        measured = [_round(benches[0], benches[1], jpegs) for _ in range(rounds)]
-    _print(measured, size_px)
-
-
-def _classifying_all(config: Config) -> Config:
-    return config.model_copy(update={"gate": config.gate.model_copy(update={"refresh_s": 0.001})})
-
-
-def _round(gated: Bench, every: Bench, jpegs: Sequence[bytes]) -> Round:
-    before = gated.crops(), every.crops()
-    gated_s, every_s = gated.look(LOOKS), every.look(EVERY_LOOKS)
-    began = time.process_time()
-    for jpeg in jpegs:
-        _decoded(jpeg)
-    decode_s = (time.process_time() - began) / len(jpegs)
-    return Round(gated_s, gated.crops() - before[0], every_s, every.crops() - before[1], decode_s)
-
-
-def _print(measured: Sequence[Round], size_px: int) -> None:
-    table = Table("processor time of a look", "median, ms", "each round, ms", "crops classified in each")
-    rows: tuple[tuple[str, Callable[[Round], float], Callable[[Round], int] | None, int], ...] = (
-        ("at rest, with the gate", lambda r: r.gated_s, lambda r: r.gated_crops, LOOKS),
-        ("every location in every picture", lambda r: r.every_s, lambda r: r.every_crops, EVERY_LOOKS),
-        ("decoding the JPEG, which both need besides", lambda r: r.decode_s, None, 0),
-    )
-    for name, value, crops, looks in rows:
-        times = [1000 * value(r) for r in measured]
-        told = f"{', '.join(str(crops(r)) for r in measured)} in {looks} looks" if crops else ""
-        table.add_row(name, f"{statistics.median(times):.1f}", ", ".join(f"{t:.1f}" for t in times), told)
-    ratios = [r.gated_s / r.every_s for r in measured]
-    each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-    table.add_row("ratio (0.1 at most asked)", f"{statistics.median(ratios):.3f}", each, "")
-    with_decode = [(r.gated_s + r.decode_s) / (r.every_s + r.decode_s) for r in measured]
-    table.add_row("the same with the decoding", f"{statistics.median(with_decode):.3f}", "", "")
-    console = Console(width=140)
-    console.print(f"ResNet-18, {size_px} px, eight bits; {len(RACK.slots())} locations, 1920 x 1080")
-    console.print(table)
-
-
-def _bundle(work: Path, size_px: int) -> Path:
-    photos, model, bundle = work / "photos", work / "run", work / "int8.bundle"
-    run("kardus-agent", "simulate", "dataset", photos, "--seed", 9, "--train", 6, "--val", 6)
-    options = ("--size", size_px, "--first-size", 0, "--epochs", 1, "--refit", 0, "--clutter", 0)
-    run("kardus-train", "fit", photos, "--arch", "resnet18", *options, "--out", model)
-    run("kardus-export", "build", model, "--out", bundle, "--precision", "int8", "--max-drop", 100)
-    return bundle
-
-
-def _config(work: Path, bundle: Path) -> Path:
-    path = work / "agent.toml"
-    path.write_text(
-        '[agent]\nsite = "bench"\nname = "box"\ndata_dir = "data"\n'
-        f'[model]\nbundle = "{bundle}"\nallow_unsigned = true\nthreads = 1\n\n'
-        + camera_toml(RACK, 'type = "folder", path = "none"', interval_s=1.0),
-        encoding="utf-8",
-    )
-    return path
-
-
-def _jpegs() -> list[bytes]:
-    """Pictures of a full rack at rest, as a camera compresses them."""
-    rng = generator(9, "at rest")
-    names = [stock.name for stock in DrawnPictures().stock()]
-    stock: dict[str, str | None] = {slot.location: str(rng.choice(names)) for slot in RACK.slots()}
-    shelf = Shelf(RACK, DrawnPictures(), Script(9, PICTURES, stock, {}, ()))
-    return [_compressed(shelf.frame(number)) for number in range(PICTURES)]
-
-
-def _compressed(pixels: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _decoded(jpeg: bytes) -> Pixels:
-    with Image.open(io.BytesIO(jpeg)) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def _made(folder: Path) -> Path:
+def _round(folder: Path, model: str, size: Size) -> Round:
     folder.mkdir()
-    return folder
+    bench = Bench(LOCATIONS)
+    still = _agent_s(folder / "still", bench, model, "", size.still_s)
+    every = _agent_s(folder / "every", bench, model, GATE_OFF, size.every_s)
+    return Round(still, every, *_script_s(folder, bench, bundle_of(model), size.script_looks))
+
+
+def _agent_s(folder: Path, bench: Bench, model: str, rules: str, seconds: int) -> float:
+    """Processor time of a look of the agent's process."""
+    page = free_port()
+    rules = f"[health]\nport = {page}\n{rules}"
+    watched = running_agent(folder, model, bench, rules=rules, interval_s=1.0, threads=THREADS)
+    with watched as (process, _), _new_noise(folder, bench):
+        time.sleep(SETTLING_S)
+        first, began = _looks(page), _processor_s(process.pid)
+        time.sleep(seconds)
+        spent = _processor_s(process.pid) - began
+        looks = _looks(page) - first
+    if not looks:
+        raise RuntimeError(f"the agent has not looked in {seconds} s")
+    return spent / looks
+
+
+@contextmanager
+def _new_noise(folder: Path, bench: Bench) -> Iterator[None]:
+    """The camera's file is replaced every half a second: the same rack, other noise."""
+    shelf, stopping = bench.shelf(PICTURES), threading.Event()
+    pictures = [jpeg(shelf, number) for number in range(PICTURES)]
+    beside = folder / "next.jpg"
+
+    def replace_on() -> None:
+        number = 0
+        while not stopping.wait(0.5):
+            number += 1
+            beside.write_bytes(pictures[number % PICTURES])
+            beside.replace(picture_of(folder))
+
+    picture_of(folder).write_bytes(pictures[0])
+    thread = threading.Thread(target=replace_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def _script_s(folder: Path, bench: Bench, bundle: Path, looks: int) -> tuple[float, float]:
+    """Processor time of a look of the script, in this process; and of decoding its picture."""
+    shelf, broker = bench.shelf(PICTURES), Mosquitto(folder / "mosquitto")
+    pictures = [folder / f"{number}.jpg" for number in range(PICTURES)]
+    for number, path in enumerate(pictures):
+        path.write_bytes(jpeg(shelf, number))
+    broker.start()
+    script = AfternoonScript(read_bundle(bundle).model, bench.boxes(), broker.port, THREADS)
+    try:
+        script.look(pictures[0])
+        look_s = _processor_s_each(script.look, pictures, looks)
+    finally:
+        script.close()
+        broker.kill()
+    return look_s, _processor_s_each(read_photo, pictures, 2 * PICTURES)
+
+
+def _processor_s_each(work: Callable[[Path], object], pictures: Sequence[Path], times: int) -> float:
+    began = time.process_time()
+    for number in range(times):
+        work(pictures[number % len(pictures)])
+    return (time.process_time() - began) / times
+
+
+def _processor_s(pid: int) -> float:
+    """User and system time of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _looks(page: int) -> int:
+    """Pictures that the agent has looked at, by its page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics", timeout=PATIENCE_S) as answer:
+        lines = answer.read().decode().splitlines()
+    return int(sum(float(line.split()[-1]) for line in lines if line.startswith("kardus_frames_total{")))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, int(sys.argv[2]) if len(sys.argv) > 2 else 224)
+    run(measure)

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from edge_agent.bundle import read_bundle
@@ -28,7 +27,7 @@ from edge_agent.simulation.script import Change, Kind
 from edge_agent.slots import Cutting
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
-from tests.benchmarks.opponent import AfternoonScript, Box
+from tests.benchmarks.opponent import AfternoonScript
 from tests.benchmarks.pairs import in_turn, median, percentile, ratio
 from tests.benchmarks.rack import ALWAYS, Bench, jpeg, picture_of
 from tests.benchmarks.report import Curve, Report
@@ -92,7 +91,7 @@ def compare(folder: Path, bundle: Path, locations: int, rounds: int) -> Times:
     picture_of(folder).write_bytes(jpeg(shelf, 0))
     broker = Mosquitto(folder / "mosquitto")
     broker.start()
-    script = AfternoonScript(read_bundle(bundle).model, _boxes(bench), broker.port, THREADS)
+    script = AfternoonScript(read_bundle(bundle).model, bench.boxes(), broker.port, THREADS)
     try:
         bench.expect(broker.port, shelf)
         config = bench.write_config(folder, broker.port, bundle, ALWAYS, threads=THREADS)
@@ -149,13 +148,6 @@ def event_waits_s(folder: Path, bundle: Path, events: int) -> list[float]:
         return waits
     finally:
         broker.kill()
-
-
-def _boxes(bench: Bench) -> dict[str, Box]:
-    """The upright boxes around the locations: what the script crops."""
-    corners = bench.corners().round().astype(int)
-    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).tolist()
-    return {name: (box[0], box[1], box[2], box[3]) for name, box in zip(bench.names, boxes, strict=True)}
 
 
 def _tell(report: Report, model: str, locations: int, times: Times) -> None:

@@ -20,6 +20,7 @@ from edge_agent.simulation.script import Change, Script
 from edge_agent.simulation.shelf import Shelf
 from edge_agent.wms.connection import Broker
 from edge_agent.wms.stock import Line, publish_stock
+from tests.benchmarks.opponent import Box
 
 SITE = "bench"
 GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
@@ -51,6 +52,12 @@ class Bench:
     def corners(self) -> FloatArray:
         """Where the first rack's locations are: (locations, 4, 2) pixels."""
         return np.stack([slot.corners for slot in self.racks[0].slots()])
+
+    def boxes(self) -> dict[str, Box]:
+        """The upright boxes around them: what the script crops."""
+        corners = self.corners().round().astype(int)
+        boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).tolist()
+        return {name: (box[0], box[1], box[2], box[3]) for name, box in zip(self.names, boxes, strict=True)}
 
     def shelf(self, frames: int = 2, changes: Sequence[Change] = ()) -> Shelf:
         """The first rack, full of cartons."""

@@ -27,7 +27,7 @@ from edge_agent.contract.topics import agents_filter
 from edge_agent.wms.connection import Broker, Connection
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.pairs import median
-from tests.benchmarks.rack import SITE, Bench, jpeg, picture_of
+from tests.benchmarks.rack import ONLY_ONCE_S, SITE, Bench, jpeg, picture_of
 from tests.benchmarks.report import Report
 from tests.benchmarks.scale import Scale, run
 from tests.brokers import Mosquitto
@@ -128,8 +128,10 @@ def _start(folder: Path, model: str, watched_s: float) -> tuple[float, float, fl
 
 
 @contextmanager
-def running_agent(folder: Path, model: str, bench: Bench) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """An agent that looks all the time; with the seconds that it took to its first verdict."""
+def running_agent(
+    folder: Path, model: str, bench: Bench, *, rules: str = RULES, interval_s: float = 0.1, threads: int = 2
+) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+    """An agent's process, by default one that looks all the time; with the seconds that its first verdict took."""
     folder.mkdir()
     broker = Mosquitto(folder / "mosquitto")
     broker.start()
@@ -137,8 +139,9 @@ def running_agent(folder: Path, model: str, bench: Bench) -> Iterator[tuple[subp
     for number in range(bench.cameras):
         picture_of(folder, number).write_bytes(jpeg(shelf, 0))
     bench.expect(broker.port, shelf)
-    config = bench.write_config(folder, broker.port, bundle_of(model, print), RULES, threads=2)
-    config.write_text(config.read_text(encoding="utf-8").replace("interval_s = 86400.0", "interval_s = 0.1"))
+    config = bench.write_config(folder, broker.port, bundle_of(model, print), rules, threads=threads)
+    told_once = f"interval_s = {ONLY_ONCE_S}"
+    config.write_text(config.read_text(encoding="utf-8").replace(told_once, f"interval_s = {interval_s}"))
     started = Started()
     try:
         with Connection(Broker("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], started.take):
