@@ -66,11 +66,10 @@ def _check_camera(camera: CameraSection) -> Result:
     if isinstance(picture, str):
         return Result(what, ok=False, found=picture)
     slots = slots_of(camera)
-    problem = outside(slots, picture)
+    problem = outside(slots, *picture.size)
     if problem:
         return Result(what, ok=False, found=problem)
-    height, width = picture.shape[:2]
-    return Result(what, ok=True, found=f"{width} x {height}, {len(slots)} locations inside the picture")
+    return Result(what, ok=True, found=f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture")
 
 
 def _check_broker(config: Config) -> Result:

@@ -15,7 +15,7 @@ from edge_agent.config.sections import EvidenceSection
 from edge_agent.errors import DataError
 from edge_agent.files import write_whole
 from edge_agent.geometry import FloatArray
-from edge_agent.preprocess import Pixels, rectify
+from edge_agent.preprocess import cut_out
 
 CROP_PX = 480
 """Width and height of the crop."""
@@ -45,19 +45,19 @@ class Evidence:
         """Other limits."""
         self._limits = limits
 
-    def keep(self, event: str, frame: Pixels, facings: Sequence[FloatArray], facing: int | None) -> bytes:
+    def keep(self, event: str, frame: Image.Image, facings: Sequence[FloatArray], facing: int | None) -> bytes:
         """Have the pictures of an event kept. A disk that doesn't take them is logged, and costs no verdict.
 
         Args:
             event: its id.
-            frame: (height, width, 3) uint8 RGB.
+            frame: the whole picture, RGB.
             facings: corners (4, 2) of the location's slots in the frame.
             facing: which of them the verdict is about, from 1; None: all, and the first is shown as the crop.
 
         Returns:
             The crop as JPEG.
         """
-        crop = _jpeg(Image.fromarray(rectify(frame, facings[(facing or 1) - 1], CROP_PX)))
+        crop = _jpeg(Image.fromarray(cut_out(frame, facings[(facing or 1) - 1], CROP_PX)))
         self._chores.do(lambda: self._write(event, crop, frame, facings))
         return crop
 
@@ -74,7 +74,7 @@ class Evidence:
         except OSError as error:
             raise DataError(f"{self._folder}: cannot be read ({error.strerror}): check the disk") from error
 
-    def _write(self, event: str, crop: bytes, frame: Pixels, facings: Sequence[FloatArray]) -> None:
+    def _write(self, event: str, crop: bytes, frame: Image.Image, facings: Sequence[FloatArray]) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._folder / f"{event}-crop.jpg", crop)
@@ -104,13 +104,13 @@ class Evidence:
             total -= size
 
 
-def snapshot_jpeg(frame: Pixels, quality: int = QUALITY) -> bytes:
-    """A whole frame (height, width, 3) as JPEG, at full size."""
-    return _jpeg(Image.fromarray(frame), quality)
+def snapshot_jpeg(frame: Image.Image, quality: int = QUALITY) -> bytes:
+    """A whole frame as JPEG, at full size."""
+    return _jpeg(frame, quality)
 
 
-def _drawn(frame: Pixels, facings: Sequence[FloatArray]) -> Image.Image:
-    image = Image.fromarray(frame)
+def _drawn(frame: Image.Image, facings: Sequence[FloatArray]) -> Image.Image:
+    image = frame.copy()
     draw = ImageDraw.Draw(image)
     for corners in facings:
         places = [(float(x), float(y)) for x, y in corners]

@@ -28,7 +28,7 @@ from edge_agent.contract.verdicts import Verdict
 from edge_agent.errors import DataError
 from edge_agent.files import write_whole
 from edge_agent.geometry import FloatArray
-from edge_agent.preprocess import Pixels, rectify
+from edge_agent.preprocess import cut_out
 from edge_agent.tables import read_table
 
 LABELS, PHOTOS = "labels.csv", "photos"
@@ -62,12 +62,12 @@ class Proposal:
     """Gives the crop as JPEG."""
 
 
-def crop_of(frame: Pixels, corners: FloatArray) -> bytes:
+def crop_of(frame: Image.Image, corners: FloatArray) -> bytes:
     """The slot with these corners (4, 2), upright and square, with every pixel that the frame has of it: JPEG."""
     longest = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max())
     side = int(min(max(round(longest), MIN_SIDE_PX), MAX_SIDE_PX))
     buffer = io.BytesIO()
-    Image.fromarray(rectify(frame, corners, side)).save(buffer, "JPEG", quality=QUALITY)
+    Image.fromarray(cut_out(frame, corners, side)).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 

@@ -89,6 +89,12 @@ def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
     return warp.apply(Image.fromarray(picture[top:bottom, left:right]))
 
 
+def cut_out(picture: Image.Image, corners: FloatArray, size_px: int) -> Pixels:
+    """As `rectify`, from a picture that is Pillow's already."""
+    warp = warp_of(corners, *picture.size, size_px)
+    return warp.apply(picture.crop(warp.box))
+
+
 def rectify_whole(picture: Pixels, size_px: int) -> Pixels:
     """A whole photo as one crop: its own corners are the quadrilateral. Returns (size_px, size_px, 3) uint8."""
     height, width = picture.shape[:2]
@@ -107,21 +113,29 @@ def read_photo(path: Path) -> Pixels:
         DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS; whoever asked adds the
             remedy.
     """
+    return np.asarray(read_picture(path))
+
+
+def read_picture(path: Path) -> Image.Image:
+    """As `read_photo`, for Pillow: RGB, and nothing of what the file says besides."""
     return _decode(path, str(path))
 
 
-def decode_photo(data: bytes, name: str) -> Pixels:
-    """As `read_photo`, from memory; `name` is what errors call it."""
+def decode_picture(data: bytes, name: str) -> Image.Image:
+    """As `read_picture`, from memory; `name` is what errors call it."""
     return _decode(io.BytesIO(data), name)
 
 
-def _decode(file: Path | io.BytesIO, name: str) -> Pixels:
+def _decode(file: Path | io.BytesIO, name: str) -> Image.Image:
     try:
         with Image.open(file, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
             upright = _upright(image)
-            return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
+            picture = upright if upright.mode == "RGB" else upright.convert("RGB")
+            picture.load()
+            picture.info = {}  # a comment of the camera's would go into every JPEG that is made of it
+            return picture
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such picture") from error
     except (OSError, SyntaxError, ValueError) as error:

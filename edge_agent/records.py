@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from PIL import Image
-
-from edge_agent.preprocess import Pixels
 
 
 @dataclass(frozen=True)
@@ -22,13 +19,8 @@ class Frame:
     """UTC."""
     at_s: float
     """The same moment on a clock that never jumps: seconds, of meaning only beside others of this camera."""
-    pixels: Pixels
-    """(height, width, 3) uint8 RGB."""
-
-    @cached_property
-    def image(self) -> Image.Image:
-        """The same for Pillow, copied once for all that ask."""
-        return Image.fromarray(self.pixels)
+    picture: Image.Image
+    """RGB."""
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,8 @@ def slots_of(camera: CameraSection) -> tuple[Slot, ...]:
     )
 
 
-def outside(slots: Sequence[Slot], picture: Pixels) -> str:
-    """Which slot has a corner outside the picture, in words; empty if none has."""
-    height, width = picture.shape[:2]
+def outside(slots: Sequence[Slot], width: int, height: int) -> str:
+    """Which slot has a corner outside a picture of this size, in words; empty if none has."""
     for slot in slots:
         for x, y in slot.in_pixels(width, height):
             if not (0 <= x <= width and 0 <= y <= height):
@@ -55,15 +54,15 @@ def outside(slots: Sequence[Slot], picture: Pixels) -> str:
     return ""
 
 
-def place(slots: Sequence[Slot], picture: Pixels, motion: FloatArray) -> FloatArray:
+def place(slots: Sequence[Slot], width: int, height: int, motion: FloatArray) -> FloatArray:
     """Where the slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
 
     Args:
         slots: n slots.
-        picture: (height, width, 3).
+        width: of the picture.
+        height: of the picture.
         motion: from the reference picture's pixels to this picture's (3 x 3).
     """
-    height, width = picture.shape[:2]
     corners = np.concatenate([slot.in_pixels(width, height) for slot in slots])
     placed: FloatArray = np.clip(project(motion, corners), 0, [width, height]).reshape(-1, 4, 2)
     return placed

@@ -20,7 +20,7 @@ from edge_agent.console import err, new_app, out, print_json
 from edge_agent.errors import DataError, UsageError
 from edge_agent.files import require_file_target, write_whole
 from edge_agent.layout import as_toml, grid, prospect
-from edge_agent.preprocess import Pixels, read_photo
+from edge_agent.preprocess import read_picture
 from edge_agent.slots import Slot, outside, slots_of
 
 app = new_app("Take the commissioning picture, lay out the slots, draw them, and say what they can expect.")
@@ -42,12 +42,12 @@ def snapshot_command(
     """Take the commissioning picture of a camera, and say which key it belongs to."""
     require_file_target("--out", target)
     section = _camera(load_config(config), camera)
-    pixels = _take(section)
+    picture = _take(section)
     png = io.BytesIO()
-    Image.fromarray(pixels).save(png, "PNG")
+    picture.save(png, "PNG")
     write_whole(target, png.getvalue())
     key = "empty_picture" if empty else "reference"
-    out.print(f"{pixels.shape[1]} x {pixels.shape[0]} pixels written to {target}", soft_wrap=True)
+    out.print(f"{picture.width} x {picture.height} pixels written to {target}", soft_wrap=True)
     out.print(f'in [[cameras]] "{section.name}" write: {key} = "{target}"', soft_wrap=True)
 
 
@@ -101,9 +101,8 @@ def check_command(
     """Say what each location can expect of its pixels, by the curve in the bundle."""
     settings = load_config(config)
     section = _camera(settings, camera)
-    pixels = _picture(section, picture)
+    width, height = _picture(section, picture).size
     curve = read_bundle(settings.model.bundle).manifest.pixels if settings.model else ()
-    height, width = pixels.shape[:2]
     prospects = [
         prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
     ]
@@ -128,16 +127,16 @@ def _camera(config: Config, name: str) -> CameraSection:
     return found[0]
 
 
-def _picture(section: CameraSection, given: Path | None) -> Pixels:
+def _picture(section: CameraSection, given: Path | None) -> Image.Image:
     """A picture in which every slot lies, given or taken now."""
-    pixels = read_photo(given) if given else _take(section)
-    problem = outside(slots_of(section), pixels)
+    picture = read_picture(given) if given else _take(section)
+    problem = outside(slots_of(section), *picture.size)
     if problem:
         raise DataError(problem)
-    return pixels
+    return picture
 
 
-def _take(section: CameraSection) -> Pixels:
+def _take(section: CameraSection) -> Image.Image:
     """A picture of the camera; a stream may need a few attempts."""
     source = open_source(section)
     reason = "it has no picture"
@@ -152,8 +151,8 @@ def _take(section: CameraSection) -> Pixels:
     raise DataError(f"camera '{section.name}': {reason}")
 
 
-def _drawn(pixels: Pixels, slots: tuple[Slot, ...]) -> Image.Image:
-    image = Image.fromarray(pixels)
+def _drawn(picture: Image.Image, slots: tuple[Slot, ...]) -> Image.Image:
+    image = picture.copy()
     draw = ImageDraw.Draw(image)
     size = max(12, image.height // 60)
     font = ImageFont.load_default(size)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from edge_agent.config.sources import SimulatedSource
 from edge_agent.errors import KardusError
-from edge_agent.preprocess import Pixels
 from edge_agent.simulation.pictures import DrawnPictures, FolderPictures, Pictures
 from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Kind, Script, demo_script, read_script
@@ -24,14 +25,14 @@ class Simulation:
         self._settings = settings
         self.live = settings.live
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """Every frame of the script, or why it can't be played."""
         try:
             shelf = open_shelf(self._settings)
             for number in range(shelf.script.frames):
                 trouble = shelf.script.spoiled(number)
                 dead = trouble is not None and trouble.kind is Kind.DEAD
-                yield NO_PICTURE if dead else shelf.frame(number)
+                yield NO_PICTURE if dead else Image.fromarray(shelf.frame(number))
         except KardusError as error:
             yield str(error)
 

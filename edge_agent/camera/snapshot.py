@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 
 import httpx2
+from PIL import Image
 
 from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import SnapshotSource
 from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels, decode_photo
+from edge_agent.preprocess import decode_picture
 
 MAX_BYTES = 50_000_000
 """A larger answer is no picture."""
@@ -33,7 +34,7 @@ class HttpSnapshot:
         self._login = _login(settings)
         self._client: httpx2.Client | None = None
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """The camera's picture at each look, or why there is none."""
         # Nothing of the machine's proxies: a camera is on the local network.
         with httpx2.Client(auth=self._login, timeout=self._timeout_s, trust_env=False) as self._client:
@@ -43,9 +44,9 @@ class HttpSnapshot:
     def close(self) -> None:
         """Nothing to free that the end of `pictures` doesn't."""
 
-    def _picture(self, client: httpx2.Client) -> Pixels | str:
+    def _picture(self, client: httpx2.Client) -> Image.Image | str:
         try:
-            return decode_photo(self._fetch(client), self._url)
+            return decode_picture(self._fetch(client), self._url)
         except httpx2.HTTPError as error:
             return f"{self._url}: no picture ({_reason(error)}): {_REMEDY}"
         except DataError as error:

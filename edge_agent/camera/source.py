@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from PIL import Image
+
 from edge_agent.camera.simulated import Simulation
 from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
 from edge_agent.config.cameras import CameraSection
-from edge_agent.preprocess import Pixels
 
 
 class Source(Protocol):
@@ -19,8 +20,8 @@ class Source(Protocol):
     live: bool
     """Whether it shows what is there now: only then can it be frozen, and only then is it asked again for ever."""
 
-    def pictures(self) -> Iterator[Pixels | str]:
-        """Pictures of shape (height, width, 3) uint8 RGB, one a look.
+    def pictures(self) -> Iterator[Image.Image | str]:
+        """Pictures, RGB, one a look.
 
         A text in place of a picture says why there is none this time. The iterator ends when nothing more can come.
         It never raises for what a camera or a file may do wrong.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels, read_photo
+from edge_agent.preprocess import read_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -20,10 +22,10 @@ class StillPicture:
         """Name the file; it need not be there yet."""
         self._path = path
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """The file's picture as it is at each look, or why it can't be read."""
         while True:
-            yield read_picture(self._path)
+            yield try_picture(self._path)
 
     def close(self) -> None:
         """Holds nothing."""
@@ -38,7 +40,7 @@ class FolderPictures:
         """Name the folder."""
         self._folder = folder
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """Each picture once, or why it can't be read."""
         try:
             paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -48,15 +50,15 @@ class FolderPictures:
         if not paths:
             yield f"{self._folder}: no picture in it ({', '.join(SUFFIXES)}): name a folder of pictures"
         for path in paths:
-            yield read_picture(path)
+            yield try_picture(path)
 
     def close(self) -> None:
         """Holds nothing."""
 
 
-def read_picture(path: Path) -> Pixels | str:
+def try_picture(path: Path) -> Image.Image | str:
     """A picture, or why it can't be read."""
     try:
-        return read_photo(path)
+        return read_picture(path)
     except DataError as error:
         return f"{error}: check the path, and what writes the picture"

@@ -15,11 +15,11 @@ from typing import IO
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import numpy as np
+from PIL import Image
 
 from edge_agent.camera.decoding import HEADER, MAX_PIXELS, Stream
 from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
-from edge_agent.preprocess import Pixels
 
 FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
@@ -49,8 +49,8 @@ class Decoder:
             fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._ask(stream.encode())
 
-    def picture(self, timeout_s: float) -> Pixels | None:
-        """The next picture, (height, width, 3) uint8 RGB; None when the source has ended.
+    def picture(self, timeout_s: float) -> Image.Image | None:
+        """The next picture, RGB; None when the source has ended.
 
         Raises:
             DecoderError: there is none; the process is of no more use.
@@ -61,7 +61,7 @@ class Decoder:
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
             pixels = np.empty((height, width, 3), np.uint8)
             self._fill(pixels.data.cast("B"), deadline)
-            return pixels
+            return Image.fromarray(pixels)
         if kind == b"E" and width <= _PIPE_BYTES:
             raise DecoderError(self._read(width, deadline).decode(errors="replace"))
         if kind == b".":
@@ -113,7 +113,7 @@ class StreamSource:
         self._decoder: Decoder | None = None
         self._closed = False
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
         while True:
             reason = yield from self._until_it_fails()
@@ -130,7 +130,7 @@ class StreamSource:
             if self._decoder:
                 self._decoder.interrupt()
 
-    def _until_it_fails(self) -> Generator[Pixels, None, str]:
+    def _until_it_fails(self) -> Generator[Image.Image, None, str]:
         """One process's pictures; returns why they ended, or an empty text."""
         with self._lock:
             if self._closed:

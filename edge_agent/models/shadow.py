@@ -15,7 +15,6 @@ from edge_agent.contract.manifest import EMPTY_CLASS
 from edge_agent.contract.messages import Comparison, Expected
 from edge_agent.errors import BundleError
 from edge_agent.geometry import FloatArray
-from edge_agent.preprocess import Pixels
 from edge_agent.records import Classification
 from edge_agent.slots import Cutting
 
@@ -24,8 +23,8 @@ from edge_agent.slots import Cutting
 class Seen:
     """What the model in use says of some slots of a picture."""
 
-    frame: Pixels
-    """(height, width, 3) uint8 RGB."""
+    frame: Image.Image
+    """RGB."""
     corners: FloatArray
     """(slots, 4, 2) in pixels."""
     answers: Sequence[Classification]
@@ -72,9 +71,7 @@ class Shadow:
     def _answer(self) -> None:
         while (seen := self._offers.get()) is not None and not self._stopped:
             try:
-                answers = self.classifier.classify(
-                    Cutting(seen.corners, Image.fromarray(seen.frame), self.classifier.size_px).result()
-                )
+                answers = self.classifier.classify(Cutting(seen.corners, seen.frame, self.classifier.size_px).result())
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)

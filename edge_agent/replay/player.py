@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from PIL import Image
+
 from edge_agent.bundle import Bundle
 from edge_agent.classifier import Classifier
 from edge_agent.clock import SetClock
@@ -17,7 +19,6 @@ from edge_agent.events import Finding, Writer
 from edge_agent.expected import IN_MEMORY, ExpectedStore
 from edge_agent.health.metrics import Metrics
 from edge_agent.outbox.message import Message
-from edge_agent.preprocess import Pixels
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import START, Moment
 from edge_agent.wiring.cameras import Cameras
@@ -59,7 +60,7 @@ class Played:
         """Remember what kind of source it was."""
         self.live = live
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """None of its own."""
         return iter(())
 

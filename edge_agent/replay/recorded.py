@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from PIL import Image
 from pydantic import ValidationError
 
-from edge_agent.camera.still import SUFFIXES, FolderPictures, read_picture
+from edge_agent.camera.still import SUFFIXES, FolderPictures, try_picture
 from edge_agent.camera.stream import video_source
 from edge_agent.config.sources import VideoSource
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,11 +152,11 @@ def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> M
         raise AssertionError("an entry is of a camera or of a location")
     if entry.picture is None:
         return Moment(entry.at, at_s, SignalLost(entry.camera, entry.at, entry.lost or ""))
-    seen = read_picture(folder / entry.picture)
+    seen = try_picture(folder / entry.picture)
     return Moment(entry.at, at_s, _item(entry.camera, picture, entry.at, at_s, seen), picture)
 
 
-def _item(camera: str, picture: int, at: datetime, at_s: float, seen: Pixels | str) -> Frame | SignalLost:
+def _item(camera: str, picture: int, at: datetime, at_s: float, seen: Image.Image | str) -> Frame | SignalLost:
     if isinstance(seen, str):
         return SignalLost(camera, at, seen)
     return Frame(camera, picture + 1, at, at_s, seen)

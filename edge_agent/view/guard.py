@@ -89,14 +89,14 @@ class ViewGuard:
 
     def check(self, frame: Frame) -> View:
         """Judge a picture."""
-        factor = max(1, round(frame.pixels.shape[1] / SMALL_WIDTH))
-        small = _reduce(frame.image, factor)
+        factor = max(1, round(frame.picture.width / SMALL_WIDTH))
+        small = _reduce(frame.picture, factor)
         grey = _grey(small)
         repeated = self._is_repeated(frame)
         problem, reason = self._exposure(frame, grey)
         if not problem:
-            reference = self._known(frame.pixels, grey, factor)
-            problem, reason = self._recognise(reference, frame.pixels, grey, factor)
+            reference = self._known(frame.picture, grey, factor)
+            problem, reason = self._recognise(reference, frame.picture, grey, factor)
         if not problem:
             self._last_coarse = _coarse(grey)
         return View(small, factor, self._motion, problem, reason, repeated)
@@ -114,24 +114,27 @@ class ViewGuard:
 
     def _is_repeated(self, frame: Frame) -> bool:
         """A sensor's noise never gives the same values twice."""
-        checksum = zlib.crc32(np.ascontiguousarray(frame.pixels[::_SAMPLED_ROWS]).data)
+        width, height = frame.picture.size
+        rows = frame.picture.resize((width, max(1, height // _SAMPLED_ROWS)), Image.Resampling.NEAREST)
+        checksum = zlib.crc32(rows.tobytes())
         repeated = self._live and checksum == self._checksum
         if not repeated:
             self._checksum, self._same_since = checksum, frame.at_s
         return repeated
 
-    def _known(self, pixels: Pixels, grey: Grey, factor: int) -> _Reference:
+    def _known(self, picture: Image.Image, grey: Grey, factor: int) -> _Reference:
         """The reference's marks; of this picture where no other was given."""
         if self._reference is None:
             if self._given is not None:
-                size = (pixels.shape[1], pixels.shape[0])
-                given = Image.fromarray(self._given).resize(size, Image.Resampling.BICUBIC)
-                pixels, grey = np.asarray(given), _grey(_reduce(given, factor))
+                picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
+                grey = _grey(_reduce(picture, factor))
             marks = choose_marks(grey, _inside(self._slots, grey.shape))
-            self._reference = _Reference(marks, _sharpness(pixels, marks.centres * factor, factor), _coarse(grey))
+            self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), _coarse(grey))
         return self._reference
 
-    def _recognise(self, reference: _Reference, pixels: Pixels, grey: Grey, factor: int) -> tuple[Problem | None, str]:
+    def _recognise(
+        self, reference: _Reference, picture: Image.Image, grey: Grey, factor: int
+    ) -> tuple[Problem | None, str]:
         marks = reference.marks
         if len(marks.corners) < FEWEST:
             return None, ""  # nothing in this view could tell
@@ -151,15 +154,14 @@ class ViewGuard:
                 f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
                 "take its commissioning picture again"
             )
-        now = _sharpness(pixels, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
+        now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
         sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3)))
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
-        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, pixels)
+        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
 
-    def _follow(self, motion: FloatArray, pixels: Pixels) -> tuple[Problem | None, str]:
+    def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[Problem | None, str]:
         """Correct a small motion, refuse a large one."""
-        height, width = pixels.shape[:2]
         corners = np.concatenate([corners * [width, height] for corners in self._slots])
         now = project(motion, corners)
         if np.linalg.norm(now - project(self._motion, corners), axis=1).max() > STEADY_PX:
@@ -205,13 +207,14 @@ def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(mask)
 
 
-def _sharpness(pixels: Pixels, centres: FloatArray, factor: int) -> Grey:
+def _sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
     """How strong the strong edges around each centre (n, 2) are: the Laplacian, at half the picture's resolution."""
     half = PATCH * factor // 2
-    height, width = pixels.shape[:2]
-    corners = np.clip(np.round(centres).astype(int) - half, 0, [width - 2 * half, height - 2 * half])
-    patches = np.array([pixels[y : y + 2 * half, x : x + 2 * half, 1] for x, y in corners], np.float32)
-    patches = patches.reshape(len(corners), 2 * half, 2 * half)
+    side = 2 * half
+    corners = np.clip(np.round(centres).astype(int) - half, 0, np.subtract(picture.size, side)).tolist()
+    greens = (picture.crop((x, y, x + side, y + side)).getchannel(1) for x, y in corners)
+    patches = np.array([np.asarray(green) for green in greens], np.float32)
+    patches = patches.reshape(len(corners), side, side)
     halved = patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2]
     around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
     edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), (half - 2) ** 2)

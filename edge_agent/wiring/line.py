@@ -91,7 +91,7 @@ class Line:
     def _prepare(self, frame: Frame, looked: Looked) -> Look | None:
         """What is to be classified of a picture; None where it can't be trusted."""
         camera = self._cameras[frame.camera]
-        problem = outside(camera.watch.slots, frame.pixels)
+        problem = outside(camera.watch.slots, *frame.picture.size)
         if problem and camera.status is None:
             raise ConfigError(f"camera '{frame.camera}': {problem}")
         if problem:

@@ -167,7 +167,7 @@ class PartWriter:
             self._require_space()
             self._number += 1
             entry = entry.model_copy(update={"picture": f"{self._number:06d}.jpg"})
-            self._add(str(entry.picture), snapshot_jpeg(frame.pixels, QUALITY))
+            self._add(str(entry.picture), snapshot_jpeg(frame.picture, QUALITY))
         self._append(entry)
         self._prune(limit)
         self._has_failed = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from PIL import Image
 
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
@@ -48,8 +49,8 @@ class Look:
     """Which slots are to be classified."""
     crops: Pixels
     """Their pictures, (len(slots), size, size, 3) ..."""
-    frame: Pixels
-    """... cut from this one, (height, width, 3) ..."""
+    frame: Image.Image
+    """... cut from this one ..."""
     corners: FloatArray
     """... at these places, (len(slots), 4, 2)."""
     like_empty: tuple[bool | None, ...]
@@ -96,7 +97,7 @@ class Watch:
         self._live = live
         self.last_capture = datetime.now(UTC)
         """When the last good picture was taken ..."""
-        self.last_frame: Pixels | None = None
+        self.last_frame: Image.Image | None = None
         """... and what it was."""
         self._last_corners: FloatArray | None = None
         self._foreseen: _Foreseen | None = None
@@ -125,12 +126,12 @@ class Watch:
             return
         slots = np.flatnonzero(self._gate.due(frame.at_s) | [state.is_wanted for state in self._states]).tolist()
         corners = self._last_corners[slots]
-        self._foreseen = _Foreseen(slots, corners, Cutting(corners, frame.image, size_px))
+        self._foreseen = _Foreseen(slots, corners, Cutting(corners, frame.picture, size_px))
 
     def check(self, frame: Frame) -> View:
         """Whether the picture can be trusted."""
         if self._guard is None:
-            height, width = frame.pixels.shape[:2]
+            width, height = frame.picture.size
             shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
             self._guard = ViewGuard(self._view_rules, shares, self._reference, live=self._live)
         view = self._guard.check(frame)
@@ -144,8 +145,8 @@ class Watch:
 
     def look(self, frame: Frame, view: View, size_px: int) -> Look:
         """What a good picture asks for."""
-        self.last_capture, self.last_frame = frame.captured, frame.pixels
-        corners = place(self.slots, frame.pixels, view.motion)
+        self.last_capture, self.last_frame = frame.captured, frame.picture
+        corners = place(self.slots, *frame.picture.size, view.motion)
         self._last_corners = corners
         gate = self._known_gate(frame, view, corners)
         decisions = gate.decide(view.small, corners / view.factor, frame.at_s, [s.is_wanted for s in self._states])
@@ -163,7 +164,7 @@ class Watch:
         places = corners[list(chosen)]
         crops = self._cut(frame, chosen, places, size_px)
         alike = self._like_empty(view, corners, chosen)
-        return Look(chosen, crops, frame.pixels, places, alike, frozenset(touched), frozenset(changed))
+        return Look(chosen, crops, frame.picture, places, alike, frozenset(touched), frozenset(changed))
 
     def take(
         self,
@@ -181,7 +182,7 @@ class Watch:
             settled = is_settled(list(state.looks), expected[location], self._verdict_rules, standing.get(location))
             state.is_wanted = not settled and state.tries < self._verdict_rules.window
 
-    def shown(self, location: str) -> tuple[Pixels, list[FloatArray]] | None:
+    def shown(self, location: str) -> tuple[Image.Image, list[FloatArray]] | None:
         """The last good picture, and where the facings of a location are in it; None before the first."""
         if self.last_frame is None or self._last_corners is None:
             return None
@@ -234,7 +235,7 @@ class Watch:
             which = np.searchsorted(foreseen.slots, chosen)
             if np.array_equal(foreseen.corners[which], places):
                 return foreseen.crops.result()[which]
-        return Cutting(places, frame.image, size_px).result()
+        return Cutting(places, frame.picture, size_px).result()
 
     def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
         if self._gate is None:
@@ -249,7 +250,7 @@ class Watch:
     def _as_configured(self, picture: Pixels, frame: Frame, view: View) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
-        corners = place(self.slots, frame.pixels, np.eye(3)) / view.factor
+        corners = place(self.slots, *frame.picture.size, np.eye(3)) / view.factor
         return resized(picture, width, height), corners
 
     def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:

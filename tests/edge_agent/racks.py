@@ -40,7 +40,7 @@ def shares() -> list[FloatArray]:
 
 def frame(pixels: Pixels, at_s: float = 0.0, number: int = 1) -> Frame:
     """A picture as the reader hands it over."""
-    return Frame("rack", number, datetime.now(UTC), at_s, np.ascontiguousarray(pixels))
+    return Frame("rack", number, datetime.now(UTC), at_s, Image.fromarray(pixels))
 
 
 def blurred(pixels: Pixels, sigma: float) -> Pixels:

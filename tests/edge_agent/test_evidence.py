@@ -16,6 +16,7 @@ from edge_agent.evidence import CROP_PX, FRAME_PX, PRUNE_EVERY, Evidence, snapsh
 from edge_agent.geometry import rectangle
 from tests.edge_agent.racks import RACK, still
 
+SHOWN = Image.fromarray(still())
 EVENT = "0198c2b0-0000-7000-8000-00000000000{}"
 FIRST, SECOND = (slot.corners for slot in RACK.slots()[:2])
 
@@ -28,7 +29,7 @@ def _opened(jpeg: bytes) -> Image.Image:
 
 def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(tmp_path: Path, chores: Chores) -> None:
     evidence = Evidence(tmp_path / "e", EvidenceSection(), chores)
-    crop = evidence.keep(EVENT.format(1), still(), [FIRST], None)
+    crop = evidence.keep(EVENT.format(1), SHOWN, [FIRST], None)
     found = evidence.fetch(EVENT.format(1))
     assert set(found) == {"crop", "frame"}
     assert found["crop"] == crop
@@ -42,9 +43,9 @@ def test_an_event_s_pictures_are_its_crop_and_the_frame_with_the_location_drawn(
 
 def test_the_crop_shows_the_facing_that_disagrees(tmp_path: Path, chores: Chores) -> None:
     evidence = Evidence(tmp_path, EvidenceSection(), chores)
-    frame = still().copy()
-    frame[:] = 30
-    frame[FIRST.astype(int)[0, 1] : FIRST.astype(int)[2, 1], FIRST.astype(int)[0, 0] : FIRST.astype(int)[1, 0]] = 220
+    frame = Image.new("RGB", (1920, 1080), (30, 30, 30))
+    left, top, right, bottom = (int(v) for v in (*FIRST[0], *FIRST[2]))
+    frame.paste((220, 220, 220), (left, top, right, bottom))
     for facing, bright in ((None, True), (1, True), (2, False)):
         crop = evidence.keep(EVENT.format(2), frame, [FIRST, SECOND], facing)
         assert (np.asarray(_opened(crop)).mean() > 150) == bright
@@ -77,7 +78,7 @@ def test_the_old_go_even_when_there_is_room(tmp_path: Path, chores: Chores) -> N
 def test_the_limits_hold_without_being_asked(tmp_path: Path, chores: Chores) -> None:
     evidence = Evidence(tmp_path, EvidenceSection(max_mb=0.02), chores)
     for number in range(2 * PRUNE_EVERY):
-        evidence.keep(f"{number:036}", still()[::4, ::4], [rectangle(0, 0, 100, 100)], None)
+        evidence.keep(f"{number:036}", SHOWN.reduce(4), [rectangle(0, 0, 100, 100)], None)
     chores.settle()
     assert len(list(tmp_path.iterdir())) < 3 * PRUNE_EVERY
 
@@ -87,15 +88,15 @@ def test_a_disk_that_takes_nothing_costs_no_verdict(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     evidence = Evidence(tmp_path / "file" / "e", EvidenceSection(), chores)
-    evidence.keep(EVENT.format(1), still(), [FIRST], None)
+    evidence.keep(EVENT.format(1), SHOWN, [FIRST], None)
     chores.settle()
     told = [evidence.works]  # the next event says that no pictures are kept
     (tmp_path / "file").unlink()
-    evidence.keep(EVENT.format(2), still(), [FIRST], None)
+    evidence.keep(EVENT.format(2), SHOWN, [FIRST], None)
     assert evidence.fetch(EVENT.format(2))
     assert [*told, evidence.works] == [False, True]
     assert "evidence isn't kept" in caplog.text
 
 
 def test_a_snapshot_is_the_whole_frame() -> None:
-    assert _opened(snapshot_jpeg(still())).size == (1920, 1080)
+    assert _opened(snapshot_jpeg(SHOWN)).size == (1920, 1080)

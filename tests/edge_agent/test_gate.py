@@ -39,7 +39,7 @@ class Eyes:
         self._now += after_s
         view = self._guard.check(frame(pixels))
         assert view.problem is None
-        corners = place(SLOTS, pixels, view.motion) / view.factor
+        corners = place(SLOTS, pixels.shape[1], pixels.shape[0], view.motion) / view.factor
         asked = [slot.location == wanted for slot in SLOTS]
         return dict(zip(LOCATIONS, self.gate.decide(view.small, corners, self._now, asked), strict=True))
 

@@ -41,10 +41,10 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_crop_has_every_pixel_that_the_picture_has_of_its_slot() -> None:
-    crop = Image.open(io.BytesIO(crop_of(still(), SLOT.corners)))
+    crop = Image.open(io.BytesIO(crop_of(Image.fromarray(still()), SLOT.corners)))
     sides = np.linalg.norm(np.roll(SLOT.corners, -1, axis=0) - SLOT.corners, axis=1)
     assert crop.size == (round(sides.max()), round(sides.max()))
-    huge = np.zeros((1500, 1500, 3), np.uint8)
+    huge = Image.new("RGB", (1500, 1500))
     assert Image.open(io.BytesIO(crop_of(huge, rectangle(0, 0, 1500, 1500)))).size == (MAX_SIDE_PX, MAX_SIDE_PX)
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from edge_agent.errors import DataError
 from edge_agent.geometry import FloatArray, homography, rectangle
-from edge_agent.preprocess import Pixels, decode_photo, read_photo, rectify, rectify_whole
+from edge_agent.preprocess import Pixels, cut_out, decode_picture, read_photo, rectify, rectify_whole
 from tests.edge_agent.making import damaged
 
 PICTURE: Pixels = np.random.default_rng(3).integers(0, 256, (240, 320, 3), dtype=np.uint8)
@@ -114,6 +114,21 @@ def test_what_lies_outside_the_corners_changes_nothing() -> None:
     assert np.array_equal(rectify(other, corners, 32), rectify(PICTURE, corners, 32))
 
 
+@given(quads())
+@settings(deadline=None)
+def test_a_slot_is_cut_out_of_pillow_s_picture_as_out_of_pixels(corners: FloatArray) -> None:
+    assert np.array_equal(cut_out(Image.fromarray(PICTURE), corners, 32), rectify(PICTURE, corners, 32))
+
+
+def test_nothing_is_left_of_what_a_camera_writes_beside_its_picture() -> None:
+    comment = b"serial number 4711"
+    jpeg, again = io.BytesIO(), io.BytesIO()
+    Image.fromarray(PICTURE).save(jpeg, "JPEG", comment=comment)
+    assert comment in jpeg.getvalue()
+    decode_picture(jpeg.getvalue(), "camera").save(again, "JPEG")
+    assert comment not in again.getvalue()
+
+
 def test_a_whole_photo_is_cut_at_its_own_corners() -> None:
     assert np.array_equal(rectify_whole(PICTURE, 32), rectify(PICTURE, rectangle(0, 0, 320, 240), 32))
 
@@ -177,7 +192,7 @@ def test_a_bomb_that_could_be_decoded_is_not() -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + header + _png_chunk(b"IDAT", data) + _png_chunk(b"IEND", b"")
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(DataError, match="60000 x 60000 pixels is too large"):
-        decode_photo(bomb, "camera")
+        decode_picture(bomb, "camera")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000, "3,600,000 would be needed"
 
 
@@ -188,7 +203,7 @@ def test_ten_thousand_damaged_pictures_of_a_camera_are_read_or_named(kind: str) 
     whole, rng, refused = _encoded(kind), random.Random(17), 0
     for _ in range(5000):
         try:
-            pixels = decode_photo(damaged(whole, rng), "camera")
+            pixels = np.asarray(decode_picture(damaged(whole, rng), "camera"))
         except DataError:
             refused += 1
         else:

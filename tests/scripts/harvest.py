@@ -190,12 +190,12 @@ def _wrong(rng: np.random.Generator, sku: str | None) -> str | None:
     )
 
 
-def _looks(filled: Filled, shelf: Shelf) -> list[np.ndarray]:
+def _looks(filled: Filled, shelf: Shelf) -> list[Image.Image]:
     """A picture of each filling."""
-    return [shelf.frame(number * FRAMES + FRAMES - 1) for number in range(len(filled.fillings))]
+    return [Image.fromarray(shelf.frame(number * FRAMES + FRAMES - 1)) for number in range(len(filled.fillings))]
 
 
-def _photo(path: Path, row: dict[str, str], filled: Filled, shelf: Shelf, looks: Sequence[np.ndarray]) -> Photo:
+def _photo(path: Path, row: dict[str, str], filled: Filled, shelf: Shelf, looks: Sequence[Image.Image]) -> Photo:
     """A crop with its truth: it is of the filling whose picture is most like it."""
     corners = next(slot.corners for slot in shelf.rack.slots() if slot.location == row["location"])
     crop = _small(Image.open(path))

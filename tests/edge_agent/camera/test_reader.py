@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
+from PIL import Image
 
 from edge_agent.camera.reader import CameraReader, Item
-from edge_agent.preprocess import Pixels
 from edge_agent.records import Ended, Frame, SignalLost
 
-PICTURE = np.zeros((4, 6, 3), dtype=np.uint8)
+PICTURE, OTHER = Image.new("RGB", (6, 4)), Image.new("RGB", (6, 4), (1, 1, 1))
 WAIT_S = 5.0
 
 
@@ -23,12 +22,12 @@ class Listed:
 
     live = False
 
-    def __init__(self, *items: Pixels | str | Exception) -> None:
+    def __init__(self, *items: Image.Image | str | Exception) -> None:
         """Keep the items."""
         self._items = items
         self.asked = 0
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """The items in turn."""
         for item in self._items:
             self.asked += 1
@@ -45,7 +44,7 @@ class Endless:
 
     live = True
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """The same picture for ever."""
         while True:
             yield PICTURE
@@ -73,10 +72,10 @@ def _kinds(items: list[Item]) -> list[str]:
 
 
 def test_every_picture_comes_numbered_and_then_the_end() -> None:
-    items = _read_all(Listed(PICTURE, PICTURE + 1))
+    items = _read_all(Listed(PICTURE, OTHER))
     assert _kinds(items) == ["Frame", "Frame", "Ended"]
     frames = [item for item in items if isinstance(item, Frame)]
-    assert [(frame.number, int(frame.pixels[0, 0, 0])) for frame in frames] == [(1, 0), (2, 1)]
+    assert [(frame.number, frame.picture) for frame in frames] == [(1, PICTURE), (2, OTHER)]
     assert {item.camera for item in items} == {"left"}
     times = [item.captured for item in items]
     assert times == sorted(times)
@@ -159,13 +158,13 @@ class Late:
 
     live = True
 
-    def __init__(self, item: Pixels | Exception) -> None:
+    def __init__(self, item: Image.Image | Exception) -> None:
         """Keep what arrives; `reader` is set before it is asked."""
         self._item = item
         self.reader: CameraReader | None = None
         self.asked = threading.Event()
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """Wait for the order to stop, then deliver."""
         assert self.reader
         self.asked.set()
@@ -180,7 +179,7 @@ class Late:
 
 
 @pytest.mark.parametrize("item", [PICTURE, OSError("unplugged")], ids=["picture", "exception"])
-def test_what_arrives_while_stopping_holds_nothing_up(item: Pixels | Exception) -> None:
+def test_what_arrives_while_stopping_holds_nothing_up(item: Image.Image | Exception) -> None:
     items: queue.Queue[Item] = queue.Queue()
     source = Late(item)
     source.reader = reader = CameraReader("left", source, 0.0, items.put)
@@ -200,7 +199,7 @@ class Hanging:
         """Make what it waits for."""
         self.freed = threading.Event()
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """Wait."""
         self.freed.wait()
         yield PICTURE
@@ -224,7 +223,7 @@ class Failing:
 
     live = True
 
-    def pictures(self) -> Iterator[Pixels | str]:
+    def pictures(self) -> Iterator[Image.Image | str]:
         """A text for ever."""
         while True:
             yield "it sends nothing"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_agent.bundle import read_bundle
 from edge_agent.classifier import golden_crops
@@ -68,7 +69,7 @@ class Box:
         answers = self.models.classifier.classify(self.crops)
         expected = [Expected(revision=1, sku=sku) for sku in self.skus]
         before = self._compared()
-        self.models.show(Seen(np.concatenate(list(self.crops), axis=1), corners, answers, expected))
+        self.models.show(Seen(Image.fromarray(np.concatenate(list(self.crops), axis=1)), corners, answers, expected))
         wait_until(lambda: self._compared() > before or self._shadow_failed())
 
     def pass_time(self, seconds: float) -> bool:

@@ -141,7 +141,11 @@ def test_plain_pictures_come_one_every_so_many_seconds_after_what_is_expected(tm
         "Tea",
     ]
     assert [moment.at_s for moment in frames] == [0, 2.5, 5]
-    assert [int(m.item.pixels[0, 0, 0]) for m in frames if isinstance(m.item, Frame)] == [0, 80, 160]
+    assert [m.item.picture.getpixel((0, 0)) for m in frames if isinstance(m.item, Frame)] == [
+        (0, 0, 0),
+        (80, 80, 80),
+        (160, 160, 160),
+    ]
 
 
 def test_a_folder_without_pictures_is_no_recording(tmp_path: Path) -> None:

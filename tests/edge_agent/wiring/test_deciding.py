@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_agent.bundle import Bundle
 from edge_agent.classifier import Classifier
@@ -71,7 +72,7 @@ def _picture(number: int, gone_from: int = 1000) -> Pixels:
 
 def _seen(at_s: float, pixels: Pixels, jump: timedelta = timedelta()) -> Moment:
     at = NOON + timedelta(seconds=at_s) + jump
-    return Moment(at, at_s, Frame("rack", 1, at, at_s, pixels), 0)
+    return Moment(at, at_s, Frame("rack", 1, at, at_s, Image.fromarray(pixels)), 0)
 
 
 def _told(at_s: float, location: str, sku: str | None, revision: int = 1, jump: timedelta = timedelta()) -> Moment:

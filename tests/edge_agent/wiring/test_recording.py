@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_agent.clock import SetClock
 from edge_agent.config.sections import RecordingSection
@@ -29,7 +30,7 @@ def _terms(expected: dict[str, Expected] | None = None, **rules: object) -> Term
 
 def _frame(at_s: float, camera: str = "left", side: int = 32) -> Frame:
     pixels = np.random.default_rng(int(at_s)).integers(0, 255, (side, side, 3), np.uint8)
-    return Frame(camera, 1, NOON + timedelta(seconds=at_s), at_s, pixels)
+    return Frame(camera, 1, NOON + timedelta(seconds=at_s), at_s, Image.fromarray(pixels))
 
 
 def _clock(at_s: float = 0) -> SetClock:
@@ -55,7 +56,7 @@ def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
     assert word.item == ExpectedMessage("L", TEA.model_dump_json().encode()), "a part begins with the stock of its time"
     assert isinstance(frame.item, Frame)
     assert (frame.at_s, frame.at) == (1, NOON + timedelta(seconds=1))
-    assert frame.item.pixels.shape == (32, 32, 3)
+    assert frame.item.picture.size == (32, 32)
     assert lost.item == SignalLost("left", NOON, "it sends nothing")
     assert later.item == ExpectedMessage("L", MILK.model_dump_json().encode())
     assert later.at_s == 3
