@@ -1,0 +1,49 @@
+"""Every photo stands in one location of one scene, and its crop has its class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edge_agent.contract.manifest import EMPTY_CLASS
+from edge_agent.simulation.scene import Rack
+from tests.scripts.rack_photos import write_rack_photos
+
+RACK = Rack(2, 3)
+COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
+
+
+def _photos(folder: Path) -> list[tuple[Path, str]]:
+    photos = []
+    for name, colour in COLOURS.items():
+        for number in range(3):
+            path = folder / f"{name}-{number}.png"
+            Image.new("RGB", (60, 80), colour).save(path)
+            photos.append((path, name))
+    return photos
+
+
+def test_each_photo_is_seen_once_and_the_rest_of_the_rack_is_empty(tmp_path: Path) -> None:
+    photos = _photos(tmp_path)
+    crops = write_rack_photos(tmp_path / "seen", photos, RACK)
+    names = [name for _, name in crops]
+    assert len(crops) == 12  # two racks of six
+    assert {name: names.count(name) for name in names} == {"red": 3, "green": 3, "blue": 3, EMPTY_CLASS: 3}
+    assert len({path for path, _ in crops}) == len(crops)
+
+
+def test_a_crop_shows_its_class(tmp_path: Path) -> None:
+    for path, name in write_rack_photos(tmp_path / "seen", _photos(tmp_path), RACK):
+        middle = np.median(np.asarray(Image.open(path)), axis=(0, 1))
+        strongest = list(COLOURS)[int(middle.argmax())]
+        is_coloured = middle.max() > 1.7 * np.median(middle)
+        assert is_coloured == (name != EMPTY_CLASS)
+        assert name in (strongest, EMPTY_CLASS)
+
+
+def test_the_same_photos_give_the_same_crops(tmp_path: Path) -> None:
+    photos = _photos(tmp_path)
+    one, other = (write_rack_photos(tmp_path / name, photos, RACK) for name in ("one", "other"))
+    assert [(path.name, path.read_bytes()) for path, _ in one] == [(path.name, path.read_bytes()) for path, _ in other]
