@@ -15,7 +15,7 @@ from edge_agent.geometry import FloatArray, project
 from edge_agent.preprocess import Pixels
 from edge_agent.records import Frame
 from edge_agent.view.marks import PATCH, Grey, Marks, choose_marks, find_marks
-from edge_agent.view.motion import FEWEST, fit_similarity
+from edge_agent.view.motion import FEWEST, fit_similarity, whole_shift
 
 Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved"]
 SMALL_WIDTH = 480
@@ -30,6 +30,8 @@ NEAR = 2
 """A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
 ALIKE = 0.7
 """Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
+SAME_SCENE = 0.06
+"""Height of the peak from which a shift of the whole picture is believed; another scene gives half of it at most."""
 WHITE = 250
 _EDGES = 0.95  # noise has no strong edges, and print has some
 _SAMPLED_ROWS = 8
@@ -55,8 +57,13 @@ class _Reference:
     marks: Marks
     sharpness: Grey
     """Of each mark, (n,)."""
-    coarse: Grey
-    """The picture's coarsest forms."""
+    whole: Grey
+    """All of it, reduced."""
+
+    @property
+    def coarse(self) -> Grey:
+        """Its coarsest forms."""
+        return _coarse(self.whole)
 
 
 class ViewGuard:
@@ -129,7 +136,7 @@ class ViewGuard:
                 picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
                 grey = _grey(_reduce(picture, factor))
             marks = choose_marks(grey, _inside(self._slots, grey.shape))
-            self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), _coarse(grey))
+            self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), grey)
         return self._reference
 
     def _recognise(
@@ -146,19 +153,33 @@ class ViewGuard:
         there = found.sure
         motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
         share = agree / len(there)
-        last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
-        if share < self._rules.recognised and _correlation(_coarse(grey), last) > ALIKE:
-            return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
         if share < self._rules.recognised:
-            return "covered", (
-                f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
-                "take its commissioning picture again"
-            )
+            return self._unrecognised(reference, grey, factor, share)
         now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
         sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3)))
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
+
+    def _unrecognised(self, reference: _Reference, grey: Grey, factor: int, share: float) -> tuple[Problem | None, str]:
+        """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
+        shift, height = whole_shift(reference.whole, grey)
+        pixels = factor * float(np.linalg.norm(shift))
+        if height > SAME_SCENE and pixels > self._rules.max_shift * factor * grey.shape[1]:
+            return self._moved(pixels, factor * grey.shape[1])
+        last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
+        if _correlation(_coarse(grey), last) > ALIKE:
+            return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
+        return "covered", (
+            f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
+            "take its commissioning picture again"
+        )
+
+    def _moved(self, pixels: float, width: int) -> tuple[Problem | None, str]:
+        return "moved", (
+            f"by {pixels:.0f} pixels, {self._rules.max_shift * width:.0f} can be corrected: turn the camera back, "
+            "or take its commissioning picture again"
+        )
 
     def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[Problem | None, str]:
         """Correct a small motion, refuse a large one."""
@@ -168,10 +189,7 @@ class ViewGuard:
             self._motion = motion
         shift = float(np.linalg.norm(project(self._motion, corners) - corners, axis=1).max())
         if shift > self._rules.max_shift * width:
-            return "moved", (
-                f"by {shift:.0f} pixels, {self._rules.max_shift * width:.0f} can be corrected: turn the camera back, "
-                "or take its commissioning picture again"
-            )
+            return self._moved(shift, width)
         return None, ""
 
     def _reach(self, grey: Grey) -> int:

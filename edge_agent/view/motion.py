@@ -1,10 +1,11 @@
-"""The motion that fits marks found again: a shift, a turn and a zoom."""
+"""How a camera has moved: a shift, a turn and a zoom that fit marks found again, or a shift of the whole picture."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edge_agent.geometry import FloatArray
+from edge_agent.view.marks import Grey
 
 FEWEST = 3
 """Two fix a similarity; a third can contradict them."""
@@ -42,6 +43,30 @@ def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, 
     if best.sum() < FEWEST:
         return np.eye(3), 0
     return _least_squares(source[best], target[best]), int(best.sum())
+
+
+def whole_shift(before: Grey, now: Grey) -> tuple[FloatArray, float]:
+    """By how much a picture as a whole has been shifted, however far, and how sure that is.
+
+    Phase correlation (Kuglin and Hines, The phase correlation image alignment method, 1975): light and contrast don't
+    count, and what is in one of the two only makes it less sure.
+
+    Args:
+        before: (h, w).
+        now: (h, w).
+
+    Returns:
+        The shift (2,) in whole pixels, and the height of its peak: 1 for the same picture, about 0 for another one.
+    """
+    height, width = before.shape
+    window = np.outer(np.hanning(height), np.hanning(width))  # a picture's borders would be the strongest edges
+    first, second = (np.fft.rfft2((grey - grey.mean()) * window) for grey in (before, now))
+    product = first.conj() * second
+    peaks = np.fft.irfft2(product / np.maximum(np.abs(product), 1e-6), before.shape)
+    y, x = np.unravel_index(peaks.argmax(), peaks.shape)
+    middle = np.array([width // 2, height // 2])
+    shift = (np.array([x, y]) + middle) % [width, height] - middle
+    return shift.astype(np.float64), float(peaks.max())
 
 
 def _least_squares(source: FloatArray, target: FloatArray) -> FloatArray:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.geometry import project
@@ -43,6 +45,8 @@ BAD: dict[str, tuple[Callable[[], Pixels], str]] = {
     "covered for the most part": (lambda: _covered(0.8), "covered"),
     "turned to another rack": (lambda: shelf(seed=99).frame(0)[::-1, ::-1], "covered"),
     "turned by 60 pixels": (lambda: nudged(still(1), 60, 0), "moved"),
+    "turned by 250 pixels": (lambda: nudged(still(1), -250, 0), "moved"),
+    "turned by 400 pixels and up": (lambda: nudged(still(1), 400, 90), "moved"),
     "turned by 2 degrees": (lambda: nudged(still(1), 0, 0, degrees=3), "moved"),
 }
 
@@ -122,6 +126,19 @@ def test_a_live_camera_whose_picture_never_changes_is_frozen_until_it_does() -> 
     assert found == [None, None, None, "frozen", "frozen"]
     assert guard.check(frame(still(2), at_s=51)).problem is None
     assert guard.check(frame(still(2), at_s=80)).problem is None
+
+
+@given(right=st.integers(80, 500), down=st.integers(-200, 200), gain=st.floats(0.7, 1.2))
+@settings(deadline=None, max_examples=8)
+def test_how_far_it_was_turned_away_is_told_whatever_the_stock_and_the_light(
+    right: int, down: int, gain: float
+) -> None:
+    other = shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS[::2])).frame(1)
+    lit = (nudged(other, right, down) * gain).clip(0, 255).astype(np.uint8)
+    view = _check(lit)
+    assert view.problem == "moved"
+    told = int(view.reason.split()[1])
+    assert told == pytest.approx(np.hypot(right, down), abs=8)
 
 
 def test_noise_alone_is_life() -> None:

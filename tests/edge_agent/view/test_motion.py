@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.geometry import FloatArray, project
-from edge_agent.view.motion import FEWEST, fit_similarity
+from edge_agent.view.motion import FEWEST, fit_similarity, whole_shift
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
 
@@ -44,6 +44,26 @@ def test_too_few_points_say_nothing(count: int) -> None:
     found, agree = fit_similarity(POINTS[:count], POINTS[:count] + 5)
     assert agree == 0
     assert found.tolist() == np.eye(3).tolist()
+
+
+@given(st.integers(0, 2**32), st.integers(-30, 30), st.integers(-20, 20), st.floats(0.5, 2))
+def test_a_shift_of_the_whole_is_found_in_any_light(seed: int, right: int, down: int, gain: float) -> None:
+    scene = np.random.default_rng(seed).normal(size=(160, 200)).astype(np.float32)
+    before, now = scene[30:130, 40:160], scene[30 - down : 130 - down, 40 - right : 160 - right]
+    shift, height = whole_shift(before, now * np.float32(gain) + 9)
+    assert shift.tolist() == [right, down]
+    assert height > 0.1
+
+
+@given(st.integers(0, 2**32))
+def test_another_picture_shifts_to_nowhere(seed: int) -> None:
+    one, other = np.random.default_rng(seed).normal(size=(2, 100, 120)).astype(np.float32)
+    assert whole_shift(one, other)[1] < 0.1
+
+
+def test_a_plain_picture_has_not_moved() -> None:
+    plain = np.ones((60, 80), np.float32)
+    assert whole_shift(plain, plain)[1] == 0
 
 
 def test_points_in_one_place_say_nothing() -> None:
