@@ -34,6 +34,7 @@ SAME_SCENE = 0.06
 """Height of the peak from which a shift of the whole picture is believed; another scene gives half of it at most."""
 WHITE = 250
 _EDGES = 0.95  # noise has no strong edges, and print has some
+_STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs: this quantile to their median
 _SAMPLED_ROWS = 8
 
 
@@ -156,7 +157,7 @@ class ViewGuard:
         if share < self._rules.recognised:
             return self._unrecognised(reference, grey, factor, share)
         now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
-        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-3)))
+        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)))
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
@@ -226,7 +227,11 @@ def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
-    """How strong the strong edges around each centre (n, 2) are: the Laplacian, at half the picture's resolution."""
+    """How strong the strong edges around each centre (n, 2) are, beyond the sensor's noise and in shares of the light.
+
+    The Laplacian, at half the picture's resolution. The patch with the weakest typical one tells the noise, which is
+    taken off; but half of what was measured always stays: a mesh looks like noise, and is sharp.
+    """
     half = PATCH * factor // 2
     side = 2 * half
     corners = np.clip(np.round(centres).astype(int) - half, 0, np.subtract(picture.size, side)).tolist()
@@ -238,4 +243,6 @@ def _sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
     edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), (half - 2) ** 2)
     strong = int(edges.shape[1] * _EDGES)
     strength: Grey = np.partition(edges, strong, axis=1)[:, strong]
-    return strength
+    noise = _STRONG_TO_TYPICAL * np.median(edges, axis=1).min(initial=np.inf)
+    beyond: Grey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / (patches.mean(axis=(1, 2)) + 1)
+    return beyond

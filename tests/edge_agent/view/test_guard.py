@@ -41,6 +41,7 @@ BAD: dict[str, tuple[Callable[[], Pixels], str]] = {
     "glaring": (lambda: (still(1).astype(int) * 4).clip(0, 255).astype(np.uint8), "over-exposed"),
     "out of focus": (lambda: noisy(blurred(still(1), 4)), "blurred"),
     "steamed up": (lambda: noisy(blurred(still(1), 12)), "blurred"),
+    "out of focus in half the light": (lambda: noisy((blurred(still(1), 4) * 0.5).astype(np.uint8)), "blurred"),
     "covered by a bag": (lambda: _covered(1.0), "covered"),
     "covered for the most part": (lambda: _covered(0.8), "covered"),
     "turned to another rack": (lambda: shelf(seed=99).frame(0)[::-1, ::-1], "covered"),
@@ -62,6 +63,7 @@ def test_a_picture_that_cannot_be_trusted_is_told_with_its_reason(case: str) -> 
 GOOD: dict[str, Callable[[], Pixels]] = {
     "noise": lambda: still(7),
     "half the light": lambda: noisy((still(1) * 0.5).astype(np.uint8)),
+    "a third of the light": lambda: noisy((still(1) * 0.33).astype(np.uint8)),
     "more light": lambda: (still(1) * 1.3).clip(0, 255).astype(np.uint8),
     "warmer light": lambda: (still(1) * [1.15, 1.0, 0.8]).clip(0, 255).astype(np.uint8),
     "a lens that isn't quite sharp": lambda: noisy(blurred(still(1), 1)),
@@ -170,6 +172,15 @@ def test_a_wall_without_marks_is_believed() -> None:
     guard = ViewGuard(RULES, shares(), None, live=False)
     assert guard.check(frame(wall)).problem is None
     assert guard.check(frame(wall)).problem is None
+
+
+def test_a_mesh_is_sharp_and_no_noise() -> None:
+    blocks = np.random.default_rng(3).integers(60, 180, (HEIGHT // 40, WIDTH // 40)).repeat(40, 0).repeat(40, 1)
+    rows, columns = np.indices((HEIGHT, WIDTH)) // 4
+    mesh = np.repeat((blocks + 30 * ((rows + columns) % 2 * 2 - 1))[..., None], 3, axis=2).astype(np.uint8)
+    guard = _guard(mesh)
+    assert [guard.check(frame(noisy(mesh, seed))).problem for seed in range(3)] == [None] * 3
+    assert guard.check(frame(noisy(blurred(mesh, 4)))).problem == "blurred"
 
 
 def test_small_pictures_are_judged_too() -> None:
