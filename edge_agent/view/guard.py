@@ -30,8 +30,6 @@ NEAR = 2
 """A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
 ALIKE = 0.7
 """Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
-SAME_SCENE = 0.06
-"""Height of the peak from which a shift of the whole picture is believed; another scene gives half of it at most."""
 WHITE = 250
 _EDGES = 0.95  # noise has no strong edges, and print has some
 _STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs: this quantile to their median
@@ -164,10 +162,11 @@ class ViewGuard:
 
     def _unrecognised(self, reference: _Reference, grey: Grey, factor: int, share: float) -> tuple[Problem | None, str]:
         """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
-        shift, height = whole_shift(reference.whole, grey)
-        pixels = factor * float(np.linalg.norm(shift))
-        if height > SAME_SCENE and pixels > self._rules.max_shift * factor * grey.shape[1]:
-            return self._moved(pixels, factor * grey.shape[1])
+        shift = whole_shift(reference.whole, grey)
+        distance = float(np.linalg.norm(shift))
+        is_far = distance > self._rules.max_shift * grey.shape[1]
+        if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:
+            return self._moved(factor * distance, factor * grey.shape[1])
         last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
         if _correlation(_coarse(grey), last) > ALIKE:
             return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
@@ -196,6 +195,15 @@ class ViewGuard:
     def _reach(self, grey: Grey) -> int:
         """Far enough to tell a camera that was moved from one that is covered."""
         return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
+
+
+def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
+    """Which share of the marks is found this far away, of those that would still be in the picture."""
+    now = marks.corners + shift
+    inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)
+    if inside.sum() < FEWEST:
+        return 0.0
+    return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), NEAR).sure[inside].mean())
 
 
 def _reduce(picture: Image.Image, factor: int) -> Pixels:

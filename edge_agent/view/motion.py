@@ -45,18 +45,15 @@ def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, 
     return _least_squares(source[best], target[best]), int(best.sum())
 
 
-def whole_shift(before: Grey, now: Grey) -> tuple[FloatArray, float]:
-    """By how much a picture as a whole has been shifted, however far, and how sure that is.
+def whole_shift(before: Grey, now: Grey) -> FloatArray:
+    """By how much a picture as a whole has been shifted, however far, if it has: (2,), in whole pixels.
 
     Phase correlation (Kuglin and Hines, The phase correlation image alignment method, 1975): light and contrast don't
-    count, and what is in one of the two only makes it less sure.
+    count. Another picture gives some shift too: look there before you believe it.
 
     Args:
         before: (h, w).
         now: (h, w).
-
-    Returns:
-        The shift (2,) in whole pixels, and the height of its peak: 1 for the same picture, about 0 for another one.
     """
     height, width = before.shape
     window = np.outer(np.hanning(height), np.hanning(width))  # a picture's borders would be the strongest edges
@@ -65,8 +62,8 @@ def whole_shift(before: Grey, now: Grey) -> tuple[FloatArray, float]:
     peaks = np.fft.irfft2(product / np.maximum(np.abs(product), 1e-6), before.shape)
     y, x = np.unravel_index(peaks.argmax(), peaks.shape)
     middle = np.array([width // 2, height // 2])
-    shift = (np.array([x, y]) + middle) % [width, height] - middle
-    return shift.astype(np.float64), float(peaks.max())
+    shift: FloatArray = ((np.array([x, y]) + middle) % [width, height] - middle).astype(np.float64)
+    return shift
 
 
 def _least_squares(source: FloatArray, target: FloatArray) -> FloatArray:

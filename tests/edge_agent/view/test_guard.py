@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from edge_agent.config.sections import ViewSection
 from edge_agent.geometry import project
 from edge_agent.preprocess import Pixels
-from edge_agent.simulation.script import Change, Kind
+from edge_agent.simulation.pictures import DrawnPictures
+from edge_agent.simulation.scene import Rack
+from edge_agent.simulation.script import Change, Kind, Script
+from edge_agent.simulation.shelf import Shelf
 from edge_agent.view.guard import View, ViewGuard
 from tests.edge_agent.racks import LOCATIONS, blurred, frame, noisy, nudged, shares, shelf, still
 
@@ -141,6 +144,19 @@ def test_how_far_it_was_turned_away_is_told_whatever_the_stock_and_the_light(
     assert view.problem == "moved"
     told = int(view.reason.split()[1])
     assert told == pytest.approx(np.hypot(right, down), abs=8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_cloth_before_a_rack_that_repeats_itself_is_no_turn(seed: int) -> None:
+    rack = Rack(levels=3, positions=4)
+    names = [stock.name for stock in DrawnPictures().stock()]
+    stock: dict[str, str | None] = {
+        slot.location: names[(seed * 5 + number) % len(names)] for number, slot in enumerate(rack.slots())
+    }
+    seen = Shelf(rack, DrawnPictures(), Script(seed, 3, stock, {}, (Change(1, Kind.COVERED, lasts=2),)))
+    slots = [slot.corners / [rack.width_px, rack.height_px] for slot in rack.slots()]
+    guard = ViewGuard(RULES, slots, seen.frame(0), live=False)
+    assert guard.check(frame(seen.frame(1))).problem == "covered"
 
 
 def test_noise_alone_is_life() -> None:

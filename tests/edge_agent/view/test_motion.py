@@ -50,20 +50,12 @@ def test_too_few_points_say_nothing(count: int) -> None:
 def test_a_shift_of_the_whole_is_found_in_any_light(seed: int, right: int, down: int, gain: float) -> None:
     scene = np.random.default_rng(seed).normal(size=(160, 200)).astype(np.float32)
     before, now = scene[30:130, 40:160], scene[30 - down : 130 - down, 40 - right : 160 - right]
-    shift, height = whole_shift(before, now * np.float32(gain) + 9)
-    assert shift.tolist() == [right, down]
-    assert height > 0.1
-
-
-@given(st.integers(0, 2**32))
-def test_another_picture_shifts_to_nowhere(seed: int) -> None:
-    one, other = np.random.default_rng(seed).normal(size=(2, 100, 120)).astype(np.float32)
-    assert whole_shift(one, other)[1] < 0.1
+    assert whole_shift(before, now * np.float32(gain) + 9).tolist() == [right, down]
 
 
 def test_a_plain_picture_has_not_moved() -> None:
     plain = np.ones((60, 80), np.float32)
-    assert whole_shift(plain, plain)[1] == 0
+    assert whole_shift(plain, plain).tolist() == [0, 0]
 
 
 def test_points_in_one_place_say_nothing() -> None:
