@@ -39,8 +39,6 @@ from tests.brokers import Mosquitto
 LOCATIONS, PICTURES, THREADS = 24, 8, 1
 LOOKS_AN_HOUR = 3600
 LOOKS_A_REFRESH = GateSection().refresh_s
-SETTLING_S = 10
-"""After the first verdict, until every location's votes are closed."""
 GATE_OFF = "[gate]\nrefresh_s = 0.001\n"
 SCRIPT_GOAL, GATE_GOAL = 30.0, 0.1
 PATIENCE_S = 10.0
@@ -57,10 +55,12 @@ class Size:
     every_s: int
     """... and off."""
     script_looks: int
+    settling_s: int = 10
+    """After the first verdict, until every location's votes are closed."""
 
 
 SIZES: dict[Scale, Size] = {
-    "smoke": Size((LIGHT,), 1, 2, 2, 1),
+    "smoke": Size((LIGHT,), 1, 2, 2, 1, 1),
     "bench": Size(("resnet18-int8", "resnet50-rmcsam-int8"), 3, 60, 12, 12),
     "full": Size(("resnet18-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32"), 6, 240, 60, 60),
 }
@@ -109,24 +109,24 @@ def _tell(report: Report, model: str, rounds: list[Round]) -> None:
 def _round(folder: Path, model: str, size: Size) -> Round:
     folder.mkdir()
     bench = Bench(LOCATIONS)
-    still = _agent_s(folder / "still", bench, model, "", size.still_s)
-    every = _agent_s(folder / "every", bench, model, GATE_OFF, size.every_s)
+    still = _agent_s(folder / "still", bench, model, "", (size.settling_s, size.still_s))
+    every = _agent_s(folder / "every", bench, model, GATE_OFF, (size.settling_s, size.every_s))
     return Round(still, every, *_script_s(folder, bench, bundle_of(model), size.script_looks))
 
 
-def _agent_s(folder: Path, bench: Bench, model: str, rules: str, seconds: int) -> float:
-    """Processor time of a look of the agent's process."""
+def _agent_s(folder: Path, bench: Bench, model: str, rules: str, spans_s: tuple[int, int]) -> float:
+    """Processor time of a look of the agent's process, once it has settled; `spans_s` says for how long each."""
     page = free_port()
     rules = f"[health]\nport = {page}\n{rules}"
     watched = running_agent(folder, model, bench, rules=rules, interval_s=1.0, threads=THREADS)
     with watched as (process, _), _new_noise(folder, bench):
-        time.sleep(SETTLING_S)
+        time.sleep(spans_s[0])
         first, began = _looks(page), _processor_s(process.pid)
-        time.sleep(seconds)
+        time.sleep(spans_s[1])
         spent = _processor_s(process.pid) - began
         looks = _looks(page) - first
     if not looks:
-        raise RuntimeError(f"the agent has not looked in {seconds} s")
+        raise RuntimeError(f"the agent has not looked in {spans_s[1]} s")
     return spent / looks
 
 
