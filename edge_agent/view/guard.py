@@ -162,7 +162,8 @@ class ViewGuard:
 
     def _unrecognised(self, reference: _Reference, grey: Grey, factor: int, share: float) -> tuple[Problem | None, str]:
         """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
-        shift = whole_shift(reference.whole, grey)
+        has_same_size = reference.whole.shape == grey.shape  # a camera may have changed its resolution
+        shift = whole_shift(reference.whole, grey) if has_same_size else np.zeros(2)
         distance = float(np.linalg.norm(shift))
         is_far = distance > self._rules.max_shift * grey.shape[1]
         if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:

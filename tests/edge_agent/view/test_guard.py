@@ -183,6 +183,15 @@ def test_a_picture_file_may_stay_the_same_for_ever() -> None:
     assert {guard.check(frame(still(1), at_s=second)).problem for second in (0, 100, 10_000)} == {None}
 
 
+def test_a_camera_that_changes_its_resolution_is_judged_all_the_same() -> None:
+    guard = ViewGuard(RULES, shares(), None, live=False)
+    assert guard.check(frame(still())).problem is None
+    assert guard.check(frame(still(1)[::2, ::2])).problem is None, "the same once it is reduced"
+    assert guard.check(frame(still(1)[:720, :1280])).problem == "covered"
+    assert guard.check(frame(still(1)[::3, ::3])).problem is not None, "its marks are of another size"
+    assert guard.check(frame(still(2))).problem is None
+
+
 def test_a_wall_without_marks_is_believed() -> None:
     wall = noisy(np.full_like(still(), 120), sigma=0.5)
     guard = ViewGuard(RULES, shares(), None, live=False)
