@@ -30,6 +30,7 @@ from edge_agent.classifier import INPUT
 from edge_agent.preprocess import Pixels
 from export.graph import strip
 from export.judge import LayerNoise
+from export.pixels import fold_normalisation, take_bytes
 
 CALIBRATION_BATCH = 8
 RANKING_CROPS = 8
@@ -42,8 +43,9 @@ class Quantiser:
     def __init__(self, model: bytes, crops: Pixels, folder: Path) -> None:
         """Take the float model and the crops (N, S, S, 3) uint8 to measure ranges on; works in `folder`."""
         self._plain = folder / "float.onnx"
-        self._plain.write_bytes(model)
-        graph = onnx.load_from_string(model).graph
+        self._folded = fold_normalisation(onnx.load_from_string(model))
+        graph = self._folded.model.graph
+        self._plain.write_bytes(self._folded.model.SerializeToString(deterministic=True))
         self._nodes = list(graph.node)
         self._crops = crops
         self._folder = folder
@@ -66,8 +68,10 @@ class Quantiser:
                 nodes_to_exclude=[*self._kept, *in_float],
                 calibrate_method=CalibrationMethod.MinMax,
                 calibration_cache_path=self._folder / "ranges.json",
+                extra_options={"TensorQuantOverrides": self._folded.ranges},
             )
         model = onnx.load(target)
+        take_bytes(model, self._folded.shifted)
         strip(model)
         del model.graph.value_info[:]
         onnx.checker.check_model(model, full_check=True)

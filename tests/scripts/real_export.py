@@ -2,8 +2,7 @@
 
 Builds each run in FP32 and in eight bits into WORK, and prints a row a bundle: size, time of the build, points of
 accuracy lost and share of the same answers on photos that were held out of the run, and time a crop in batches of 8 on
-two threads,
-with its ratio to the first run's FP32. The bundles are timed in turn, ROUNDS times; the table gives medians.
+two threads, with its ratio to the first run's FP32 (as tests.scripts.bundle_speed measures them).
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.scripts.bundle_speed import ratio, time_in_turn
 from tests.scripts.steps import run, run_json
-
-ROUNDS, SECONDS, BATCH, THREADS = 5, 6, 8, 2
 
 
 def main(work: Path, runs: list[Path]) -> None:
@@ -30,14 +28,7 @@ def main(work: Path, runs: list[Path]) -> None:
             out = work / f"{model.name}-{precision}.bundle"
             took = run("kardus-export", "build", model, "--out", out, "--precision", precision)
             built.append((f"{model.name}, {precision}", out, took))
-    times: dict[str, list[float]] = {what: [] for what, _, _ in built}
-    for _ in range(ROUNDS):
-        for what, out, _ in built:
-            speeds = run_json(
-                "kardus-export", "bench", out, "--batch", BATCH, "--threads", THREADS, "--seconds", SECONDS, "--json"
-            )
-            times[what].append(speeds[1]["p50_ms"] / BATCH)
-    first = times[built[0][0]]
+    times = time_in_turn([out for _, out, _ in built])
     columns = (
         "bundle",
         "MB",
@@ -49,10 +40,8 @@ def main(work: Path, runs: list[Path]) -> None:
         "ratio",
     )
     table = Table(*columns)
-    for what, out, took in built:
+    for (what, out, took), own in zip(built, times, strict=True):
         manifest = run_json("kardus-export", "inspect", out, "--json")
-        own = times[what]
-        ratio = statistics.median(one / other for one, other in zip(first, own, strict=True))
         table.add_row(
             what,
             f"{out.stat().st_size / 1e6:.1f}",
@@ -60,7 +49,7 @@ def main(work: Path, runs: list[Path]) -> None:
             f"{manifest['parity']['max_logit_difference']:.1e}",
             *_lost(manifest["lower_precision"]),
             f"{statistics.median(own):.1f}",
-            f"{ratio:.2f}",
+            f"{ratio(times[0], own):.2f}",
         )
     Console(width=160).print(table)
 
