@@ -153,11 +153,10 @@ def interpret(
 ) -> list[Classification]:
     """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
 
-    `scores` (N,) are the rejection scores that the calibration's threshold was set for.
+    `scores` (N,) are the rejection scores that the calibration's thresholds were set for.
     """
     probabilities = softmax(logits / calibration.temperature)
-    known = scores >= calibration.rejection_threshold
-    return [_classification(row, bool(k), classes) for row, k in zip(probabilities, known, strict=True)]
+    return [_classification(row, score, classes, calibration) for row, score in zip(probabilities, scores, strict=True)]
 
 
 def softmax(logits: Floats) -> Floats:
@@ -167,7 +166,9 @@ def softmax(logits: Floats) -> Floats:
     return result
 
 
-def _classification(probabilities: Floats, known: bool, classes: Sequence[ClassInfo]) -> Classification:  # noqa: FBT001
+def _classification(
+    probabilities: Floats, score: float, classes: Sequence[ClassInfo], calibration: Calibration
+) -> Classification:
     by_sku: dict[str, float] = {}
     by_category: dict[str, float] = {}
     for info, probability in zip(classes, probabilities, strict=True):
@@ -181,8 +182,9 @@ def _classification(probabilities: Floats, known: bool, classes: Sequence[ClassI
         category=category,
         confidence=min(1.0, skus[0].likelihood),
         category_confidence=min(1.0, by_category[category]),
-        known=known,
+        known=bool(score >= calibration.rejection_threshold),
         skus=skus,
+        doubted=bool(score < calibration.doubt_threshold),
     )
 
 

@@ -83,6 +83,8 @@ class Classification:
     """Whether the crop looks like any of the classes at all."""
     skus: tuple[SkuScore, ...]
     """Every product with its likelihood, most likely first."""
+    doubted: bool = False
+    """Whether it looks less like the classes than nearly all of their photos do."""
     like_empty: bool | None = None
     """Whether the slot looks like its own empty picture; None: there is none, or it can't be told."""
 

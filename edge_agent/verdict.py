@@ -45,24 +45,26 @@ def judge(
     """
     if expected is None or not expected.managed:
         return Judgement(Verdict.UNMANAGED)
-    doubt = _reason_to_doubt(seen)
+    doubt = _reason_to_doubt(seen, expected.sku or EMPTY_CLASS)
     if doubt:
         return Judgement(Verdict.UNCERTAIN, reason=doubt)
     if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
         return _judge_unlearnt(seen, expected.sku, rules)
-    if not seen.known:
+    if not seen.known or seen.doubted:
         return Judgement(Verdict.UNKNOWN)
     if expected.sku is None:
         return _judge_must_be_empty(seen, rules, _enough(rules, standing))
     return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
 
 
-def _reason_to_doubt(seen: Classification) -> str:
+def _reason_to_doubt(seen: Classification, expected_sku: str) -> str:
     """Why a look says nothing, whatever is expected; empty: it says something."""
     if not seen.skus:
         return NO_MODEL
     if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
         return "the model and the empty picture disagree on whether it is empty"
+    if seen.known and seen.doubted and seen.sku == expected_sku:
+        return "it looks like what is expected, but less than the photos of it do"
     return ""
 
 
@@ -168,7 +170,7 @@ def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection,
 
 def _judge_unlearnt(seen: Classification, expected_sku: str, rules: VerdictSection) -> Judgement:
     """The model has never seen the expected product: nothing but emptiness can be said with certainty."""
-    if seen.known and _is_empty(seen, rules):
+    if seen.known and not seen.doubted and _is_empty(seen, rules):
         return Judgement(Verdict.EMPTY)
     return Judgement(Verdict.UNCERTAIN, reason=f"the model doesn't know the expected product {expected_sku}")
 

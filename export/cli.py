@@ -356,7 +356,8 @@ def _facts(bundle: Bundle) -> Table:
         "trained on": f"{manifest.training.photos} photos, SHA-256 {manifest.training.data_sha256[:16]}...",
         "parity": f"{manifest.parity.max_logit_difference:.1e} largest logit difference on {manifest.parity.n} crops",
         "calibration": f"temperature {manifest.calibration.temperature:.2f}, unknown below "
-        f"{manifest.calibration.rejection_threshold:.2f}, fitted on {manifest.calibration.n} photos",
+        f"{manifest.calibration.rejection_threshold:.2f}, doubted below {manifest.calibration.doubt_threshold:.2f}, "
+        f"fitted on {manifest.calibration.n} photos",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
     rows |= _changed(manifest)

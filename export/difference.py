@@ -78,6 +78,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "held out, by class": _metric(by_level.get("class")),
         "temperature": f"{manifest.calibration.temperature:.3f}",
         "unknown below": f"{manifest.calibration.rejection_threshold:.3f}",
+        "doubted below": f"{manifest.calibration.doubt_threshold:.3f}",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_agent.bundle import Bundle
 from edge_agent.changes import DOUBT
 from edge_agent.classifier import Classifier, RawOutputs, golden_crops
-from edge_agent.contract.manifest import Changes, ClassInfo, GoldenSample, Manifest
+from edge_agent.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
 from edge_agent.errors import DataError, UsageError
 from edge_agent.files import require_file_target
 from edge_agent.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
@@ -83,6 +83,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
             "classes": (*manifest.classes, _completed(info, manifest, nearest)),
             "prototypes": tuple(rows),
             "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(crops)}}),
+            "calibration": _without_doubt(manifest.calibration),
         }
     )
     clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
@@ -100,6 +101,12 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
         tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
         len(crops),
     )
+
+
+def _without_doubt(calibration: Calibration) -> Calibration:
+    """Crops of a new product lie further from its few photos than trained ones: they would be doubted for ever."""
+    lowest = min(calibration.doubt_threshold, calibration.rejection_threshold)
+    return calibration.model_copy(update={"doubt_threshold": lowest})
 
 
 def _completed(info: ClassInfo, manifest: Manifest, nearest: ClassInfo) -> ClassInfo:

@@ -49,6 +49,8 @@ class Calibration(Record):
     rejection_score: RejectionScore = "max_logit"
     rejection_threshold: float = -1e9
     """A crop whose score is below this is none of the classes."""
+    doubt_threshold: float = -1e9
+    """A crop whose score is below this is believed to be what is expected at most with doubt, and nothing else."""
     false_alarm_rate: float = 0.0
     """The share of known cartons that the threshold rejected when it was set."""
     n: NonNegativeInt = 0

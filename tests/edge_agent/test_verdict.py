@@ -46,9 +46,15 @@ HYSTERESIS = 0.125
 def looks(draw: st.DrawFn) -> Classification:
     """Any answer of a model, of any certainty."""
     logits = draw(st.lists(st.floats(-8, 8, width=32), min_size=5, max_size=5))
-    threshold = draw(st.sampled_from([-1e9, -1e9, 4.0]))
+    calibration = draw(
+        st.builds(
+            Calibration,
+            rejection_threshold=st.sampled_from([-1e9, -1e9, 4.0]),
+            doubt_threshold=st.sampled_from([-1e9, 5.0]),
+        )
+    )
     rows = np.array([logits], dtype=np.float32)
-    return interpret(rows, CLASSES, Calibration(rejection_threshold=threshold), rows.max(axis=1))[0]
+    return interpret(rows, CLASSES, calibration, rows.max(axis=1))[0]
 
 
 @st.composite
@@ -70,6 +76,31 @@ EXPECTATIONS = st.none() | st.builds(Expected, revision=st.integers(0, 9), sku=s
 
 def _expect(sku: str | None) -> Expected:
     return Expected(revision=1, sku=sku)
+
+
+def _doubted(sku: str) -> Classification:
+    """A look that is sure which class it is most like, and that it is hardly like it."""
+    logits = np.log(np.array([[float(info.name == sku) for info in CLASSES]], dtype=np.float32) + 1e-9)
+    return interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
+
+
+def test_where_the_expected_product_is_hardly_like_itself_nothing_is_said() -> None:
+    judged = judge(_doubted("B"), _expect("B"), RULES)
+    assert judged.verdict is Verdict.UNCERTAIN
+    assert judged.reason == "it looks like what is expected, but less than the photos of it do"
+    assert judge(_doubted("empty"), _expect(None), RULES).verdict is Verdict.UNCERTAIN
+
+
+def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
+    assert judge(_doubted("C"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge(_doubted("C"), _expect(None), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge(_doubted("C"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+    assert judge(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+
+
+def test_what_is_unknown_is_unknown_though_it_is_most_like_what_is_expected() -> None:
+    assert judge(_look(b=1.0, known=False), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
 
 
 @given(looks(), SKUS, rules())
@@ -114,7 +145,7 @@ def test_a_match_needs_the_expected_product_s_likelihood(
     seen: Classification, sku: str | None, rules: VerdictSection
 ) -> None:
     likely = seen.likelihood(sku or "empty") >= rules.match_likelihood
-    assert (judge(seen, _expect(sku), rules).verdict is Verdict.MATCH) == (likely and seen.known)
+    assert (judge(seen, _expect(sku), rules).verdict is Verdict.MATCH) == (likely and seen.known and not seen.doubted)
 
 
 @given(
@@ -143,7 +174,8 @@ def test_a_product_that_the_model_never_learnt_is_never_missed(seen: Classificat
 def test_a_carton_that_is_none_of_the_classes_is_unknown(
     seen: Classification, sku: str | None, rules: VerdictSection
 ) -> None:
-    assert (judge(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == (not seen.known)
+    is_none = not seen.known or (seen.doubted and seen.sku != (sku or "empty"))
+    assert (judge(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == is_none
 
 
 @given(looks(), EXPECTATIONS, rules())

@@ -186,6 +186,17 @@ def test_a_known_product_that_is_taken_for_the_new_one_is_named(colours: Bundle,
     assert (done.confused, done.takes) == (0, ("red",))
 
 
+def test_a_new_product_is_not_doubted_for_lying_far_from_its_few_photos(tmp_path: Path) -> None:
+    calibration = read_bundle(colour_bundle(tmp_path / "a.bundle")).manifest.calibration
+    doubting = calibration.model_copy(update={"doubt_threshold": -100.0})
+    bundle = read_bundle(colour_bundle(tmp_path / "b.bundle", calibration=doubting))
+    photos, release = _photos(tmp_path / "yellow", YELLOW), Release(tmp_path / "new.bundle", "1.3.0")
+    written = enroll(bundle, _info(), photos, release).manifest.calibration
+    assert written.doubt_threshold == written.rejection_threshold == calibration.rejection_threshold
+    retire(bundle, ["green"], Release(tmp_path / "less.bundle", "1.3.0"))
+    assert read_bundle(tmp_path / "less.bundle").manifest.calibration == doubting
+
+
 def test_another_face_of_a_product_is_its_own_sibling(colours: Bundle, tmp_path: Path) -> None:
     classes = (colours.manifest.classes[0].model_copy(update={"gtin": "40123"}), *colours.manifest.classes[1:])
     bundle = read_bundle(colour_bundle(tmp_path / "b.bundle", classes=classes))

@@ -1,4 +1,9 @@
-"""From held-out answers to what a model's confidence is worth, and to the score below which a crop is unknown."""
+"""From held-out answers to what a model's confidence is worth, and to the scores below which a crop isn't believed.
+
+Two scores, since the same doubt weighs differently: where a crop looks like what is expected, it would take much to
+believe that something unknown stands there; where it looks like another product, it is an alert anyway, and the
+question is only whether to name that product.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,8 @@ REJECTION_SCORE: RejectionScore = "distance"
 FALSE_ALARM_RATE = 0.001
 """Known cartons of which no more than this share is called unknown."""
 THRESHOLD_MARGIN = 0.75
+DOUBT_RATE = 0.01
+"""Known cartons of which no more than this share is doubted, of those whose class is named right."""
 ANSWERS = "held_out.npz"
 Floats = NDArray[np.float64]
 
@@ -66,14 +73,16 @@ def held_out(outputs: RawOutputs, labels: NDArray[np.int64], prototypes: NDArray
 
 
 def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
-    """Temperature and rejection threshold, from answers to held-out photos."""
+    """Temperature and thresholds, from answers to held-out photos."""
     if not len(answers.labels):
         return Calibration(rejection_score=REJECTION_SCORE, rejection_threshold=-1e9, fitted_on=fitted_on)
     threshold = threshold_at(answers.scores.astype(np.float64), FALSE_ALARM_RATE)
+    right = answers.scores[answers.logits.argmax(axis=1) == answers.labels].astype(np.float64)
     return Calibration(
         temperature=fit_temperature(answers.logits.astype(np.float64), answers.labels),
         rejection_score=REJECTION_SCORE,
         rejection_threshold=threshold,
+        doubt_threshold=max(threshold, threshold_at(right, DOUBT_RATE)) if len(right) else threshold,
         false_alarm_rate=float((answers.scores < threshold).mean()),
         n=len(answers.labels),
         fitted_on=fitted_on,

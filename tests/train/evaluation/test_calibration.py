@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge_agent.contract.manifest import Calibration
 from edge_agent.errors import DataError
 from train.evaluation.calibration import (
+    DOUBT_RATE,
     FALSE_ALARM_RATE,
     REJECTION_SCORE,
     THRESHOLD_MARGIN,
@@ -43,6 +44,27 @@ def test_with_few_photos_the_threshold_lies_below_every_held_out_score() -> None
 def test_with_many_photos_the_threshold_keeps_the_stated_rate() -> None:
     calibration = calibrate(_answers(9000), "here")
     assert 0 < calibration.false_alarm_rate <= FALSE_ALARM_RATE
+
+
+def test_few_of_those_that_are_named_right_are_doubted() -> None:
+    answers = _answers(900)
+    right = answers.logits.argmax(axis=1) == answers.labels
+    doubt = calibrate(answers, "here").doubt_threshold
+    assert 0 < (answers.scores[right] < doubt).mean() <= DOUBT_RATE
+    worse = answers.scores - 100 * ~right  # how unlike those are that are named wrong doesn't matter
+    assert calibrate(HeldOut(answers.logits, worse.astype(np.float32), answers.labels), "").doubt_threshold == doubt
+
+
+def test_what_is_unknown_is_doubted_too() -> None:
+    for count in (3, 90, 900):
+        calibration = calibrate(_answers(count), "here")
+        assert calibration.doubt_threshold >= calibration.rejection_threshold
+
+
+def test_where_nothing_is_named_right_what_is_not_unknown_is_not_doubted() -> None:
+    answers = _answers(90)
+    calibration = calibrate(HeldOut(-answers.logits, answers.scores, answers.logits.argmax(axis=1)), "here")
+    assert calibration.doubt_threshold == calibration.rejection_threshold
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=400), st.floats(0.001, 0.3))
