@@ -164,10 +164,14 @@ def print_table(results: Sequence[Result]) -> None:
     table.add_row("all faults: told within 5 frames", _in_time(faults))
     reported = sum(change.reported_in_time for change in faults)
     table.add_row("the same, where the product may be left open", _rate(reported, len(faults)))
+    alerted = sum(change.alerted_in_time for change in faults)
+    table.add_row("the same, whatever was said to be wrong there", _rate(alerted, len(faults)))
     table.add_row("all faults: told at all", _rate(sum(c.told is not None for c in faults), len(faults)))
     alerts = sum(result.alerts for result in results)
     false = sum(len(result.false_alerts) for result in results)
-    table.add_row("false alerts, of all alerts", _rate(false, alerts))
+    needless = sum(len(result.needless) for result in results)
+    table.add_row("alerts of the wrong kind, of all alerts", _rate(false, alerts))
+    table.add_row("alerts where nothing was wrong, of all alerts", _rate(needless, alerts))
     table.add_row("true alerts that name another product", str(sum(len(r.misnamed) for r in results)))
     said = sum(len(result.spoken_while_invalid) for result in results)
     table.add_row("other events than stale and obstructed while the view is spoiled", str(said))
@@ -196,6 +200,7 @@ def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
             "changes": [asdict(change) | {"in_time": change.in_time} for change in result.changes],
             "alerts": result.alerts,
             "false_alerts": _told(result.false_alerts),
+            "needless": _told(result.needless),
             "misnamed": _told(result.misnamed),
             "spoken_while_invalid": _told(result.spoken_while_invalid),
             "troubles": [asdict(trouble) for trouble in result.troubles],

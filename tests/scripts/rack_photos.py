@@ -1,4 +1,4 @@
-"""Photos as cameras see them: each once, standing in a simulated rack, cut out as the harvest does.
+"""Photos as cameras see them: standing in a simulated rack, cut out as the harvest does.
 
 What a warehouse has once its cameras have looked for a day (`[harvest]`), labels confirmed: crops of its own cartons in
 its own racks, and of its own empty locations.
@@ -7,6 +7,7 @@ its own racks, and of its own empty locations.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,33 +38,47 @@ class _Given:
         return tuple(Stock(name, name, name) for name in self._photos)
 
     def show(self, name: str, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002 - each is one photo
-        return Image.open(self._photos[name]).convert("RGB")
+        with Image.open(self._photos[name]) as photo:
+            return photo.convert("RGB")
 
     def show_unknown(self, rng: np.random.Generator) -> Image.Image:
         return draw_unknown(rng)
 
 
-def write_rack_photos(folder: Path, photos: Sequence[tuple[Path, str]], rack: Rack) -> list[tuple[Path, str]]:
-    """Show each photo (path, class) in one location of a rack, a part of which stays empty; give (crop, class)."""
+@dataclass(frozen=True)
+class Crop:
+    """One location as a camera saw it."""
+
+    path: Path
+    name: str
+    photo: Path | None
+    """The photo that stands there; None: nothing does."""
+
+
+def write_rack_photos(folder: Path, photos: Sequence[tuple[Path, str]], rack: Rack, showings: int = 1) -> list[Crop]:
+    """Show each photo (path, class) so many times, each time elsewhere in a rack, a part of which stays empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    crops: list[tuple[Path, str]] = []
-    for number, scene in enumerate(_scenes(photos, rack)):
-        given = {str(index): path for index, (path, _) in enumerate(filter(None, scene))}
-        names = iter(given)
-        stock = {slot.location: next(names) if shown else None for slot, shown in zip(rack.slots(), scene, strict=True)}
-        gain = float(generator(SEED, number, "light").uniform(*LIGHT))
-        script = Script(SEED + number, 1, stock, {}, (Change(0, Kind.LIGHT, amount=gain),))
-        frame = Image.fromarray(Shelf(rack, _Given(given), script).frame(0))
-        for slot, shown in zip(rack.slots(), scene, strict=True):
-            path = (folder / f"{number:03d}-{slot.location}.jpg").resolve()
-            write_whole(path, crop_of(frame, slot.corners))
-            crops.append((path, shown[1] if shown else EMPTY_CLASS))
-    return crops
+    scenes = [scene for showing in range(showings) for scene in _scenes(photos, rack, showing)]
+    return [crop for number, scene in enumerate(scenes) for crop in _write_scene(folder, rack, number, scene)]
 
 
-def _scenes(photos: Sequence[tuple[Path, str]], rack: Rack) -> Iterator[list[tuple[Path, str] | None]]:
+def _write_scene(folder: Path, rack: Rack, number: int, scene: Sequence[tuple[Path, str] | None]) -> Iterator[Crop]:
+    given = {str(index): path for index, (path, _) in enumerate(filter(None, scene))}
+    names = iter(given)
+    stock = {slot.location: next(names) if shown else None for slot, shown in zip(rack.slots(), scene, strict=True)}
+    gain = float(generator(SEED, number, "light").uniform(*LIGHT))
+    script = Script(SEED + number, 1, stock, {}, (Change(0, Kind.LIGHT, amount=gain),))
+    frame = Image.fromarray(Shelf(rack, _Given(given), script).frame(0))
+    for slot, shown in zip(rack.slots(), scene, strict=True):
+        path = (folder / f"{number:03d}-{slot.location}.jpg").resolve()
+        write_whole(path, crop_of(frame, slot.corners))
+        photo, name = shown or (None, EMPTY_CLASS)
+        yield Crop(path, name, photo)
+
+
+def _scenes(photos: Sequence[tuple[Path, str]], rack: Rack, showing: int) -> Iterator[list[tuple[Path, str] | None]]:
     """The photos in random order with empty locations among them, a rack of them at a time."""
-    rng, places = generator(SEED, "order"), rack.levels * rack.positions
+    rng, places = generator(SEED, "order", showing), rack.levels * rack.positions
     wanted = int(len(photos) / (1 - EMPTY_SHARE)) + 1
     everything: list[tuple[Path, str] | None] = [*photos, *[None] * (wanted - len(photos))]
     everything += [None] * (-len(everything) % places)

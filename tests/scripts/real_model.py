@@ -1,12 +1,13 @@
 """A model of real photos for the agent, and photos that it never saw.
 
-    python -m tests.scripts.real_model DATA WORK [--in-racks] [OPTIONS]
+    python -m tests.scripts.real_model DATA WORK [--in-racks N] [OPTIONS]
 
-The light recipe on the photos outside the held-out quarter, and on drawn photos of empty locations, which the data set
-lacks; with `--in-racks` on the same photos as a camera saw them, each once in a simulated rack, and on empty locations
-of that rack (tests/scripts/rack_photos.py). A fifth of them tells temperature and threshold, and is trained on at the
-end, as `kardus-train fit` does by default. Nothing of the quarter is used: WORK/held-out has its photos, as links, in
-one folder for each class.
+A recipe (the light one by default) on the photos outside the held-out quarter, and on drawn photos of empty locations,
+which the data set lacks. With `--in-racks N` on both kinds of photos that a warehouse has once its cameras have looked
+for a while: those photos in hands, and each of them N times as a camera saw it in a simulated rack, with empty
+locations of that rack (tests/scripts/rack_photos.py). Temperature and thresholds are then told by what the cameras saw
+of a fifth of the cartons, of which no photo in hands is trained on either.
+Nothing of the quarter is used: WORK/held-out has its photos, as links, in one folder for each class.
 OPTIONS are further ones of `kardus-train fit`.
 """
 
@@ -19,19 +20,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edge_agent.contract.manifest import ClassInfo
 from edge_agent.simulation.dataset import EMPTY, draw_photo
 from edge_agent.simulation.pictures import DrawnPictures, generator
 from edge_agent.simulation.scene import Rack
 from tests.scripts.long_shelves import LEVELS, POSITIONS
 from tests.scripts.rack_photos import write_rack_photos
 from tests.scripts.real_data import Marked, quarter, read, write_table
-from tests.scripts.steps import run, run_json
+from tests.scripts.steps import percent, run, run_json
 from train.data.data_set import DataSet, Sample
+from train.data.protocol import hold_out, photo_groups
 
 EMPTY_PHOTOS = 40
+HELD_SHARE = 0.2
 
 
-def make_model(source: Path, work: Path, options: Sequence[str] = (), *, in_racks: bool = False) -> Path:
+def make_model(
+    source: Path, work: Path, options: Sequence[str] = (), *, recipe: str = "light", in_racks: int = 0
+) -> Path:
     """Train and export into WORK what isn't there yet. Returns the bundle."""
     work.mkdir(parents=True, exist_ok=True)
     data = read(source)
@@ -39,14 +45,14 @@ def make_model(source: Path, work: Path, options: Sequence[str] = (), *, in_rack
     learnt = [m.sample for m in parts if m.part == "train"]
     table = work / "learnt.csv"
     if in_racks:
-        _write_seen(table, work / "seen", data, learnt)
+        _write_seen(table, work / "seen", data, learnt, in_racks)
     else:
         write_table(table, data, [Marked(sample, "") for sample in learnt])
         _add_empty(table, work / "empty")
     _link(work / "held-out", [m for m in parts if m.part == "val"])
     model, bundle = work / "run", work / "real.bundle"
     if not (model / "report.html").exists() or list(model.glob("refit*")):
-        run("kardus-train", "fit", table, "--recipe", "light", "--out", model, "--resume", *options)
+        run("kardus-train", "fit", table, "--recipe", recipe, "--out", model, "--resume", *options)
     if not bundle.exists():
         run("kardus-export", "build", model, "--out", bundle)
     return bundle
@@ -62,13 +68,19 @@ def measure_model(bundle: Path, source: Path, work: Path) -> dict[str, Any]:
     return figures
 
 
-def _write_seen(table: Path, folder: Path, data: DataSet, learnt: Sequence[Sample]) -> None:
-    category = {info.name: info.category for info in data.classes} | {EMPTY: EMPTY}
-    crops = write_rack_photos(folder, [(sample.path, sample.name) for sample in learnt], Rack(LEVELS, POSITIONS))
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "name", "category", "split"))
-        writer.writerows((path, name, category[name], "") for path, name in crops)
+def _write_seen(table: Path, folder: Path, data: DataSet, learnt: Sequence[Sample], showings: int) -> None:
+    crops = write_rack_photos(folder, [(s.path, s.name) for s in learnt], Rack(LEVELS, POSITIONS), showings)
+    held = hold_out([s.name for s in learnt], photo_groups(learnt), HELD_SHARE, seed=0)
+    told_by = {sample.path for sample, is_held in zip(learnt, held, strict=True) if is_held}
+    empties = [crop.path for crop in crops if crop.photo is None]
+    told_by.update(empties[:: round(1 / HELD_SHARE)])
+    seen = [
+        Marked(Sample(crop.path, crop.name), "val" if (crop.photo or crop.path) in told_by else "train")
+        for crop in crops
+    ]
+    in_hands = [Marked(sample, "train") for sample in learnt if sample.path not in told_by]
+    classes = (*data.classes, ClassInfo(name=EMPTY, category=EMPTY, sku=EMPTY))
+    write_table(table, replace(data, classes=classes), [*seen, *in_hands])
 
 
 def _add_empty(table: Path, folder: Path) -> None:
@@ -93,6 +105,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--in-racks", action="store_true")
+    parser.add_argument("--recipe", default="light")
+    parser.add_argument("--in-racks", type=int, default=0, metavar="N")
     asked, further = parser.parse_known_args()
-    print(make_model(asked.data, asked.work, further, in_racks=asked.in_racks))
+    made = make_model(asked.data, asked.work, further, recipe=asked.recipe, in_racks=asked.in_racks)
+    print(made, "by class:", percent(measure_model(made, asked.data, asked.work)["accuracy"]["class"]))

@@ -42,11 +42,18 @@ class Judged:
     """The frame in which the right verdict, with the right product, was first told; None: never."""
     reported: int | None
     """The same, where the alert may leave the product open, or give its category alone; None: never."""
+    alerted: int | None
+    """The frame in which anything at all was first said to be wrong there; None: never, or nothing is wrong."""
 
     @property
     def reported_in_time(self) -> bool:
         """Whether it was reported at its location within WITHIN frames."""
         return self.reported is not None and self.reported <= self.due
+
+    @property
+    def alerted_in_time(self) -> bool:
+        """Whether somebody was sent there within WITHIN frames, for whatever reason."""
+        return self.alerted is not None and self.alerted <= self.due
 
     @property
     def in_time(self) -> bool:
@@ -73,6 +80,9 @@ class Result:
     changes: tuple[Judged, ...]
     alerts: int
     false_alerts: tuple[Told, ...]
+    """Alerts of another kind than the truth ..."""
+    needless: tuple[Told, ...]
+    """... of which at these locations nothing was wrong at all."""
     misnamed: tuple[Told, ...]
     """Alerts that are right, and name another product than the one that stands there."""
     spoken_while_invalid: tuple[Told, ...]
@@ -104,6 +114,7 @@ def judge_script(
         tuple(_judged(script, skus, hidden, told)),
         len(alerts),
         tuple(t for t in alerts if t not in right),
+        tuple(t for t in alerts if truth[t.frame][t.event.location] not in ALERTS),
         tuple(t for t in right if _names_another(script, skus, t)),
         tuple(t for t in told if script.spoiled(t.frame) and t.event.verdict not in INVALID),
         tuple(_trouble(change, told, names) for change in script.changes if change.lasts),
@@ -124,16 +135,14 @@ def _judged(
             later = [c.frame for c in stock if c.frame > change.frame and location in (c.location, c.other)]
             until = min(later, default=script.frames)
             sku = _sku_at(script, skus, location, change.frame) if verdicts[location] in NAMED else None
-            own = [
-                t
-                for t in told
-                if change.frame <= t.frame < until
-                and (t.event.location, t.event.verdict) == (location, verdicts[location])
-            ]
+            there = [t for t in told if change.frame <= t.frame < until and t.event.location == location]
+            own = [t for t in there if t.event.verdict == verdicts[location]]
             named = next((t.frame for t in own if sku is None or _named(t) == sku), None)
             reported = next((t.frame for t in own if sku is None or _named(t) in (None, sku)), None)
+            is_wrong = verdicts[location] in ALERTS
+            alerted = next((t.frame for t in there if is_wrong and t.event.verdict in ALERTS), None)
             due = _due(script, hidden, location, change.frame)
-            judged.append(Judged(what, location, change.frame, due, verdicts[location], sku, named, reported))
+            judged.append(Judged(what, location, change.frame, due, verdicts[location], sku, named, reported, alerted))
     return judged
 
 

@@ -28,22 +28,33 @@ def _photos(folder: Path) -> list[tuple[Path, str]]:
 def test_each_photo_is_seen_once_and_the_rest_of_the_rack_is_empty(tmp_path: Path) -> None:
     photos = _photos(tmp_path)
     crops = write_rack_photos(tmp_path / "seen", photos, RACK)
-    names = [name for _, name in crops]
+    names = [crop.name for crop in crops]
     assert len(crops) == 12  # two racks of six
     assert {name: names.count(name) for name in names} == {"red": 3, "green": 3, "blue": 3, EMPTY_CLASS: 3}
-    assert len({path for path, _ in crops}) == len(crops)
+    assert len({crop.path for crop in crops}) == len(crops)
 
 
 def test_a_crop_shows_its_class(tmp_path: Path) -> None:
-    for path, name in write_rack_photos(tmp_path / "seen", _photos(tmp_path), RACK):
-        middle = np.median(np.asarray(Image.open(path)), axis=(0, 1))
+    for crop in write_rack_photos(tmp_path / "seen", _photos(tmp_path), RACK):
+        middle = np.median(np.asarray(Image.open(crop.path)), axis=(0, 1))
         strongest = list(COLOURS)[int(middle.argmax())]
         is_coloured = middle.max() > 1.7 * np.median(middle)
-        assert is_coloured == (name != EMPTY_CLASS)
-        assert name in (strongest, EMPTY_CLASS)
+        assert is_coloured == (crop.name != EMPTY_CLASS)
+        assert crop.name in (strongest, EMPTY_CLASS)
 
 
 def test_the_same_photos_give_the_same_crops(tmp_path: Path) -> None:
     photos = _photos(tmp_path)
     one, other = (write_rack_photos(tmp_path / name, photos, RACK) for name in ("one", "other"))
-    assert [(path.name, path.read_bytes()) for path, _ in one] == [(path.name, path.read_bytes()) for path, _ in other]
+    assert [(c.path.name, c.path.read_bytes()) for c in one] == [(c.path.name, c.path.read_bytes()) for c in other]
+
+
+def test_further_showings_are_elsewhere_and_look_otherwise(tmp_path: Path) -> None:
+    photos = _photos(tmp_path)
+    crops = write_rack_photos(tmp_path / "seen", photos, RACK, showings=2)
+    for photo, name in photos:
+        own = [crop for crop in crops if crop.photo == photo]
+        assert [crop.name for crop in own] == [name, name]
+        assert own[0].path.read_bytes() != own[1].path.read_bytes()
+    places = [[crop.path.name.partition("-")[2] for crop in crops if crop.photo == photo] for photo, _ in photos]
+    assert any(one != other for one, other in places)

@@ -78,6 +78,21 @@ def test_an_alert_where_all_is_right_is_false(frame: int) -> None:
     assert len(_judge(*GOOD, _told(frame, "mismatch", "Tea-Peach")).false_alerts) == 1
 
 
+def test_an_alert_of_another_kind_is_false_and_not_needless() -> None:
+    result = _judge(_told(13, "unknown"), _told(40, "mismatch", "Tea-Peach"))
+    assert [t.frame for t in result.false_alerts] == [13, 40]
+    assert [t.frame for t in result.needless] == [40]
+
+
+def test_whatever_is_said_to_be_wrong_in_time_sends_somebody_there() -> None:
+    for verdict, alerted in (("unknown", True), ("mismatch", True), ("uncertain", False), ("match", False)):
+        fault, correction = _judge(_told(13, verdict), _told(33, "unknown")).changes
+        assert fault.alerted_in_time == alerted
+        assert correction.alerted is None
+    assert not _judge(_told(16, "unknown")).changes[0].alerted_in_time
+    assert not _judge(_told(13, "unknown", location="M")).changes[0].alerted_in_time
+
+
 def test_an_alert_that_names_another_product_is_counted_as_such() -> None:
     result = _judge(_told(13, "mismatch", "Tea-Lemon"))
     assert (len(result.misnamed), result.false_alerts) == (1, ())
