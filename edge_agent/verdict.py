@@ -58,7 +58,7 @@ def judge(
 
 
 def _reason_to_doubt(seen: Classification, expected_sku: str) -> str:
-    """Why a look says nothing, whatever is expected; empty: it says something."""
+    """Why a look says nothing of what is expected; empty: it says something."""
     if not seen.skus:
         return NO_MODEL
     if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
@@ -69,9 +69,12 @@ def _reason_to_doubt(seen: Classification, expected_sku: str) -> str:
 
 
 def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding
-    """A look, with what the location's own empty picture says; alone, where the model has no class `empty`."""
+    """A look, with what the location's own empty picture says; alone, where the model has no class `empty`.
+
+    What looks like that picture isn't doubted: it needn't look like other empty locations.
+    """
     if any(score.sku == EMPTY_CLASS for score in seen.skus):
-        return replace(seen, like_empty=like_empty)
+        return replace(seen, like_empty=like_empty, doubted=seen.doubted and not like_empty)
     if not like_empty:
         return seen
     skus = (SkuScore(EMPTY_CLASS, 1.0), *(SkuScore(score.sku, 0.0) for score in seen.skus))

@@ -65,9 +65,7 @@ def fold_normalisation(model: onnx.ModelProto) -> Folded:
     conv.input[:] = [sub.output[0], *names]
     sub.input[1] = zero
     graph.node.remove(div)
-    read = {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)
+    _drop_unread(graph)
     return Folded(model, sub.output[0])
 
 
@@ -84,6 +82,7 @@ def take_bytes(model: onnx.ModelProto, shifted: str | None) -> None:
         node.input[:] = [cast.input[0] if name == readers[0].output[0] else name for name in node.input]
     for node in (readers[0], sub, cast):
         graph.node.remove(node)
+    _drop_unread(graph)
 
 
 def _chain(graph: onnx.GraphProto) -> list[onnx.NodeProto] | None:
@@ -96,6 +95,13 @@ def _chain(graph: onnx.GraphProto) -> list[onnx.NodeProto] | None:
         chain.append(readers[0])
         tensor = readers[0].output[0]
     return chain
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Take out the constants that no node reads any more: onnxruntime warns of each."""
+    read = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
 
 
 def _constant(graph: onnx.GraphProto, name: str) -> NDArray[np.float64] | None:

@@ -15,7 +15,7 @@ from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.records import Classification
-from edge_agent.verdict import Judgement, decide, judge
+from edge_agent.verdict import Judgement, decide, judge, with_empty_picture
 
 CLASSES = tuple(
     ClassInfo(name=name, category=category, sku=sku)
@@ -97,6 +97,15 @@ def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
     assert judge(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
     assert judge(_doubted("C"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
     assert judge(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+
+
+def test_what_looks_like_its_own_empty_picture_is_not_doubted() -> None:
+    seen = with_empty_picture(_doubted("empty"), like_empty=True)
+    assert judge(seen, _expect(None), RULES).verdict is Verdict.MATCH
+    assert judge(seen, _expect("B"), RULES).verdict is Verdict.EMPTY
+    for like_empty in (False, None):
+        seen = with_empty_picture(_doubted("C"), like_empty=like_empty)
+        assert judge(seen, _expect("B"), RULES).verdict is Verdict.UNKNOWN
 
 
 def test_what_is_unknown_is_unknown_though_it_is_most_like_what_is_expected() -> None:

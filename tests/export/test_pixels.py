@@ -93,6 +93,8 @@ def test_a_graph_that_begins_otherwise_stays_as_it_was() -> None:
 def test_nothing_in_float_is_left_before_the_network(plain: bytes, tmp_path: Path) -> None:
     with quantiser(plain, CROPS) as quantised:
         eight = quantised.model()
+    graph = onnx.load_from_string(eight).graph
+    assert {tensor.name for tensor in graph.initializer} <= {name for node in graph.node for name in node.input}
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
