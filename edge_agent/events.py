@@ -199,7 +199,7 @@ class Writer:
 def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
     """What a classification comes to, with product and category as far as the verdict holds them for sure."""
     top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
-    if not classification.known:
+    if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
         return Seen(sku=None, confidence=classification.confidence, top=top)
     if classification.sku == EMPTY_CLASS:
         return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)

@@ -45,27 +45,32 @@ def judge(
     """
     if expected is None or not expected.managed:
         return Judgement(Verdict.UNMANAGED)
-    doubt = _reason_to_doubt(seen, expected.sku or EMPTY_CLASS)
+    doubt = _reason_to_doubt(seen, expected.sku or EMPTY_CLASS, rules)
     if doubt:
         return Judgement(Verdict.UNCERTAIN, reason=doubt)
     if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
         return _judge_unlearnt(seen, expected.sku, rules)
-    if not seen.known or seen.doubted:
+    if not seen.known or (seen.doubted and seen.sku != EMPTY_CLASS):
         return Judgement(Verdict.UNKNOWN)
     if expected.sku is None:
         return _judge_must_be_empty(seen, rules, _enough(rules, standing))
     return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
 
 
-def _reason_to_doubt(seen: Classification, expected_sku: str) -> str:
+def _reason_to_doubt(seen: Classification, expected_sku: str, rules: VerdictSection) -> str:
     """Why a look says nothing of what is expected; empty: it says something."""
     if not seen.skus:
         return NO_MODEL
     if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
         return "the model and the empty picture disagree on whether it is empty"
-    if seen.known and seen.doubted and seen.sku == expected_sku:
-        return "it looks like what is expected, but less than the photos of it do"
+    if seen.known and seen.doubted and _may_be(expected_sku, seen, rules):
+        return "it may be what is expected, but it looks less like it than photos of it do"
     return ""
+
+
+def _may_be(sku: str, seen: Classification, rules: VerdictSection) -> bool:
+    """Whether a doubted look may be of what is expected. What looks empty isn't stock, however little it looks so."""
+    return seen.sku == sku or (seen.sku != EMPTY_CLASS and seen.likelihood(sku) > rules.mismatch_likelihood)
 
 
 def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding

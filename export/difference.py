@@ -10,6 +10,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.classifier import Classifier
 from edge_agent.contract.manifest import ClassInfo, Metric
 from edge_agent.preprocess import Pixels
+from edge_agent.records import Classification
 
 BATCH = 64
 
@@ -62,7 +63,13 @@ def _named(bundle: Bundle, crops: Pixels) -> list[str]:
     classifier = Classifier(bundle)
     parts = np.array_split(crops, max(1, len(crops) // BATCH))
     answers = [answer for part in parts for answer in classifier.classify(part)]
-    return [answer.sku if answer.known else "unknown" for answer in answers]
+    return [_name(answer) for answer in answers]
+
+
+def _name(answer: Classification) -> str:
+    if not answer.known:
+        return "unknown"
+    return f"{answer.sku} (doubted)" if answer.doubted else answer.sku
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:

@@ -27,9 +27,12 @@ def check_answers(bundle: Bundle, data: DataSet, crops: Pixels) -> Check:
     judged = [(s.name, a) for s, a in zip(data.samples, answers, strict=True) if s.name in known]
     right = sum(label == answer.name and answer.known for label, answer in judged)
     unknown = sum(not answer.known for _, answer in judged)
+    doubted = sum(answer.known and answer.doubted for _, answer in judged)
     others = len(answers) - len(judged)
     also = f"; {others} of classes that it doesn't know" if others else ""
-    return Check("photos", f"{right} of {len(judged)} named right, {unknown} taken for no known product{also}")
+    return Check(
+        "photos", f"{right} of {len(judged)} named right, {doubted} doubted, {unknown} taken for no known product{also}"
+    )
 
 
 def check_parity(bundle: Bundle, trained: Callable[[Pixels], RawOutputs], crops: Pixels) -> Check:

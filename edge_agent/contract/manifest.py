@@ -50,11 +50,11 @@ class Calibration(Record):
     rejection_threshold: float = -1e9
     """A crop whose score is below this is none of the classes."""
     doubt_threshold: float = -1e9
-    """A crop whose score is below this is believed to be what is expected at most with doubt, and nothing else."""
+    """A crop whose score is below this isn't named: it is `uncertain` if it may be what is expected, else `unknown`."""
     false_alarm_rate: float = 0.0
     """The share of known cartons that the threshold rejected when it was set."""
     n: NonNegativeInt = 0
-    """How many photos the two were fitted on."""
+    """How many photos these were fitted on."""
     fitted_on: str = ""
     """Which photos: the hash of the data set and the split."""
 

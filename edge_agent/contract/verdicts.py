@@ -17,7 +17,7 @@ class Verdict(StrEnum):
     UNEXPECTED = "unexpected"
     """Stock stands where none is expected."""
     UNKNOWN = "unknown"
-    """A carton that is none of the known products."""
+    """A carton that is none of the known products, or hardly like any of them."""
     UNCERTAIN = "uncertain"
     """The picture doesn't tell."""
     OBSTRUCTED = "obstructed"

@@ -95,4 +95,4 @@ def compared(before: Comparison, seen: Seen, others: Sequence[Classification]) -
 
 
 def _product(answer: Classification) -> str | None:
-    return answer.sku if answer.known else None
+    return answer.sku if answer.known and not answer.doubted else None

@@ -181,6 +181,12 @@ def test_an_unknown_carton_is_no_product_of_ours() -> None:
     assert (seen.sku, seen.name, seen.category) == (None, None, None)
 
 
+def test_what_is_hardly_like_any_product_is_not_named() -> None:
+    doubted = replace(_look(0.9, 0.05, 0.05, 0, 0), doubted=True)
+    assert seen_of(doubted, None, None) == seen_of(replace(doubted, known=False), None, None)
+    assert seen_of(replace(_look(0, 0, 0, 0, 0.9), doubted=True), None, None).name == "empty"
+
+
 def test_an_empty_location_is_seen_as_empty() -> None:
     seen = seen_of(_look(0.01, 0, 0, 0.01, 0.98), None, None)
     assert (seen.sku, seen.name, seen.category) == (None, "empty", None)

@@ -15,7 +15,7 @@ from edge_agent.contract.manifest import Calibration, ClassInfo
 from edge_agent.contract.messages import Expected
 from edge_agent.contract.verdicts import Verdict
 from edge_agent.records import Classification
-from edge_agent.verdict import Judgement, decide, judge, with_empty_picture
+from edge_agent.verdict import Judgement, combine, decide, judge, with_empty_picture
 
 CLASSES = tuple(
     ClassInfo(name=name, category=category, sku=sku)
@@ -87,16 +87,30 @@ def _doubted(sku: str) -> Classification:
 def test_where_the_expected_product_is_hardly_like_itself_nothing_is_said() -> None:
     judged = judge(_doubted("B"), _expect("B"), RULES)
     assert judged.verdict is Verdict.UNCERTAIN
-    assert judged.reason == "it looks like what is expected, but less than the photos of it do"
+    assert judged.reason == "it may be what is expected, but it looks less like it than photos of it do"
     assert judge(_doubted("empty"), _expect(None), RULES).verdict is Verdict.UNCERTAIN
 
 
 def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
     assert judge(_doubted("C"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
     assert judge(_doubted("C"), _expect(None), RULES) == Judgement(Verdict.UNKNOWN)
-    assert judge(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
     assert judge(_doubted("C"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
     assert judge(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+
+
+def test_a_doubted_look_that_may_be_of_the_expected_product_is_no_alert() -> None:
+    logits = np.log(np.array([[1e-9, 1e-9, 0.48, 0.52, 1e-9]], dtype=np.float32))
+    seen = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
+    assert (seen.sku, judge(seen, _expect("B"), RULES).verdict) == ("C", Verdict.UNCERTAIN)
+    assert judge(seen, _expect("A"), RULES) == Judgement(Verdict.UNKNOWN)
+
+
+def test_what_looks_empty_is_no_stock_though_it_hardly_looks_so() -> None:
+    assert judge(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.EMPTY)
+    looks = [decide([look] * RULES.window, _expect("B"), RULES) for look in (_look(b=1.0), _doubted("empty"))]
+    both = combine([(1, looks[0]), (2, looks[1])])
+    assert both
+    assert both.judgement.verdict is Verdict.MATCH
 
 
 def test_what_looks_like_its_own_empty_picture_is_not_doubted() -> None:
@@ -183,7 +197,8 @@ def test_a_product_that_the_model_never_learnt_is_never_missed(seen: Classificat
 def test_a_carton_that_is_none_of_the_classes_is_unknown(
     seen: Classification, sku: str | None, rules: VerdictSection
 ) -> None:
-    is_none = not seen.known or (seen.doubted and seen.sku != (sku or "empty"))
+    likely = seen.likelihood(sku or "empty") > rules.mismatch_likelihood
+    is_none = not seen.known or (seen.doubted and seen.sku not in (sku, "empty") and not likely)
     assert (judge(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == is_none
 
 

@@ -39,10 +39,12 @@ def data(tmp_path: Path) -> DataSet:
 
 def test_right_answers_are_counted_and_unknown_classes_told(colours: Bundle, data: DataSet) -> None:
     check = check_answers(colours, data, load_crops(data, SIDE, ""))
-    assert check.found == "6 of 8 named right, 0 taken for no known product; 2 of classes that it doesn't know"
+    assert (
+        check.found == "6 of 8 named right, 0 doubted, 0 taken for no known product; 2 of classes that it doesn't know"
+    )
     strict = colours.manifest.calibration.model_copy(update={"rejection_threshold": 1e6})
     shy = replace(colours, manifest=colours.manifest.model_copy(update={"calibration": strict}))
-    assert check_answers(shy, data, load_crops(data, SIDE, "")).found.startswith("0 of 8 named right, 8 taken for no")
+    assert check_answers(shy, data, load_crops(data, SIDE, "")).found.startswith("0 of 8 named right, 0 doubted, 8 taken for no")
 
 
 def test_parity_is_over_every_crop(colours: Bundle) -> None:

@@ -192,8 +192,11 @@ def test_one_that_does_not_know_an_expected_product_is_refused(box: Box) -> None
     assert f"it doesn't know {gone}" in box.models.status.reason
 
 
-def test_one_that_sees_less_than_the_model_in_use_is_refused_while_nothing_rests_on_it(box: Box) -> None:
-    calibration = json.loads(demo_members()["manifest.json"])["calibration"] | {"rejection_threshold": 1e6}
+@pytest.mark.parametrize("threshold", ["rejection_threshold", "doubt_threshold"])
+def test_one_that_sees_less_than_the_model_in_use_is_refused_while_nothing_rests_on_it(
+    box: Box, threshold: str
+) -> None:
+    calibration = json.loads(demo_members()["manifest.json"])["calibration"] | {threshold: 1e6}
     assert box.order(made("1.0.1", calibration=calibration)) == "shadowing"
     box.look()
     assert not box.pass_time(SHADOW_S + 1)
