@@ -27,7 +27,7 @@ Run = Callable[[bytes, Crops], RawOutputs]
 
 
 FEW_PHOTOS = 100
-"""With fewer photos than this, and than the run had, temperature and threshold aren't fitted again."""
+"""With fewer photos than this, and than the run had, temperature and thresholds aren't fitted again."""
 COLLAPSE_POINTS = 1.0
 
 
@@ -128,7 +128,7 @@ def _calibration(judged: Checkpoint, photos: Unseen, outputs: RawOutputs, told: 
     names = [info.name for info in judged.classes]
     labels = np.array([names.index(name) for name in photos.judging.names], np.int64)
     if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
-        told(f"{len(labels)} photos are too few to fit temperature and threshold again: they stay those of the run")
+        told(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
         return judged.calibration
     return fit_calibration(held_out(outputs, labels, judged.prototypes.numpy()), photos.origin)
 

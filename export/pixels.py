@@ -50,13 +50,16 @@ def fold_normalisation(model: onnx.ModelProto) -> Folded:
     _, _, sub, div, conv = chain
     mean, std = (_constant(graph, node.input[1]) for node in (sub, div))
     weights = _constant(graph, conv.input[1])
-    if mean is None or std is None or weights is None or mean.size != std.size or std.size != weights.shape[1]:
+    has_bias = len(conv.input) > 2  # noqa: PLR2004 - weights, then bias
+    bias = _constant(graph, conv.input[2]) if has_bias else np.zeros(1)
+    if mean is None or std is None or weights is None or bias is None:
+        return Folded(model, None)
+    if mean.size != std.size or std.size != weights.shape[1]:
         return Folded(model, None)
     scaled = weights / std.reshape(1, -1, 1, 1)
     moved = -(scaled * (mean.reshape(1, -1, 1, 1) - ZERO)).sum(axis=(1, 2, 3))
-    bias = _constant(graph, conv.input[2]) if len(conv.input) > 2 else None  # noqa: PLR2004 - weights, then bias
     names = [f"{conv.name}.{part}_of_bytes" for part in ("weight", "bias")]
-    values = (scaled, moved if bias is None else moved + bias)
+    values = (scaled, moved + bias)
     graph.initializer.extend(
         numpy_helper.from_array(value.astype(np.float32), name) for value, name in zip(values, names, strict=True)
     )
@@ -89,7 +92,8 @@ def _chain(graph: onnx.GraphProto) -> list[onnx.NodeProto] | None:
     chain: list[onnx.NodeProto] = []
     tensor = INPUT
     for kind in CHAIN:
-        readers = [node for node in graph.node if tensor in node.input and node.op_type != "Shape"]
+        may_measure = tensor == INPUT  # a batch's size is asked of the crops
+        readers = [n for n in graph.node if tensor in n.input and not (may_measure and n.op_type == "Shape")]
         if len(readers) != 1 or readers[0].op_type != kind or readers[0].input[0] != tensor:
             return None
         chain.append(readers[0])

@@ -32,10 +32,10 @@ def plain() -> bytes:
 class _First(nn.Module):
     """A first convolution that looks beyond the picture, or doesn't."""
 
-    def __init__(self, padding: int, divisor: torch.Tensor) -> None:
+    def __init__(self, padding: int, divisor: torch.Tensor, *, bias: bool = True) -> None:
         super().__init__()
         torch.manual_seed(1)
-        self.conv = nn.Conv2d(3, 5, 3, padding=padding)
+        self.conv = nn.Conv2d(3, 5, 3, padding=padding, bias=bias)
         self.mean = torch.tensor(MEAN).view(1, 3, 1, 1)
         self.divisor = divisor
 
@@ -63,9 +63,9 @@ def _run(model: onnx.ModelProto | bytes, crops: Pixels = CROPS) -> NDArray[np.fl
 
 def test_folding_changes_no_answer_but_at_the_edge_of_the_picture() -> None:
     std = torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1)
-    for padding, inside in ((0, slice(None)), (1, slice(1, -1))):
-        before = _run(_exported(_First(padding, std)))
-        folded = fold_normalisation(_exported(_First(padding, std)))
+    for padding, bias, inside in ((0, True, slice(None)), (0, False, slice(None)), (1, True, slice(1, -1))):
+        before = _run(_exported(_First(padding, std, bias=bias)))
+        folded = fold_normalisation(_exported(_First(padding, std, bias=bias)))
         assert folded.shifted
         assert not {"Div"} & {node.op_type for node in folded.model.graph.node}
         difference = np.abs(_run(folded.model) - before)
@@ -88,6 +88,15 @@ def test_a_graph_that_begins_otherwise_stays_as_it_was() -> None:
     assert folded.shifted is None
     assert folded.ranges == {}
     assert folded.model.SerializeToString() == before
+
+
+def test_a_bias_that_is_no_constant_is_left_alone() -> None:
+    model = _exported(_First(1, torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1)))
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == conv.input[2])
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], [bias.name], value=bias))
+    model.graph.initializer.remove(bias)
+    assert fold_normalisation(model).shifted is None
 
 
 def test_nothing_in_float_is_left_before_the_network(plain: bytes, tmp_path: Path) -> None:
