@@ -55,19 +55,26 @@ class Crop:
     """The photo that stands there; None: nothing does."""
 
 
-def write_rack_photos(folder: Path, photos: Sequence[tuple[Path, str]], rack: Rack, showings: int = 1) -> list[Crop]:
-    """Show each photo (path, class) so many times, each time elsewhere in a rack, a part of which stays empty."""
+def write_rack_photos(
+    folder: Path, photos: Sequence[tuple[Path, str]], rack: Rack, showings: int = 1, seed: int = SEED
+) -> list[Crop]:
+    """Show each photo (path, class) so many times, each time elsewhere in a rack, a part of which stays empty.
+
+    The racks of two seeds look otherwise where these lie further apart than there are scenes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [scene for showing in range(showings) for scene in _scenes(photos, rack, showing)]
-    return [crop for number, scene in enumerate(scenes) for crop in _write_scene(folder, rack, number, scene)]
+    return [crop for number, scene in enumerate(scenes) for crop in _write_scene(folder, rack, seed, number, scene)]
 
 
-def _write_scene(folder: Path, rack: Rack, number: int, scene: Sequence[tuple[Path, str] | None]) -> Iterator[Crop]:
+def _write_scene(
+    folder: Path, rack: Rack, seed: int, number: int, scene: Sequence[tuple[Path, str] | None]
+) -> Iterator[Crop]:
     given = {str(index): path for index, (path, _) in enumerate(filter(None, scene))}
     names = iter(given)
     stock = {slot.location: next(names) if shown else None for slot, shown in zip(rack.slots(), scene, strict=True)}
-    gain = float(generator(SEED, number, "light").uniform(*LIGHT))
-    script = Script(SEED + number, 1, stock, {}, (Change(0, Kind.LIGHT, amount=gain),))
+    gain = float(generator(seed, number, "light").uniform(*LIGHT))
+    script = Script(seed + number, 1, stock, {}, (Change(0, Kind.LIGHT, amount=gain),))
     frame = Image.fromarray(Shelf(rack, _Given(given), script).frame(0))
     for slot, shown in zip(rack.slots(), scene, strict=True):
         path = (folder / f"{number:03d}-{slot.location}.jpg").resolve()

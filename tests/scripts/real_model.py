@@ -6,7 +6,7 @@ A recipe (the light one by default) on the photos outside the held-out quarter, 
 which the data set lacks. With `--in-racks N` on both kinds of photos that a warehouse has once its cameras have looked
 for a while: those photos in hands, and each of them N times as a camera saw it in a simulated rack, with empty
 locations of that rack (tests/scripts/rack_photos.py). Temperature and thresholds are then told by what the cameras saw
-of a fifth of the cartons, of which no photo in hands is trained on either.
+of a fifth of the cartons; their photos in hands are left out, and what was seen of them is learnt at the end.
 Nothing of the quarter is used: WORK/held-out has its photos, as links, in one folder for each class.
 OPTIONS are further ones of `kardus-train fit`.
 """
