@@ -44,7 +44,9 @@ def test_right_answers_are_counted_and_unknown_classes_told(colours: Bundle, dat
     )
     strict = colours.manifest.calibration.model_copy(update={"rejection_threshold": 1e6})
     shy = replace(colours, manifest=colours.manifest.model_copy(update={"calibration": strict}))
-    assert check_answers(shy, data, load_crops(data, SIDE, "")).found.startswith("0 of 8 named right, 0 doubted, 8 taken for no")
+    assert check_answers(shy, data, load_crops(data, SIDE, "")).found.startswith(
+        "0 of 8 named right, 0 doubted, 8 taken for no"
+    )
 
 
 def test_parity_is_over_every_crop(colours: Bundle) -> None:
