@@ -77,15 +77,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     columns = [manifest.classes.index(known) for known in siblings]
     nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
     changes = _changes(bundle, classifier)
-    rows = [*manifest.prototypes, tuple(round(float(x), 5) for x in embedding.mean(axis=0))]
-    changed = manifest.model_copy(
-        update={
-            "classes": (*manifest.classes, _completed(info, manifest, nearest)),
-            "prototypes": tuple(rows),
-            "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(crops)}}),
-            "calibration": _without_doubt(manifest.calibration),
-        }
-    )
+    changed = _with_class(manifest, changes, _completed(info, manifest, nearest), embedding)
     clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
     golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
     pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest])]
@@ -100,6 +92,19 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
         max(sorted(set(names)), key=names.count, default=""),
         tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
         len(crops),
+    )
+
+
+def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, embedding: Floats) -> Manifest:
+    """The manifest with one class more, from the embedding (n, d) of its photos."""
+    prototype = tuple(round(float(x), 5) for x in embedding.mean(axis=0))
+    return manifest.model_copy(
+        update={
+            "classes": (*manifest.classes, info),
+            "prototypes": (*manifest.prototypes, prototype),
+            "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(embedding)}}),
+            "calibration": _without_doubt(manifest.calibration),
+        }
     )
 
 
