@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import threading
@@ -12,6 +13,9 @@ from typing import IO
 import pytest
 
 from edge_agent.demo.broker import find_mosquitto, free_port, wait_for_port
+from tests.patience import PATIENCE_S
+
+_LOGGED = "".join(f"log_type {kind}\n" for kind in ("error", "warning", "notice", "information", "subscribe"))
 
 
 class Mosquitto:
@@ -31,7 +35,8 @@ class Mosquitto:
             settings(self.port)
             if settings
             else f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
-            f"set_tcp_nodelay true\npersistence true\npersistence_location {folder}/\nautosave_interval 1\n{extra}",
+            f"{_LOGGED}set_tcp_nodelay true\npersistence true\npersistence_location {folder}/\n"
+            f"autosave_interval 1\n{extra}",
             encoding="utf-8",
         )
         self._process: subprocess.Popen[str] | None = None
@@ -44,12 +49,18 @@ class Mosquitto:
             [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True).start()
-        wait_for_port(self.port)
+        wait_for_port(self.port, PATIENCE_S)
 
-    def wait_for_log(self, text: str, lines: int = 1, timeout_s: float = 30.0) -> None:
+    def wait_for_log(self, text: str, lines: int = 1, timeout_s: float = PATIENCE_S) -> None:
         """Wait until so many lines of its log hold the text."""
         with self._logged:
             assert self._logged.wait_for(lambda: sum(text in line for line in self._log) >= lines, timeout_s), text
+
+    def wait_for_subscription(self, client: str) -> None:
+        """Wait until a client whose name ends so has subscribed: what is published from then on reaches it."""
+        asked = re.compile(re.escape(client) + r" [012] \S")
+        with self._logged:
+            assert self._logged.wait_for(lambda: any(map(asked.search, self._log)), PATIENCE_S), client
 
     def kill(self) -> None:
         """Kill it as a power cut would."""

@@ -24,9 +24,10 @@ from edge_agent.wms import gaps
 from edge_agent.wms.connection import Broker, Connection
 from edge_agent.wms.receiver import Receiver, Settings
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
 
-WAIT_S = 30.0
+WAIT_S = PATIENCE_S
 ACKS = Topics(SITE, "+").ack
 
 
@@ -54,8 +55,7 @@ def receiving(mosquitto: Mosquitto, path: Path, **more: object) -> Iterator[Rece
     settings = Settings(SITE, path, **more)  # type: ignore[arg-type]
     with Receiver(broker_of(mosquitto), settings) as receiver:
         wait_for(lambda: receiver.status().connected)
-        mosquitto.wait_for_log(f"kardus-receive-{SITE}-{settings.name}")
-        time.sleep(0.2)  # the subscription's answer
+        mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-{settings.name}")
         yield receiver
 
 
@@ -276,12 +276,12 @@ def test_a_receiver_killed_between_commit_and_acknowledgement_stores_nothing_twi
     path, agent, rng = tmp_path / "k.sqlite", Publisher(), random.Random(3)
     with receiving(mosquitto, path):
         pass
-    publish(mosquitto, agent.events(900))
     for _ in range(4):
+        publish(mosquitto, agent.events(225))  # more than it lives for, however many a transaction takes
         command = [sys.executable, "-c", CRASHING, str(mosquitto.port), str(path), SITE, str(rng.randrange(1, 150))]
         assert subprocess.run(command, check=False, timeout=WAIT_S).returncode == -signal.SIGKILL
     with receiving(mosquitto, path) as receiver:
         wait_for(lambda: len(stored_ids(path)) == 900)
-        assert receiver.status().duplicates > 0  # what was stored and not acknowledged came again
+        wait_for(lambda: receiver.status().duplicates > 0)  # what was stored and not acknowledged comes again
     assert stored_ids(path) == agent.ids
     assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 900).ranges == ()
