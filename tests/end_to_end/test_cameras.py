@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write
 from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
 from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
+from tests.patience import within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
 
@@ -134,16 +134,14 @@ def test_a_camera_that_dies_is_reported_within_twenty_seconds_and_no_other_suffe
         agent = AgentProcess(config)
         agent.start()
         wms.wait_for(lambda: _health(wms, "aisle")[-1:] == [("ok", "")])
-        stream.kill()
-        before = time.monotonic()
-        wms.wait_for(lambda: _health(wms, "aisle")[-1][0] == "lost" and wms.states["B-1"]["verdict"] == "stale", 20)
-        assert time.monotonic() - before < 20
+        with within(20):
+            stream.kill()
+            wms.wait_for(lambda: _health(wms, "aisle")[-1][0] == "lost" and wms.states["B-1"]["verdict"] == "stale")
         wms.wait_for(lambda: {s["verdict"] for loc, s in wms.states.items() if loc != "B-1"} == {"match"})
         stream.start()
         wms.wait_for(lambda: _health(wms, "aisle")[-1] == ("ok", ""))
-        before = time.monotonic()
-        assert agent.terminate()[0] == 0
-        assert time.monotonic() - before < 8
+        with within(8):
+            assert agent.terminate()[0] == 0
 
 
 def _more_cameras(config: Path, **sources: str) -> None:
@@ -170,11 +168,10 @@ def test_cameras_that_fall_silent_are_reported_within_twenty_seconds_by_the_give
         agent = AgentProcess(config)
         agent.start()
         wms.wait_for(lambda: _health(wms)[-1:] == _health(wms, "aisle")[-1:] == [("ok", "")])
-        stream.freeze()
-        camera.answer = silent
-        before = time.monotonic()
-        wms.wait_for(lambda: _health(wms)[-1][0] == _health(wms, "aisle")[-1][0] == "lost", 20)
-        assert time.monotonic() - before < 20
+        with within(20):
+            stream.freeze()
+            camera.answer = silent
+            wms.wait_for(lambda: _health(wms)[-1][0] == _health(wms, "aisle")[-1][0] == "lost")
         stream.thaw()
         camera.answer = shown.answer
         wms.wait_for(lambda: _health(wms)[-1] == _health(wms, "aisle")[-1] == ("ok", ""))
@@ -203,8 +200,8 @@ def test_malformed_streams_kill_no_agent_and_disturb_no_other_camera(tmp_path: P
         agent.start()
         wms.wait_for(lambda: {s["verdict"] for loc, s in wms.states.items() if loc in STOCK} == {"match"})
         wms.wait_for(lambda: len(mad.requests) >= 5 and "lost" in {status for status, _ in _health(wms, "hurt")})
-        assert "lost" in {status for status, _ in _health(wms, "mad")}
-        assert _health(wms)[-1] == ("ok", "")
+        wms.wait_for(lambda: "lost" in {status for status, _ in _health(wms, "mad")})
+        wms.wait_for(lambda: _health(wms)[-1] == ("ok", ""))
         code, log = agent.terminate()
         assert (code, "Traceback" in log) == (0, False)
         assert not [event for event in wms.events if event["verdict"] in ALERTS]
@@ -219,9 +216,9 @@ def test_a_camera_that_was_never_there_holds_up_neither_the_start_nor_the_stop(
         agent.start()
         wms.wait_for(lambda: _health(wms)[-1:] != [] and _all_are(wms, "stale"))
         assert "Connection refused" in _health(wms)[-1][1]
-        before = time.monotonic()
-        code, log = agent.terminate()
-        assert (code, time.monotonic() - before < 8) == (0, True)
+        with within(8):
+            code, log = agent.terminate()
+        assert code == 0
         assert "Traceback" not in log
 
 
