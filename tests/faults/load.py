@@ -16,15 +16,21 @@ from typing import Self
 
 from tests.faults.gauges import Gauges
 from tests.faults.sender import Orders
+from tests.patience import PATIENCE_S, stretched
 
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 
 
 def wait_until(condition: Callable[[], bool], within_s: float = WAIT_S, what: str = "") -> float:
-    """Wait for something that another process does; how many seconds it took."""
-    start_s = time.monotonic()
+    """Wait for something that another process does; how many seconds it took.
+
+    `within_s` is a promise of docs/faults.md, or the guard: on a busy machine it takes as much longer as all does.
+    """
+    start_s, allowed_s = time.monotonic(), within_s
     while not condition():
-        assert time.monotonic() - start_s < within_s, f"not within {within_s:.0f} s: {what}"
+        if time.monotonic() - start_s >= allowed_s:
+            allowed_s = max(allowed_s, stretched(within_s))
+            assert time.monotonic() - start_s < allowed_s, f"not within {within_s:.0f} s: {what}"
         time.sleep(0.05)  # nothing in this process is told
     return time.monotonic() - start_s
 
@@ -95,7 +101,7 @@ class Load:
         """End it in order; what isn't delivered stays."""
         assert self.process
         self.process.terminate()
-        assert self.process.wait(30) == 0, self.log()
+        assert self.process.wait(WAIT_S) == 0, self.log()
         self.process = None
 
     @property

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from tests.faults.load import Committed, Load, wait_until
+from tests.faults.load import WAIT_S, Committed, Load, wait_until
 from tests.faults.storing import StoringReceiver
 
 log = logging.getLogger("faults")
@@ -39,7 +39,7 @@ def missing(committed: Sequence[Committed], receiver: StoringReceiver) -> set[tu
     return {(c.epoch, n) for c in committed for n in range(c.first, c.last + 1)} - there
 
 
-def wait_settled(load: Load, receiver: StoringReceiver, within_s: float = 60.0) -> None:
+def wait_settled(load: Load, receiver: StoringReceiver, within_s: float = WAIT_S) -> None:
     """Until everything that the sender committed is with the receiver; fails with what isn't."""
 
     def settled() -> bool:

@@ -59,6 +59,8 @@ class Orders:
     """A picture of this size goes with every batch."""
     alert_every: int = 0
     """Every so many-th event is urgent; 0: none but on SIGUSR1."""
+    alarm_at: int = 0
+    """When the broker has acknowledged so many messages, an alert is appended, as on SIGUSR1; 0: never."""
     limits: dict[str, Any] = field(default_factory=dict)
     confirmed_within_s: float = 2.0
     version: Literal["5", "3.1.1"] = "5"
@@ -183,6 +185,8 @@ class Sender:
     def _on_acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - as the handler is called
         if token.connection == self.session.connection:
             self.gauges["acknowledged"] += 1
+            if self.gauges["acknowledged"] == self._orders.alarm_at:
+                self.alarm.set()
         self.delivery.acknowledged(token, accepted)
 
 

@@ -80,13 +80,14 @@ def test_what_a_broker_drops_beyond_its_queue_is_sent_again_until_it_is_confirme
 ) -> None:
     broker = make_broker("max_queued_messages 100\n")
     load = Load(tmp_path, broker.port).with_orders(delivery=delivery, total=400, batch=20)
-    with StoringReceiver(tmp_path / "received.sqlite", broker.port) as receiver, load:
-        wait_until(lambda: receiver.stored > 0)
+    with StoringReceiver(tmp_path / "received.sqlite", broker.port) as receiver:
+        wait_until(lambda: receiver.connected)
         receiver.leave()
-        wait_until(lambda: load.gauges["appended"] == 400 and _all_handed_over(load))
-        receiver.come_back()
-        _settle(load, receiver)
-        score = judge("11: receiver away beyond the queue's limit", load, receiver)
+        with load:
+            wait_until(lambda: load.gauges["appended"] == 400 and _all_handed_over(load))
+            receiver.come_back()
+            _settle(load, receiver)
+            score = judge("11: receiver away beyond the queue's limit", load, receiver)
     assert score.duplicated == 0
     assert (score.lost == 0) == (delivery == "confirmed"), "the broker must have forgotten something"
 
