@@ -15,6 +15,7 @@ from edge_agent.simulation.pictures import DrawnPictures, generator
 from edge_agent.simulation.scene import Rack
 from edge_agent.simulation.script import Script
 from edge_agent.simulation.shelf import Shelf
+from tests.patience import PATIENCE_S
 
 SITE = "tests"
 LOCATIONS = tuple(slot.location for slot in Rack().slots())
@@ -31,7 +32,7 @@ def write_config(
     path.write_text(
         f'[agent]\nsite = "{SITE}"\nname = "box"\ndata_dir = "data"\n'
         f'[model]\nbundle = "{bundle}"\ntrust = ["{key}"]\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nkeepalive_s = 2\n{extra}\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nkeepalive_s = 20\n{extra}\n'
         + camera_toml(Rack(), source, interval_s=interval_s)
     )
     return path
@@ -86,7 +87,7 @@ class AgentProcess:
         )
         STARTED.append(self.process)
 
-    def finish(self, timeout_s: float = 60) -> tuple[int, str]:
+    def finish(self, timeout_s: float = 5 * PATIENCE_S) -> tuple[int, str]:
         """Wait for its end: exit code and what it logged."""
         assert self.process
         _, complaint = self.process.communicate(timeout=timeout_s)

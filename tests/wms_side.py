@@ -11,8 +11,9 @@ from edge_agent.contract.topics import agents_filter
 from edge_agent.wms.connection import Broker, Connection
 from tests.agents import SITE
 from tests.contract_schemas import problems
+from tests.patience import PATIENCE_S
 
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 
 
 class WmsSide:

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 _ASK = """
 import importlib, json, pathlib, sys
 for name in sys.argv[1:]:
@@ -27,7 +29,9 @@ def without_byte_code(
     Asked in `folder`, so that nothing of the checkout is imported by chance.
     """
     words: list[str | Path] = [python, "-B", "-P", "-c", _ASK, *modules]
-    asked = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    asked = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=5 * PATIENCE_S
+    )
     count, names = json.loads(asked.stdout)
     assert count >= _AT_LEAST
     return [str(name) for name in names if name != "__main__"]

@@ -20,9 +20,10 @@ from edge_agent.wms.connection import Connection
 from edge_agent.wms.stock import Line, publish_stock, read_expected
 from tests.agents import SITE
 from tests.deploy.site import HOST, SETTINGS, Site
+from tests.patience import PATIENCE_S
 
 OWN, OTHER = Topics(SITE, "box-1"), Topics(SITE, "box-2")
-WAIT_S = 10.0
+WAIT_S = PATIENCE_S
 Messages = queue.SimpleQueue[tuple[str, bytes]]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.conftest import BIN
 from tests.deploy.byte_code import without_byte_code
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("edge_agent.cli", "edge_agent.wms.cli", "edge_agent.demo.play", "edge_agent.camera.snapshot")
@@ -23,5 +24,5 @@ def test_byte_code_of_all_that_the_agents_commands_import_is_made_with_the_envir
     elsewhere = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "cache")}  # as an environment that is new
     assert without_byte_code(BIN / "python", tmp_path, elsewhere, COMMANDS)
     words = [BIN / "python", ROOT / making.group(1), *used.group(1).split()]
-    subprocess.run(words, env={**elsewhere, "PYTHONDONTWRITEBYTECODE": ""}, check=True, timeout=120)
+    subprocess.run(words, env={**elsewhere, "PYTHONDONTWRITEBYTECODE": ""}, check=True, timeout=5 * PATIENCE_S)
     assert not without_byte_code(BIN / "python", tmp_path, elsewhere, COMMANDS)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import BIN
 from tests.deploy.byte_code import without_byte_code
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 IMAGES = sorted((ROOT / "deploy" / "images").glob("*.Dockerfile"))
@@ -59,7 +60,7 @@ def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torc
     script = f"set -e; {script.replace('python -m venv', f'{sys.executable} -m venv', 1)}"
     (tmp_path / "kardus").mkdir()
     shutil.copy(ROOT / "deploy" / "byte_code.py", tmp_path / "kardus")
-    subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=280)
+    subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=5 * PATIENCE_S)
     site = next((tmp_path / "kardus" / "lib").glob("python*/site-packages"))
     installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
     assert "kardus" in installed
@@ -67,9 +68,11 @@ def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torc
     making = re.search(r'^RUN (PYTHONDONTWRITEBYTECODE="" /opt/kardus/.*)$', text, flags=re.MULTILINE)
     assert making
     subprocess.run(
-        ["sh", "-c", making.group(1).replace("/opt/kardus", str(tmp_path / "kardus"))], check=True, timeout=99
+        ["sh", "-c", making.group(1).replace("/opt/kardus", str(tmp_path / "kardus"))],
+        check=True,
+        timeout=5 * PATIENCE_S,
     )
     commands = ("edge_agent.cli", "edge_agent.wms.cli")
     assert not without_byte_code(tmp_path / "kardus" / "bin" / "python", tmp_path, os.environ, commands)
     demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
-    assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=200).returncode == 0
+    assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=5 * PATIENCE_S).returncode == 0

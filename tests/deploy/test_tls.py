@@ -27,9 +27,10 @@ from edge_agent.wms.connection import Connection
 from tests.agents import SITE
 from tests.brokers import Mosquitto
 from tests.deploy.site import HOST, Site, install
+from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
 
-WAIT_S = 30.0
+WAIT_S = PATIENCE_S
 NAME = "box-1"
 TOPIC = Topics(SITE, NAME).events("A-1")
 SECRET = b'{"sku": "tea-that-nobody-may-see"}'

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from edge_agent.chores import MOST, Chores
+from tests.patience import PATIENCE_S
 
-WAIT_S = 20.0
+WAIT_S = PATIENCE_S
 
 
 def test_they_are_done_in_order_while_others_go_on(chores: Chores) -> None:

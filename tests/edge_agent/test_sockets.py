@@ -11,6 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.sockets import send_at_once
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S, wait_until
 
 MESSAGES = 16
 NAGLE_S = 0.04
@@ -32,12 +33,15 @@ def test_a_looks_states_are_acknowledged_without_the_wait(mosquitto: Mosquitto) 
     client.on_socket_open = send_at_once
     client.connect("127.0.0.1", mosquitto.port)
     client.loop_start()
-    times = []
-    for _ in range(9):
-        began = time.perf_counter()
-        for info in [client.publish(f"t/{number}", b"x" * 200, qos=1) for number in range(MESSAGES)]:
-            info.wait_for_publish(10)
-        times.append(time.perf_counter() - began)
+    # a busy machine may be slower now and then; with the wait in it, half of the looks never are this quick
+    wait_until(lambda: statistics.median(_look_s(client) for _ in range(9)) < NAGLE_S)
     client.disconnect()
     client.loop_stop()
-    assert statistics.median(times) < NAGLE_S
+
+
+def _look_s(client: paho.Client) -> float:
+    """How long the states of a look take until the broker has acknowledged them."""
+    began = time.perf_counter()
+    for info in [client.publish(f"t/{number}", b"x" * 200, qos=1) for number in range(MESSAGES)]:
+        info.wait_for_publish(PATIENCE_S)
+    return time.perf_counter() - began

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,10 +63,8 @@ def test_a_key_with_a_pass_phrase_asks_nobody(files: TlsFiles) -> None:
     assert files.key_file
     key = serialization.load_pem_private_key(files.key_file.read_bytes(), None)
     files.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
-    began = time.monotonic()
-    with pytest.raises(ConfigError, match="without a pass phrase"):
+    with pytest.raises(ConfigError, match="without a pass phrase"):  # nobody is asked: it would wait for ever
         client_context(files)
-    assert time.monotonic() - began < 10
 
 
 def test_a_changed_file_changes_the_stamp(files: TlsFiles) -> None:

@@ -23,9 +23,10 @@ from edge_agent.wms.connection import Broker
 from edge_agent.wms.stock import Line, publish_stock
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 
 OUTAGE_S = 2.5
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 
 
 class PersistentReceiver:

@@ -25,11 +25,12 @@ from edge_agent.wms.stock import Line, publish_stock
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
+from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 
 KEY = DEMO_KEY.read_text().strip()
 TOPICS = Topics(SITE, "box")
-WAIT_S = 20.0
+WAIT_S = PATIENCE_S
 WRONG = LOCATIONS[0]
 """The WMS expects something else there."""
 

@@ -20,15 +20,16 @@ from PIL import Image
 
 from edge_agent.demo.broker import free_port
 from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from tests.agents import write_config
+from tests.agents import STARTED, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import still
+from tests.patience import PATIENCE_S
 
 KEY = DEMO_KEY.read_text().strip()
 WATCHDOG_S = 1.5
 
 
-def _next(manager: socket.socket, wanted: bytes, timeout_s: float = 30.0) -> None:
+def _next(manager: socket.socket, wanted: bytes, timeout_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout_s
     while manager.recv(100) != wanted:
         assert time.monotonic() < deadline
@@ -36,13 +37,13 @@ def _next(manager: socket.socket, wanted: bytes, timeout_s: float = 30.0) -> Non
 
 def _hear_out(manager: socket.socket) -> None:
     """Until nothing comes any more; some signs may be on their way."""
-    for _ in range(20):
+    for _ in range(2000):
         manager.recv(100)
 
 
 def _has_looked(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S):
             return True
     except urllib.error.HTTPError as error:
         problems = json.load(error)["problems"]
@@ -64,7 +65,7 @@ def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(PATIENCE_S)
         environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
         agent = subprocess.Popen(
             [sys.executable, "-m", "edge_agent", "run", str(config), "--verbose"],
@@ -72,28 +73,31 @@ def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path
             stderr=subprocess.PIPE,
             text=True,
         )
+        STARTED.append(agent)
         _next(manager, b"READY=1")
         _next(manager, b"WATCHDOG=1")
         while not _has_looked(port):
             _next(manager, b"WATCHDOG=1")
         for path in ("/healthz", "/readyz"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
                 assert json.load(answer)["ok"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
             text = answer.read().decode()
         assert 'kardus_camera_ok{camera="rack"} 1.0' in text
-        assert float(re.findall(r"^kardus_classifications_total (.*)$", text, re.MULTILINE)[0]) in {15, 30, 45}
+        looked_at = float(re.findall(r"^kardus_classifications_total (.*)$", text, re.MULTILINE)[0])
+        assert looked_at > 0
+        assert looked_at % 15 == 0, "every location at every look, however many there have been"
 
         agent.send_signal(signal.SIGSTOP)
         manager.settimeout(2 * WATCHDOG_S)
         with pytest.raises(TimeoutError):
             _hear_out(manager)
         agent.send_signal(signal.SIGCONT)
-        manager.settimeout(30)
+        manager.settimeout(PATIENCE_S)
         _next(manager, b"WATCHDOG=1")
         agent.send_signal(signal.SIGTERM)
         _next(manager, b"STOPPING=1")
-        _, log = agent.communicate(timeout=30)
+        _, log = agent.communicate(timeout=PATIENCE_S)
         assert agent.returncode == 0
         lines = [json.loads(line) for line in log.splitlines()]
         assert any(line["logger"] == "kardus.mqtt" and "connected" in line["message"] for line in lines)

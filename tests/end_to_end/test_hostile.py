@@ -18,6 +18,7 @@ from edge_agent.wms.stock import Line, publish_stock
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
+from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 
 KEY = DEMO_KEY.read_text().strip()
@@ -39,7 +40,7 @@ def _word(revision: int, sku: str | None) -> bytes:
 
 
 def _metric(port: int, name: str) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
         return float(re.findall(rf"^{name} (.*)$", answer.read().decode(), re.MULTILINE)[0])
 
 

@@ -22,6 +22,7 @@ from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import Caller
 from tests.https_server import HttpsServer, send
+from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 
 NEW = "1.0.1"
@@ -166,11 +167,11 @@ def test_killed_during_a_change_the_agent_runs_the_old_model_or_the_new_one(
 
     def respond(asked: Any) -> None:
         send(asked, new.data[:1000], len(new.data))
-        hold.wait(20 if phase == "fetching" else 0)
+        hold.wait(PATIENCE_S if phase == "fetching" else 0)
         asked.wfile.write(new.data[1000:])
 
     with HttpsServer(tmp_path / "pki", respond) as server:
-        box = Box(tmp_path, mosquitto.port, wms, 30 if phase == "shadowing" else 0.5, server.ca_file)
+        box = Box(tmp_path, mosquitto.port, wms, 3600 if phase == "shadowing" else 0.5, server.ca_file)
         if phase == "probation":
             box.agent.config.write_text(box.agent.config.read_text().replace("shadow_s = 0.5", "shadow_s = 4"))
         box.start()

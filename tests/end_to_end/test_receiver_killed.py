@@ -17,8 +17,9 @@ from edge_agent.contract.topics import Topics
 from edge_agent.wms.archive import Archive
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
-from tests.conftest import BIN, run_command
+from tests.conftest import BIN
 from tests.edge_agent.wms.test_receiver import wait_for
+from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 
 AGENTS = 3
@@ -36,7 +37,10 @@ def _count(path: Path) -> int:
 
 def _begin(mosquitto: Mosquitto, path: Path) -> None:
     """The first start, with which the broker begins to keep what comes."""
-    run_command("kardus-wms", *_command(mosquitto, path)[1:], "--seconds", 2)
+    process = subprocess.Popen(_command(mosquitto, path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
+    process.terminate()
+    assert process.wait() == 0
 
 
 def _kill_often(mosquitto: Mosquitto, path: Path, kills: int, each: int, seed: int) -> None:
@@ -66,9 +70,9 @@ def _kill_often(mosquitto: Mosquitto, path: Path, kills: int, each: int, seed: i
 def _assert_all_once(mosquitto: Mosquitto, path: Path, agents: list[Publisher]) -> None:
     total = sum(agent.sequence for agent in agents)
     process = subprocess.Popen(_command(mosquitto, path), stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: _count(path) >= total, 120)
+    wait_for(lambda: _count(path) >= total, 600)
     process.terminate()
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert json.loads(output.splitlines()[-1])["dead_letters"] == 0
     with Archive.open(path) as archive:
@@ -91,6 +95,7 @@ def roomy(tmp_path: Path) -> Mosquitto:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_receiver_killed_at_random_moments_loses_nothing_and_stores_nothing_twice(
     roomy: Mosquitto, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import Caller
+from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 
 KEY = DEMO_KEY.read_text().strip()
@@ -125,15 +126,15 @@ def test_home_assistant_is_introduced_to_what_there_is(mosquitto: Mosquitto, edi
         wanted = edited.head.replace("[[cameras]]", "[homeassistant]\ndiscovery = true\n[[cameras]]")
         edited.write(wanted, LEFT, RIGHT)
         assert caller.ask("reload")["ok"]
-        assert len(documents.get(timeout=20)["components"]) == 5
+        assert len(documents.get(timeout=PATIENCE_S)["components"]) == 5
         home.publish([("homeassistant/status", b"online")], retain=False)
-        assert len(documents.get(timeout=20)["components"]) == 5
+        assert len(documents.get(timeout=PATIENCE_S)["components"]) == 5
         edited.write(wanted, LEFT)
         assert caller.ask("reload")["ok"]
-        assert sorted(len(part) for part in documents.get(timeout=20)["components"].values())[:2] == [1, 1]
+        assert sorted(len(part) for part in documents.get(timeout=PATIENCE_S)["components"].values())[:2] == [1, 1]
         edited.write(edited.head, LEFT)
         assert caller.ask("reload")["ok"]
-        assert documents.get(timeout=20) == {}, "taken back"
+        assert documents.get(timeout=PATIENCE_S) == {}, "taken back"
 
 
 def test_a_camera_gets_another_source_and_another_is_added(

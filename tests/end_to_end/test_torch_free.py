@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 LIMIT_MB = 380
 HEAVY = ("torch", "torchvision", "onnx", "lightning_fabric")
@@ -28,13 +30,13 @@ def agent_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for room in ("edge_agent", "train", "export"):
         shutil.copytree(ROOT / room, source / room, dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", source)
-    subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), str(source)], check=True, timeout=280)
+    subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), str(source)], check=True, timeout=5 * PATIENCE_S)
     return folder / "bin"
 
 
 def _run(agent_bin: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [str(agent_bin / words[0]), *words[1:]]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=5 * PATIENCE_S)
 
 
 @pytest.mark.parametrize("module", HEAVY)

@@ -24,6 +24,7 @@ from edge_agent.health.systemd import Watchdog, notify, watchdog_s
 from edge_agent.health.vitals import Pulse, Vitals
 from edge_agent.logs import JsonFormatter
 from edge_agent.outbox.message import Depth, Losses
+from tests.patience import PATIENCE_S
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
 
@@ -43,7 +44,7 @@ def metrics() -> Metrics:
 
 def _get(server: HealthServer, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -22,6 +22,7 @@ from edge_agent.models.change import FEWEST_CROPS, Models
 from edge_agent.models.orders import Brought, Order
 from edge_agent.models.shadow import Seen
 from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_members, made
+from tests.patience import PATIENCE_S, wait_until
 
 SHADOW_S = 60.0
 SLOTS = 30
@@ -58,7 +59,7 @@ class Box:
     def until_brought(self) -> str:
         """Handle what is brought until it is a candidate, or refused."""
         while self.models.status.phase not in ("shadowing", "refused"):
-            self.models.handle(self.brought.get(timeout=30))
+            self.models.handle(self.brought.get(timeout=PATIENCE_S))
         return self.models.status.phase
 
     def look(self) -> None:
@@ -82,16 +83,6 @@ class Box:
 
     def _shadow_failed(self) -> bool:
         return self.models.second is None or bool(self.models.second.failure)
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    """Wait for another thread's work."""
-    import time
-
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -266,7 +257,7 @@ def test_the_last_order_counts(box: Box) -> None:
         or not status.candidate
         or status.candidate.version != "1.0.2"
     ):
-        box.models.handle(box.brought.get(timeout=30))
+        box.models.handle(box.brought.get(timeout=PATIENCE_S))
     box.look()
     assert box.pass_time(SHADOW_S + 1)
     assert box.models.model.version == "1.0.2"

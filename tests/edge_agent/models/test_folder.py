@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.models.folder import BundleFolder
 from edge_agent.models.orders import Order
+from tests.patience import PATIENCE_S
 
 POLL_S = 0.02
 
@@ -26,6 +27,12 @@ def _nothing(told: queue.SimpleQueue[Order]) -> bool:
     return False
 
 
+def _put(path: Path, content: bytes) -> None:
+    """At once: between its making and its writing an empty file could come to rest."""
+    path.with_suffix(".part").write_bytes(content)
+    path.with_suffix(".part").replace(path)
+
+
 def test_a_new_bundle_is_told_of_once_and_again_when_it_is_replaced(
     tmp_path: Path, told: queue.SimpleQueue[Order]
 ) -> None:
@@ -34,11 +41,11 @@ def test_a_new_bundle_is_told_of_once_and_again_when_it_is_replaced(
     folder.start()
     try:
         (tmp_path / "notes.txt").write_bytes(b"no bundle")
-        (tmp_path / "new.bundle").write_bytes(b"one")
-        assert told.get(timeout=5) == Order(file=tmp_path / "new.bundle")
+        _put(tmp_path / "new.bundle", b"one")
+        assert told.get(timeout=PATIENCE_S) == Order(file=tmp_path / "new.bundle")
         assert _nothing(told)
-        (tmp_path / "new.bundle").write_bytes(b"another")
-        assert told.get(timeout=5) == Order(file=tmp_path / "new.bundle")
+        _put(tmp_path / "new.bundle", b"another")
+        assert told.get(timeout=PATIENCE_S) == Order(file=tmp_path / "new.bundle")
     finally:
         folder.stop()
 

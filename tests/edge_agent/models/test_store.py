@@ -13,6 +13,7 @@ import pytest
 
 from edge_agent.errors import DataError
 from edge_agent.models.store import MAX_REFUSED, MAX_STARTS, ModelStore, sha256_of
+from tests.patience import stretched
 
 CONFIGURED = "c" * 64
 
@@ -156,7 +157,7 @@ def test_killed_at_any_moment_of_a_change_there_is_a_whole_bundle_to_use(tmp_pat
         process = subprocess.Popen([sys.executable, "-c", CHANGES_FOREVER, tmp_path], stdout=subprocess.PIPE, text=True)
         assert process.stdout
         process.stdout.readline()
-        time.sleep(rng.uniform(0, 0.1))  # the moment of the kill is what varies
+        time.sleep(rng.uniform(0, stretched(0.1)))  # the moment of the kill is what varies
         process.kill()
         process.wait()
         process.stdout.close()

@@ -18,6 +18,7 @@ from edge_agent.contract.messages import Expected
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import Moment, open_parts, parts_in
 from edge_agent.wiring.recording import PART_S, WAITING, Recording, Terms, Told
+from tests.patience import PATIENCE_S
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEA, MILK = Expected(revision=1, sku="Tea"), Expected(revision=2, sku="Milk")
@@ -101,7 +102,7 @@ def test_the_oldest_part_goes_when_there_is_too_much_and_the_rest_can_be_replaye
 def _settle(recording: Recording) -> None:
     """Wait until everything is written: as many pictures may wait again."""
     for _ in range(WAITING):
-        assert recording._pictures.acquire(timeout=30)
+        assert recording._pictures.acquire(timeout=PATIENCE_S)
     recording._pictures.release(WAITING)
 
 

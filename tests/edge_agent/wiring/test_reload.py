@@ -13,6 +13,7 @@ import pytest
 from edge_agent.config import Config, load_config, parse_config
 from edge_agent.errors import ConfigError
 from edge_agent.wiring.reload import FIXED, FileWatch, require_reloadable
+from tests.patience import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "agent.toml"
 BASE = load_config(EXAMPLE)
@@ -78,14 +79,16 @@ def test_a_file_that_changes_or_is_replaced_is_noticed_and_one_that_is_gone_is_w
     path.write_text("1")
     watch = FileWatch(path, lambda: calls.put(True), poll_s=0.01)
     watch.start()
-    path.write_text("22")
-    calls.get(timeout=5)
+    with path.open("r+") as file:  # written at once: nobody sees it empty
+        file.write("22")
+    calls.get(timeout=PATIENCE_S)
     (tmp_path / "new").write_text("33")
     os.replace(tmp_path / "new", path)  # noqa: PTH105 - as editors and configuration managers do
-    calls.get(timeout=5)
+    calls.get(timeout=PATIENCE_S)
     path.unlink()
     threading.Event().wait(0.1)
-    path.write_text("4444")
-    calls.get(timeout=5)
+    (tmp_path / "new").write_text("4444")
+    (tmp_path / "new").rename(path)
+    calls.get(timeout=PATIENCE_S)
     watch.stop()
     assert calls.empty()

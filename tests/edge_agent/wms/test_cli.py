@@ -19,6 +19,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
 from tests.edge_agent.wms.test_board import NOW, WRITER, _state
 from tests.in_process import assert_one_line, call
+from tests.patience import PATIENCE_S
 
 
 def _publish(port: int) -> None:
@@ -28,7 +29,7 @@ def _publish(port: int) -> None:
 
 def test_watch_shows_what_is_retained(mosquitto: Mosquitto) -> None:
     _publish(mosquitto.port)
-    words = ("kardus-wms", "watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 1)
+    words = ("kardus-wms", "watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
     text = run_command(*words).stdout
     assert "A-1" in text
     assert "empty" in text
@@ -61,7 +62,7 @@ def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto) -> None:
     with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
         state = _state(Verdict.MISMATCH, seen).model_copy(update={"location": "A[b]"})
         connection.publish([WRITER.state_message(state)], retain=True)
-    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 1)
+    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
     text = run_command("kardus-wms", "watch", *words).stdout
     assert "Tea [/x]" in text
     assert "A[b]" in text
@@ -75,7 +76,7 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
         mosquitto.wait_for_log("as kardus-wms-", lines=2)  # the first one published
         watching.send_signal(number)
-        text, complaint = watching.communicate(timeout=30)
+        text, complaint = watching.communicate(timeout=PATIENCE_S)
         assert (watching.returncode, complaint) == (0, "")
     assert isinstance(json.loads(text), list)
 
@@ -133,5 +134,5 @@ def test_a_certificate_that_cannot_be_used_is_named(
 def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(
     mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 1)
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 2)
     assert_one_line(call(capsys, main, *words), 1, f":{mosquitto.port}: no ")

@@ -10,8 +10,9 @@ from edge_agent.demo.broker import run_broker
 from edge_agent.errors import BrokerError
 from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 
-WAIT_S = 15.0
+WAIT_S = PATIENCE_S
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "embedded"])

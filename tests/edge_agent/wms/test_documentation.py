@@ -41,8 +41,7 @@ def test_the_same_with_any_client(mosquitto: Mosquitto, tmp_path: Path, monkeypa
         client.connect("127.0.0.1", mosquitto.port)
         client.loop_start()
         wait_for(client.is_connected)
-        mosquitto.wait_for_log("my-wms")
-        time.sleep(0.2)
+        mosquitto.wait_for_subscription("my-wms")
         publish(mosquitto, agent.events(5))
         reader = sqlite3.connect("events.sqlite")
         wait_for(lambda reader=reader: _ids(reader) == agent.ids)  # type: ignore[misc]
@@ -84,7 +83,7 @@ def test_the_library_as_shown(mosquitto: Mosquitto, tmp_path: Path, monkeypatch:
     }
     with Receiver(Broker(*broker), Settings(SITE, tmp_path / "kardus.sqlite")) as first:
         wait_for(lambda: first.status().connected)
-        time.sleep(0.2)
+        mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
     with pytest.raises(Enough):
         exec(code, space)  # noqa: S102 - the page's own example
     assert booked == agent.ids

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import BIN
+from tests.patience import PATIENCE_S
 from tests.train.making import labelled
 from train.networks.checkpoint import load_checkpoint
 
@@ -20,7 +21,7 @@ OPTIONS = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "4", "--b
 def _torchrun(*words: object) -> subprocess.CompletedProcess[str]:
     command = [str(BIN / "torchrun"), "--standalone", "--nproc-per-node", "2", "-m", "train", *map(str, words)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=240)
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=5 * PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
