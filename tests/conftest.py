@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from filelock import FileLock
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.agents import STARTED
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,6 +26,37 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 # how long an example takes says more of the machine's other work than of the code
 settings.register_profile("kardus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kardus")
+ROOMS_OF_PROCESSES = ("demo", "deploy", "end_to_end", "export", "faults", "models", "train")
+"""Their tests run whole agents, installations or trainings: pyproject's time-out is too short on a busy machine."""
+LONG_S = 1800
+T = TypeVar("T")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests in another order."""
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="files in another order, and the tests in each")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Another order where it is asked for, the same in every worker; and more time for what may take long."""
+    if config.option.shuffle is not None:
+        items[:] = shuffled(items, lambda item: str(item.path), random.Random(config.option.shuffle))
+    for item in items:
+        is_long = "run_folder" in getattr(item, "fixturenames", ()) or set(item.path.parts) & set(ROOMS_OF_PROCESSES)
+        if is_long and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG_S))
+
+
+def shuffled(items: Sequence[T], file_of: Callable[[T], str], rng: random.Random) -> list[T]:
+    """In another order, file by file."""
+    files: dict[str, list[T]] = {}
+    for item in items:
+        files.setdefault(file_of(item), []).append(item)
+    groups = list(files.values())
+    rng.shuffle(groups)
+    for group in groups:
+        rng.shuffle(group)
+    return [item for group in groups for item in group]
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +134,9 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.kill()
 
 
-def run_command(*words: object, check: int | None = 0, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *words: object, check: int | None = 0, timeout_s: float = 5 * PATIENCE_S
+) -> subprocess.CompletedProcess[str]:
     """Run one of the project's commands as a user would, and check its exit code."""
     command = [str(BIN / str(words[0])), *map(str, words[1:])]
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
