@@ -47,7 +47,7 @@ def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> N
     [
         ('id = "A-01-1-02"', 'id = "A-01-1-01"', "'A-01-1-01' stands there twice"),
         ("[agent]", "[agnet]", "agnet: no such key"),
-        ("keepalive_s = 2", 'keepalive_s = "often"', "mqtt.keepalive_s = 'often'"),
+        ("keepalive_s = 20", 'keepalive_s = "often"', "mqtt.keepalive_s = 'often'"),
     ],
 )
 def test_a_wrong_key_ends_with_exit_code_2_and_one_line(tmp_path: Path, old: str, new: str, named: str) -> None:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,13 @@ from edge_agent.camera.stream import StreamSource
 from edge_agent.config.cameras import CameraSection
 from edge_agent.errors import ConfigError
 from tests.cameras import PASSWORD, USER, HttpCamera, RtspCamera, mjpeg, silent
-from tests.patience import PATIENCE_S, children, wait_until, within
+from tests.patience import PATIENCE_S, children, stretched, wait_until, within
 from tests.proxies import damaging_link
 
 
 def _open(kind: str, **settings: Any) -> Source:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
-    source = {"type": kind, "timeout_s": 3, **settings}
+    source = {"type": kind, "timeout_s": 10, **settings}
     return open_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
 
 
@@ -48,9 +49,10 @@ def _password(folder: Path) -> dict[str, str]:
 
 
 def _first_picture(pictures: Iterator[Image.Image | str]) -> Image.Image:
-    """The first of the next few; a camera may need more than one attempt."""
-    found = next(p for p in itertools.islice(pictures, 10) if not isinstance(p, str))
-    assert isinstance(found, Image.Image)
+    """The first one; a camera may need more than one attempt, and on a busy machine many."""
+    deadline = time.monotonic() + PATIENCE_S
+    while isinstance(found := next(pictures), str):
+        assert time.monotonic() < deadline, found
     return found
 
 
@@ -107,10 +109,11 @@ def test_a_camera_that_accepts_and_sends_nothing_is_given_up() -> None:
 
 def test_a_stream_that_falls_silent_is_given_up_once_its_time_is_over() -> None:
     """FAULTS 19: not after twice that time, though FFmpeg's parser still has a picture then."""
-    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=4)) as pictures:
+    timeout_s = min(15, stretched(4))
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=timeout_s)) as pictures:
         _first_picture(pictures)
         camera.freeze()
-        with within(7):
+        with within(timeout_s + 3):
             said = next(picture for picture in pictures if isinstance(picture, str))
         assert "it sends nothing" in said
         camera.thaw()
@@ -126,11 +129,21 @@ def test_an_absent_camera_says_so() -> None:
 
 
 def test_the_newest_picture_is_given_and_older_ones_are_dropped() -> None:
-    sent: list[int] = []
-    shades = (sent.append(shade) or shade for shade in range(20, 220, 4))  # type: ignore[func-returns-value]
-    with HttpCamera(mjpeg(shades, 0.02)) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+    begun, brightest = threading.Event(), threading.Event()
+
+    def shades() -> Iterator[int]:
+        while not begun.is_set():
+            yield 20
+        yield from range(24, 220, 4)
+        brightest.set()
+        while True:
+            yield 220
+
+    with HttpCamera(mjpeg(shades(), 0.02)) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
         first = np.asarray(_first_picture(pictures)).mean()
-        wait_until(lambda: len(sent) >= 40)  # the pipeline is busy
+        begun.set()
+        assert brightest.wait(PATIENCE_S)  # the pipeline is busy
+        time.sleep(stretched(0.3))  # what was sent is being decoded, of which nothing is told here
         later = next(pictures)
         assert isinstance(later, Image.Image)
         assert np.asarray(later).mean() - first > 40
@@ -168,11 +181,12 @@ def test_a_decoder_that_is_killed_costs_one_picture() -> None:
 
 
 def test_a_decoder_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=1)) as pictures:
+    timeout_s = min(15, stretched(1))  # on a busy machine the first picture takes a while, too
+    with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=timeout_s)) as pictures:
         _first_picture(pictures)
         (decoder,) = _decoders()
         os.kill(decoder, signal.SIGSTOP)
-        with within(6):
+        with within(timeout_s + 5):
             hung = next(picture for picture in pictures if isinstance(picture, str))
         assert "it sends nothing" in hung
         assert not Path(f"/proc/{decoder}").exists()
