@@ -7,7 +7,7 @@ DEV := .venv/bin
 help:            ## Show this list
 	@grep -E '^[a-z-]+: .*## |^[a-z-]+:  +## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
-demo: .venv-agent/installed  ## A simulated rack, watched: installs the agent alone, about a minute
+demo: .venv-agent/installed  ## A simulated rack, watched: installs agent and warehouse side, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
 
 test: check  ## Everything that must hold: formatting, types, import rules, tests (about 15 minutes)
@@ -50,7 +50,7 @@ bench-full: .venv/installed .venv-agent/installed  ## The same at every size tha
 	$(DEV)/python -m tests.benchmarks --markdown
 
 .venv-agent/installed: pyproject.toml constraints.txt deploy/environment.sh
-	sh deploy/environment.sh .venv-agent agent
+	sh deploy/environment.sh .venv-agent demo
 
 .venv/installed: pyproject.toml constraints.txt deploy/environment.sh
 	sh deploy/environment.sh .venv dev

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a virtual environment with Kardus in it: environment.sh DIR agent|dev
+# Makes a virtual environment with Kardus in it: environment.sh DIR demo|dev
 # Works on a fresh Debian or Ubuntu with Python 3.11 or newer; says in one line what is missing otherwise.
 set -eu
 directory=$1
@@ -45,11 +45,14 @@ if [ "$kind" = dev ] && ! has_rtsp >/dev/null 2>&1; then
 fi
 
 case $kind in
-    agent) what="the agent alone (no torch), about 1 minute"; target="."; used="edge_agent.*" ;;
+    demo)
+        what="the agent and the warehouse's side (no torch), about 1 minute"; target=".[demo]"
+        used="kardus.* edge_agent.* warehouse.* simulator.*"
+        ;;
     dev)
         what="everything: agent, training, export and the test tools, about 3 minutes and 6 GB"; target=".[dev]"
-        used="edge_agent.* train.* export.* pytest hypothesis xdist timm openvino" ;;
-    *) fail "unknown kind '$kind': use agent or dev" ;;
+        used="kardus.* edge_agent.* warehouse.* simulator.* train.* export.* pytest hypothesis xdist timm openvino" ;;
+    *) fail "unknown kind '$kind': use demo or dev" ;;
 esac
 echo "-- installing $what into $directory"
 [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"

@@ -1,3 +1,1 @@
-"""Kardus edge agent: checks that each storage location holds the carton the WMS expects."""
-
-__version__ = "0.1.0"
+"""The agent: runs beside the cameras, compares what they see with what the WMS expects, and tells the WMS."""

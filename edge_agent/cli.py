@@ -8,35 +8,54 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
-from edge_agent import __version__
+from edge_agent.agent import Agent
+from edge_agent.commissioning.slots_cli import app as slots_app
 from edge_agent.config import load_config
-from edge_agent.console import err, new_app, out, print_json, run_app
-from edge_agent.files import make_folder, write_whole
-from edge_agent.logs import set_up
-from edge_agent.memory import share_one_heap
-from edge_agent.pipeline import Agent
+from edge_agent.control.reload import FileWatch
 from edge_agent.replay.cli import replay_command
-from edge_agent.simulation.cli import app as simulate_app
-from edge_agent.slots_cli import app as slots_app
-from edge_agent.wiring.reload import FileWatch
+from kardus import __version__
+from kardus.support.console import err, new_app, out, print_json
+from kardus.support.files import make_folder, write_whole
+from kardus.support.logs import set_up
+from kardus.support.memory import share_one_heap
+
+
+class SimulateCommands(TyperGroup):
+    """The simulator's commands, which are loaded when one of them is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return _simulator().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name."""
+        return _simulator().get_command(ctx, cmd_name)
+
+
+def _simulator() -> TyperGroup:
+    from simulator.cli import app as simulator_app  # noqa: PLC0415 - see the module
+
+    return typer.main.get_group(simulator_app)
+
 
 app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
-app.add_typer(simulate_app, name="simulate")
+app.add_typer(
+    new_app("Draw photos, scripts and shelves, in place of cameras and data sets."),
+    cls=SimulateCommands,
+    name="simulate",
+)
 app.add_typer(slots_app, name="slots")
 app.command("replay")(replay_command)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
-
-
-def main() -> None:
-    """Run the command line."""
-    run_app(app)
 
 
 @app.command("run")
@@ -66,7 +85,7 @@ def check_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
-    from edge_agent.checks import check_all  # noqa: PLC0415 - see the module
+    from edge_agent.commissioning.checks import check_all  # noqa: PLC0415 - see the module
 
     with err.status("Checking"):
         results = check_all(load_config(config))
@@ -89,7 +108,7 @@ def schema_command(
     ] = None,
 ) -> None:
     """Print the contract, every topic and message, as an AsyncAPI 3 document (JSON)."""
-    from edge_agent.contract.schema import asyncapi, json_schemas  # noqa: PLC0415 - see the module
+    from kardus.contract.schema import asyncapi, json_schemas  # noqa: PLC0415 - see the module
 
     if json_schemas_folder is None:
         print_json(asyncapi(__version__))
@@ -112,7 +131,7 @@ def demo_command(
 
     Exit code 0 only if every fault was reported at its location, and nothing else was.
     """
-    from edge_agent.demo.play import play_demo  # noqa: PLC0415 - see the module
+    from simulator.demo.play import play_demo  # noqa: PLC0415 - see the module
 
     if not play_demo(seed, out_dir, broker):
         raise typer.Exit(1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_agent.console import run_app
 from export.cli import app
+from kardus.support.console import run_app
 
 
 def main() -> None:

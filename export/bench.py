@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import INPUT, OUTPUTS, Classifier
-from edge_agent.preprocess import Pixels
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.inference.preprocess import Pixels
 
 WARM_UP = 3
 

@@ -8,11 +8,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier, RawOutputs
-from edge_agent.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
-from edge_agent.errors import UsageError
-from edge_agent.files import require_file_target
 from export.description import describe
 from export.golden import choose_golden
 from export.graph import to_onnx
@@ -21,6 +16,11 @@ from export.metadata import with_metadata
 from export.pack import list_members, members_of, png, write_bundle
 from export.parity import compare, refuse_difference
 from export.photos import Crops, examples
+from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.support.errors import UsageError
+from kardus.support.files import require_file_target
 from train.evaluation.outputs import run_network
 from train.networks.checkpoint import load_checkpoint
 

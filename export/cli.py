@@ -12,13 +12,6 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import RawOutputs
-from edge_agent.console import err, missing_extra, new_app, out, print_json
-from edge_agent.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision
-from edge_agent.errors import UsageError
-from edge_agent.files import require_file_target
-from edge_agent.preprocess import Pixels
 from export.bench import bench
 from export.difference import agreement, difference
 from export.enrol import Enrolled, Release, enroll, photos_in, retire
@@ -26,6 +19,13 @@ from export.keys import list_keys, make_key, read_key
 from export.pack import sign_again
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
+from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.classifier import RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.support.console import err, missing_extra, new_app, out, print_json
+from kardus.support.errors import UsageError
+from kardus.support.files import require_file_target
 from train.data.data_set import read_data
 from train.data.photos import load_crops
 

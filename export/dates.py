@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 
 
 def created() -> datetime:

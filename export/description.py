@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.contract.manifest import InputSpec, Manifest, Parity, Precision, Training
 from export.dates import created
 from export.golden import TOLERANCE
 from export.graph import OPSET
+from kardus.contract.manifest import InputSpec, Manifest, Parity, Precision, Training
 from train.config import TrainConfig
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint

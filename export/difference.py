@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier
-from edge_agent.contract.manifest import ClassInfo, Metric
-from edge_agent.preprocess import Pixels
-from edge_agent.records import Classification
+from kardus.contract.manifest import ClassInfo, Metric
+from kardus.inference.bundle import Bundle
+from kardus.inference.classification import Classification
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import Pixels
 
 BATCH = 64
 

@@ -10,16 +10,16 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from edge_agent.bundle import Bundle
-from edge_agent.changes import DOUBT
-from edge_agent.classifier import Classifier, RawOutputs, golden_crops
-from edge_agent.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
-from edge_agent.errors import DataError, UsageError
-from edge_agent.files import require_file_target
-from edge_agent.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
-from edge_agent.rejection import squared_distances
 from export.dates import created
 from export.pack import list_members, members_of, png, write_bundle
+from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
+from kardus.inference.enrolled import DOUBT
+from kardus.inference.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
+from kardus.inference.rejection import squared_distances
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import require_file_target
 from train.data.data_set import UNREAD_SUFFIXES
 
 Floats = NDArray[np.float32]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.contract.manifest import GoldenSample, Precision
-from edge_agent.preprocess import Pixels
 from export.photos import Crops
+from kardus.contract.manifest import GoldenSample, Precision
+from kardus.inference.preprocess import Pixels
 
 TOLERANCE: dict[Precision, float] = {"fp32": 2e-3, "fp16": 5e-2, "int8": 0.5}
 """The largest logit difference between processors. Eight bits round differently on AVX2, VNNI and ARM."""

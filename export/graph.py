@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from edge_agent.classifier import INPUT, OUTPUTS
+from kardus.inference.classifier import INPUT, OUTPUTS
 from train.networks.carton import CartonNet
 
 OPSET = 18

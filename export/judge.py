@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_agent.classifier import RawOutputs, interpret
-from edge_agent.contract.manifest import Calibration, ClassInfo, LowerPrecision, Metric
-from edge_agent.errors import BundleError
+from kardus.contract.manifest import Calibration, ClassInfo, LowerPrecision, Metric
+from kardus.inference.classifier import RawOutputs, interpret
+from kardus.support.errors import BundleError
 from train.evaluation.metrics import share
 
 

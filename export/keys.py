@@ -10,10 +10,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import parse_public_key, public_key_text
-from edge_agent.contract.manifest import NAME_PATTERN, Signature
-from edge_agent.errors import UsageError
-from edge_agent.files import make_folder
+from kardus.contract.manifest import NAME_PATTERN, Signature
+from kardus.inference.bundle import parse_public_key, public_key_text
+from kardus.support.errors import UsageError
+from kardus.support.files import make_folder
 
 
 def make_key(folder: Path, name: str) -> tuple[Path, str]:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.contract.manifest import Calibration, LowerPrecision, Precision
-from edge_agent.errors import BundleError, DataError
 from export.graph import to_onnx
 from export.half import Half
 from export.judge import Judge, Lowering, search
 from export.photos import Crops, Unseen, trained_and_unseen
 from export.quantise import quantiser
+from kardus.contract.manifest import Calibration, LowerPrecision, Precision
+from kardus.inference.classifier import RawOutputs
+from kardus.support.errors import BundleError, DataError
 from train.evaluation.calibration import calibrate as fit_calibration
 from train.evaluation.calibration import held_out
 from train.evaluation.outputs import run_network

@@ -7,7 +7,7 @@ import json
 import onnx
 from onnx import helper
 
-from edge_agent.contract.manifest import Manifest
+from kardus.contract.manifest import Manifest
 
 
 def with_metadata(model: bytes, manifest: Manifest) -> bytes:

@@ -12,12 +12,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from edge_agent.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES, read_bundle
-from edge_agent.contract.manifest import GoldenSample, Manifest, Member, Signature
-from edge_agent.errors import UsageError
-from edge_agent.files import write_whole
-from edge_agent.preprocess import Pixels
 from export.keys import sign
+from kardus.contract.manifest import GoldenSample, Manifest, Member, Signature
+from kardus.inference.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES, read_bundle
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import UsageError
+from kardus.support.files import write_whole
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can carry
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.contract.manifest import Parity
-from edge_agent.errors import BundleError
+from kardus.contract.manifest import Parity
+from kardus.inference.classifier import RawOutputs
+from kardus.support.errors import BundleError
 
 MAX_LOGIT_DIFFERENCE = 1e-3
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier, RawOutputs
-from edge_agent.errors import BundleError, UsageError
-from edge_agent.preprocess import Pixels
 from export.parity import MAX_LOGIT_DIFFERENCE, compare
 from export.verify import Check
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import BundleError, UsageError
 from train.data.data_set import DataSet
 
 BATCH = 64

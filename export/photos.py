@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from edge_agent.errors import DataError, UsageError
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import DataError, UsageError
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.protocol import all_trained, photo_groups, with_split

@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edge_agent.classifier import INPUT
+from kardus.inference.classifier import INPUT
 
 ZERO = 114
 """The level of brightness that stands for 0: the mean of the channels' means (`train.networks.carton.MEAN`)."""

@@ -26,11 +26,11 @@ from onnxruntime.quantization.qdq_loss_debug import (
     modify_model_output_intermediate_tensors,
 )
 
-from edge_agent.classifier import INPUT
-from edge_agent.preprocess import Pixels
 from export.graph import strip
 from export.judge import LayerNoise
 from export.pixels import fold_normalisation, take_bytes
+from kardus.inference.classifier import INPUT
+from kardus.inference.preprocess import Pixels
 
 CALIBRATION_BATCH = 8
 RANKING_CROPS = 8

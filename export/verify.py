@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.bundle import Bundle, read_bundle, require_trust
-from edge_agent.classifier import Classifier
-from edge_agent.errors import BundleError
+from kardus.inference.bundle import Bundle, read_bundle, require_trust
+from kardus.inference.classifier import Classifier
+from kardus.support.errors import BundleError
 
 BATCH_TOLERANCE = 1e-4
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Script
-from edge_agent.simulation.shelf import Shelf
+from simulator.pictures import DrawnPictures, generator
+from simulator.scene import Rack
+from simulator.script import Script
+from simulator.shelf import Shelf
 from tests.patience import PATIENCE_S
 
 SITE = "tests"
@@ -25,7 +25,7 @@ def write_config(
     folder: Path, port: int, bundle: Path, key: str, source: str, *, interval_s: float = 0.0, extra: str = ""
 ) -> Path:
     """Write a configuration for one camera on a rack of 15 locations; `source` is the inside of its source table."""
-    from edge_agent.simulation.recording import camera_toml
+    from simulator.recording import camera_toml
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "agent.toml"

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from edge_agent.demo.broker import find_mosquitto, free_port, wait_for_port
+from simulator.demo.broker import find_mosquitto, free_port, wait_for_port
 from tests.patience import PATIENCE_S
 
 _LOGGED = "".join(f"log_type {kind}\n" for kind in ("error", "warning", "notice", "information", "subscribe"))

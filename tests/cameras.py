@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.demo.broker import free_port
+from simulator.demo.broker import free_port
 
 PYTHON = Path("/usr/bin/python3")
 PACKAGES = (

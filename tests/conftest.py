@@ -91,7 +91,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def photos(once: Once) -> Path:
     """A small drawn data set in the folder form: 14 classes and `empty`, 6 + 2 photos each, marked train and val."""
-    from edge_agent.simulation.dataset import write_dataset
+    from simulator.dataset import write_dataset
 
     return once("data", lambda to: write_dataset(to / "photos", seed=11, train=6, val=2, side_px=96)) / "photos"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from edge_agent.contract.schema import CHANNELS
+from kardus.contract.schema import CHANNELS
 
 PUBLISHED = Path(__file__).parents[1] / "docs" / "schema"
 _formats = FormatChecker()

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from PIL import Image
 
-from edge_agent.contract.messages import Alert, Envelope, ExpectedStock, LocationState, Model, Seen
-from edge_agent.contract.receipts import LOST_TYPE, Lost
-from edge_agent.contract.topics import Topics
-from edge_agent.contract.verdicts import ALERTS, Verdict
-from edge_agent.events import Finding, Writer
-from edge_agent.identifiers import uuid7
+from edge_agent.deciding.events import Finding, Writer
+from kardus.contract.messages import Alert, Envelope, ExpectedStock, LocationState, Model, Seen
+from kardus.contract.receipts import LOST_TYPE, Lost
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.support.identifiers import uuid7
 
 SITE = "hall"
 VALID_S = 3600.0

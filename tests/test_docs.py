@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent import __version__
 from edge_agent.config import load_config
+from kardus import __version__
 from tests.scripts.reference import undescribed, written
 
 ROOT = Path(__file__).parents[1]

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from edge_agent.contract.topics import agents_filter
-from edge_agent.wms.connection import Broker, Connection
+from kardus.contract.topics import agents_filter
 from tests.agents import SITE
 from tests.contract_schemas import problems
 from tests.patience import PATIENCE_S
+from warehouse.receiving.connection import Broker, Connection
 
 WAIT_S = PATIENCE_S
 

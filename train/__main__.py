@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_agent.console import missing_extra, run_app
+from kardus.support.console import missing_extra, run_app
 from train.cli import app
 
 _HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib")

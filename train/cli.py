@@ -17,10 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from edge_agent.console import err, new_app, out, print_json
-from edge_agent.contract.manifest import Metric
-from edge_agent.errors import UsageError
-from edge_agent.files import require_file_target
+from kardus.contract.manifest import Metric
+from kardus.support.console import err, new_app, out, print_json
+from kardus.support.errors import UsageError
+from kardus.support.files import require_file_target
 from train.config import Precision, make_config
 from train.data.check import Checked, Weight, check_data
 from train.data.check_report import write_report

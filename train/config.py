@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 
 
 def _is_odd(number: int) -> int:

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from train.config import Precision, TrainConfig
 
 

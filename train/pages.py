@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1f2328}

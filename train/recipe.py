@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from edge_agent.errors import UsageError
-from edge_agent.files import write_whole
+from kardus.support.errors import UsageError
+from kardus.support.files import write_whole
 from train.config import TrainConfig, make_config
 
 FILE = "recipe.toml"

@@ -4,12 +4,15 @@
 FROM python:3.12.8-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY kardus kardus
 COPY edge_agent edge_agent
+COPY warehouse warehouse
+COPY simulator simulator
 COPY train train
 COPY export export
 COPY deploy/byte_code.py /opt/kardus/
 RUN python -m venv /opt/kardus \
-    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt . \
+    && /opt/kardus/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -c constraints.txt ".[demo]" \
     && /opt/kardus/bin/python -m pip uninstall --yes --quiet pip
 
 FROM python:3.12.8-slim-bookworm
@@ -17,7 +20,7 @@ RUN groupadd --system --gid 10001 kardus \
     && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/kardus --shell /usr/sbin/nologin kardus \
     && install --directory --owner kardus --group kardus --mode 0750 /var/lib/kardus
 COPY --from=build /opt/kardus /opt/kardus
-RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'edge_agent.*'
+RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'kardus.*' 'edge_agent.*' 'warehouse.*' 'simulator.*'
 ENV PATH=/opt/kardus/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -4,7 +4,10 @@
 FROM python:3.12.8-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY kardus kardus
 COPY edge_agent edge_agent
+COPY warehouse warehouse
+COPY simulator simulator
 COPY train train
 COPY export export
 COPY deploy/byte_code.py /opt/kardus/
@@ -15,7 +18,7 @@ FROM python:3.12.8-slim-bookworm
 RUN groupadd --system --gid 10001 kardus \
     && useradd --system --uid 10001 --gid 10001 --create-home --shell /usr/sbin/nologin kardus
 COPY --from=build /opt/kardus /opt/kardus
-RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'edge_agent.*' 'train.*' 'export.*'
+RUN PYTHONDONTWRITEBYTECODE="" /opt/kardus/bin/python /opt/kardus/byte_code.py 'kardus.*' 'simulator.*' 'train.*' 'export.*'
 ENV PATH=/opt/kardus/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

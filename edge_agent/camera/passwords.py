@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.errors import ConfigError
+from kardus.support.errors import ConfigError
 
 
 def read_password(path: Path | None) -> str:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import SnapshotSource
-from edge_agent.errors import DataError
-from edge_agent.preprocess import decode_picture
+from kardus.inference.preprocess import decode_picture
+from kardus.support.errors import DataError
 
 MAX_BYTES = 50_000_000
 """A larger answer is no picture."""

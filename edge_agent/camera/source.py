@@ -7,11 +7,10 @@ from typing import Protocol
 
 from PIL import Image
 
-from edge_agent.camera.simulated import Simulation
 from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
-from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sources import RealSource
 
 
 class Source(Protocol):
@@ -31,21 +30,19 @@ class Source(Protocol):
         """Free what it holds, and end a wait for a picture. May be called from any thread."""
 
 
-def open_source(camera: CameraSection) -> Source:  # noqa: PLR0911 - one line a kind of source
-    """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
+def open_source(section: RealSource) -> Source:  # noqa: PLR0911 - one line a kind of source
+    """The camera or file that a section of the configuration names. Opens nothing yet; see `Source.pictures`.
 
     Raises:
         ConfigError: its password file cannot be read.
     """
-    match camera.source:
+    match section:
         case sources.StillSource(path=path):
             return StillPicture(path)
         case sources.FolderSource(path=path):
             return FolderPictures(path)
         case sources.VideoSource() as video:
             return video_source(video)
-        case sources.SimulatedSource() as simulated:
-            return Simulation(simulated)
         case sources.RtspSource() as rtsp:
             return rtsp_source(rtsp)
         case sources.MjpegSource() as mjpeg:

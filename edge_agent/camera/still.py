@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from edge_agent.errors import DataError
-from edge_agent.preprocess import read_picture
+from kardus.inference.preprocess import read_picture
+from kardus.support.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

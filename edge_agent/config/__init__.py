@@ -27,7 +27,7 @@ from edge_agent.config.sections import (
     VerdictSection,
     ViewSection,
 )
-from edge_agent.errors import ConfigError
+from kardus.support.errors import ConfigError
 
 
 class Config(Section):

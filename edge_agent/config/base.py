@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
-from edge_agent.geometry import FloatArray
-from edge_agent.secrets import place
+from kardus.inference.geometry import FloatArray
+from kardus.support.secrets import place
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

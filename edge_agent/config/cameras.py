@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.config.base import FilePath, Point, Section, as_array
 from edge_agent.config.sources import Source
-from edge_agent.contract.topics import Id
-from edge_agent.geometry import is_convex
+from kardus.contract.topics import Id
+from kardus.inference.geometry import is_convex
 
 
 def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point, Point, Point]:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from edge_agent.bundle import parse_public_key
 from edge_agent.config.base import FilePath, Port, Seconds, Section
-from edge_agent.contract.topics import Id
-from edge_agent.tls import TlsFiles
+from kardus.contract.topics import Id
+from kardus.inference.bundle import parse_public_key
+from kardus.mqtt.tls import TlsFiles
 
 
 class AgentSection(Section):

@@ -147,8 +147,7 @@ class V4l2Source(Section):
     """A camera that sends nothing for this long is taken to be gone."""
 
 
-Source = Annotated[
-    StillSource | FolderSource | VideoSource | SimulatedSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source,
-    Field(discriminator="type"),
-]
+RealSource = StillSource | FolderSource | VideoSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source
+"""Cameras and files; the simulated rack is none."""
+Source = Annotated[RealSource | SimulatedSource, Field(discriminator="type")]
 KINDS = ("file", "folder", "video", "simulated", "rtsp", "mjpeg", "snapshot", "v4l2")

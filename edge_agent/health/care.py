@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from edge_agent.config.sections import HealthSection
 from edge_agent.health.server import HealthServer
-from edge_agent.health.systemd import Watchdog, notify, watchdog_s
-from edge_agent.health.vitals import Vitals
+from kardus.support.systemd import Watchdog, notify, watchdog_s
+from kardus.support.vitals import Vitals
 
 
 class Care:

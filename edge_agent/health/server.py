@@ -10,8 +10,8 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from edge_agent.errors import ConfigError, KardusError
-from edge_agent.health.vitals import Vitals
+from kardus.support.errors import ConfigError, KardusError
+from kardus.support.vitals import Vitals
 
 
 class HealthServer:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.contract.manifest import Manifest
-from edge_agent.contract.messages import Comparison
+from kardus.contract.commands import ChangeModel
+from kardus.contract.manifest import Manifest
+from kardus.contract.messages import Comparison
 
 FEWEST = 3
 """A difference of fewer crops than this is chance."""

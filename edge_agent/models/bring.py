@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.bundle import Bundle, parse_bundle, require_trust
 from edge_agent.config.sections import ModelSection
-from edge_agent.contract.manifest import Manifest
-from edge_agent.errors import BundleError, KardusError
 from edge_agent.models.acceptance import downgrade, lost_products, not_as_ordered
 from edge_agent.models.load import tried
 from edge_agent.models.orders import Brought, Candidate, Order, Progress, Refused
 from edge_agent.models.store import sha256_of
+from kardus.contract.manifest import Manifest
+from kardus.inference.bundle import Bundle, parse_bundle, require_trust
+from kardus.support.errors import BundleError, KardusError
 
 log = logging.getLogger("kardus.models")
 

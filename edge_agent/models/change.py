@@ -12,18 +12,18 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier
 from edge_agent.config.sections import ModelSection
-from edge_agent.contract.manifest import Manifest
-from edge_agent.contract.messages import Comparison, Model, ModelStatus, Phase
-from edge_agent.errors import BundleError, KardusError
 from edge_agent.models.acceptance import worse
 from edge_agent.models.bring import Bringer, Standard
 from edge_agent.models.load import load_model
 from edge_agent.models.orders import Brought, Candidate, Order, Progress, Refused
 from edge_agent.models.shadow import Seen, Shadow
 from edge_agent.models.store import ModelStore, sha256_of
+from kardus.contract.manifest import Manifest
+from kardus.contract.messages import Comparison, Model, ModelStatus, Phase
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier
+from kardus.support.errors import BundleError, KardusError
 
 FEWEST_CROPS = 10
 """No model takes over before it was compared on so many crops, or on one for each slot."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx2
 
-from edge_agent.bundle import MAX_BUNDLE_BYTES
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.errors import BundleError
+from kardus.contract.commands import ChangeModel
+from kardus.inference.bundle import MAX_BUNDLE_BYTES
+from kardus.support.errors import BundleError
 
 TIMEOUT_S = 20.0
 """How long a server may be silent."""

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.errors import BundleError, KardusError
-from edge_agent.events import Writer
-from edge_agent.expected import ExpectedStore
+from edge_agent.cameras import Cameras
+from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding.deciding import Deciding
+from edge_agent.deciding.events import Writer
+from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.change import Models
 from edge_agent.models.orders import Brought, Order
-from edge_agent.wiring.cameras import Cameras
-from edge_agent.wiring.deciding import Deciding
-from edge_agent.wiring.recorder import Recorder
+from kardus.contract.commands import ChangeModel
+from kardus.support.errors import BundleError, KardusError
 
 SAY_EVERY_S = 10.0
 """How often a comparison that goes on is published."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.bundle import Bundle, read_bundle, require_trust
-from edge_agent.classifier import Classifier
 from edge_agent.config.sections import ModelSection
-from edge_agent.memory import give_back
+from kardus.inference.bundle import Bundle, read_bundle, require_trust
+from kardus.inference.classifier import Classifier
+from kardus.support.memory import give_back
 
 
 def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle, Classifier]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_agent.contract.messages import Model
-from edge_agent.preprocess import Pixels
-from edge_agent.records import Classification
+from kardus.contract.messages import Model
+from kardus.inference.classification import Classification
+from kardus.inference.preprocess import Pixels
 
 NO_MODEL = Model(name="none", version="none")
 """The model in messages, where there is none yet."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier
-from edge_agent.contract.commands import ChangeModel
+from kardus.contract.commands import ChangeModel
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from edge_agent.classifier import Classifier
-from edge_agent.contract.manifest import EMPTY_CLASS
-from edge_agent.contract.messages import Comparison, Expected
-from edge_agent.errors import BundleError
-from edge_agent.geometry import FloatArray
-from edge_agent.records import Classification
-from edge_agent.slots import Cutting
+from edge_agent.seeing.slots import Cutting
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.contract.messages import Comparison, Expected
+from kardus.inference.classification import Classification
+from kardus.inference.classifier import Classifier
+from kardus.inference.geometry import FloatArray
+from kardus.support.errors import BundleError
 
 
 @dataclass(frozen=True)

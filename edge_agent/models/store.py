@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from edge_agent.contract.base import Record
-from edge_agent.contract.manifest import Sha256
-from edge_agent.errors import DataError
-from edge_agent.files import move_durably, write_durably
+from kardus.contract.base import Record
+from kardus.contract.manifest import Sha256
+from kardus.support.errors import DataError
+from kardus.support.files import move_durably, write_durably
 
 MAX_REFUSED = 100
 """So many refused bundles are remembered."""

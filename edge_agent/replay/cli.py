@@ -10,14 +10,14 @@ import typer
 from rich.progress import track
 
 from edge_agent.config import Config, load_config
-from edge_agent.console import err, out, print_json
-from edge_agent.errors import UsageError
 from edge_agent.models.load import load_model
 from edge_agent.replay.player import Player
 from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
-from edge_agent.wms.stock import read_stock
+from kardus.support.console import err, out, print_json
+from kardus.support.errors import DataError, UsageError
+from kardus.support.tables import read_table
 
 
 def replay_command(
@@ -70,14 +70,24 @@ def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:
     names = [camera.name for camera in config.cameras]
     if given["--camera"] is None and len(names) > 1:
         raise UsageError(f"--camera: whose pictures are these? One of {', '.join(names)}")
-    stock = read_stock(given["--expected"]) if given["--expected"] else []
     plain = Plain(
         given["--camera"] or names[0],
         given["--interval"] or 1.0,
         given["--every"] or 1,
-        {line.location: line.sku for line in stock},
+        _expected_in(given["--expected"]) if given["--expected"] else {},
     )
     return open_plain(recording, plain)
+
+
+def _expected_in(path: Path) -> dict[str, str | None]:
+    """The SKU of every location that a table lists; None: it must be empty."""
+    expected: dict[str, str | None] = {}
+    for row in read_table(path, required=("location", "sku")):
+        location = row.values["location"]
+        if not location or location in expected:
+            raise DataError(f"{path}: line {row.line}: location '{location}': name every location once")
+        expected[location] = row.values.get("sku") or None
+    return expected
 
 
 def _players(configs: list[Config], recorded: Recorded) -> list[Player]:

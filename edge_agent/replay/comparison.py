@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from edge_agent.contract.verdicts import ALERTS
 from edge_agent.replay.player import Change
+from kardus.contract.verdicts import ALERTS
 
 
 @dataclass(frozen=True)

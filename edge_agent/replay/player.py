@@ -8,22 +8,22 @@ from datetime import datetime, timedelta
 
 from PIL import Image
 
-from edge_agent.bundle import Bundle
-from edge_agent.classifier import Classifier
-from edge_agent.clock import SetClock
+from edge_agent.cameras import Cameras
 from edge_agent.config import Config
-from edge_agent.contract.messages import LocationState, Model
-from edge_agent.contract.topics import Topics
-from edge_agent.errors import UsageError
-from edge_agent.events import Finding, Writer
-from edge_agent.expected import IN_MEMORY, ExpectedStore
+from edge_agent.control.expected import IN_MEMORY, ExpectedStore
+from edge_agent.deciding.deciding import TICK_S, Deciding
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics
-from edge_agent.outbox.message import Message
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import START, Moment
-from edge_agent.wiring.cameras import Cameras
-from edge_agent.wiring.deciding import TICK_S, Deciding
-from edge_agent.wiring.recorder import NO_PICTURES, Pictures, Recorder
+from edge_agent.reporting.outbox.message import Message
+from kardus.contract.messages import LocationState, Model
+from kardus.contract.topics import Topics
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier
+from kardus.support.clock import SetClock
+from kardus.support.errors import UsageError
 
 
 class Nowhere:

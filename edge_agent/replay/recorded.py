@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from edge_agent.camera.still import SUFFIXES, FolderPictures, try_picture
 from edge_agent.camera.stream import video_source
 from edge_agent.config.sources import VideoSource
-from edge_agent.contract.messages import Expected
-from edge_agent.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
-from edge_agent.errors import DataError
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
+from kardus.contract.messages import Expected
+from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
+from kardus.support.errors import DataError
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 """When plain pictures begin: nobody knows when they were taken."""

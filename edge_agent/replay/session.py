@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from edge_agent.contract.verdicts import ALERTS
-from edge_agent.errors import DataError, UsageError
 from edge_agent.records import Frame, SignalLost
 from edge_agent.replay.comparison import Comparison, Difference, Tally
 from edge_agent.replay.player import Change, Player
 from edge_agent.replay.recorded import Moment, Recorded
+from kardus.contract.verdicts import ALERTS
+from kardus.support.errors import DataError, UsageError
 
 TRUTH = "truth.jsonl"
 Truth = Mapping[int, Mapping[str, str]]

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from edge_agent.files import write_whole
+from kardus.support.files import write_whole
 from tests.benchmarks.networks import NETWORKS, bundle_of
 from tests.benchmarks.report import markdown
 from tests.benchmarks.scale import RESULTS, Scale

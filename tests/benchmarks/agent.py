@@ -1,6 +1,6 @@
 """The agent itself, in a thread of this process, asked for one look at a time.
 
-It is `edge_agent.pipeline.Agent` with all its threads: reader, deciding, outbox, delivery, MQTT. Two seams are held:
+It is `edge_agent.agent.Agent` with all its threads: reader, deciding, outbox, delivery, MQTT. Two seams are held:
 the end of a look is noted, and the broker's acknowledgements are counted. A look begins when the reader is told to
 hurry (as `commands/capture` does): it reads and decodes the JPEG file, and hands it over.
 """
@@ -15,15 +15,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
 
-from edge_agent.classifier import Classifier
+from edge_agent.agent import Agent
 from edge_agent.config import Config, load_config
 from edge_agent.health.metrics import Metrics
-from edge_agent.mqtt.connection import Token
-from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.outbox import Outbox
-from edge_agent.pipeline import Agent
 from edge_agent.records import Frame
-from edge_agent.wiring.delivery import Delivery
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.inference.classifier import Classifier
+from kardus.mqtt.connection import Token
+from kardus.mqtt.session import MqttSession
 
 PATIENCE_S = 120.0
 

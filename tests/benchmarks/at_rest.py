@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.bundle import read_bundle
 from edge_agent.config.sections import GateSection
-from edge_agent.demo.broker import free_port
-from edge_agent.preprocess import read_photo
+from kardus.inference.bundle import read_bundle
+from kardus.inference.preprocess import read_photo
+from simulator.demo.broker import free_port
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.opponent import AfternoonScript
 from tests.benchmarks.pairs import median, ratio

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import INPUT, OUTPUTS
-from edge_agent.preprocess import read_photo
-from edge_agent.simulation.script import Change, Kind
-from edge_agent.slots import Cutting
+from edge_agent.seeing.slots import Cutting
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import INPUT, OUTPUTS
+from kardus.inference.preprocess import read_photo
+from simulator.script import Change, Kind
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.opponent import AfternoonScript

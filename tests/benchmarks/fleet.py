@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from edge_agent.contract.topics import agents_filter
-from edge_agent.wms.connection import Broker, Connection
+from kardus.contract.topics import agents_filter
 from tests.benchmarks.pairs import percentile
 from tests.benchmarks.report import Curve, Report
 from tests.benchmarks.scale import Scale, run
 from tests.brokers import Mosquitto
+from warehouse.receiving.connection import Broker, Connection
 
 SITE = "fleet"
 LARGEST = 250

@@ -18,10 +18,10 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_agent.contract.messages import Model
-from edge_agent.contract.topics import Topics
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.events import Finding, Writer
+from edge_agent.deciding.events import Finding, Writer
+from kardus.contract.messages import Model
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
 from tests.benchmarks.fleet import PATIENCE_S, READY, SITE
 
 PERIOD_S = 1.0

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.bundle import read_bundle
-from edge_agent.contract.manifest import Calibration, Precision
-from edge_agent.demo.play import DEMO_BUNDLE
-from edge_agent.errors import BundleError
-from edge_agent.simulation.dataset import write_dataset
+from kardus.contract.manifest import Calibration, Precision
+from kardus.inference.bundle import read_bundle
+from kardus.support.errors import BundleError
+from simulator.dataset import write_dataset
+from simulator.demo.play import DEMO_BUNDLE
 
 if TYPE_CHECKING:
     from train.networks.carton import CartonNet

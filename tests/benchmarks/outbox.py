@@ -18,15 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.config.sections import MqttSection
-from edge_agent.contract.messages import Model
-from edge_agent.contract.topics import Topics
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.events import Finding, Writer
-from edge_agent.mqtt.connection import Handlers
-from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.message import Limits, Message
-from edge_agent.outbox.outbox import Outbox
-from edge_agent.wiring.delivery import Delivery
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.messages import Model
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+from kardus.mqtt.connection import Handlers
+from kardus.mqtt.session import MqttSession
 from tests.benchmarks.pairs import in_turn, median, ratio
 from tests.benchmarks.report import Curve, Report
 from tests.benchmarks.scale import Scale, run

@@ -32,9 +32,9 @@ import timm
 import torch
 from torch import nn
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import INPUT, OUTPUTS, Classifier
-from edge_agent.preprocess import Pixels
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.inference.preprocess import Pixels
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.pairs import Work, in_turn, median, ratio
 from tests.benchmarks.report import Report

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.bundle import read_bundle
-from edge_agent.geometry import FloatArray
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Script
-from edge_agent.simulation.shelf import Shelf
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.inference.bundle import read_bundle
+from kardus.inference.geometry import FloatArray
+from simulator.pictures import DrawnPictures, generator
+from simulator.recording import camera_toml
+from simulator.scene import Rack
+from simulator.script import Change, Script
+from simulator.shelf import Shelf
 from tests.benchmarks.opponent import Box
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 SITE = "bench"
 GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}

@@ -21,10 +21,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.wms.connection import Broker, Connection
 from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.publishers import SITE, Publisher
+from warehouse.receiving.connection import Broker, Connection
 
 EVENTS, AGENTS = 10_000, 1000
 LOOK_S = 0.02

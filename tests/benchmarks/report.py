@@ -15,7 +15,7 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.files import write_whole
+from kardus.support.files import write_whole
 from tests.benchmarks.pairs import Estimate
 
 Bound = Literal["at most", "at least"]

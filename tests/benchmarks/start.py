@@ -22,15 +22,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_agent.bundle import read_bundle
-from edge_agent.contract.topics import agents_filter
-from edge_agent.wms.connection import Broker, Connection
+from kardus.contract.topics import agents_filter
+from kardus.inference.bundle import read_bundle
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.pairs import median
 from tests.benchmarks.rack import ONLY_ONCE_S, SITE, Bench, jpeg, picture_of
 from tests.benchmarks.report import Report
 from tests.benchmarks.scale import Scale, run
 from tests.brokers import Mosquitto
+from warehouse.receiving.connection import Broker, Connection
 
 ENVIRONMENT = Path(".venv-agent")
 PROMISED = "resnet50-rmcsam-int8"

@@ -30,7 +30,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
-from edge_agent.simulation.dataset import write_dataset
+from simulator.dataset import write_dataset
 from train.augmentation.views import Photos
 from train.cli import quiet_libraries
 from train.config import make_config

@@ -6,12 +6,12 @@ import functools
 import shutil
 from pathlib import Path
 
-from edge_agent.authority.register import Role, create_authority
 from edge_agent.config.sections import MqttSection
-from edge_agent.tls import TlsFiles
-from edge_agent.wms.connection import Broker
+from kardus.mqtt.tls import TlsFiles
 from tests.agents import SITE
 from tests.brokers import Mosquitto
+from warehouse.authority.register import Role, create_authority
+from warehouse.receiving.connection import Broker
 
 SETTINGS = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
 HOST = "127.0.0.1"

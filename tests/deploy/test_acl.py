@@ -10,17 +10,17 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.authority.acl import acl_text
-from edge_agent.authority.register import Role
-from edge_agent.contract.topics import Topics, expected_topic
-from edge_agent.errors import BrokerError
-from edge_agent.homeassistant import discovery_topic, status_topic
-from edge_agent.tls import client_context
-from edge_agent.wms.connection import Connection
-from edge_agent.wms.stock import Line, publish_stock, read_expected
+from kardus.contract.homeassistant import discovery_topic, status_topic
+from kardus.contract.topics import Topics, expected_topic
+from kardus.mqtt.tls import client_context
+from kardus.support.errors import BrokerError
 from tests.agents import SITE
 from tests.deploy.site import HOST, SETTINGS, Site
 from tests.patience import PATIENCE_S
+from warehouse.authority.acl import acl_text
+from warehouse.authority.register import Role
+from warehouse.receiving.connection import Connection
+from warehouse.stock.stock import Line, publish_stock, read_expected
 
 OWN, OTHER = Topics(SITE, "box-1"), Topics(SITE, "box-2")
 WAIT_S = PATIENCE_S

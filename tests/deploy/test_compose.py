@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from edge_agent.config import load_config
-from edge_agent.simulation.pictures import DrawnPictures
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import demo_script
-from edge_agent.tls import TlsFiles, client_context
+from kardus.mqtt.tls import TlsFiles, client_context
+from simulator.pictures import DrawnPictures
+from simulator.scene import Rack
+from simulator.script import demo_script
 from tests.conftest import BIN
 from tests.deploy.site import SETTINGS
 

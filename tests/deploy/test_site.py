@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edge_agent.authority.register import Role
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.tls import TlsFiles
+from kardus.mqtt.tls import TlsFiles
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.conftest import run_command
 from tests.deploy.site import HOST, Site
 from tests.wms_side import WmsSide
+from warehouse.authority.register import Role
 
 AGENT = "box"
 

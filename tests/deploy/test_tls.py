@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.authority.certificates import Pair, make_authority, make_certificate, read_pair
-from edge_agent.authority.register import Role
 from edge_agent.config.sections import MqttSection
-from edge_agent.contract.topics import Topics
-from edge_agent.mqtt.connection import Handlers
-from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.message import Message
-from edge_agent.outbox.outbox import Outbox
-from edge_agent.wiring.delivery import Delivery
-from edge_agent.wms.connection import Connection
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.message import Message
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.topics import Topics
+from kardus.mqtt.connection import Handlers
+from kardus.mqtt.session import MqttSession
 from tests.agents import SITE
 from tests.brokers import Mosquitto
 from tests.deploy.site import HOST, Site, install
 from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
+from warehouse.authority.certificates import Pair, make_authority, make_certificate, read_pair
+from warehouse.authority.register import Role
+from warehouse.receiving.connection import Connection
 
 WAIT_S = PATIENCE_S
 NAME = "box-1"
@@ -198,7 +198,7 @@ def test_a_client_without_a_certificate_gets_no_answer(tmp_path: Path, site: Sit
 def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_agent.mqtt.session.RENEWAL_POLL_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.RENEWAL_POLL_S", 0.1)
     settings = site.section(NAME)
     site.start()
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -221,7 +221,7 @@ def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
 def test_half_of_a_renewed_pair_breaks_no_connection(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_agent.mqtt.session.RENEWAL_POLL_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.RENEWAL_POLL_S", 0.1)
     settings = site.section(NAME)
     site.start()
     line = Line(tmp_path, settings)
@@ -229,7 +229,7 @@ def test_half_of_a_renewed_pair_breaks_no_connection(
     first = line.session.connection
     assert settings.key_file
     warned = threading.Event()
-    monkeypatch.setattr("edge_agent.mqtt.renewal.log.warning", lambda *_: warned.set())
+    monkeypatch.setattr("kardus.mqtt.renewal.log.warning", lambda *_: warned.set())
     settings.key_file.write_bytes(_client_unknown(site).key_pem())
     assert warned.wait(WAIT_S)
     assert line.session.connection == first

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 import edge_agent.cli
-import edge_agent.wms.cli
+import warehouse.cli
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXAMPLES = UNITS.with_name("examples")
@@ -57,7 +57,7 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.app), ("kardus-receiver.service", edge_agent.wms.cli.app)]
+    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.app), ("kardus-receiver.service", warehouse.cli.app)]
 )
 def test_the_command_exists(unit: str, app: typer.Typer) -> None:
     words = _Unit(unit)["Service"]["ExecStart"].split()

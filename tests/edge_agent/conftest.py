@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.chores import Chores
+from kardus.support.chores import Chores
 
 
 @pytest.fixture

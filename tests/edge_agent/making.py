@@ -12,8 +12,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import MANIFEST, SIGNATURES
 from export.keys import sign
+from kardus.inference.bundle import MANIFEST, SIGNATURES
 
 Members = dict[str, bytes]
 

@@ -8,13 +8,13 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from edge_agent.geometry import FloatArray
-from edge_agent.preprocess import Pixels
 from edge_agent.records import Frame
-from edge_agent.simulation.pictures import DrawnPictures
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Script
-from edge_agent.simulation.shelf import Shelf
+from kardus.inference.geometry import FloatArray
+from kardus.inference.preprocess import Pixels
+from simulator.pictures import DrawnPictures
+from simulator.scene import Rack
+from simulator.script import Change, Script
+from simulator.shelf import Shelf
 from tests.agents import drawn_stock
 
 RACK = Rack()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 
 def test_sequences_go_on_without_a_gap_over_kill_9(tmp_path: Path, mosquitto: Mosquitto) -> None:

@@ -13,17 +13,17 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_agent.contract.messages import LocationEvent
-from edge_agent.contract.topics import agents_filter
-from edge_agent.demo.judge import judge
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.simulation.pictures import DrawnPictures
-from edge_agent.simulation.script import demo_script
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.contract.messages import LocationEvent
+from kardus.contract.topics import agents_filter
+from simulator.demo.judge import judge
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.pictures import DrawnPictures
+from simulator.script import demo_script
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 OUTAGE_S = 2.5
 WAIT_S = PATIENCE_S

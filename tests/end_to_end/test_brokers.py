@@ -16,15 +16,15 @@ import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 from PIL import Image
 
-from edge_agent.demo.broker import run_broker
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.outbox.outbox import Outbox
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from edge_agent.reporting.outbox.outbox import Outbox
+from simulator.demo.broker import run_broker
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
 from tests.wms_side import WAIT_S, WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 KEY = DEMO_KEY.read_text().strip()
 WRONG = LOCATIONS[0]
@@ -33,7 +33,7 @@ WRONG = LOCATIONS[0]
 @contextlib.contextmanager
 def _receiver(port: int, path: Path) -> Iterator[None]:
     """`kardus-wms receive` in a process of its own, from its connection on."""
-    command = [sys.executable, "-m", "edge_agent.wms", "receive", "--sqlite", str(path), "--site", SITE, "--verbose"]
+    command = [sys.executable, "-m", "warehouse", "receive", "--sqlite", str(path), "--site", SITE, "--verbose"]
     address = ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen([*command, *address], stderr=subprocess.PIPE, text=True)
     assert process.stderr

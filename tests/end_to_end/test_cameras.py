@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.contract.verdicts import ALERTS
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.preprocess import Pixels
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.contract.verdicts import ALERTS
+from kardus.inference.preprocess import Pixels
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
 from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
@@ -25,6 +23,8 @@ from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
 from tests.patience import within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 KEY = DEMO_KEY.read_text().strip()
 FROZEN_S = 2

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.demo.play import DEMO_BUNDLE
-from edge_agent.tables import read_table
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.support.tables import read_table
+from simulator.demo.play import DEMO_BUNDLE
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 EMPTY = LOCATIONS[4]
 SAMPLING = "[harvest]\nsample = true\nsettle_s = 0\n"

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_agent.demo.broker import free_port
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.demo.broker import free_port
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import STARTED, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import still

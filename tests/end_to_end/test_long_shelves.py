@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.simulation.script import SPOILS_VIEW
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.script import SPOILS_VIEW
 from tests.scripts.long_shelves import Model, play_rack
 
 MODEL = Model(DEMO_BUNDLE, DEMO_KEY.read_text().strip(), None, None)

@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.preprocess import Pixels
-from edge_agent.simulation.scene import Rack
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.inference.preprocess import Pixels
+from simulator.scene import Rack
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_members, made
@@ -24,6 +22,8 @@ from tests.end_to_end.test_commands import Caller
 from tests.https_server import HttpsServer, send
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 NEW = "1.0.1"
 

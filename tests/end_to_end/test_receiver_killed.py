@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.contract.topics import Topics
-from edge_agent.wms.archive import Archive
-from edge_agent.wms.connection import Broker, Connection
+from kardus.contract.topics import Topics
 from tests.brokers import Mosquitto
-from tests.conftest import BIN
+from tests.conftest import BIN, run_command
 from tests.edge_agent.wms.test_receiver import wait_for
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
+from tests.warehouse.receiving.test_receiver import wait_for
+from warehouse.receiving.archive import Archive
+from warehouse.receiving.connection import Broker, Connection
 
 AGENTS = 3
 

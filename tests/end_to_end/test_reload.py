@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from edge_agent.contract.topics import Topics
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.homeassistant import discovery_topic
-from edge_agent.wms.connection import Broker, Connection
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.contract.homeassistant import discovery_topic
+from kardus.contract.topics import Topics
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import Caller
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker, Connection
+from warehouse.stock.stock import Line, publish_stock
 
 KEY = DEMO_KEY.read_text().strip()
 TOPICS = Topics(SITE, "box")

@@ -6,13 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 KEY = DEMO_KEY.read_text().strip()
 FIRST, SECOND = LOCATIONS[:2]

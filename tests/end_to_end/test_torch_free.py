@@ -27,10 +27,11 @@ def agent_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # pip builds in the source folder: give it a clean copy, so that the wheel has what a stranger's would have
     source = folder.parent / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    for room in ("edge_agent", "train", "export"):
+    for room in ("kardus", "edge_agent", "warehouse", "simulator", "train", "export"):
         shutil.copytree(ROOT / room, source / room, dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", source)
     subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), str(source)], check=True, timeout=5 * PATIENCE_S)
+    subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), f"{source}[demo]"], check=True, timeout=280)
     return folder / "bin"
 
 
@@ -71,7 +72,7 @@ def test_a_command_that_needs_torch_says_what_to_install(agent_bin: Path, tmp_pa
 
 
 def test_bundles_are_verified_and_inspected_without_torch(agent_bin: Path, tmp_path: Path) -> None:
-    bundle = str(ROOT / "edge_agent" / "demo" / "demo.bundle")
+    bundle = str(ROOT / "simulator" / "demo" / "demo.bundle")
     for command in ("verify", "inspect"):
         result = _run(agent_bin, "kardus-export", command, bundle, cwd=tmp_path)
         assert result.returncode == 0, result.stderr

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from edge_agent.contract.manifest import (
+from export.pack import list_members, members_of, png, write_bundle
+from kardus.contract.manifest import (
     Calibration,
     ClassInfo,
     GoldenSample,
@@ -20,7 +21,6 @@ from edge_agent.contract.manifest import (
     Parity,
     Training,
 )
-from export.pack import list_members, members_of, png, write_bundle
 
 SIDE = 16
 SCALE = 500.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.bundle import read_bundle
 from export.bench import bench
+from kardus.inference.bundle import read_bundle
 
 
 def test_both_are_measured_on_the_same_batches(bundle_file: Path) -> None:

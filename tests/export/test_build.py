@@ -12,14 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.contract.manifest import GoldenSample
-from edge_agent.errors import BundleError, DataError, UsageError
-from edge_agent.preprocess import read_photo, rectify_whole
 from export import build as build_module
 from export.build import build
 from export.keys import read_key
 from export.lower import Wanted
+from kardus.contract.manifest import GoldenSample
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.support.errors import BundleError, DataError, UsageError
 from tests.conftest import run_command
 from tests.in_process import assert_nothing_written
 from tests.train.making import labelled

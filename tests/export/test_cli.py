@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.bundle import read_bundle
 from export import build as build_module
 from export.__main__ import main
 from export.keys import make_key
+from kardus.inference.bundle import read_bundle
 from tests.conftest import run_command
 from tests.export.bundles import repack, unpack
 from tests.export.colours import COLOURS, colour_bundle, photo

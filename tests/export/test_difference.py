@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.bundle import read_bundle
-from edge_agent.contract.manifest import ClassInfo
 from export.difference import agreement, difference
 from export.enrol import Release, enroll, retire
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.bundle import read_bundle
 from tests.export.colours import COLOURS, SIDE, colour_bundle, photo
 
 YELLOW = (225, 205, 40)

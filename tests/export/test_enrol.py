@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError, UsageError
-from edge_agent.preprocess import read_photo, rectify_whole
-from edge_agent.records import Classification
 from export.enrol import Release, enroll, photos_in, retire
 from export.keys import read_key
 from export.verify import verify
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.classification import Classification
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.support.errors import DataError, UsageError
 from tests.export.colours import COLOURS, SCALE, SIDE, colour_bundle, photo
 from tests.in_process import assert_nothing_written
 

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 import torch
 
-from edge_agent.bundle import read_bundle
 from export.graph import OPSET, to_onnx
+from kardus.inference.bundle import read_bundle
 from train.augmentation.views import to_tensor
 from train.evaluation.outputs import run_network
 from train.networks.carton import AttentionSpec, CartonNet

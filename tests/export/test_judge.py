@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.contract.manifest import Calibration, ClassInfo
-from edge_agent.errors import BundleError
 from export.judge import Judge, LayerNoise, drop, search
+from kardus.contract.manifest import Calibration, ClassInfo
+from kardus.inference.classifier import RawOutputs
+from kardus.support.errors import BundleError
 
 N = 200
 CLASSES = [ClassInfo(name=name, category="c", sku=name) for name in "ab"]

@@ -11,9 +11,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_agent.bundle import parse_public_key
-from edge_agent.errors import UsageError
 from export.keys import list_keys, make_key, read_key, sign
+from kardus.inference.bundle import parse_public_key
+from kardus.support.errors import UsageError
 
 
 def test_private_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:

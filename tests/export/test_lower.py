@@ -11,16 +11,16 @@ import numpy as np
 import onnx
 import pytest
 
-from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier
-from edge_agent.contract.manifest import Precision
-from edge_agent.errors import BundleError, DataError, UsageError
 from export import build as build_module
 from export import lower as lower_module
 from export.build import build
 from export.half import Half
 from export.lower import Wanted
 from export.verify import verify
+from kardus.contract.manifest import Precision
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.classifier import Classifier
+from kardus.support.errors import BundleError, DataError, UsageError
 from tests.in_process import assert_nothing_written
 from tests.train.making import write_table
 from train.data.data_set import read_data

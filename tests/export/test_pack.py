@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.bundle import read_bundle
-from edge_agent.contract.manifest import GoldenSample
 from export.keys import make_key, read_key
 from export.pack import list_members, members_of, png, write_bundle
+from kardus.contract.manifest import GoldenSample
+from kardus.inference.bundle import read_bundle
 from tests.export.bundles import unpack
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.errors import BundleError
 from export.parity import compare, refuse_difference
+from kardus.inference.classifier import RawOutputs
+from kardus.support.errors import BundleError
 
 
 def _outputs(logits: list[list[float]], embedding: list[list[float]]) -> RawOutputs:

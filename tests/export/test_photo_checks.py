@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.bundle import Bundle, read_bundle
-from edge_agent.classifier import Classifier, RawOutputs
-from edge_agent.errors import BundleError, UsageError
-from edge_agent.preprocess import Pixels
 from export.enrol import Release, retire
 from export.photo_checks import check_answers, check_parity
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import BundleError, UsageError
 from tests.export.colours import COLOURS, SIDE, colour_bundle, photo
 from train.data.data_set import DataSet, read_data
 from train.data.photos import load_crops

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from edge_agent.errors import DataError, UsageError
-from edge_agent.preprocess import read_photo, rectify_whole
 from export import photos as export_photos
 from export.photos import examples, trained_and_unseen
+from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.support.errors import DataError, UsageError
 from tests.train.making import write_table
 from train.data.data_set import read_data
 from train.data.protocol import all_trained

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge_agent.preprocess import Pixels
 from export.graph import to_onnx
 from export.pixels import ZERO, fold_normalisation
 from export.quantise import quantiser
+from kardus.inference.preprocess import Pixels
 from train.networks.carton import MEAN, CartonNet
 
 SIDE = 64

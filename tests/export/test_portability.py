@@ -14,8 +14,8 @@ import onnx
 import openvino
 import pytest
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import Classifier
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import Classifier
 from train.data.data_set import read_data
 from train.data.photos import load_crops
 

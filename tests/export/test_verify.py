@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import BundleError
 from export.keys import make_key
 from export.verify import verify
+from kardus.support.errors import BundleError
 from tests.export.bundles import repack, unpack
 
 

@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_agent.config.sections import MqttSection
-from edge_agent.contract.messages import Model
-from edge_agent.contract.receipts import Ack
-from edge_agent.contract.topics import Topics
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.errors import KardusError
-from edge_agent.events import Finding, Writer
-from edge_agent.mqtt.connection import Handlers, Incoming, Token
-from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.message import Limits, Message
-from edge_agent.outbox.outbox import Delivered, Outbox
-from edge_agent.wiring import delivery as delivering
-from edge_agent.wiring.delivery import Delivery
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.reporting import delivery as delivering
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.reporting.outbox.outbox import Delivered, Outbox
+from kardus.contract.messages import Model
+from kardus.contract.receipts import Ack
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+from kardus.mqtt.connection import Handlers, Incoming, Token
+from kardus.mqtt.session import MqttSession
+from kardus.support.errors import KardusError
 from tests.faults.gauges import Gauges
 
 SITE, AGENT = "faults", "box"

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_agent.contract.topics import Topics
+from kardus.contract.topics import Topics
 from tests.faults.sender import AGENT, SITE
 
 TOPICS = Topics(SITE, AGENT)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.faults.disks import Image, abort, mounted
 from tests.patience import within
 from tests.wms_side import WmsSide
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 SAID_WITHIN_S = 10.0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.mqtt.connection import MAX_IN_FLIGHT
-from edge_agent.outbox.outbox import Outbox
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.mqtt.connection import MAX_IN_FLIGHT
 from tests.brokers import Mosquitto
 from tests.faults.load import Load, wait_until
 from tests.faults.referee import judge, missing, wait_settled

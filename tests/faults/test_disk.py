@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.outbox.outbox import Outbox
+from edge_agent.reporting.outbox.outbox import Outbox
 from tests.brokers import Mosquitto
 from tests.faults.disks import Image, abort, memory_disk, mounted
 from tests.faults.load import Committed, Load, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.demo.broker import free_port
+from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.faults.link import Link, Weather
 from tests.faults.load import Load

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.demo.broker import run_broker
+from simulator.demo.broker import run_broker
 from tests.brokers import Mosquitto
 from tests.faults.load import Load
 from tests.faults.referee import judge, wait_settled

@@ -17,8 +17,8 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import INPUT, OUTPUTS
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import INPUT, OUTPUTS
 
 BATCH, THREADS, SECONDS, WARM_UP = 8, 2, 30.0, 2
 

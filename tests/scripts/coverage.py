@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import Classifier
-from edge_agent.preprocess import read_photo, rectify_whole
-from edge_agent.simulation.scene import Rack
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import read_photo, rectify_whole
+from simulator.scene import Rack
 from tests.scripts.long_shelves import LEVELS, POSITIONS
 from tests.scripts.rack_photos import write_rack_photos
 from tests.scripts.steps import percent

@@ -29,15 +29,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.demo.broker import free_port, run_broker
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Kind, Script
-from edge_agent.simulation.shelf import Shelf
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from simulator.demo.broker import free_port, run_broker
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.pictures import DrawnPictures, generator
+from simulator.recording import camera_toml
+from simulator.scene import Rack
+from simulator.script import Change, Kind, Script
+from simulator.shelf import Shelf
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 SITE = "day"
 DAY = 8_640

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_agent.bundle import parse_bundle, require_trust
-from edge_agent.errors import BundleError
 from export.keys import make_key, read_key
+from kardus.inference.bundle import parse_bundle, require_trust
+from kardus.support.errors import BundleError
 from tests.edge_agent.making import Members, damaged, members_in, resealed, zipped
 from tests.export.colours import colour_bundle
 

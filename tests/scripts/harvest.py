@@ -23,22 +23,22 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.contract.manifest import EMPTY_CLASS
-from edge_agent.demo.broker import run_broker
-from edge_agent.harvest import LABELS, crop_of
-from edge_agent.simulation.dataset import draw_photo
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Kind, Script, write_script
-from edge_agent.simulation.shelf import Shelf
-from edge_agent.tables import read_table
-from edge_agent.wiring.harvesting import HARVEST_FOLDER
-from edge_agent.wms.connection import Broker
-from edge_agent.wms.stock import Line, publish_stock
+from edge_agent.archive.harvest import LABELS, crop_of
+from edge_agent.archive.harvesting import HARVEST_FOLDER
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.support.tables import read_table
+from simulator.dataset import draw_photo
+from simulator.demo.broker import run_broker
+from simulator.pictures import DrawnPictures, generator
+from simulator.recording import camera_toml
+from simulator.scene import Rack
+from simulator.script import Change, Kind, Script, write_script
+from simulator.shelf import Shelf
 from tests.scripts.steps import BIN, percent, run, run_json
 from train.data.proposals_report import PROPOSALS
 from train.evaluation.metrics import share
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Line, publish_stock
 
 RACKS, FILLINGS, FRESH = 8, 4, 40
 """Racks of 15 locations; how often each location is filled; fresh photos of each class."""

@@ -1,4 +1,7 @@
-"""Writes docs/licences.md: `python -m tests.scripts.licences`. What the base installation brings, and its licences."""
+"""Writes docs/licences.md: `python -m tests.scripts.licences`.
+
+What agent and warehouse side bring, and their licences.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+EXTRAS = ("agent", "warehouse", "demo")
+"""Those that are installed on boxes and servers."""
 PAGE = Path(__file__).parents[2] / "docs" / "licences.md"
 HEAD = """<!-- Written by `python -m tests.scripts.licences` from the installed packages: don't edit here. -->
 
 # Licences
 
-Kardus is Apache-2.0. The base installation (agent and WMS side) brings these packages, by their own metadata:
+Kardus is Apache-2.0. Agent and warehouse side (the extras `agent`, `warehouse` and `demo`) bring these packages, by
+their own metadata:
 
 | package | licence |
 |---|---|
@@ -31,9 +37,9 @@ ACCEPTED = re.compile(
 
 
 def base_packages() -> list[str]:
-    """Canonical names of everything that a base installation brings, Kardus aside."""
+    """Canonical names of everything that agent and warehouse side bring, Kardus aside."""
     found: set[tuple[str, str]] = set()
-    waiting = [("kardus", "")]
+    waiting = [("kardus", extra) for extra in ("", *EXTRAS)]
     while waiting:
         package, extra = waiting.pop()
         for text in importlib.metadata.requires(package) or []:

@@ -23,26 +23,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edge_agent.agent import Agent
 from edge_agent.camera.reader import Item
-from edge_agent.camera.simulated import NO_PICTURE, open_shelf
 from edge_agent.config import load_config
 from edge_agent.config.sources import SimulatedSource
-from edge_agent.contract.messages import Envelope, LocationEvent
-from edge_agent.contract.topics import agents_filter
-from edge_agent.demo.broker import run_broker
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.pipeline import Agent
 from edge_agent.records import Ended
-from edge_agent.simulation.long_script import long_script
-from edge_agent.simulation.pictures import DrawnPictures, FolderPictures
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Kind, write_script
-from edge_agent.wms.connection import Broker, Connection
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.topics import agents_filter
+from simulator.camera import NO_PICTURE, open_shelf
+from simulator.demo.broker import run_broker
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.long_script import long_script
+from simulator.pictures import DrawnPictures, FolderPictures
+from simulator.recording import camera_toml
+from simulator.scene import Rack
+from simulator.script import Kind, write_script
 from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, judge_script
 from tests.scripts.steps import percent
 from train.evaluation.metrics import share
+from warehouse.receiving.connection import Broker, Connection
+from warehouse.stock.stock import Line, publish_stock
 
 SITE = "long"
 LEVELS, POSITIONS, BAYS = 3, 4, (1, 2)

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent import preprocess
-from edge_agent.classifier import INPUT, OUTPUTS, Classifier
-from edge_agent.gate import ChangeGate
-from edge_agent.mqtt.session import MqttSession
-from edge_agent.outbox.outbox import Outbox
-from edge_agent.view.guard import ViewGuard
-from edge_agent.wiring.delivery import Delivery
-from edge_agent.wiring.line import Line
-from edge_agent.wiring.recorder import Recorder
-from edge_agent.wiring.watch import Watch
+from edge_agent.deciding.recorder import Recorder
+from edge_agent.line import Line
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.outbox import Outbox
+from edge_agent.seeing.gate import ChangeGate
+from edge_agent.seeing.view_guard import ViewGuard
+from edge_agent.seeing.watch import Watch
+from kardus.inference import preprocess
+from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.mqtt.session import MqttSession
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.rack import ALWAYS, Bench, jpeg, picture_of

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.contract.manifest import EMPTY_CLASS
-from edge_agent.files import write_whole
-from edge_agent.harvest import crop_of
-from edge_agent.simulation.pictures import Stock, draw_unknown, generator
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Kind, Script
-from edge_agent.simulation.shelf import Shelf
+from edge_agent.archive.harvest import crop_of
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.support.files import write_whole
+from simulator.pictures import Stock, draw_unknown, generator
+from simulator.scene import Rack
+from simulator.script import Change, Kind, Script
+from simulator.shelf import Shelf
 
 SEED = 4_000
 """The shelves that are measured on have others."""

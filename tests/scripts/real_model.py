@@ -20,10 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.simulation.dataset import EMPTY, draw_photo
-from edge_agent.simulation.pictures import DrawnPictures, generator
-from edge_agent.simulation.scene import Rack
+from kardus.contract.manifest import ClassInfo
+from simulator.dataset import EMPTY, draw_photo
+from simulator.pictures import DrawnPictures, generator
+from simulator.scene import Rack
 from tests.scripts.long_shelves import LEVELS, POSITIONS
 from tests.scripts.rack_photos import write_rack_photos
 from tests.scripts.real_data import Marked, quarter, read, write_table

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.config.sources import SimulatedSource
-from edge_agent.simulation.dataset import EMPTY, draw_photo
-from edge_agent.simulation.pictures import DrawnPictures, generator
+from simulator.dataset import EMPTY, draw_photo
+from simulator.pictures import DrawnPictures, generator
 from tests.scripts.pipeline import shelf_rows
 from tests.scripts.shelves import play_shelf
 from tests.scripts.steps import percent, run, run_json

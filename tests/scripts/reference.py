@@ -18,18 +18,18 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import edge_agent.cli
-import edge_agent.wms.cli
 import export.cli
 import train.cli
+import warehouse.cli
 from edge_agent.config import cameras, sections, sources
-from edge_agent.contract import commands as contract_commands
-from edge_agent.contract import messages, receipts, recording
-from edge_agent.contract.described import field_texts
-from edge_agent.contract.examples import EXAMPLES, example
-from edge_agent.contract.messages import Data
-from edge_agent.contract.topics import Topics, expected_topic
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.homeassistant import device_id
+from kardus.contract import commands as contract_commands
+from kardus.contract import messages, receipts, recording
+from kardus.contract.described import field_texts
+from kardus.contract.examples import EXAMPLES, example
+from kardus.contract.homeassistant import device_id
+from kardus.contract.messages import Data
+from kardus.contract.topics import Topics, expected_topic
+from kardus.contract.verdicts import Verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- Written by `python -m tests.scripts.reference` from the code: don't edit here. -->\n"
@@ -51,7 +51,7 @@ ON_THE_WIRE = (
 )
 COMMANDS = {
     "kardus-agent": edge_agent.cli.app,
-    "kardus-wms": edge_agent.wms.cli.app,
+    "kardus-wms": warehouse.cli.app,
     "kardus-train": train.cli.app,
     "kardus-export": export.cli.app,
 }
@@ -203,7 +203,7 @@ def undescribed() -> list[str]:
 
 
 def _command(name: str, command: Any) -> list[str]:
-    children: dict[str, Any] = getattr(command, "commands", {})
+    children = _children(command)
     if children:
         parts = [f"## `{name}`\n", _plain(command.help) + "\n"]
         for child_name, child in children.items():
@@ -212,6 +212,14 @@ def _command(name: str, command: Any) -> list[str]:
     rows = [f"| `{label}` | {words} | {default} |" for label, words, default in _parameters(command)]
     table = ["| | what it is | default |\n|---|---|---|", *rows, ""] if rows else []
     return [f"### `{name}`\n", _plain(command.help) + "\n", *table]
+
+
+def _children(command: Any) -> dict[str, Any]:
+    """The commands of a group, those too that it loads when they are asked for."""
+    if not hasattr(command, "list_commands"):
+        return {}
+    context = command.context_class(command)
+    return {name: command.get_command(context, name) for name in command.list_commands(context)}
 
 
 def _parameters(command: Any) -> Iterator[tuple[str, str, str]]:
@@ -226,7 +234,7 @@ def _all_options() -> Iterator[tuple[str, str, str]]:
     while waiting:
         name, command = waiting.pop()
         yield name, "", _plain(command.help)
-        waiting += [(f"{name} {child}", c) for child, c in getattr(command, "commands", {}).items()]
+        waiting += [(f"{name} {child}", c) for child, c in _children(command).items()]
         if not hasattr(command, "commands"):
             yield from ((name, label, words) for label, words, _ in _parameters(command))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.contract.examples import EXAMPLES, TOPICS
-from edge_agent.contract.topics import expected_topic
-from edge_agent.mqtt.session import MAX_BACKOFF_S
-from edge_agent.wiring.recorder import REFRESH_SHARE
+from edge_agent.deciding.recorder import REFRESH_SHARE
+from kardus.contract.examples import EXAMPLES, TOPICS
+from kardus.contract.topics import expected_topic
+from kardus.mqtt.session import MAX_BACKOFF_S
 
 OVERHEAD_BYTES = 12 + 29
 """MQTT 5's fixed and variable header without the topic, and a TLS 1.3 record with its tag."""

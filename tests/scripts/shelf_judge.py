@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_agent.contract.messages import LocationEvent
-from edge_agent.contract.verdicts import ALERTS, Verdict
-from edge_agent.simulation.script import Change, Kind, Script
+from kardus.contract.messages import LocationEvent
+from kardus.contract.verdicts import ALERTS, Verdict
+from simulator.script import Change, Kind, Script
 
 FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
 NAMED = (Verdict.MISMATCH, Verdict.UNEXPECTED)

@@ -8,18 +8,18 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_agent.camera.simulated import open_shelf
 from edge_agent.config.sources import SimulatedSource
-from edge_agent.contract.messages import Envelope, LocationEvent
-from edge_agent.contract.topics import agents_filter
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.demo.broker import run_broker
-from edge_agent.demo.judge import Outcome, judge
-from edge_agent.simulation.recording import camera_toml
-from edge_agent.simulation.scene import Rack
-from edge_agent.wms.connection import Broker, Connection
-from edge_agent.wms.stock import Line, publish_stock
+from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.topics import agents_filter
+from kardus.contract.verdicts import Verdict
+from simulator.camera import open_shelf
+from simulator.demo.broker import run_broker
+from simulator.demo.judge import Outcome, judge
+from simulator.recording import camera_toml
+from simulator.scene import Rack
 from tests.scripts.steps import BIN
+from warehouse.receiving.connection import Broker, Connection
+from warehouse.stock.stock import Line, publish_stock
 
 SITE = "pipeline"
 ARRIVAL_S = 10.0

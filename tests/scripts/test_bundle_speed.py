@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.demo.play import DEMO_BUNDLE
+from simulator.demo.play import DEMO_BUNDLE
 from tests.scripts.bundle_speed import ratio, time_in_turn
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.contract.manifest import EMPTY_CLASS
-from edge_agent.simulation.scene import Rack
+from kardus.contract.manifest import EMPTY_CLASS
+from simulator.scene import Rack
 from tests.scripts.rack_photos import write_rack_photos
 
 RACK = Rack(2, 3)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.simulation.script import Change, Kind, Script
-from tests.edge_agent.demo.test_judge import _event
+from simulator.script import Change, Kind, Script
 from tests.scripts.shelf_judge import Result, Told, judge_script
+from tests.simulator.demo.test_judge import _event
 
 SKUS = {"Tea-Lemon": "Tea-Lemon", "Tea-Peach": "Tea-Peach"}
 WRONG = Change(10, Kind.WRONG_VARIANT, "L", name="Tea-Peach")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from edge_agent.geometry import homography, rectangle
+from kardus.inference.geometry import homography, rectangle
 from tests.benchmarks.pairs import in_turn, median, ratio
 from tests.benchmarks.rack import Bench
 

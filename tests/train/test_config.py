@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from train.config import TrainConfig, make_config
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from train.config import Precision, make_config
 from train.devices import augmenting_device, choose_precision, launch
 from train.networks.carton import CartonNet

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
 from train.augmentation.augment import Augmenter
 from train.augmentation.founding import founding_copies
 from train.augmentation.outliers import heaps

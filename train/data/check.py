@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from kardus.inference.preprocess import Pixels, read_photo, rectify_whole
+from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
 from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
 from train.data.proposals import left_out_note

@@ -6,7 +6,7 @@ import html
 from collections import Counter
 from pathlib import Path
 
-from edge_agent.files import write_whole
+from kardus.support.files import write_whole
 from train.data.check import Checked, Finding, Weight, thumbnail
 from train.data.data_set import Sample
 from train.pages import page, photo, table

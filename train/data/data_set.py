@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError
-from edge_agent.preprocess import PHOTO_SUFFIXES
-from edge_agent.tables import Row, read_table
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.preprocess import PHOTO_SUFFIXES
+from kardus.support.errors import DataError
+from kardus.support.tables import Row, read_table
 from train.data.proposals import Proposal, sort_out
 
 SPLITS = ("train", "val", "test")

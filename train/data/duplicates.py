@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
 
 NEARLY_SAME_BITS = 10
 """Two photos whose hashes differ in no more bits than this may be nearly the same."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from edge_agent.console import err
-from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from kardus.inference.preprocess import Pixels, read_photo, rectify_whole
+from kardus.support.console import err
+from kardus.support.errors import DataError
 from train.data.data_set import DataSet
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_agent.contract.proposals import Status
-from edge_agent.errors import DataError
-from edge_agent.tables import Row, read_table
+from kardus.contract.proposals import Status
+from kardus.support.errors import DataError
+from kardus.support.tables import Row, read_table
 
 _STATUSES = tuple(status.value for status in Status)
 Faces = Mapping[str, Sequence[str]]

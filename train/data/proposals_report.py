@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.files import write_whole
-from edge_agent.tables import read_table
+from kardus.support.files import write_whole
+from kardus.support.tables import read_table
 from train.data.check import thumbnail
 from train.data.proposals import Proposal
 from train.pages import photo, table

@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import DataError
-from edge_agent.preprocess import read_photo
+from kardus.inference.preprocess import read_photo
+from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
 from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
 

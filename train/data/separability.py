@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
 
 GRID = 8
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.contract.manifest import Calibration, RejectionScore
-from edge_agent.errors import DataError
-from edge_agent.files import write_whole
-from edge_agent.rejection import rejection_scores
+from kardus.contract.manifest import Calibration, RejectionScore
+from kardus.inference.classifier import RawOutputs
+from kardus.inference.rejection import rejection_scores
+from kardus.support.errors import DataError
+from kardus.support.files import write_whole
 from train.evaluation.metrics import fit_temperature
 
 REJECTION_SCORE: RejectionScore = "distance"

@@ -13,13 +13,13 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.classifier import interpret
-from edge_agent.contract.manifest import ClassInfo, Metric, RejectionScore
-from edge_agent.errors import DataError
-from edge_agent.files import write_whole
-from edge_agent.preprocess import PHOTO_SUFFIXES
-from edge_agent.records import Classification
-from edge_agent.rejection import rejection_scores
+from kardus.contract.manifest import ClassInfo, Metric, RejectionScore
+from kardus.inference.classification import Classification
+from kardus.inference.classifier import interpret
+from kardus.inference.preprocess import PHOTO_SUFFIXES
+from kardus.inference.rejection import rejection_scores
+from kardus.support.errors import DataError
+from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.protocol import all_trained, with_split

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.contract.manifest import Metric, PixelAccuracy
-from edge_agent.files import write_whole
+from kardus.contract.manifest import Metric, PixelAccuracy
+from kardus.support.files import write_whole
 from train.data.data_set import DataSet
 from train.data.photos import load_crops
 from train.data.proposals_report import proposals_parts

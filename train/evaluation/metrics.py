@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.contract.manifest import Metric
+from kardus.contract.manifest import Metric
 
 Floats = NDArray[np.float64]
 _Z95 = 1.959963984540054

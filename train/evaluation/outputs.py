@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.preprocess import Pixels
+from kardus.inference.classifier import RawOutputs
+from kardus.inference.preprocess import Pixels
 from train.augmentation.views import to_tensor
 from train.networks.carton import CartonNet
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from edge_agent.contract.manifest import PixelAccuracy
-from edge_agent.preprocess import Pixels, read_photo, rectify_whole
+from kardus.contract.manifest import PixelAccuracy
+from kardus.inference.preprocess import Pixels, read_photo, rectify_whole
 from train.data.data_set import Sample
 from train.evaluation.metrics import share
 from train.evaluation.predictor import Predictor

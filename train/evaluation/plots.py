@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_agent.contract.manifest import PixelAccuracy
-from edge_agent.preprocess import Pixels
+from kardus.contract.manifest import PixelAccuracy
+from kardus.inference.preprocess import Pixels
 from train.evaluation.selective import RiskCoverage
 
 mpl.use("Agg")

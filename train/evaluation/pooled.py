@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.classifier import interpret
-from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
+from kardus.contract.manifest import Calibration, ClassInfo, Metric
+from kardus.inference.classifier import interpret
 from train.evaluation.calibration import HeldOut
 from train.evaluation.metrics import calibration_error, fit_temperature, share
 from train.evaluation.selective import threshold_for

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import Classifier, RawOutputs
-from edge_agent.contract.base import Record
-from edge_agent.contract.manifest import Calibration, ClassInfo
-from edge_agent.errors import UsageError
-from edge_agent.preprocess import Pixels
+from kardus.contract.base import Record
+from kardus.contract.manifest import Calibration, ClassInfo
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import UsageError
 from train.config import Protocol, TrainConfig
 from train.evaluation.outputs import run_network
 from train.networks.carton import CartonNet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from edge_agent.files import write_whole
+from kardus.support.files import write_whole
 from train.fitting.loop import Epoch
 
 mpl.use("Agg")

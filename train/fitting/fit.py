@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import DataError
+from kardus.contract.manifest import Calibration, Metric
+from kardus.support.errors import DataError
 from train.augmentation.views import FreshViews, Photos
 from train.config import TrainConfig
 from train.data.proposals import left_out_note

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_agent.errors import KardusError
-from edge_agent.preprocess import Pixels
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import KardusError
 from train.augmentation.views import Photos, Views, to_tensor
 from train.config import TrainConfig
 from train.devices import augmenting_device, launch, rank, world

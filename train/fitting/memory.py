@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from train.networks.checkpoint import Checkpoint, read_content, save_checkpoint
 
 LAST = "last.ckpt"

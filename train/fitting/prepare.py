@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels, rectify_whole
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.preprocess import Pixels, rectify_whole
+from kardus.support.errors import DataError
 from train.augmentation.views import CACHE_MARGIN, CopiedViews, FreshViews, Photos, Views
 from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data

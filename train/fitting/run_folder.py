@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.errors import UsageError
-from edge_agent.files import make_folder
+from kardus.support.errors import UsageError
+from kardus.support.files import make_folder
 from train.devices import rank
 from train.fitting.memory import LAST
 from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint

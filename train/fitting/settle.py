@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge_agent.classifier import interpret
-from edge_agent.contract.manifest import Calibration, Metric
-from edge_agent.errors import UsageError
-from edge_agent.rejection import class_means
+from kardus.contract.manifest import Calibration, Metric
+from kardus.inference.classifier import interpret
+from kardus.inference.rejection import class_means
+from kardus.support.errors import UsageError
 from train.augmentation.views import Photos
 from train.config import TrainConfig
 from train.evaluation.calibration import HeldOut, held_out

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 
 TIMM = "timm:"
 _PROBE_PX = 64

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from edge_agent.contract.manifest import Calibration, ClassInfo, Metric, PixelAccuracy
-from edge_agent.errors import DataError, UsageError
-from edge_agent.files import write_whole
+from kardus.contract.manifest import Calibration, ClassInfo, Metric, PixelAccuracy
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.networks.carton import AttentionSpec, CartonNet
 

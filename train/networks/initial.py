@@ -16,7 +16,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 from torchvision import models
 
-from edge_agent.errors import DataError, UsageError
+from kardus.support.errors import DataError, UsageError
 from train.networks.backbones import TIMM, load_timm
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import CHECKPOINT

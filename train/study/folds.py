@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError
-from edge_agent.files import make_folder
+from kardus.contract.manifest import ClassInfo
+from kardus.support.errors import DataError
+from kardus.support.files import make_folder
 from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data
 from train.data.protocol import Groups, all_trained, assign_folds, photo_groups

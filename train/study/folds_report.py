@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_agent.contract.manifest import ClassInfo, Metric
-from edge_agent.files import write_whole
+from kardus.contract.manifest import ClassInfo, Metric
+from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.data.proposals_report import proposals_parts
 from train.evaluation.plots import confusion_plot, risk_plot

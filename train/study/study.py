@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edge_agent.contract.manifest import Metric
-from edge_agent.errors import UsageError
-from edge_agent.files import make_folder
+from kardus.contract.manifest import Metric
+from kardus.support.errors import UsageError
+from kardus.support.files import make_folder
 from train.config import Precision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
 from train.data.protocol import all_trained

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_agent.contract.manifest import Metric
-from edge_agent.files import make_folder, write_whole
+from kardus.contract.manifest import Metric
+from kardus.support.files import make_folder, write_whole
 from train.networks.checkpoint import write_json
 from train.study.study import CONFIGURATIONS, FOLDS, NOT_RUN, QUICK, Result, Study
 

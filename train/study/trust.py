@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.classifier import softmax
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError, UsageError
-from edge_agent.files import write_whole
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.classifier import softmax
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.proposals import Proposal

@@ -16,14 +16,14 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.errors import ConfigError
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.server import HealthServer
-from edge_agent.health.systemd import Watchdog, notify, watchdog_s
-from edge_agent.health.vitals import Pulse, Vitals
-from edge_agent.logs import JsonFormatter
-from edge_agent.outbox.message import Depth, Losses
+from edge_agent.reporting.outbox.message import Depth, Losses
+from kardus.contract.verdicts import Verdict
+from kardus.support.errors import ConfigError
+from kardus.support.logs import JsonFormatter
+from kardus.support.systemd import Watchdog, notify, watchdog_s
+from kardus.support.vitals import Pulse, Vitals
 from tests.patience import PATIENCE_S
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"

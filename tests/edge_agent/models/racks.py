@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import public_key_text
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.demo.play import DEMO_BUNDLE
+from kardus.contract.commands import ChangeModel
+from kardus.inference.bundle import public_key_text
+from simulator.demo.play import DEMO_BUNDLE
 from tests.edge_agent.making import Members, members_in, sealed
 
 SIGNER = Ed25519PrivateKey.generate()

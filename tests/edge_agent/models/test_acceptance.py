@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.bundle import read_bundle
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.contract.manifest import Manifest
-from edge_agent.contract.messages import Comparison
-from edge_agent.demo.play import DEMO_BUNDLE
 from edge_agent.models.acceptance import downgrade, lost_products, not_as_ordered, worse
+from kardus.contract.commands import ChangeModel
+from kardus.contract.manifest import Manifest
+from kardus.contract.messages import Comparison
+from kardus.inference.bundle import read_bundle
+from simulator.demo.play import DEMO_BUNDLE
 
 MANIFEST = read_bundle(Path(DEMO_BUNDLE)).manifest
 versions = st.tuples(*[st.integers(0, 300)] * 3).map(lambda parts: ".".join(map(str, parts)))

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.bundle import read_bundle
-from edge_agent.classifier import golden_crops
 from edge_agent.config.sections import ModelSection
-from edge_agent.contract.messages import Expected
-from edge_agent.errors import BundleError
-from edge_agent.geometry import rectangle
 from edge_agent.models.change import FEWEST_CROPS, Models
 from edge_agent.models.orders import Brought, Order
 from edge_agent.models.shadow import Seen
+from kardus.contract.messages import Expected
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import golden_crops
+from kardus.inference.geometry import rectangle
+from kardus.support.errors import BundleError
 from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_members, made
 from tests.patience import PATIENCE_S, wait_until
 

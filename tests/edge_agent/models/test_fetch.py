@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from edge_agent.contract.commands import ChangeModel
-from edge_agent.errors import BundleError
 from edge_agent.models import fetch as fetching
 from edge_agent.models.fetch import copy, fetch, write_limited
+from kardus.contract.commands import ChangeModel
+from kardus.support.errors import BundleError
 from tests.https_server import HttpsServer, Respond, make_certificates, send
 
 BODY = bytes(range(256)) * 40

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import DataError
 from edge_agent.models.store import MAX_REFUSED, MAX_STARTS, ModelStore, sha256_of
+from kardus.support.errors import DataError
 from tests.patience import stretched
 
 CONFIGURED = "c" * 64

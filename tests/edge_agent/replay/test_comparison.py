@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.contract.messages import Seen
-from edge_agent.contract.verdicts import Verdict
-from edge_agent.events import Finding
+from edge_agent.deciding.events import Finding
 from edge_agent.replay.comparison import Comparison, Tally
 from edge_agent.replay.player import Change
+from kardus.contract.messages import Seen
+from kardus.contract.verdicts import Verdict
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_agent.contract.messages import Expected
-from edge_agent.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
-from edge_agent.errors import DataError
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
+from kardus.contract.messages import Expected
+from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
+from kardus.support.errors import DataError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

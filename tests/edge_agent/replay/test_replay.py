@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from edge_agent.cli import main
-from edge_agent.contract.messages import Expected
-from edge_agent.contract.recording import ENTRIES, RecordingEntry
-from edge_agent.demo.play import DEMO_BUNDLE, DEMO_KEY
-from edge_agent.simulation.pictures import DrawnPictures
-from edge_agent.simulation.recording import START, write_shelf
-from edge_agent.simulation.scene import Rack
-from edge_agent.simulation.script import Change, Kind, Script
-from edge_agent.simulation.shelf import Shelf
+from edge_agent.__main__ import main
+from kardus.contract.messages import Expected
+from kardus.contract.recording import ENTRIES, RecordingEntry
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.pictures import DrawnPictures
+from simulator.recording import START, write_shelf
+from simulator.scene import Rack
+from simulator.script import Change, Kind, Script
+from simulator.shelf import Shelf
 from tests.in_process import call
 
 RACK = Rack(levels=1, positions=3)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from tests.train.making import class_folders
 from train.augmentation.founding import BRIGHTNESS, _draw, founding_copies
 from train.config import make_config

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.simulation.dataset import write_dataset
+from simulator.dataset import write_dataset
 from tests.in_process import assert_one_line, call
 from tests.train.making import plain_photo, write_table
 from train.__main__ import main

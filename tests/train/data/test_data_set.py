@@ -10,8 +10,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError
+from kardus.contract.manifest import ClassInfo
+from kardus.support.errors import DataError
 from tests.train.making import COLOURS, class_folders, labelled, plain_photo, write_table
 from train.data.data_set import DataSet, Sample, check_trainable, read_data
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
-from edge_agent.simulation.dataset import draw_photo
-from edge_agent.simulation.pictures import DrawnPictures, generator
+from simulator.dataset import draw_photo
+from simulator.pictures import DrawnPictures, generator
 from train.data.duplicates import NEARLY_SAME_BITS, brightness, groups, likeness, nearly_same, perceptual_hash
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.errors import DataError
-from edge_agent.preprocess import read_photo, rectify_whole
+from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.support.errors import DataError
 from tests.train.making import COLOURS, class_folders, plain_photo
 from train.data.data_set import read_data
 from train.data.photos import label_indices, load_crops

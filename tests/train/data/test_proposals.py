@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.contract.proposals import COLUMNS
-from edge_agent.errors import DataError
+from kardus.contract.proposals import COLUMNS
+from kardus.support.errors import DataError
 from tests.in_process import call
 from tests.train.making import plain_photo, write_table
 from train.__main__ import main

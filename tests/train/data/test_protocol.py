@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_agent.errors import DataError
+from kardus.support.errors import DataError
 from tests.train.making import class_folders, labelled
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.protocol import all_trained, assign_folds, hold_out, photo_groups, with_split

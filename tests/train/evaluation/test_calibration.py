@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.contract.manifest import Calibration
-from edge_agent.errors import DataError
+from kardus.contract.manifest import Calibration
+from kardus.support.errors import DataError
 from train.evaluation.calibration import (
     DOUBT_RATE,
     FALSE_ALARM_RATE,

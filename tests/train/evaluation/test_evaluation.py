@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_agent.classifier import RawOutputs
-from edge_agent.contract.manifest import Calibration, ClassInfo, Metric
-from edge_agent.errors import DataError
-from edge_agent.preprocess import Pixels
+from kardus.contract.manifest import Calibration, ClassInfo, Metric
+from kardus.inference.classifier import RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.support.errors import DataError
 from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table
 from train.config import make_config
 from train.data.data_set import read_data

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.bundle import read_bundle
+from kardus.inference.bundle import read_bundle
 from train.data.data_set import read_data
 from train.evaluation.pixels import SIDES_PX, accuracy_by_pixels
 from train.evaluation.predictor import open_predictor

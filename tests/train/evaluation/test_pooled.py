@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.contract.manifest import ClassInfo
+from kardus.contract.manifest import ClassInfo
 from train.evaluation.calibration import HeldOut
 from train.evaluation.pooled import Fold, mean_share, pool, resampled
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.errors import BundleError, DataError, UsageError
+from kardus.support.errors import BundleError, DataError, UsageError
 from train.data.data_set import read_data
 from train.data.photos import load_crops
 from train.evaluation.predictor import BundlePredictor, TorchPredictor, open_predictor

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from edge_agent.errors import DataError, KardusError, UsageError
+from kardus.support.errors import DataError, KardusError, UsageError
 from tests.in_process import assert_nothing_written
 from tests.train.making import COLOURS, class_folders, labelled, write_table
 from train.config import TrainConfig, make_config

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from edge_agent.errors import KardusError
+from kardus.support.errors import KardusError
 from tests.train.making import COLOURS
 from train.augmentation.outliers import false_colours
 from train.augmentation.views import CPU, FreshViews, Photos, to_tensor

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_agent.errors import DataError, KardusError, UsageError
+from kardus.support.errors import DataError, KardusError, UsageError
 from tests.conftest import BIN
 from tests.in_process import call
 from tests.train.making import labelled

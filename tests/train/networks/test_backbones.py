@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision import models
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from train.networks.backbones import ARCHITECTURES, Backbone, build_backbone, require_known
 
 LIGHT = [name for name in ARCHITECTURES if not name.startswith(("vgg1", "convnext_small", "resnet101"))]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError
+from kardus.contract.manifest import ClassInfo
+from kardus.support.errors import DataError
 from train.config import make_config
 from train.networks.carton import GeM
 from train.networks.checkpoint import CHECKPOINT, FORMAT, build_network, load_checkpoint, save_checkpoint, write_json

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
-from edge_agent.contract.manifest import ClassInfo
-from edge_agent.errors import DataError, UsageError
+from kardus.contract.manifest import ClassInfo
+from kardus.support.errors import DataError, UsageError
 from tests.train.making import labelled
 from train.config import make_config
 from train.fitting.fit import Told, fit

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge_agent.errors import DataError, UsageError
+from kardus.support.errors import DataError, UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import class_folders, write_table
 from train.__main__ import main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import UsageError
+from kardus.support.errors import UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import class_folders
 from train.__main__ import main

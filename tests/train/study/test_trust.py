@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.contract.proposals import COLUMNS
-from edge_agent.errors import DataError, UsageError
+from kardus.contract.proposals import COLUMNS
+from kardus.support.errors import DataError, UsageError
 from tests.in_process import assert_nothing_written, assert_one_line, call
 from tests.train.making import COLOURS, write_table
 from train.__main__ import main

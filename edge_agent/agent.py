@@ -1,0 +1,402 @@
+"""The agent: wires the stages. Data goes one way, and no stage knows another.
+
+    source ─> reader ─> view ─> slots ─> gate ─> classifier ─> verdict ─> recorder ─> outbox ─> delivery ─> MQTT
+    (camera/) (a thread └─── watch: one ──────┘ (one batch for    ^       (events,   (one         (a thread)
+              a camera)        a camera          all cameras)     │        states)  transaction)
+                                                   expected <─── MQTT
+
+Everything between the reader and the outbox happens in the thread that calls `Agent.run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge_agent.archive.evidence import Evidence
+from edge_agent.archive.harvesting import Harvesting
+from edge_agent.archive.recording import Recording, Terms, Told
+from edge_agent.cameras import Camera, Cameras
+from edge_agent.config import Config, load_config
+from edge_agent.control.commands import Request, answer
+from edge_agent.control.desk import Desk
+from edge_agent.control.expected import ExpectedStore
+from edge_agent.control.inbox import Inbox, Item
+from edge_agent.control.post import Post
+from edge_agent.control.reload import require_reloadable
+from edge_agent.deciding.deciding import TICK_S, Deciding
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.health.care import Care
+from edge_agent.health.metrics import Metrics, Present
+from edge_agent.models.change import Models
+from edge_agent.models.folder import BundleFolder
+from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
+from edge_agent.models.looker import NO_MODEL, Nobody
+from edge_agent.models.orders import Candidate, Order, Progress, Refused
+from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
+from edge_agent.reporting.announcer import Announcer, subscriptions
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.losses import LossTeller
+from edge_agent.reporting.storage import Storage, open_outbox
+from kardus.contract.messages import Coverage
+from kardus.contract.topics import Topics
+from kardus.mqtt.connection import Handlers
+from kardus.mqtt.session import MqttSession
+from kardus.support.chores import Chores
+from kardus.support.clock import SYSTEM_CLOCK
+from kardus.support.errors import BundleError, KardusError
+from kardus.support.files import make_folder
+from kardus.support.vitals import Pulse, Vitals
+
+FIRST_CONNECTION_S = 3.0
+"""How long the first look waits for the broker, so that the expected stock is there before it."""
+LAST_DELIVERY_S = 5.0
+"""How long a clean stop waits for what is still in the outbox."""
+EXPECTED_FILE = "expected.sqlite"
+STUCK_S = 30.0
+"""A thread that hasn't gone its round for so long doesn't do its work."""
+EVIDENCE_FOLDER = "evidence"
+MODELS_FOLDER = "models"
+RECORDING_FOLDER = "recording"
+log = logging.getLogger("kardus.agent")
+
+
+class Agent:
+    """One camera box: some cameras, one model, one outbox, one broker."""
+
+    def __init__(self, config: Config, path: Path | None = None) -> None:
+        """Open everything that must be there; cameras and broker may come later. `path` is read at a reload.
+
+        Raises:
+            KardusError: the model, the data folder or the configuration is not usable.
+        """
+        self._config, self._path = config, path
+        self._inbox = Inbox()
+        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put) if config.model else None
+        self._topics = topics = Topics(config.agent.site, config.agent.name)
+        self._writer = Writer(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
+        self._metrics, self._pulse = Metrics(), Pulse()
+        self._cameras = Cameras(config, self._inbox.put)
+        locations = self._cameras.locations
+        make_folder("agent.data_dir", config.agent.data_dir)
+        self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
+        self._outbox = open_outbox(config)
+        self._chores = Chores()
+        self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence, self._chores)
+        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
+        self._deciding = self._decides(models)
+        judging, states = self._deciding.judging, self._recorder.states
+        self._harvesting = Harvesting(config, judging, states, self._metrics, self._chores)
+        self._recording = Recording(
+            config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
+        )
+        self._failures: list[str] = []
+        self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._session = MqttSession(
+            config.mqtt,
+            f"kardus-{config.agent.site}-{config.agent.name}",
+            subscriptions(config, topics, locations),
+            self._writer.offline("connection lost", datetime.now(UTC)),
+        )
+        self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
+        self._announcer.forget_others(config)
+        self._models = self._keeper(models) if models else None
+        folder = config.model.watch_folder if config.model else None
+        self._bundles = BundleFolder(folder, self._inbox.put) if folder else None
+        self._desk = self._at_the_desk()
+        self._delivery = Delivery(self._outbox, self._session)
+        self._losses = LossTeller(self._outbox, self._writer)
+        self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
+        self._care = self._looked_after()
+
+    def request_reload(self) -> None:
+        """Ask for the configuration to be read again. May be called from a signal handler or any thread."""
+        self._inbox.put(ReloadWanted())
+
+    def stop(self) -> None:
+        """Ask `run` to end. May be called from a signal handler."""
+        self._inbox.put(None)
+
+    def run(self) -> None:
+        """Look, judge and publish until `stop` is called or every source has ended.
+
+        Raises:
+            ConfigError: a location lies outside the first picture of its camera.
+            KardusError: the outbox can't be written, or a source that ends gave no picture at all.
+        """
+        post = Post(self._topics, self._inbox.put, self._delivery.confirmed)
+        self._session.start(Handlers(self._on_connect, post.sort, self._delivery.acknowledged))
+        self._delivery.start()
+        self._care.start()
+        if not self._session.wait_connected(FIRST_CONNECTION_S):
+            log.warning("starting without the broker; what is decided is kept in the outbox")
+        self._announcer.introduce(self._config)
+        if self._bundles:
+            self._bundles.start()
+        self._cameras.begin()
+        try:
+            self._loop()
+        finally:
+            self._close()
+
+    def _reload_or_say_why_not(self) -> None:
+        try:
+            self._reload()
+        except KardusError as error:
+            log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - the message says it all
+
+    def _reload(self) -> None:
+        """Read the configuration again, and go over to it; nothing changes where it can't be used.
+
+        Raises:
+            KardusError: it is wrong, needs a restart, or names a picture or a password that can't be read.
+        """
+        if self._path is None:
+            raise KardusError("this agent has no configuration file to read again")
+        config = load_config(self._path)
+        if config == self._config:
+            return
+        require_reloadable(self._config, config)
+        prepared = self._cameras.prepare(config)
+        before = set(self._cameras.locations)
+        self._cameras.end(prepared.ended)
+        self._inbox.drop(prepared.ended)
+        self._cameras.apply(prepared)
+        self._config = config
+        gone = sorted(before - set(self._cameras.locations))
+        self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._evidence.use(config.evidence)
+        self._harvesting.use(config.harvest)
+        self._recorder.use(config.verdict.valid_for_s)
+        self._expected.use(frozenset(self._cameras.locations))
+        self._recording.use(self._terms(config))
+        self._announcer.forget_others(config)
+        self._session.use(subscriptions(config, self._topics, self._cameras.locations))
+        self._announcer.introduce(config, gone)
+        self._announcer.say_all()
+        self._delivery.wake()
+        log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
+
+    def _decides(self, models: Models | None) -> Deciding:
+        """What judges; session and delivery are made later."""
+        return Deciding(
+            self._cameras,
+            models.classifier if models else Nobody(),
+            self._expected,
+            self._recorder,
+            metrics=self._metrics,
+            grace_s=self._config.verdict.grace_s,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: not self._session.connected,
+            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it isn't there yet
+            show=models.show if models else lambda _: None,
+        )
+
+    def _keeper(self, models: Models) -> ModelKeeper:
+        """Whom a change of the model concerns."""
+        return ModelKeeper(
+            models,
+            Concerned(
+                self._cameras,
+                self._expected,
+                self._deciding,
+                self._writer,
+                self._recorder,
+                self._metrics,
+                self._announcer.say_status,
+            ),
+        )
+
+    def _at_the_desk(self) -> Desk:
+        """What carries out commands."""
+        return Desk(
+            self._cameras,
+            self._recorder,
+            self._evidence,
+            say_all=self._announcer.say_all,
+            report_coverage=self._report_coverage,
+            reload=self._reload,
+            change_model=self._models.command if self._models else no_model_to_change,
+            send_again=self._outbox.send_again,
+        )
+
+    def _looked_after(self) -> Care:
+        """What looks after the agent's threads, and shows its metrics."""
+        self._metrics.registry.register(
+            Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
+        )
+        pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
+        alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
+        alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}
+        return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
+
+    def _loop(self) -> None:
+        while self._cameras.running:
+            self._pulse.beat()
+            items = self._inbox.take(TICK_S)
+            if None in items:
+                return
+            frames = [item for item in items if isinstance(item, Frame)]
+            if frames:
+                with self._storage.guard():
+                    self._look(frames)
+            for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
+                with self._storage.guard():
+                    self._deal_with(item)  # what may change the cameras comes last
+                self._taken(item)
+            with self._storage.guard():
+                self._tick()
+            self._storage.tick()
+        if self._failures:
+            raise KardusError(self._failures[0])
+
+    def _deal_with(self, item: Item | None) -> None:
+        """Everything but a picture's content, which has been looked at."""
+        match item:
+            case SignalLost():
+                self._recording.take(item)
+                self._deciding.lose(item)
+            case Ended():
+                self._end(self._cameras[item.camera])
+                self._cameras.running.discard(item.camera)
+            case ExpectedMessage():
+                self._expect(item)
+            case Request():
+                self._answer(item)
+            case ReloadWanted():
+                self._reload_or_say_why_not()
+            case Order() | Candidate() | Refused() | Progress():
+                if self._models:
+                    self._models.take(item)
+            case HomeAssistantOnline():
+                self._announcer.introduce(self._config)
+                self._delivery.wake()
+
+    def _taken(self, item: Item | None) -> None:
+        """Let a camera's reader go on."""
+        if isinstance(item, Frame | SignalLost):
+            self._cameras[item.camera].last_word_s = time.monotonic()
+            self._cameras[item.camera].reader.taken()
+
+    def _look(self, frames: Sequence[Frame]) -> None:
+        """Pictures of several cameras, to the disk."""
+        with self._metrics.cycle_s.time():
+            for frame in frames:
+                self._recording.take(frame)
+            try:
+                looked = self._deciding.look(frames)
+            except BundleError as error:
+                if not (self._models and self._models.failed(error)):
+                    raise
+                return  # the former model looks at the next pictures
+            for camera in looked.good:
+                self._harvesting.sample(camera.watch, looked.changed, time.monotonic())
+        self._care.ready()
+
+    def _end(self, camera: Camera) -> None:
+        """A folder, video or script has been played."""
+        if camera.has_looked:
+            self._deciding.report_health(camera, "ended", "the source has no more pictures")
+        else:
+            reason = camera.reason or "its source is empty"
+            self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
+
+    def _tick(self) -> None:
+        """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
+        self._lose_silent()
+        if self._models:
+            self._models.tick()
+        self._deciding.tick()
+        if self._losses.tick():
+            self._delivery.wake()
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if today > self._today:
+            self._report_coverage()
+            self._today = today
+
+    def _lose_silent(self) -> None:
+        for camera in self._cameras.values():
+            if camera.is_silent(time.monotonic()) and camera.status != "lost":
+                lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+                self._recording.take(lost)
+                self._deciding.lose(lost)
+
+    def _expect(self, message: ExpectedMessage) -> None:
+        self._deciding.expect(message)
+        if (told := self._expected.last_word(message.location)) is not None:
+            self._recording.take(Told(message.location, told))
+
+    def _terms(self, config: Config) -> Terms:
+        """What is to be recorded."""
+        wanted = config.recording.cameras or tuple(self._cameras)
+        live = {name: self._cameras[name].reader.live for name in wanted}
+        return Terms(config.recording, live, self._expected.everything)
+
+    def _on_connect(self, connection: int) -> None:
+        self._metrics.connections.inc()
+        self._announcer.say_online(connection)
+        self._delivery.wake()
+
+    def _tell_trouble(self) -> None:
+        """The WMS side is told over the present connection, since nothing can be stored, or can again."""
+        self._announcer.trouble = self._storage.reason
+        self._metrics.storage_ok.set(not self._storage.reason)
+        self._announcer.say_status()
+
+    def _look_again(self) -> None:
+        """What was found while nothing could be stored is found and told again."""
+        for camera in self._cameras.values():
+            camera.watch.look_again()
+            camera.reader.hurry()
+        self._announcer.say_all()
+        self._delivery.wake()
+
+    def _answer(self, request: Request) -> None:
+        """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
+        found = answer(request, self._desk.handlers)
+        name = request.name if request.name in self._desk.handlers else "unknown"
+        self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
+        self._delivery.wake()
+        self._announcer.reply(found)
+
+    def _report_coverage(self) -> Coverage:
+        coverage = self._recorder.record_coverage(self._cameras.locations, self._today)
+        self._delivery.wake()
+        return coverage
+
+    def _on_event(self, event_id: str, finding: Finding) -> Pictures:
+        """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
+        self._metrics.events.labels(finding.verdict).inc()
+        self._harvesting.doubt(self._cameras[finding.camera].watch, finding, time.monotonic())
+        shown = self._cameras[finding.camera].watch.shown(finding.location)
+        if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
+            return NO_PICTURES
+        crop = self._evidence.keep(event_id, *shown, finding.facing)
+        return Pictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
+
+    def _close(self) -> None:
+        """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""
+        with contextlib.ExitStack() as steps:  # the last entered is the first done
+            steps.callback(self._expected.close)
+            steps.callback(self._outbox.close)
+            steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
+            steps.callback(self._delivery.stop)
+            steps.callback(self._deliver_the_rest)
+            steps.callback(self._care.stop)
+            if self._models:
+                steps.callback(self._models.stop)
+            if self._bundles:
+                steps.callback(self._bundles.stop)
+            steps.callback(self._recording.close)
+            steps.callback(self._chores.stop)
+            for camera in self._cameras.values():
+                steps.callback(camera.reader.stop)
+
+    def _deliver_the_rest(self) -> None:
+        if not self._delivery.drain(LAST_DELIVERY_S):
+            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth().total)

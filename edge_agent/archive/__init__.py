@@ -1,0 +1,1 @@
+"""Pictures that are kept: evidence of events, photos for training, recordings."""

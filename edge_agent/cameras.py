@@ -1,0 +1,146 @@
+"""The agent's cameras: each with its reader, its part of the line, and its health. Belongs to the wiring."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from edge_agent.camera.reader import CameraReader, Item
+from edge_agent.camera.source import Source
+from edge_agent.config import Config
+from edge_agent.config.cameras import CameraSection
+from edge_agent.seeing.watch import Watch
+from edge_agent.sources import open_source
+from kardus.contract.messages import CameraHealth, Status
+
+SILENT_S = 18.0
+"""No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
+
+
+@dataclass
+class Camera:
+    """A camera with what is known of it."""
+
+    watch: Watch
+    reader: CameraReader
+    status: Status | None = None
+    """Its health as it was last reported; None before the first picture."""
+    reason: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Since when its health is so."""
+    has_looked: bool = False
+    """Whether it has given any picture."""
+    last_word_s: float = field(default_factory=time.monotonic)
+    """When its reader last said anything."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.watch.camera.name
+
+    def health(self, status: Status) -> CameraHealth:
+        """Its health, to be told."""
+        return CameraHealth(camera=self.name, status=status, reason=self.reason, since=self.since)
+
+    def is_silent(self, now_s: float) -> bool:
+        """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
+        waited = now_s - self.last_word_s
+        return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Cameras as a new configuration wants them, made before anything of the old ones is touched."""
+
+    config: Config
+    watches: dict[str, Watch]
+    """Of cameras whose reader stays, new watches where their slots or pictures changed."""
+    begun: dict[str, Camera]
+    """New cameras, and those with another source."""
+    ended: frozenset[str]
+    """Those that are gone, and those with another source."""
+
+
+class Cameras(dict[str, Camera]):
+    """The cameras by their names. Owned by the agent's thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        hand_over: Callable[[Item], None],
+        open_source: Callable[[CameraSection], Source] = open_source,
+    ) -> None:
+        """Open nothing yet; `begin` starts the readers.
+
+        Raises:
+            ConfigError: a password file cannot be read.
+            DataError: a commissioning or an empty picture cannot be read.
+        """
+        self._hand_over = hand_over
+        self._open_source = open_source
+        self.running: set[str] = set()
+        """Those whose source may give more."""
+        super().__init__({section.name: self._new(section, config) for section in config.cameras})
+
+    @property
+    def locations(self) -> list[str]:
+        """Every location that is watched."""
+        return [location for camera in self.values() for location in camera.watch.locations]
+
+    def watching(self, location: str) -> Camera:
+        """The camera that sees a location."""
+        return next(camera for camera in self.values() if location in camera.watch.locations)
+
+    def begin(self) -> None:
+        """Start the readers."""
+        for name, camera in self.items():
+            self.running.add(name)
+            camera.reader.start()
+
+    def prepare(self, config: Config) -> Prepared:
+        """Make what another configuration needs.
+
+        Raises:
+            ConfigError: a password file cannot be read.
+            DataError: a commissioning or an empty picture cannot be read.
+        """
+        watches, begun = {}, {}
+        for section in config.cameras:
+            known = self.get(section.name)
+            if known is None or known.watch.camera.source != section.source:
+                begun[section.name] = self._new(section, config)
+            elif _sees(known.watch.camera) != _sees(section):
+                watches[section.name] = Watch(section, config.view, config.gate, config.verdict, live=known.reader.live)
+        stay = {section.name for section in config.cameras} - set(begun)
+        return Prepared(config, watches, begun, frozenset(set(self) - stay))
+
+    def end(self, names: Collection[str]) -> None:
+        """Let readers go; they hand over nothing more."""
+        for name in names:
+            self.pop(name).reader.abandon()
+            self.running.discard(name)
+
+    def apply(self, prepared: Prepared) -> None:
+        """Go over to another configuration; readers whose source stays go on without a gap."""
+        config = prepared.config
+        wanted = {section.name: section for section in config.cameras}
+        for name, camera in self.items():
+            camera.watch = prepared.watches.get(name, camera.watch)
+            camera.watch.use(wanted[name], config.view, config.gate, config.verdict)
+            camera.reader.use_interval(wanted[name].interval_s)
+        for name, camera in prepared.begun.items():
+            self[name] = camera
+            self.running.add(name)
+            camera.reader.start()
+
+    def _new(self, section: CameraSection, config: Config) -> Camera:
+        source = self._open_source(section)
+        watch = Watch(section, config.view, config.gate, config.verdict, live=source.live)
+        return Camera(watch, CameraReader(section.name, source, section.interval_s, self._hand_over))
+
+
+def _sees(section: CameraSection) -> tuple[object, ...]:
+    """What a watch is made of."""
+    return section.units, section.reference, section.empty_picture, section.locations

@@ -1,0 +1,1 @@
+"""Setting an agent up: check a configuration, lay out and draw slots."""

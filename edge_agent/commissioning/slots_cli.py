@@ -1,0 +1,167 @@
+"""The `kardus-agent slots` commands: from a camera on a rack to the slots of its configuration."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import TypeAdapter, ValidationError
+from rich.table import Table
+
+from edge_agent.commissioning.layout import as_toml, grid, prospect
+from edge_agent.config import Config, load_config
+from edge_agent.config.cameras import CameraSection, Corners
+from edge_agent.seeing.slots import Slot, outside, slots_of
+from edge_agent.sources import open_source
+from kardus.inference.bundle import read_bundle
+from kardus.inference.preprocess import read_picture
+from kardus.support.console import err, new_app, out, print_json
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import require_file_target, write_whole
+
+app = new_app("Take the commissioning picture, lay out the slots, draw them, and say what they can expect.")
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
+CameraOption = Annotated[str, typer.Option("--camera", help="Which camera; needed where there are several.")]
+PictureOption = Annotated[Path | None, typer.Option("--picture", help="A picture to use in place of one taken now.")]
+_COLOUR = (46, 160, 67)
+_ATTEMPTS = 5
+
+
+@app.command("snapshot")
+def snapshot_command(
+    config: ConfigArgument,
+    target: Annotated[Path, typer.Option("--out", help="The picture to write (PNG).")],
+    camera: CameraOption = "",
+    empty: Annotated[bool, typer.Option("--empty", help="The rack is without stock: the empty picture.")] = False,
+) -> None:
+    """Take the commissioning picture of a camera, and say which key it belongs to."""
+    require_file_target("--out", target)
+    section = _camera(load_config(config), camera)
+    picture = _take(section)
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    write_whole(target, png.getvalue())
+    key = "empty_picture" if empty else "reference"
+    out.print(f"{picture.width} x {picture.height} pixels written to {target}", soft_wrap=True)
+    out.print(f'in [[cameras]] "{section.name}" write: {key} = "{target}"', soft_wrap=True)
+
+
+@app.command("grid")
+def grid_command(
+    outline: Annotated[
+        str,
+        typer.Option(help="Corners of the whole, as in the configuration: '[[x, y], [x, y], [x, y], [x, y]]'."),
+    ],
+    levels: Annotated[int, typer.Option(min=1, max=50, help="Levels of the rack.")],
+    positions: Annotated[int, typer.Option(min=1, max=100, help="Positions on each level.")],
+    code: Annotated[
+        str, typer.Option(help="The locations' codes, with {level} and {position} in them.")
+    ] = "A-01-{level}-{position:02}",
+    gap: Annotated[float, typer.Option(min=0, max=0.9, help="Share of a cell between neighbours.")] = 0.1,
+) -> None:
+    """Print the [[cameras.locations]] tables of a regular rack, level 1 lowest, position 1 leftmost."""
+    try:
+        corners = TypeAdapter(Corners).validate_json(outline)
+        out.print(as_toml(grid(corners, levels, positions, code, gap)), soft_wrap=True, highlight=False)
+    except ValidationError as error:
+        raise UsageError(f"--outline {outline}: {error.errors()[0]['msg']}: give four corners, clockwise") from error
+    except ValueError as error:
+        raise UsageError(f"--code {error}") from error
+
+
+@app.command("draw")
+def draw_command(
+    config: ConfigArgument,
+    target: Annotated[Path, typer.Option("--out", help="The picture to write (PNG).")],
+    camera: CameraOption = "",
+    picture: PictureOption = None,
+) -> None:
+    """Draw the slots of a camera over its picture."""
+    require_file_target("--out", target)
+    section = _camera(load_config(config), camera)
+    pixels = _picture(section, picture)
+    png = io.BytesIO()
+    _drawn(pixels, slots_of(section)).save(png, "PNG")
+    write_whole(target, png.getvalue())
+    out.print(f"{len(slots_of(section))} slots drawn into {target}", soft_wrap=True)
+
+
+@app.command("check")
+def check_command(
+    config: ConfigArgument,
+    camera: CameraOption = "",
+    picture: PictureOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what each location can expect of its pixels, by the curve in the bundle."""
+    settings = load_config(config)
+    section = _camera(settings, camera)
+    width, height = _picture(section, picture).size
+    curve = read_bundle(settings.model.bundle).manifest.pixels if settings.model else ()
+    prospects = [
+        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
+    ]
+    if as_json:
+        print_json([asdict(found) for found in prospects])
+        return
+    table = Table("location", "facing", "shorter side", "right by class", "advice")
+    for found in prospects:
+        known = "not known: the bundle has no curve" if found.accuracy is None else f"{100 * found.accuracy:.0f} %"
+        facing = "" if found.facing is None else str(found.facing)
+        table.add_row(found.location, facing, f"{found.side_px} px", known, found.advice)
+    out.print(table)
+
+
+def _camera(config: Config, name: str) -> CameraSection:
+    names = [section.name for section in config.cameras]
+    if not name and len(names) == 1:
+        return config.cameras[0]
+    found = [section for section in config.cameras if section.name == name]
+    if not found:
+        raise UsageError(f"--camera '{name}': no such camera: one of {', '.join(names)}")
+    return found[0]
+
+
+def _picture(section: CameraSection, given: Path | None) -> Image.Image:
+    """A picture in which every slot lies, given or taken now."""
+    picture = read_picture(given) if given else _take(section)
+    problem = outside(slots_of(section), *picture.size)
+    if problem:
+        raise DataError(problem)
+    return picture
+
+
+def _take(section: CameraSection) -> Image.Image:
+    """A picture of the camera; a stream may need a few attempts."""
+    source = open_source(section)
+    reason = "it has no picture"
+    try:
+        with err.status(f"Looking through camera {section.name}"):
+            for _, picture in zip(range(_ATTEMPTS), source.pictures(), strict=False):
+                if not isinstance(picture, str):
+                    return picture
+                reason = picture
+    finally:
+        source.close()
+    raise DataError(f"camera '{section.name}': {reason}")
+
+
+def _drawn(picture: Image.Image, slots: tuple[Slot, ...]) -> Image.Image:
+    image = picture.copy()
+    draw = ImageDraw.Draw(image)
+    size = max(12, image.height // 60)
+    font = ImageFont.load_default(size)
+    for slot in slots:
+        corners = slot.in_pixels(image.width, image.height)
+        points = [(float(x), float(y)) for x, y in corners]
+        draw.line([*points, points[0]], fill=_COLOUR, width=max(2, image.width // 500))
+        label = slot.location if slot.facing is None else f"{slot.location} / {slot.facing}"
+        where = (float(corners[3][0]) + 6, float(corners[3][1]) - 8 - size)
+        draw.rectangle(draw.textbbox(where, label, font=font), fill=(0, 0, 0))
+        draw.text(where, label, fill="white", font=font)
+    return image

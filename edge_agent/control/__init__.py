@@ -1,0 +1,1 @@
+"""What flows in: expected stock, commands, another configuration."""

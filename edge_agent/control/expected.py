@@ -1,0 +1,188 @@
+"""What the WMS expects, kept on disk, so that a restart without a network still knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kardus.contract.messages import Expected
+from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.errors import KardusError
+from kardus.support.files import set_aside
+
+MAX_BYTES = 65_536
+IN_MEMORY = Path(":memory:")
+"""In place of a file: nothing is kept."""
+log = logging.getLogger("kardus.expected")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS expected (
+    location TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    received_unix_s REAL NOT NULL
+) STRICT
+"""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected at a location, and when the agent came to know it, by a clock that never jumps."""
+
+    expected: Expected
+    received_s: float
+    """Before this run, by what the calendar said at its start."""
+    replaced_s: float | None = None
+    """When it took the place of another product's; None: it didn't, in this run."""
+
+    def replaced_ago_s(self, now_s: float) -> float | None:
+        """Seconds since it took the place of another product's; None: it didn't, in this run."""
+        return None if self.replaced_s is None else now_s - self.replaced_s
+
+    def age_s(self, now_s: float) -> float:
+        """Seconds since it was received."""
+        return max(0.0, now_s - self.received_s)
+
+
+class _DamagedError(Exception):
+    """What the database holds can't be read."""
+
+
+class ExpectedStore:
+    """The expected stock of the agent's own locations. Owned by one thread."""
+
+    def __init__(self, path: Path, locations: frozenset[str], clock: Clock = SYSTEM_CLOCK) -> None:
+        """Open or make the database, and read what it knows of the locations.
+
+        One that is damaged is set aside: the broker retains what is expected, and gives it again.
+
+        Raises:
+            KardusError: the database cannot be opened.
+        """
+        self._path = path
+        self._clock = clock
+        try:
+            self._database = _open(path)
+        except sqlite3.OperationalError as error:
+            raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
+        except sqlite3.DatabaseError as error:
+            self._database = _anew(path, error)
+        try:
+            known = self._read()
+        except _DamagedError as error:
+            self._database.close()
+            self._database, known = _anew(path, error), {}
+        self._locations = locations
+        self._known = {location: known[location] for location in known if location in locations}
+        self.refused = 0
+        """How many messages were refused."""
+
+    def use(self, locations: frozenset[str]) -> None:
+        """Other locations; what was stored of them before is known again."""
+        try:
+            stored = self._read()
+        except _DamagedError as error:
+            log.error("%s: %s: what is expected is known from the broker alone", self._path, error)  # noqa: TRY400
+            stored = {}
+        self._locations = locations
+        self._known = {
+            location: known
+            for location in locations
+            if (known := self._known.get(location) or stored.get(location)) is not None
+        }
+
+    def get(self, location: str) -> Expectation | None:
+        """What the WMS expects; None where it has said nothing, or has given the location up."""
+        expectation = self._known.get(location)
+        return expectation if expectation and expectation.expected.managed else None
+
+    @property
+    def everything(self) -> dict[str, Expected]:
+        """The last word of the WMS on each location, also that it has given it up."""
+        return {location: known.expected for location, known in self._known.items()}
+
+    def last_word(self, location: str) -> Expected | None:
+        """The last word of the WMS on a location, also that it has given it up."""
+        known = self._known.get(location)
+        return known.expected if known else None
+
+    def apply(self, location: str, payload: bytes) -> str:
+        """Take a message in. The highest revision wins; what is malformed changes nothing.
+
+        Returns what was wrong with it, or an empty text.
+        """
+        if location not in self._locations:
+            return ""
+        if not payload:
+            return ""  # a cleared retained topic says nothing: giving up is said with managed = false
+        if len(payload) > MAX_BYTES:
+            return self._refuse(f"{len(payload)} bytes")
+        try:
+            expected = Expected.model_validate_json(payload)
+        except (ValidationError, RecursionError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
+            return self._refuse(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip())
+        known = self._known.get(location)
+        if known and expected.revision <= known.expected.revision:
+            return ""
+        self._store(location, expected)
+        return ""
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _read(self) -> dict[str, Expectation]:
+        """Everything that was ever stored."""
+        try:
+            rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
+            return {row[0]: Expectation(Expected.model_validate_json(row[1]), self._since(row[2])) for row in rows}
+        except (sqlite3.DatabaseError, ValidationError) as error:
+            raise _DamagedError(f"damaged ({type(error).__name__})") from error
+
+    def _since(self, received_unix_s: float) -> float:
+        """The calendar's time on the clock that never jumps; now, where the calendar was set back since."""
+        return self._clock.monotonic_s() - max(0.0, self._clock.now().timestamp() - received_unix_s)
+
+    def _refuse(self, reason: str) -> str:
+        self.refused += 1
+        return reason
+
+    def _store(self, location: str, expected: Expected) -> None:
+        """Keep it in memory, and on disk where the disk takes it: the broker retains it and gives it again."""
+        known = self._known.get(location)
+        is_another = known is not None and known.expected.managed and known.expected.sku != expected.sku
+        now_s = self._clock.monotonic_s()
+        replaced_s = now_s if is_another else known.replaced_s if known else None
+        self._known[location] = Expectation(expected, now_s, replaced_s)
+        try:
+            self._database.execute(
+                "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
+                (location, expected.revision, expected.model_dump_json(), self._clock.now().timestamp()),
+            )
+        except sqlite3.Error as error:
+            log.error("%s: expected stock isn't stored (%s): check the disk's space and rights", self._path, error)  # noqa: TRY400
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as failed:
+        database = failed.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None)))
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute(_SCHEMA)
+        failed.pop_all()  # it is in order: leave it open
+    return database
+
+
+def _anew(path: Path, error: Exception) -> sqlite3.Connection:
+    """A new database, beside the damaged one."""
+    try:
+        aside = set_aside(path)
+        log.error("%s: %s: it is kept as %s; the broker gives its content again", path, error, aside.name)
+        return _open(path)
+    except (OSError, sqlite3.Error) as failure:
+        raise KardusError(f"{path}: damaged, and can't be replaced ({failure}): check the folder's rights") from failure

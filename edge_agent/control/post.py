@@ -1,0 +1,51 @@
+"""Sorts what comes from the broker: expected stock, commands, acknowledgements. Belongs to the wiring."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from edge_agent.control.commands import Request
+from edge_agent.control.inbox import Item
+from edge_agent.records import ExpectedMessage, HomeAssistantOnline
+from kardus.contract.homeassistant import ONLINE
+from kardus.contract.receipts import Ack
+from kardus.contract.topics import Topics, location_of
+from kardus.mqtt.connection import Incoming
+
+MAX_ACK_BYTES = 200_000
+log = logging.getLogger("kardus.post")
+
+
+class Post:
+    """Called from the session's thread: everything is handed on at once."""
+
+    def __init__(self, topics: Topics, hand_over: Callable[[Item], None], confirmed: Callable[[Ack], None]) -> None:
+        """Keep whom to hand it to."""
+        self._topics = topics
+        self._hand_over = hand_over
+        self._confirmed = confirmed
+
+    def sort(self, message: Incoming) -> None:
+        """Hand a message on by its topic."""
+        location, command = location_of(message.topic), self._topics.command_of(message.topic)
+        if location is not None:
+            self._hand_over(ExpectedMessage(location, message.payload))
+        elif command is not None:
+            self._hand_over(
+                Request(command, message.payload, message.retained, message.response_topic, message.correlation)
+            )
+        elif message.topic == self._topics.ack:
+            self._confirm(message.payload)
+        elif message.payload == ONLINE:  # the one other topic that is subscribed to
+            self._hand_over(HomeAssistantOnline())
+
+    def _confirm(self, payload: bytes) -> None:
+        """The WMS side says what it has stored for good."""
+        try:
+            if payload and len(payload) <= MAX_ACK_BYTES:
+                self._confirmed(Ack.model_validate_json(payload))
+        except (ValidationError, RecursionError):
+            log.warning("an acknowledgement can't be read, and changes nothing: see Ack in docs/messages.md")

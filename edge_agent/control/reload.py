@@ -1,0 +1,73 @@
+"""A changed configuration: what can be applied while the agent runs, and noticing that the file has changed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.config import Config
+from kardus.support.errors import ConfigError
+
+POLL_S = 2.0
+"""How often the file is looked at; every file system can tell when it was changed."""
+FIXED = ("agent", "model", "mqtt", "outbox", "health")
+"""Tables that make the agent what it is: another process is needed for another agent."""
+log = logging.getLogger("kardus.reload")
+Stamp = tuple[int, int, int]
+
+
+def require_reloadable(old: Config, new: Config) -> None:
+    """Refuse a configuration that needs another start.
+
+    Raises:
+        ConfigError: a key of a fixed table differs; the message names it.
+    """
+    for table in FIXED:
+        before, after = getattr(old, table), getattr(new, table)
+        if before is None or after is None:
+            if before is not after:
+                raise ConfigError(f"{table}: can't be changed while the agent runs: restart it")
+            continue
+        for key in type(before).model_fields:
+            if getattr(before, key) != getattr(after, key):
+                raise ConfigError(f"{table}.{key}: can't be changed while the agent runs: restart it")
+
+
+class FileWatch:
+    """Calls back when a file has changed, in a thread of its own."""
+
+    def __init__(self, path: Path, changed: Callable[[], None], poll_s: float = POLL_S) -> None:
+        """Remember the file as it is; `start` begins."""
+        self._path = path
+        self._changed = changed
+        self._poll_s = poll_s
+        self._known = self._stamp()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self._poll_s):
+            stamp = self._stamp()
+            if stamp not in (None, self._known):  # a file that is gone is being replaced
+                self._known = stamp
+                log.info("%s has changed", self._path)
+                self._changed()
+
+    def _stamp(self) -> Stamp | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

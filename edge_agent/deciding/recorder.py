@@ -1,0 +1,250 @@
+"""Writes findings down: events, states and health go into the outbox, in one transaction a frame.
+
+Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhere` and `outbox`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from edge_agent.deciding.alerts import acknowledged, next_alert
+from edge_agent.deciding.elsewhere import affected, with_places
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.reporting.outbox.message import Message
+from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.identifiers import uuid7
+
+REFRESH_SHARE = 1 / 3
+"""A state is published again after this share of the time that it is valid for."""
+WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
+"""Verdicts that need no evidence, or have no picture to be trusted."""
+UNVERIFIED = frozenset({Verdict.STALE, Verdict.OBSTRUCTED})
+"""Verdicts of pictures that show nothing of the stock: the location was last verified before."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is kept of an event, and what is published of it."""
+
+    kept: bool = False
+    publish: bytes = b""
+    """JPEG; empty: nothing."""
+
+
+NO_PICTURES = Pictures()
+OnEvent = Callable[[str, Finding], Pictures]
+"""Given an event's id and its finding; says which pictures of it are kept."""
+
+
+class Journal(Protocol):
+    """Where messages and states are stored for good: the outbox."""
+
+    @property
+    def epoch(self) -> str:
+        """Identifies it."""
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence of the last event."""
+
+    def append(self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int) -> None:
+        """Store messages and states."""
+
+    def states(self) -> dict[str, str]:
+        """The last stored state of each location, as JSON."""
+
+    def retained(self) -> set[str]:
+        """Every topic that the broker retains a message for."""
+
+
+class Recorder:
+    """Knows the last state of every location, and what of a new finding the WMS has to be told."""
+
+    def __init__(
+        self,
+        outbox: Journal,
+        writer: Writer,
+        valid_for_s: float,
+        on_event: OnEvent = lambda *_: NO_PICTURES,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Take up the states that the outbox holds. `on_event` is called with every event."""
+        self._clock = clock
+        self._outbox = outbox
+        self._writer = writer
+        self._refresh_s = valid_for_s * REFRESH_SHARE
+        self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
+        self._published = dict.fromkeys(self._states, -math.inf)  # monotonic time of the last state message
+        self._on_event = on_event
+        self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
+
+    def use(self, valid_for_s: float) -> None:
+        """States are void after another time."""
+        self._writer.use(valid_for_s)
+        self._refresh_s = valid_for_s * REFRESH_SHARE
+
+    @property
+    def states(self) -> Mapping[str, LocationState]:
+        """The last state of each location."""
+        return self._states
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """The outbox's epoch, and the sequence of its last event."""
+        return self._outbox.epoch, self._outbox.last_sequence
+
+    def forget_others(
+        self, topics: Topics, locations: Collection[str], cameras: Collection[str], others: Collection[str] = ()
+    ) -> None:
+        """Clear the retained topics of locations and cameras that have left the configuration; `others` stay."""
+        ours = {topics.state(location) for location in locations} | {topics.health(camera) for camera in cameras}
+        gone = sorted(self._outbox.retained() - ours - {topics.coverage, topics.model, *others})
+        left = {location: None for location in self._states if location not in locations}
+        if gone or left:
+            messages = [Message("state", topic, b"", retain=True) for topic in gone]
+            self._outbox.append(messages, left, self._outbox.last_sequence)
+        for location in left:
+            del self._states[location]
+
+    def affected(self, findings: Sequence[Finding]) -> set[str]:
+        """Other locations of which these findings say where their product is."""
+        return affected(findings, self._states)
+
+    def record(self, findings: Sequence[Finding | None], *, historical: bool) -> bool:
+        """Store what has changed, and states that are due again. Returns whether anything was stored.
+
+        Raises:
+            KardusError: the outbox can't be written.
+        """
+        messages: list[Message] = []
+        states: dict[str, LocationState] = {}
+        sequence = self._outbox.last_sequence
+        for finding in with_places([finding for finding in findings if finding], self._states):
+            known = self._states.get(finding.location)
+            changed = finding.differs_from(known)
+            if not (changed or self.is_due(finding.location)):
+                continue
+            state = self._next_state(finding, known, changed=changed)
+            if changed:
+                sequence += 1
+                messages += self._event(finding, known, state.alert, sequence, historical=historical)
+            states[finding.location] = state
+            messages.append(self._state_message(state))
+        return self._store(messages, states, sequence)
+
+    def acknowledge(self, location: str, by: str, moment: datetime) -> Alert | None:
+        """Mark a location's alert as known to somebody. None where it has none that stands.
+
+        Raises:
+            KardusError: the outbox can't be written.
+        """
+        state = self._states.get(location)
+        if state is None or state.alert is None or state.alert.status == "resolved":
+            return None
+        state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment)})
+        self._store([self._state_message(state)], {location: state}, self._outbox.last_sequence)
+        return state.alert
+
+    def publish_again(self) -> None:
+        """Let every state be published once more.
+
+        Raises:
+            KardusError: the outbox can't be written.
+        """
+        messages = [self._state_message(state) for state in self._states.values()]
+        self._store(messages, dict(self._states), self._outbox.last_sequence)
+
+    def record_health(self, health: CameraHealth) -> None:
+        """Store a camera's health."""
+        message = Message("state", *self._writer.health(health), retain=True)
+        self._outbox.append([message], {}, self._outbox.last_sequence)
+
+    def record_retained(self, topic: str, payload: bytes) -> None:
+        """Store a message that is to be retained by the broker, under a topic of its own."""
+        self._outbox.append([Message("state", topic, payload, retain=True)], {}, self._outbox.last_sequence)
+
+    def record_coverage(self, locations: Collection[str], since: datetime) -> Coverage:
+        """Store which of the locations were verified since then; the report."""
+        coverage = coverage_of(self._states, locations, since, self._clock.now())
+        message = Message("event", *self._writer.coverage(coverage), retain=True)
+        self._outbox.append([message], {}, self._outbox.last_sequence)
+        return coverage
+
+    def is_due(self, location: str) -> bool:
+        """Whether a location's state has to be published again, or never was."""
+        return self._clock.monotonic_s() - self._published.get(location, -math.inf) >= self._refresh_s
+
+    def _event(
+        self, finding: Finding, known: LocationState | None, alert: Alert | None, sequence: int, *, historical: bool
+    ) -> list[Message]:
+        """A change of verdict, with the picture that it rests on."""
+        event_id = uuid7()
+        pictures = self._on_event(event_id, finding)
+        event = self._writer.event(
+            finding,
+            known,
+            self._outbox.epoch,
+            sequence,
+            historical=historical,
+            alert=alert,
+            event_id=event_id,
+            evidence=pictures.kept,
+        )
+        location, urgent = finding.location, alert is not None and alert.status == "open"
+        messages = [Message("event", *event, location=location, sequence=sequence, urgent=urgent)]
+        if pictures.publish:
+            topic = self._writer.evidence_topic(location, event_id)
+            messages.append(Message("evidence", topic, pictures.publish, location=location))
+        return messages
+
+    def _state_message(self, state: LocationState) -> Message:
+        topic, payload = self._writer.state_message(state)
+        return Message("state", topic, payload, retain=True, location=state.location)
+
+    def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
+        since = finding.captured if changed or known is None else known.since
+        earlier = known.last_verified if known else None
+        nobody_looked = finding.verdict is Verdict.UNCERTAIN and finding.seen is None  # there is no model
+        verified = earlier if finding.verdict in UNVERIFIED or nobody_looked else finding.captured
+        alert = self._next_alert(known.alert if known else None, finding)
+        return self._writer.state(finding, since, verified, alert=alert)
+
+    def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
+        opened_s = self._opened.get(alert.id) if alert else None
+        open_s = self._clock.monotonic_s() - opened_s if opened_s is not None else None
+        found = next_alert(alert, finding.verdict, finding.captured, open_s)
+        if found and found.status == "open":
+            self._opened.setdefault(found.id, self._clock.monotonic_s())
+        elif found and found.status == "resolved":
+            self._opened.pop(found.id, None)
+        return found
+
+    def _store(self, messages: Sequence[Message], states: Mapping[str, LocationState], sequence: int) -> bool:
+        if not messages:
+            return False
+        self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence)
+        self._states.update(states)
+        self._published.update(dict.fromkeys(states, self._clock.monotonic_s()))
+        return True
+
+
+def coverage_of(
+    states: Mapping[str, LocationState], locations: Collection[str], since: datetime, until: datetime
+) -> Coverage:
+    """Which locations were verified between two moments."""
+    rows = tuple(_verified(location, states.get(location)) for location in sorted(locations))
+    verified = sum(row.last_verified is not None and row.last_verified >= since for row in rows)
+    return Coverage(since=since, until=until, total=len(rows), verified=verified, locations=rows)
+
+
+def _verified(location: str, state: LocationState | None) -> Verified:
+    if state is None:
+        return Verified(location=location, verdict=Verdict.STALE, last_verified=None)
+    return Verified(location=location, verdict=state.verdict, last_verified=state.last_verified)

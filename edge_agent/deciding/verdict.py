@@ -1,0 +1,194 @@
+"""From what was seen and what is expected to a verdict. Pure functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.config.sections import VerdictSection
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.contract.messages import Expected
+from kardus.contract.verdicts import Verdict
+from kardus.inference.classification import Classification, SkuScore
+
+WORST_FIRST = (
+    Verdict.MISMATCH,
+    Verdict.UNKNOWN,
+    Verdict.UNEXPECTED,
+    Verdict.UNCERTAIN,
+    Verdict.EMPTY,
+    Verdict.MATCH,
+    Verdict.UNMANAGED,
+)
+"""The verdicts that looks can come to."""
+NO_MODEL = "there is no model yet: photos are collected for the first one"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict on one look, or on several that agree."""
+
+    verdict: Verdict
+    sku: str | None = None
+    """The product that is seen; None when its variant is unsure, nothing is there, or it is unknown."""
+    category: str | None = None
+    reason: str = ""
+
+
+def judge(
+    seen: Classification, expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
+) -> Judgement:
+    """Judge one look against what the WMS expects (None: it has said nothing).
+
+    `standing` is the location's verdict so far: a match is not given up for a little less likelihood.
+    """
+    if expected is None or not expected.managed:
+        return Judgement(Verdict.UNMANAGED)
+    doubt = _reason_to_doubt(seen, expected.sku or EMPTY_CLASS, rules)
+    if doubt:
+        return Judgement(Verdict.UNCERTAIN, reason=doubt)
+    if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
+        return _judge_unlearnt(seen, expected.sku, rules)
+    if not seen.known or (seen.doubted and seen.sku != EMPTY_CLASS):
+        return Judgement(Verdict.UNKNOWN)
+    if expected.sku is None:
+        return _judge_must_be_empty(seen, rules, _enough(rules, standing))
+    return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
+
+
+def _reason_to_doubt(seen: Classification, expected_sku: str, rules: VerdictSection) -> str:
+    """Why a look says nothing of what is expected; empty: it says something."""
+    if not seen.skus:
+        return NO_MODEL
+    if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
+        return "the model and the empty picture disagree on whether it is empty"
+    if seen.known and seen.doubted and _may_be(expected_sku, seen, rules):
+        return "it may be what is expected, but it looks less like it than photos of it do"
+    return ""
+
+
+def _may_be(sku: str, seen: Classification, rules: VerdictSection) -> bool:
+    """Whether a doubted look may be of what is expected. What looks empty isn't stock, however little it looks so."""
+    return seen.sku == sku or (seen.sku != EMPTY_CLASS and seen.likelihood(sku) > rules.mismatch_likelihood)
+
+
+def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding
+    """A look, with what the location's own empty picture says; alone, where the model has no class `empty`.
+
+    What looks like that picture isn't doubted: it needn't look like other empty locations.
+    """
+    if any(score.sku == EMPTY_CLASS for score in seen.skus):
+        return replace(seen, like_empty=like_empty, doubted=seen.doubted and not like_empty)
+    if not like_empty:
+        return seen
+    skus = (SkuScore(EMPTY_CLASS, 1.0), *(SkuScore(score.sku, 0.0) for score in seen.skus))
+    return Classification(EMPTY_CLASS, EMPTY_CLASS, EMPTY_CLASS, 1.0, 1.0, known=True, skus=skus)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the looks at a location come to."""
+
+    judgement: Judgement
+    look: Classification
+    """The latest look that says so."""
+    facing: int | None = None
+    """Which facing it is about; None where the location has one, or all of them agree."""
+
+
+def decide(
+    looks: Sequence[Classification],
+    expected: Expected | None,
+    rules: VerdictSection,
+    standing: Verdict | None = None,
+) -> Decided | None:
+    """The verdict that enough of the last looks agree on, with the latest look that says so.
+
+    Every look is judged against the present expectation. Returns None while too few looks have been taken; once the
+    window is full and no verdict has enough votes, the verdict is `uncertain`: an old one is never kept alive.
+    """
+    recent = looks[-rules.window :]
+    judgements = [judge(look, expected, rules, standing) for look in recent]
+    votes = Counter(judgements)
+    winner, count = max(votes.items(), key=lambda item: item[1], default=(None, 0))
+    if winner is not None and count >= rules.votes:
+        latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
+        return Decided(winner, recent[latest])
+    if len(recent) < rules.window:
+        return None
+    return Decided(Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1])
+
+
+def is_settled(
+    looks: Sequence[Classification],
+    expected: Expected | None,
+    rules: VerdictSection,
+    standing: Verdict | None = None,
+) -> bool:
+    """Whether a verdict stands, and the last look says the same: no further look is needed."""
+    decided = decide(looks, expected, rules, standing)
+    return decided is not None and judge(looks[-1], expected, rules, standing) == decided.judgement
+
+
+def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | None:
+    """One verdict for a location from those of its facings; None while one of them is open.
+
+    A facing with the wrong product makes the location wrong. An empty one beside stock doesn't: stock is counted
+    elsewhere. What is worst decides, and of equals the first; the verdict names its facing unless all agree.
+    """
+    known = [(number, decided) for number, decided in facings if decided is not None]
+    if len(known) < len(facings):
+        return None
+    stocked = [(number, decided) for number, decided in known if decided.judgement.verdict != Verdict.EMPTY]
+    number, worst = min(stocked or known, key=lambda item: WORST_FIRST.index(item[1].judgement.verdict))
+    agree = len({decided.judgement for _, decided in known}) == 1
+    tells_facing = not agree and worst.judgement.verdict != Verdict.MATCH
+    return Decided(worst.judgement, worst.look, number if tells_facing else None)
+
+
+def _enough(rules: VerdictSection, standing: Verdict | None) -> float:
+    """The likelihood from which it is a match."""
+    return rules.match_likelihood - (rules.hysteresis if standing is Verdict.MATCH else 0.0)
+
+
+def _judge_must_be_empty(seen: Classification, rules: VerdictSection, enough: float) -> Judgement:
+    empty = seen.likelihood(EMPTY_CLASS)
+    if empty >= enough:
+        return Judgement(Verdict.MATCH)
+    if empty > rules.mismatch_likelihood:
+        return Judgement(Verdict.UNCERTAIN, reason="it may be empty or not")
+    sku, category = _identity(seen, rules)
+    return Judgement(Verdict.UNEXPECTED, sku, category)
+
+
+def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection, enough: float) -> Judgement:
+    likelihood = seen.likelihood(expected_sku)
+    if likelihood >= enough:
+        return Judgement(Verdict.MATCH, expected_sku)
+    if _is_empty(seen, rules):
+        return Judgement(Verdict.EMPTY)
+    if likelihood > rules.mismatch_likelihood:
+        return Judgement(Verdict.UNCERTAIN, reason="it may be the expected product or not")
+    sku, category = _identity(seen, rules)
+    if sku is None and category is None:
+        return Judgement(Verdict.UNCERTAIN, reason="neither product nor category is sure")
+    return Judgement(Verdict.MISMATCH, sku, category)
+
+
+def _judge_unlearnt(seen: Classification, expected_sku: str, rules: VerdictSection) -> Judgement:
+    """The model has never seen the expected product: nothing but emptiness can be said with certainty."""
+    if seen.known and not seen.doubted and _is_empty(seen, rules):
+        return Judgement(Verdict.EMPTY)
+    return Judgement(Verdict.UNCERTAIN, reason=f"the model doesn't know the expected product {expected_sku}")
+
+
+def _is_empty(seen: Classification, rules: VerdictSection) -> bool:
+    return seen.sku == EMPTY_CLASS and seen.confidence >= rules.min_confidence
+
+
+def _identity(seen: Classification, rules: VerdictSection) -> tuple[str | None, str | None]:
+    """Product and category as far as they are sure: the variant may be unsure while the category is certain."""
+    sku = seen.sku if seen.confidence >= rules.min_confidence else None
+    category = seen.category if seen.category_confidence >= rules.min_confidence else None
+    return sku, category

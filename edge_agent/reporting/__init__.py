@@ -1,0 +1,1 @@
+"""From events to the broker: outbox, delivery, announcements."""

@@ -1,0 +1,231 @@
+"""Carries messages from the outbox to the broker, and forgets them when they are somebody else's to keep."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from edge_agent.reporting.outbox.message import Stored
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.receipts import Ack
+from kardus.mqtt.connection import MAX_IN_FLIGHT, Token
+from kardus.mqtt.session import MqttSession
+from kardus.support.errors import KardusError
+from kardus.support.vitals import Pulse
+
+RETRY_S = 1.0
+"""The longest pause between two rounds."""
+READ_AHEAD = 200
+"""So many messages are read from the disk at once, and so many acknowledged ones are forgotten at once ..."""
+FORGET_WITHIN_S = 0.1
+"""... or after so long."""
+ACKNOWLEDGED_WITHIN_S = 30.0
+"""A broker that hasn't acknowledged a message for so long gets a new connection."""
+REFUSED_FOR_S = 30.0
+"""A message that the broker refuses is tried again after so long; its location waits, the others go on."""
+CONFIRMED_WITHIN_S = 60.0
+"""An event that the broker has, and the WMS side hasn't confirmed for so long, is sent again."""
+log = logging.getLogger("kardus.delivery")
+
+
+@dataclass
+class _Flight:
+    """What is between the outbox and the broker. Belongs to the delivery's thread."""
+
+    connection: int | None = None
+    ready: deque[Stored] = field(default_factory=deque)
+    """Read from the disk, and not handed over yet."""
+    out: dict[Token, tuple[Stored, float]] = field(default_factory=dict)
+    """Handed over at this monotonic time, and not answered yet."""
+    done: list[int] = field(default_factory=list)
+    """Acknowledged, and still on the disk."""
+    done_since_s: float = 0.0
+    refused: dict[str, float] = field(default_factory=dict)
+    """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs ..."""
+    held: set[int] = field(default_factory=set)
+    """... and their messages, that others behind them are read."""
+    more: bool = True
+    """Whether the disk may have something that isn't here: an answer of the broker's is no reason to look."""
+
+    def begin(self, connection: int) -> None:
+        """Over a new connection everything unanswered is sent again, in its order."""
+        self.connection = connection
+        self.out.clear()
+        self.refused.clear()
+        self.held.clear()
+        self.read_again()
+
+    def read_again(self) -> None:
+        """What is next may have changed."""
+        self.ready.clear()
+        self.more = True
+
+    def ids(self) -> set[int]:
+        """Messages that needn't be read again."""
+        return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
+
+
+class Delivery:
+    """One thread between the outbox and the session. At most MAX_IN_FLIGHT messages are with the broker at a time."""
+
+    def __init__(self, outbox: Outbox, session: MqttSession) -> None:
+        """Prepare; `start` begins."""
+        self._outbox = outbox
+        self._session = session
+        self._flight = _Flight()
+        self._answers: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
+        self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
+        self._wake, self._news = threading.Event(), threading.Event()
+        self._stopping = threading.Event()
+        self._looked_s = time.monotonic()
+        self.pulse = Pulse()
+        """Beats at every round."""
+        self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something new is in the outbox, or the broker is there again."""
+        self._news.set()
+        self._wake.set()
+
+    def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
+        """The broker has answered for a message. Called from the session's thread."""
+        self._answers.put((token, accepted))
+        if self._flight.ready or self._flight.more:  # else it can wait: every waking takes time from the other threads
+            self._wake.set()
+
+    def confirmed(self, ack: Ack) -> None:
+        """The WMS side says what it has stored for good. May be called from any thread."""
+        self._confirmations.put(ack)
+        self._wake.set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are with the broker."""
+        return len(self._flight.out)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until the broker has everything; False if it hasn't in time."""
+        deadline = time.monotonic() + timeout_s
+        while self._outbox.depth().total:
+            if time.monotonic() > deadline or not self._session.connected:
+                return False
+            self._stopping.wait(0.02)
+        return True
+
+    def stop(self) -> None:
+        """Stop delivering; what is left stays in the outbox. May be called twice."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _carry(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(FORGET_WITHIN_S if self._flight.done or self._flight.out else RETRY_S)
+            self._wake.clear()
+            self.pulse.beat()
+            if self._news.is_set():
+                self._news.clear()
+                self._flight.more = True
+            try:
+                self._settle()
+                self._confirm()
+                self._send()
+                self._look_after()
+            except KardusError as error:
+                log.error("%s", error)  # noqa: TRY400 - the message says it all
+                self._stopping.wait(RETRY_S)
+        if self._flight.done:
+            self._forget()
+
+    def _settle(self) -> None:
+        """Take the broker's answers; forget what it has, some at a time."""
+        flight, now_s = self._flight, time.monotonic()
+        while not self._answers.empty():
+            token, accepted = self._answers.get()
+            stored, _ = flight.out.pop(token, (None, 0.0))
+            if stored is None:
+                continue  # of an earlier connection
+            if accepted:
+                flight.done_since_s = flight.done_since_s if flight.done else now_s
+                flight.done.append(stored.id)
+            else:
+                log.error("the broker refuses %s: check the agent's rights on the broker", stored.message.topic)
+                flight.refused[_order_of(stored)] = now_s + REFUSED_FOR_S
+                flight.read_again()  # it stands before others of its location
+        if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._outbox.delivered(self._flight.done)
+        self._flight.done = []
+
+    def _confirm(self) -> None:
+        while not self._confirmations.empty():
+            ack = self._confirmations.get()
+            self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges])
+
+    def _send(self) -> None:
+        """Hand over what is next. What an earlier connection left unanswered is sent again, in its order."""
+        connection, flight = self._session.connection, self._flight
+        if connection is None:
+            return
+        if connection != flight.connection:
+            flight.begin(connection)
+        while len(flight.out) < MAX_IN_FLIGHT:
+            stored = self._next()
+            if stored is None:
+                return
+            message = stored.message
+            token = self._session.publish(connection, message.topic, message.payload, retain=message.retain)
+            if token is None:
+                flight.ready.appendleft(stored)
+                return
+            flight.out[token] = stored, time.monotonic()
+
+    def _next(self) -> Stored | None:
+        """The next message that isn't held back by a refusal."""
+        flight, now_s = self._flight, time.monotonic()
+        if any(until <= now_s for until in flight.refused.values()):
+            flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
+            flight.held.clear()
+            flight.read_again()  # what was held back comes first
+        while flight.ready or (flight.more and self._read_more()):
+            stored = flight.ready.popleft()
+            if _order_of(stored) not in flight.refused:
+                return stored
+            flight.held.add(stored.id)
+        return None
+
+    def _read_more(self) -> bool:
+        found = self._outbox.pending(READ_AHEAD, self._flight.ids())
+        self._flight.ready.extend(found)
+        self._flight.more = len(found) == READ_AHEAD
+        return bool(found)
+
+    def _look_after(self) -> None:
+        """Once in a while: what nobody has told of, a broker that doesn't answer, events that nobody confirms."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < RETRY_S:
+            return
+        self._looked_s = now_s
+        self._flight.more = True
+        oldest_s = min((since for _, since in self._flight.out.values()), default=now_s)
+        if now_s - oldest_s > ACKNOWLEDGED_WITHIN_S and self._flight.connection is not None:
+            log.warning("the broker has acknowledged nothing for %.0f s: connecting again", now_s - oldest_s)
+            self._session.drop(self._flight.connection)
+        if self._session.connected and self._outbox.send_unconfirmed_again(CONFIRMED_WITHIN_S):
+            self.wake()
+
+
+def _order_of(stored: Stored) -> str:
+    """Messages with the same must keep their order."""
+    return stored.message.location or stored.message.topic

@@ -1,0 +1,1 @@
+"""From pictures to the crops that are worth classifying: view guard, slots, change gate, empty pictures."""

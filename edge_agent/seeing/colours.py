@@ -1,0 +1,155 @@
+"""What a slot looks like in a reduced picture: a grid of colours inside it, and a ring of colours around it.
+
+Two looks are compared in the light of the later one, since light changes all colours of a channel alike: by a slot's
+own gain for each channel, within bounds around the gain of the whole picture. A camera that trembles changes colours as
+well, but not beyond those of the pixels around.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.preprocess import Pixels
+
+Colours = NDArray[np.float32]
+GRID = 20
+"""A content is GRID x GRID colours ..."""
+BLOCK = 4
+"""... and is judged by blocks of BLOCK x BLOCK, so that a flavour word counts, and a pixel's noise doesn't."""
+MARGIN = 0.03
+"""The content begins so far inside the slot, in shares of its sides."""
+RING = (1.06, 1.14)
+"""The surroundings, in sizes of the slot."""
+RING_SIDE = 10
+GAIN_SLACK = 1.4
+"""Light falls unevenly: a slot's own gain may differ by this factor from the picture's."""
+WHITE = 255.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of places, each (n, places, 3): as they are, and the least and the most of the pixels around each."""
+
+    here: Colours
+    least: Colours
+    most: Colours
+
+    def replace(self, which: NDArray[np.bool_], others: Look) -> None:
+        """Take some slots (n,) from another look at them."""
+        self.here[which] = others.here[which]
+        self.least[which] = others.least[which]
+        self.most[which] = others.most[which]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One picture's slots."""
+
+    contents: Look
+    """(n, GRID * GRID, 3)."""
+    around: Look
+    """(n, 4 * RING_SIDE * len(RING), 3)."""
+
+    @property
+    def light(self) -> Colours:
+        """The picture's light, (3,): the median colour of the rack itself, whatever stands in it."""
+        light: Colours = np.median(self.around.here.reshape(-1, 3), axis=0) + 1
+        return light
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which pixels of the reduced picture stand for n slots: rows and columns."""
+
+    corners: FloatArray
+    shape: tuple[int, ...]
+    """Of the reduced picture."""
+    contents: tuple[NDArray[np.intp], NDArray[np.intp]]
+    around: tuple[NDArray[np.intp], NDArray[np.intp]]
+
+    def fit(self, corners: FloatArray, shape: tuple[int, ...]) -> bool:
+        """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
+        return self.shape == shape and np.array_equal(self.corners, corners)
+
+    def see(self, small: Pixels) -> Sight:
+        """The slots in a reduced picture, (h, w, 3) uint8 RGB."""
+        spread = (small, *_spread(small))
+        contents = Look(*(picture[self.contents].astype(np.float32) for picture in spread))
+        around = Look(*(picture[self.around].astype(np.float32) for picture in spread))
+        return Sight(contents, around)
+
+
+def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
+    """The places of slots with these corners (n, 4, 2), in a reduced picture of shape (h, w, 3)."""
+    return Places(
+        corners,
+        shape,
+        _pixels(np.stack([_content(quadrilateral) for quadrilateral in corners]), shape),
+        _pixels(np.stack([around_slot(quadrilateral) for quadrilateral in corners]), shape),
+    )
+
+
+def no_look(slots: int) -> Look:
+    """Contents of slots that weren't looked at yet: black."""
+    return Look(*(np.zeros((slots, GRID * GRID, 3), np.float32) for _ in range(3)))
+
+
+def differences(now: Look, before: Look, gain: Colours) -> Colours:
+    """By how much each place differs from what it was, in the light of now: (n, places, 3), 0 or more.
+
+    Args:
+        now: n slots.
+        before: the same slots.
+        gain: by what the picture's light has grown since, (3,) or (n, 3).
+    """
+    ratio = (now.here + 1) / (before.here + 1)
+    own = np.clip(np.median(ratio, axis=1), gain / GAIN_SLACK, gain * GAIN_SLACK)[:, None, :]
+    clipped = before.most >= WHITE  # it was that bright, or any brighter
+    too_dark = np.minimum(before.least * own, WHITE) - now.here
+    too_bright = now.here - np.where(clipped, WHITE, np.minimum(before.most * own, WHITE))
+    rest: Colours = np.maximum(np.maximum(too_dark, too_bright), 0)
+    return rest
+
+
+def blocks(rest: Colours) -> Colours:
+    """Differences of contents, (n, GRID * GRID, 3), as the means of blocks: (n, (GRID / BLOCK) ** 2)."""
+    side = GRID // BLOCK
+    means: Colours = rest.reshape(-1, side, BLOCK, side, BLOCK, 3).mean(axis=(2, 4, 5)).reshape(-1, side * side)
+    return means
+
+
+def around_slot(corners: FloatArray) -> FloatArray:
+    """The places of a slot's surroundings, (4 * RING_SIDE * len(RING), 2)."""
+    steps = (np.arange(RING_SIDE) + 0.5) / RING_SIDE - 0.5
+    half = np.full(RING_SIDE, 0.5)
+    sides = [(steps, -half), (steps, half), (-half, steps), (half, steps)]
+    ring = np.concatenate([np.stack(side, axis=1) for side in sides])
+    return project(homography(rectangle(-0.5, -0.5, 0.5, 0.5), corners), np.concatenate([size * ring for size in RING]))
+
+
+def _content(corners: FloatArray) -> FloatArray:
+    """The places of a content, (GRID * GRID, 2), row by row."""
+    steps = MARGIN + (1 - 2 * MARGIN) * (np.arange(GRID) + 0.5) / GRID
+    xs, ys = np.meshgrid(steps, steps)
+    return project(homography(rectangle(0, 0, 1, 1), corners), np.stack([xs.ravel(), ys.ravel()], axis=1))
+
+
+def _pixels(places: FloatArray, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of places (n, m, 2), kept inside the picture."""
+    rows = np.clip(places[..., 1].astype(np.intp), 0, shape[0] - 1)
+    return rows, np.clip(places[..., 0].astype(np.intp), 0, shape[1] - 1)
+
+
+def _spread(small: Pixels) -> tuple[Pixels, Pixels]:
+    """The least and the most of each pixel and its eight neighbours: a tremble of a pixel stays between them."""
+    least = most = np.pad(small, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    least = np.minimum(np.minimum(least[:-2], least[1:-1]), least[2:])
+    most = np.maximum(np.maximum(most[:-2], most[1:-1]), most[2:])
+    return (
+        np.minimum(np.minimum(least[:, :-2], least[:, 1:-1]), least[:, 2:]),
+        np.maximum(np.maximum(most[:, :-2], most[:, 1:-1]), most[:, 2:]),
+    )

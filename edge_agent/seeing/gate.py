@@ -1,0 +1,188 @@
+"""Which slots are worth a classification: those whose picture has changed, and come to rest, with nothing before them.
+
+A slot is known by its content, a grid of colours taken from the reduced picture, and by its surroundings, a ring of
+colours around it. Cartons come and go inside their slots; what stands or walks before a slot covers its surroundings
+too. So:
+
+- the content differs from the last picture: the slot is moving, and nothing is said of it until it rests;
+- the surroundings differ from what they should be: something stands in front;
+- the content differs from when it was last classified: the stock may have changed.
+
+How two looks are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.config.sections import GateSection
+from edge_agent.seeing.colours import (
+    Colours,
+    Look,
+    Places,
+    Sight,
+    around_slot,
+    blocks,
+    differences,
+    find_places,
+    no_look,
+)
+from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.preprocess import Pixels
+
+COVERED = 0.04
+"""Share of the surroundings from which something stands in front. Stock changes none of them."""
+ADAPT_AFTER_S = 600.0
+"""Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
+FEWEST_AROUND = 12
+"""With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done about a slot."""
+
+    classify: bool
+    changed: bool = False
+    """Its content isn't what was classified last: earlier looks don't count any more."""
+    obstructed: bool = False
+    busy: bool = False
+    """It moves, or something stands before it: this picture says nothing of its stock."""
+
+
+class _Memory:
+    """What is known of n slots."""
+
+    def __init__(self, slots: int) -> None:
+        self.content = no_look(slots)
+        """As each was last classified ..."""
+        self.light = np.ones((slots, 3), np.float32)
+        """... in the picture's light of then."""
+        self.known = np.zeros(slots, bool)
+        """Which were classified before."""
+        self.classified_s = np.zeros(slots)
+        self.busy = np.zeros(slots, int)
+        """For how many pictures in a row each was moving or covered."""
+
+
+class ChangeGate:
+    """Watches the slots of one camera. Owned by one thread."""
+
+    def __init__(self, rules: GateSection, corners: FloatArray) -> None:
+        """Prepare for slots with these corners (n, 4, 2); only how they lie to each other matters."""
+        self._rules = rules
+        self._memory = _Memory(len(corners))
+        self._own_places = own_places(corners)
+        self._places: Places | None = None
+        self._last: Sight | None = None
+        self._still: Sight | None = None
+        self._is_commissioned = False
+        self._covered_since: float | None = None
+
+    def use(self, rules: GateSection) -> None:
+        """Other rules."""
+        self._rules = rules
+
+    def commission(self, small: Pixels, corners: FloatArray) -> None:
+        """Take the surroundings from the commissioning picture, reduced, with the slots' corners in its pixels."""
+        self._still = self._see(small, corners)
+        self._is_commissioned = True
+
+    def forget(self) -> None:
+        """Nothing that was seen counts any more: the view was lost."""
+        self._last = None
+        self._memory = _Memory(len(self._memory.known))
+
+    def due(self, at_s: float) -> NDArray[np.bool_]:
+        """Which slots are to be classified once they rest, though nothing changes (n,)."""
+        due: NDArray[np.bool_] = at_s - self._memory.classified_s >= self._rules.refresh_s
+        return due
+
+    def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Decision]:
+        """What is to be done about each slot.
+
+        Args:
+            small: the reduced picture, (h, w, 3) uint8 RGB.
+            corners: where the slots are in it, (n, 4, 2).
+            at_s: when it was taken.
+            wanted: which slots are to be classified for other reasons as soon as they rest.
+        """
+        now = self._see(small, corners)
+        light = now.light
+        moving = (
+            self._differ(now.contents, self._last.contents, light / self._last.light)
+            if self._last
+            else np.zeros(len(corners), bool)
+        )
+        covered = self._covered(now, at_s)
+        busy = moving | covered
+        self._last = now
+        changed = self._changed(now.contents, light)
+        classify = ~busy & (changed | self.due(at_s) | np.asarray(wanted, bool))
+        self._remember(classify, now.contents, light, at_s)
+        self._memory.busy = np.where(busy, self._memory.busy + 1, 0)
+        obstructed = busy & (self._memory.busy >= self._rules.obstructed_after)
+        return [
+            Decision(
+                classify=bool(classify[slot]),
+                changed=bool(classify[slot] and changed[slot]),
+                obstructed=bool(obstructed[slot]),
+                busy=bool(busy[slot]),
+            )
+            for slot in range(len(busy))
+        ]
+
+    def _changed(self, contents: Look, light: Colours) -> NDArray[np.bool_]:
+        """Which slots look otherwise than when they were last classified, or never were."""
+        return ~self._memory.known | self._differ(contents, self._memory.content, light / self._memory.light)
+
+    def _remember(self, classified: NDArray[np.bool_], contents: Look, light: Colours, at_s: float) -> None:
+        self._memory.content.replace(classified, contents)
+        self._memory.light[classified] = light
+        self._memory.classified_s[classified] = at_s
+        self._memory.known |= classified
+
+    def _differ(self, now: Look, before: Look, gain: Colours) -> NDArray[np.bool_]:
+        """Which contents differ by more than light, noise and a tremble explain."""
+        differs: NDArray[np.bool_] = blocks(differences(now, before, gain)).max(axis=1) > self._rules.change
+        return differs
+
+    def _covered(self, now: Sight, at_s: float) -> NDArray[np.bool_]:
+        """Before which slots something stands."""
+        if self._still is None:
+            self._still = now
+        rest = differences(now.around, self._still.around, now.light / self._still.light).mean(axis=2)
+        changed = (rest > self._rules.change) & self._own_places
+        places = self._own_places.sum(axis=1)
+        covered: NDArray[np.bool_] = (changed.sum(axis=1) > COVERED * places) & (places >= FEWEST_AROUND)
+        self._adapt(now, at_s, is_covered=bool(covered.any()))
+        return covered
+
+    def _adapt(self, now: Sight, at_s: float, *, is_covered: bool) -> None:
+        """Without a commissioning picture, somebody may have stood in the first one."""
+        if not is_covered:
+            self._covered_since = None
+        elif self._covered_since is None:
+            self._covered_since = at_s
+        elif at_s - self._covered_since >= ADAPT_AFTER_S and not self._is_commissioned:
+            self._still, self._covered_since = now, None
+
+    def _see(self, small: Pixels, corners: FloatArray) -> Sight:
+        if self._places is None or not self._places.fit(corners, small.shape):
+            self._places = find_places(corners, small.shape)
+        return self._places.see(small)
+
+
+def own_places(corners: FloatArray) -> NDArray[np.bool_]:
+    """Which places around each slot lie in no slot: (n, places)."""
+    places = np.stack([around_slot(quadrilateral) for quadrilateral in corners])
+    free = np.ones(places.shape[:2], bool)
+    for quadrilateral in corners:
+        to_unit = homography(quadrilateral, rectangle(0, 0, 1, 1))
+        inside = project(to_unit, places.reshape(-1, 2)).reshape(places.shape)
+        free &= ~((inside > 0) & (inside < 1)).all(axis=2)
+    return free

@@ -1,0 +1,163 @@
+"""Finds the marks of a reference picture again in a later one: small patches with edges in two directions.
+
+Patches are compared by normalised cross-correlation (Lewis, Fast Normalized Cross-Correlation, 1995), which doesn't
+mind other light. Pictures are grey and reduced: arrays (height, width) float32; positions are (x, y) in their pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from kardus.inference.geometry import FloatArray
+
+Grey = NDArray[np.float32]
+PATCH = 24
+"""Width and height of a patch, in pixels of the reduced picture."""
+MOST = 32
+"""Marks enough to fit a motion to, however many of them a person covers."""
+LIKE = 0.7
+"""Correlation from which a patch is taken to be the mark."""
+FEW = 12
+"""With fewer marks that can't change, those that can are taken too."""
+LEAST_PART = 0.15
+"""Share of a patch that must lie where nothing is expected to change."""
+_AT_ONCE = 1_000_000
+"""So many pixels of patches are copied at a time: 4 MB."""
+_PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Patches of the reference picture."""
+
+    corners: NDArray[np.int64]
+    """Top left corner of each, (n, 2)."""
+    patches: Grey
+    """(n, PATCH, PATCH), each of mean 0 and length 1 where it counts, and 0 elsewhere."""
+    counts: Grey
+    """(n, PATCH, PATCH): 1 where a pixel counts, 0 where the picture is expected to change."""
+
+    @property
+    def centres(self) -> FloatArray:
+        """(n, 2)."""
+        return self.corners.astype(np.float64) + PATCH / 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the marks are in a later picture."""
+
+    shifts: FloatArray
+    """(n, 2), to a fraction of a pixel."""
+    likeness: Grey
+    """The correlation there, (n,), at most 1."""
+    inside: NDArray[np.bool_]
+    """Whether that is a peak, (n,), and not the edge of what was searched."""
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Which of them were found, (n,)."""
+        return (self.likeness >= LIKE) & self.inside
+
+
+def choose_marks(grey: Grey, changing: NDArray[np.bool_]) -> Marks:
+    """The patches whose place is told best by their content, spread over the picture.
+
+    Strength is the smaller eigenvalue of the structure tensor (Shi and Tomasi, Good Features to Track, CVPR 1994).
+
+    Args:
+        grey: the reference picture.
+        changing: (height, width), where the picture is expected to change. That part of a patch doesn't count, unless
+            there is too little else.
+    """
+    marks = _strongest(grey, ~changing)
+    return marks if len(marks.corners) >= FEW else _strongest(grey, np.ones_like(changing))
+
+
+def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
+    strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
+    parts = np.array([_patch(counts, x, y).mean() for x, y in where])
+    good = np.flatnonzero((strength > _PLAIN) & (parts >= LEAST_PART))
+    chosen = where[good[np.argsort(-strength[good])[:MOST]]].reshape(-1, 2)
+    masks = np.array([_patch(counts, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
+    patches = np.array([_patch(grey, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
+    means = (patches * masks).sum(axis=(1, 2), keepdims=True) / np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1)
+    centred = (patches - means) * masks
+    return Marks(chosen, centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6), masks)
+
+
+def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:
+    """Look for each mark within `reach` pixels of where it should be.
+
+    Args:
+        marks: those of the reference picture.
+        grey: the later picture, of the same size.
+        near: shifts (n, 2) of the marks that are expected.
+        reach: pixels, 1 or more.
+    """
+    start = np.round(near).astype(int)
+    size = PATCH + 2 * reach
+    padded = np.pad(grey, reach + PATCH, mode="edge")
+    places = np.clip(marks.corners + start, -PATCH, [grey.shape[1], grey.shape[0]]) + PATCH
+    windows = np.array([padded[y : y + size, x : x + size] for x, y in places]).reshape(-1, size, size)
+    correlation = _correlate(windows, marks)
+    flat = correlation.reshape(len(near), (2 * reach + 1) ** 2)
+    ys, xs = np.unravel_index(flat.argmax(axis=1), correlation.shape[1:])
+    peaks = [_peak(one, int(y), int(x)) for one, y, x in zip(correlation, ys, xs, strict=True)]
+    inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
+    return Found(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0), inside)
+
+
+def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:
+    """The strength of the patches of a grid, and their top left corners."""
+    height, width = across.shape
+    rows, columns = height // PATCH, width // PATCH
+    blocks = [
+        product[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH).mean(axis=(1, 3))
+        for product in (across * across, down * down, across * down)
+    ]
+    xx, yy, xy = blocks
+    smaller = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    ys, xs = np.mgrid[0:rows, 0:columns] * PATCH
+    return smaller.ravel(), np.stack([xs.ravel(), ys.ravel()], axis=1)
+
+
+def _correlate(windows: Grey, marks: Marks) -> Grey:
+    """Normalised cross-correlation of each patch at every place of its window, from -1 to 1: (n, places, places)."""
+    n, size = windows.shape[:2]
+    places = size - PATCH + 1
+    middle = windows - windows.mean(axis=(1, 2), keepdims=True)  # small numbers keep the difference below exact
+    views = sliding_window_view(middle, (PATCH, PATCH), (1, 2))
+    sought = np.stack([marks.patches.reshape(n, -1), marks.counts.reshape(n, -1)], axis=2)
+    sums = np.empty((n, places * places, 3), np.float32)
+    at_once = max(1, _AT_ONCE // (places * places * PATCH * PATCH))
+    for few in (slice(first, first + at_once) for first in range(0, n, at_once)):
+        rows = views[few].reshape(-1, places * places, PATCH * PATCH)  # copied: a product of matrices is far quicker
+        sums[few, :, :2] = rows @ sought[few]
+        sums[few, :, 2:] = np.square(rows) @ sought[few, :, 1:]
+    dot, total, squares = np.moveaxis(sums, 2, 0)
+    energy = squares - total**2 / np.maximum(marks.counts.sum(axis=(1, 2)), 1)[:, None]
+    result: Grey = (dot / np.sqrt(np.maximum(energy, 1.0))).reshape(n, places, places)
+    return result
+
+
+def _peak(correlation: Grey, y: int, x: int) -> tuple[float, float]:
+    """The place (x, y) of the peak to a fraction of a pixel, by a parabola through its neighbours."""
+    return x + _vertex(correlation[y, :], x), y + _vertex(correlation[:, x], y)
+
+
+def _vertex(values: Grey, at: int) -> float:
+    if not 0 < at < len(values) - 1:
+        return 0.0
+    before, here, after = (float(v) for v in values[at - 1 : at + 2])
+    bend = before - 2 * here + after
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0
+
+
+def _patch(values: NDArray[Any], x: int, y: int) -> NDArray[Any]:
+    return values[y : y + PATCH, x : x + PATCH]

@@ -1,0 +1,257 @@
+"""Judges every picture before any verdict rests on it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from edge_agent.config.sections import ViewSection
+from edge_agent.records import Frame
+from edge_agent.seeing.marks import PATCH, Grey, Marks, choose_marks, find_marks
+from edge_agent.seeing.motion import FEWEST, fit_similarity, whole_shift
+from kardus.inference.geometry import FloatArray, project
+from kardus.inference.preprocess import Pixels
+
+Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved"]
+SMALL_WIDTH = 480
+"""Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
+STEADY_PX = 0.75
+"""A motion that differs less from the last, in pixels of the whole picture, is the same: slots don't tremble."""
+AROUND_SLOT = 2
+"""Cartons look out of their slots by a little, in pixels of the reduced picture."""
+FOR_SHARPNESS = 12
+"""The strongest marks that are there tell how sharp the picture is."""
+NEAR = 2
+"""A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
+ALIKE = 0.7
+"""Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
+WHITE = 250
+_EDGES = 0.95  # noise has no strong edges, and print has some
+_STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs: this quantile to their median
+_SAMPLED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class View:
+    """What a picture is good for."""
+
+    small: Pixels
+    """The picture, reduced by a whole number: (h, w, 3) uint8 RGB."""
+    factor: int
+    motion: FloatArray
+    """From the reference picture's pixels to this picture's (3 x 3): where the slots are now."""
+    problem: Problem | None = None
+    reason: str = ""
+    repeated: bool = False
+    """It is a live camera's last picture once more: it says nothing of what is there now."""
+
+
+@dataclass(frozen=True)
+class _Reference:
+    marks: Marks
+    sharpness: Grey
+    """Of each mark, (n,)."""
+    whole: Grey
+    """All of it, reduced."""
+
+    @property
+    def coarse(self) -> Grey:
+        """Its coarsest forms."""
+        return _coarse(self.whole)
+
+
+class ViewGuard:
+    """Knows what one camera should see. Owned by one thread."""
+
+    def __init__(
+        self, rules: ViewSection, slots: Sequence[FloatArray], reference: Pixels | None, *, live: bool
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rules: when a picture can be trusted.
+            slots: corners (4, 2) of each, in shares of the picture's width and height.
+            reference: the commissioning picture; None: the first good one.
+            live: whether the same picture again and again means that the camera is frozen.
+        """
+        self._rules = rules
+        self._slots = slots
+        self._given = reference
+        self._live = live
+        self._reference: _Reference | None = None
+        self._motion = np.eye(3)
+        self._last_coarse: Grey | None = None
+        self._checksum: int | None = None
+        self._same_since = 0.0
+
+    def use(self, rules: ViewSection) -> None:
+        """Other rules."""
+        self._rules = rules
+
+    def check(self, frame: Frame) -> View:
+        """Judge a picture."""
+        factor = max(1, round(frame.picture.width / SMALL_WIDTH))
+        small = _reduce(frame.picture, factor)
+        grey = _grey(small)
+        repeated = self._is_repeated(frame)
+        problem, reason = self._exposure(frame, grey)
+        if not problem:
+            reference = self._known(frame.picture, grey, factor)
+            problem, reason = self._recognise(reference, frame.picture, grey, factor)
+        if not problem:
+            self._last_coarse = _coarse(grey)
+        return View(small, factor, self._motion, problem, reason, repeated)
+
+    def _exposure(self, frame: Frame, grey: Grey) -> tuple[Problem | None, str]:
+        if frame.at_s - self._same_since >= self._rules.frozen_after_s:
+            return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
+        brightness = float(grey.mean())
+        if brightness < self._rules.dark_below:
+            return "dark", f"mean brightness {brightness:.0f} of 255: light the shelf, or open the shutter"
+        white = float((grey >= WHITE).mean())
+        if white > self._rules.over_exposed_share:
+            return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
+        return None, ""
+
+    def _is_repeated(self, frame: Frame) -> bool:
+        """A sensor's noise never gives the same values twice."""
+        width, height = frame.picture.size
+        rows = frame.picture.resize((width, max(1, height // _SAMPLED_ROWS)), Image.Resampling.NEAREST)
+        checksum = zlib.crc32(rows.tobytes())
+        repeated = self._live and checksum == self._checksum
+        if not repeated:
+            self._checksum, self._same_since = checksum, frame.at_s
+        return repeated
+
+    def _known(self, picture: Image.Image, grey: Grey, factor: int) -> _Reference:
+        """The reference's marks; of this picture where no other was given."""
+        if self._reference is None:
+            if self._given is not None:
+                picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
+                grey = _grey(_reduce(picture, factor))
+            marks = choose_marks(grey, _inside(self._slots, grey.shape))
+            self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), grey)
+        return self._reference
+
+    def _recognise(
+        self, reference: _Reference, picture: Image.Image, grey: Grey, factor: int
+    ) -> tuple[Problem | None, str]:
+        marks = reference.marks
+        if len(marks.corners) < FEWEST:
+            return None, ""  # nothing in this view could tell
+        shrink = np.diag([1 / factor, 1 / factor, 1.0])
+        near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
+        found = find_marks(marks, grey, near, NEAR)
+        if found.sure.mean() < self._rules.recognised:
+            found = find_marks(marks, grey, np.zeros_like(near), self._reach(grey))
+        there = found.sure
+        motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
+        share = agree / len(there)
+        if share < self._rules.recognised:
+            return self._unrecognised(reference, grey, factor, share)
+        now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
+        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)))
+        if sharp < self._rules.sharpness:
+            return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
+        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
+
+    def _unrecognised(self, reference: _Reference, grey: Grey, factor: int, share: float) -> tuple[Problem | None, str]:
+        """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
+        has_same_size = reference.whole.shape == grey.shape  # a camera may have changed its resolution
+        shift = whole_shift(reference.whole, grey) if has_same_size else np.zeros(2)
+        distance = float(np.linalg.norm(shift))
+        is_far = distance > self._rules.max_shift * grey.shape[1]
+        if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:
+            return self._moved(factor * distance, factor * grey.shape[1])
+        last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
+        if _correlation(_coarse(grey), last) > ALIKE:
+            return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
+        return "covered", (
+            f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
+            "take its commissioning picture again"
+        )
+
+    def _moved(self, pixels: float, width: int) -> tuple[Problem | None, str]:
+        return "moved", (
+            f"by {pixels:.0f} pixels, {self._rules.max_shift * width:.0f} can be corrected: turn the camera back, "
+            "or take its commissioning picture again"
+        )
+
+    def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[Problem | None, str]:
+        """Correct a small motion, refuse a large one."""
+        corners = np.concatenate([corners * [width, height] for corners in self._slots])
+        now = project(motion, corners)
+        if np.linalg.norm(now - project(self._motion, corners), axis=1).max() > STEADY_PX:
+            self._motion = motion
+        shift = float(np.linalg.norm(project(self._motion, corners) - corners, axis=1).max())
+        if shift > self._rules.max_shift * width:
+            return self._moved(shift, width)
+        return None, ""
+
+    def _reach(self, grey: Grey) -> int:
+        """Far enough to tell a camera that was moved from one that is covered."""
+        return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
+
+
+def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
+    """Which share of the marks is found this far away, of those that would still be in the picture."""
+    now = marks.corners + shift
+    inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)
+    if inside.sum() < FEWEST:
+        return 0.0
+    return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), NEAR).sure[inside].mean())
+
+
+def _reduce(picture: Image.Image, factor: int) -> Pixels:
+    return np.asarray(picture.reduce(factor))
+
+
+def _grey(small: Pixels) -> Grey:
+    return np.asarray(Image.fromarray(small).convert("L"), dtype=np.float32)
+
+
+def _coarse(grey: Grey) -> Grey:
+    return np.asarray(Image.fromarray(grey).resize((32, 18), Image.Resampling.BOX), dtype=np.float32)
+
+
+def _correlation(one: Grey, other: Grey) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float((one * other).sum() / max(1e-6, float(np.linalg.norm(one) * np.linalg.norm(other))))
+
+
+def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
+    """Which pixels lie in a slot: (height, width) of booleans."""
+    mask = Image.new("1", (shape[1], shape[0]))
+    draw = ImageDraw.Draw(mask)
+    for corners in slots:
+        places = [(float(x) * shape[1], float(y) * shape[0]) for x, y in corners]
+        draw.polygon(places, fill=1)
+        draw.line([*places, places[0]], fill=1, width=2 * AROUND_SLOT + 1)
+    return np.asarray(mask)
+
+
+def _sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
+    """How strong the strong edges around each centre (n, 2) are, beyond the sensor's noise and in shares of the light.
+
+    The Laplacian, at half the picture's resolution. The patch with the weakest typical one tells the noise, which is
+    taken off; but half of what was measured always stays: a mesh looks like noise, and is sharp.
+    """
+    half = PATCH * factor // 2
+    side = 2 * half
+    corners = np.clip(np.round(centres).astype(int) - half, 0, np.subtract(picture.size, side)).tolist()
+    greens = (picture.crop((x, y, x + side, y + side)).getchannel(1) for x, y in corners)
+    patches = np.array([np.asarray(green) for green in greens], np.float32)
+    patches = patches.reshape(len(corners), side, side)
+    halved = patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2]
+    around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
+    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), (half - 2) ** 2)
+    strong = int(edges.shape[1] * _EDGES)
+    strength: Grey = np.partition(edges, strong, axis=1)[:, strong]
+    noise = _STRONG_TO_TYPICAL * np.median(edges, axis=1).min(initial=np.inf)
+    beyond: Grey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / (patches.mean(axis=(1, 2)) + 1)
+    return beyond

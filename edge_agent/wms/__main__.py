@@ -1,8 +1,0 @@
-"""`python -m edge_agent.wms`."""
-
-from __future__ import annotations
-
-from edge_agent.wms.cli import main
-
-if __name__ == "__main__":
-    main()

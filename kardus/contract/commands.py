@@ -1,0 +1,146 @@
+"""Commands to the agent and its replies: plain JSON in both directions, as any MQTT client can write and read.
+
+The topic names the command. Under MQTT 5 the reply goes to the request's response topic with its correlation data;
+without one (or under 3.1.1) to `response_topic` in the payload, with `correlation` in the reply.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from kardus.contract.base import Record
+from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
+from kardus.contract.messages import UtcTime
+from kardus.contract.receipts import MAX_SEQUENCE, EpochId
+from kardus.contract.topics import Id
+
+MAX_COMMAND_BYTES = 65_536
+
+
+class Command(Record):
+    """What every command may say."""
+
+    expires: UtcTime | None = None
+    """From then on it is refused; null: never (MQTT 5's message expiry counts as well)."""
+    response_topic: Annotated[str, Field(max_length=1000, pattern=r"^[^+#\x00]*$")] = ""
+    """Where the reply goes, for clients that can't set MQTT 5's response topic."""
+    correlation: Annotated[str, Field(max_length=1000)] = ""
+    """Comes back in the reply."""
+
+
+class Capture(Command):
+    """`capture`: look at every location again, now."""
+
+    camera: Id | None = None
+    """Which camera; null: all."""
+
+
+class Snapshot(Command):
+    """`snapshot`: the last good picture of a camera."""
+
+    camera: Id
+    """Which camera."""
+
+
+class Acknowledge(Command):
+    """`acknowledge`: an alert is known to somebody."""
+
+    location: Id
+    """Whose alert."""
+    by: Annotated[str, Field(max_length=200)] = ""
+    """Who knows of it."""
+
+
+class Rebirth(Command):
+    """`rebirth`: publish the status, every camera's health and every state again."""
+
+
+class ReportCoverage(Command):
+    """`coverage`: publish which locations were verified today."""
+
+
+class FetchEvidence(Command):
+    """`evidence`: the pictures of an event."""
+
+    event: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+    """The event's id."""
+
+
+class SetLogLevel(Command):
+    """`log-level`: how much the agent logs, until it is started again."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    """The least grave message that is logged."""
+
+
+class Reload(Command):
+    """`reload`: read the configuration file again, as on SIGHUP; refused with the reason where it can't be used."""
+
+
+class ChangeModel(Command):
+    """`model`: fetch a bundle, try it beside the model in use, and go over to it; see `.../model` for what comes of it.
+
+    Only its address travels over MQTT, never its bytes.
+    """
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """The bundle's name, as its manifest has it."""
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    """The bundle's version."""
+    size: Annotated[PositiveInt, Field(le=1_000_000_000)]
+    """The file's length in bytes."""
+    sha256: Sha256
+    """The file's SHA-256."""
+    url: Annotated[str, Field(max_length=2000, pattern=r"^https://[^\s@]+$")]
+    """Where it is fetched from: HTTPS, without a user name or password."""
+    force: bool = False
+    """Take it though it is older than the model in use, lacks a product that is expected, or was refused before."""
+
+
+class Resend(Command):
+    """`resend`: publish events again that the WMS side lacks; those that are gone are announced as `lost`."""
+
+    epoch: EpochId
+    """The outbox whose events they are."""
+    first: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The first sequence that is lacking."""
+    last: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    """The last sequence that is lacking."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first is beyond last")
+        return self
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "capture": Capture,
+    "snapshot": Snapshot,
+    "acknowledge": Acknowledge,
+    "rebirth": Rebirth,
+    "coverage": ReportCoverage,
+    "evidence": FetchEvidence,
+    "log-level": SetLogLevel,
+    "reload": Reload,
+    "model": ChangeModel,
+    "resend": Resend,
+}
+"""Every command by the name in its topic."""
+
+
+class Reply(Record):
+    """What came of a command."""
+
+    command: str
+    """Its name."""
+    ok: bool
+    """Whether it was carried out."""
+    error: str = ""
+    """Why not, in one line, with the remedy."""
+    correlation: str = ""
+    """As the command gave it."""
+    result: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """What it gives: see each command. Pictures are JPEG in base64."""

@@ -1,0 +1,338 @@
+"""The messages, as pydantic models. Fields are only ever added, with defaults.
+
+What the agent publishes travels in CloudEvents 1.0 structured JSON (https://cloudevents.io); what the WMS side
+publishes as expected stock is plain JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PlainSerializer, SerializeAsAny
+
+from kardus.contract.base import Record
+from kardus.contract.topics import Id
+from kardus.contract.verdicts import Verdict
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first and last day of the calendar have no UTC in every zone
+        raise ValueError("lies outside the calendar in UTC") from error
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+UtcTime = Annotated[
+    AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_utc_text, return_type=str, when_used="json")
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+MAX_REVISION = 2**63 - 1
+MAX_SKU = 200
+
+
+Status = Literal["ok", "lost", "frozen", "dark", "over-exposed", "blurred", "covered", "moved", "ended"]
+"""How a camera's pictures are."""
+
+
+class Expected(Record):
+    """What the WMS expects at a location. The highest revision wins."""
+
+    revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
+    """Grows with every change for the location."""
+    sku: Annotated[str, Field(min_length=1, max_length=MAX_SKU)] | None = None
+    """None: the location must be empty."""
+    managed: bool = True
+    """False: the WMS has given the location up."""
+    quantity: Annotated[int, Field(ge=0)] | None = None
+    """Passed on, not counted."""
+    valid_from: UtcTime | None = None
+    """When the expectation begins to hold; passed on."""
+
+
+class ExpectedStock(Record):
+    """The expectation that a verdict was judged against."""
+
+    sku: str | None
+    """The product; null: the location must be empty."""
+    revision: int
+    """The WMS's revision that the verdict rests on."""
+    age_s: Annotated[float, Field(ge=0)]
+    """Seconds since the agent received it."""
+    quantity: int | None = None
+    """As the WMS gave it."""
+
+
+class Candidate(Record):
+    """A product that may be standing there."""
+
+    sku: str
+    """The product."""
+    likelihood: Share
+    """How likely it is, calibrated."""
+
+
+class Seen(Record):
+    """What the camera saw."""
+
+    sku: str | None
+    """None when the variant is unsure, nothing stands there, or it is none of the known products."""
+    name: str | None = None
+    """The class (a face of the product)."""
+    category: str | None = None
+    """The product's category, which may be sure while the variant is not."""
+    confidence: Share = 0.0
+    """Likelihood of `sku`, or of the category where `sku` is null."""
+    top: tuple[Candidate, ...] = ()
+    """The three most likely products."""
+
+
+class Model(Record):
+    """The model that judged."""
+
+    name: str
+    """The bundle's name."""
+    version: str
+    """The bundle's version."""
+
+
+class Alert(Record):
+    """What somebody has to walk to a location for, from its first verdict to the one that all is well."""
+
+    id: str
+    """Stays the same while the verdict changes from one alert to another."""
+    status: Literal["open", "acknowledged", "resolved"]
+    """Where it is in its life."""
+    opened: UtcTime
+    """When the first picture of it was taken."""
+    acknowledged: UtcTime | None = None
+    """When somebody said that it is known."""
+    by: str = ""
+    """Who said so."""
+    resolved: UtcTime | None = None
+    """When the picture was taken that showed that all is well."""
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    """Seconds from opening to resolution; null while it stands."""
+
+
+class LocationEvent(Record):
+    """A change of verdict at a location."""
+
+    epoch: str
+    """Identifies a count of events: of an outbox's file, until the machine stops without closing it."""
+    sequence: Annotated[int, Field(ge=1)]
+    """Counts events of an epoch, without gaps."""
+    boot_id: str
+    """Identifies the machine's start."""
+    captured: UtcTime
+    """When the picture was taken."""
+    clock_synchronised: bool
+    """Whether the kernel says that its clock is kept right."""
+    location: Id
+    """The WMS's code of the storage location."""
+    verdict: Verdict
+    """What is found now."""
+    previous: Verdict | None
+    """What was found before; null at the first event of the location."""
+    expected: ExpectedStock | None
+    """What the WMS expects; null where it has said nothing."""
+    seen: Seen | None
+    """What the camera saw; null where the view can't be trusted."""
+    expected_likelihood: Share | None
+    """How likely the expected product is."""
+    camera: Id
+    """The camera."""
+    model: Model
+    """The model that judged."""
+    reason: str = ""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
+    facing: NonNegativeInt | None = None
+    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
+    seen_at: tuple[Id, ...] = ()
+    """Where the expected product is seen instead: at most five locations of this agent."""
+    alert: Alert | None = None
+    """The location's alert; null where there is none."""
+    evidence: bool = False
+    """Whether the agent keeps pictures of it: see `commands/evidence`."""
+    historical: bool = False
+    """Sent late, after the broker was away."""
+
+
+class LocationState(Record):
+    """The current verdict at a location (retained). Void after `valid_until`."""
+
+    location: Id
+    """The WMS's code of the storage location."""
+    verdict: Verdict
+    """What is found now."""
+    since: UtcTime
+    """Since when."""
+    last_verified: UtcTime | None
+    """When a picture of the location was last good enough to say what stands there; null: never."""
+    valid_until: UtcTime
+    """From then on the state says nothing any more."""
+    expected: ExpectedStock | None
+    """What the WMS expects; null where it has said nothing."""
+    seen: Seen | None
+    """What the camera saw; null where the view can't be trusted."""
+    camera: Id
+    """The camera."""
+    model: Model
+    """The model that judged."""
+    reason: str = ""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
+    facing: NonNegativeInt | None = None
+    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
+    seen_at: tuple[Id, ...] = ()
+    """Where the expected product is seen instead: at most five locations of this agent."""
+    alert: Alert | None = None
+    """The location's alert; null where there is none."""
+
+    def at(self, moment: datetime) -> LocationState:
+        """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
+        if moment < self.valid_until:
+            return self
+        reason = "no word from the agent since" if self.verdict != Verdict.STALE else self.reason
+        return self.model_copy(update={"verdict": Verdict.STALE, "reason": reason})
+
+
+class Verified(Record):
+    """When a location was last verified."""
+
+    location: Id
+    """The WMS's code of the storage location."""
+    verdict: Verdict
+    """What was found last."""
+    last_verified: UtcTime | None
+    """When a picture of it was last good enough to say so; null: never."""
+
+
+class Coverage(Record):
+    """Which locations were verified: published when a day (UTC) is over, and on request (retained)."""
+
+    since: UtcTime
+    """From when on a location counts as verified."""
+    until: UtcTime
+    """When this was said."""
+    total: NonNegativeInt
+    """How many locations the agent watches."""
+    verified: NonNegativeInt
+    """How many of them were verified in this time."""
+    locations: tuple[Verified, ...]
+    """Each location."""
+
+
+class AgentStatus(Record):
+    """Whether an agent is connected (retained; `offline` is its last will, over MQTT 5 after 5 s)."""
+
+    status: Literal["online", "offline"]
+    """Whether the agent is connected."""
+    boot_id: str
+    """Identifies the machine's start."""
+    reason: str = ""
+    """Why it is offline: `stopped`, or `connection lost` (its last will); online: why nothing can be stored now."""
+    version: str = ""
+    """The agent's version."""
+    model: Model | None = None
+    """The model in use."""
+    locations: NonNegativeInt = 0
+    """How many locations it watches."""
+    epoch: str = ""
+    """Identifies its outbox; empty: not said."""
+    sequence: NonNegativeInt = 0
+    """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
+
+
+class Comparison(Record):
+    """Two models on the same crops of this agent's cameras."""
+
+    crops: NonNegativeInt = 0
+    """How many were compared."""
+    same: NonNegativeInt = 0
+    """Of how many both say the same product."""
+    expected: NonNegativeInt = 0
+    """Of how many the WMS says what should stand there."""
+    by_present: NonNegativeInt = 0
+    """In how many of these the model in use finds what is expected ..."""
+    by_other: NonNegativeInt = 0
+    """... and in how many the other."""
+
+
+Phase = Literal["settled", "fetching", "verifying", "shadowing", "probation", "refused", "rolled-back"]
+"""How far a change of the model is; `refused` and `rolled-back` are how the last one ended, `settled` that it is done.
+
+`shadowing`: the candidate answers beside the model in use, and nothing rests on it. `probation`: the candidate is in
+use, and the former model still answers beside it.
+"""
+
+
+class ModelStatus(Record):
+    """The model in use, and what becomes of another one (retained)."""
+
+    model: Model
+    """The model in use."""
+    sha256: str
+    """Its bundle's SHA-256."""
+    phase: Phase
+    """How far a change is."""
+    candidate: Model | None = None
+    """The other model; null where none was brought, or it couldn't be read."""
+    reason: str = ""
+    """Why it was refused or rolled back, in one line."""
+    comparison: Comparison | None = None
+    """What the two models said of the same crops, this far; null before they were compared."""
+    since: UtcTime
+    """Since when it is so."""
+
+
+class CameraHealth(Record):
+    """Whether a camera delivers pictures that can be trusted (retained)."""
+
+    camera: Id
+    """The camera."""
+    status: Status
+    """`lost`: no picture; `ended`: a folder, video or script has no more; the others but `ok`: no good picture."""
+    reason: str = ""
+    """Why, and what to do."""
+    since: UtcTime
+    """Since when."""
+
+
+Data = TypeVar("Data", bound=Record)
+
+
+class Envelope(Record, Generic[Data]):
+    """CloudEvents 1.0, structured mode."""
+
+    specversion: Literal["1.0"] = "1.0"
+    """The version of CloudEvents."""
+    id: str
+    """Unique; a receiver stores each id once (UUID version 7)."""
+    source: str
+    """The agent: its base topic."""
+    type: str
+    """Which kind of message."""
+    time: UtcTime
+    """When what it tells of happened."""
+    subject: str = ""
+    """The location or camera."""
+    datacontenttype: Literal["application/json"] = "application/json"
+    """How `data` is written."""
+    data: SerializeAsAny[Data]
+    """The message itself."""
+
+    def encode(self) -> bytes:
+        """The payload as JSON in UTF-8."""
+        return self.model_dump_json().encode()
+
+
+EVENT_TYPE = "kardus.location.event.v1"
+STATE_TYPE = "kardus.location.state.v1"
+STATUS_TYPE = "kardus.agent.status.v1"
+HEALTH_TYPE = "kardus.camera.health.v1"
+COVERAGE_TYPE = "kardus.agent.coverage.v1"
+MODEL_TYPE = "kardus.agent.model.v1"

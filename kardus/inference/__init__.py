@@ -1,0 +1,1 @@
+"""From a crop to a classification: the bundle, preprocessing, onnxruntime, products enrolled since training."""

@@ -1,0 +1,214 @@
+"""Runs a bundle's model with onnxruntime: crops in, calibrated answers out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from kardus.contract.manifest import Calibration, ClassInfo, GoldenSample
+from kardus.inference.bundle import Bundle
+from kardus.inference.classification import Classification, SkuScore
+from kardus.inference.enrolled import live_classes
+from kardus.inference.onnx_session import CPU, ORT_ERRORS, first_line, open_session
+from kardus.inference.preprocess import Pixels
+from kardus.inference.rejection import rejection_scores
+from kardus.support.errors import BundleError
+
+Floats = NDArray[np.float32]
+INPUT = "crops"
+OUTPUTS = ("logits", "embedding", "evidence")
+BATCH = 8
+"""So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """The graph's outputs for N crops."""
+
+    logits: Floats
+    """(N, classes)."""
+    embedding: Floats
+    """(N, d), whitened: distances between embeddings are Mahalanobis distances."""
+    evidence: Floats
+    """(N, h, w), 0 or more: what the decision looked at."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[RawOutputs]) -> RawOutputs:
+        """Those of several batches, one or more, as of one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.embedding for part in parts]),
+            np.concatenate([part.evidence for part in parts]),
+        )
+
+
+class Classifier:
+    """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
+
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[str] = (CPU,)) -> None:
+        """Load the model.
+
+        Args:
+            bundle: a bundle that has been read (and, on a camera's box, trusted).
+            threads: processor threads for one run; 0 leaves the choice to onnxruntime.
+            providers: onnxruntime's execution providers, the preferred one first.
+
+        Raises:
+            BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
+            ConfigError: this machine's onnxruntime has no such provider.
+        """
+        try:
+            self._session = open_session(bundle.model, threads, providers)
+        except ORT_ERRORS as error:
+            raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {first_line(error)}") from error
+        self.manifest = bundle.manifest
+        self._source = bundle.source
+        self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
+        self._live = live_classes(bundle.source, bundle.manifest)
+        self._check_shapes()
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of the crops that the model takes."""
+        return self.manifest.input.size
+
+    def run(self, crops: Pixels) -> RawOutputs:
+        """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1; logits for today's classes.
+
+        Raises:
+            BundleError: onnxruntime fails on them, or gives what is no number.
+        """
+        return RawOutputs.joined([self._run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
+
+    def classify(self, crops: Pixels) -> list[Classification]:
+        """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
+        outputs = self.run(crops)
+        return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, self.scores(outputs))
+
+    def scores(self, outputs: RawOutputs) -> Floats:
+        """The rejection score of each crop, (N,): below the calibration's threshold it is none of the classes."""
+        kind = self.manifest.calibration.rejection_score
+        return rejection_scores(kind, outputs.logits, outputs.embedding, self._prototypes)
+
+    def check_golden(self, bundle: Bundle) -> float:
+        """Run the bundle's golden samples; the largest logit difference found.
+
+        Raises:
+            BundleError: a sample is answered otherwise than the bundle says.
+        """
+        if not bundle.golden or any(len(sample.logits) != len(self.manifest.classes) for sample in bundle.golden):
+            raise BundleError(f"{bundle.source}: its golden samples don't fit its classes: build the bundle again")
+        logits = self.run(golden_crops(bundle)).logits
+        expected = np.array([sample.logits for sample in bundle.golden], dtype=np.float32)
+        names = [info.name for info in self.manifest.classes]
+        for sample, row in zip(bundle.golden, logits, strict=True):
+            if names[int(row.argmax())] != sample.top1:
+                raise BundleError(
+                    f"{bundle.source}: {sample.file} is '{names[int(row.argmax())]}' here and should be "
+                    f"'{sample.top1}': the model and its labels don't fit each other; build the bundle again"
+                )
+        difference = float(np.abs(logits - expected).max())
+        if not difference <= self.manifest.golden_tolerance:
+            raise BundleError(
+                f"{bundle.source}: golden samples differ by {difference:.2g} (allowed: "
+                f"{self.manifest.golden_tolerance:.2g}): this machine computes otherwise; verify it, or build again"
+            )
+        return difference
+
+    def _run(self, crops: Pixels) -> RawOutputs:
+        try:
+            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
+        except ORT_ERRORS as error:
+            raise BundleError(f"{self._source}: model.onnx fails at work: {first_line(error)}") from error
+        if not np.isfinite(logits).all():
+            raise BundleError(f"{self._source}: model.onnx fails at work: its logits are no numbers")
+        return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
+
+    def _check_shapes(self) -> None:
+        size, classes, changes = self.size_px, len(self.manifest.classes), self.manifest.changes
+        given = len(changes.graph_classes) if changes else classes
+        inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
+        if inputs != {INPUT: ("tensor(uint8)", [size, size, 3])}:
+            raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops of uint8")
+        outputs = {node.name: node.shape for node in self._session.get_outputs()}
+        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [given]:
+            raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")
+        needed = changes is not None or self.manifest.calibration.rejection_score in ("prototype", "distance")
+        if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):
+            raise BundleError(
+                f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "
+                "classes: build the bundle again"
+            )
+
+
+def interpret(
+    logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration, scores: Floats
+) -> list[Classification]:
+    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
+
+    `scores` (N,) are the rejection scores that the calibration's thresholds were set for.
+    """
+    probabilities = softmax(logits / calibration.temperature)
+    return [_classification(row, score, classes, calibration) for row, score in zip(probabilities, scores, strict=True)]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis, shape as given."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _classification(
+    probabilities: Floats, score: float, classes: Sequence[ClassInfo], calibration: Calibration
+) -> Classification:
+    by_sku: dict[str, float] = {}
+    by_category: dict[str, float] = {}
+    for info, probability in zip(classes, probabilities, strict=True):
+        by_sku[info.sku] = by_sku.get(info.sku, 0.0) + float(probability)
+        by_category[info.category] = by_category.get(info.category, 0.0) + float(probability)
+    skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
+    category = max(by_category, key=by_category.__getitem__)
+    return Classification(
+        name=_likeliest_face(probabilities, classes, skus[0].sku),
+        sku=skus[0].sku,
+        category=category,
+        confidence=min(1.0, skus[0].likelihood),
+        category_confidence=min(1.0, by_category[category]),
+        known=bool(score >= calibration.rejection_threshold),
+        skus=skus,
+        doubted=bool(score < calibration.doubt_threshold),
+    )
+
+
+def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
+    """The most likely class among the faces of one product."""
+    faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
+    return max(faces)[1]
+
+
+def golden_crops(bundle: Bundle) -> Pixels:
+    """The crops of a bundle's golden samples: (n, S, S, 3) uint8 RGB.
+
+    Raises:
+        BundleError: one isn't a picture of the model's size.
+    """
+    return np.stack([_decode(bundle, sample) for sample in bundle.golden])
+
+
+def _decode(bundle: Bundle, sample: GoldenSample) -> Pixels:
+    size = bundle.manifest.input.size
+    try:
+        with Image.open(io.BytesIO(bundle.golden_png[sample.file]), formats=("PNG",)) as image:
+            if image.size != (size, size):
+                raise BundleError(f"{bundle.source}: {sample.file} is not {size} x {size}: build the bundle again")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BundleError(f"{bundle.source}: {sample.file} is not a picture: build the bundle again") from error

@@ -1,0 +1,99 @@
+"""TLS to the broker: 1.2 or newer, the server's certificate and name always checked, files read at every connection."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from kardus.support.errors import ConfigError
+from kardus.support.secrets import require_private
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Which files TLS works with; all of them PEM. The names are those of the keys and options that name them."""
+
+    ca_file: Path | None = None
+    """Authorities that may vouch for the broker; None: those that the system trusts."""
+    certificate_file: Path | None = None
+    """Our own certificate, with what lies between it and its authority."""
+    key_file: Path | None = None
+    """The certificate's private key, without a pass phrase."""
+    crl_file: Path | None = None
+    """What the authority has revoked: a broker whose certificate is in it is refused."""
+
+    def stamp(self) -> Stamp:
+        """Changes when one of the files does."""
+        return tuple(_stamp(getattr(self, field.name)) for field in fields(self))
+
+
+def client_context(files: TlsFiles, prefix: str = "mqtt.") -> ssl.SSLContext:
+    """What a client's connection is made with.
+
+    Args:
+        files: read now.
+        prefix: stands before the names of the keys in messages; `--` makes options of them.
+
+    Raises:
+        ConfigError: a file can't be used; the message names the key and the file.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the certificate and the name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.ca_file is None:
+        context.load_default_certs()
+    else:
+        _load_authorities(context, _name(prefix, "ca_file"), files.ca_file)
+    if files.crl_file is not None:
+        _load_authorities(context, _name(prefix, "crl_file"), files.crl_file)
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    if files.certificate_file is not None and files.key_file is not None:
+        _load_identity(context, prefix, files.certificate_file, files.key_file)
+    return context
+
+
+def explain(error: Exception) -> str:
+    """What went wrong with a connection, without the library's file names and line numbers."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    return str(error)
+
+
+def _load_authorities(context: ssl.SSLContext, name: str, path: Path) -> None:
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(f"{name} = {path}: cannot be used ({_reason(error)}): name a PEM file") from error
+
+
+def _load_identity(context: ssl.SSLContext, prefix: str, certificate: Path, key: Path) -> None:
+    require_private(_name(prefix, "key_file"), key)
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: b"")  # without it, OpenSSL would ask at the terminal
+    except OSError as error:
+        raise ConfigError(
+            f"{_name(prefix, 'certificate_file')} = {certificate}: cannot be used with {key} ({_reason(error)}): "
+            "name a certificate and its own key, without a pass phrase, as PEM files"
+        ) from error
+
+
+def _name(prefix: str, key: str) -> str:
+    return prefix + (key.replace("_", "-") if prefix == "--" else key)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not PEM").replace("_", " ").lower()
+    return error.strerror or str(error)
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None

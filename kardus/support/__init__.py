@@ -1,0 +1,1 @@
+"""What every room needs and nothing knows of cartons: errors, files, tables, console, secrets, logs, clock."""

@@ -1,0 +1,49 @@
+"""What every Kardus command does the same way: errors in one line, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from kardus.support.errors import KardusError
+
+out = Console(markup=False)
+"""Results, on the standard output. Without markup, so that names with brackets in them are shown as they are."""
+err = Console(stderr=True, markup=False)
+"""Progress and errors."""
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line. Exit code 0: done; 1: the work failed; 2: wrong use; 130: interrupted."""
+    try:
+        app()
+    except KardusError as error:
+        err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def new_app(purpose: str) -> typer.Typer:
+    """A command group with the settings that all commands share."""
+    return typer.Typer(help=purpose, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+def print_json(content: Any) -> None:
+    """Write JSON for programs to the standard output."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def missing_extra(command: str, extra: str, module: str | None) -> NoReturn:
+    """Say which extra a command lacks, and stop with exit code 2."""
+    err.print(
+        f"error: {command} needs {module}, which is not installed: pip install 'kardus[{extra}]'",
+        style="red",
+        highlight=False,
+        soft_wrap=True,
+    )
+    sys.exit(2)

@@ -1,0 +1,155 @@
+"""Writes files so that no reader ever sees half of one, and judges a target before the work begins."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kardus.support.errors import DataError, UsageError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write to a temporary name, then rename: a reader sees the old file or the new one.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        if part.is_file():
+            part.unlink()
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """As `write_whole`, and on the disk when it returns: a power cut leaves the old file or the new one.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        move_durably(part, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Give a file its name for good: its content is on the disk before the name is, and the name when it returns.
+
+    Raises:
+        OSError: the disk doesn't take it.
+    """
+    _sync(source)
+    source.replace(target)
+    _sync(target.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged database, with its -wal and -shm, another name, at which the next start doesn't look; that name.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret whole, readable by its owner alone from its first byte on.
+
+    Raises:
+        DataError: the disk doesn't take it; what was there stays as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
+        ) from error
+
+
+@contextlib.contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Give a folder to be filled, which gets its name, `folder`, only when the `with` statement ends well.
+
+    Raises:
+        FileExistsError: something of that name is there already.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already: name a new folder")
+    building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
+    building.mkdir(parents=True)
+    yield building
+    building.replace(folder)
+
+
+def require_file_target(option: str, path: Path) -> None:
+    """A file that is to be written: its folder must be there, and it must not be a folder itself.
+
+    Raises:
+        UsageError: it is not so; the message names the option.
+    """
+    try:
+        is_folder, has_parent = path.is_dir(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long, say
+        raise UsageError(f"{option} {path}: can't be used ({error.strerror}): name another file") from error
+    if is_folder:
+        raise UsageError(f"{option} {path}: is a folder: name a file")
+    if not has_parent:
+        raise UsageError(f"{option} {path}: no folder {path.parent}: make it first")
+
+
+def require_new_folder(option: str, path: Path) -> None:
+    """A folder that is to be made, with its parents: nothing may be there yet, and it must be possible to make it.
+
+    Raises:
+        UsageError: it is not so; the message names the option.
+    """
+    if path.exists():
+        raise UsageError(f"{option} {path}: is there already: name a new folder")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path}: {above} can't be written to: name another folder")
+
+
+def make_folder(option: str, path: Path) -> None:
+    """Make a folder, with its parents, where it isn't there yet.
+
+    Raises:
+        UsageError: it can't be made; the message names the option.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: can't be made ({error.strerror}): name a folder") from error

@@ -1,0 +1,9 @@
+"""`python -m simulator`, the same as `kardus-agent simulate`."""
+
+from __future__ import annotations
+
+from kardus.support.console import run_app
+from simulator.cli import app
+
+if __name__ == "__main__":
+    run_app(app)

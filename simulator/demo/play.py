@@ -1,0 +1,205 @@
+"""Plays the demo from beginning to end."""
+
+from __future__ import annotations
+
+import io
+import queue
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from kardus.contract.messages import LocationEvent, LocationState
+from kardus.contract.topics import agents_filter
+from kardus.inference.bundle import read_bundle
+from kardus.support.console import out
+from kardus.support.errors import KardusError
+from kardus.support.files import make_folder, write_whole
+from simulator.demo.broker import RunningBroker, run_broker
+from simulator.demo.judge import Outcome, is_report_of, judge, scripted_faults
+from simulator.demo.report import Picture, annotate, write_messages, write_report
+from simulator.pictures import DrawnPictures
+from simulator.recording import camera_toml
+from simulator.scene import Rack
+from simulator.script import Script, demo_script
+from simulator.shelf import Shelf
+from warehouse.receiving.board import Board
+from warehouse.receiving.connection import Broker, Connection
+from warehouse.stock.stock import Line, publish_stock
+
+SITE = "demo"
+INTERVAL_S = 0.25
+TIME_LIMIT_S = 55.0
+DEMO_BUNDLE = Path(str(files("simulator.demo") / "demo.bundle"))
+DEMO_KEY = Path(str(files("simulator.demo") / "demo.pub"))
+
+
+@dataclass
+class Recording:
+    """What the WMS side received, and how the shelf stood when each fault was first reported."""
+
+    board: Board = field(default_factory=Board)
+    messages: list[tuple[str, bytes]] = field(default_factory=list)
+    events: list[LocationEvent] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+
+
+def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
+    """Play one shelf, show it live, and write pictures, messages and report to the folder.
+
+    Returns whether every fault was reported at its location, and nothing else was.
+
+    Raises:
+        KardusError: the broker or the agent doesn't start.
+    """
+    make_folder("--out", folder)
+    rack = Rack()
+    pictures = DrawnPictures()
+    script = demo_script([slot.location for slot in rack.slots()], pictures.stock(), seed)
+    shelf = Shelf(rack, pictures, script)
+    began = time.monotonic()
+    with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
+        out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
+        recording = _record(script, shelf, broker, _write_config(Path(scratch), rack, seed, broker))
+    outcome = judge(script, shelf.skus(), recording.events)
+    facts = {
+        "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
+        "Broker": broker.name,
+        "Model": read_bundle(DEMO_BUNDLE).title,
+        "Messages": str(len(recording.messages)),
+        "Time": f"{time.monotonic() - began:.0f} s",
+    }
+    _write_folder(folder, shelf, recording, outcome, facts)
+    _print_outcome(outcome, folder)
+    return outcome.passed
+
+
+def _write_config(scratch: Path, rack: Rack, seed: int, broker: RunningBroker) -> Path:
+    """The same configuration file that a real agent has, with a simulated camera."""
+    path = scratch / "agent.toml"
+    key = DEMO_KEY.read_text(encoding="utf-8").strip()
+    text = f"""
+[agent]
+site = "{SITE}"
+name = "rack-agent"
+data_dir = "data"
+
+[model]
+bundle = "{DEMO_BUNDLE}"
+trust = ["{key}"]
+
+[mqtt]
+host = "127.0.0.1"
+port = {broker.port}
+version = "{broker.mqtt_version}"
+
+"""
+    cameras = camera_toml(rack, f'type = "simulated", seed = {seed}', interval_s=INTERVAL_S)
+    path.write_text(text + cameras, encoding="utf-8")
+    return path
+
+
+def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -> Recording:
+    recording = Recording()
+    inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    address = Broker("127.0.0.1", broker.port)
+    publish_stock(address, SITE, [Line(location, sku) for location, sku in script.expected.items()], replace=False)
+    with Connection(address, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
+        agent = subprocess.Popen(  # noqa: S603 - this very interpreter
+            [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            _follow(script, shelf, recording, inbox, agent)
+        finally:
+            agent.terminate()
+            _, complaint = agent.communicate()
+        if agent.returncode != 0:
+            raise KardusError(f"the agent stopped with exit code {agent.returncode}: {complaint.strip()}")
+        while not inbox.empty():
+            _take(recording, script, shelf, *inbox.get())
+    return recording
+
+
+def _follow(
+    script: Script,
+    shelf: Shelf,
+    recording: Recording,
+    inbox: queue.SimpleQueue[tuple[str, bytes]],
+    agent: subprocess.Popen[str],
+) -> None:
+    """Take messages in and show the table until the agent has seen every frame."""
+    deadline = time.monotonic() + TIME_LIMIT_S
+    with Live(_screen(recording), console=out, auto_refresh=False, transient=False) as live:
+        while agent.poll() is None and time.monotonic() < deadline:
+            try:
+                _take(recording, script, shelf, *inbox.get(timeout=0.2))
+            except queue.Empty:
+                continue
+            if inbox.empty():
+                live.update(_screen(recording), refresh=True)
+        live.update(_screen(recording), refresh=True)
+    out.print()
+
+
+def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payload: bytes) -> None:
+    received = recording.board.take(topic, payload)
+    recording.messages.append((topic, payload))
+    if received is None:
+        return
+    data = received.content.data
+    if isinstance(data, LocationEvent):
+        recording.events.append(data)
+    elif isinstance(data, LocationState):
+        _remember_pictures(recording, script, shelf, data)
+
+
+def _remember_pictures(recording: Recording, script: Script, shelf: Shelf, state: LocationState) -> None:
+    """Keep how the shelf stood when everything was first seen, and at each first report of a fault."""
+    states = {location: s for (_, location), s in recording.board.states.items()}
+    if len(states) == len(script.expected):
+        recording.pictures.setdefault("start", Picture("start.png", "At the start", 4, states))
+    for number, fault in enumerate(scripted_faults(script, shelf.skus()), start=1):
+        known = [event for event in recording.events if is_report_of(event, fault)]
+        if known and state.location == fault.location and fault.location not in recording.pictures:
+            name = f"fault-{number}-{fault.kind.replace('_', '-')}.png"
+            caption = f"{fault.kind.replace('_', ' ').capitalize()} at {fault.location}: {fault.verdict}"
+            recording.pictures[fault.location] = Picture(name, caption, min(fault.frame + 3, script.frames - 1), states)
+
+
+def _screen(recording: Recording) -> Group:
+    board = recording.board
+    return Group(board.table(), f"{len(recording.messages)} messages, {board.alerts()} alerts")
+
+
+def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Outcome, facts: dict[str, str]) -> None:
+    for old in (*folder.glob("fault-*.png"), *folder.glob("start.png"), *folder.glob("end.png")):
+        old.unlink()
+    states = {location: s for (_, location), s in sorted(recording.board.states.items())}
+    end = Picture("end.png", "At the end", shelf.script.frames - 1, states)
+    pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
+    corners = {slot.location: slot.corners for slot in shelf.rack.slots()}
+    for picture in pictures:
+        png = io.BytesIO()
+        annotate(shelf.frame(picture.frame), corners, picture.states).save(png, "PNG")
+        write_whole(folder / picture.file, png.getvalue())
+    write_messages(folder / "messages.jsonl", recording.messages)
+    write_report(folder / "report.html", outcome, states, pictures, facts)
+
+
+def _print_outcome(outcome: Outcome, folder: Path) -> None:
+    for fault in outcome.faults:
+        mark = Text("reported", "green") if fault.reported else Text("NOT REPORTED", "bold red")
+        out.print(Text(f"{fault.kind.replace('_', ' '):14} {fault.location}  {fault.verdict:10} ") + mark)
+    for event in outcome.false_alerts:
+        out.print(Text(f"false alert    {event.location}  {event.verdict}", "bold red"))
+    for location in outcome.wrong_states:
+        out.print(Text(f"wrong at the end {location}", "bold red"))
+    result = Text("PASSED", "bold green") if outcome.passed else Text("FAILED", "bold red")
+    out.print(result + f": {folder / 'report.html'}", soft_wrap=True)

@@ -1,0 +1,206 @@
+"""Which crops are kept and when: doubts once an event, a sample in turn, and nothing while stock is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from edge_agent.archive.harvesting import DOUBTS, HARVEST_FOLDER, PER_LOOK, Harvesting
+from edge_agent.config import Config, parse_config
+from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding.events import Finding
+from edge_agent.deciding.judging import Judging
+from edge_agent.health.metrics import Metrics
+from edge_agent.seeing.watch import Watch
+from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
+from kardus.contract.verdicts import Verdict
+from kardus.support.chores import Chores
+from kardus.support.tables import read_table
+from tests.edge_agent.racks import LOCATIONS, RACK, frame, shelf, still
+
+FIRST = LOCATIONS[0]
+SEEN = Seen(sku="Tea-Peach", name="Tea-Peach", confidence=0.9)
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@dataclass
+class Bench:
+    """An agent's part that harvests, with what it asks."""
+
+    config: Config
+    expected: ExpectedStore
+    judging: Judging
+    watch: Watch
+    harvesting: Harvesting
+    chores: Chores
+    at_s: float = 0.0
+
+    def expect(self, location: str, sku: str | None, revision: int) -> None:
+        assert not self.expected.apply(location, Expected(revision=revision, sku=sku).model_dump_json().encode())
+
+    def see(self, number: int = 0, *, after_s: float = 1.0, changed: tuple[str, ...] = ()) -> None:
+        """Look at the rack at rest, and sample."""
+        self.at_s += after_s
+        picture = frame(still(number), self.at_s)
+        self.watch.look(picture, self.watch.check(picture), 32)
+        self.harvesting.sample(self.watch, changed, self.at_s)
+
+    def doubt(self, verdict: Verdict, seen: Seen | None = SEEN, facing: int | None = None) -> None:
+        stock = ExpectedStock(sku="Tea-Lemon", revision=1, age_s=0)
+        finding = Finding(FIRST, verdict, "rack", NOW, expected=stock, seen=seen, facing=facing)
+        self.harvesting.doubt(self.watch, finding, self.at_s)
+
+    def rows(self) -> list[dict[str, str]]:
+        self.chores.settle()
+        table = self.config.agent.data_dir / HARVEST_FOLDER / "labels.csv"
+        return [row.values for row in read_table(table, ("path",))] if table.is_file() else []
+
+
+def _bench(tmp_path: Path, count: int = 3, *, facings: bool = False, **harvest: object) -> Bench:
+    corners = [[[float(x), float(y)] for x, y in slot.corners] for slot in RACK.slots()[:count]]
+    places = (
+        [{"id": FIRST, "facings": corners}]
+        if facings
+        else [{"id": slot.location, "corners": c} for slot, c in zip(RACK.slots(), corners, strict=False)]
+    )
+    content = {
+        "agent": {"site": "s", "name": "box", "data_dir": str(tmp_path)},
+        "harvest": {"sample": True, "settle_s": 10, "interval_s": 100} | harvest,
+        "model": {"bundle": "x.bundle"},
+        "cameras": [{"name": "rack", "source": {"type": "file", "path": "x.jpg"}, "locations": places}],
+    }
+    config = parse_config(content, tmp_path / "agent.toml")
+    expected = ExpectedStore(tmp_path / "e.sqlite", frozenset(LOCATIONS))
+    states: dict[str, LocationState] = {}
+    judging = Judging(expected, states, 60)
+    watch = Watch(config.cameras[0], config.view, config.gate, config.verdict, live=False)
+    chores = Chores()
+    return Bench(config, expected, judging, watch, Harvesting(config, judging, states, Metrics(), chores), chores)
+
+
+def test_a_location_is_sampled_when_it_has_settled_and_again_after_the_interval(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=1)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    kept = []
+    for _ in range(25):
+        bench.see(after_s=5)
+        kept.append(len(bench.rows()))
+    assert kept.index(1) == 2, "10 s after it was first seen"
+    assert kept.index(2) == 22, "100 s after that"
+    assert {row["proposed"] for row in bench.rows()} == {"Tea-Lemon"}
+    assert {row["seen"] for row in bench.rows()} == {""}
+
+
+def test_new_stock_and_a_new_expectation_are_sampled_once_they_have_settled(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=1)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    for _ in range(3):
+        bench.see(after_s=5)
+    assert len(bench.rows()) == 1
+    bench.see(after_s=5, changed=(FIRST,))
+    bench.see(after_s=5)
+    assert len(bench.rows()) == 1, "the WMS may not know yet"
+    bench.see(after_s=5)
+    assert len(bench.rows()) == 2
+    bench.expect(FIRST, None, 2)
+    for _ in range(3):
+        bench.see(after_s=5)
+    assert [row["proposed"] for row in bench.rows()] == ["Tea-Lemon", "Tea-Lemon", "empty"]
+
+
+def test_what_the_wms_has_said_nothing_of_is_not_sampled(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=2)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    for _ in range(5):
+        bench.see(after_s=5)
+    assert {row["location"] for row in bench.rows()} == {FIRST}
+
+
+def test_one_picture_gives_few_crops_and_every_location_has_its_turn(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=15, settle_s=0)
+    for location in LOCATIONS:
+        bench.expect(location, "Tea-Lemon", 1)
+    bench.see()
+    assert len(bench.rows()) == PER_LOOK
+    bench.see()
+    assert sorted(row["location"] for row in bench.rows()) == sorted(LOCATIONS)
+    bench.see()
+    assert len(bench.rows()) == 15
+
+
+def test_a_location_that_something_stands_before_is_not_sampled(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=1, settle_s=0)
+    bench.see()
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    picture = still().copy()
+    left, top = RACK.slots()[0].corners.min(axis=0).astype(int)
+    picture[top - 40 : top + 200, left - 40 : left + 120] = 230
+    covered = frame(picture, 2)
+    bench.watch.look(covered, bench.watch.check(covered), 32)
+    bench.harvesting.sample(bench.watch, (), 2)
+    assert bench.rows() == []
+
+
+@pytest.mark.parametrize("verdict", sorted(Verdict))
+def test_a_doubt_is_kept_once_an_event_and_certainty_is_not(tmp_path: Path, verdict: Verdict) -> None:
+    bench = _bench(tmp_path, count=1, sample=False)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    bench.see()
+    bench.doubt(verdict)
+    bench.see()
+    expected = [("Tea-Lemon", "Tea-Peach", verdict.value)] if verdict in DOUBTS else []
+    assert [(row["proposed"], row["seen"], row["verdict"]) for row in bench.rows()] == expected
+
+
+def test_no_doubt_is_kept_where_nobody_looked_or_stock_is_on_its_way_or_nothing_may_be_kept(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=1, sample=False)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    bench.see()
+    bench.doubt(Verdict.UNCERTAIN, seen=None)
+    bench.judging.in_grace.add(FIRST)
+    bench.doubt(Verdict.UNCERTAIN)
+    bench.judging.in_grace.clear()
+    bench.harvesting.use(bench.config.harvest.model_copy(update={"max_mb": 0.0}))
+    bench.doubt(Verdict.UNCERTAIN)
+    assert bench.rows() == []
+
+
+def test_of_several_facings_the_one_in_doubt_is_kept_and_a_sample_is_of_all(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, count=2, facings=True, settle_s=0)
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    bench.see()
+    bench.doubt(Verdict.MISMATCH, facing=2)
+    assert [row["facing"] for row in bench.rows()] == ["1", "2", "2"]
+
+
+def test_a_disk_that_takes_nothing_is_not_asked_again_for_every_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = _bench(tmp_path, count=1, settle_s=0)
+    (tmp_path / HARVEST_FOLDER).write_text("in the way")
+    bench.expect(FIRST, "Tea-Lemon", 1)
+    for _ in range(4):
+        bench.see()
+    assert caplog.text.count("photos for training aren't kept") == 1
+
+
+def test_the_gate_tells_which_stock_is_new() -> None:
+    """`changed` comes from the watch: at the first look every location, then none until a carton is exchanged."""
+    content = {
+        "name": "rack",
+        "source": {"type": "file", "path": "x.jpg"},
+        "locations": [{"id": FIRST, "corners": [[float(x), float(y)] for x, y in RACK.slots()[0].corners]}],
+    }
+    config = Config.model_validate(
+        {"agent": {"site": "s", "name": "b", "data_dir": "."}, "model": {"bundle": "x"}, "cameras": [content]}
+    )
+    watch = Watch(config.cameras[0], config.view, config.gate, config.verdict, live=False)
+    rack = shelf()
+    told = []
+    for number in range(3):
+        picture = frame(rack.frame(number), float(number), number + 1)
+        told.append(watch.look(picture, watch.check(picture), 32).changed)
+    assert told == [frozenset({FIRST}), frozenset(), frozenset()]

@@ -1,0 +1,59 @@
+"""`kardus-agent check`: everything that can be wrong, before it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simulator.demo.broker import free_port
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from tests.agents import grey_frame, write_config
+from tests.brokers import Mosquitto
+from tests.conftest import run_command
+
+KEY = DEMO_KEY.read_text().strip()
+
+
+def _found(config: Path, check: int) -> dict[str, str]:
+    results = json.loads(run_command("kardus-agent", "check", config, "--json", check=check).stdout)
+    return {r["what"]: ("ok: " if r["ok"] else "wrong: ") + r["found"] for r in results}
+
+
+def test_all_is_well(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    grey_frame(tmp_path / "rack.png")
+    config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"')
+    found = _found(config, check=0)
+    assert found["camera rack"] == "ok: 1920 x 1080, 15 locations inside the picture"
+    assert found["broker"].endswith("MQTT 5")
+    assert all(text.startswith("ok: ") for text in found.values())
+    assert not (tmp_path / "data").exists()
+
+
+def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    config = write_config(tmp_path, free_port(), bundle_file, KEY, 'type = "file", path = "no.png"')
+    found = _found(config, check=1)
+    assert "not trusted" in found["model"]
+    assert "agent.data_dir" in found["data folder"]
+    assert "no.png: no such picture: check the path" in found["camera rack"]
+    assert "start it, or correct mqtt.host" in found["broker"]
+    assert all(text.startswith("wrong: ") for text in found.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('id = "A-01-1-02"', 'id = "A-01-1-01"', "'A-01-1-01' stands there twice"),
+        ("[agent]", "[agnet]", "agnet: no such key"),
+        ("keepalive_s = 20", 'keepalive_s = "often"', "mqtt.keepalive_s = 'often'"),
+    ],
+)
+def test_a_wrong_key_ends_with_exit_code_2_and_one_line(tmp_path: Path, old: str, new: str, named: str) -> None:
+    config = write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "file", path = "x.png"')
+    config.write_text(config.read_text().replace(old, new, 1))
+    result = run_command("kardus-agent", "check", config, check=2)
+    assert named in result.stderr
+    assert result.stderr.startswith(f"error: {config}: ")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,130 @@
+"""The slots commands, as an installer runs them on a drawn rack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_agent.config import load_config
+from kardus.inference.preprocess import read_photo
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from tests.agents import write_config
+from tests.conftest import run_command
+from tests.edge_agent.making import members_in, sealed
+from tests.edge_agent.racks import LOCATIONS, RACK, still
+
+KEY = DEMO_KEY.read_text().strip()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration whose camera shows the drawn rack."""
+    Image.fromarray(still()).save(tmp_path / "now.png")
+    return write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "file", path = "now.png"')
+
+
+def _slots(*words: object, check: int = 0) -> tuple[str, str]:
+    result = run_command("kardus-agent", "slots", *words, check=check)
+    return result.stdout, result.stderr
+
+
+def test_a_snapshot_is_written_and_its_key_is_named(config: Path, tmp_path: Path) -> None:
+    for option, key in (((), "reference"), (("--empty",), "empty_picture")):
+        said, _ = _slots("snapshot", config, "--out", tmp_path / "taken.png", *option)
+        assert "1920 x 1080 pixels written" in said
+        assert f'in [[cameras]] "rack" write: {key} = "{tmp_path}/taken.png"' in said
+        assert np.array_equal(read_photo(tmp_path / "taken.png"), still())
+
+
+def test_a_grid_is_what_a_configuration_takes(config: Path) -> None:
+    outline = "[[0.03, 0.03], [0.975, 0.05], [0.965, 0.96], [0.035, 0.975]]"
+    said, _ = _slots(
+        "grid", "--outline", outline, "--levels", 3, "--positions", 5, "--code", "A-01-{level}-{position:02}"
+    )
+    text = config.read_text()
+    camera = text[: text.index("[[cameras.locations]]")]
+    config.write_text(camera.replace("[[cameras]]", '[[cameras]]\nunits = "share"') + said)
+    (section,) = load_config(config).cameras
+    assert [location.id for location in section.locations] == LOCATIONS
+    for location, slot in zip(section.locations, RACK.slots(), strict=True):
+        found = np.array(location.quadrilaterals[0]) * [1920, 1080]
+        assert np.abs(found - slot.corners).max() < 20
+
+
+def test_the_slots_are_drawn_over_the_picture(config: Path, tmp_path: Path) -> None:
+    said, _ = _slots("draw", config, "--out", tmp_path / "drawn.png")
+    assert "15 slots drawn" in said
+    drawn = read_photo(tmp_path / "drawn.png")
+    assert drawn.shape == still().shape
+    x, y = RACK.slots()[0].corners[1].astype(int)
+    assert drawn[y + 40, x].tolist() == [46, 160, 67]
+
+
+def test_each_location_s_prospect_is_told(config: Path, tmp_path: Path) -> None:
+    rows = json.loads(_slots("check", config, "--json")[0])
+    assert [row["location"] for row in rows] == LOCATIONS
+    assert all(250 < row["side_px"] < 300 for row in rows)
+    assert all(row["accuracy"] >= 0.99 and row["advice"] == "" for row in rows)
+    (tmp_path / "bare.bundle").write_bytes(sealed(members_in(DEMO_BUNDLE), pixels=[]))
+    config.write_text(config.read_text().replace(str(DEMO_BUNDLE), "bare.bundle"))
+    rows = json.loads(_slots("check", config, "--json")[0])
+    assert {(row["accuracy"], row["advice"]) for row in rows} == {(None, "")}, "a bundle without a curve"
+    curve = [(32, 0.3), (64, 0.8), (224, 0.99)]
+    points = [
+        {"side_px": px, "accuracy": {"name": "class", "value": value, "n": 99, "low": 0.0, "high": 1.0}}
+        for px, value in curve
+    ]
+    (tmp_path / "curve.bundle").write_bytes(sealed(members_in(DEMO_BUNDLE), pixels=points))
+    config.write_text(config.read_text().replace("bare.bundle", "curve.bundle"))
+    rows = json.loads(_slots("check", config, "--json")[0])
+    assert all(row["accuracy"] == 0.99 and row["advice"] == "" for row in rows)
+    Image.fromarray(still()[::8, ::8]).save(tmp_path / "far.png")
+    text = config.read_text().replace("[[cameras]]", '[[cameras]]\nunits = "share"', 1)
+    for slot in RACK.slots():
+        for x, y in slot.corners:
+            text = text.replace(f"[{x:.1f}, {y:.1f}]", f"[{x / 1920:.5f}, {y / 1080:.5f}]")
+    config.write_text(text)
+    table, _ = _slots("check", config, "--picture", tmp_path / "far.png")
+    assert "move the camera" in " ".join(table.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("snapshot", "CONFIG", "--out", "no/such/folder.png"), "no folder"),
+        (("snapshot", "CONFIG", "--out", "x.png", "--camera", "left"), "no such camera: one of rack"),
+        (("grid", "--outline", "[[0,0]]", "--levels", "1", "--positions", "1"), "give four corners"),
+        (("grid", "--outline", "nothing", "--levels", "1", "--positions", "1"), "give four corners"),
+        (
+            ("grid", "--outline", "[[0,0],[1,0],[1,1],[0,1]]", "--levels", "1", "--positions", "1", "--code", "A"),
+            "use {level} and {position}",
+        ),
+        (
+            ("grid", "--outline", "[[0,0],[0,1],[1,1],[1,0]]", "--levels", "1", "--positions", "1"),
+            "don't go round clockwise",
+        ),
+    ],
+)
+def test_wrong_use_is_one_line(config: Path, words: tuple[str, ...], said: str) -> None:
+    _, error = _slots(*(config if word == "CONFIG" else word for word in words), check=2)
+    assert error.startswith("error: ")
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_slot_outside_the_picture_is_named(config: Path, tmp_path: Path) -> None:
+    Image.fromarray(still()[:500, :900]).save(tmp_path / "small.png")
+    _, error = _slots("draw", config, "--out", tmp_path / "x.png", "--picture", tmp_path / "small.png", check=1)
+    assert "lies outside the 900 x 500 picture" in error
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_camera_without_a_picture_is_named(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "now.png").unlink()
+    _, error = _slots("snapshot", config, "--out", tmp_path / "x.png", check=1)
+    assert error.startswith("error: camera 'rack': ")
+    assert "now.png: no such picture" in error

@@ -1,0 +1,184 @@
+"""What the recorder stores of findings, and what it clears."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.recorder import Recorder, coverage_of
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+
+TOPICS = Topics("s", "box")
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    yield outbox
+    outbox.close()
+
+
+def _recorder(outbox: Outbox, valid_for_s: float = 300) -> Recorder:
+    return Recorder(outbox, Writer(TOPICS, Model(name="m", version="1.0.0"), valid_for_s), valid_for_s)
+
+
+def _finding(location: str, verdict: Verdict) -> Finding:
+    return Finding(location, verdict, "cam", NOW)
+
+
+def _waiting(outbox: Outbox) -> list[tuple[str, bytes]]:
+    return [(stored.message.topic, stored.message.payload) for stored in outbox.pending(100)]
+
+
+def test_a_change_is_an_event_and_a_state_and_no_change_is_nothing(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    assert recorder.record([_finding("L", Verdict.MATCH), None], historical=False)
+    assert not recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    assert recorder.record([_finding("L", Verdict.EMPTY)], historical=True)
+    events = [json.loads(payload)["data"] for topic, payload in _waiting(outbox) if topic == TOPICS.events("L")]
+    assert [(e["sequence"], e["verdict"], e["previous"], e["historical"]) for e in events] == [
+        (1, "match", None, False),
+        (2, "empty", "match", True),
+    ]
+    assert [topic for topic, _ in _waiting(outbox)].count(TOPICS.state("L")) == 1
+
+
+def test_a_state_is_published_again_before_it_is_void(outbox: Outbox) -> None:
+    recorder = _recorder(outbox, valid_for_s=1e-9)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    outbox.delivered([stored.id for stored in outbox.pending(10)])
+    assert recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    assert [topic for topic, _ in _waiting(outbox)] == [TOPICS.state("L")]
+
+
+def test_a_restart_takes_the_states_up(outbox: Outbox) -> None:
+    _recorder(outbox).record([_finding("L", Verdict.MATCH)], historical=False)
+    again = _recorder(outbox)
+    again.record([_finding("L", Verdict.MATCH)], historical=False)
+    assert [topic for topic, _ in _waiting(outbox)].count(TOPICS.events("L")) == 1
+
+
+def test_topics_of_what_left_the_configuration_are_cleared_once(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L-1", Verdict.EMPTY), _finding("L-2", Verdict.MATCH)], historical=False)
+    for camera in ("old", "new"):
+        recorder.record_health(CameraHealth(camera=camera, status="ok", since=NOW))
+    outbox.delivered([stored.id for stored in outbox.pending(100)])
+    later = _recorder(outbox)
+    later.forget_others(TOPICS, ["L-2", "L-3"], ["new"])
+    assert sorted(_waiting(outbox)) == [(TOPICS.health("old"), b""), (TOPICS.state("L-1"), b"")]
+    assert set(outbox.states()) == {"L-2"}
+    assert outbox.retained() == {TOPICS.state("L-2"), TOPICS.health("new")}
+    outbox.delivered([stored.id for stored in outbox.pending(100)])
+    _recorder(outbox).forget_others(TOPICS, ["L-2"], ["new"])
+    assert _waiting(outbox) == []
+    later.record([_finding("L-1", Verdict.MATCH)], historical=False)  # back again: its history begins anew
+    event = next(json.loads(payload)["data"] for topic, payload in _waiting(outbox) if topic.endswith("events"))
+    assert (event["previous"], event["sequence"]) == (None, 3)
+
+
+def _events(outbox: Outbox, location: str) -> list[dict[str, Any]]:
+    topic = TOPICS.events(location)
+    return [json.loads(payload)["data"] for at, payload in _waiting(outbox) if at == topic]
+
+
+def _state(outbox: Outbox, location: str) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(outbox.states()[location])
+    return state
+
+
+def test_an_alert_lives_through_events_and_a_restart(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MISMATCH)], historical=False)
+    opened = _events(outbox, "L")[-1]["alert"]
+    assert opened["status"] == "open"
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.STALE)], historical=False)
+    assert _events(outbox, "L")[-1]["alert"] == opened
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    resolved = _events(outbox, "L")[-1]["alert"]
+    assert (resolved["id"], resolved["status"]) == (opened["id"], "resolved")
+    assert resolved["duration_s"] >= 0
+    recorder.record([_finding("L", Verdict.UNCERTAIN)], historical=False)
+    assert _events(outbox, "L")[-1]["alert"] is None
+
+
+def test_an_acknowledgement_is_kept_and_published(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    assert recorder.acknowledge("L", "picker", NOW) is None
+    recorder.record([_finding("L", Verdict.EMPTY), _finding("M", Verdict.MATCH)], historical=False)
+    assert recorder.acknowledge("M", "picker", NOW) is None
+    alert = recorder.acknowledge("L", "picker", NOW)
+    assert alert
+    assert _state(outbox, "L")["alert"]["by"] == "picker"
+    _recorder(outbox).record([_finding("L", Verdict.EMPTY)], historical=False)
+    assert _state(outbox, "L")["alert"]["status"] == "acknowledged"
+
+
+def test_a_location_that_cannot_be_seen_was_verified_before(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.STALE)], historical=False)
+    later = NOW + timedelta(hours=2)
+    for verdict in (Verdict.STALE, Verdict.OBSTRUCTED):
+        recorder.record([Finding("L", verdict, "cam", later)], historical=False)
+        assert _state(outbox, "L")["last_verified"] == "2026-01-02T00:00:00.000Z"
+    assert _state(outbox, "M")["last_verified"] is None
+    recorder.record([Finding("L", Verdict.MATCH, "cam", later)], historical=False)
+    assert _state(outbox, "L")["last_verified"] == "2026-01-02T02:00:00.000Z"
+
+
+def test_coverage_counts_what_was_verified_since(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.STALE)], historical=False)
+    assert coverage_of(recorder.states, ["L", "M", "N"], NOW, NOW).verified == 1
+    assert coverage_of(recorder.states, ["L", "M", "N"], NOW + timedelta(seconds=1), NOW).verified == 0
+    report = recorder.record_coverage(["L", "M", "N"], NOW)
+    topic, payload = _waiting(outbox)[-1]
+    assert topic == TOPICS.coverage
+    data = json.loads(payload)["data"]
+    assert (data["total"], data["verified"], report.verified) == (3, 1, 1)
+    assert [(row["location"], row["verdict"], row["last_verified"] is None) for row in data["locations"]] == [
+        ("L", "match", False),
+        ("M", "stale", True),
+        ("N", "stale", True),
+    ]
+
+
+def test_a_restart_keeps_the_coverage_topic(outbox: Outbox) -> None:
+    _recorder(outbox).record_coverage(["L"], NOW)
+    outbox.delivered([stored.id for stored in outbox.pending(100)])
+    _recorder(outbox).forget_others(TOPICS, ["L"], [])
+    assert _waiting(outbox) == []
+
+
+def test_the_second_of_a_swapped_pair_tells_the_first(outbox: Outbox) -> None:
+    def mismatch(location: str, expected: str, seen: str) -> Finding:
+        stock = ExpectedStock(sku=expected, revision=1, age_s=0)
+        return Finding(location, Verdict.MISMATCH, "cam", NOW, expected=stock, seen=Seen(sku=seen))
+
+    recorder = _recorder(outbox)
+    left, right = mismatch("L", "A", "B"), mismatch("R", "B", "A")
+    recorder.record([left], historical=False)
+    assert recorder.affected([right]) == {"L"}
+    recorder.record([right, left], historical=False)
+    assert _state(outbox, "L")["seen_at"] == ["R"]
+    assert _state(outbox, "R")["seen_at"] == ["L"]
+    assert [event["seen_at"] for event in _events(outbox, "L")] == [[], ["R"]]
+
+
+def test_everything_is_published_again_on_request(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.EMPTY)], historical=False)
+    outbox.delivered([stored.id for stored in outbox.pending(100)])
+    recorder.publish_again()
+    assert [topic for topic, _ in _waiting(outbox)] == [TOPICS.state("L"), TOPICS.state("M")]

@@ -1,0 +1,147 @@
+"""From the outbox to the broker: at least once, in order, and forgotten only when acknowledged."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from edge_agent.config.sections import MqttSection
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.message import Message, Stored
+from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
+from kardus.mqtt.session import MqttSession
+from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
+from warehouse.receiving.connection import Broker, Connection
+
+WAIT_S = PATIENCE_S
+
+
+class Line:
+    """An outbox, a session and the delivery between them."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.outbox = Outbox(folder / "outbox.sqlite")
+        self.session = MqttSession(MqttSection(host="127.0.0.1", port=port, keepalive_s=20), "line", [], None)
+        self.delivery = Delivery(self.outbox, self.session)
+        self.session.start(Handlers(lambda _: self.delivery.wake(), lambda *_: None, self.delivery.acknowledged))
+        self.delivery.start()
+
+    def append(self, first: int, last: int) -> None:
+        messages = [Message("event", "e", str(n).encode()) for n in range(first, last + 1)]
+        self.outbox.append(messages, {}, last)
+        self.delivery.wake()
+
+    def close(self) -> None:
+        self.delivery.stop()
+        self.session.stop()
+        self.outbox.close()
+
+
+def _collect(seen: queue.SimpleQueue[int], count: int) -> list[int]:
+    return [seen.get(timeout=WAIT_S) for _ in range(count)]
+
+
+def test_everything_arrives_in_order_and_leaves_the_outbox(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line = Line(tmp_path, mosquitto.port)
+        line.append(1, 5 * MAX_IN_FLIGHT)
+        assert _collect(seen, 5 * MAX_IN_FLIGHT) == list(range(1, 5 * MAX_IN_FLIGHT + 1))
+        assert line.delivery.drain(WAIT_S)
+        line.close()
+
+
+def test_the_disk_is_read_when_there_is_news_and_not_at_every_answer(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    reads: list[int] = []
+    pending = line.outbox.pending
+
+    def counted(limit: int, but: Collection[int] = ()) -> list[Stored]:
+        found = pending(limit, but)
+        reads.append(len(found))
+        return found
+
+    line.outbox.pending = counted  # type: ignore[method-assign]
+    began = time.monotonic()
+    line.append(1, MAX_IN_FLIGHT)
+    assert line.delivery.drain(WAIT_S)
+    line.close()
+    assert sum(reads) == MAX_IN_FLIGHT
+    assert len(reads) < 5 + time.monotonic() - began, "once for the news, and once a second"
+
+
+def test_what_is_decided_while_the_broker_is_away_arrives_when_it_is_back(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.kill()
+    line.append(1, 50)
+    assert not line.delivery.drain(0.3)
+    assert line.outbox.depth().total == 50
+    mosquitto.start()
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(51, 60)
+        arrived = {seen.get(timeout=WAIT_S)}
+        while max(arrived) < 60:
+            arrived.add(seen.get(timeout=WAIT_S))
+        assert line.delivery.drain(WAIT_S)
+    line.close()
+
+
+def test_a_frozen_broker_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 30)
+    assert line.outbox.depth().total == 30
+    mosquitto.thaw()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(31, 31)
+        while seen.get(timeout=WAIT_S) != 31:
+            pass
+        assert line.delivery.drain(WAIT_S)
+    line.close()
+
+
+def test_what_was_in_flight_when_the_broker_died_overtakes_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 10)
+    while line.delivery.in_flight < 10:
+        line.delivery._stopping.wait(0.01)
+    mosquitto.kill()
+    line.append(11, 15)
+    mosquitto.start()
+    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+        line.append(16, 16)
+        arrived = [seen.get(timeout=WAIT_S)]
+        while arrived[-1] < 16:
+            arrived.append(seen.get(timeout=WAIT_S))
+        assert arrived == sorted(set(arrived))
+    line.close()
+
+
+def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    line = Line(tmp_path, mosquitto.port)
+    assert line.session.wait_connected(WAIT_S)
+    mosquitto.freeze()
+    line.append(1, 3)
+    while line.delivery.in_flight < 3:
+        line.delivery._stopping.wait(0.01)
+    for token in list(line.delivery._flight.out):
+        line.delivery.acknowledged(Token(token.connection - 1, token.message), accepted=True)
+    line.append(4, 4)
+    while line.delivery.in_flight < 4:
+        line.delivery._stopping.wait(0.01)
+    assert line.outbox.depth().total == 4
+    mosquitto.thaw()
+    assert line.delivery.drain(WAIT_S)
+    line.close()

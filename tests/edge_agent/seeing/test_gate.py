@@ -1,0 +1,237 @@
+"""A change of stock opens the gate; light, noise and a nudge don't, and what stands in front is not stock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_agent.config.sections import GateSection, ViewSection
+from edge_agent.seeing.gate import ADAPT_AFTER_S, ChangeGate, Decision, own_places
+from edge_agent.seeing.slots import Slot, place
+from edge_agent.seeing.view_guard import ViewGuard
+from kardus.inference.geometry import rectangle
+from kardus.inference.preprocess import Pixels
+from simulator.script import Change, Kind
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, blurred, frame, noisy, nudged, shares, shelf, still
+
+RULES = GateSection(refresh_s=300)
+SLOTS = [Slot(slot.location, slot.corners, in_shares=False) for slot in RACK.slots()]
+CORNERS = np.stack([slot.corners for slot in SLOTS])
+TEA, OTHER_TEA = "Tea-Lemon", "Tea-Peach"
+
+
+class Eyes:
+    """A camera's view guard and gate, one after the other, a picture a second."""
+
+    def __init__(self, *, commissioned: bool = True) -> None:
+        """Begin to look."""
+        self._guard = ViewGuard(ViewSection(), shares(), still(), live=False)
+        self.gate = ChangeGate(RULES, CORNERS)
+        self._now = 0.0
+        if commissioned:
+            view = self._guard.check(frame(still()))
+            self.gate.commission(view.small, CORNERS / view.factor)
+
+    def see(self, pixels: Pixels, wanted: str = "", after_s: float = 1.0) -> dict[str, Decision]:
+        """What is to be done about each location."""
+        self._now += after_s
+        view = self._guard.check(frame(pixels))
+        assert view.problem is None
+        corners = place(SLOTS, pixels.shape[1], pixels.shape[0], view.motion) / view.factor
+        asked = [slot.location == wanted for slot in SLOTS]
+        return dict(zip(LOCATIONS, self.gate.decide(view.small, corners, self._now, asked), strict=True))
+
+    def settled(self) -> Eyes:
+        """With every location classified."""
+        self.see(still(0))
+        assert not classified(self.see(still(1)))
+        return self
+
+
+def classified(decisions: dict[str, Decision]) -> list[str]:
+    """Which locations are to be classified."""
+    return [location for location, decision in decisions.items() if decision.classify]
+
+
+def obstructed(decisions: dict[str, Decision]) -> set[str]:
+    """Which locations something stands before."""
+    return {location for location, decision in decisions.items() if decision.obstructed}
+
+
+def test_at_the_start_everything_is_classified() -> None:
+    decisions = Eyes().see(still())
+    assert classified(decisions) == LOCATIONS
+    assert all(decision.changed for decision in decisions.values())
+
+
+QUIET: dict[str, Callable[[], Pixels]] = {
+    "noise": lambda: still(7),
+    "more noise": lambda: noisy(still(1), sigma=6),
+    "half the light": lambda: noisy((still(1) * 0.5).astype(np.uint8)),
+    "more light": lambda: (still(1) * 1.3).clip(0, 255).astype(np.uint8),
+    "warmer light": lambda: (still(1) * [1.15, 1.0, 0.8]).clip(0, 255).astype(np.uint8),
+    "light from the side": lambda: (
+        (still(1) * np.linspace(0.7, 1.2, 1920)[None, :, None]).clip(0, 255).astype(np.uint8)
+    ),
+    "a nudge": lambda: nudged(still(1), 7, 4),
+    "a turn": lambda: nudged(still(1), 0, 0, degrees=0.3),
+    "a lens that isn't quite sharp": lambda: noisy(blurred(still(1), 1)),
+}
+
+
+@pytest.mark.parametrize("case", QUIET)
+def test_what_is_no_change_of_stock_opens_no_gate(case: str) -> None:
+    eyes = Eyes().settled()
+    for _ in range(4):
+        decisions = eyes.see(QUIET[case]())
+        assert not classified(decisions)
+        assert not obstructed(decisions)
+
+
+def test_what_was_too_bright_to_be_told_may_have_been_any_brighter() -> None:
+    """The beam's red is clipped in the first picture; in less light it is more than that picture promises."""
+    eyes = Eyes(commissioned=False)
+    for number in range(2):
+        eyes.see((still(number) * 1.6).clip(0, 255).astype(np.uint8))
+    eyes.see(still(2))
+    for number in range(3, 6):
+        decisions = eyes.see(still(number))
+        assert not any(decision.busy for decision in decisions.values())
+
+
+@pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.UNKNOWN, Kind.WRONG_VARIANT])
+def test_a_change_of_stock_opens_the_gate_of_its_location_when_it_rests(kind: Kind) -> None:
+    """Some locations in turn, a sibling where one is put."""
+    for location in LOCATIONS[::4]:
+        if STOCK[location] is None:
+            continue
+        eyes = Eyes().settled()
+        name = (OTHER_TEA if STOCK[location] == TEA else TEA) if kind is Kind.WRONG_VARIANT else ""
+        changed = shelf(Change(1, kind, location, name=name))
+        assert not classified(eyes.see(changed.frame(2))), "it moves"
+        decisions = eyes.see(changed.frame(3))
+        assert classified(decisions) == [location]
+        assert decisions[location].changed
+        assert not classified(eyes.see(changed.frame(4)))
+
+
+def test_a_carton_put_into_an_empty_place_opens_its_gate() -> None:
+    empty = next(location for location in LOCATIONS if STOCK[location] is None)
+    eyes, changed = Eyes().settled(), shelf(Change(1, Kind.PLACE, empty, name=TEA))
+    eyes.see(changed.frame(2))
+    assert classified(eyes.see(changed.frame(3))) == [empty]
+
+
+def test_a_change_under_another_light_is_found_too() -> None:
+    eyes = Eyes().settled()
+    changed = shelf(Change(1, Kind.REMOVE, LOCATIONS[0]), Change(1, Kind.LIGHT, amount=0.7))
+    eyes.see(changed.frame(2))
+    assert classified(eyes.see(changed.frame(3))) == [LOCATIONS[0]]
+
+
+def test_somebody_walking_past_is_no_change_of_stock() -> None:
+    eyes, walk = Eyes().settled(), shelf(Change(1, Kind.WALK_PAST, amount=12.0))
+    for number in range(1, 20):
+        assert not classified(eyes.see(walk.frame(number)))
+
+
+def test_somebody_standing_there_obstructs_and_nothing_else() -> None:
+    eyes = Eyes().settled()
+    standing = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    for _ in range(RULES.obstructed_after - 1):
+        assert not obstructed(eyes.see(standing))
+    for number in range(5):
+        decisions = eyes.see(noisy(standing, number))
+        assert not classified(decisions)
+        found = obstructed(decisions)
+        assert found
+        assert found == obstructed(eyes.see(standing))
+    eyes.see(still(3))
+    for number in (4, 5):
+        decisions = eyes.see(still(number))
+        assert not obstructed(decisions)
+        assert not classified(decisions), "the stock is what it was"
+
+
+def test_what_does_not_come_to_rest_obstructs() -> None:
+    eyes = Eyes().settled()
+    restless = [shelf(Change(1, Kind.PLACE, LOCATIONS[0], name=TEA)), shelf(Change(1, Kind.REMOVE, LOCATIONS[0]))]
+    found = [obstructed(eyes.see(restless[number % 2].frame(2))) for number in range(5)]
+    assert found == [set(), set(), {LOCATIONS[0]}, {LOCATIONS[0]}, {LOCATIONS[0]}]
+    assert classified(eyes.see(restless[0].frame(3))) == [LOCATIONS[0]]
+
+
+def test_a_location_at_rest_is_looked_at_again_after_a_while() -> None:
+    eyes = Eyes().settled()
+    assert not classified(eyes.see(still(2), after_s=250))
+    decisions = eyes.see(still(3), after_s=51)
+    assert classified(decisions) == LOCATIONS
+    assert not any(decision.changed for decision in decisions.values())
+    assert not classified(eyes.see(still(4)))
+
+
+def test_a_location_that_is_wanted_is_classified_once_it_rests() -> None:
+    eyes = Eyes().settled()
+    decisions = eyes.see(still(2), wanted=LOCATIONS[4])
+    assert classified(decisions) == [LOCATIONS[4]]
+    assert not decisions[LOCATIONS[4]].changed
+
+
+def test_after_a_lost_view_everything_is_classified_again() -> None:
+    eyes = Eyes().settled()
+    eyes.gate.forget()
+    assert classified(eyes.see(still(2))) == LOCATIONS
+
+
+def test_somebody_in_the_first_picture_is_forgotten_without_a_commissioning_picture() -> None:
+    somebody = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    eyes = Eyes(commissioned=False)
+    eyes.see(somebody)
+    eyes.see(still(2))
+    for _ in range(RULES.obstructed_after):
+        decisions = eyes.see(still(3))
+    assert obstructed(decisions)
+    eyes.see(still(4), after_s=ADAPT_AFTER_S)
+    assert not obstructed(eyes.see(still(5)))
+
+
+def test_a_commissioning_picture_is_never_forgotten() -> None:
+    somebody = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    eyes = Eyes().settled()
+    for _ in range(5):
+        decisions = eyes.see(somebody, after_s=ADAPT_AFTER_S)
+    assert obstructed(decisions)
+
+
+def test_places_around_a_slot_that_lie_in_another_are_not_its_own() -> None:
+    alone = own_places(np.stack([rectangle(0, 0, 10, 10), rectangle(100, 0, 110, 10)]))
+    assert alone.all()
+    beside = own_places(np.stack([rectangle(0, 0, 10, 10), rectangle(10, 0, 20, 10)]))
+    assert 0.6 < beside.mean() < 0.9
+
+
+def test_slots_side_by_side_are_told_by_their_contents_alone() -> None:
+    rng = np.random.default_rng(0)
+    columns, rows = 4, 4
+    corners = np.stack(
+        [rectangle(x, y, x + 50, y + 50) for y in np.arange(rows) * 50.0 for x in np.arange(columns) * 50.0]
+    )
+    gate = ChangeGate(RULES, corners)
+    small = np.asarray(rng.integers(60, 200, (rows * 50, columns * 50, 3)), np.uint8)
+    small = np.asarray(np.kron(small[::10, ::10], np.ones((10, 10, 1), np.uint8)))
+    assert all(decision.classify for decision in gate.decide(small, corners, 1.0, [False] * 16))
+    changed = small.copy()
+    changed[55:95, 55:95] = 255 - changed[55:95, 55:95]
+    gate.decide(changed, corners, 2.0, [False] * 16)
+    decisions = gate.decide(changed, corners, 3.0, [False] * 16)
+    assert [index for index, decision in enumerate(decisions) if decision.classify] == [5]
+    assert not any(decision.obstructed for decision in decisions)
+
+
+def test_a_camera_that_changes_its_resolution_stops_nobody() -> None:
+    gate, corners = ChangeGate(RULES, CORNERS / 4), CORNERS / 16
+    large = np.full((270, 480, 3), 90, np.uint8)
+    for number, small in enumerate((large, large[:40, :60], large)):
+        assert len(gate.decide(small, corners, float(number), [False] * len(SLOTS))) == len(SLOTS)

@@ -1,0 +1,64 @@
+"""The similarity that points agree on, whatever some of them say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.seeing.motion import FEWEST, fit_similarity, whole_shift
+from kardus.inference.geometry import FloatArray, project
+
+POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
+
+
+def _matrix(zoom: float, degrees: float, right: float, down: float) -> FloatArray:
+    turn = np.deg2rad(degrees)
+    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+    return np.array([[cos, -sin, right], [sin, cos, down], [0, 0, 1.0]])
+
+
+@given(st.floats(0.9, 1.1), st.floats(-5, 5), st.floats(-40, 40), st.floats(-40, 40))
+def test_what_moved_all_points_is_found(zoom: float, degrees: float, right: float, down: float) -> None:
+    matrix = _matrix(zoom, degrees, right, down)
+    found, agree = fit_similarity(POINTS, project(matrix, POINTS))
+    assert agree == len(POINTS)
+    assert found == pytest.approx(matrix, abs=1e-6)
+
+
+@given(st.integers(0, 2**32), st.floats(-3, 3), st.floats(-20, 20))
+def test_a_third_of_wrong_points_changes_nothing(seed: int, degrees: float, right: float) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = _matrix(1.0, degrees, right, 4)
+    target = project(matrix, POINTS)
+    wrong = rng.permutation(len(POINTS))[:4]
+    target[wrong] += rng.uniform(8, 30, (4, 2)) * rng.choice([-1, 1], (4, 2))
+    found, agree = fit_similarity(POINTS, target)
+    assert len(POINTS) - 4 <= agree < len(POINTS)
+    assert np.abs(project(found, POINTS) - project(matrix, POINTS)).max() < 1.5
+
+
+@pytest.mark.parametrize("count", range(FEWEST))
+def test_too_few_points_say_nothing(count: int) -> None:
+    found, agree = fit_similarity(POINTS[:count], POINTS[:count] + 5)
+    assert agree == 0
+    assert found.tolist() == np.eye(3).tolist()
+
+
+@given(st.integers(0, 2**32), st.integers(-30, 30), st.integers(-20, 20), st.floats(0.5, 2))
+def test_a_shift_of_the_whole_is_found_in_any_light(seed: int, right: int, down: int, gain: float) -> None:
+    scene = np.random.default_rng(seed).normal(size=(160, 200)).astype(np.float32)
+    before, now = scene[30:130, 40:160], scene[30 - down : 130 - down, 40 - right : 160 - right]
+    assert whole_shift(before, now * np.float32(gain) + 9).tolist() == [right, down]
+
+
+def test_a_plain_picture_has_not_moved() -> None:
+    plain = np.ones((60, 80), np.float32)
+    assert whole_shift(plain, plain).tolist() == [0, 0]
+
+
+def test_points_in_one_place_say_nothing() -> None:
+    same = np.ones((5, 2))
+    scattered = np.array([[0.0, 0], [9, 9], [50, 2], [2, 50], [30, 30]])
+    assert fit_similarity(same, scattered)[1] == 0

@@ -1,0 +1,66 @@
+"""Only new pictures are looks: what a live camera shows once more is no further evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.cameras import Cameras
+from edge_agent.config import load_config
+from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding.judging import Judging
+from edge_agent.health.metrics import Metrics
+from edge_agent.line import Line
+from edge_agent.models.load import load_model
+from kardus.contract.messages import Expected
+from kardus.contract.verdicts import Verdict
+from kardus.inference.preprocess import Pixels
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.script import Change, Kind
+from tests.agents import skus, write_config
+from tests.edge_agent.racks import LOCATIONS, STOCK, frame, shelf, still
+
+FIRST = LOCATIONS[0]
+KEY = DEMO_KEY.read_text().strip()
+
+
+class Camera:
+    """The line, with one simulated camera whose pictures are handed to it here."""
+
+    def __init__(self, folder: Path, *, live: bool) -> None:
+        """Expect what stands there."""
+        source = f'type = "simulated", live = {str(live).lower()}'
+        config = load_config(write_config(folder, 1, DEMO_BUNDLE, KEY, source))
+        store = ExpectedStore(folder / "expected.sqlite", frozenset(LOCATIONS))
+        for location, name in STOCK.items():
+            expected = Expected(revision=1, sku=skus()[name] if name else None)
+            store.apply(location, expected.model_dump_json().encode())
+        assert config.model
+        _, classifier = load_model(config.model)
+        cameras = Cameras(config, lambda _: None)
+        self._line = Line(cameras, classifier, Judging(store, {}, 0.0), Metrics())
+        self._number = 0
+
+    def verdicts(self, pixels: Pixels) -> dict[str, Verdict]:
+        """What the line finds at locations that have come to a verdict."""
+        self._number += 1
+        looked = self._line.look([frame(pixels, self._number / 10, self._number)], lambda _: False)
+        return {finding.location: finding.verdict for finding in looked.findings if finding}
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_last_picture_once_more_is_no_look_of_a_live_camera(tmp_path: Path, *, live: bool) -> None:
+    camera = Camera(tmp_path, live=live)
+    for number in range(3):
+        settled = camera.verdicts(still(number))
+    assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
+    gone = shelf(Change(0, Kind.REMOVE, FIRST))
+    camera.verdicts(gone.frame(0))
+    camera.verdicts(gone.frame(1))
+    again = [camera.verdicts(gone.frame(1)) for _ in range(5)]
+    told = any(FIRST in verdicts for verdicts in again)
+    assert told is not live
+    if live:
+        new = [camera.verdicts(gone.frame(number)) for number in (2, 3)]
+        assert new[-1] == {FIRST: Verdict.EMPTY}

@@ -1,0 +1,71 @@
+"""The manifest of a real bundle reads back, and refuses what the agent could not work with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from kardus.contract.manifest import GoldenSample, Manifest
+from tests.edge_agent.making import members_in
+
+
+@pytest.fixture(scope="module")
+def content(bundle_file: Path) -> dict[str, Any]:
+    """A real bundle's manifest."""
+    parsed: dict[str, Any] = json.loads(members_in(bundle_file)["manifest.json"])
+    return parsed
+
+
+def test_a_manifest_comes_back_as_it_was_written(content: dict[str, Any]) -> None:
+    manifest = Manifest.model_validate(content)
+    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    assert manifest.model_dump(mode="json") == content
+
+
+def test_a_field_of_a_later_version_is_ignored(content: dict[str, Any]) -> None:
+    assert Manifest.model_validate(content | {"of_a_later_version": [1, 2]}) == Manifest.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schema_version", 2),
+        ("name", "../up"),
+        ("name", ""),
+        ("version", "1.0"),
+        ("version", "1.0.0\n"),
+        ("precision", "fp8"),
+        ("opset", 0),
+        ("golden_tolerance", 0),
+        ("golden_tolerance", float("nan")),
+        ("classes", []),
+        ("classes", [{"name": "one", "category": "c", "sku": "s"}]),
+        ("input", {"size": 8}),
+        ("input", {"size": 48, "layout": "NCHW"}),
+        ("input", {"size": 48, "resize": "bilinear"}),
+        ("calibration", {"temperature": 0}),
+        ("calibration", {"temperature": float("inf")}),
+        ("calibration", {"rejection_score": "entropy"}),
+        ("members", {"model.onnx": {"sha256": "AB", "size": 1}}),
+        ("members", {"model.onnx": {"sha256": "0" * 64, "size": -1}}),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_key(content: dict[str, Any], key: str, value: object) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Manifest.model_validate(content | {key: value})
+    assert {error["loc"][0] for error in refusal.value.errors()} == {key}
+
+
+@pytest.mark.parametrize("key", ["name", "version", "input", "classes", "parity", "golden_tolerance", "members"])
+def test_a_missing_key_is_refused(content: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValidationError, match=key):
+        Manifest.model_validate({k: v for k, v in content.items() if k != key})
+
+
+def test_a_golden_sample_holds_finite_numbers() -> None:
+    with pytest.raises(ValidationError):
+        GoldenSample(file="golden/0.png", label="a", top1="a", logits=(float("nan"),))

@@ -1,0 +1,91 @@
+"""Topics say whose they are, and only an expected-stock topic gives a location."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from kardus.contract.topics import Id, Topics, agents_filter, expected_filter, expected_topic, location_of
+
+ID = TypeAdapter(Id)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100).filter(_is_id)
+TOPICS = Topics("hall 3", "box")
+
+
+def _matches(topic: str, pattern: str) -> bool:
+    """MQTT's rule for a subscription."""
+    parts, wanted = topic.split("/"), pattern.split("/")
+    if wanted[-1] == "#":
+        return parts[: len(wanted) - 1] == wanted[:-1]
+    return len(parts) == len(wanted) and all(w in ("+", p) for p, w in zip(parts, wanted, strict=True))
+
+
+@pytest.mark.parametrize("text", ["A-03-2-05", "hall 3", "a$", "Gang 1 Ä", "x" * 100, "架-1"])
+def test_these_may_stand_in_a_topic(text: str) -> None:
+    assert _is_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a/b", "a+", "#", "a#", "$SYS", " a", "\ta", "a\n", "a\0", "\x1f", "x" * 101, "a\r\nb"]
+)
+def test_these_may_not(text: str) -> None:
+    assert not _is_id(text)
+
+
+@given(IDS, IDS)
+def test_the_location_comes_back_from_its_topic(site: str, location: str) -> None:
+    assert location_of(expected_topic(site, location)) == location
+
+
+@given(IDS, IDS)
+def test_the_subscription_sees_the_topic(site: str, location: str) -> None:
+    assert _matches(expected_topic(site, location), expected_filter(site))
+    assert _matches(Topics(site, location).events(location), agents_filter(site))
+
+
+@given(IDS, IDS, IDS)
+def test_no_topic_of_an_agent_is_taken_for_expected_stock(site: str, agent: str, name: str) -> None:
+    topics = Topics(site, agent)
+    for topic in (topics.status, topics.health(name), topics.state(name), topics.events(name)):
+        assert location_of(topic) is None
+
+
+@given(st.text(max_size=60))
+def test_any_other_topic_gives_none(topic: str) -> None:
+    assert location_of(topic) is None
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "kardus/v1/s/expected/",
+        "kardus/v1/s/expected",
+        "kardus/v1//expected/L",
+        "kardus/v1/s/expected/L/more",
+        "kardus/v2/s/expected/L",
+        "x/kardus/v1/s/expected/L",
+        "kardus/v1/s/Expected/L",
+    ],
+)
+def test_what_only_looks_like_one_gives_none(topic: str) -> None:
+    assert location_of(topic) is None
+
+
+def test_the_topics_are_those_of_the_contract() -> None:
+    assert TOPICS.status == "kardus/v1/hall 3/agents/box/status"
+    assert TOPICS.health("c") == "kardus/v1/hall 3/agents/box/cameras/c/health"
+    assert TOPICS.state("L") == "kardus/v1/hall 3/agents/box/locations/L/state"
+    assert TOPICS.events("L") == "kardus/v1/hall 3/agents/box/locations/L/events"
+    assert expected_topic("hall 3", "L") == "kardus/v1/hall 3/expected/L"

@@ -1,0 +1,48 @@
+"""The scores that tell the known from the unknown."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kardus.contract.manifest import RejectionScore
+from kardus.inference.rejection import class_means, rejection_scores
+
+FLOATS = st.floats(-20, 20, width=32)
+
+
+def test_prototypes_are_the_means_and_nothing_for_a_class_without_crops() -> None:
+    embedding = np.array([[1, 0], [3, 2], [5, 5]], np.float32)
+    means = class_means(embedding, np.array([0, 0, 2]), 3)
+    np.testing.assert_array_equal(means, [[2, 1], [0, 0], [5, 5]])
+
+
+@given(logits=arrays(np.float32, (4, 3), elements=FLOATS))
+def test_energy_is_the_logarithm_of_the_sum_and_no_less_than_the_largest_logit(logits: np.ndarray) -> None:
+    nothing = np.zeros((4, 2), np.float32)
+    energy, top = (rejection_scores(k, logits, nothing, nothing[:3]) for k in ("energy", "max_logit"))
+    np.testing.assert_allclose(energy, np.log(np.exp(logits.astype(float)).sum(axis=1)), rtol=1e-4, atol=1e-4)
+    assert bool((energy >= top - 1e-5).all())
+    np.testing.assert_array_equal(top, logits.max(axis=1))
+
+
+def test_distance_and_cosine_are_to_the_nearest_prototype() -> None:
+    prototypes = np.array([[3, 0], [0, 4]], np.float32)
+    embedding = np.array([[3, 0], [6, 0], [0, 1], [-3, 0]], np.float32)
+    logits = np.zeros((4, 2), np.float32)
+    np.testing.assert_allclose(rejection_scores("distance", logits, embedding, prototypes), [0, -9, -9, -25])
+    np.testing.assert_allclose(rejection_scores("prototype", logits, embedding, prototypes), [1, 1, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", get_args(RejectionScore))
+def test_every_score_is_one_number_a_crop(kind: RejectionScore) -> None:
+    rng = np.random.default_rng(0)
+    logits, embedding = rng.normal(size=(7, 3)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
+    scores = rejection_scores(kind, logits, embedding, embedding[:3])
+    assert scores.shape == (7,)
+    assert bool(np.isfinite(scores).all())

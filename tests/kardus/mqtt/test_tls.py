@@ -1,0 +1,88 @@
+"""What TLS is made of: files that can't be used are named, and no connection does without checks."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from edge_agent.config.sections import MqttSection
+from kardus.mqtt.tls import TlsFiles, client_context
+from kardus.support.errors import ConfigError
+from warehouse.authority.register import Role, create_authority
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> TlsFiles:
+    folder = tmp_path / "authority"
+    path = create_authority(folder, "tests").issue(Role.DEVICE, "box-1")
+    return TlsFiles(folder / "ca.crt", path, path.with_suffix(".key"), folder / "crl.pem")
+
+
+def test_certificate_name_and_version_are_always_checked(files: TlsFiles) -> None:
+    for context in (client_context(files), client_context(TlsFiles())):
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+        assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert client_context(files).verify_flags & ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+
+
+@pytest.mark.parametrize("key", ["ca_file", "certificate_file", "key_file", "crl_file"])
+@pytest.mark.parametrize("content", [None, "", "no PEM at all"], ids=["missing", "empty", "rubbish"])
+def test_a_file_that_cannot_be_used_is_named(files: TlsFiles, key: str, content: str | None) -> None:
+    path: Path = getattr(files, key)
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+        path.chmod(0o600)
+    named = "certificate_file" if key == "key_file" and content is not None else key
+    with pytest.raises(ConfigError, match=rf"^mqtt\.{named} = .*: cannot be "):
+        client_context(files)
+    with pytest.raises(ConfigError, match=rf"^--{named.replace('_', '-')} = "):
+        client_context(files, "--")
+
+
+def test_a_key_that_others_can_read_is_refused(files: TlsFiles) -> None:
+    assert files.key_file
+    files.key_file.chmod(0o644)
+    with pytest.raises(ConfigError, match=r"mqtt\.key_file = .*: others can read it: chmod 600"):
+        client_context(files)
+
+
+def test_the_key_of_another_certificate_is_refused(files: TlsFiles) -> None:
+    assert files.ca_file
+    with pytest.raises(ConfigError, match="key values mismatch"):
+        client_context(replace(files, key_file=files.ca_file.with_suffix(".key")))
+
+
+def test_a_key_with_a_pass_phrase_asks_nobody(files: TlsFiles) -> None:
+    assert files.key_file
+    key = serialization.load_pem_private_key(files.key_file.read_bytes(), None)
+    files.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    with pytest.raises(ConfigError, match="without a pass phrase"):  # nobody is asked: it would wait for ever
+        client_context(files)
+
+
+def test_a_changed_file_changes_the_stamp(files: TlsFiles) -> None:
+    before = files.stamp()
+    assert files.stamp() == before
+    assert files.crl_file
+    files.crl_file.write_bytes(files.crl_file.read_bytes() + b"\n")
+    after = files.stamp()
+    assert after != before
+    files.crl_file.unlink()
+    assert files.stamp() != after
+
+
+def test_certificates_without_tls_are_refused() -> None:
+    """Whoever forgets `tls = true` must not find his stock in the clear."""
+    with pytest.raises(ValueError, match="ca_file needs tls = true"):
+        MqttSection(ca_file=Path("ca.crt"))
+    with pytest.raises(ValueError, match="certificate_file and key_file belong together"):
+        MqttSection(tls=True, certificate_file=Path("box.crt"))
+    assert MqttSection().tls_files is None
+    assert MqttSection(tls=True).tls_files == TlsFiles()

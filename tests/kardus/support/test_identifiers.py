@@ -1,0 +1,44 @@
+"""Identifiers are unique and in the order of time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from kardus.support.identifiers import boot_id, clock_synchronised, uuid7
+
+
+def _milliseconds(identifier: str) -> int:
+    return uuid.UUID(identifier).int >> 80
+
+
+def test_an_identifier_is_a_uuid_of_version_7() -> None:
+    for identifier in (uuid.UUID(uuid7()) for _ in range(1000)):
+        assert identifier.version == 7
+        assert identifier.variant == uuid.RFC_4122
+
+
+def test_it_carries_the_time_of_its_making() -> None:
+    before = time.time_ns() // 1_000_000
+    made = _milliseconds(uuid7())
+    assert before <= made <= time.time_ns() // 1_000_000
+
+
+def test_a_later_millisecond_sorts_later_as_text() -> None:
+    first = uuid7()
+    while (second := uuid7()) and _milliseconds(second) == _milliseconds(first):
+        pass
+    assert first < second
+
+
+def test_no_two_are_equal() -> None:
+    assert len({uuid7() for _ in range(20_000)}) == 20_000
+
+
+def test_the_boot_has_one_identifier() -> None:
+    assert boot_id() == boot_id()
+    assert str(uuid.UUID(boot_id())) == boot_id()
+
+
+def test_the_clock_s_state_is_known() -> None:
+    assert clock_synchronised() in (True, False)

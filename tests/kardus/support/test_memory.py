@@ -1,0 +1,58 @@
+"""Memory that was freed goes back to the system."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from kardus.support.memory import give_back
+
+def resident_mb():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+held = [bytes(1000) for _ in range(60_000)]  # too small for pages of their own
+last = bytes(1000)
+del held
+before = resident_mb()
+give_back()
+print(before - resident_mb())
+"""
+THREADS = """
+import ctypes, sys, threading
+from kardus.support.memory import share_one_heap
+
+if sys.argv[1] == "shared":
+    share_one_heap()
+meet = threading.Barrier(4)
+
+def allocate():
+    held = [bytes(1000) for _ in range(1000)]
+    meet.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(3)]
+for thread in threads:
+    thread.start()
+meet.wait()
+ctypes.CDLL(None).malloc_stats()
+"""
+
+
+def test_what_was_freed_is_handed_to_the_system() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.fail("this test needs glibc: other C libraries have nothing to be told")
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 30
+
+
+def test_threads_share_one_heap() -> None:
+    heaps = {}
+    for how in ("shared", "apart"):
+        done = subprocess.run([sys.executable, "-c", THREADS, how], capture_output=True, text=True, check=True)
+        heaps[how] = done.stderr.count("Arena ")
+    assert heaps["shared"] == 1
+    assert heaps["apart"] > 1

@@ -1,0 +1,59 @@
+"""The demo, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from simulator.demo.play import DEMO_BUNDLE
+from tests.conftest import run_command
+
+FRESH_SEEDS = range(90_001, 90_021)
+
+
+def test_the_bundle_that_ships_is_at_most_6_mb() -> None:
+    assert DEMO_BUNDLE.stat().st_size <= 6_000_000
+
+
+def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Path) -> None:
+    result = run_command("kardus-agent", "demo", "--out", tmp_path / "out")
+    assert result.stdout.count("reported") == 7
+    folder = tmp_path / "out"
+    page = (folder / "report.html").read_text()
+    pictures = re.findall(r"<img src='([^']+)'", page)
+    assert len(pictures) == 9
+    for name in pictures:
+        with Image.open(folder / name) as picture:
+            assert picture.size == (1280, 720)
+    messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
+    pictures = [message for message in messages if "/evidence/" in message["topic"]]
+    assert len(pictures) >= 7, "one of each fault"
+    assert all(message["jpeg_bytes"] > 1000 for message in pictures)
+    kinds = {message["topic"].rsplit("/", 1)[1] for message in messages if message not in pictures}
+    assert kinds == {"status", "health", "state", "events", "model"}
+
+
+def test_a_broker_that_is_not_known_is_refused() -> None:
+    assert "--broker nats: use one of auto" in run_command("kardus-agent", "demo", "--broker", "nats", check=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("--out", "{}/file"), "--out"), (("--seed", "-1"), "--seed")],
+    ids=["a file", "seed -1"],
+)
+def test_wrong_use_is_said_before_anything_is_played(tmp_path: Path, words: tuple[str, ...], named: str) -> None:
+    (tmp_path / "file").touch()
+    result = run_command("kardus-agent", "demo", *(word.format(tmp_path) for word in words), check=2)
+    assert named in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", FRESH_SEEDS)
+def test_fresh_shelves_pass(tmp_path: Path, seed: int) -> None:
+    run_command("kardus-agent", "demo", "--seed", seed, "--out", tmp_path / "out")

@@ -1,0 +1,85 @@
+"""Whatever comes is told apart, and nothing raises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.publishers import SITE, Publisher
+from warehouse.receiving.database import Database
+from warehouse.receiving.inbox import DeadLetter, Event, Latest, NeverComing, Picture, parse
+from warehouse.receiving.store import Store
+
+AGENT = Publisher()
+EVENT = json.loads(AGENT.event()[1])
+TOPICS = [
+    AGENT.topics.events("A"),
+    AGENT.topics.state("A"),
+    AGENT.topics.evidence("A", "e"),
+    AGENT.topics.lost,
+    AGENT.topics.status,
+    AGENT.topics.coverage,
+    AGENT.topics.health("c"),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_what_the_agent_publishes_is_told_apart() -> None:
+    kinds = [
+        (AGENT.event(), Event),
+        (AGENT.state("A-1"), Latest),
+        (AGENT.online(), Latest),
+        (AGENT.picture("A-1", "e"), Picture),
+        (AGENT.lost([(1, 2)]), NeverComing),
+    ]
+    assert [type(parse(SITE, *message)) for message, _ in kinds] == [kind for _, kind in kinds]
+    for topic in (AGENT.topics.ack, AGENT.topics.command("resend"), "kardus/v1/other/agents/box/status", "", "x/y"):
+        assert parse(SITE, topic, b"{}") is None
+
+
+def test_a_message_on_the_topic_of_another_location_is_refused() -> None:
+    found = parse(SITE, AGENT.topics.events("elsewhere"), AGENT.event()[1])
+    assert isinstance(found, DeadLetter)
+    assert "its topic of 'elsewhere'" in found.reason
+    assert found.sequence == AGENT.sequence
+
+
+@pytest.mark.parametrize("ranges", [[[2, 1]], [[0, 1]], [[1, 2**63]], [[1]]])
+def test_ranges_that_are_none_are_refused(ranges: list[list[int]]) -> None:
+    message = json.loads(AGENT.lost([(1, 2)])[1])
+    message["data"]["ranges"] = ranges
+    assert isinstance(parse(SITE, AGENT.topics.lost, json.dumps(message).encode()), DeadLetter)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(TOPICS) | st.text(), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_comes_nothing_raises(topic: str, payload: bytes) -> None:
+    parse(SITE, topic, payload)
+
+
+@settings(max_examples=40, deadline=None)
+@given(path=st.sampled_from([("id",), ("data", "reason"), ("data", "sequence"), ("data", "epoch")]), value=JSON)
+def test_an_event_with_anything_in_it_can_be_stored(
+    path: tuple[str, ...], value: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    message = json.loads(json.dumps(EVENT))
+    inner = message
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    found = parse(SITE, AGENT.topics.events("A-01-1"), json.dumps(message).encode())
+    assert isinstance(found, Event | DeadLetter)
+    database = Database(tmp_path_factory.mktemp("store") / "k.sqlite", make=True)
+    try:
+        written = Store(database, SITE, 1).write([found])
+    finally:
+        database.close()
+    assert (written.events, written.dead_letters) in {(1, 0), (0, 1)}

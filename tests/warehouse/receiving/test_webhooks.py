@@ -1,0 +1,179 @@
+"""Every new alert is posted, signed, in order for its location, until it is taken: to a real HTTP server that fails."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kardus.contract.messages import Alert
+from kardus.contract.verdicts import Verdict
+from kardus.support.errors import UsageError
+from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.test_receiver import wait_for
+from warehouse.receiving import webhooks
+from warehouse.receiving.database import Database
+from warehouse.receiving.inbox import parse
+from warehouse.receiving.signing import is_genuine, read_secret, signed_headers
+from warehouse.receiving.store import Store
+from warehouse.receiving.webhooks import Webhook, Webhooks
+
+KEY = b"k" * 32
+
+
+@dataclass
+class Endpoint:
+    """An HTTP server that answers as it is told to, and remembers what it took."""
+
+    answer: Callable[[str], int]
+    """Given the location, the status code."""
+    url: str = ""
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    """Location and alert of what was answered with 200."""
+    tries: int = 0
+    forged: int = 0
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """A server on a port of its own."""
+    found = Endpoint(lambda _: 200)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            found.forged += not is_genuine(KEY, dict(self.headers), body, time.time())
+            found.tries += 1
+            location = json.loads(body)["data"]["location"]
+            code = found.answer(location)
+            if code == 200:
+                found.taken.append((location, self.headers["webhook-id"]))
+            self.send_response(code)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://127.0.0.1:{server.server_port}/alerts"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """An empty one; waits are short."""
+    monkeypatch.setattr(webhooks, "LOOK_S", 0.02)
+    monkeypatch.setattr(webhooks, "MAX_BACKOFF_S", 0.05)
+    found = Database(tmp_path / "k.sqlite", make=True)
+    yield found
+    found.close()
+
+
+def _alert(agent: Publisher, location: str, name: str, status: str = "open") -> Message:
+    alert = Alert.model_validate({"id": name, "status": status, "opened": datetime.now(UTC)})
+    return agent.event(location, Verdict.MISMATCH, alert)
+
+
+def _store(database: Database, messages: list[Message]) -> None:
+    Store(database, SITE, 1).write([parse(SITE, *message) for message in messages])
+
+
+def test_what_fails_is_sent_again_in_order_for_each_location(database: Database, endpoint: Endpoint) -> None:
+    agent, failures = Publisher(), iter([500, 503, 429, 302, 500])
+    endpoint.answer = lambda _: next(failures, 200)
+    work = Webhooks(database, Webhook(endpoint.url, KEY))
+    work.start()
+    names = [(f"A-{n % 2}", f"alert-{n}") for n in range(8)]
+    _store(database, [_alert(agent, *name) for name in names])
+    wait_for(lambda: len(endpoint.taken) == 8)
+    work.stop()
+    for location in ("A-0", "A-1"):
+        assert [t for t in endpoint.taken if t[0] == location] == [n for n in names if n[0] == location]
+    assert (endpoint.tries, endpoint.forged) == (13, 0)
+
+
+def test_an_alert_that_is_refused_holds_up_its_own_location_only(database: Database, endpoint: Endpoint) -> None:
+    agent = Publisher()
+    endpoint.answer = lambda location: 422 if location == "bad" else 200
+    work = Webhooks(database, Webhook(endpoint.url, KEY))
+    work.start()
+    _store(database, [_alert(agent, "bad", "one"), _alert(agent, "bad", "two"), _alert(agent, "good", "three")])
+    wait_for(lambda: ("good", "three") in endpoint.taken and endpoint.tries > 3)
+    work.stop()
+    assert endpoint.taken == [("good", "three")]
+
+
+def test_only_new_alerts_are_told_and_each_once(database: Database, endpoint: Endpoint) -> None:
+    agent = Publisher()
+    _store(database, [_alert(agent, "A", "before")])
+    works = [Webhooks(database, Webhook(endpoint.url, KEY)) for _ in range(2)]  # two receivers of one database
+    for work in works:
+        work.start()
+    _store(
+        database,
+        [
+            _alert(agent, "A", "before"),
+            _alert(agent, "A", "new"),
+            _alert(agent, "A", "new"),
+            _alert(agent, "B", "over", "resolved"),
+            agent.event("C"),
+            _alert(agent, "D", "last"),
+        ],
+    )
+    wait_for(lambda: len(endpoint.taken) == 2)
+    for work in works:
+        work.stop()
+    assert sorted(endpoint.taken) == [("A", "new"), ("D", "last")]
+
+
+def test_what_was_not_delivered_is_kept_for_the_next_start(database: Database, endpoint: Endpoint) -> None:
+    nobody = Webhooks(database, Webhook("http://127.0.0.1:9/", KEY))
+    nobody.start()
+    _store(database, [_alert(Publisher(), "A", "kept")])
+    wait_for(lambda: nobody._failures > 0)
+    nobody.stop()
+    again = Webhooks(database, Webhook(endpoint.url, KEY))
+    again.start()
+    wait_for(lambda: endpoint.taken == [("A", "kept")])
+    again.stop()
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    key = read_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test")  # the example of the specification
+    headers = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@given(body=st.binary(), other=st.binary(), seconds=st.integers(-1000, 1000))
+def test_only_what_was_signed_and_is_fresh_is_genuine(body: bytes, other: bytes, seconds: int) -> None:
+    headers = signed_headers(KEY, "id", 1_700_000_000, body)
+    assert is_genuine(KEY, headers, other, 1_700_000_000 + seconds) == (body == other and abs(seconds) <= 300)
+    assert not is_genuine(b"x" * 32, headers, body, 1_700_000_000)
+    assert not is_genuine(KEY, {}, body, 1_700_000_000)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "http://", "not an address", "http://user:word@host/"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="--webhook"):
+        Webhook(url, KEY)
+
+
+@pytest.mark.parametrize("text", ["short", "whsec_" + base64.b64encode(b"short").decode(), "whsec_???"])
+def test_a_secret_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="file s"):
+        read_secret(text, "file s")

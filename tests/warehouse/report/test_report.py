@@ -1,0 +1,218 @@
+"""The list: what is wrong, what fits where, what wasn't verified; as table, CSV, Excel, page and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from kardus.contract.messages import Alert, LocationState
+from kardus.contract.verdicts import Verdict
+from tests.in_process import assert_one_line, call
+from tests.publishers import SITE, Message, Publisher, jpeg
+from warehouse.__main__ import main
+from warehouse.receiving.archive import Archive
+from warehouse.receiving.database import Database
+from warehouse.receiving.inbox import parse
+from warehouse.receiving.store import Store
+from warehouse.report.report import Report, aisle_of, make_report
+from warehouse.report.tables import harmless
+from warehouse.report.workbook import PICTURE_PX, as_xlsx
+
+NOW = datetime.now(UTC)
+TODAY = NOW - timedelta(hours=8)
+EMU_OF_A_PIXEL = 9525
+"""ECMA-376: a picture's size in a workbook is given in these."""
+EARLIER = NOW - timedelta(hours=30)
+
+
+def filled(path: Path, messages: list[Message]) -> Path:
+    """A database with these messages."""
+    database = Database(path, make=True)
+    Store(database, SITE, 10).write([parse(SITE, *message) for message in messages])
+    database.close()
+    return path
+
+
+def report_of(path: Path, messages: list[Message]) -> Report:
+    with Archive.open(filled(path / "k.sqlite", messages)) as archive:
+        return make_report(SITE, archive.latest(), archive.lacks(), NOW, since=TODAY)
+
+
+def rack() -> list[Message]:
+    """A swap, a carton that is elsewhere, an empty location, one that nobody has seen today, and one in order."""
+    box = Publisher()
+    return [
+        box.state("A-2", Verdict.MISMATCH, "Tea", "Milk", since=EARLIER),
+        box.state("A-10", Verdict.MISMATCH, "Milk", "Tea"),
+        box.state("B-1", Verdict.EMPTY, "Rice", None),
+        box.state("B-2", Verdict.UNEXPECTED, None, "Rice"),
+        box.state("C-1", Verdict.MATCH, verified=EARLIER),
+        box.state("C-2"),
+    ]
+
+
+def test_what_fits_is_said_and_the_list_is_in_walking_order(tmp_path: Path) -> None:
+    found = report_of(tmp_path, rack())
+    assert [(line.aisle, line.location, line.action) for line in found.discrepancies] == [
+        ("A", "A-2", "swap with A-10"),
+        ("A", "A-10", "swap with A-2"),
+        ("B", "B-1", "Rice stands at B-2"),
+        ("B", "B-2", "Rice is missing at B-1"),
+    ]
+    assert found.discrepancies[0].age == NOW - found.discrepancies[0].since
+    assert [old.location for old in found.unverified] == ["C-1"]
+    assert [(a.aisle, a.verified, a.total) for a in found.coverage] == [("A", 2, 2), ("B", 2, 2), ("C", 1, 2)]
+    assert (found.total.verified, found.total.total) == (5, 6)
+
+
+def test_two_agents_that_disagree_are_a_conflict_and_one_that_sees_nothing_is_not(tmp_path: Path) -> None:
+    one, two, three = Publisher("one"), Publisher("two"), Publisher("three")
+    found = report_of(
+        tmp_path,
+        [
+            one.state("A-1", Verdict.MISMATCH, "Tea", "Milk"),
+            two.state("A-1", Verdict.MATCH, "Tea", "Tea"),
+            three.state("A-1", Verdict.STALE),
+            one.state("A-2", Verdict.MISMATCH, "Tea", "Milk"),
+            three.state("A-2", Verdict.OBSTRUCTED),
+        ],
+    )
+    assert [line.conflict for line in found.discrepancies] == ["one: mismatch Milk, two: match Tea", ""]
+
+
+def test_an_alert_stays_on_the_list_when_its_agent_has_gone_silent(tmp_path: Path) -> None:
+    box = Publisher()
+    void = LocationState.model_validate(
+        json.loads(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk")[1])["data"]
+        | {"valid_until": (NOW - timedelta(minutes=1)).isoformat()}
+    )
+    known = void.model_copy(
+        update={
+            "location": "A-2",
+            "alert": Alert(id="x", status="acknowledged", opened=EARLIER, by="Ann"),
+            "valid_until": NOW + timedelta(hours=1),
+        }
+    )
+    gone = known.model_copy(
+        update={
+            "location": "A-3",
+            "verdict": Verdict.MATCH,
+            "alert": Alert(id="y", status="resolved", opened=EARLIER, resolved=NOW),
+        }
+    )
+    found = report_of(tmp_path, [box.state_message(state) for state in (void, known, gone)])
+    notes = [(line.location, line.note) for line in found.discrepancies]
+    assert [location for location, _ in notes] == ["A-1", "A-2"]
+    assert notes[0][1].startswith("no word since")
+    assert notes[1][1] == "acknowledged by Ann"
+
+
+def test_what_is_wrong_with_the_line_is_said(tmp_path: Path) -> None:
+    box = Publisher()
+    events = box.events(5)
+    found = report_of(tmp_path, [events[0], events[4], box.lost([(2, 2)])])
+    assert found.problems == ("agent box: 2 events haven't come yet", "agent box: 1 events are lost, as it says itself")
+
+
+def test_the_aisle_is_the_first_part_of_the_code() -> None:
+    assert [aisle_of(code) for code in ("A-03-2", "12-1", "-x", "Dock")] == ["A", "12", "(others)", "Dock"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
+def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert harmless(text) == f"'{text}"
+    path = filled(tmp_path / "k.sqlite", [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
+    files = (tmp_path / "l.csv", tmp_path / "l.xlsx")
+    result = call(capsys, main, "report", "--sqlite", path, "--csv", files[0], "--xlsx", files[1])
+    assert (result.returncode, result.stdout) == (0, "")
+    text_file = io.StringIO(files[0].read_bytes().decode("utf-8-sig"), newline="")
+    row = next(csv.DictReader(text_file))
+    assert row["expected"] == f"'{text}"
+    cell = openpyxl.load_workbook(files[1])["list"]["E2"]
+    assert (cell.data_type, str(cell.value).strip()) == ("s", text.strip())
+
+
+class Page(HTMLParser):
+    """What a page shows and what it fetches."""
+
+    def __init__(self, text: str) -> None:
+        """Read it."""
+        super().__init__()
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note where it leads."""
+        self.tags.add(tag)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_page_is_one_file_with_pictures_and_no_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    box = Publisher()
+    alert = Alert(id="alert-A-2", status="open", opened=NOW)
+    event = box.event("A-2", Verdict.MISMATCH, alert)
+    evil = box.state("<script>alert(1)<", Verdict.MISMATCH, "Tea", "'\"><img src=http://x/>")
+    path = filled(tmp_path / "k.sqlite", [*rack(), event, box.picture("A-2", box.ids[0], jpeg()), evil])
+    page = tmp_path / "list.html"
+    assert call(capsys, main, "report", "--sqlite", path, "--html", page).returncode == 0
+    found = Page(page.read_text(encoding="utf-8"))
+    assert "script" not in found.tags
+    pictures = [source for source in found.sources if not source.startswith("#")]
+    assert len(pictures) == 1
+    assert pictures[0].startswith("data:image/jpeg;base64,")
+    assert "viewport" in page.read_text()
+    assert "swap with A-10" in page.read_text()
+
+
+def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = Publisher()
+    event = box.event("A-2", Verdict.MISMATCH, Alert(id="alert-A-2", status="open", opened=NOW))
+    path = filled(tmp_path / "k.sqlite", [*rack(), event, box.picture("A-2", box.ids[0], jpeg())])
+    book = tmp_path / "list.xlsx"
+    assert call(capsys, main, "report", "--sqlite", path, "--xlsx", book).returncode == 0
+    sheet = openpyxl.load_workbook(book)["list"]
+    assert sheet["L1"].value == "picture"
+    (picture,) = sheet._images
+    row, column = picture.anchor._from.row + 1, picture.anchor._from.col + 1
+    assert (sheet.cell(row, 3).value, column) == ("A-2", 12)
+    shown = picture.anchor.ext
+    assert max(shown.cx, shown.cy) == PICTURE_PX * EMU_OF_A_PIXEL
+    assert sheet.row_dimensions[row].height == PICTURE_PX * 0.75
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff\xe0nothing", jpeg()[:200]])
+def test_a_damaged_picture_is_left_out_of_the_workbook(tmp_path: Path, damaged: bytes) -> None:
+    report = report_of(tmp_path, rack())
+    alerts = [line.alert for line in report.discrepancies]
+    book = openpyxl.load_workbook(io.BytesIO(as_xlsx(report, dict.fromkeys(alerts, damaged))))
+    assert not book["list"]._images
+    assert book["list"]["C2"].value == "A-2"
+
+
+def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = filled(tmp_path / "k.sqlite", rack())
+    text = call(capsys, main, "report", "--sqlite", path).stdout
+    assert "4 discrepancies" in text
+    found = json.loads(call(capsys, main, "report", "--sqlite", path, "--json", "--since", "2000-01-01").stdout)
+    assert found["total"] == {"total": 6, "verified": 6, "percent": 100.0}
+    assert found["discrepancies"][0]["swap"] == "A-10"
+    assert found["discrepancies"][0]["age_s"] > 0
+
+
+def test_wrong_use_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "no.sqlite"
+    assert_one_line(call(capsys, main, "report", "--sqlite", missing), 1, missing, "no such file")
+    path = filled(tmp_path / "k.sqlite", [])
+    assert_one_line(call(capsys, main, "report", "--sqlite", path, "--aisle", "("), 2, "--aisle '('")
+    target = tmp_path / "none" / "l.csv"
+    assert_one_line(call(capsys, main, "report", "--sqlite", path, "--csv", target), 2, "--csv", target)

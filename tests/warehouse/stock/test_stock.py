@@ -1,0 +1,137 @@
+"""Expected stock: tables in, the right revisions out."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kardus.contract.messages import Expected
+from kardus.support.errors import BrokerError, DataError
+from simulator.demo.broker import free_port
+from tests.brokers import Mosquitto
+from tests.conftest import run_command
+from tests.proxies import slow_link
+from warehouse.receiving.connection import Broker
+from warehouse.stock.stock import Change, Line, _require_kept, changes, publish_stock, read_expected, read_stock
+
+SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
+LOCATIONS = st.sampled_from([f"A-{n:02d}" for n in range(8)])
+
+
+def _table(path: Path, *rows: tuple[str, ...]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def test_reads_csv_and_xlsx_alike(tmp_path: Path) -> None:
+    rows = [("location", "sku", "quantity"), ("A-1", "Tea", "12"), ("A-2", "", "")]
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "s.xlsx")
+    expected = [Line("A-1", "Tea", 12), Line("A-2", None)]
+    assert read_stock(_table(tmp_path / "s.csv", *rows)) == expected
+    assert read_stock(tmp_path / "s.xlsx") == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ([("place", "sku"), ("A", "x")], "no column 'location' (found: place, sku)"),
+        ([("location", "sku"), ("A", "x"), ("A", "y")], "location 'A' is listed twice"),
+        ([("location", "sku"), ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
+        ([("location", "sku", "quantity"), ("A", "x", "many")], "line 2: quantity 'many'"),
+        ([("location", "sku", "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
+        ([("location", "sku"), ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
+        ([("location", "sku")], "no location is listed"),
+    ],
+)
+def test_a_wrong_table_is_named_and_nothing_is_published(
+    tmp_path: Path, rows: list[tuple[str, ...]], named: str
+) -> None:
+    path = _table(tmp_path / "stock.csv", *rows)
+    with pytest.raises(DataError) as caught:
+        read_stock(path)
+    assert str(path) in str(caught.value)
+    assert named in str(caught.value)
+
+
+@given(
+    known=st.dictionaries(
+        LOCATIONS, st.builds(Expected, revision=st.integers(0, 100), sku=SKUS, managed=st.booleans())
+    ),
+    listed=st.dictionaries(LOCATIONS, SKUS),
+    now=st.integers(0, 200),
+    replace=st.booleans(),
+)
+def test_after_the_changes_the_broker_says_what_the_list_says(
+    known: dict[str, Expected], listed: dict[str, str | None], now: int, *, replace: bool
+) -> None:
+    needed = changes([Line(loc, sku) for loc, sku in listed.items()], known, now, replace=replace)
+    after = {**known, **{change.location: change.expected for change in needed}}
+    for change in needed:
+        before = known.get(change.location)
+        assert before is None or change.expected.revision > before.revision
+    for location, sku in listed.items():
+        assert (after[location].sku, after[location].managed) == (sku, True)
+    for location in set(known) - set(listed):
+        assert after[location].managed == (known[location].managed and not replace)
+    assert changes([Line(loc, sku) for loc, sku in listed.items()], after, now, replace=replace) == []
+
+
+def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(mosquitto: Mosquitto) -> None:
+    broker = Broker("127.0.0.1", mosquitto.port)
+    first = publish_stock(broker, "s", [Line("A", "Tea"), Line("B", None)], replace=False)
+    second = publish_stock(broker, "s", [Line("A", "Milk")], replace=True)
+    assert [c.location for c in first] == ["A", "B"]
+    assert [(c.location, c.expected.managed) for c in second] == [("A", True), ("B", False)]
+    held = read_expected(broker, "s")
+    assert (held["A"].sku, held["B"].managed) == ("Milk", False)
+    assert held["A"].revision > first[0].expected.revision
+
+
+def test_three_thousand_locations_are_published_and_read_back(mosquitto: Mosquitto) -> None:
+    broker = Broker("127.0.0.1", mosquitto.port)
+    lines = [Line(f"A-{n:05d}", "Tea") for n in range(3000)]
+    assert len(publish_stock(broker, "s", lines, replace=False)) == 3000
+    assert len(read_expected(broker, "s")) == 3000
+    assert publish_stock(broker, "s", lines, replace=True) == []
+
+
+def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"), ("B", ""))
+    words = ("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port)
+    assert run_command(*words).stdout.strip() == "2 locations listed: 2 published, 0 unchanged, 0 given up"
+    assert run_command(*words).stdout.strip() == "2 locations listed: 0 published, 2 unchanged, 0 given up"
+
+
+def test_no_broker_is_one_line(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: no broker there"):
+        publish_stock(Broker("127.0.0.1", port), "s", [Line("A", "x")], replace=False)
+    path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"))
+    result = run_command("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port, check=1)
+    assert result.stderr.startswith(f"error: 127.0.0.1:{port}: no broker there")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitto: Mosquitto) -> None:
+    broker = Broker("127.0.0.1", mosquitto.port)
+    publish_stock(broker, "s", [Line("A-1", "Tea"), Line("A-2", "Milk")], replace=False)
+    with slow_link(mosquitto.port, delay_s=0.8) as port:
+        done = publish_stock(Broker("127.0.0.1", port), "s", [Line("A-1", "Tea")], replace=True)
+    assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
+
+
+def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
+    published = [Change("A", Expected(revision=7, sku="Tea"))]
+    _require_kept({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
+    for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
+        with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
+            _require_kept(kept, published)

@@ -1,0 +1,138 @@
+"""`kardus-wms watch` against a real broker."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kardus.contract.messages import Seen
+from kardus.contract.verdicts import Verdict
+from simulator.demo.broker import free_port
+from tests.brokers import Mosquitto
+from tests.conftest import BIN, run_command
+from tests.in_process import assert_one_line, call
+from tests.patience import PATIENCE_S
+from tests.warehouse.receiving.test_board import NOW, WRITER, _state
+from warehouse.__main__ import main
+from warehouse.receiving.connection import Broker, Connection
+
+
+def _publish(port: int) -> None:
+    with Connection(Broker("127.0.0.1", port)) as connection:
+        connection.publish([WRITER.state_message(_state(Verdict.EMPTY)), WRITER.online(1, "0.1.0", NOW)], retain=True)
+
+
+def test_watch_shows_what_is_retained(mosquitto: Mosquitto) -> None:
+    _publish(mosquitto.port)
+    words = ("kardus-wms", "watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    text = run_command(*words).stdout
+    assert "A-1" in text
+    assert "empty" in text
+    assert "box: online" in text
+    states = json.loads(run_command(*words, "--json").stdout)
+    assert [(s["location"], s["verdict"]) for s in states] == [("A-1", "empty")]
+
+
+def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    words = ("--host", "127.0.0.1", "--port", free_port(), "--password-file", tmp_path / "no.txt")
+    result = run_command("kardus-wms", "watch", "--site", "s", *words, check=2)
+    assert "no.txt: cannot be read" in result.stderr
+
+
+def test_a_state_becomes_void_while_nothing_is_said(mosquitto: Mosquitto) -> None:
+    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    state = _state(Verdict.EMPTY).model_copy(update={"valid_until": datetime.now(UTC) + timedelta(seconds=1.5)})
+    with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+        connection.publish([WRITER.state_message(state)], retain=True)
+    shown = run_command("kardus-wms", "watch", *words).stdout
+    assert "0 alerts" in shown
+    assert "stale" in shown
+    assert "empty" not in shown
+    printed = json.loads(run_command("kardus-wms", "watch", *words, "--json").stdout)
+    assert [(s["verdict"], s["reason"]) for s in printed] == [("stale", "no word from the agent since")]
+
+
+def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto) -> None:
+    seen = Seen(sku="Tea [/x]", confidence=0.5)
+    with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+        state = _state(Verdict.MISMATCH, seen).model_copy(update={"location": "A[b]"})
+        connection.publish([WRITER.state_message(state)], retain=True)
+    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    text = run_command("kardus-wms", "watch", *words).stdout
+    assert "Tea [/x]" in text
+    assert "A[b]" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: signal.Signals) -> None:
+    _publish(mosquitto.port)
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json")
+    command = [str(BIN / "kardus-wms"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        mosquitto.wait_for_log("as kardus-wms-", lines=2)  # the first one published
+        watching.send_signal(number)
+        text, complaint = watching.communicate(timeout=PATIENCE_S)
+        assert (watching.returncode, complaint) == (0, "")
+    assert isinstance(json.loads(text), list)
+
+
+@pytest.mark.parametrize("site", ["", "a/b", "a#", "+"])
+def test_a_site_that_cannot_stand_in_a_topic_is_refused(capsys: pytest.CaptureFixture[str], site: str) -> None:
+    assert_one_line(call(capsys, main, "watch", "--site", site), 2, f"--site '{site}'")
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "no such host"])
+def test_a_host_that_is_none_is_named(capsys: pytest.CaptureFixture[str], host: str) -> None:
+    assert_one_line(call(capsys, main, "watch", "--site", "s", "--host", host), 1, f"{host}:1883: no broker there")
+
+
+def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p").write_bytes(b"\xff\xfe")
+    (tmp_path / "p").chmod(0o600)
+    result = call(capsys, main, "watch", "--site", "s", "--username", "u", "--password-file", tmp_path / "p")
+    assert_one_line(result, 2, "--password-file", "not UTF-8")
+
+
+def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path) -> None:
+    (tmp_path / "acl").write_text("topic read kardus/#\n")
+    broker = Mosquitto(tmp_path / "m", extra=f"acl_file {tmp_path}/acl\n")
+    broker.start()
+    stock = tmp_path / "stock.csv"
+    stock.write_text("location,sku\nA-1,Tea\n")
+    words = ("expect", stock, "--site", "s", "--host", "127.0.0.1", "--port", broker.port)
+    result = run_command("kardus-wms", *words, check=1)
+    broker.kill()
+    assert "the broker refused it (Not authorized): check the user's rights" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--certificate-file", "a.crt"), ("--certificate-file and --key-file belong together",)),
+        (("--ca-file", "no.crt"), ("--ca-file = no.crt", "cannot be used")),
+        (("--crl-file", "no.pem"), ("--crl-file = no.pem", "cannot be used")),
+        (("--ca-file", "$CREDENTIALS_DIRECTORY/ca.crt"), ("--ca-file", "LoadCredential=")),
+        (("--certificate-file", "a.crt", "--key-file", "no.key"), ("--key-file = no.key", "cannot be read")),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert_one_line(call(capsys, main, "watch", "--site", "s", *words), 2, *parts)
+
+
+def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(
+    mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 2)
+    assert_one_line(call(capsys, main, *words), 1, f":{mosquitto.port}: no ")

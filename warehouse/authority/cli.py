@@ -1,0 +1,87 @@
+"""`kardus-wms authority`: a private authority for certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kardus.support.console import new_app, out, print_json
+from warehouse.authority.register import AUTHORITY_DAYS, DAYS, Authority, Role, create_authority
+
+app = new_app("Make, renew and revoke certificates for broker, WMS side and devices. The folder is secret: back it up.")
+FolderArgument = Annotated[Path, typer.Argument(help="The authority's folder.")]
+NameArgument = Annotated[str, typer.Argument(help="Its name; a device's is agent.name in its configuration.")]
+DaysOption = Annotated[float, typer.Option(min=0.01, max=3650, help="How long it is good for.")]
+
+
+@app.command("init")
+def init_command(
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    site: Annotated[str, typer.Option(help="The site, as in the agents' configuration.")],
+    days: Annotated[float, typer.Option(min=1, max=36500, help="How long it is good for.")] = AUTHORITY_DAYS,
+) -> None:
+    """Make an authority for one site: ca.crt goes to everybody, ca.key to nobody."""
+    create_authority(folder, site, days)
+    out.print(
+        f"{folder}: authority of site {site}; keep ca.key secret, give ca.crt and crl.pem to everybody", soft_wrap=True
+    )
+
+
+@app.command("issue")
+def issue_command(
+    folder: FolderArgument,
+    role: Annotated[Role, typer.Argument(help="What it is for.")],
+    name: NameArgument,
+    host: Annotated[
+        list[str] | None, typer.Option(help="A server's name or address, as clients write it; may be given again.")
+    ] = None,
+    days: DaysOption = DAYS,
+) -> None:
+    """Make a key and a certificate, and write the broker's access list anew."""
+    path = Authority(folder).issue(role, name, host or (), days)
+    out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)", soft_wrap=True)
+
+
+@app.command("renew")
+def renew_command(
+    folder: FolderArgument,
+    name: Annotated[str | None, typer.Argument(help="Whose; without it, all that expire soon.")] = None,
+    within: Annotated[float, typer.Option(min=0, help="Without a name: those that end within so many days.")] = 60,
+    days: DaysOption = DAYS,
+) -> None:
+    """Make new keys and certificates in place of those that end. The old ones stay good until then."""
+    authority = Authority(folder)
+    names = [name] if name else authority.expiring(within)
+    for each in names:
+        out.print(f"{authority.renew(each, days)}: renewed, install it with its key", soft_wrap=True)
+    if not names:
+        out.print(f"nothing ends within {within:g} days", soft_wrap=True)
+
+
+@app.command("revoke")
+def revoke_command(folder: FolderArgument, name: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+    """Revoke a name's certificates. It counts once crl.pem and acl are on the broker, and the broker is restarted."""
+    count = Authority(folder).revoke(name)
+    out.print(
+        f"{name}: {count} revoked; install {folder / 'crl.pem'} and {folder / 'acl'}, restart the broker",
+        soft_wrap=True,
+    )
+
+
+@app.command("list")
+def list_command(
+    folder: FolderArgument, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Show every certificate: for whom, until when, revoked or not."""
+    entries = Authority(folder).issued
+    if as_json:
+        print_json([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries])
+        return
+    table = Table("role", "name", "good until", "revoked")
+    for entry in entries:
+        revoked = f"{entry.revoked:%Y-%m-%d}" if entry.revoked else ""
+        table.add_row(entry.role, entry.name, f"{entry.expires:%Y-%m-%d}", revoked)
+    out.print(table)

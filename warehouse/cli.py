@@ -1,0 +1,272 @@
+"""The `kardus-wms` command: every sub-command's options; what it does is in `receiving`, `reporting` and `stock`."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import re
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from kardus.contract.topics import ID_PATTERN, agents_filter
+from kardus.mqtt.tls import TlsFiles
+from kardus.support.console import new_app, out, print_json
+from kardus.support.errors import UsageError
+from kardus.support.logs import set_up
+from kardus.support.secrets import place
+from warehouse.authority.cli import app as authority_app
+from warehouse.receiving.board import Board
+from warehouse.receiving.connection import Broker, Connection
+from warehouse.receiving.receiver import Settings
+from warehouse.receiving.receiving import receive, webhook_of
+from warehouse.report.report import AISLE
+from warehouse.report.reporting import Wanted, report
+from warehouse.stock.stock import publish_stock, read_stock
+
+app = new_app("The warehouse side: say what is expected, see what stands there.")
+app.add_typer(authority_app, name="authority")
+
+
+def _site(text: str) -> str:
+    return _topic_part("--site", text)
+
+
+def _name(text: str) -> str:
+    return _topic_part("--name", text)
+
+
+def _group(text: str) -> str:
+    return _topic_part("--group", text) if text else ""
+
+
+def _agents(names: list[str] | None) -> list[str] | None:
+    return [_topic_part("--agent", name) for name in names] if names else None
+
+
+def _topic_part(option: str, text: str) -> str:
+    if not re.fullmatch(ID_PATTERN, text):
+        raise UsageError(f"{option} '{text}': can't stand in a topic: no /, + or # in it, and not empty")
+    return text
+
+
+SiteOption = Annotated[str, typer.Option(callback=_site, help="The site, as in the agents' configuration.")]
+HostOption = Annotated[str, typer.Option(help="The broker's host.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
+UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
+SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The SQLite file that holds what was received.")]
+PasswordOption = Annotated[
+    Path | None,
+    typer.Option(help="File that holds the password, for you alone; else KARDUS_MQTT_PASSWORD is looked for."),
+]
+TlsOption = Annotated[
+    bool, typer.Option("--tls", help="Speak TLS 1.2 or newer; any of the next four does so too.", envvar="KARDUS_TLS")
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(help="Authorities that may vouch for the broker (PEM); else the system's.", envvar="KARDUS_CA_FILE"),
+]
+CertificateOption = Annotated[
+    Path | None, typer.Option(help="Our own certificate (PEM).", envvar="KARDUS_CERTIFICATE_FILE")
+]
+KeyOption = Annotated[Path | None, typer.Option(help="Its private key (PEM), for you alone.", envvar="KARDUS_KEY_FILE")]
+CrlOption = Annotated[Path | None, typer.Option(help="What the authority has revoked (PEM).", envvar="KARDUS_CRL_FILE")]
+REDRAW_S = 0.25
+Messages = queue.SimpleQueue[tuple[str, bytes] | None]
+"""Topic and payload of each message; None ends the watching."""
+
+
+@app.command("expect")
+def expect_command(
+    file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file: location,sku[,quantity]; no sku: must be empty.")],
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")
+    ] = False,
+) -> None:
+    """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
+    lines = read_stock(file)
+    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
+    published = publish_stock(_broker(host, port, username, password_file, files), site, lines, replace=replace)
+    given_up = sum(not change.expected.managed for change in published)
+    out.print(
+        f"{len(lines)} locations listed: {len(published) - given_up} published, "
+        f"{len(lines) - len(published) + given_up} unchanged, {given_up} given up"
+    )
+
+
+@app.command("watch")
+def watch_command(
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at Ctrl-C.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the states as JSON at the end.")] = False,
+) -> None:
+    """Show what is on the broker: every location's verdict, agents and cameras, live."""
+    messages: Messages = queue.SimpleQueue()
+    board = Board()
+    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
+    broker = _broker(host, port, username, password_file, files)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: messages.put(None))
+    # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
+    everything = [(agents_filter(site), 0)]
+    with Connection(broker, everything, lambda *message: messages.put(message)):
+        _show(messages, board, site, seconds, as_json=as_json)
+    if as_json:
+        print_json([state.model_dump(mode="json") for state in board.present().values()])
+
+
+@app.command("receive")
+def receive_command(
+    sqlite: SqliteOption,
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    name: Annotated[
+        str, typer.Option(callback=_name, help="Its own for each receiver of a site, the same at every start.")
+    ] = "receiver",
+    agent: Annotated[
+        list[str] | None, typer.Option(callback=_agents, help="Only this agent; may be given several times.")
+    ] = None,
+    group: Annotated[
+        str, typer.Option(callback=_group, help="Receivers of one group divide the events; they share the file.")
+    ] = "",
+    pictures_mb: Annotated[
+        int, typer.Option(min=0, help="Disk space for pictures, in megabytes; the oldest go first. 0: none.")
+    ] = 500,
+    session_days: Annotated[
+        float, typer.Option(min=0.01, max=3650, help="How long the broker keeps events while it is away.")
+    ] = 7,
+    webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="File with the secret to sign with; else KARDUS_WEBHOOK_SECRET.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections too.")] = False,
+) -> None:
+    """Receive and store for good what the agents say: every event once, whatever is killed or breaks."""
+    settings = Settings(
+        site=site,
+        database=sqlite,
+        name=name,
+        agents=tuple(agent or ()),
+        group=group,
+        pictures_mb=pictures_mb,
+        session_days=session_days,
+    )
+    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
+    broker = _broker(host, port, username, password_file, files)
+    set_up("json" if as_json else "text", verbose=verbose)
+    receive(broker, settings, webhook_of(webhook, webhook_secret_file), seconds, as_json=as_json)
+
+
+@app.command("report")
+def report_command(
+    sqlite: SqliteOption,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the list to this .csv file.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the list to this Excel workbook.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one page with pictures that opens on a phone.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="From when on a location counts as verified, in local time; by default since midnight."),
+    ] = None,
+    aisle: Annotated[
+        str, typer.Option(help="Regular expression that finds the aisle in a location's code.")
+    ] = AISLE.pattern,
+) -> None:
+    """The list to walk with: open discrepancies by aisle, what fits where, what wasn't verified, coverage."""
+    report(sqlite, Wanted(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle))
+
+
+def _show(messages: Messages, board: Board, site: str, seconds: float | None, *, as_json: bool) -> None:
+    if as_json:
+        _follow(messages, board, seconds, lambda: None)
+        return
+    with Live(_screen(board, site), console=out, auto_refresh=False) as live:
+        _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
+
+
+def _follow(messages: Messages, board: Board, seconds: float | None, redraw: Callable[[], None]) -> None:
+    """Take messages in until None comes or the time is over. Redraws without messages too: states become void."""
+    deadline = time.monotonic() + seconds if seconds else None
+    while deadline is None or time.monotonic() < deadline:
+        with contextlib.suppress(queue.Empty):
+            message = messages.get(timeout=REDRAW_S)
+            if message is None:
+                break
+            board.take(*message)
+            if not messages.empty():
+                continue  # one redraw for all that has come
+        redraw()
+    redraw()
+
+
+def _screen(board: Board, site: str) -> Group:
+    lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(board.agents.items())]
+    lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(board.cameras.items())]
+    return Group(board.table(f"Site {site}: {board.alerts()} alerts"), *(Text(line) for line in lines))
+
+
+def _broker(host: str, port: int, username: str | None, password_file: Path | None, tls: TlsFiles | None) -> Broker:
+    return Broker(host, port, username, _placed("--password-file", password_file), tls)
+
+
+def _tls(
+    ca: Path | None, certificate: Path | None, key: Path | None, crl: Path | None, *, always: bool
+) -> TlsFiles | None:
+    """What TLS works with; None: none of its options is given."""
+    if (certificate is None) != (key is None):
+        raise UsageError("--certificate-file and --key-file belong together: give both")
+    files = TlsFiles(
+        _placed("--ca-file", ca),
+        _placed("--certificate-file", certificate),
+        _placed("--key-file", key),
+        _placed("--crl-file", crl),
+    )
+    return files if always or files != TlsFiles() else None
+
+
+def _placed(option: str, path: Path | None) -> Path | None:
+    try:
+        return place(path) if path is not None else None
+    except ValueError as error:
+        raise UsageError(f"{option} {path}: {error}") from error

@@ -1,0 +1,1 @@
+"""What agents say, received and stored once."""

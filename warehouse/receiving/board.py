@@ -1,0 +1,123 @@
+"""What the broker says of every location, kept up to date from the messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from rich.table import Table
+from rich.text import Text
+
+from kardus.contract.messages import AgentStatus, CameraHealth, Envelope, LocationEvent, LocationState
+from kardus.contract.verdicts import ALERTS, Verdict
+
+_COLOURS = {
+    Verdict.MATCH: "green",
+    Verdict.UNCERTAIN: "yellow",
+    Verdict.STALE: "magenta",
+    Verdict.OBSTRUCTED: "magenta",
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message that fits the contract."""
+
+    topic: str
+    content: Envelope[LocationEvent] | Envelope[LocationState] | Envelope[AgentStatus] | Envelope[CameraHealth]
+
+
+class Board:
+    """The present state of every location, agent and camera. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.states: dict[tuple[str, str], LocationState] = {}
+        """By agent and location."""
+        self.agents: dict[str, AgentStatus] = {}
+        self.cameras: dict[tuple[str, str], CameraHealth] = {}
+        self.malformed = 0
+        """How many messages didn't fit the contract."""
+
+    def take(self, topic: str, payload: bytes) -> Received | None:
+        """Take a message in; None if it isn't one of ours. A cleared topic forgets its location or camera."""
+        parts = topic.split("/")
+        kind = parts[-1]
+        agent = parts[4] if len(parts) > 5 else ""  # noqa: PLR2004 - kardus/v1/{site}/agents/{agent}/...
+        if not payload:
+            self._forget(kind, agent, parts)
+            return None
+        try:
+            received = _parse(topic, kind, payload)
+        except ValidationError:
+            self.malformed += 1
+            return None
+        data: Any = received.content.data if received else None
+        match data:
+            case LocationState():
+                self.states[agent, data.location] = data
+            case AgentStatus():
+                self.agents[agent] = data
+            case CameraHealth():
+                self.cameras[agent, data.camera] = data
+        return received
+
+    def present(self) -> dict[tuple[str, str], LocationState]:
+        """The states as they are to be read now (see `LocationState.at`), by agent and location, in order."""
+        now = datetime.now(UTC)
+        return {key: state.at(now) for key, state in sorted(self.states.items(), key=lambda item: item[0][::-1])}
+
+    def table(self, title: str = "") -> Table:
+        """The locations as a table for people."""
+        table = Table("location", "expected", "seen", title=title, title_justify="left")
+        table.add_column("confidence", justify="right")
+        table.add_column("verdict")
+        for (_, location), state in self.present().items():
+            table.add_row(location, *_row(state))
+        return table
+
+    def alerts(self) -> int:
+        """How many locations somebody has to walk to."""
+        return sum(state.verdict in ALERTS for state in self.present().values())
+
+    def _forget(self, kind: str, agent: str, parts: list[str]) -> None:
+        if kind == "state":
+            self.states.pop((agent, parts[-2]), None)
+        elif kind == "health":
+            self.cameras.pop((agent, parts[-2]), None)
+        elif kind == "status":
+            self.agents.pop(agent, None)
+
+
+def _row(state: LocationState) -> tuple[str, str, str, Text]:
+    colour = "bold red" if state.verdict in ALERTS else _COLOURS.get(state.verdict, "white")
+    expected = "?" if state.expected is None else state.expected.sku or "(empty)"
+    confidence = f"{state.seen.confidence:.2f}" if state.seen else ""
+    return expected, what_is_seen(state), confidence, Text(state.verdict, colour)
+
+
+def what_is_seen(state: LocationState | LocationEvent) -> str:
+    """What stands there, in a word."""
+    if state.verdict == Verdict.UNKNOWN:
+        return "(unknown)"
+    if state.seen is None:
+        return ""
+    if state.seen.name == "empty":
+        return "(empty)"
+    return state.seen.sku or (f"{state.seen.category}?" if state.seen.category else "?")
+
+
+def _parse(topic: str, kind: str, payload: bytes) -> Received | None:
+    match kind:
+        case "events":
+            return Received(topic, Envelope[LocationEvent].model_validate_json(payload))
+        case "state":
+            return Received(topic, Envelope[LocationState].model_validate_json(payload))
+        case "status":
+            return Received(topic, Envelope[AgentStatus].model_validate_json(payload))
+        case "health":
+            return Received(topic, Envelope[CameraHealth].model_validate_json(payload))
+        case _:
+            return None

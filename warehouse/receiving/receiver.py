@@ -1,0 +1,244 @@
+"""The receiver: the WMS side's reference consumer, as a command and as a library.
+
+    broker ─> session ─> storing (inbox, store: one transaction) ─> PUBACK to the broker ─> `ack` to the agent
+                                            └─> gaps ─> `resend` to the agent
+
+What the broker is told to be received is on disk, with what it covers. What comes twice is stored once, by the event's
+id.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from kardus.contract.topics import Topics
+from kardus.support.errors import BrokerError, KardusError
+from warehouse.receiving.archive import Archive
+from warehouse.receiving.connection import Broker
+from warehouse.receiving.database import Database
+from warehouse.receiving.gaps import requests_due
+from warehouse.receiving.receipts import Receipts
+from warehouse.receiving.session import Session
+from warehouse.receiving.store import Store, Written
+from warehouse.receiving.storing import Storing
+from warehouse.receiving.webhooks import Webhook, Webhooks
+
+ROUND_S = 0.1
+GAPS_EVERY_S = 2.0
+log = logging.getLogger("kardus.receiver")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a receiver receives, and where it keeps it."""
+
+    site: str
+    """The site, as in the agents' configuration."""
+    database: Path
+    """The SQLite file, on a local disk. Several receivers may share one."""
+    name: str = "receiver"
+    """Under which the broker keeps the session: each receiver has its own, the same at every start."""
+    agents: tuple[str, ...] = ()
+    """Which agents; empty: all of the site."""
+    group: str = ""
+    """Receivers of one group divide the events among them (MQTT's shared subscriptions), and share the database."""
+    pictures_mb: int = 500
+    """How much of the disk pictures may take, in megabytes; the oldest go first. 0: none are received."""
+    session_days: float = 7
+    """How long the broker keeps the session, and queues events, while this receiver is away."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a receiver does; the counts are of this run."""
+
+    connected: bool
+    problem: str
+    """Why it isn't connected, or can't store; empty where all is well."""
+    events: int
+    """Events stored."""
+    duplicates: int
+    """Events that were stored before."""
+    pictures: int
+    """Pictures stored."""
+    dead_letters: int
+    """Messages that don't fit the contract, kept aside."""
+    transactions: int
+    """How many transactions that took."""
+    waiting: int
+    """Messages that have come and aren't stored yet."""
+    acks: int
+    """`ack` messages published."""
+    resends: int
+    """Times that an agent was asked for events again."""
+
+
+class Receiver:
+    """Receives in threads of its own from `start` to `stop`; use it in a `with` statement."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        settings: Settings,
+        webhook: Webhook | None = None,
+        on_stored: Callable[[Written], None] = lambda _: None,
+    ) -> None:
+        """Open or make the database.
+
+        Args:
+            broker: where it is. It need not be there yet.
+            settings: what is received.
+            webhook: which server is told of every new alert.
+            on_stored: called after every transaction from the writing thread, which must not be held up. Use it to wake
+                whoever reads `archive.events`: a receiver that is killed doesn't come to call it again.
+
+        Raises:
+            DataError: the database can't be used.
+            UsageError: it holds another site's events.
+        """
+        self._settings = settings
+        self._on_stored = on_stored
+        self.database = Database(settings.database, make=True)
+        """The open file."""
+        try:
+            self._store = Store(self.database, settings.site, settings.pictures_mb)
+        except KardusError:
+            self.database.close()
+            raise
+        self._webhooks = Webhooks(self.database, webhook) if webhook else None
+        self.archive = Archive(self.database)
+        """Reads what is stored."""
+        self._receipts = Receipts()
+        self._storing = Storing(settings.site, self._store, self._stored)
+        self._session = Session(
+            broker,
+            f"kardus-receive-{settings.site}-{settings.name}",
+            subscriptions(settings),
+            self._storing.take,
+            self._receipts.all_again,
+            expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
+        )
+        self._acks = self._resends = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="receipts", daemon=True)
+
+    def start(self) -> None:
+        """Begin to receive; returns at once."""
+        self._storing.start()
+        self._thread.start()
+        self._session.start()
+        if self._webhooks:
+            self._webhooks.start()
+
+    def stop(self) -> None:
+        """Store what has come, tell what is stored, disconnect, close the database. May be called twice."""
+        if self._webhooks:
+            self._webhooks.stop()
+        self._storing.stop()
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._session.stop()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Begin to receive."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def status(self) -> Status:
+        """How it does."""
+        return Status(
+            connected=self._session.connected,
+            problem=self._storing.problem or self._session.problem,
+            waiting=self._storing.waiting,
+            acks=self._acks,
+            resends=self._resends,
+            **vars(self._storing.counts),
+        )
+
+    def require_alive(self) -> None:
+        """Nothing, as long as every thread is at work.
+
+        Raises:
+            BrokerError: another receiver has taken the session over.
+            RuntimeError: a thread has died, by a fault of the program.
+        """
+        if self._session.taken_over:
+            raise BrokerError(
+                f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
+            )
+        delivers = self._webhooks is None or self._webhooks.is_alive
+        if not (delivers and self._session.is_alive and self._storing.is_alive and self._thread.is_alive()):
+            raise RuntimeError("a thread of the receiver has died")
+
+    def _stored(self, written: Written) -> None:
+        self._receipts.changed(written.covered, time.monotonic())
+        self._on_stored(written)
+
+    def _tell(self) -> None:
+        """The thread that tells agents what is stored, and asks them for what lacks."""
+        gaps_at_s = 0.0
+        while True:
+            stopping = self._stopping.wait(ROUND_S)
+            try:
+                self._acknowledge(math.inf if stopping else time.monotonic())
+                if time.monotonic() >= gaps_at_s and self._session.connected and not stopping:
+                    gaps_at_s = time.monotonic() + GAPS_EVERY_S
+                    self._ask()
+            except sqlite3.Error as error:
+                log.warning("the database can't be read now: %s", error)
+            if stopping:
+                return
+
+    def _acknowledge(self, until_s: float) -> None:
+        """Say what is due by then. What can't be said now is said at the next connection, where all is."""
+        if not self._session.connected:
+            return
+        due = self._receipts.take_due(until_s)
+        everything = self._receipts.take_everything()
+        if not due and not everything:
+            return
+        for (agent, _), ack in self._store.acks(None if everything else due).items():
+            if not self._settings.agents or agent in self._settings.agents:
+                topic = Topics(self._settings.site, agent).ack
+                self._acks += self._session.publish(topic, ack.model_dump_json().encode(), retain=True)
+
+    def _ask(self) -> None:
+        for request in requests_due(self.database, time.time()):
+            topic = Topics(self._settings.site, request.agent).command("resend")
+            command = request.command
+            log.warning("agent %s: asked for events %d to %d again", request.agent, command.first, command.last)
+            self._resends += self._session.publish(topic, request.command.model_dump_json().encode(), retain=False)
+
+
+def subscriptions(settings: Settings) -> list[tuple[str, int]]:
+    """The topic filters of a receiver, with their QoS.
+
+    What is retained comes with QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large
+    retained set silently. It comes again with every connection, so that nothing is missed. Shared subscriptions get
+    nothing that is retained, so that only events and pictures are shared.
+    """
+    share = f"$share/{settings.group}/" if settings.group else ""
+    found: list[tuple[str, int]] = []
+    for agent in settings.agents or ("+",):
+        topics = Topics(settings.site, agent)
+        found.append((f"{share}{topics.events('+')}", 1))
+        if settings.pictures_mb:
+            found.append((f"{share}{topics.evidence('+', '+')}", 1))
+        found += [
+            (topic, 0) for topic in (topics.state("+"), topics.status, topics.health("+"), topics.coverage, topics.lost)
+        ]
+    return found

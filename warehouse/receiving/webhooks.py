@@ -1,0 +1,209 @@
+"""Tells an HTTP server of every new alert: kept in the database until it has taken it, in order for each location.
+
+Which alerts are new is read from the stored events by their number, so that it doesn't matter which of several
+receivers stored one. Each may deliver: what one has begun is its own for LEASE_S.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from kardus.support.errors import UsageError
+from warehouse.receiving.database import Database
+from warehouse.receiving.signing import signed_headers
+
+TIMEOUT_S = 10.0
+LEASE_S = 60.0
+"""Longer than a request may take: a receiver that was killed at it leaves it to be sent again after this."""
+MAX_BACKOFF_S = 300.0
+LOOK_S = 0.5
+PORTION = 500
+_ALERT_TYPE = "kardus.alert.opened"
+_CURSOR = "webhooks_from"
+_HTTP_OK = range(200, 300)
+log = logging.getLogger("kardus.webhooks")
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where alerts are told, and the key that they are signed with."""
+
+    url: str
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Look at the address.
+
+        Raises:
+            UsageError: it isn't one, or holds a password.
+        """
+        try:
+            address = httpx2.URL(self.url)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise UsageError(f"--webhook: not an address ({error}): give http:// or https://") from error
+        if address.scheme not in {"http", "https"} or not address.host:
+            raise UsageError("--webhook: not an address: give http:// or https:// and a host")
+        if address.userinfo:
+            raise UsageError("--webhook: leave name and password out of the address: requests are signed instead")
+
+
+@dataclass(frozen=True)
+class _Job:
+    number: int
+    id: str
+    body: bytes
+    tries: int
+
+
+class Webhooks:
+    """One thread that delivers; receiving doesn't wait for it."""
+
+    def __init__(self, database: Database, webhook: Webhook) -> None:
+        """Alerts that are new from the first time that webhooks are wanted are delivered; `start` begins.
+
+        Raises:
+            sqlite3.Error: the database can't be written.
+        """
+        self._database = database
+        self._webhook = webhook
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+        self._failures = 0
+        with database.writing() as connection:
+            connection.execute(
+                f"INSERT INTO meta SELECT '{_CURSOR}', coalesce(max(number), 0) FROM events WHERE true "  # noqa: S608
+                "ON CONFLICT DO NOTHING"
+            )
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what wasn't delivered stays. May be called twice."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        # the machine's proxy settings hold: a webhook may leave the site
+        with httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
+            while not self._stopping.wait(self._pause_s()):
+                try:
+                    while self._take_up():
+                        pass
+                    while not self._stopping.is_set() and (job := self._claim()):
+                        if not self._deliver(client, job):
+                            break
+                except sqlite3.Error as error:
+                    log.warning("the database can't be used now: %s", error)
+
+    def _pause_s(self) -> float:
+        """After failures of the server as a whole: longer each time, with full jitter."""
+        return LOOK_S if not self._failures else random.uniform(LOOK_S, _backoff_s(self._failures))
+
+    def _take_up(self) -> bool:
+        """Queue the alerts that are new among the next events; whether there may be more."""
+        with self._database.reading() as connection:
+            if _last(connection) <= _cursor(connection):
+                return False
+        with self._database.writing() as connection:
+            cursor = _cursor(connection)
+            rows = connection.execute(
+                "SELECT number, alert, location, agent, payload FROM events WHERE number > ? ORDER BY number LIMIT ?",
+                (cursor, PORTION),
+            ).fetchall()
+            for number, alert, location, agent, payload in rows:
+                if alert is not None and _is_first(connection, number, alert):
+                    _queue(connection, alert, location, agent, json.loads(payload))
+            last = rows[-1][0] if rows else cursor
+            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (str(last), _CURSOR))
+        return len(rows) == PORTION
+
+    def _claim(self) -> _Job | None:
+        """The oldest that is due, of those that are the first of their location."""
+        now = time.time()
+        due = (
+            "SELECT number, id, body, tries FROM webhooks WHERE due <= ? AND number IN "
+            "(SELECT min(number) FROM webhooks GROUP BY location) ORDER BY number LIMIT 1"
+        )
+        with self._database.reading() as connection:
+            if connection.execute(due, (now,)).fetchone() is None:
+                return None
+        with self._database.writing() as connection:
+            row = connection.execute(due, (now,)).fetchone()
+            if row is None:
+                return None
+            connection.execute(
+                "UPDATE webhooks SET due = ?, tries = tries + 1 WHERE number = ?", (now + LEASE_S, row[0])
+            )
+        return _Job(*row)
+
+    def _deliver(self, client: httpx2.Client, job: _Job) -> bool:
+        """Send one; False where the server takes nothing at all just now."""
+        problem, is_refusal = self._send(client, job)
+        if not problem:
+            self._failures = 0
+            with self._database.writing() as connection:
+                connection.execute("DELETE FROM webhooks WHERE number = ?", (job.number,))
+            return True
+        pause_s = random.uniform(0, _backoff_s(job.tries + 1)) + LOOK_S
+        log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", job.id, problem, pause_s)
+        self._failures = 0 if is_refusal else self._failures + 1
+        with self._database.writing() as connection:
+            connection.execute("UPDATE webhooks SET due = ? WHERE number = ?", (time.time() + pause_s, job.number))
+        return is_refusal
+
+    def _send(self, client: httpx2.Client, job: _Job) -> tuple[str, bool]:
+        """What was wrong, empty where nothing was; and whether the server refuses this one only."""
+        headers = signed_headers(self._webhook.key, job.id, int(time.time()), job.body)
+        headers["content-type"] = "application/json"
+        try:
+            with client.stream("POST", self._webhook.url, content=job.body, headers=headers) as answer:
+                code = answer.status_code  # its body is of no interest, and may be endless
+        except httpx2.HTTPError as error:
+            return str(error) or type(error).__name__, False
+        busy = code in {httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.TOO_MANY_REQUESTS}
+        return ("" if code in _HTTP_OK else f"it answers {code}"), 400 <= code < 500 and not busy  # noqa: PLR2004
+
+
+def _backoff_s(failures: int) -> float:
+    return min(MAX_BACKOFF_S, float(2 ** min(failures, 20)))
+
+
+def _cursor(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT value FROM meta WHERE key = ?", (_CURSOR,)).fetchone()[0])
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+
+
+def _is_first(connection: sqlite3.Connection, number: int, alert: str) -> bool:
+    """Whether no event before told of the alert."""
+    earlier = "SELECT 1 FROM events WHERE alert = ? AND number < ? LIMIT 1"
+    return connection.execute(earlier, (alert, number)).fetchone() is None
+
+
+def _queue(connection: sqlite3.Connection, alert: str, location: str, agent: str, event: dict[str, Any]) -> None:
+    if event["data"]["alert"]["status"] != "open":
+        return  # known or over before it was heard of
+    body = {"type": _ALERT_TYPE, "timestamp": event["time"], "agent": agent, "data": event["data"]}
+    connection.execute(
+        "INSERT INTO webhooks (id, location, body) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (alert, location, json.dumps(body, ensure_ascii=False).encode()),
+    )

@@ -1,0 +1,1 @@
+"""The list to walk with, from what is stored."""

@@ -1,0 +1,117 @@
+"""The report as tables: for the terminal, .csv and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from warehouse.report.report import Report
+
+HEADER = ("list", "aisle", "location", "verdict", "expected", "seen", "since", "age_h", "action", "conflict", "note")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula."""
+_DAY = timedelta(days=1)
+Cell = str | float
+
+
+def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+    """One line for each discrepancy and each location that wasn't verified, under HEADER."""
+    for line in report.discrepancies:
+        yield (
+            "discrepancy",
+            line.aisle,
+            line.location,
+            line.verdict,
+            line.expected,
+            line.seen,
+            _moment(line.since),
+            round(line.age / timedelta(hours=1), 1),
+            line.action,
+            line.conflict,
+            line.note,
+        )
+    for old in report.unverified:
+        yield ("not verified", old.aisle, old.location, "", "", "", _moment(old.last_verified), "", "", "", old.why)
+
+
+def as_csv(report: Report) -> bytes:
+    """A .csv file, in UTF-8 with the mark by which spreadsheets know it."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(HEADER)
+    writer.writerows([[harmless(cell) for cell in row] for row in rows(report)])
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+def harmless(cell: Cell) -> Cell:
+    """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """For programs: times in ISO 8601, ages in seconds."""
+    content = asdict(report)
+    content["coverage"] = [{**asdict(aisle), "percent": aisle.percent} for aisle in report.coverage]
+    content["total"] = {"total": report.total.total, "verified": report.total.verified, "percent": report.total.percent}
+    for line in content["discrepancies"]:
+        line["age_s"] = line.pop("age").total_seconds()
+    return {key: _plain(value) for key, value in content.items()}
+
+
+def as_text(report: Report) -> Group:
+    """For people, in the terminal."""
+    listed = Table("aisle", "location", "expected", "seen", "age", "what to do", title=_title(report))
+    for line in report.discrepancies:
+        hint = "; ".join(
+            part for part in (line.action, line.conflict and f"conflict: {line.conflict}", line.note) if part
+        )
+        verdict = Text(line.seen or line.verdict, "bold red")
+        listed.add_row(line.aisle, line.location, line.expected, verdict, age_in_words(line.age), hint)
+    coverage = Table("aisle", title=f"Verified since {report.since:%Y-%m-%d %H:%M}", title_justify="left")
+    for name in ("locations", "verified", "%"):
+        coverage.add_column(name, justify="right")
+    for aisle in report.coverage:
+        coverage.add_row(aisle.aisle, str(aisle.total), str(aisle.verified), f"{aisle.percent:.1f}")
+    old = [
+        Text(f"not verified: {o.location} (last {_moment(o.last_verified) or 'never'}) {o.why}")
+        for o in report.unverified
+    ]
+    return Group(listed, coverage, *old, *(Text(f"problem: {words}", "yellow") for words in report.problems))
+
+
+def age_in_words(age: timedelta) -> str:
+    """As somebody says it: `3 d`, `5 h`, `12 min`."""
+    if age >= 2 * _DAY:
+        return f"{age // _DAY} d"
+    hours, minutes = divmod(int(age.total_seconds()) // 60, 60)
+    return f"{hours} h" if hours else f"{minutes} min"
+
+
+def _title(report: Report) -> str:
+    total = report.total
+    return (
+        f"Site {report.site}, {report.made:%Y-%m-%d %H:%M}: {len(report.discrepancies)} discrepancies, "
+        f"{total.verified} of {total.total} locations verified ({total.percent:.1f} %)"
+    )
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="minutes") if moment else ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

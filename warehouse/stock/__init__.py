@@ -1,0 +1,1 @@
+"""Expected stock, from the WMS's own list to the agents."""
