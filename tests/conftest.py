@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from kardus.support.chores import Chores
 from tests.agents import STARTED
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
@@ -68,6 +69,14 @@ def nothing_left_running() -> Iterator[None]:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def chores() -> Iterator[Chores]:
+    """A thread for what takes its time, ended after the test."""
+    own = Chores()
+    yield own
+    own.stop()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ COMMANDS = ("edge_agent.cli", "warehouse.cli", "simulator.demo.play", "edge_agen
 
 def test_byte_code_of_all_that_the_agents_commands_import_is_made_with_the_environment(tmp_path: Path) -> None:
     script = (ROOT / "deploy" / "environment.sh").read_text()
-    used = re.search(r'^ +agent\) .*used="([^"]+)"', script, flags=re.MULTILINE)
+    used = re.search(r'^ +demo\)[^;]*;[^;]*used="([^"]+)"', script, flags=re.MULTILINE)
     making = re.search(r'^PYTHONDONTWRITEBYTECODE="" "\$directory/bin/python" (\S+) \$used$', script, re.MULTILINE)
     assert used
     assert making

@@ -18,7 +18,7 @@ from warehouse.receiving.database import Database
 from warehouse.receiving.receiver import Receiver, Settings
 from warehouse.receiving.signing import signed_headers
 
-PAGE = (Path(__file__).parents[3] / "docs" / "wms.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "wms.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 

@@ -295,7 +295,7 @@ def test_any_content_is_a_configuration_or_one_line(section: str, value: object)
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
-    example = Path(__file__).parents[2] / "deploy" / "examples" / "agent.toml"
+    example = Path(__file__).parents[3] / "deploy" / "examples" / "agent.toml"
     content = load_config(example).model_dump(mode="json", exclude_none=True)
     content["cameras"][0]["source"]["url"] = "rtsp://kardus:s3cret@camera.example/1"
     with pytest.raises(ConfigError, match=r"use username and password_file") as refused:
