@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from edge_agent.archive.evidence import Evidence
@@ -28,8 +29,7 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.inbox import Inbox, Item
 from edge_agent.control.post import Post
 from edge_agent.control.reload import require_reloadable
-from edge_agent.deciding.deciding import TICK_S, Deciding
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
@@ -38,7 +38,17 @@ from edge_agent.models.folder import BundleFolder
 from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
 from edge_agent.models.looker import NO_MODEL, Nobody
 from edge_agent.models.orders import Candidate, Order, Progress, Refused
-from edge_agent.records import Ended, ExpectedMessage, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
+from edge_agent.pipeline import TICK_S, Pipeline
+from edge_agent.records import (
+    Ended,
+    ExpectedMessage,
+    Finding,
+    Frame,
+    HomeAssistantOnline,
+    ReloadWanted,
+    Shown,
+    SignalLost,
+)
 from edge_agent.reporting.announcer import Announcer, subscriptions
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossTeller
@@ -79,7 +89,7 @@ class Agent:
         self._inbox = Inbox()
         models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = Writer(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
+        self._writer = MessageWriter(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
         self._metrics, self._pulse = Metrics(), Pulse()
         self._cameras = Cameras(config, self._inbox.put)
         locations = self._cameras.locations
@@ -89,13 +99,20 @@ class Agent:
         self._chores = Chores()
         self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._deciding = self._decides(models)
-        judging, states = self._deciding.judging, self._recorder.states
-        self._harvesting = Harvesting(config, judging, states, self._metrics, self._chores)
+        self._pipeline = self._build_pipeline(models)
+        self._harvesting = Harvesting(
+            config,
+            self._expected.managed,
+            self._recorder.states,
+            self._pipeline.judging.in_grace,
+            self._chores,
+            on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
+        )
         self._recording = Recording(
             config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
         self._failures: list[str] = []
+        self._is_ready = False
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
             config.mqtt,
@@ -169,7 +186,7 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._deciding.judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._pipeline.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._evidence.use(config.evidence)
         self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
@@ -182,9 +199,9 @@ class Agent:
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
 
-    def _decides(self, models: Models | None) -> Deciding:
+    def _build_pipeline(self, models: Models | None) -> Pipeline:
         """What judges; session and delivery are made later."""
-        return Deciding(
+        return Pipeline(
             self._cameras,
             models.classifier if models else Nobody(),
             self._expected,
@@ -204,7 +221,7 @@ class Agent:
             Concerned(
                 self._cameras,
                 self._expected,
-                self._deciding,
+                self._pipeline,
                 self._writer,
                 self._recorder,
                 self._metrics,
@@ -244,7 +261,7 @@ class Agent:
             frames = [item for item in items if isinstance(item, Frame)]
             if frames:
                 with self._storage.guard():
-                    self._look(frames)
+                    self._process(frames)
             for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
@@ -260,7 +277,7 @@ class Agent:
         match item:
             case SignalLost():
                 self._recording.take(item)
-                self._deciding.lose(item)
+                self._pipeline.lose(item)
             case Ended():
                 self._end(self._cameras[item.camera])
                 self._cameras.running.discard(item.camera)
@@ -283,25 +300,30 @@ class Agent:
             self._cameras[item.camera].last_word_s = time.monotonic()
             self._cameras[item.camera].reader.taken()
 
-    def _look(self, frames: Sequence[Frame]) -> None:
-        """Pictures of several cameras, to the disk."""
+    def _process(self, frames: Sequence[Frame]) -> None:
+        """Frames of several cameras, to the disk."""
         with self._metrics.cycle_s.time():
-            for frame in frames:
-                self._recording.take(frame)
+            if self._config.recording.max_mb:
+                for frame in frames:
+                    self._recording.take(frame)
             try:
-                looked = self._deciding.look(frames)
+                processed = self._pipeline.process(frames)
             except BundleError as error:
                 if not (self._models and self._models.failed(error)):
                     raise
-                return  # the former model looks at the next pictures
-            for camera in looked.good:
-                self._harvesting.sample(camera.watch, looked.changed, time.monotonic())
-        self._care.ready()
+                return  # the former model judges the next frames
+            if self._config.harvest.sample:
+                for camera in processed.good:
+                    told = (name for name in camera.locations if not camera.votes.is_busy(name))
+                    self._harvesting.sample(told, processed.changed, partial(_shown, camera), time.monotonic())
+        if not self._is_ready:
+            self._is_ready = True
+            self._care.ready()
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
         if camera.has_looked:
-            self._deciding.report_health(camera, "ended", "the source has no more pictures")
+            self._pipeline.report_health(camera, "ended", "the source has no more pictures")
         else:
             reason = camera.reason or "its source is empty"
             self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
@@ -311,7 +333,7 @@ class Agent:
         self._lose_silent()
         if self._models:
             self._models.tick()
-        self._deciding.tick()
+        self._pipeline.tick()
         if self._losses.tick():
             self._delivery.wake()
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -324,10 +346,10 @@ class Agent:
             if camera.is_silent(time.monotonic()) and camera.status != "lost":
                 lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
                 self._recording.take(lost)
-                self._deciding.lose(lost)
+                self._pipeline.lose(lost)
 
     def _expect(self, message: ExpectedMessage) -> None:
-        self._deciding.expect(message)
+        self._pipeline.expect(message)
         if (told := self._expected.last_word(message.location)) is not None:
             self._recording.take(Told(message.location, told))
 
@@ -351,7 +373,7 @@ class Agent:
     def _look_again(self) -> None:
         """What was found while nothing could be stored is found and told again."""
         for camera in self._cameras.values():
-            camera.watch.look_again()
+            camera.votes.restart()
             camera.reader.hurry()
         self._announcer.say_all()
         self._delivery.wake()
@@ -372,11 +394,14 @@ class Agent:
     def _on_event(self, event_id: str, finding: Finding) -> Pictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
         self._metrics.events.labels(finding.verdict).inc()
-        self._harvesting.doubt(self._cameras[finding.camera].watch, finding, time.monotonic())
-        shown = self._cameras[finding.camera].watch.shown(finding.location)
-        if finding.verdict in WITHOUT_PICTURES or shown is None or not self._config.evidence.max_mb:
+        if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES
-        crop = self._evidence.keep(event_id, *shown, finding.facing)
+        shown = _shown(self._cameras[finding.camera], finding.location)
+        if self._config.harvest.max_mb:
+            self._harvesting.doubt(finding, shown, time.monotonic())
+        if shown is None or not self._config.evidence.max_mb:
+            return NO_PICTURES
+        crop = self._evidence.keep(event_id, shown.picture, shown.facings, finding.facing)
         return Pictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
 
     def _close(self) -> None:
@@ -400,3 +425,9 @@ class Agent:
     def _deliver_the_rest(self) -> None:
         if not self._delivery.drain(LAST_DELIVERY_S):
             log.warning("%d messages stay in the outbox until the next start", self._outbox.depth().total)
+
+
+def _shown(camera: Camera, location: str) -> Shown | None:
+    """A location in the last good picture; None before the first."""
+    found = camera.view.shown(camera.votes.slots_of(location))
+    return Shown(camera.name, camera.view.last_capture, *found) if found else None

@@ -1,4 +1,4 @@
-"""The agent's cameras: each with its reader, its part of the line, and its health. Belongs to the wiring."""
+"""The agent's cameras: each with its reader, what it sees, the votes on its slots, and its health."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from edge_agent.camera.reader import CameraReader, Item
 from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
-from edge_agent.seeing.watch import Watch
+from edge_agent.deciding.judging import Votes
+from edge_agent.seeing.camera_view import CameraView
 from edge_agent.sources import open_source
 from kardus.contract.messages import CameraHealth, Status
+from kardus.support.errors import UnknownLocationError
 
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
@@ -23,8 +25,10 @@ SILENT_S = 18.0
 class Camera:
     """A camera with what is known of it."""
 
-    watch: Watch
+    section: CameraSection
     reader: CameraReader
+    view: CameraView
+    votes: Votes
     status: Status | None = None
     """Its health as it was last reported; None before the first picture."""
     reason: str = ""
@@ -35,10 +39,14 @@ class Camera:
     last_word_s: float = field(default_factory=time.monotonic)
     """When its reader last said anything."""
 
+    def __post_init__(self) -> None:
+        """Know its name."""
+        self.name = self.section.name
+
     @property
-    def name(self) -> str:
-        """Its name."""
-        return self.watch.camera.name
+    def locations(self) -> tuple[str, ...]:
+        """The locations in its picture."""
+        return self.votes.locations
 
     def health(self, status: Status) -> CameraHealth:
         """Its health, to be told."""
@@ -47,7 +55,7 @@ class Camera:
     def is_silent(self, now_s: float) -> bool:
         """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""
         waited = now_s - self.last_word_s
-        return self.reader.live and waited > SILENT_S + self.watch.camera.interval_s
+        return self.reader.live and waited > SILENT_S + self.section.interval_s
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class Prepared:
     """Cameras as a new configuration wants them, made before anything of the old ones is touched."""
 
     config: Config
-    watches: dict[str, Watch]
-    """Of cameras whose reader stays, new watches where their slots or pictures changed."""
+    views: dict[str, tuple[CameraView, Votes]]
+    """Of cameras whose reader stays, where their slots or pictures changed."""
     begun: dict[str, Camera]
     """New cameras, and those with another source."""
     ended: frozenset[str]
@@ -87,11 +95,18 @@ class Cameras(dict[str, Camera]):
     @property
     def locations(self) -> list[str]:
         """Every location that is watched."""
-        return [location for camera in self.values() for location in camera.watch.locations]
+        return [location for camera in self.values() for location in camera.locations]
 
     def watching(self, location: str) -> Camera:
-        """The camera that sees a location."""
-        return next(camera for camera in self.values() if location in camera.watch.locations)
+        """The camera that sees a location.
+
+        Raises:
+            UnknownLocationError: none does.
+        """
+        for camera in self.values():
+            if location in camera.locations:
+                return camera
+        raise UnknownLocationError(f"location '{location}': no camera of the configuration sees it")
 
     def begin(self) -> None:
         """Start the readers."""
@@ -106,15 +121,15 @@ class Cameras(dict[str, Camera]):
             ConfigError: a password file cannot be read.
             DataError: a commissioning or an empty picture cannot be read.
         """
-        watches, begun = {}, {}
+        views, begun = {}, {}
         for section in config.cameras:
             known = self.get(section.name)
-            if known is None or known.watch.camera.source != section.source:
+            if known is None or known.section.source != section.source:
                 begun[section.name] = self._new(section, config)
-            elif _sees(known.watch.camera) != _sees(section):
-                watches[section.name] = Watch(section, config.view, config.gate, config.verdict, live=known.reader.live)
+            elif _sees(known.section) != _sees(section):
+                views[section.name] = _view_and_votes(section, config, live=known.reader.live)
         stay = {section.name for section in config.cameras} - set(begun)
-        return Prepared(config, watches, begun, frozenset(set(self) - stay))
+        return Prepared(config, views, begun, frozenset(set(self) - stay))
 
     def end(self, names: Collection[str]) -> None:
         """Let readers go; they hand over nothing more."""
@@ -127,8 +142,10 @@ class Cameras(dict[str, Camera]):
         config = prepared.config
         wanted = {section.name: section for section in config.cameras}
         for name, camera in self.items():
-            camera.watch = prepared.watches.get(name, camera.watch)
-            camera.watch.use(wanted[name], config.view, config.gate, config.verdict)
+            camera.section = wanted[name]
+            camera.view, camera.votes = prepared.views.get(name, (camera.view, camera.votes))
+            camera.view.use(config.view, config.gate)
+            camera.votes.use(config.verdict)
             camera.reader.use_interval(wanted[name].interval_s)
         for name, camera in prepared.begun.items():
             self[name] = camera
@@ -137,10 +154,15 @@ class Cameras(dict[str, Camera]):
 
     def _new(self, section: CameraSection, config: Config) -> Camera:
         source = self._open_source(section)
-        watch = Watch(section, config.view, config.gate, config.verdict, live=source.live)
-        return Camera(watch, CameraReader(section.name, source, section.interval_s, self._hand_over))
+        reader = CameraReader(section.name, source, section.interval_s, self._hand_over)
+        return Camera(section, reader, *_view_and_votes(section, config, live=source.live))
+
+
+def _view_and_votes(section: CameraSection, config: Config, *, live: bool) -> tuple[CameraView, Votes]:
+    view = CameraView(section, config.view, config.gate, live=live)
+    return view, Votes([(slot.location, slot.facing) for slot in view.slots], config.verdict)
 
 
 def _sees(section: CameraSection) -> tuple[object, ...]:
-    """What a watch is made of."""
+    """What a view is made of."""
     return section.units, section.reference, section.empty_picture, section.locations

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from PIL import Image
+
+from kardus.contract.messages import Expected, ExpectedStock, Seen
+from kardus.contract.verdicts import Verdict
+from kardus.inference.geometry import FloatArray
+from kardus.inference.preprocess import Pixels
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,75 @@ class HomeAssistantOnline:
 @dataclass(frozen=True)
 class ReloadWanted:
     """The configuration may have changed."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What happens in a slot."""
+
+    classify: bool
+    """It is to be classified."""
+    changed: bool = False
+    """Its content isn't what was classified last: earlier votes don't count any more."""
+    obstructed: bool = False
+    """For some time it has moved, or something has stood before it."""
+    busy: bool = False
+    """It moves, or something stands before it: this picture says nothing of its stock."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a good picture shows of a camera's n slots."""
+
+    captured: datetime
+    activities: Sequence[Activity]
+    """One a slot (n)."""
+    chosen: tuple[int, ...]
+    """Which slots are to be classified."""
+    picture: Image.Image
+    """RGB."""
+    corners: FloatArray
+    """(len(chosen), 4, 2): where these are in it, in pixels."""
+    crops: Pixels
+    """(len(chosen), size, size, 3) uint8 RGB, cut out there."""
+    like_empty: tuple[bool | None, ...]
+    """What their own empty pictures say of them; None: nothing."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected at a location, and when the agent came to know it, by a clock that never jumps."""
+
+    expected: Expected
+    received_s: float
+    """Before this run, by what the calendar said at its start."""
+    replaced_s: float | None = None
+    """When it took the place of another product's; None: it didn't, in this run."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A location in its camera's last good picture."""
+
+    camera: str
+    captured: datetime
+    picture: Image.Image
+    """RGB."""
+    facings: Sequence[FloatArray]
+    """The corners (4, 2) of each of its facings, in pixels."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict on a location, with everything it rests on."""
+
+    location: str
+    verdict: Verdict
+    camera: str
+    captured: datetime
+    expected: ExpectedStock | None = None
+    seen: Seen | None = None
+    expected_likelihood: float | None = None
+    reason: str = ""
+    facing: int | None = None
+    seen_at: tuple[str, ...] = ()

@@ -14,10 +14,10 @@ from export.dates import created
 from export.pack import list_members, members_of, png, write_bundle
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
 from kardus.inference.bundle import Bundle
+from kardus.inference.classification import squared_distances
 from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
 from kardus.inference.enrolled import DOUBT
 from kardus.inference.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
-from kardus.inference.rejection import squared_distances
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target
 from train.data.data_set import UNREAD_SUFFIXES

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from kardus.contract.manifest import Calibration, ClassInfo, LowerPrecision, Metric
-from kardus.inference.classifier import RawOutputs, interpret
+from kardus.inference.classification import interpret
+from kardus.inference.classifier import RawOutputs
 from kardus.support.errors import BundleError
 from train.evaluation.metrics import share
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from PIL import Image
 
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.records import Finding
 from kardus.contract.messages import Alert, Envelope, ExpectedStock, LocationState, Model, Seen
 from kardus.contract.receipts import LOST_TYPE, Lost
 from kardus.contract.topics import Topics
@@ -40,7 +41,7 @@ class Publisher:
         """Of every event, in order: that of sequence 1 first."""
         self.sent: list[Message] = []
         """Every event's message, in the same order."""
-        self._writer = Writer(self.topics, Model(name="m", version="1.0.0"), VALID_S)
+        self._writer = MessageWriter(self.topics, Model(name="m", version="1.0.0"), VALID_S)
 
     def event(self, location: str = "A-01-1", verdict: Verdict = Verdict.MATCH, alert: Alert | None = None) -> Message:
         """The next event."""
@@ -114,4 +115,4 @@ class Publisher:
         data = Lost(epoch=self.epoch, ranges=tuple(ranges))
         now = datetime.now(UTC)
         envelope = Envelope[Lost](id=uuid7(), source=f"/{self.topics.base}", type=LOST_TYPE, time=now, data=data)
-        return self.topics.lost, envelope.encode()
+        return self.topics.lost, envelope.model_dump_json().encode()

@@ -1,19 +1,16 @@
-"""Which crops are kept for training, and when. Belongs to the wiring: it joins watch, judging and harvest."""
+"""Which crops are kept for training, and when."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from edge_agent.archive.harvest import Harvest, Proposal, crop_of
 from edge_agent.config import Config
 from edge_agent.config.sections import HarvestSection
-from edge_agent.deciding.events import Finding
-from edge_agent.deciding.judging import Judging
-from edge_agent.health.metrics import Metrics
-from edge_agent.seeing.watch import Watch
+from edge_agent.records import Expectation, Finding, Shown
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Expected, LocationState, Seen
 from kardus.contract.verdicts import Verdict
@@ -22,8 +19,8 @@ from kardus.support.chores import Chores
 HARVEST_FOLDER = "harvest"
 DOUBTS = frozenset({Verdict.UNCERTAIN, Verdict.UNKNOWN, Verdict.MISMATCH, Verdict.UNEXPECTED, Verdict.EMPTY})
 """Verdicts whose crops a model can learn from: it was unsure, or it contradicts the WMS."""
-PER_LOOK = 8
-"""The most locations of one camera that are sampled from one picture, so that no look takes long; others wait."""
+PER_FRAME = 8
+"""The most locations of one camera that are sampled from one picture, so that no frame takes long; others wait."""
 
 
 @dataclass
@@ -45,18 +42,30 @@ class Harvesting:
     def __init__(
         self,
         config: Config,
-        judging: Judging,
+        expected: Mapping[str, Expectation],
         states: Mapping[str, LocationState],
-        metrics: Metrics,
+        in_grace: Collection[str],
         chores: Chores,
+        *,
+        on_kept: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`states` are those that the WMS knows, kept up to date by their owner. Photos are written as chores."""
+        """Keep whom to ask.
+
+        Args:
+            config: of the agent.
+            expected: what the WMS expects, kept up to date by its owner, as are the next two.
+            states: those that the WMS knows.
+            in_grace: locations whose stock may be on its way.
+            chores: writes photos.
+            on_kept: told why photos were kept (`sample`, `doubt`), and how many.
+        """
         self._chores = chores
         self._rules = config.harvest
         self._harvest = Harvest(config.agent.data_dir / HARVEST_FOLDER, config.harvest)
-        self._judging = judging
+        self._expected = expected
         self._states = states
-        self._metrics = metrics
+        self._in_grace = in_grace
+        self._on_kept = on_kept
         self._places: dict[str, _Place] = {}
 
     def use(self, rules: HarvestSection) -> None:
@@ -64,43 +73,52 @@ class Harvesting:
         self._rules = rules
         self._harvest.use(rules)
 
-    def sample(self, watch: Watch, changed: Collection[str], now_s: float) -> None:
+    def sample(
+        self,
+        locations: Iterable[str],
+        changed: Collection[str],
+        shown: Callable[[str], Shown | None],
+        now_s: float,
+    ) -> None:
         """Keep crops of the locations of a good picture that are due, those that have waited longest first.
 
         Args:
-            watch: of the camera, which has just looked.
-            changed: locations that show other stock than before.
+            locations: those of which the picture says something.
+            changed: those that show other stock than before.
+            shown: gives where a location is in the picture.
             now_s: on a clock that never jumps.
         """
         if not self._rules.sample:
             return
         due = [
             (place.kept_s, location)
-            for location in watch.locations
+            for location in locations
             if self._is_due(place := self._follow(location, now_s, has_changed=location in changed), now_s)
-            and not watch.is_busy(location)
         ]
-        chosen = [location for _, location in sorted(due)[:PER_LOOK]]
-        self._keep("sample", [p for location in chosen for p in self._sampled(watch, location)], now_s)
+        chosen = [location for _, location in sorted(due)[:PER_FRAME]]
+        self._keep("sample", [p for location in chosen for p in self._sampled(location, shown(location))], now_s)
 
-    def doubt(self, watch: Watch, finding: Finding, now_s: float) -> None:
+    def doubt(self, finding: Finding, shown: Shown | None, now_s: float) -> None:
         """Keep the crop of an event that a model can learn from: one an event.
 
-        Not where nobody has looked, for want of a model; nor while stock may be on its way, since the WMS then expects
-        what isn't there yet.
+        Not where no model has judged; nor while stock may be on its way, since the WMS then expects what isn't there
+        yet.
         """
         is_doubt = finding.verdict in DOUBTS and finding.seen is not None and finding.expected is not None
-        if not (is_doubt and self._rules.max_mb) or finding.location in self._judging.in_grace:
+        if not (is_doubt and self._rules.max_mb) or finding.location in self._in_grace:
             return
-        expected = self._judging.expected_at(finding.location)
-        self._places.setdefault(finding.location, _Place(expected, now_s))
+        self._places.setdefault(finding.location, _Place(self._expected_at(finding.location), now_s))
         self._keep(
-            "doubt", self._proposals(watch, finding.location, finding.verdict, finding.seen, finding.facing), now_s
+            "doubt", self._proposals(finding.location, shown, finding.verdict, finding.seen, finding.facing), now_s
         )
+
+    def _expected_at(self, location: str) -> Expected | None:
+        expectation = self._expected.get(location)
+        return expectation.expected if expectation else None
 
     def _follow(self, location: str, now_s: float, *, has_changed: bool) -> _Place:
         """What is known of a location, with what this moment says of it."""
-        expected = self._judging.expected_at(location)
+        expected = self._expected_at(location)
         place = self._places.setdefault(location, _Place(expected, now_s))
         if has_changed or _sku(place.expected) != _sku(expected):
             place.changed_s, place.is_new = now_s, True
@@ -112,34 +130,32 @@ class Harvesting:
             return False
         return place.is_new or now_s - place.kept_s >= self._rules.interval_s
 
-    def _sampled(self, watch: Watch, location: str) -> list[Proposal]:
+    def _sampled(self, location: str, shown: Shown | None) -> list[Proposal]:
         state = self._states.get(location)
         verdict = state.verdict if state else Verdict.UNCERTAIN
-        return self._proposals(watch, location, verdict, state.seen if state else None, None)
+        return self._proposals(location, shown, verdict, state.seen if state else None, None)
 
     def _proposals(
-        self, watch: Watch, location: str, verdict: Verdict, seen: Seen | None, facing: int | None
+        self, location: str, shown: Shown | None, verdict: Verdict, seen: Seen | None, facing: int | None
     ) -> list[Proposal]:
         """The crops of a location's facings, or of the one that is meant, from the last good picture."""
-        shown, expected = watch.shown(location), self._judging.expected_at(location)
+        expected = self._expected_at(location)
         if shown is None or expected is None:
             return []
-        frame, facings = shown
         name = (seen.name or seen.sku or "") if seen else ""
-        confidence = seen.confidence if seen else 0.0
         return [
             Proposal(
                 location,
-                number if len(facings) > 1 else None,
-                watch.camera.name,
-                watch.last_capture,
+                number if len(shown.facings) > 1 else None,
+                shown.camera,
+                shown.captured,
                 EMPTY_CLASS if expected.sku is None else expected.sku,
                 verdict,
                 name,
-                confidence,
-                partial(crop_of, frame, corners),
+                seen.confidence if seen else 0.0,
+                partial(crop_of, shown.picture, corners),
             )
-            for number, corners in enumerate(facings, start=1)
+            for number, corners in enumerate(shown.facings, start=1)
             if facing in (None, number)
         ]
 
@@ -147,8 +163,7 @@ class Harvesting:
         """Keep them; where the disk refuses, the next attempt is as far off as after a success."""
         if not proposals:
             return
-        counted = self._metrics.harvested.labels(reason)
-        self._chores.do(lambda: counted.inc(self._harvest.keep(proposals)))
+        self._chores.do(lambda: self._on_kept(reason, self._harvest.keep(proposals)))
         for location in {proposal.location for proposal in proposals}:
             self._places[location].kept_s, self._places[location].is_new = now_s, False
 

@@ -60,18 +60,18 @@ class Desk:
 
     def _capture(self, command: Capture) -> dict[str, Any]:
         cameras = [self._camera(command.camera)] if command.camera else list(self._cameras.values())
-        locations = [(camera, location) for camera in cameras for location in camera.watch.locations]
+        locations = [(camera, location) for camera in cameras for location in camera.locations]
         for camera, location in locations:
-            camera.watch.want(location)
+            camera.votes.want(location)
         for camera in cameras:
             camera.reader.hurry()
         return {"locations": len(locations)}
 
     def _snapshot(self, command: Snapshot) -> dict[str, Any]:
-        watch = self._camera(command.camera).watch
-        if watch.last_frame is None:
+        view = self._camera(command.camera).view
+        if view.last_frame is None:
             raise KardusError(f"camera '{command.camera}' has given no good picture yet: see its health")
-        return {"captured": watch.last_capture.isoformat(), "jpeg": _base64(snapshot_jpeg(watch.last_frame))}
+        return {"captured": view.last_capture.isoformat(), "jpeg": _base64(snapshot_jpeg(view.last_frame))}
 
     def _acknowledge(self, command: Acknowledge) -> dict[str, Any]:
         alert = self._recorder.acknowledge(command.location, command.by, datetime.now(UTC))
@@ -86,7 +86,7 @@ class Desk:
 
     def _read_again(self, _: object) -> dict[str, Any]:
         self._reload()
-        return {"locations": sum(len(camera.watch.locations) for camera in self._cameras.values())}
+        return {"locations": sum(len(camera.locations) for camera in self._cameras.values())}
 
     def _coverage(self, _: object) -> dict[str, Any]:
         coverage = self._report_coverage()

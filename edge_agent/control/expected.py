@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from edge_agent.records import Expectation
 from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
@@ -27,25 +27,6 @@ CREATE TABLE IF NOT EXISTS expected (
     received_unix_s REAL NOT NULL
 ) STRICT
 """
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What is expected at a location, and when the agent came to know it, by a clock that never jumps."""
-
-    expected: Expected
-    received_s: float
-    """Before this run, by what the calendar said at its start."""
-    replaced_s: float | None = None
-    """When it took the place of another product's; None: it didn't, in this run."""
-
-    def replaced_ago_s(self, now_s: float) -> float | None:
-        """Seconds since it took the place of another product's; None: it didn't, in this run."""
-        return None if self.replaced_s is None else now_s - self.replaced_s
-
-    def age_s(self, now_s: float) -> float:
-        """Seconds since it was received."""
-        return max(0.0, now_s - self.received_s)
 
 
 class _DamagedError(Exception):
@@ -78,6 +59,9 @@ class ExpectedStore:
             self._database, known = _anew(path, error), {}
         self._locations = locations
         self._known = {location: known[location] for location in known if location in locations}
+        self.managed: dict[str, Expectation] = {}
+        """What the WMS expects, by location; without those that it has given up. One and the same for good."""
+        self._note_managed()
         self.refused = 0
         """How many messages were refused."""
 
@@ -94,11 +78,11 @@ class ExpectedStore:
             for location in locations
             if (known := self._known.get(location) or stored.get(location)) is not None
         }
+        self._note_managed()
 
     def get(self, location: str) -> Expectation | None:
         """What the WMS expects; None where it has said nothing, or has given the location up."""
-        expectation = self._known.get(location)
-        return expectation if expectation and expectation.expected.managed else None
+        return self.managed.get(location)
 
     @property
     def everything(self) -> dict[str, Expected]:
@@ -148,6 +132,10 @@ class ExpectedStore:
         """The calendar's time on the clock that never jumps; now, where the calendar was set back since."""
         return self._clock.monotonic_s() - max(0.0, self._clock.now().timestamp() - received_unix_s)
 
+    def _note_managed(self) -> None:
+        self.managed.clear()
+        self.managed |= {location: known for location, known in self._known.items() if known.expected.managed}
+
     def _refuse(self, reason: str) -> str:
         self.refused += 1
         return reason
@@ -159,6 +147,7 @@ class ExpectedStore:
         now_s = self._clock.monotonic_s()
         replaced_s = now_s if is_another else known.replaced_s if known else None
         self._known[location] = Expectation(expected, now_s, replaced_s)
+        self._note_managed()
         try:
             self._database.execute(
                 "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",

@@ -1,33 +1,191 @@
-"""From a camera's looks and the WMS's expectation to a finding. Belongs to the wiring: it joins watch and expected."""
+"""What was lately seen in a camera's slots, judged against what the WMS expects: votes, and what they come to.
+
+Every classification of a slot is a vote. It is judged once, and again where the expectation changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from edge_agent.control.expected import Expectation, ExpectedStore
-from edge_agent.deciding.events import Finding, seen_of
-from edge_agent.deciding.verdict import Judgement
-from edge_agent.seeing.watch import Watch
-from kardus.contract.messages import Expected, ExpectedStock, LocationState
+from edge_agent.config.sections import VerdictSection
+from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
+from edge_agent.records import Expectation, Finding, Sighting
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.contract.messages import Candidate, Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
 OBSTRUCTED = "something stands before it, or it doesn't come to rest"
 
 
+@dataclass
+class _Vote:
+    """One classification of a slot."""
+
+    seen: Classification
+    judgement: Judgement | None = None
+    """None: not judged yet against what is expected now."""
+
+
+@dataclass
+class _Slot:
+    """The votes of one slot."""
+
+    location: str
+    facing: int | None
+    votes: deque[_Vote]
+    tries: int = 0
+    """Votes since it last changed or was due: it stays open for a window of them."""
+    is_wanted: bool = False
+    """To be classified at the next opportunity."""
+    is_new: bool = False
+    """Whether its last vote isn't judged yet."""
+    is_obstructed: bool = False
+    is_busy: bool = False
+    """The last picture said nothing of its stock."""
+    basis: tuple[Expected | None, bool] = field(default=(None, False))
+    """What its votes were judged against: the expectation, and whether a match stands."""
+
+    def decide(self, expected: Expected | None, standing: Verdict | None, rules: VerdictSection) -> Decided | None:
+        """What its votes come to. Judges those that weren't judged against this yet."""
+        is_match = standing is Verdict.MATCH
+        if self.basis[0] is not expected or self.basis[1] != is_match:
+            self.basis = expected, is_match
+            self.forget_judgements()
+        for vote in self.votes:
+            vote.judgement = vote.judgement or judge(vote.seen, expected, rules, standing)
+        judgements = [vote.judgement for vote in self.votes if vote.judgement]
+        decided = decide([vote.seen for vote in self.votes], judgements, rules)
+        if self.is_new:
+            is_settled = decided is not None and judgements[-1] == decided.judgement
+            self.is_wanted = not is_settled and self.tries < rules.window
+            self.is_new = False
+        return decided
+
+    def forget_judgements(self) -> None:
+        """Judge its votes anew."""
+        for vote in self.votes:
+            vote.judgement = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the votes of a location come to."""
+
+    decided: Decided | None
+    """None while they are too few."""
+    is_obstructed: bool
+    """Something stands before it, or it doesn't come to rest."""
+    is_busy: bool
+    """The last picture said nothing of its stock."""
+
+
+class Votes:
+    """The votes of one camera's slots. Owned by the agent's thread."""
+
+    def __init__(self, slots: Sequence[tuple[str, int | None]], rules: VerdictSection) -> None:
+        """No votes yet, for slots with their location and facing."""
+        self._rules = rules
+        self._slots = [_Slot(location, facing, deque(maxlen=rules.window)) for location, facing in slots]
+        self._slots_of: dict[str, list[int]] = {}
+        for index, slot in enumerate(self._slots):
+            self._slots_of.setdefault(slot.location, []).append(index)
+        self.locations = tuple(self._slots_of)
+        """The locations that the slots belong to."""
+
+    def use(self, rules: VerdictSection) -> None:
+        """Other rules. What was seen stays."""
+        self._rules = rules
+        for slot in self._slots:
+            slot.votes = deque(slot.votes, maxlen=rules.window)
+            slot.forget_judgements()
+
+    @property
+    def wanted(self) -> list[bool]:
+        """Which slots are to be classified at the next opportunity."""
+        return [slot.is_wanted for slot in self._slots]
+
+    def slots_of(self, location: str) -> Sequence[int]:
+        """The slots of a location."""
+        return self._slots_of[location]
+
+    def take(self, sighting: Sighting, answers: Sequence[Classification]) -> tuple[set[str], set[str]]:
+        """Count what a picture shows, with what the classifier says of its crops.
+
+        Returns the locations whose verdict may have changed, and those that show other stock than before.
+        """
+        touched, changed = set(), set()
+        for slot, activity in zip(self._slots, sighting.activities, strict=True):
+            if activity.changed:
+                slot.votes.clear()
+                changed.add(slot.location)
+            if activity.changed or (activity.classify and not slot.is_wanted):
+                slot.tries = 0
+            if activity.classify or activity.obstructed != slot.is_obstructed:
+                touched.add(slot.location)
+            slot.is_obstructed, slot.is_busy = activity.obstructed, activity.busy
+        for index, seen, like_empty in zip(sighting.chosen, answers, sighting.like_empty, strict=True):
+            slot = self._slots[index]
+            slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
+            slot.tries += 1
+            slot.is_new = True
+        return touched, changed
+
+    def decide(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> Outcome:
+        """What the last votes of a location come to."""
+        slots = [self._slots[index] for index in self._slots_of[location]]
+        decided = [(slot.facing, slot.decide(expected, standing, self._rules)) for slot in slots]
+        return Outcome(
+            decided[0][1] if len(decided) == 1 else combine(decided),
+            is_obstructed=any(slot.is_obstructed for slot in slots),
+            is_busy=any(slot.is_busy for slot in slots),
+        )
+
+    def is_busy(self, location: str) -> bool:
+        """Whether the last picture said nothing of its stock."""
+        return any(self._slots[index].is_busy for index in self._slots_of[location])
+
+    def want(self, location: str) -> None:
+        """Classify a location at the next opportunity: what is expected there has changed."""
+        for index in self._slots_of[location]:
+            self._slots[index].is_wanted = True
+            self._slots[index].tries = 0
+
+    def restart(self) -> None:
+        """Classify every location at the next opportunity, and let only that count."""
+        self.clear()
+        for slot in self._slots:
+            slot.is_wanted = True
+
+    def clear(self) -> None:
+        """What was seen doesn't count any more."""
+        for slot in self._slots:
+            slot.votes.clear()
+            slot.tries, slot.is_wanted, slot.is_new = 0, False, False
+
+    def lose(self) -> None:
+        """The view is lost."""
+        self.clear()
+        for slot in self._slots:
+            slot.is_obstructed, slot.is_busy = False, False
+
+
 class Judging:
-    """Judges locations against what is expected of them now."""
+    """Judges locations against what is expected of them now. Owned by the agent's thread."""
 
     def __init__(
         self,
-        expected: ExpectedStore,
+        expected: Mapping[str, Expectation],
         states: Mapping[str, LocationState],
         grace_s: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`states` are those that the WMS knows, kept up to date by their owner."""
+        """`expected` is what the WMS expects, `states` what it knows: both kept up to date by their owners."""
         self._clock = clock
         self._expected = expected
         self._states = states
@@ -40,46 +198,46 @@ class Judging:
         self._grace_s = grace_s
         self.in_grace &= set(locations)
 
-    def expected_at(self, location: str) -> Expected | None:
-        """What the WMS expects; None where it has said nothing."""
-        expectation = self._expected.get(location)
-        return expectation.expected if expectation else None
+    def judge(self, votes: Votes, location: str, camera: str, captured: datetime) -> Finding | None:
+        """What the last votes of a location come to; None while they are too few, or something moves before it.
 
-    def standing(self, location: str) -> Verdict | None:
-        """The verdict so far."""
-        state = self._states.get(location)
-        return state.verdict if state else None
-
-    def judge(self, watch: Watch, location: str) -> Finding | None:
-        """What the last looks at a location come to; None while they are too few, or something moves before it."""
-        expectation = self._expected.get(location)
-        stock, camera = _stock(expectation, self._clock.monotonic_s()), watch.camera.name
-        if watch.is_obstructed(location):
-            return Finding(location, Verdict.OBSTRUCTED, camera, watch.last_capture, expected=stock, reason=OBSTRUCTED)
-        if watch.is_busy(location):
-            return None  # what was seen before isn't verified by this picture
-        decided = watch.decide(location, self.expected_at(location), self.standing(location))
-        if decided is None:
-            return None
-        judgement = self._with_grace(location, expectation, decided.judgement)
-        has_looked = bool(decided.look.skus)  # else there is no model
-        likelihood = decided.look.likelihood(stock.sku) if stock and stock.sku and has_looked else None
+        Args:
+            votes: of the camera that sees it.
+            location: which.
+            camera: its name.
+            captured: when its last good picture was taken.
+        """
+        expectation, state = self._expected.get(location), self._states.get(location)
+        now_s = self._clock.monotonic_s()
+        outcome = votes.decide(
+            location, expectation.expected if expectation else None, state.verdict if state else None
+        )
+        decided, stock = outcome.decided, _stock(expectation, now_s)
+        if outcome.is_obstructed:
+            return Finding(location, Verdict.OBSTRUCTED, camera, captured, expected=stock, reason=OBSTRUCTED)
+        if decided is None or outcome.is_busy:
+            return None  # what was seen before isn't verified by a picture of something else
+        judgement = self._with_grace(location, expectation, decided.judgement, now_s)
+        has_looked = bool(decided.vote.skus)  # else there is no model
+        likelihood = decided.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
         return Finding(
             location,
             judgement.verdict,
             camera,
-            watch.last_capture,
+            captured,
             expected=stock,
-            seen=seen_of(decided.look, judgement.sku, judgement.category) if has_looked else None,
+            seen=seen_of(decided.vote, judgement.sku, judgement.category) if has_looked else None,
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
             facing=decided.facing,
         )
 
-    def _with_grace(self, location: str, expectation: Expectation | None, judgement: Judgement) -> Judgement:
+    def _with_grace(
+        self, location: str, expectation: Expectation | None, judgement: Judgement, now_s: float
+    ) -> Judgement:
         """No alert as long as stock may be on its way: the WMS expects another product since a moment ago."""
-        ago = expectation.replaced_ago_s(self._clock.monotonic_s()) if expectation else None
-        if ago is None or ago >= self._grace_s or judgement.verdict not in ALERTS:
+        replaced_s = expectation.replaced_s if expectation else None
+        if replaced_s is None or now_s - replaced_s >= self._grace_s or judgement.verdict not in ALERTS:
             self.in_grace.discard(location)
             return judgement
         self.in_grace.add(location)
@@ -89,6 +247,19 @@ class Judging:
 def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | None:
     if expectation is None:
         return None
-    expected = expectation.expected
-    age = expectation.age_s(now_s)
-    return ExpectedStock(sku=expected.sku, revision=expected.revision, age_s=round(age, 3), quantity=expected.quantity)
+    expected, age_s = expectation.expected, max(0.0, now_s - expectation.received_s)
+    return ExpectedStock(
+        sku=expected.sku, revision=expected.revision, age_s=round(age_s, 3), quantity=expected.quantity
+    )
+
+
+def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
+    """What a classification comes to, with product and category as far as the verdict holds them for sure."""
+    top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
+    if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
+        return Seen(sku=None, confidence=classification.confidence, top=top)
+    if classification.sku == EMPTY_CLASS:
+        return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
+    name = classification.name if sku else None
+    confidence = classification.confidence if sku else classification.category_confidence
+    return Seen(sku=sku, name=name, category=category or classification.category, confidence=confidence, top=top)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from edge_agent.deciding.alerts import acknowledged, next_alert
-from edge_agent.deciding.elsewhere import affected, with_places
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.alerts import acknowledged, affected, next_alert, with_places
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.records import Finding
 from edge_agent.reporting.outbox.message import Message
 from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from kardus.contract.topics import Topics
-from kardus.contract.verdicts import Verdict
+from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.identifiers import uuid7
 
@@ -70,7 +70,7 @@ class Recorder:
     def __init__(
         self,
         outbox: Journal,
-        writer: Writer,
+        writer: MessageWriter,
         valid_for_s: float,
         on_event: OnEvent = lambda *_: NO_PICTURES,
         clock: Clock = SYSTEM_CLOCK,
@@ -112,6 +112,7 @@ class Recorder:
             self._outbox.append(messages, left, self._outbox.last_sequence)
         for location in left:
             del self._states[location]
+            self._published.pop(location, None)
 
     def affected(self, findings: Sequence[Finding]) -> set[str]:
         """Other locations of which these findings say where their product is."""
@@ -125,16 +126,18 @@ class Recorder:
         """
         messages: list[Message] = []
         states: dict[str, LocationState] = {}
-        sequence = self._outbox.last_sequence
+        sequence, due, synchronised = self._outbox.last_sequence, self.due(), self._clock.is_synchronised()
         for finding in with_places([finding for finding in findings if finding], self._states):
             known = self._states.get(finding.location)
-            changed = finding.differs_from(known)
-            if not (changed or self.is_due(finding.location)):
+            changed = known is None or differs(finding, known)
+            if not (changed or finding.location in due):
                 continue
             state = self._next_state(finding, known, changed=changed)
             if changed:
                 sequence += 1
-                messages += self._event(finding, known, state.alert, sequence, historical=historical)
+                messages += self._event(
+                    finding, known, state.alert, sequence, historical=historical, synchronised=synchronised
+                )
             states[finding.location] = state
             messages.append(self._state_message(state))
         return self._store(messages, states, sequence)
@@ -177,12 +180,20 @@ class Recorder:
         self._outbox.append([message], {}, self._outbox.last_sequence)
         return coverage
 
-    def is_due(self, location: str) -> bool:
-        """Whether a location's state has to be published again, or never was."""
-        return self._clock.monotonic_s() - self._published.get(location, -math.inf) >= self._refresh_s
+    def due(self) -> set[str]:
+        """The known locations whose state has to be published again."""
+        before_s = self._clock.monotonic_s() - self._refresh_s
+        return {location for location, published_s in self._published.items() if published_s <= before_s}
 
     def _event(
-        self, finding: Finding, known: LocationState | None, alert: Alert | None, sequence: int, *, historical: bool
+        self,
+        finding: Finding,
+        known: LocationState | None,
+        alert: Alert | None,
+        sequence: int,
+        *,
+        historical: bool,
+        synchronised: bool,
     ) -> list[Message]:
         """A change of verdict, with the picture that it rests on."""
         event_id = uuid7()
@@ -196,6 +207,7 @@ class Recorder:
             alert=alert,
             event_id=event_id,
             evidence=pictures.kept,
+            clock_synchronised=synchronised,
         )
         location, urgent = finding.location, alert is not None and alert.status == "open"
         messages = [Message("event", *event, location=location, sequence=sequence, urgent=urgent)]
@@ -213,7 +225,8 @@ class Recorder:
         earlier = known.last_verified if known else None
         nobody_looked = finding.verdict is Verdict.UNCERTAIN and finding.seen is None  # there is no model
         verified = earlier if finding.verdict in UNVERIFIED or nobody_looked else finding.captured
-        alert = self._next_alert(known.alert if known else None, finding)
+        before = known.alert if known else None
+        alert = self._next_alert(before, finding) if before or finding.verdict in ALERTS else None
         return self._writer.state(finding, since, verified, alert=alert)
 
     def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
@@ -233,6 +246,15 @@ class Recorder:
         self._states.update(states)
         self._published.update(dict.fromkeys(states, self._clock.monotonic_s()))
         return True
+
+
+def differs(finding: Finding, state: LocationState) -> bool:
+    """Whether something else is found, or expected, than in the state that the WMS knows."""
+    found, known = (
+        (one.verdict, one.seen and one.seen.sku, one.expected and one.expected.sku, one.facing, one.seen_at)
+        for one in (finding, state)
+    )
+    return found != known
 
 
 def coverage_of(

@@ -21,13 +21,13 @@ WORST_FIRST = (
     Verdict.MATCH,
     Verdict.UNMANAGED,
 )
-"""The verdicts that looks can come to."""
+"""The verdicts that votes can come to."""
 NO_MODEL = "there is no model yet: photos are collected for the first one"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on one look, or on several that agree."""
+    """A verdict on one vote, or on several that agree."""
 
     verdict: Verdict
     sku: str | None = None
@@ -39,7 +39,7 @@ class Judgement:
 def judge(
     seen: Classification, expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
 ) -> Judgement:
-    """Judge one look against what the WMS expects (None: it has said nothing).
+    """Judge one vote against what the WMS expects (None: it has said nothing).
 
     `standing` is the location's verdict so far: a match is not given up for a little less likelihood.
     """
@@ -58,7 +58,7 @@ def judge(
 
 
 def _reason_to_doubt(seen: Classification, expected_sku: str, rules: VerdictSection) -> str:
-    """Why a look says nothing of what is expected; empty: it says something."""
+    """Why a vote says nothing of what is expected; empty: it says something."""
     if not seen.skus:
         return NO_MODEL
     if seen.like_empty is not None and seen.like_empty != (seen.known and seen.sku == EMPTY_CLASS):
@@ -69,12 +69,12 @@ def _reason_to_doubt(seen: Classification, expected_sku: str, rules: VerdictSect
 
 
 def _may_be(sku: str, seen: Classification, rules: VerdictSection) -> bool:
-    """Whether a doubted look may be of what is expected. What looks empty isn't stock, however little it looks so."""
+    """Whether a doubted vote may be of what is expected. What looks empty isn't stock, however little it looks so."""
     return seen.sku == sku or (seen.sku != EMPTY_CLASS and seen.likelihood(sku) > rules.mismatch_likelihood)
 
 
 def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classification:  # noqa: FBT001 - a finding
-    """A look, with what the location's own empty picture says; alone, where the model has no class `empty`.
+    """A vote, with what the location's own empty picture says; alone, where the model has no class `empty`.
 
     What looks like that picture isn't doubted: it needn't look like other empty locations.
     """
@@ -88,47 +88,35 @@ def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classif
 
 @dataclass(frozen=True)
 class Decided:
-    """What the looks at a location come to."""
+    """What the votes of a location come to."""
 
     judgement: Judgement
-    look: Classification
-    """The latest look that says so."""
+    vote: Classification
+    """The latest vote that says so."""
     facing: int | None = None
     """Which facing it is about; None where the location has one, or all of them agree."""
 
 
-def decide(
-    looks: Sequence[Classification],
-    expected: Expected | None,
-    rules: VerdictSection,
-    standing: Verdict | None = None,
-) -> Decided | None:
-    """The verdict that enough of the last looks agree on, with the latest look that says so.
+def decide(votes: Sequence[Classification], judgements: Sequence[Judgement], rules: VerdictSection) -> Decided | None:
+    """The judgement that enough of the last votes agree on, with the latest vote that says so.
 
-    Every look is judged against the present expectation. Returns None while too few looks have been taken; once the
-    window is full and no verdict has enough votes, the verdict is `uncertain`: an old one is never kept alive.
+    Returns None while there are too few votes; once the window is full and no judgement has enough of them, the verdict
+    is `uncertain`: an old one is never kept alive.
+
+    Args:
+        votes: at most a window of them, the latest last.
+        judgements: each vote judged against the present expectation.
+        rules: how many have to agree.
     """
-    recent = looks[-rules.window :]
-    judgements = [judge(look, expected, rules, standing) for look in recent]
-    votes = Counter(judgements)
-    winner, count = max(votes.items(), key=lambda item: item[1], default=(None, 0))
-    if winner is not None and count >= rules.votes:
-        latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
-        return Decided(winner, recent[latest])
-    if len(recent) < rules.window:
+    if not judgements:
         return None
-    return Decided(Judgement(Verdict.UNCERTAIN, reason="the last looks disagree"), recent[-1])
-
-
-def is_settled(
-    looks: Sequence[Classification],
-    expected: Expected | None,
-    rules: VerdictSection,
-    standing: Verdict | None = None,
-) -> bool:
-    """Whether a verdict stands, and the last look says the same: no further look is needed."""
-    decided = decide(looks, expected, rules, standing)
-    return decided is not None and judge(looks[-1], expected, rules, standing) == decided.judgement
+    winner, count = Counter(judgements).most_common(1)[0]
+    if count >= rules.votes:
+        latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
+        return Decided(winner, votes[latest])
+    if len(votes) < rules.window:
+        return None
+    return Decided(Judgement(Verdict.UNCERTAIN, reason="the last pictures disagree"), votes[-1])
 
 
 def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | None:
@@ -144,7 +132,7 @@ def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | N
     number, worst = min(stocked or known, key=lambda item: WORST_FIRST.index(item[1].judgement.verdict))
     agree = len({decided.judgement for _, decided in known}) == 1
     tells_facing = not agree and worst.judgement.verdict != Verdict.MATCH
-    return Decided(worst.judgement, worst.look, number if tells_facing else None)
+    return Decided(worst.judgement, worst.vote, number if tells_facing else None)
 
 
 def _enough(rules: VerdictSection, standing: Verdict | None) -> float:

@@ -9,12 +9,12 @@ from typing import Any
 
 from edge_agent.cameras import Cameras
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.deciding.deciding import Deciding
-from edge_agent.deciding.events import Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.change import Models
 from edge_agent.models.orders import Brought, Order
+from edge_agent.pipeline import Pipeline
 from kardus.contract.commands import ChangeModel
 from kardus.support.errors import BundleError, KardusError
 
@@ -28,8 +28,8 @@ class Concerned:
 
     cameras: Cameras
     expected: ExpectedStore
-    deciding: Deciding
-    writer: Writer
+    pipeline: Pipeline
+    writer: MessageWriter
     recorder: Recorder
     metrics: Metrics
     say_online: Callable[[], None]
@@ -52,7 +52,7 @@ class ModelKeeper:
         cameras = self._told.cameras
         known = [self._told.expected.get(location) for location in cameras.locations]
         skus = {expectation.expected.sku for expectation in known if expectation and expectation.expected.sku}
-        self._models.order(order, skus, sum(len(camera.watch.slots) for camera in cameras.values()))
+        self._models.order(order, skus, sum(len(camera.view.slots) for camera in cameras.values()))
         self._say()
 
     def command(self, command: ChangeModel) -> dict[str, Any]:
@@ -66,8 +66,8 @@ class ModelKeeper:
             self.order(item)
         elif self._models.handle(item):
             for camera in self._told.cameras.values():
-                for location in camera.watch.locations:
-                    camera.watch.want(location)  # so that the two are compared on everything there is
+                for location in camera.locations:
+                    camera.votes.want(location)  # so that the two are compared on everything there is
         self._say()
 
     def tick(self) -> None:
@@ -93,7 +93,7 @@ class ModelKeeper:
     def _change(self, name: str, version: str) -> None:
         """Another model judges."""
         told = self._told
-        told.deciding.use_model(self._models.classifier)
+        told.pipeline.use_model(self._models.classifier)
         told.writer.use_model(self._models.model)
         told.metrics.model.remove(name, version)
         self._count_model()

@@ -11,11 +11,11 @@ from PIL import Image
 from edge_agent.cameras import Cameras
 from edge_agent.config import Config
 from edge_agent.control.expected import IN_MEMORY, ExpectedStore
-from edge_agent.deciding.deciding import TICK_S, Deciding
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics
-from edge_agent.records import ExpectedMessage, Frame, SignalLost
+from edge_agent.pipeline import TICK_S, Pipeline
+from edge_agent.records import ExpectedMessage, Finding, Frame, SignalLost
 from edge_agent.replay.recorded import START, Moment
 from edge_agent.reporting.outbox.message import Message
 from kardus.contract.messages import LocationState, Model
@@ -105,10 +105,10 @@ class Player:
         )
         named = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         topics, valid_for_s = Topics(config.agent.site, config.agent.name), config.verdict.valid_for_s
-        writer = Writer(topics, named, valid_for_s, self._clock)
+        writer = MessageWriter(topics, named, valid_for_s, self._clock)
         self._recorder = Recorder(Nowhere(), writer, valid_for_s, self._on_event, self._clock)
         self._metrics = Metrics()
-        self._deciding = Deciding(
+        self._pipeline = Pipeline(
             self._cameras,
             classifier,
             ExpectedStore(IN_MEMORY, frozenset(self._cameras.locations), self._clock),
@@ -150,21 +150,21 @@ class Player:
         self._wait_until(moment)
         match moment.item:
             case Frame():
-                self._deciding.look([moment.item])
+                self._pipeline.process([moment.item])
             case SignalLost():
-                self._deciding.lose(moment.item)
+                self._pipeline.lose(moment.item)
             case ExpectedMessage():
-                self._deciding.expect(moment.item)
-        self._deciding.tick()
+                self._pipeline.expect(moment.item)
+        self._pipeline.tick()
         return self._changes
 
     def _wait_until(self, moment: Moment) -> None:
         """Let the time go by in which the agent would have seen a grace end."""
         now_s = self._clock.monotonic_s()
-        while self._deciding.judging.in_grace and now_s + TICK_S < moment.at_s:
+        while self._pipeline.judging.in_grace and now_s + TICK_S < moment.at_s:
             now_s += TICK_S
             self._clock.set(moment.at - timedelta(seconds=moment.at_s - now_s), now_s)
-            self._deciding.tick()
+            self._pipeline.tick()
         self._clock.set(moment.at, moment.at_s)
 
     def _on_event(self, _: str, finding: Finding) -> Pictures:

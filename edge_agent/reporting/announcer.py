@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from edge_agent.cameras import Cameras
 from edge_agent.config import Config
 from edge_agent.control.commands import Answer
-from edge_agent.deciding.events import Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from kardus import __version__
 from kardus.contract.homeassistant import discovery_document, discovery_topic, status_topic
@@ -21,7 +21,7 @@ class Announcer:
     """Owned by the agent's thread, but for `say_online`."""
 
     def __init__(
-        self, topics: Topics, writer: Writer, recorder: Recorder, cameras: Cameras, session: MqttSession
+        self, topics: Topics, writer: MessageWriter, recorder: Recorder, cameras: Cameras, session: MqttSession
     ) -> None:
         """Keep whom to ask and whom to tell."""
         self._topics = topics

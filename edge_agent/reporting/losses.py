@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from edge_agent.deciding.events import Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.reporting.outbox.message import Message, Range
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.receipts import Lost
@@ -13,7 +13,7 @@ from kardus.contract.receipts import Lost
 class LossTeller:
     """Owned by the agent's thread."""
 
-    def __init__(self, outbox: Outbox, writer: Writer) -> None:
+    def __init__(self, outbox: Outbox, writer: MessageWriter) -> None:
         """Nothing was told yet in this run."""
         self._outbox = outbox
         self._writer = writer

@@ -1,6 +1,6 @@
 """What a slot looks like in a reduced picture: a grid of colours inside it, and a ring of colours around it.
 
-Two looks are compared in the light of the later one, since light changes all colours of a channel alike: by a slot's
+Two samples are compared in the light of the later one, since light changes all colours of a channel alike: by a slot's
 own gain for each channel, within bounds around the gain of the whole picture. A camera that trembles changes colours as
 well, but not beyond those of the pixels around.
 """
@@ -31,27 +31,27 @@ WHITE = 255.0
 
 
 @dataclass(frozen=True)
-class Look:
+class ColourSample:
     """Colours of places, each (n, places, 3): as they are, and the least and the most of the pixels around each."""
 
     here: Colours
     least: Colours
     most: Colours
 
-    def replace(self, which: NDArray[np.bool_], others: Look) -> None:
-        """Take some slots (n,) from another look at them."""
+    def replace(self, which: NDArray[np.bool_], others: ColourSample) -> None:
+        """Take some slots (n,) from another sample of them."""
         self.here[which] = others.here[which]
         self.least[which] = others.least[which]
         self.most[which] = others.most[which]
 
 
 @dataclass(frozen=True)
-class Sight:
+class SlotColours:
     """One picture's slots."""
 
-    contents: Look
+    contents: ColourSample
     """(n, GRID * GRID, 3)."""
-    around: Look
+    around: ColourSample
     """(n, 4 * RING_SIDE * len(RING), 3)."""
 
     @property
@@ -75,12 +75,12 @@ class Places:
         """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
         return self.shape == shape and np.array_equal(self.corners, corners)
 
-    def see(self, small: Pixels) -> Sight:
+    def see(self, small: Pixels) -> SlotColours:
         """The slots in a reduced picture, (h, w, 3) uint8 RGB."""
         spread = (small, *_spread(small))
-        contents = Look(*(picture[self.contents].astype(np.float32) for picture in spread))
-        around = Look(*(picture[self.around].astype(np.float32) for picture in spread))
-        return Sight(contents, around)
+        contents = ColourSample(*(picture[self.contents].astype(np.float32) for picture in spread))
+        around = ColourSample(*(picture[self.around].astype(np.float32) for picture in spread))
+        return SlotColours(contents, around)
 
 
 def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
@@ -93,12 +93,12 @@ def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
     )
 
 
-def no_look(slots: int) -> Look:
-    """Contents of slots that weren't looked at yet: black."""
-    return Look(*(np.zeros((slots, GRID * GRID, 3), np.float32) for _ in range(3)))
+def unseen(slots: int) -> ColourSample:
+    """Contents of slots that were not sampled yet: black."""
+    return ColourSample(*(np.zeros((slots, GRID * GRID, 3), np.float32) for _ in range(3)))
 
 
-def differences(now: Look, before: Look, gain: Colours) -> Colours:
+def differences(now: ColourSample, before: ColourSample, gain: Colours) -> Colours:
     """By how much each place differs from what it was, in the light of now: (n, places, 3), 0 or more.
 
     Args:

@@ -8,28 +8,28 @@ too. So:
 - the surroundings differ from what they should be: something stands in front;
 - the content differs from when it was last classified: the stock may have changed.
 
-How two looks are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`.
+How two samples are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.config.sections import GateSection
+from edge_agent.records import Activity
 from edge_agent.seeing.colours import (
     Colours,
-    Look,
+    ColourSample,
     Places,
-    Sight,
+    SlotColours,
     around_slot,
     blocks,
     differences,
     find_places,
-    no_look,
+    unseen,
 )
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
@@ -42,23 +42,11 @@ FEWEST_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What is to be done about a slot."""
-
-    classify: bool
-    changed: bool = False
-    """Its content isn't what was classified last: earlier looks don't count any more."""
-    obstructed: bool = False
-    busy: bool = False
-    """It moves, or something stands before it: this picture says nothing of its stock."""
-
-
 class _Memory:
     """What is known of n slots."""
 
     def __init__(self, slots: int) -> None:
-        self.content = no_look(slots)
+        self.content = unseen(slots)
         """As each was last classified ..."""
         self.light = np.ones((slots, 3), np.float32)
         """... in the picture's light of then."""
@@ -78,8 +66,8 @@ class ChangeGate:
         self._memory = _Memory(len(corners))
         self._own_places = own_places(corners)
         self._places: Places | None = None
-        self._last: Sight | None = None
-        self._still: Sight | None = None
+        self._last: SlotColours | None = None
+        self._still: SlotColours | None = None
         self._is_commissioned = False
         self._covered_since: float | None = None
 
@@ -102,8 +90,8 @@ class ChangeGate:
         due: NDArray[np.bool_] = at_s - self._memory.classified_s >= self._rules.refresh_s
         return due
 
-    def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Decision]:
-        """What is to be done about each slot.
+    def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Activity]:
+        """What happens in each slot, and whether it is to be classified.
 
         Args:
             small: the reduced picture, (h, w, 3) uint8 RGB.
@@ -127,7 +115,7 @@ class ChangeGate:
         self._memory.busy = np.where(busy, self._memory.busy + 1, 0)
         obstructed = busy & (self._memory.busy >= self._rules.obstructed_after)
         return [
-            Decision(
+            Activity(
                 classify=bool(classify[slot]),
                 changed=bool(classify[slot] and changed[slot]),
                 obstructed=bool(obstructed[slot]),
@@ -136,22 +124,22 @@ class ChangeGate:
             for slot in range(len(busy))
         ]
 
-    def _changed(self, contents: Look, light: Colours) -> NDArray[np.bool_]:
+    def _changed(self, contents: ColourSample, light: Colours) -> NDArray[np.bool_]:
         """Which slots look otherwise than when they were last classified, or never were."""
         return ~self._memory.known | self._differ(contents, self._memory.content, light / self._memory.light)
 
-    def _remember(self, classified: NDArray[np.bool_], contents: Look, light: Colours, at_s: float) -> None:
+    def _remember(self, classified: NDArray[np.bool_], contents: ColourSample, light: Colours, at_s: float) -> None:
         self._memory.content.replace(classified, contents)
         self._memory.light[classified] = light
         self._memory.classified_s[classified] = at_s
         self._memory.known |= classified
 
-    def _differ(self, now: Look, before: Look, gain: Colours) -> NDArray[np.bool_]:
+    def _differ(self, now: ColourSample, before: ColourSample, gain: Colours) -> NDArray[np.bool_]:
         """Which contents differ by more than light, noise and a tremble explain."""
         differs: NDArray[np.bool_] = blocks(differences(now, before, gain)).max(axis=1) > self._rules.change
         return differs
 
-    def _covered(self, now: Sight, at_s: float) -> NDArray[np.bool_]:
+    def _covered(self, now: SlotColours, at_s: float) -> NDArray[np.bool_]:
         """Before which slots something stands."""
         if self._still is None:
             self._still = now
@@ -162,7 +150,7 @@ class ChangeGate:
         self._adapt(now, at_s, is_covered=bool(covered.any()))
         return covered
 
-    def _adapt(self, now: Sight, at_s: float, *, is_covered: bool) -> None:
+    def _adapt(self, now: SlotColours, at_s: float, *, is_covered: bool) -> None:
         """Without a commissioning picture, somebody may have stood in the first one."""
         if not is_covered:
             self._covered_since = None
@@ -171,7 +159,7 @@ class ChangeGate:
         elif at_s - self._covered_since >= ADAPT_AFTER_S and not self._is_commissioned:
             self._still, self._covered_since = now, None
 
-    def _see(self, small: Pixels, corners: FloatArray) -> Sight:
+    def _see(self, small: Pixels, corners: FloatArray) -> SlotColours:
         if self._places is None or not self._places.fit(corners, small.shape):
             self._places = find_places(corners, small.shape)
         return self._places.see(small)

@@ -12,8 +12,16 @@ from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.records import Frame
-from edge_agent.seeing.marks import PATCH, Grey, Marks, choose_marks, find_marks
-from edge_agent.seeing.motion import FEWEST, fit_similarity, whole_shift
+from edge_agent.seeing.registration import (
+    FEWEST,
+    PATCH,
+    Grey,
+    Marks,
+    choose_marks,
+    find_marks,
+    fit_similarity,
+    whole_shift,
+)
 from kardus.inference.geometry import FloatArray, project
 from kardus.inference.preprocess import Pixels
 

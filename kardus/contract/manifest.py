@@ -16,7 +16,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
 Precision = Literal["fp32", "fp16", "int8"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
-"""See `kardus.inference.rejection`."""
+"""See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

@@ -7,9 +7,11 @@ publishes as expected stock is plain JSON.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PlainSerializer, SerializeAsAny
+from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, NonNegativeInt, PlainSerializer, SerializeAsAny
+from pydantic_core import CoreSchema, core_schema
 
 from kardus.contract.base import Record
 from kardus.contract.topics import Id
@@ -23,13 +25,22 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("lies outside the calendar in UTC") from error
 
 
+@lru_cache(maxsize=64)  # what one picture shows has the same few times at all locations
 def _utc_text(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-UtcTime = Annotated[
-    AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_utc_text, return_type=str, when_used="json")
-]
+class _ParsedInUtc:
+    """Moments that come as JSON are brought to UTC; our own are UTC already."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        own = handler(source)
+        parsed = core_schema.no_info_after_validator_function(_in_utc, own)
+        return core_schema.json_or_python_schema(json_schema=parsed, python_schema=own)
+
+
+UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(_utc_text, return_type=str, when_used="json")]
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
 MAX_SKU = 200
@@ -119,7 +130,32 @@ class Alert(Record):
     """Seconds from opening to resolution; null while it stands."""
 
 
-class LocationEvent(Record):
+class LocationVerdict(Record):
+    """What an event and a state say alike of a location."""
+
+    location: Id
+    """The WMS's code of the storage location."""
+    verdict: Verdict
+    """What is found now."""
+    expected: ExpectedStock | None
+    """What the WMS expects; null where it has said nothing."""
+    seen: Seen | None
+    """What the camera saw; null where the view can't be trusted."""
+    camera: Id
+    """The camera."""
+    model: Model
+    """The model that judged."""
+    reason: str = ""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
+    facing: NonNegativeInt | None = None
+    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
+    seen_at: tuple[Id, ...] = ()
+    """Where the expected product is seen instead: at most five locations of this agent."""
+    alert: Alert | None = None
+    """The location's alert; null where there is none."""
+
+
+class LocationEvent(LocationVerdict):
     """A change of verdict at a location."""
 
     epoch: str
@@ -132,65 +168,25 @@ class LocationEvent(Record):
     """When the picture was taken."""
     clock_synchronised: bool
     """Whether the kernel says that its clock is kept right."""
-    location: Id
-    """The WMS's code of the storage location."""
-    verdict: Verdict
-    """What is found now."""
     previous: Verdict | None
     """What was found before; null at the first event of the location."""
-    expected: ExpectedStock | None
-    """What the WMS expects; null where it has said nothing."""
-    seen: Seen | None
-    """What the camera saw; null where the view can't be trusted."""
     expected_likelihood: Share | None
     """How likely the expected product is."""
-    camera: Id
-    """The camera."""
-    model: Model
-    """The model that judged."""
-    reason: str = ""
-    """Why the verdict is a doubt, or why the view can't be trusted."""
-    facing: NonNegativeInt | None = None
-    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
-    seen_at: tuple[Id, ...] = ()
-    """Where the expected product is seen instead: at most five locations of this agent."""
-    alert: Alert | None = None
-    """The location's alert; null where there is none."""
     evidence: bool = False
     """Whether the agent keeps pictures of it: see `commands/evidence`."""
     historical: bool = False
     """Sent late, after the broker was away."""
 
 
-class LocationState(Record):
+class LocationState(LocationVerdict):
     """The current verdict at a location (retained). Void after `valid_until`."""
 
-    location: Id
-    """The WMS's code of the storage location."""
-    verdict: Verdict
-    """What is found now."""
     since: UtcTime
     """Since when."""
     last_verified: UtcTime | None
     """When a picture of the location was last good enough to say what stands there; null: never."""
     valid_until: UtcTime
     """From then on the state says nothing any more."""
-    expected: ExpectedStock | None
-    """What the WMS expects; null where it has said nothing."""
-    seen: Seen | None
-    """What the camera saw; null where the view can't be trusted."""
-    camera: Id
-    """The camera."""
-    model: Model
-    """The model that judged."""
-    reason: str = ""
-    """Why the verdict is a doubt, or why the view can't be trusted."""
-    facing: NonNegativeInt | None = None
-    """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
-    seen_at: tuple[Id, ...] = ()
-    """Where the expected product is seen instead: at most five locations of this agent."""
-    alert: Alert | None = None
-    """The location's alert; null where there is none."""
 
     def at(self, moment: datetime) -> LocationState:
         """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
@@ -324,10 +320,6 @@ class Envelope(Record, Generic[Data]):
     """How `data` is written."""
     data: SerializeAsAny[Data]
     """The message itself."""
-
-    def encode(self) -> bytes:
-        """The payload as JSON in UTF-8."""
-        return self.model_dump_json().encode()
 
 
 EVENT_TYPE = "kardus.location.event.v1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -80,10 +81,12 @@ class Topics:
         """Retained: whether a camera delivers."""
         return f"{self.base}/cameras/{camera}/health"
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - an agent has one Topics, and asks with every event
     def state(self, location: str) -> str:
         """Retained: the current verdict."""
         return f"{self.base}/locations/{location}/state"
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
     def events(self, location: str) -> str:
         """Every change of verdict, in order."""
         return f"{self.base}/locations/{location}/events"

@@ -1,8 +1,16 @@
-"""What a classifier says of a crop."""
+"""From a network's outputs to what is said of each crop: likelihoods of products, and whether it is known at all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kardus.contract.manifest import Calibration, ClassInfo, RejectionScore
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -38,3 +46,97 @@ class Classification:
     def likelihood(self, sku: str) -> float:
         """The likelihood of a product; 0 for one that the model doesn't know."""
         return next((score.likelihood for score in self.skus if score.sku == sku), 0.0)
+
+
+def interpret(
+    logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration, scores: Floats
+) -> list[Classification]:
+    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
+
+    `scores` (N,) are the rejection scores that the calibration's thresholds were set for.
+    """
+    probabilities = softmax(logits / calibration.temperature)
+    return [_classification(row, score, classes, calibration) for row, score in zip(probabilities, scores, strict=True)]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis, shape as given."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _classification(
+    probabilities: Floats, score: float, classes: Sequence[ClassInfo], calibration: Calibration
+) -> Classification:
+    by_sku: dict[str, float] = {}
+    by_category: dict[str, float] = {}
+    for info, probability in zip(classes, probabilities, strict=True):
+        by_sku[info.sku] = by_sku.get(info.sku, 0.0) + float(probability)
+        by_category[info.category] = by_category.get(info.category, 0.0) + float(probability)
+    skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
+    category = max(by_category, key=by_category.__getitem__)
+    return Classification(
+        name=_likeliest_face(probabilities, classes, skus[0].sku),
+        sku=skus[0].sku,
+        category=category,
+        confidence=min(1.0, skus[0].likelihood),
+        category_confidence=min(1.0, by_category[category]),
+        known=bool(score >= calibration.rejection_threshold),
+        skus=skus,
+        doubted=bool(score < calibration.doubt_threshold),
+    )
+
+
+def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
+    """The most likely class among the faces of one product."""
+    faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
+    return max(faces)[1]
+
+
+def class_means(embedding: Floats, labels: NDArray[np.int64], classes: int) -> Floats:
+    """The prototype of each class, (classes, d): the mean embedding (n, d) of its crops (n,), or 0 without one."""
+    sums = np.zeros((classes, embedding.shape[1]), np.float64)
+    np.add.at(sums, labels, embedding)
+    counts = np.bincount(labels, minlength=classes)[:, None]
+    means: Floats = (sums / np.maximum(counts, 1)).astype(np.float32)
+    return means
+
+
+def rejection_scores(kind: RejectionScore, logits: Floats, embedding: Floats, prototypes: Floats) -> Floats:
+    """The score of each crop, (N,), higher for what is known.
+
+    - `max_logit`: the largest logit (Vaze et al., ICLR 2022);
+    - `energy`: the logarithm of the sum of their exponentials (Liu et al., NeurIPS 2020);
+    - `prototype`: the cosine to the nearest prototype;
+    - `distance`: less the squared distance to the nearest prototype, which is Mahalanobis' distance, since the
+      embedding is whitened (Lee et al., NeurIPS 2018).
+
+    Args:
+        kind: which score.
+        logits: (N, classes).
+        embedding: (N, d).
+        prototypes: (classes, d).
+    """
+    score: Floats
+    if kind == "max_logit":
+        score = logits.max(axis=1)
+    elif kind == "energy":
+        top = logits.max(axis=1)
+        score = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    elif kind == "prototype":
+        score = (_unit(embedding) @ _unit(prototypes).T).max(axis=1)
+    else:
+        score = -squared_distances(embedding, prototypes).min(axis=1)
+    return score
+
+
+def squared_distances(embedding: Floats, prototypes: Floats) -> Floats:
+    """Between each embedding (N, d) and each prototype (c, d): (N, c)."""
+    result: Floats = np.square(embedding[:, None, :] - prototypes[None]).sum(axis=2)
+    return result
+
+
+def _unit(vectors: Floats) -> Floats:
+    result: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return result

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kardus.contract.manifest import Calibration, ClassInfo, GoldenSample
+from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import Classification, SkuScore
+from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
 from kardus.inference.onnx_session import CPU, ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
-from kardus.inference.rejection import rejection_scores
 from kardus.support.errors import BundleError
 
 Floats = NDArray[np.float32]
@@ -146,52 +145,6 @@ class Classifier:
                 f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "
                 "classes: build the bundle again"
             )
-
-
-def interpret(
-    logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration, scores: Floats
-) -> list[Classification]:
-    """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
-
-    `scores` (N,) are the rejection scores that the calibration's thresholds were set for.
-    """
-    probabilities = softmax(logits / calibration.temperature)
-    return [_classification(row, score, classes, calibration) for row, score in zip(probabilities, scores, strict=True)]
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last axis, shape as given."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
-    return result
-
-
-def _classification(
-    probabilities: Floats, score: float, classes: Sequence[ClassInfo], calibration: Calibration
-) -> Classification:
-    by_sku: dict[str, float] = {}
-    by_category: dict[str, float] = {}
-    for info, probability in zip(classes, probabilities, strict=True):
-        by_sku[info.sku] = by_sku.get(info.sku, 0.0) + float(probability)
-        by_category[info.category] = by_category.get(info.category, 0.0) + float(probability)
-    skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
-    category = max(by_category, key=by_category.__getitem__)
-    return Classification(
-        name=_likeliest_face(probabilities, classes, skus[0].sku),
-        sku=skus[0].sku,
-        category=category,
-        confidence=min(1.0, skus[0].likelihood),
-        category_confidence=min(1.0, by_category[category]),
-        known=bool(score >= calibration.rejection_threshold),
-        skus=skus,
-        doubted=bool(score < calibration.doubt_threshold),
-    )
-
-
-def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
-    """The most likely class among the faces of one product."""
-    faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
-    return max(faces)[1]
 
 
 def golden_crops(bundle: Bundle) -> Pixels:

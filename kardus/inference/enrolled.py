@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Manifest
-from kardus.inference.rejection import squared_distances
+from kardus.inference.classification import squared_distances
 from kardus.support.errors import BundleError
 
 Floats = NDArray[np.float32]

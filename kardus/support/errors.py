@@ -5,6 +5,7 @@ KardusError                 exit code 1: the work failed
 ├── BundleError             a bundle cannot be read, or must not be trusted
 ├── StorageError            the disk doesn't take what was decided
 ├── BrokerError             the MQTT broker cannot be reached, or refused us
+├── UnknownLocationError    no camera of the configuration sees a location
 └── UsageError              exit code 2: wrong use (configuration, option, argument)
     └── ConfigError         a key of the agent's configuration file is wrong
 """
@@ -37,6 +38,10 @@ class StorageError(KardusError):
 
 class BrokerError(KardusError):
     """The MQTT broker cannot be reached, or refused the connection."""
+
+
+class UnknownLocationError(KardusError):
+    """No camera of the configuration sees a location."""
 
 
 class UsageError(KardusError):

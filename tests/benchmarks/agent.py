@@ -44,7 +44,7 @@ class _Counting(Delivery):
 
 
 class _Measured(Agent):
-    """Says when it has looked."""
+    """Says when it has processed frames."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -53,8 +53,8 @@ class _Measured(Agent):
         counting.pulse = self._delivery.pulse  # which is looked after already
         self._delivery = self.counting = counting
 
-    def _look(self, frames: Sequence[Frame]) -> None:
-        super()._look(frames)
+    def _process(self, frames: Sequence[Frame]) -> None:
+        super()._process(frames)
         now = time.perf_counter()
         for _ in frames:
             self.looked.put(now)
@@ -71,7 +71,7 @@ class AskedAgent:
     @property
     def classifier(self) -> Classifier:
         """The one that it uses: one and the same onnxruntime session for both sides of a comparison."""
-        classifier = self._agent._deciding._line._classifier
+        classifier = self._agent._pipeline.classifier
         assert isinstance(classifier, Classifier)
         return classifier
 

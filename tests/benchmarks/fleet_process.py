@@ -18,7 +18,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.records import Finding
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
@@ -49,7 +50,7 @@ class SimulatedAgent:
     def __init__(self, number: int, port: int, tally: Tally) -> None:
         """Connect; the broker's answer is awaited with the others'."""
         topics = Topics(SITE, f"box-{number}")
-        self._writer = Writer(topics, Model(name="fleet", version="1.0.0"), 300)
+        self._writer = MessageWriter(topics, Model(name="fleet", version="1.0.0"), 300)
         self._location = f"A-{number:04d}-1-01"
         self._tally = tally
         self._sequence = 0

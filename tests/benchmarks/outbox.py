@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.config.sections import MqttSection
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.records import Finding
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.message import Limits, Message
 from edge_agent.reporting.outbox.outbox import Outbox
@@ -65,7 +66,7 @@ class Events:
     def __init__(self) -> None:
         """Begin with the first sequence."""
         self._topics = Topics("bench", "box")
-        self._writer = Writer(self._topics, Model(name="bench", version="1.0.0"), 300)
+        self._writer = MessageWriter(self._topics, Model(name="bench", version="1.0.0"), 300)
         self._last = 0
 
     def next(self, count: int, *, states: bool = False) -> list[Message]:

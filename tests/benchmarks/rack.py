@@ -23,7 +23,7 @@ from warehouse.receiving.connection import Broker
 from warehouse.stock.stock import Line, publish_stock
 
 SITE = "bench"
-GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
+GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 15: (3, 5), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
 """Levels and positions for a number of locations."""
 ONLY_ONCE_S = 86_400.0
 """A reader with this interval looks once, and then when it is told to."""

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,22 @@ def test_locations_come_and_go_over_the_same_connection(mosquitto: Mosquitto, ed
         assert log.count("connected to 127.0.0.1") == 1
         assert "offline" not in wms.statuses[:-1]
         assert not [event for event in wms.events if event["verdict"] not in ("match", "unmanaged")]
+
+
+def test_a_location_may_leave_the_configuration_while_its_grace_lasts(mosquitto: Mosquitto, edited: Edited) -> None:
+    """Its grace ends a moment later: nobody sees it any more, and the agent goes on."""
+    head = edited.head.replace("[verdict]\n", "[verdict]\ngrace_s = 2\n")
+    with WmsSide(mosquitto.port) as wms, Caller.version_5(mosquitto.port) as caller:
+        edited.write(head, LEFT, RIGHT)
+        wms.wait_for(lambda: _is_match(wms, LEFT) and _is_match(wms, RIGHT))
+        publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, [Line(LEFT, skus()["Tea-Peach"])], replace=False)
+        wms.wait_for(lambda: "stock may be on its way" in wms.states[LEFT].get("reason", ""))
+        edited.write(head, RIGHT)
+        wms.wait_for(lambda: TOPICS.state(LEFT) in wms.cleared)
+        began = time.monotonic()
+        while time.monotonic() < began + 4:  # the grace, and two ticks
+            assert caller.ask("capture")["ok"]
+        assert edited.agent.terminate()[0] == 0
 
 
 def test_a_wrong_configuration_is_refused_with_the_reason_and_the_old_one_stays(

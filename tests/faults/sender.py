@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_agent.config.sections import MqttSection
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.records import Finding
 from edge_agent.reporting import delivery as delivering
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.message import Limits, Message
@@ -101,7 +102,7 @@ class Sender:
             self.gauges[name] = 0
         self._committed = os.open(self._reports / "committed", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._topics = Topics(SITE, AGENT)
-        self._writer = Writer(self._topics, Model(name="m", version="1.0.0"), 3600)
+        self._writer = MessageWriter(self._topics, Model(name="m", version="1.0.0"), 3600)
         self.outbox = Outbox(Path(orders.outbox), Limits(**orders.limits), orders.delivery)
         self.gauges["damaged"] += self.outbox.losses.damaged
         settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=KEEPALIVE_S, version=orders.version)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.line import Line
+from edge_agent.pipeline import Pipeline
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.outbox import Outbox
+from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.gate import ChangeGate
 from edge_agent.seeing.view_guard import ViewGuard
-from edge_agent.seeing.watch import Watch
 from kardus.inference import preprocess
 from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
 from kardus.mqtt.session import MqttSession
@@ -34,10 +34,10 @@ from tests.brokers import Mosquitto
 
 STAGES: tuple[tuple[str, Any, str], ...] = (
     ("JPEG decoded", preprocess, "_decode"),
-    ("from picture to findings", Line, "look"),
+    ("from picture to findings", Pipeline, "process"),
     ("- view judged", ViewGuard, "check"),
     ("- gate", ChangeGate, "decide"),
-    ("- waited for the crops", Watch, "_cut"),
+    ("- waited for the crops", CameraView, "_cut"),
     ("- classified", Classifier, "classify"),
     ("written down", Recorder, "record"),
     ("- outbox", Outbox, "append"),

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, RejectionScore
+from kardus.inference.classification import rejection_scores
 from kardus.inference.classifier import RawOutputs
-from kardus.inference.rejection import rejection_scores
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
 from train.evaluation.metrics import fit_temperature

@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import ClassInfo, Metric, RejectionScore
-from kardus.inference.classification import Classification
-from kardus.inference.classifier import interpret
+from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.preprocess import PHOTO_SUFFIXES
-from kardus.inference.rejection import rejection_scores
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data

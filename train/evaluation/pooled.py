@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
-from kardus.inference.classifier import interpret
+from kardus.inference.classification import interpret
 from train.evaluation.calibration import HeldOut
 from train.evaluation.metrics import calibration_error, fit_temperature, share
 from train.evaluation.selective import threshold_for

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from kardus.contract.manifest import Calibration, Metric
-from kardus.inference.classifier import interpret
-from kardus.inference.rejection import class_means
+from kardus.inference.classification import class_means, interpret
 from kardus.support.errors import UsageError
 from train.augmentation.views import Photos
 from train.config import TrainConfig

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.classifier import softmax
+from kardus.inference.classification import softmax
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import write_whole
 from train.config import TrainConfig

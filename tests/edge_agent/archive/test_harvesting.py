@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from edge_agent.archive.harvesting import DOUBTS, HARVEST_FOLDER, PER_LOOK, Harvesting
+from edge_agent.archive.harvesting import DOUBTS, HARVEST_FOLDER, PER_FRAME, Harvesting
 from edge_agent.config import Config, parse_config
+from edge_agent.config.cameras import CameraSection
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.deciding.events import Finding
-from edge_agent.deciding.judging import Judging
-from edge_agent.health.metrics import Metrics
-from edge_agent.seeing.watch import Watch
+from edge_agent.records import Finding, Shown
+from edge_agent.seeing.slots import slots_of
 from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.support.chores import Chores
 from kardus.support.tables import read_table
-from tests.edge_agent.racks import LOCATIONS, RACK, frame, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, still
 
 FIRST = LOCATIONS[0]
 SEEN = Seen(sku="Tea-Peach", name="Tea-Peach", confidence=0.9)
@@ -28,15 +28,17 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 @dataclass
 class Bench:
-    """An agent's part that harvests, with what it asks."""
+    """An agent's part that harvests, with what it is told."""
 
     config: Config
     expected: ExpectedStore
-    judging: Judging
-    watch: Watch
+    in_grace: set[str]
+    camera: CameraSection
     harvesting: Harvesting
     chores: Chores
     at_s: float = 0.0
+    busy: set[str] = field(default_factory=set)
+    picture: Image.Image | None = None
 
     def expect(self, location: str, sku: str | None, revision: int) -> None:
         assert not self.expected.apply(location, Expected(revision=revision, sku=sku).model_dump_json().encode())
@@ -44,14 +46,18 @@ class Bench:
     def see(self, number: int = 0, *, after_s: float = 1.0, changed: tuple[str, ...] = ()) -> None:
         """Look at the rack at rest, and sample."""
         self.at_s += after_s
-        picture = frame(still(number), self.at_s)
-        self.watch.look(picture, self.watch.check(picture), 32)
-        self.harvesting.sample(self.watch, changed, self.at_s)
+        self.picture = Image.fromarray(still(number))
+        told = [section.id for section in self.camera.locations if section.id not in self.busy]
+        self.harvesting.sample(told, changed, self.shown, self.at_s)
+
+    def shown(self, location: str) -> Shown | None:
+        corners = [slot.corners for slot in slots_of(self.camera) if slot.location == location]
+        return Shown("rack", NOW, self.picture, corners) if self.picture else None
 
     def doubt(self, verdict: Verdict, seen: Seen | None = SEEN, facing: int | None = None) -> None:
         stock = ExpectedStock(sku="Tea-Lemon", revision=1, age_s=0)
         finding = Finding(FIRST, verdict, "rack", NOW, expected=stock, seen=seen, facing=facing)
-        self.harvesting.doubt(self.watch, finding, self.at_s)
+        self.harvesting.doubt(finding, self.shown(FIRST), self.at_s)
 
     def rows(self) -> list[dict[str, str]]:
         self.chores.settle()
@@ -75,10 +81,10 @@ def _bench(tmp_path: Path, count: int = 3, *, facings: bool = False, **harvest: 
     config = parse_config(content, tmp_path / "agent.toml")
     expected = ExpectedStore(tmp_path / "e.sqlite", frozenset(LOCATIONS))
     states: dict[str, LocationState] = {}
-    judging = Judging(expected, states, 60)
-    watch = Watch(config.cameras[0], config.view, config.gate, config.verdict, live=False)
+    in_grace: set[str] = set()
     chores = Chores()
-    return Bench(config, expected, judging, watch, Harvesting(config, judging, states, Metrics(), chores), chores)
+    harvesting = Harvesting(config, expected.managed, states, in_grace, chores)
+    return Bench(config, expected, in_grace, config.cameras[0], harvesting, chores)
 
 
 def test_a_location_is_sampled_when_it_has_settled_and_again_after_the_interval(tmp_path: Path) -> None:
@@ -124,24 +130,22 @@ def test_one_picture_gives_few_crops_and_every_location_has_its_turn(tmp_path: P
     for location in LOCATIONS:
         bench.expect(location, "Tea-Lemon", 1)
     bench.see()
-    assert len(bench.rows()) == PER_LOOK
+    assert len(bench.rows()) == PER_FRAME
     bench.see()
     assert sorted(row["location"] for row in bench.rows()) == sorted(LOCATIONS)
     bench.see()
     assert len(bench.rows()) == 15
 
 
-def test_a_location_that_something_stands_before_is_not_sampled(tmp_path: Path) -> None:
+def test_a_location_of_which_the_picture_says_nothing_is_not_sampled(tmp_path: Path) -> None:
     bench = _bench(tmp_path, count=1, settle_s=0)
-    bench.see()
     bench.expect(FIRST, "Tea-Lemon", 1)
-    picture = still().copy()
-    left, top = RACK.slots()[0].corners.min(axis=0).astype(int)
-    picture[top - 40 : top + 200, left - 40 : left + 120] = 230
-    covered = frame(picture, 2)
-    bench.watch.look(covered, bench.watch.check(covered), 32)
-    bench.harvesting.sample(bench.watch, (), 2)
+    bench.busy.add(FIRST)
+    bench.see()
     assert bench.rows() == []
+    bench.busy.clear()
+    bench.see()
+    assert len(bench.rows()) == 1
 
 
 @pytest.mark.parametrize("verdict", sorted(Verdict))
@@ -160,9 +164,9 @@ def test_no_doubt_is_kept_where_nobody_looked_or_stock_is_on_its_way_or_nothing_
     bench.expect(FIRST, "Tea-Lemon", 1)
     bench.see()
     bench.doubt(Verdict.UNCERTAIN, seen=None)
-    bench.judging.in_grace.add(FIRST)
+    bench.in_grace.add(FIRST)
     bench.doubt(Verdict.UNCERTAIN)
-    bench.judging.in_grace.clear()
+    bench.in_grace.clear()
     bench.harvesting.use(bench.config.harvest.model_copy(update={"max_mb": 0.0}))
     bench.doubt(Verdict.UNCERTAIN)
     assert bench.rows() == []
@@ -185,22 +189,3 @@ def test_a_disk_that_takes_nothing_is_not_asked_again_for_every_picture(
     for _ in range(4):
         bench.see()
     assert caplog.text.count("photos for training aren't kept") == 1
-
-
-def test_the_gate_tells_which_stock_is_new() -> None:
-    """`changed` comes from the watch: at the first look every location, then none until a carton is exchanged."""
-    content = {
-        "name": "rack",
-        "source": {"type": "file", "path": "x.jpg"},
-        "locations": [{"id": FIRST, "corners": [[float(x), float(y)] for x, y in RACK.slots()[0].corners]}],
-    }
-    config = Config.model_validate(
-        {"agent": {"site": "s", "name": "b", "data_dir": "."}, "model": {"bundle": "x"}, "cameras": [content]}
-    )
-    watch = Watch(config.cameras[0], config.view, config.gate, config.verdict, live=False)
-    rack = shelf()
-    told = []
-    for number in range(3):
-        picture = frame(rack.frame(number), float(number), number + 1)
-        told.append(watch.look(picture, watch.check(picture), 32).changed)
-    assert told == [frozenset({FIRST}), frozenset(), frozenset()]

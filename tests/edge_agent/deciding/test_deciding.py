@@ -14,10 +14,10 @@ from PIL import Image
 from edge_agent.cameras import SILENT_S, Cameras
 from edge_agent.config import Config, parse_config
 from edge_agent.config.sections import ModelSection
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.models.load import load_model
-from edge_agent.records import ExpectedMessage, Frame
+from edge_agent.records import ExpectedMessage, Finding, Frame
 from edge_agent.replay.player import Change, Played, Player
 from edge_agent.replay.recorded import Moment
 from edge_agent.reporting.outbox.outbox import Outbox
@@ -145,10 +145,10 @@ def test_events_are_in_order_by_epoch_and_sequence_and_say_that_the_clock_is_not
     """FAULTS 16: with the outbox; the alert's duration is by seconds, and its times are the calendar's."""
     clock = SetClock(NOON, 1000, synchronised=False)
     outbox = Outbox(tmp_path / "o.sqlite")
-    recorder = Recorder(outbox, Writer(TOPICS, Model(name="m", version="1"), 300, clock), 300, clock=clock)
+    recorder = Recorder(outbox, MessageWriter(TOPICS, Model(name="m", version="1"), 300, clock), 300, clock=clock)
     recorder.record([Finding("L", Verdict.EMPTY, "rack", clock.now())], historical=False)
     clock.set(NOON + timedelta(days=days), 1060)
-    assert not recorder.is_due("L"), "nothing is published again because the calendar was set"
+    assert "L" not in recorder.due(), "nothing is published again because the calendar was set"
     recorder.record([Finding("L", Verdict.MATCH, "rack", clock.now())], historical=False)
     stored = [s.message for s in outbox.pending(10) if s.message.topic == TOPICS.events("L")]
     first, second = (json.loads(message.payload)["data"] for message in stored)

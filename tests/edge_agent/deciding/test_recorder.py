@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.deciding.events import Finding, Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder, coverage_of
+from edge_agent.records import Finding
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
@@ -29,7 +30,7 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 
 def _recorder(outbox: Outbox, valid_for_s: float = 300) -> Recorder:
-    return Recorder(outbox, Writer(TOPICS, Model(name="m", version="1.0.0"), valid_for_s), valid_for_s)
+    return Recorder(outbox, MessageWriter(TOPICS, Model(name="m", version="1.0.0"), valid_for_s), valid_for_s)
 
 
 def _finding(location: str, verdict: Verdict) -> Finding:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.verdict import Judgement, combine, decide, judge, with_empty_picture
+from edge_agent.deciding.verdict import Decided, Judgement, combine, judge, with_empty_picture
+from edge_agent.deciding.verdict import decide as decide_votes
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
-from kardus.inference.classification import Classification
-from kardus.inference.classifier import interpret
+from kardus.inference.classification import Classification, interpret
 
 CLASSES = tuple(
     ClassInfo(name=name, category=category, sku=sku)
@@ -36,6 +36,14 @@ def _look(a: float = 0.0, b: float = 0.0, c: float = 0.0, empty: float = 0.0, *,
     logits = np.log(np.array([[a, 0, b, c, empty]], dtype=np.float32) + 1e-9)
     calibration = Calibration(rejection_threshold=-1e9 if known else 1e9)
     return interpret(logits, CLASSES, calibration, logits.max(axis=1))[0]
+
+
+def decide(
+    seen: list[Classification], expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
+) -> Decided | None:
+    """What a window of votes comes to, each judged against this."""
+    recent = seen[-rules.window :]
+    return decide_votes(recent, [judge(vote, expected, rules, standing) for vote in recent], rules)
 
 
 HYSTERESIS = 0.125
@@ -251,13 +259,13 @@ def test_a_verdict_has_the_votes_of_the_window(
         assert len(recent) < rules.window
     elif decision.judgement in judgements and enough:
         assert judgements.count(decision.judgement) >= rules.votes
-        assert decision.look is next(
+        assert decision.vote is next(
             look for look in reversed(recent) if judge(look, expected, rules) == decision.judgement
         )
     else:
         assert not enough
         assert decision.judgement.verdict is Verdict.UNCERTAIN
-        assert decision.look is recent[-1]
+        assert decision.vote is recent[-1]
 
 
 @given(LOOKS, EXPECTATIONS, rules(), st.randoms(use_true_random=False))
@@ -309,7 +317,7 @@ def test_a_full_window_without_a_majority_is_a_doubt_and_not_the_old_verdict() -
     decision = decide([*old, wrong, match, third, doubt, wrong], _expect("A"), RULES)
     assert decision
     assert decision.judgement.verdict is Verdict.UNCERTAIN
-    assert decision.judgement.reason == "the last looks disagree"
+    assert decision.judgement.reason == "the last pictures disagree"
 
 
 def test_every_look_is_judged_by_the_present_expectation() -> None:

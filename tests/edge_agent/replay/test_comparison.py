@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.deciding.events import Finding
+from edge_agent.records import Finding
 from edge_agent.replay.comparison import Comparison, Tally
 from edge_agent.replay.player import Change
 from kardus.contract.messages import Seen

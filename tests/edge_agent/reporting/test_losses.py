@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edge_agent.deciding.events import Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.reporting.losses import LossTeller
 from edge_agent.reporting.outbox.message import Limits, Message
 from edge_agent.reporting.outbox.outbox import Outbox
@@ -15,7 +15,7 @@ from kardus.contract.topics import Topics
 
 def test_losses_are_told_when_there_are_new_ones(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite", Limits(events=10))
-    teller = LossTeller(outbox, Writer(Topics("hall", "box"), Model(name="m", version="1.0.0"), 60))
+    teller = LossTeller(outbox, MessageWriter(Topics("hall", "box"), Model(name="m", version="1.0.0"), 60))
     try:
         assert not teller.tick()
         outbox.append([Message("event", "t", b"", sequence=n) for n in range(1, 13)], {}, 12)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.seeing.gate import ADAPT_AFTER_S, ChangeGate, Decision, own_places
+from edge_agent.records import Activity
+from edge_agent.seeing.gate import ADAPT_AFTER_S, ChangeGate, own_places
 from edge_agent.seeing.slots import Slot, place
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
@@ -34,7 +35,7 @@ class Eyes:
             view = self._guard.check(frame(still()))
             self.gate.commission(view.small, CORNERS / view.factor)
 
-    def see(self, pixels: Pixels, wanted: str = "", after_s: float = 1.0) -> dict[str, Decision]:
+    def see(self, pixels: Pixels, wanted: str = "", after_s: float = 1.0) -> dict[str, Activity]:
         """What is to be done about each location."""
         self._now += after_s
         view = self._guard.check(frame(pixels))
@@ -50,12 +51,12 @@ class Eyes:
         return self
 
 
-def classified(decisions: dict[str, Decision]) -> list[str]:
+def classified(decisions: dict[str, Activity]) -> list[str]:
     """Which locations are to be classified."""
     return [location for location, decision in decisions.items() if decision.classify]
 
 
-def obstructed(decisions: dict[str, Decision]) -> set[str]:
+def obstructed(decisions: dict[str, Activity]) -> set[str]:
     """Which locations something stands before."""
     return {location for location, decision in decisions.items() if decision.obstructed}
 

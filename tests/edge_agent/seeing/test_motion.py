@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.seeing.motion import FEWEST, fit_similarity, whole_shift
+from edge_agent.seeing.registration import FEWEST, fit_similarity, whole_shift
 from kardus.inference.geometry import FloatArray, project
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])

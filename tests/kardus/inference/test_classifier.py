@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.bundle import Bundle, read_bundle
-from kardus.inference.classification import Classification
-from kardus.inference.classifier import BATCH, Classifier, interpret, softmax
+from kardus.inference.classification import Classification, interpret, softmax
+from kardus.inference.classifier import BATCH, Classifier
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import BundleError, ConfigError
 

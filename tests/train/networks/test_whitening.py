@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kardus.inference.rejection import class_means, rejection_scores
+from kardus.inference.classification import class_means, rejection_scores
 from train.evaluation.metrics import auroc
 from train.networks.whitening import WITHIN_DIRECTIONS, Whitening
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from edge_agent.deciding.events import Writer
+from edge_agent.deciding.message_writer import MessageWriter
 from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
@@ -15,7 +15,7 @@ from warehouse.receiving.board import Board, what_is_seen
 
 TOPICS = Topics("s", "box")
 MODEL = Model(name="m", version="1.0.0")
-WRITER = Writer(TOPICS, MODEL, 60)
+WRITER = MessageWriter(TOPICS, MODEL, 60)
 NOW = datetime.now(UTC)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from edge_agent.records import Finding
 from kardus.contract.base import Record
-from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import (
     COVERAGE_TYPE,
     EVENT_TYPE,
@@ -17,59 +17,31 @@ from kardus.contract.messages import (
     AgentStatus,
     Alert,
     CameraHealth,
-    Candidate,
     Coverage,
     Envelope,
-    ExpectedStock,
     LocationEvent,
     LocationState,
+    LocationVerdict,
     Model,
     ModelStatus,
-    Seen,
 )
 from kardus.contract.receipts import LOST_TYPE, Lost
 from kardus.contract.topics import Topics
-from kardus.contract.verdicts import Verdict
-from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.identifiers import boot_id, uuid7
 
-
-@dataclass(frozen=True)
-class Finding:
-    """A verdict on a location, with everything it rests on."""
-
-    location: str
-    verdict: Verdict
-    camera: str
-    captured: datetime
-    expected: ExpectedStock | None = None
-    seen: Seen | None = None
-    expected_likelihood: float | None = None
-    reason: str = ""
-    facing: int | None = None
-    seen_at: tuple[str, ...] = ()
-
-    def differs_from(self, state: LocationState | None) -> bool:
-        """Whether the WMS has to be told: something else is found, or expected, than in the state that it knows."""
-        if state is None:
-            return True
-        return (self.verdict, _sku(self.seen), _sku(self.expected), self.facing, self.seen_at) != (
-            state.verdict,
-            _sku(state.seen),
-            _sku(state.expected),
-            state.facing,
-            state.seen_at,
-        )
+SHARED = tuple(name for name in LocationVerdict.model_fields if name not in ("model", "alert"))
+"""The fields that a finding shares with an event and a state."""
 
 
-class Writer:
-    """Puts the agent's name, model and boot on its messages."""
+class MessageWriter:
+    """Writes what the agent has to say as messages of the contract, with its name, model and boot."""
 
     def __init__(self, topics: Topics, model: Model, valid_for_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         """Keep what every message carries."""
         self._clock = clock
         self._topics = topics
+        self._source = f"/{topics.base}"
         self._model = model
         self._valid_for = timedelta(seconds=valid_for_s)
         self._boot_id = boot_id()
@@ -93,6 +65,7 @@ class Writer:
         alert: Alert | None = None,
         event_id: str = "",
         evidence: bool = False,
+        clock_synchronised: bool | None = None,
     ) -> tuple[str, bytes]:
         """Topic and payload of a change of verdict; with a new id, unless one is given."""
         data = LocationEvent(
@@ -100,21 +73,14 @@ class Writer:
             sequence=sequence,
             boot_id=self._boot_id,
             captured=finding.captured,
-            clock_synchronised=self._clock.is_synchronised(),
-            location=finding.location,
-            verdict=finding.verdict,
+            clock_synchronised=self._clock.is_synchronised() if clock_synchronised is None else clock_synchronised,
             previous=previous.verdict if previous else None,
-            expected=finding.expected,
-            seen=finding.seen,
             expected_likelihood=finding.expected_likelihood,
-            camera=finding.camera,
             model=self._model,
-            reason=finding.reason,
-            facing=finding.facing,
-            seen_at=finding.seen_at,
             alert=alert,
             evidence=evidence,
             historical=historical,
+            **_shared(finding),
         )
         payload = self._wrap(EVENT_TYPE, finding.captured, data, finding.location, event_id)
         return self._topics.events(finding.location), payload
@@ -128,19 +94,12 @@ class Writer:
     ) -> LocationState:
         """The current verdict at the location of a finding; `verified` is when it was last verified, None: never."""
         return LocationState(
-            location=finding.location,
-            verdict=finding.verdict,
             since=since,
             last_verified=verified,
             valid_until=finding.captured + self._valid_for,
-            expected=finding.expected,
-            seen=finding.seen,
-            camera=finding.camera,
             model=self._model,
-            reason=finding.reason,
-            facing=finding.facing,
-            seen_at=finding.seen_at,
             alert=alert,
+            **_shared(finding),
         )
 
     def state_message(self, state: LocationState) -> tuple[str, bytes]:
@@ -190,23 +149,12 @@ class Writer:
         return self._topics.health(health.camera), self._wrap(HEALTH_TYPE, health.since, health, health.camera)
 
     def _wrap(self, kind: str, moment: datetime, data: Record, subject: str = "", own_id: str = "") -> bytes:
-        source = f"/{self._topics.base}"
-        return Envelope(
-            id=own_id or uuid7(), source=source, type=kind, time=moment, subject=subject, data=data
-        ).encode()
+        envelope: Envelope[Record] = Envelope(
+            id=own_id or uuid7(), source=self._source, type=kind, time=moment, subject=subject, data=data
+        )
+        return envelope.model_dump_json().encode()
 
 
-def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
-    """What a classification comes to, with product and category as far as the verdict holds them for sure."""
-    top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
-    if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
-        return Seen(sku=None, confidence=classification.confidence, top=top)
-    if classification.sku == EMPTY_CLASS:
-        return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
-    name = classification.name if sku else None
-    confidence = classification.confidence if sku else classification.category_confidence
-    return Seen(sku=sku, name=name, category=category or classification.category, confidence=confidence, top=top)
-
-
-def _sku(part: Seen | ExpectedStock | None) -> str | None:
-    return part.sku if part else None
+def _shared(finding: Finding) -> dict[str, Any]:
+    """What an event and a state take over from a finding as it is."""
+    return {name: getattr(finding, name) for name in SHARED}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from edge_agent.seeing.marks import MOST, PATCH, Grey, choose_marks, find_marks
+from edge_agent.seeing.registration import MOST, PATCH, Grey, choose_marks, find_marks
 
 NOWHERE = np.zeros((270, 480), bool)
 

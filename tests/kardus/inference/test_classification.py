@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kardus.contract.manifest import RejectionScore
-from kardus.inference.rejection import class_means, rejection_scores
+from kardus.inference.classification import class_means, rejection_scores
 
 FLOATS = st.floats(-20, 20, width=32)
 

@@ -1,4 +1,4 @@
-"""Only new pictures are looks: what a live camera shows once more is no further evidence."""
+"""Only new pictures are votes: what a live camera shows once more is no further evidence."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import pytest
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.deciding.judging import Judging
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics
-from edge_agent.line import Line
 from edge_agent.models.load import load_model
-from kardus.contract.messages import Expected
+from edge_agent.pipeline import Pipeline
+from edge_agent.records import Finding
+from edge_agent.replay.player import Nowhere
+from kardus.contract.messages import Expected, Model
+from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference.preprocess import Pixels
+from kardus.support.clock import SYSTEM_CLOCK
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.script import Change, Kind
 from tests.agents import skus, write_config
@@ -26,7 +31,7 @@ KEY = DEMO_KEY.read_text().strip()
 
 
 class Camera:
-    """The line, with one simulated camera whose pictures are handed to it here."""
+    """The pipeline, with one simulated camera whose pictures are handed to it here."""
 
     def __init__(self, folder: Path, *, live: bool) -> None:
         """Expect what stands there."""
@@ -39,18 +44,35 @@ class Camera:
         assert config.model
         _, classifier = load_model(config.model)
         cameras = Cameras(config, lambda _: None)
-        self._line = Line(cameras, classifier, Judging(store, {}, 0.0), Metrics())
+        writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300)
+        self._found: list[Finding] = []
+        self._pipeline = Pipeline(
+            cameras,
+            classifier,
+            store,
+            Recorder(Nowhere(), writer, 300, self._note),
+            metrics=Metrics(),
+            grace_s=0.0,
+            clock=SYSTEM_CLOCK,
+            is_late=lambda: False,
+            on_stored=lambda: None,
+        )
         self._number = 0
 
     def verdicts(self, pixels: Pixels) -> dict[str, Verdict]:
-        """What the line finds at locations that have come to a verdict."""
+        """The changes of verdict that a picture comes to."""
         self._number += 1
-        looked = self._line.look([frame(pixels, self._number / 10, self._number)], lambda _: False)
-        return {finding.location: finding.verdict for finding in looked.findings if finding}
+        self._found.clear()
+        self._pipeline.process([frame(pixels, self._number / 10, self._number)])
+        return {finding.location: finding.verdict for finding in self._found}
+
+    def _note(self, _: str, finding: Finding) -> Pictures:
+        self._found.append(finding)
+        return NO_PICTURES
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_the_last_picture_once_more_is_no_look_of_a_live_camera(tmp_path: Path, *, live: bool) -> None:
+def test_the_last_picture_once_more_is_no_vote_of_a_live_camera(tmp_path: Path, *, live: bool) -> None:
     camera = Camera(tmp_path, live=live)
     for number in range(3):
         settled = camera.verdicts(still(number))

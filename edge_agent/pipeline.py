@@ -1,0 +1,243 @@
+"""From the pictures of all cameras, and what the WMS says, to what is written down: for the agent and for a replay.
+
+    frames -> view check -> slots -> change gate -> crops -> one batch -> votes -> verdict -> recorder
+    `------------ seeing (one view a camera) -----------'  classifier   `------- deciding -------'
+
+Knows neither threads nor the network.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge_agent.cameras import Camera, Cameras
+from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding.judging import Judging
+from edge_agent.deciding.recorder import Recorder
+from edge_agent.health.metrics import Metrics
+from edge_agent.models.looker import Looker
+from edge_agent.models.shadow import Seen
+from edge_agent.records import ExpectedMessage, Finding, Frame, Sighting, SignalLost
+from kardus.contract.messages import Status
+from kardus.contract.verdicts import Verdict
+from kardus.inference.classification import Classification
+from kardus.inference.preprocess import Pixels
+from kardus.support.clock import Clock
+from kardus.support.errors import ConfigError
+
+TICK_S = 1.0
+"""How often what doesn't come by itself is looked after."""
+log = logging.getLogger("kardus.agent")
+
+
+@dataclass
+class Processed:
+    """What some frames came to."""
+
+    good: list[Camera] = field(default_factory=list)
+    """Cameras whose picture can be trusted."""
+    changed: set[str] = field(default_factory=set)
+    """Locations that show other stock than when they were last classified."""
+
+
+class Pipeline:
+    """Owned by one thread."""
+
+    def __init__(
+        self,
+        cameras: Cameras,
+        classifier: Looker,
+        expected: ExpectedStore,
+        recorder: Recorder,
+        *,
+        metrics: Metrics,
+        grace_s: float,
+        clock: Clock,
+        is_late: Callable[[], bool],
+        on_stored: Callable[[], None],
+        show: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        """Keep whom to ask.
+
+        Args:
+            cameras: with what they see.
+            classifier: the model that judges.
+            expected: what the WMS expects.
+            recorder: writes down what is found.
+            metrics: counts.
+            grace_s: for so long after a new expectation nothing is an alert.
+            clock: what time it is.
+            is_late: whether the broker is away.
+            on_stored: called when something waits for it.
+            show: gets what was classified, for another model to answer too.
+        """
+        self._cameras = cameras
+        self._expected = expected
+        self._recorder = recorder
+        self._metrics = metrics
+        self._clock = clock
+        self._is_late = is_late
+        self._on_stored = on_stored
+        self._show = show
+        self._states = recorder.states
+        self.judging = Judging(expected.managed, self._states, grace_s, clock)
+        self._set_classifier(classifier)
+
+    def process(self, frames: Sequence[Frame]) -> Processed:
+        """Frames of several cameras, to the disk; what they came to.
+
+        Raises:
+            ConfigError: a location lies outside the first picture of its camera.
+            BundleError: the model fails at work; nothing was judged.
+            KardusError: the outbox can't be written.
+        """
+        processed, lost = Processed(), []
+        sightings: list[tuple[Camera, Sighting]] = []
+        for frame in frames:
+            camera = self._cameras[frame.camera]
+            seen = self._see(camera, frame)
+            if isinstance(seen, Sighting):
+                sightings.append((camera, seen))
+                processed.good.append(camera)
+            elif seen is not None:
+                lost.append(seen)
+        findings = self._judge(sightings, self._classify([s.crops for _, s in sightings if s.chosen]), processed)
+        for camera in processed.good:
+            if camera.status != "ok":
+                self.report_health(camera, "ok", "")
+        for signal, status in lost:
+            self.lose(signal, status)
+        self._record(findings)
+        return processed
+
+    def use_model(self, classifier: Looker) -> None:
+        """Another model judges from now on; what the former one has said doesn't count any more."""
+        self._set_classifier(classifier)
+        for camera in self._cameras.values():
+            camera.votes.restart()
+
+    def lose(self, lost: SignalLost, status: Status = "lost") -> None:
+        """No picture to trust: every location of the camera becomes stale, and old votes don't count any more."""
+        camera = self._cameras[lost.camera]
+        camera.view.lose()
+        camera.votes.lose()
+        self._metrics.lost.labels(camera.name).inc()
+        self.report_health(camera, status, lost.reason)
+        self._record(
+            [
+                Finding(location, Verdict.STALE, lost.camera, lost.captured, reason=lost.reason)
+                for location in camera.locations
+            ]
+        )
+
+    def expect(self, message: ExpectedMessage) -> str:
+        """The WMS has spoken: judge the last votes again, and classify again. Returns what was wrong, or nothing."""
+        problem = self._expected.apply(message.location, message.payload)
+        if problem:
+            self._metrics.expected_refused.inc()
+            log.warning("expected stock of %s refused: %s", message.location, problem)
+            return problem
+        for camera in self._cameras.values():
+            if message.location in camera.locations:
+                camera.votes.want(message.location)
+                self._record([self._finding(camera, message.location)])
+        return ""
+
+    def tick(self) -> None:
+        """What doesn't come by itself: grace that is over."""
+        if self.judging.in_grace:
+            self._record(self._judge_again(self.judging.in_grace))
+
+    def report_health(self, camera: Camera, status: Status, reason: str) -> None:
+        """Tell how a camera is, where that is news."""
+        if (camera.status, camera.reason) == (status, reason):
+            return
+        level = logging.INFO if status in ("ok", "ended") else logging.WARNING
+        is_news = camera.status != status or status == "lost"
+        camera.status, camera.reason = status, reason
+        if not is_news:
+            return  # the same problem in other numbers
+        camera.since = self._clock.now()
+        self._metrics.camera_ok.labels(camera.name).set(status == "ok")
+        log.log(level, "camera %s: %s %s", camera.name, status, reason)
+        self._recorder.record_health(camera.health(status))
+        self._on_stored()
+
+    def _set_classifier(self, classifier: Looker) -> None:
+        self.classifier, self._size_px = classifier, classifier.size_px
+
+    def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
+        """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
+        problem = camera.view.outside(frame)
+        if problem and camera.status is None:
+            raise ConfigError(f"camera '{frame.camera}': {problem}")
+        if problem:
+            return SignalLost(frame.camera, frame.captured, problem), "lost"
+        camera.has_looked = True
+        self._metrics.frames.labels(frame.camera).inc()
+        wanted = camera.votes.wanted
+        camera.view.cut_ahead(frame, wanted, self._size_px)
+        view = camera.view.check(frame)
+        if view.problem:
+            self._metrics.refused.labels(frame.camera, view.problem).inc()
+            lost = SignalLost(frame.camera, frame.captured, f"{view.problem}: {view.reason}")
+            return (lost, view.problem) if camera.view.is_lost else None
+        if view.repeated:
+            return None  # no second vote for what was seen: it may be frozen
+        sighting = camera.view.see(frame, view, wanted, self._size_px)
+        self._metrics.at_rest.inc(len(sighting.activities) - len(sighting.chosen))
+        return sighting
+
+    def _classify(self, crops: Sequence[Pixels]) -> list[Classification]:
+        if not crops:
+            return []
+        with self._metrics.classify_s.time():
+            answers = self.classifier.classify(np.concatenate(crops))
+        self._metrics.classified.inc(len(answers))
+        return answers
+
+    def _judge(
+        self, sightings: Sequence[tuple[Camera, Sighting]], answers: Sequence[Classification], processed: Processed
+    ) -> list[Finding | None]:
+        """Count the votes, and judge the locations that may have changed, or whose state is to be told again."""
+        findings: list[Finding | None] = []
+        due, remaining = self._recorder.due(), iter(answers)
+        for camera, sighting in sightings:
+            own = list(itertools.islice(remaining, len(sighting.chosen)))
+            touched, changed = camera.votes.take(sighting, own)
+            processed.changed |= changed
+            told = touched | due
+            findings += [
+                self._finding(camera, location)
+                for location in camera.votes.locations
+                if location in told or location not in self._states
+            ]
+            if own:
+                self._show_to_another(camera, sighting, own)
+        return findings
+
+    def _show_to_another(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> None:
+        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
+        expected = [expectation.expected if expectation else None for expectation in known]
+        self._show(Seen(sighting.picture, sighting.corners, answers, expected))
+
+    def _finding(self, camera: Camera, location: str) -> Finding | None:
+        return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)
+
+    def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
+        """Locations of whatever camera."""
+        return [self._finding(self._cameras.watching(location), location) for location in sorted(locations)]
+
+    def _record(self, findings: Sequence[Finding | None]) -> None:
+        """Write events and states to the outbox in one transaction, then let them be delivered."""
+        told = [finding for finding in findings if finding]
+        if not told:
+            return
+        told += filter(None, self._judge_again(self._recorder.affected(told)))
+        if self._recorder.record(told, historical=self._is_late()):
+            self._on_stored()

@@ -1,0 +1,165 @@
+"""What one camera sees: its view guard, slots, change gate and empty pictures. From a picture to crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from PIL import Image
+
+from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sections import GateSection, ViewSection
+from edge_agent.records import Frame, Sighting
+from edge_agent.seeing.empty import EmptyPictures
+from edge_agent.seeing.gate import ChangeGate
+from edge_agent.seeing.slots import Cutting, outside, place, slots_of
+from edge_agent.seeing.view_guard import View, ViewGuard
+from kardus.inference.geometry import FloatArray
+from kardus.inference.preprocess import Pixels, read_photo, resized
+
+BAD_IN_A_ROW = 2
+"""One bad picture is passed over; from the second on the view is lost."""
+
+
+@dataclass(frozen=True)
+class _CutAhead:
+    """What is cut out of a picture while its view is judged."""
+
+    slots: list[int]
+    corners: FloatArray
+    """(len(slots), 4, 2): where they were in the last picture."""
+    crops: Cutting
+
+
+class CameraView:
+    """One camera's slots in its pictures. Owned by the agent's thread."""
+
+    def __init__(self, camera: CameraSection, view: ViewSection, gate: GateSection, *, live: bool) -> None:
+        """Prepare.
+
+        Raises:
+            DataError: the commissioning or the empty picture cannot be read.
+        """
+        self._view_rules, self._gate_rules = view, gate
+        self.slots = slots_of(camera)
+        self._reference = read_photo(camera.reference) if camera.reference else None
+        self._empty_picture = read_photo(camera.empty_picture) if camera.empty_picture else None
+        self._guard: ViewGuard | None = None
+        self._gate: ChangeGate | None = None
+        self._empty: EmptyPictures | None = None
+        self._live = live
+        self.last_capture = datetime.now(UTC)
+        """When the last good picture was taken ..."""
+        self.last_frame: Image.Image | None = None
+        """... and what it was."""
+        self._last_corners: FloatArray | None = None
+        self._cut_ahead: _CutAhead | None = None
+        self._bad = 0
+        self._size, self._outside = (0, 0), ""
+
+    def use(self, view: ViewSection, gate: GateSection) -> None:
+        """Other rules. What was seen stays."""
+        self._view_rules, self._gate_rules = view, gate
+        if self._guard:
+            self._guard.use(view)
+        if self._gate:
+            self._gate.use(gate)
+
+    def outside(self, frame: Frame) -> str:
+        """Which slot has a corner outside this picture, in words; empty if none has."""
+        if frame.picture.size != self._size:
+            self._size, self._outside = frame.picture.size, outside(self.slots, *frame.picture.size)
+        return self._outside
+
+    def check(self, frame: Frame) -> View:
+        """Whether the picture can be trusted."""
+        if self._guard is None:
+            width, height = frame.picture.size
+            shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
+            self._guard = ViewGuard(self._view_rules, shares, self._reference, live=self._live)
+        view = self._guard.check(frame)
+        self._bad = self._bad + 1 if view.problem else 0
+        return view
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the last pictures were too bad to say anything."""
+        return self._bad >= BAD_IN_A_ROW
+
+    def cut_ahead(self, frame: Frame, wanted: Sequence[bool], size_px: int) -> None:
+        """Begin to cut out what is to be classified whatever the picture shows: cameras stand still, as a rule."""
+        self._cut_ahead = None
+        if self._gate is None or self._last_corners is None:
+            return
+        slots = np.flatnonzero(self._gate.due(frame.at_s) | np.asarray(wanted, bool)).tolist()
+        if slots:
+            corners = self._last_corners[slots]
+            self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.picture, size_px))
+
+    def see(self, frame: Frame, view: View, wanted: Sequence[bool], size_px: int) -> Sighting:
+        """What a good picture shows of the slots, with the crops that are to be classified.
+
+        Args:
+            frame: the picture.
+            view: what `check` said of it.
+            wanted: which slots are to be classified as soon as they rest, though nothing changes (n).
+            size_px: width and height of the crops.
+        """
+        self.last_capture, self.last_frame = frame.captured, frame.picture
+        self._last_corners = corners = place(self.slots, *frame.picture.size, view.motion)
+        gate = self._known_gate(frame, view, corners)
+        activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
+        chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
+        places = corners[list(chosen)]
+        return Sighting(
+            captured=frame.captured,
+            activities=activities,
+            chosen=chosen,
+            picture=frame.picture,
+            corners=places,
+            crops=self._cut(frame, chosen, places, size_px) if chosen else np.empty((0, size_px, size_px, 3), np.uint8),
+            like_empty=self._like_empty(view, corners, chosen),
+        )
+
+    def shown(self, slots: Sequence[int]) -> tuple[Image.Image, list[FloatArray]] | None:
+        """The last good picture, and where these slots are in it; None before the first."""
+        if self.last_frame is None or self._last_corners is None:
+            return None
+        return self.last_frame, [self._last_corners[index] for index in slots]
+
+    def lose(self) -> None:
+        """The view is lost: what was seen doesn't count any more."""
+        if self._gate:
+            self._gate.forget()
+
+    def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
+        ahead, self._cut_ahead = self._cut_ahead, None
+        if ahead and set(chosen) <= set(ahead.slots):
+            which = np.searchsorted(ahead.slots, chosen)
+            if np.array_equal(ahead.corners[which], places):
+                return ahead.crops.result()[which]
+        return Cutting(places, frame.picture, size_px).result()
+
+    def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
+        if self._gate is None:
+            self._gate = ChangeGate(self._gate_rules, corners)
+            if self._reference is not None:
+                self._gate.commission(*self._as_configured(self._reference, frame, view))
+            if self._empty_picture is not None:
+                small, places = self._as_configured(self._empty_picture, frame, view)
+                self._empty = EmptyPictures(small, places, self._gate_rules.change)
+        return self._gate
+
+    def _as_configured(self, picture: Pixels, frame: Frame, view: View) -> tuple[Pixels, FloatArray]:
+        """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
+        height, width = view.small.shape[:2]
+        corners = place(self.slots, *frame.picture.size, np.eye(3)) / view.factor
+        return resized(picture, width, height), corners
+
+    def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
+        if self._empty is None or not chosen:
+            return (None,) * len(chosen)
+        alike = self._empty.alike(view.small, corners / view.factor)
+        return tuple(alike[index] for index in chosen)
