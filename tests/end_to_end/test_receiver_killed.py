@@ -15,8 +15,7 @@ import pytest
 
 from kardus.contract.topics import Topics
 from tests.brokers import Mosquitto
-from tests.conftest import BIN, run_command
-from tests.edge_agent.wms.test_receiver import wait_for
+from tests.conftest import BIN
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
