@@ -1,4 +1,4 @@
-"""The `kardus-wms` command: every sub-command's options; what it does is in `receiving`, `reporting` and `stock`."""
+"""The `kardus-wms` command: every sub-command's options; the work is done in `receiving`, `report` and `stock`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import place
 from warehouse.authority.cli import app as authority_app
-from warehouse.receiving.board import Board
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.receiving.receiver import Settings
-from warehouse.receiving.receiving import receive, webhook_of
-from warehouse.report.report import AISLE
-from warehouse.report.reporting import Wanted, report
-from warehouse.stock.stock import publish_stock, read_stock
+from warehouse.receiving.receiver import ReceiverSettings
+from warehouse.receiving.service import run_receiver, webhook_from_options
+from warehouse.receiving.site_monitor import SiteMonitor
+from warehouse.report.report import AISLE_PATTERN
+from warehouse.report.report_files import ReportOptions, write_discrepancy_report
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import read_stock
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.add_typer(authority_app, name="authority")
@@ -40,7 +41,7 @@ def _site(text: str) -> str:
     return _topic_part("--site", text)
 
 
-def _name(text: str) -> str:
+def _receiver_name(text: str) -> str:
     return _topic_part("--name", text)
 
 
@@ -62,7 +63,7 @@ SiteOption = Annotated[str, typer.Option(callback=_site, help="The site, as in t
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
-SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The SQLite file that holds what was received.")]
+SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The receiver's SQLite database.")]
 PasswordOption = Annotated[
     Path | None,
     typer.Option(help="File that holds the password, for you alone; else KARDUS_MQTT_PASSWORD is looked for."),
@@ -81,7 +82,7 @@ KeyOption = Annotated[Path | None, typer.Option(help="Its private key (PEM), for
 CrlOption = Annotated[Path | None, typer.Option(help="What the authority has revoked (PEM).", envvar="KARDUS_CRL_FILE")]
 REDRAW_S = 0.25
 Messages = queue.SimpleQueue[tuple[str, bytes] | None]
-"""Topic and payload of each message; None ends the watching."""
+"""Topic and payload of each message; None: stop."""
 
 
 @app.command("expect")
@@ -129,7 +130,7 @@ def watch_command(
 ) -> None:
     """Show what is on the broker: every location's verdict, agents and cameras, live."""
     messages: Messages = queue.SimpleQueue()
-    board = Board()
+    monitor = SiteMonitor()
     files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
     broker = _broker(host, port, username, password_file, files)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,9 +138,9 @@ def watch_command(
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
     everything = [(agents_filter(site), 0)]
     with Connection(broker, everything, lambda *message: messages.put(message)):
-        _show(messages, board, site, seconds, as_json=as_json)
+        _show_watch(messages, monitor, site, seconds, as_json=as_json)
     if as_json:
-        print_json([state.model_dump(mode="json") for state in board.present().values()])
+        print_json([state.model_dump(mode="json") for state in monitor.current_states().values()])
 
 
 @app.command("receive")
@@ -156,7 +157,7 @@ def receive_command(
     key_file: KeyOption = None,
     crl_file: CrlOption = None,
     name: Annotated[
-        str, typer.Option(callback=_name, help="Its own for each receiver of a site, the same at every start.")
+        str, typer.Option(callback=_receiver_name, help="Its own for each receiver of a site, the same at every start.")
     ] = "receiver",
     agent: Annotated[
         list[str] | None, typer.Option(callback=_agents, help="Only this agent; may be given several times.")
@@ -180,8 +181,8 @@ def receive_command(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log connections too.")] = False,
 ) -> None:
-    """Receive and store for good what the agents say: every event once, whatever is killed or breaks."""
-    settings = Settings(
+    """Receive and store what agents publish: every event exactly once, whatever is killed or breaks."""
+    settings = ReceiverSettings(
         site=site,
         database=sqlite,
         name=name,
@@ -193,14 +194,14 @@ def receive_command(
     files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
     broker = _broker(host, port, username, password_file, files)
     set_up("json" if as_json else "text", verbose=verbose)
-    receive(broker, settings, webhook_of(webhook, webhook_secret_file), seconds, as_json=as_json)
+    run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
 
 
 @app.command("report")
 def report_command(
     sqlite: SqliteOption,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the list to this .csv file.")] = None,
-    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the list to this Excel workbook.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the report to this .csv file.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the report to this Excel workbook.")] = None,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write one page with pictures that opens on a phone.")
     ] = None,
@@ -211,21 +212,25 @@ def report_command(
     ] = None,
     aisle: Annotated[
         str, typer.Option(help="Regular expression that finds the aisle in a location's code.")
-    ] = AISLE.pattern,
+    ] = AISLE_PATTERN.pattern,
 ) -> None:
-    """The list to walk with: open discrepancies by aisle, what fits where, what wasn't verified, coverage."""
-    report(sqlite, Wanted(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle))
+    """Report open discrepancies by aisle with what to do, unverified locations, and coverage."""
+    write_discrepancy_report(
+        sqlite, ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle)
+    )
 
 
-def _show(messages: Messages, board: Board, site: str, seconds: float | None, *, as_json: bool) -> None:
+def _show_watch(messages: Messages, monitor: SiteMonitor, site: str, seconds: float | None, *, as_json: bool) -> None:
     if as_json:
-        _follow(messages, board, seconds, lambda: None)
+        _watch_messages(messages, monitor, seconds, lambda: None)
         return
-    with Live(_screen(board, site), console=out, auto_refresh=False) as live:
-        _follow(messages, board, seconds, lambda: live.update(_screen(board, site), refresh=True))
+    with Live(_watch_screen(monitor, site), console=out, auto_refresh=False) as live:
+        _watch_messages(messages, monitor, seconds, lambda: live.update(_watch_screen(monitor, site), refresh=True))
 
 
-def _follow(messages: Messages, board: Board, seconds: float | None, redraw: Callable[[], None]) -> None:
+def _watch_messages(
+    messages: Messages, monitor: SiteMonitor, seconds: float | None, redraw: Callable[[], None]
+) -> None:
     """Take messages in until None comes or the time is over. Redraws without messages too: states become void."""
     deadline = time.monotonic() + seconds if seconds else None
     while deadline is None or time.monotonic() < deadline:
@@ -233,17 +238,17 @@ def _follow(messages: Messages, board: Board, seconds: float | None, redraw: Cal
             message = messages.get(timeout=REDRAW_S)
             if message is None:
                 break
-            board.take(*message)
+            monitor.update(*message)
             if not messages.empty():
                 continue  # one redraw for all that has come
         redraw()
     redraw()
 
 
-def _screen(board: Board, site: str) -> Group:
-    lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(board.agents.items())]
-    lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(board.cameras.items())]
-    return Group(board.table(f"Site {site}: {board.alerts()} alerts"), *(Text(line) for line in lines))
+def _watch_screen(monitor: SiteMonitor, site: str) -> Group:
+    lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(monitor.agents.items())]
+    lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(monitor.cameras.items())]
+    return Group(monitor.table(f"Site {site}: {monitor.alert_count()} alerts"), *(Text(line) for line in lines))
 
 
 def _broker(host: str, port: int, username: str | None, password_file: Path | None, tls: TlsFiles | None) -> Broker:

@@ -30,9 +30,10 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Script, demo_script
 from simulator.shelf import Shelf
-from warehouse.receiving.board import Board
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.receiving.site_monitor import SiteMonitor
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SITE = "demo"
 INTERVAL_S = 0.25
@@ -45,7 +46,7 @@ DEMO_KEY = Path(str(files("simulator.demo") / "demo.pub"))
 class Recording:
     """What the WMS side received, and how the shelf stood when each fault was first reported."""
 
-    board: Board = field(default_factory=Board)
+    monitor: SiteMonitor = field(default_factory=SiteMonitor)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[LocationEvent] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
@@ -110,7 +111,7 @@ def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -
     recording = Recording()
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     address = Broker("127.0.0.1", broker.port)
-    publish_stock(address, SITE, [Line(location, sku) for location, sku in script.expected.items()], replace=False)
+    publish_stock(address, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False)
     with Connection(address, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
         agent = subprocess.Popen(  # noqa: S603 - this very interpreter
             [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
@@ -149,7 +150,7 @@ def _follow(
 
 
 def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payload: bytes) -> None:
-    received = recording.board.take(topic, payload)
+    received = recording.monitor.update(topic, payload)
     recording.messages.append((topic, payload))
     if received is None:
         return
@@ -162,7 +163,7 @@ def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payloa
 
 def _remember_pictures(recording: Recording, script: Script, shelf: Shelf, state: LocationState) -> None:
     """Keep how the shelf stood when everything was first seen, and at each first report of a fault."""
-    states = {location: s for (_, location), s in recording.board.states.items()}
+    states = {location: s for (_, location), s in recording.monitor.states.items()}
     if len(states) == len(script.expected):
         recording.pictures.setdefault("start", Picture("start.png", "At the start", 4, states))
     for number, fault in enumerate(scripted_faults(script, shelf.skus()), start=1):
@@ -174,14 +175,14 @@ def _remember_pictures(recording: Recording, script: Script, shelf: Shelf, state
 
 
 def _screen(recording: Recording) -> Group:
-    board = recording.board
-    return Group(board.table(), f"{len(recording.messages)} messages, {board.alerts()} alerts")
+    monitor = recording.monitor
+    return Group(monitor.table(), f"{len(recording.messages)} messages, {monitor.alert_count()} alerts")
 
 
 def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Outcome, facts: dict[str, str]) -> None:
     for old in (*folder.glob("fault-*.png"), *folder.glob("start.png"), *folder.glob("end.png")):
         old.unlink()
-    states = {location: s for (_, location), s in sorted(recording.board.states.items())}
+    states = {location: s for (_, location), s in sorted(recording.monitor.states.items())}
     end = Picture("end.png", "At the end", shelf.script.frames - 1, states)
     pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
     corners = {slot.location: slot.corners for slot in shelf.rack.slots()}

@@ -18,7 +18,7 @@ from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.geometry import FloatArray
 from kardus.support.files import write_whole
 from simulator.demo.judge import Outcome
-from warehouse.receiving.board import what_is_seen
+from warehouse.receiving.site_monitor import describe_seen
 
 JPEG = b"\xff\xd8"
 """What every JPEG begins with, and no JSON."""
@@ -107,7 +107,7 @@ def write_report(
         ),
     ]
     if outcome.false_alerts:
-        rows = [(event.location, event.verdict.value, what_is_seen(event)) for event in outcome.false_alerts]
+        rows = [(event.location, event.verdict.value, describe_seen(event)) for event in outcome.false_alerts]
         parts += ["<h2>False alerts</h2>", _table(("location", "verdict", "seen"), rows)]
     if outcome.wrong_states:
         parts.append(f"<p class='failed'>Wrong at the end: {html.escape(', '.join(outcome.wrong_states))}</p>")
@@ -126,7 +126,7 @@ def _figure(picture: Picture) -> str:
 def _state_row(state: LocationState) -> tuple[str, ...]:
     expected = state.expected.sku or "(empty)" if state.expected else "?"
     confidence = f"{state.seen.confidence:.2f}" if state.seen else ""
-    return state.location, expected, what_is_seen(state), confidence, state.verdict.value
+    return state.location, expected, describe_seen(state), confidence, state.verdict.value
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -144,5 +144,5 @@ def _colour(state: LocationState | None) -> tuple[int, int, int]:
 def _label(location: str, state: LocationState | None) -> str:
     if state is None:
         return location
-    seen = what_is_seen(state)
+    seen = describe_seen(state)
     return f"{location} {state.verdict}\n{seen}"

@@ -20,7 +20,8 @@ from simulator.script import Change, Script
 from simulator.shelf import Shelf
 from tests.benchmarks.opponent import Box
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SITE = "bench"
 GRIDS = {1: (1, 1), 4: (2, 2), 8: (2, 4), 15: (3, 5), 16: (4, 4), 24: (4, 6), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
@@ -87,7 +88,7 @@ class Bench:
         skus = shelf.skus()
         stock: Mapping[str, str | None] = shelf.script.stock
         products = [skus[name] if name else None for name in stock.values()] * self.cameras
-        lines = [Line(location, sku) for location, sku in zip(self.names, products, strict=True)]
+        lines = [StockLine(location, sku) for location, sku in zip(self.names, products, strict=True)]
         publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
 
 

@@ -20,7 +20,8 @@ from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
 from warehouse.authority.register import Role
 from warehouse.receiving.connection import Connection
-from warehouse.stock.stock import Line, publish_stock, read_expected
+from warehouse.stock.publishing import publish_stock, read_expected
+from warehouse.stock.stock_list import StockLine
 
 OWN, OTHER = Topics(SITE, "box-1"), Topics(SITE, "box-2")
 WAIT_S = PATIENCE_S
@@ -104,7 +105,7 @@ def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site)
 
 def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(site: Site) -> None:
     broker = site.broker(Role.WMS, "receiver")
-    publish_stock(broker, SITE, [Line("A 1", "tea")], replace=True)
+    publish_stock(broker, SITE, [StockLine("A 1", "tea")], replace=True)
     assert read_expected(broker, SITE)["A 1"].sku == "tea"
     assert read_expected(site.broker(Role.WMS, "receiver"), SITE)
     with Connection(broker) as wms:

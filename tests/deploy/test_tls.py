@@ -26,7 +26,7 @@ from tests.brokers import Mosquitto
 from tests.deploy.site import HOST, Site, install
 from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
-from warehouse.authority.certificates import Pair, make_authority, make_certificate, read_pair
+from warehouse.authority.certificates import CertificateKeyPair, make_authority, make_certificate, read_pair
 from warehouse.authority.register import Role
 from warehouse.receiving.connection import Connection
 
@@ -64,7 +64,7 @@ class Line:
         self.outbox.close()
 
 
-def _authority(site: Site) -> Pair:
+def _authority(site: Site) -> CertificateKeyPair:
     folder = site.folder / "authority"
     return read_pair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
 
@@ -73,29 +73,29 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _expired(site: Site) -> Pair:
+def _expired(site: Site) -> CertificateKeyPair:
     return make_certificate(_authority(site), "broker", [HOST], _now() - timedelta(days=2), 1)
 
 
-def _not_yet(site: Site) -> Pair:
+def _not_yet(site: Site) -> CertificateKeyPair:
     return make_certificate(_authority(site), "broker", [HOST], _now() + timedelta(days=2), 1)
 
 
-def _unknown_authority(site: Site) -> Pair:
+def _unknown_authority(site: Site) -> CertificateKeyPair:
     return make_certificate(make_authority("another", _now(), 10), "broker", [HOST], _now(), 1)
 
 
-def _another_host(site: Site) -> Pair:
+def _another_host(site: Site) -> CertificateKeyPair:
     return make_certificate(_authority(site), "broker", ["broker.example"], _now(), 1)
 
 
-def _device_as_broker(site: Site) -> Pair:
+def _device_as_broker(site: Site) -> CertificateKeyPair:
     path = site.files(Role.DEVICE, "box-2").certificate_file
     assert path
     return read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
 
 
-def _revoked(site: Site) -> Pair:
+def _revoked(site: Site) -> CertificateKeyPair:
     path = site.authority.issue(Role.SERVER, "stolen", [HOST])
     site.authority.revoke("stolen")
     return read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
@@ -113,7 +113,7 @@ def _revoked(site: Site) -> Pair:
     ],
 )
 def test_a_broker_that_cannot_be_trusted_is_told_nothing(
-    tmp_path: Path, site: Site, wrong: Callable[[Site], Pair], said: str
+    tmp_path: Path, site: Site, wrong: Callable[[Site], CertificateKeyPair], said: str
 ) -> None:
     pair = wrong(site)
     install(site.folder)
@@ -151,27 +151,27 @@ def test_a_broker_below_tls_1_2_is_told_nothing(tmp_path: Path, site: Site) -> N
         line.close()
 
 
-def _client_expired(site: Site) -> Pair:
+def _client_expired(site: Site) -> CertificateKeyPair:
     return make_certificate(_authority(site), NAME, [], _now() - timedelta(days=2), 1)
 
 
-def _client_unknown(site: Site) -> Pair:
+def _client_unknown(site: Site) -> CertificateKeyPair:
     return make_certificate(make_authority("another", _now(), 10), NAME, [], _now(), 1)
 
 
-def _client_revoked(site: Site) -> Pair:
+def _client_revoked(site: Site) -> CertificateKeyPair:
     site.authority.revoke(NAME)
     path = site.folder / "authority" / "device" / f"{NAME}.crt"
     return read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
 
 
-def _broker_as_client(site: Site) -> Pair:
+def _broker_as_client(site: Site) -> CertificateKeyPair:
     return make_certificate(_authority(site), NAME, [HOST], _now(), 1)
 
 
 @pytest.mark.parametrize("wrong", [_client_expired, _client_unknown, _client_revoked, _broker_as_client])
 def test_the_broker_refuses_a_device_that_cannot_be_trusted(
-    tmp_path: Path, site: Site, wrong: Callable[[Site], Pair]
+    tmp_path: Path, site: Site, wrong: Callable[[Site], CertificateKeyPair]
 ) -> None:
     settings = site.section(NAME)
     pair = wrong(site)

@@ -15,7 +15,8 @@ from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 FIRST, SECOND, EMPTY = LOCATIONS[0], LOCATIONS[1], LOCATIONS[4]
@@ -36,7 +37,7 @@ def frames(stock: dict[str, str | None], tmp_path_factory: pytest.TempPathFactor
 
 def _expect(port: int, stock: dict[str, str | None]) -> None:
     names = skus()
-    lines = [Line(location, names[name] if name else None) for location, name in stock.items()]
+    lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
     publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
 
 

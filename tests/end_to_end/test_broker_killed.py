@@ -23,7 +23,8 @@ from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 OUTAGE_S = 2.5
 WAIT_S = PATIENCE_S
@@ -63,7 +64,7 @@ class PersistentReceiver:
 
 def test_nothing_is_lost_when_the_broker_is_killed_in_between(tmp_path: Path, mosquitto: Mosquitto) -> None:
     script = demo_script(LOCATIONS, DrawnPictures().stock(), 31)
-    stock = [Line(location, sku) for location, sku in script.expected.items()]
+    stock = [StockLine(location, sku) for location, sku in script.expected.items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
     receiver = PersistentReceiver(mosquitto.port)
     source = 'type = "simulated", seed = 31'

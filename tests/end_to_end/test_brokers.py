@@ -24,7 +24,8 @@ from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
 from tests.wms_side import WAIT_S, WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 WRONG = LOCATIONS[0]
@@ -51,7 +52,7 @@ def _expect(port: int) -> None:
     names = skus()
     stock = {location: names[name] if name else None for location, name in STOCK.items()}
     stock[WRONG] = next(sku for sku in names.values() if sku != stock[WRONG])
-    publish_stock(Broker("127.0.0.1", port), SITE, [Line(at, sku) for at, sku in stock.items()], replace=False)
+    publish_stock(Broker("127.0.0.1", port), SITE, [StockLine(at, sku) for at, sku in stock.items()], replace=False)
 
 
 def _stored(path: Path) -> list[int]:

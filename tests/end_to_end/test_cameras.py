@@ -24,7 +24,8 @@ from tests.patience import within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 FROZEN_S = 2
@@ -58,7 +59,7 @@ def _jpeg(pixels: Pixels) -> bytes:
 
 def _expect(port: int, stock: dict[str, str | None]) -> None:
     names = skus()
-    lines = [Line(location, names[name] if name else None) for location, name in stock.items()]
+    lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
     publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
 
 

@@ -26,7 +26,8 @@ from tests.edge_agent.racks import STOCK, still
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 TOPICS = Topics(SITE, "box")
@@ -105,7 +106,7 @@ def agent(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[AgentProcess]:
     publish_stock(
         Broker("127.0.0.1", mosquitto.port),
         SITE,
-        [Line(location, sku) for location, sku in stock.items()],
+        [StockLine(location, sku) for location, sku in stock.items()],
         replace=False,
     )
     Image.fromarray(still()).save(tmp_path / "now.png")

@@ -14,7 +14,8 @@ from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 EMPTY = LOCATIONS[4]
 SAMPLING = "[harvest]\nsample = true\nsettle_s = 0\n"
@@ -35,7 +36,7 @@ def test_an_agent_without_a_model_judges_nothing_and_collects_what_the_wms_says_
     names = skus()
     expected = {location: names[name] if name else None for location, name in stock.items()}
     still_frames(tmp_path / "frames", [stock], each=12)
-    lines = [Line(location, sku) for location, sku in expected.items()]
+    lines = [StockLine(location, sku) for location, sku in expected.items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     agent = AgentProcess(_without_model(tmp_path, mosquitto.port, 'type = "folder", path = "frames"'))
     with WmsSide(mosquitto.port) as wms:

@@ -19,7 +19,8 @@ from tests.edge_agent.racks import STOCK, still
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 TOPICS = Topics(SITE, "box")
@@ -62,7 +63,7 @@ def _elsewhere() -> list[tuple[str, bytes]]:
 
 def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path, mosquitto: Mosquitto) -> None:
     names, port = skus(), free_port()
-    stock = [Line(location, names[name] if name else None) for location, name in STOCK.items()]
+    stock = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
     Image.fromarray(still()).save(tmp_path / "now.png")
     extra = f"[verdict]\ngrace_s = 0\n[health]\nport = {port}\n"

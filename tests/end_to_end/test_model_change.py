@@ -23,7 +23,8 @@ from tests.https_server import HttpsServer, send
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 NEW = "1.0.1"
 
@@ -44,7 +45,7 @@ class Box:
         path.write_text(path.read_text().replace("[model]\n", f"[model]\nthreads = 1\n{more}"))
         self.agent = AgentProcess(path)
         names = skus()
-        lines = [Line(location, names[name] if name else None) for location, name in STOCK.items()]
+        lines = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
         publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
 
     def show(self, picture: Pixels) -> None:

@@ -19,8 +19,8 @@ from tests.conftest import BIN
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.receiving.archive import Archive
 from warehouse.receiving.connection import Broker, Connection
+from warehouse.receiving.database_reader import DatabaseReader
 
 AGENTS = 3
 
@@ -75,9 +75,9 @@ def _assert_all_once(mosquitto: Mosquitto, path: Path, agents: list[Publisher]) 
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert json.loads(output.splitlines()[-1])["dead_letters"] == 0
-    with Archive.open(path) as archive:
-        stored = archive.events(limit=10 * total)
-        assert archive.lacks() == []
+    with DatabaseReader.open(path) as reader:
+        stored = reader.events(limit=10 * total)
+        assert reader.missing_events() == []
     for agent in agents:
         assert [event.envelope.id for event in stored if event.agent == agent.topics.agent] == agent.ids
     acks: dict[str, int] = {}

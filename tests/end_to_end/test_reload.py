@@ -24,7 +24,8 @@ from tests.end_to_end.test_commands import Caller
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 TOPICS = Topics(SITE, "box")
@@ -55,7 +56,7 @@ class Edited:
 def edited(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Edited]:
     """It runs."""
     names = skus()
-    lines = [Line(location, names[name] if name else None) for location, name in STOCK.items()]
+    lines = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     edited = Edited(tmp_path, mosquitto.port)
     edited.agent.start()

@@ -12,7 +12,8 @@ from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
 FIRST, SECOND = LOCATIONS[:2]
@@ -27,7 +28,7 @@ def test_a_recording_replayed_with_the_agent_s_configuration_gives_the_agent_s_e
     broken = sorted(frames.iterdir())[4]
     broken.write_bytes(broken.read_bytes()[:1000])
     names = skus()
-    lines = [Line(location, names[name] if name else None) for location, name in stock.items()]
+    lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     source = f'type = "folder", path = "{frames}"'
     config = write_config(

@@ -15,7 +15,8 @@ from tests.faults.disks import Image, abort, mounted
 from tests.patience import within
 from tests.wms_side import WmsSide
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SAID_WITHIN_S = 10.0
 
@@ -29,7 +30,7 @@ def _troubles(wms: WmsSide) -> list[str]:
 def test_an_agent_says_within_ten_seconds_that_its_disk_takes_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
     stocks, names = [drawn_stock(seed) for seed in range(1, 9)], skus()
     still_frames(tmp_path / "frames", stocks, each=8)
-    lines = [Line(location, names[name] if name else None) for location, name in stocks[0].items()]
+    lines = [StockLine(location, names[name] if name else None) for location, name in stocks[0].items()]
     publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     source = f'type = "folder", path = "{tmp_path}/frames"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, DEMO_KEY.read_text().strip(), source, interval_s=0.3)

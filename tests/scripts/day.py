@@ -37,7 +37,8 @@ from simulator.scene import Rack
 from simulator.script import Change, Kind, Script
 from simulator.shelf import Shelf
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SITE = "day"
 DAY = 8_640
@@ -92,7 +93,7 @@ def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
     _draw(folder / "frames", frames)
     port = free_port()
     with run_broker("mosquitto") as broker:
-        stock = [Line(location, sku) for location, sku in _expected().items()]
+        stock = [StockLine(location, sku) for location, sku in _expected().items()]
         publish_stock(Broker("127.0.0.1", broker.port), SITE, stock, replace=False)
         config = folder / "agent.toml"
         config.write_text(_config(folder, broker.port, port), encoding="utf-8")

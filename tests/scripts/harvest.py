@@ -38,7 +38,8 @@ from tests.scripts.steps import BIN, percent, run, run_json
 from train.data.proposals_report import PROPOSALS
 from train.evaluation.metrics import share
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 RACKS, FILLINGS, FRESH = 8, 4, 40
 """Racks of 15 locations; how often each location is filled; fresh photos of each class."""
@@ -155,7 +156,7 @@ def harvest(folder: Path, filled: Filled) -> list[Photo]:
     folder.parent.mkdir(exist_ok=True)
     write_script(work / "rack.json", shelf.script)
     with run_broker("mosquitto") as running:
-        lines = [Line(location, sku) for location, sku in filled.expected.items()]
+        lines = [StockLine(location, sku) for location, sku in filled.expected.items()]
         publish_stock(Broker("127.0.0.1", running.port), "harvest", lines, replace=False)
         config = work / "agent.toml"
         config.write_text(_config(running.port, work), encoding="utf-8")

@@ -42,7 +42,8 @@ from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, judge_script
 from tests.scripts.steps import percent
 from train.evaluation.metrics import share
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SITE = "long"
 LEVELS, POSITIONS, BAYS = 3, 4, (1, 2)
@@ -87,7 +88,7 @@ def play_rack(model: Model, seed: int, faults: int, work: Path) -> list[Result]:
     with run_broker("mosquitto") as running:
         address = Broker("127.0.0.1", running.port)
         stock = {loc: sku for shelf in shelves for loc, sku in shelf.script.expected.items()}
-        publish_stock(address, SITE, [Line(location, sku) for location, sku in stock.items()], replace=False)
+        publish_stock(address, SITE, [StockLine(location, sku) for location, sku in stock.items()], replace=False)
         config = work / f"agent-{seed}.toml"
         config.write_text(_config(model, running.port, work / f"data-{seed}", sources))
         with Connection(address, [(agents_filter(SITE), 1)], take):

@@ -19,7 +19,8 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from tests.scripts.steps import BIN
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.stock.stock import Line, publish_stock
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 SITE = "pipeline"
 ARRIVAL_S = 10.0
@@ -57,7 +58,7 @@ def play_shelf(bundle: Path, key: str, source: SimulatedSource, work: Path) -> P
 
     with run_broker("mosquitto") as running:
         address = Broker("127.0.0.1", running.port)
-        lines = [Line(location, sku) for location, sku in shelf.script.expected.items()]
+        lines = [StockLine(location, sku) for location, sku in shelf.script.expected.items()]
         publish_stock(address, SITE, lines, replace=False)
         config = work / f"agent-{source.seed}.toml"
         config.write_text(_config(bundle, key, running.port, work / f"data-{source.seed}", source, shelf.rack))

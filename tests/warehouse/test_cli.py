@@ -17,7 +17,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
 from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S
-from tests.warehouse.receiving.test_board import NOW, WRITER, _state
+from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
 from warehouse.receiving.connection import Broker, Connection
 

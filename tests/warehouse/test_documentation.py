@@ -15,7 +15,7 @@ from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import publish, wait_for
 from warehouse.receiving.connection import Broker
 from warehouse.receiving.database import Database
-from warehouse.receiving.receiver import Receiver, Settings
+from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.signing import signed_headers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wms.md").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_the_library_as_shown(mosquitto: Mosquitto, tmp_path: Path, monkeypatch:
         "book": lambda *words: booked.append(words[2]),
         "wait_a_second": wait_a_second,
     }
-    with Receiver(Broker(*broker), Settings(SITE, tmp_path / "kardus.sqlite")) as first:
+    with Receiver(Broker(*broker), ReceiverSettings(SITE, tmp_path / "kardus.sqlite")) as first:
         wait_for(lambda: first.status().connected)
         mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
     with pytest.raises(Enough):

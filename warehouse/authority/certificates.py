@@ -36,7 +36,7 @@ _SIGNS, _VOUCHES = _usage(vouches=False), _usage(vouches=True)
 
 
 @dataclass(frozen=True)
-class Pair:
+class CertificateKeyPair:
     """A certificate and its private key."""
 
     certificate: x509.Certificate
@@ -51,7 +51,7 @@ class Pair:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def read_pair(certificate: bytes, key: bytes) -> Pair:
+def read_pair(certificate: bytes, key: bytes) -> CertificateKeyPair:
     """From PEM.
 
     Raises:
@@ -60,20 +60,22 @@ def read_pair(certificate: bytes, key: bytes) -> Pair:
     private = serialization.load_pem_private_key(key, None)
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise ValueError("not a key on an elliptic curve")  # noqa: TRY004 - the file is wrong, not the call
-    return Pair(x509.load_pem_x509_certificate(certificate), private)
+    return CertificateKeyPair(x509.load_pem_x509_certificate(certificate), private)
 
 
-def make_authority(name: str, start: datetime, days: float) -> Pair:
+def make_authority(name: str, start: datetime, days: float) -> CertificateKeyPair:
     """A new authority, which may vouch for certificates and for no further authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
     builder = _builder(subject, subject, key.public_key(), start, days).add_extension(
         x509.BasicConstraints(ca=True, path_length=0), critical=True
     )
-    return Pair(builder.add_extension(_VOUCHES, critical=True).sign(key, hashes.SHA256()), key)
+    return CertificateKeyPair(builder.add_extension(_VOUCHES, critical=True).sign(key, hashes.SHA256()), key)
 
 
-def make_certificate(authority: Pair, name: str, hosts: Sequence[str], start: datetime, days: float) -> Pair:
+def make_certificate(
+    authority: CertificateKeyPair, name: str, hosts: Sequence[str], start: datetime, days: float
+) -> CertificateKeyPair:
     """A certificate for a server, known by its hosts' names or addresses; without any, for a client, known by `name`.
 
     It doesn't outlive its authority.
@@ -91,7 +93,7 @@ def make_certificate(authority: Pair, name: str, hosts: Sequence[str], start: da
     )
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+    return CertificateKeyPair(builder.sign(authority.key, hashes.SHA256()), key)
 
 
 def hosts_of(certificate: x509.Certificate) -> list[str]:
@@ -103,7 +105,7 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in found.value]
 
 
-def make_crl(authority: Pair, revoked: Sequence[tuple[int, datetime]], now: datetime) -> bytes:
+def make_crl(authority: CertificateKeyPair, revoked: Sequence[tuple[int, datetime]], now: datetime) -> bytes:
     """The list of revoked certificates (serial number and when), as PEM.
 
     It is good for as long as the authority is: to a client or broker an outdated list means that nobody can be trusted,

@@ -16,7 +16,7 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.files import write_private, write_whole
 from warehouse.authority.acl import acl_text
 from warehouse.authority.certificates import (
-    Pair,
+    CertificateKeyPair,
     hosts_of,
     make_authority,
     make_certificate,
@@ -26,7 +26,7 @@ from warehouse.authority.certificates import (
 
 AUTHORITY_DAYS = 3650
 DAYS = 365
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+CERTIFICATE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 """What can be a name everywhere: in a certificate, a topic, an access list and Home Assistant."""
 _HOST_PATTERN = r"[A-Za-z0-9.:-]{1,253}"
 _REGISTER = "register.json"
@@ -45,7 +45,7 @@ class Role(StrEnum):
     """Home Assistant."""
 
 
-class Issued(BaseModel):
+class IssuedCertificate(BaseModel):
     """One certificate in the register."""
 
     model_config = ConfigDict(frozen=True)
@@ -59,7 +59,7 @@ class Issued(BaseModel):
 
 class _Content(BaseModel):
     site: str
-    issued: tuple[Issued, ...] = ()
+    issued: tuple[IssuedCertificate, ...] = ()
 
 
 class Authority:
@@ -84,7 +84,7 @@ class Authority:
             raise DataError(f"{folder}: the authority is damaged: restore the folder from its backup") from error
 
     @property
-    def issued(self) -> list[Issued]:
+    def issued(self) -> list[IssuedCertificate]:
         """The newest certificate of every name, and all that are revoked."""
         newest = {(entry.role, entry.name): entry for entry in self._content.issued if entry.revoked is None}
         return [entry for entry in self._content.issued if entry.revoked or newest[entry.role, entry.name] == entry]
@@ -158,7 +158,7 @@ class Authority:
     def _read(self) -> _Content:
         return _Content.model_validate_json((self._folder / _REGISTER).read_text(encoding="utf-8"))
 
-    def _present(self, name: str) -> Issued:
+    def _present(self, name: str) -> IssuedCertificate:
         found = [entry for entry in self._content.issued if entry.name == name and not entry.revoked]
         if not found:
             raise UsageError(f"{name}: has no certificate that stands: see `kardus-wms authority list`")
@@ -166,7 +166,7 @@ class Authority:
 
     def _make(self, role: Role, name: str, hosts: Sequence[str], days: float) -> Path:
         pair = make_certificate(self._pair, name, hosts, datetime.now(UTC), days)
-        entry = Issued(
+        entry = IssuedCertificate(
             role=role, name=name, serial=pair.certificate.serial_number, expires=pair.certificate.not_valid_after_utc
         )
         self._write((*self._content.issued, entry))  # first: what is handed out must be possible to revoke
@@ -178,7 +178,7 @@ class Authority:
     def _file(self, role: Role, name: str) -> Path:
         return self._folder / role / f"{name}.crt"
 
-    def _write(self, issued: tuple[Issued, ...]) -> None:
+    def _write(self, issued: tuple[IssuedCertificate, ...]) -> None:
         """The register first; list and access list follow from it."""
         self._content = _Content(site=self._content.site, issued=issued)
         write_private(self._folder / _REGISTER, self._content.model_dump_json(indent=1).encode())
@@ -210,16 +210,16 @@ def require_name(option: str, name: str) -> None:
     Raises:
         UsageError: letters, digits and hyphens only.
     """
-    if not re.fullmatch(NAME_PATTERN, name):
+    if not re.fullmatch(CERTIFICATE_NAME_PATTERN, name):
         raise UsageError(f"{option} {name!r}: up to 63 letters (A to Z), digits and hyphens: choose another")
 
 
-def _write_pair(path: Path, pair: Pair) -> None:
+def _write_pair(path: Path, pair: CertificateKeyPair) -> None:
     write_private(path.with_suffix(".key"), pair.key_pem())
     write_whole(path, pair.certificate_pem())
 
 
-def _write_public(folder: Path, pair: Pair, content: _Content) -> None:
+def _write_public(folder: Path, pair: CertificateKeyPair, content: _Content) -> None:
     revoked = [(entry.serial, entry.revoked) for entry in content.issued if entry.revoked]
     write_whole(folder / "crl.pem", make_crl(pair, revoked, datetime.now(UTC)))
     standing = {entry.name: entry.role for entry in content.issued if not entry.revoked}

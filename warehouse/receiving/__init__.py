@@ -1,1 +1,1 @@
-"""What agents say, received and stored once."""
+"""Receives what agents publish and stores each event once."""

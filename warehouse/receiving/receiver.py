@@ -1,10 +1,9 @@
 """The receiver: the WMS side's reference consumer, as a command and as a library.
 
-    broker ─> session ─> storing (inbox, store: one transaction) ─> PUBACK to the broker ─> `ack` to the agent
-                                            └─> gaps ─> `resend` to the agent
+    broker ─> session ─> storage thread (parse, write: one transaction) ─> PUBACK to the broker ─> `ack` to the agent
+                                                 └─> gaps ─> `resend` to the agent
 
-What the broker is told to be received is on disk, with what it covers. What comes twice is stored once, by the event's
-id.
+A message is acknowledged to the broker only when it is on disk. An event that comes twice is stored once, by its id.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from typing import Self
 
 from kardus.contract.topics import Topics
 from kardus.support.errors import BrokerError, KardusError
-from warehouse.receiving.archive import Archive
+from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.connection import Broker
 from warehouse.receiving.database import Database
-from warehouse.receiving.gaps import requests_due
-from warehouse.receiving.receipts import Receipts
+from warehouse.receiving.database_reader import DatabaseReader
+from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
+from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.session import Session
-from warehouse.receiving.store import Store, Written
-from warehouse.receiving.storing import Storing
-from warehouse.receiving.webhooks import Webhook, Webhooks
+from warehouse.receiving.storage_thread import StorageThread
+from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
-ROUND_S = 0.1
-GAPS_EVERY_S = 2.0
+ACK_POLL_S = 0.1
+GAP_CHECK_INTERVAL_S = 2.0
 log = logging.getLogger("kardus.receiver")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a receiver receives, and where it keeps it."""
+class ReceiverSettings:
+    """What a receiver receives, and where it stores it."""
 
     site: str
     """The site, as in the agents' configuration."""
@@ -57,12 +56,12 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Status:
-    """How a receiver does; the counts are of this run."""
+class ReceiverStatus:
+    """The health of a receiver; the counts are since its start."""
 
     connected: bool
     problem: str
-    """Why it isn't connected, or can't store; empty where all is well."""
+    """Why it isn't connected or can't store; empty where it is and can."""
     events: int
     """Events stored."""
     duplicates: int
@@ -74,7 +73,7 @@ class Status:
     transactions: int
     """How many transactions that took."""
     waiting: int
-    """Messages that have come and aren't stored yet."""
+    """Messages received and not stored yet."""
     acks: int
     """`ack` messages published."""
     resends: int
@@ -87,9 +86,9 @@ class Receiver:
     def __init__(
         self,
         broker: Broker,
-        settings: Settings,
-        webhook: Webhook | None = None,
-        on_stored: Callable[[Written], None] = lambda _: None,
+        settings: ReceiverSettings,
+        webhook: WebhookEndpoint | None = None,
+        on_stored: Callable[[WriteResult], None] = lambda _: None,
     ) -> None:
         """Open or make the database.
 
@@ -98,7 +97,7 @@ class Receiver:
             settings: what is received.
             webhook: which server is told of every new alert.
             on_stored: called after every transaction from the writing thread, which must not be held up. Use it to wake
-                whoever reads `archive.events`: a receiver that is killed doesn't come to call it again.
+                whoever reads `reader.events`: a receiver that is killed doesn't come to call it again.
 
         Raises:
             DataError: the database can't be used.
@@ -109,40 +108,40 @@ class Receiver:
         self.database = Database(settings.database, make=True)
         """The open file."""
         try:
-            self._store = Store(self.database, settings.site, settings.pictures_mb)
+            self._store = DatabaseWriter(self.database, settings.site, settings.pictures_mb)
         except KardusError:
             self.database.close()
             raise
-        self._webhooks = Webhooks(self.database, webhook) if webhook else None
-        self.archive = Archive(self.database)
-        """Reads what is stored."""
-        self._receipts = Receipts()
-        self._storing = Storing(settings.site, self._store, self._stored)
+        self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+        self.reader = DatabaseReader(self.database)
+        """Reads the stored events, states and pictures."""
+        self._ack_schedule = AckSchedule()
+        self._storage = StorageThread(settings.site, self._store, self._stored)
         self._session = Session(
             broker,
             f"kardus-receive-{settings.site}-{settings.name}",
-            subscriptions(settings),
-            self._storing.take,
-            self._receipts.all_again,
+            receiver_subscriptions(settings),
+            self._storage.take,
+            self._ack_schedule.request_all,
             expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
         )
         self._acks = self._resends = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._tell, name="receipts", daemon=True)
+        self._thread = threading.Thread(target=self._acknowledge_and_ask, name="receipts", daemon=True)
 
     def start(self) -> None:
         """Begin to receive; returns at once."""
-        self._storing.start()
+        self._storage.start()
         self._thread.start()
         self._session.start()
         if self._webhooks:
             self._webhooks.start()
 
     def stop(self) -> None:
-        """Store what has come, tell what is stored, disconnect, close the database. May be called twice."""
+        """Store what is queued, acknowledge it, disconnect, close the database. May be called twice."""
         if self._webhooks:
             self._webhooks.stop()
-        self._storing.stop()
+        self._storage.stop()
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -158,19 +157,19 @@ class Receiver:
         """Stop."""
         self.stop()
 
-    def status(self) -> Status:
-        """How it does."""
-        return Status(
+    def status(self) -> ReceiverStatus:
+        """Its health and counts."""
+        return ReceiverStatus(
             connected=self._session.connected,
-            problem=self._storing.problem or self._session.problem,
-            waiting=self._storing.waiting,
+            problem=self._storage.problem or self._session.problem,
+            waiting=self._storage.waiting,
             acks=self._acks,
             resends=self._resends,
-            **vars(self._storing.counts),
+            **vars(self._storage.counts),
         )
 
     def require_alive(self) -> None:
-        """Nothing, as long as every thread is at work.
+        """Return if every thread is running.
 
         Raises:
             BrokerError: another receiver has taken the session over.
@@ -181,22 +180,22 @@ class Receiver:
                 f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
             )
         delivers = self._webhooks is None or self._webhooks.is_alive
-        if not (delivers and self._session.is_alive and self._storing.is_alive and self._thread.is_alive()):
+        if not (delivers and self._session.is_alive and self._storage.is_alive and self._thread.is_alive()):
             raise RuntimeError("a thread of the receiver has died")
 
-    def _stored(self, written: Written) -> None:
-        self._receipts.changed(written.covered, time.monotonic())
+    def _stored(self, written: WriteResult) -> None:
+        self._ack_schedule.changed(written.covered, time.monotonic())
         self._on_stored(written)
 
-    def _tell(self) -> None:
-        """The thread that tells agents what is stored, and asks them for what lacks."""
+    def _acknowledge_and_ask(self) -> None:
+        """The thread that publishes `ack` messages and asks agents to resend missing events."""
         gaps_at_s = 0.0
         while True:
-            stopping = self._stopping.wait(ROUND_S)
+            stopping = self._stopping.wait(ACK_POLL_S)
             try:
                 self._acknowledge(math.inf if stopping else time.monotonic())
                 if time.monotonic() >= gaps_at_s and self._session.connected and not stopping:
-                    gaps_at_s = time.monotonic() + GAPS_EVERY_S
+                    gaps_at_s = time.monotonic() + GAP_CHECK_INTERVAL_S
                     self._ask()
             except sqlite3.Error as error:
                 log.warning("the database can't be read now: %s", error)
@@ -204,27 +203,27 @@ class Receiver:
                 return
 
     def _acknowledge(self, until_s: float) -> None:
-        """Say what is due by then. What can't be said now is said at the next connection, where all is."""
+        """Publish the `ack` messages due by then; at a new connection, those of all agents."""
         if not self._session.connected:
             return
-        due = self._receipts.take_due(until_s)
-        everything = self._receipts.take_everything()
-        if not due and not everything:
+        due = self._ack_schedule.take_due(until_s)
+        all_agents = self._ack_schedule.take_all_requested()
+        if not due and not all_agents:
             return
-        for (agent, _), ack in self._store.acks(None if everything else due).items():
+        for (agent, _), ack in self._store.acks(None if all_agents else due).items():
             if not self._settings.agents or agent in self._settings.agents:
                 topic = Topics(self._settings.site, agent).ack
                 self._acks += self._session.publish(topic, ack.model_dump_json().encode(), retain=True)
 
     def _ask(self) -> None:
-        for request in requests_due(self.database, time.time()):
+        for request in resend_requests_due(self.database, time.time()):
             topic = Topics(self._settings.site, request.agent).command("resend")
             command = request.command
             log.warning("agent %s: asked for events %d to %d again", request.agent, command.first, command.last)
             self._resends += self._session.publish(topic, request.command.model_dump_json().encode(), retain=False)
 
 
-def subscriptions(settings: Settings) -> list[tuple[str, int]]:
+def receiver_subscriptions(settings: ReceiverSettings) -> list[tuple[str, int]]:
     """The topic filters of a receiver, with their QoS.
 
     What is retained comes with QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large

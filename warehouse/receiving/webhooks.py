@@ -1,7 +1,7 @@
-"""Tells an HTTP server of every new alert: kept in the database until it has taken it, in order for each location.
+"""Posts every new alert to an HTTP server: kept in the database until delivered, in order for each location.
 
-Which alerts are new is read from the stored events by their number, so that it doesn't matter which of several
-receivers stored one. Each may deliver: what one has begun is its own for LEASE_S.
+New alerts are found among the stored events by their number, so that it doesn't matter which of several receivers
+stored one. Any of them may deliver: an alert being delivered is leased to one receiver for LEASE_S.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from kardus.support.errors import UsageError
 from warehouse.receiving.database import Database
 from warehouse.receiving.signing import signed_headers
 
-TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 LEASE_S = 60.0
-"""Longer than a request may take: a receiver that was killed at it leaves it to be sent again after this."""
+"""Longer than a request may take; the alert of a receiver killed during delivery is sent again after this."""
 MAX_BACKOFF_S = 300.0
-LOOK_S = 0.5
-PORTION = 500
+ALERT_POLL_S = 0.5
+EVENTS_PER_ROUND = 500
 _ALERT_TYPE = "kardus.alert.opened"
 _CURSOR = "webhooks_from"
 _HTTP_OK = range(200, 300)
@@ -34,14 +34,14 @@ log = logging.getLogger("kardus.webhooks")
 
 
 @dataclass(frozen=True)
-class Webhook:
-    """Where alerts are told, and the key that they are signed with."""
+class WebhookEndpoint:
+    """The address that alerts are posted to, and the key that they are signed with."""
 
     url: str
     key: bytes
 
     def __post_init__(self) -> None:
-        """Look at the address.
+        """Validate the address.
 
         Raises:
             UsageError: it isn't one, or holds a password.
@@ -57,17 +57,17 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _PendingAlert:
     number: int
     id: str
     body: bytes
     tries: int
 
 
-class Webhooks:
-    """One thread that delivers; receiving doesn't wait for it."""
+class WebhookDelivery:
+    """Delivers in one thread; receiving doesn't wait for it."""
 
-    def __init__(self, database: Database, webhook: Webhook) -> None:
+    def __init__(self, database: Database, webhook: WebhookEndpoint) -> None:
         """Alerts that are new from the first time that webhooks are wanted are delivered; `start` begins.
 
         Raises:
@@ -96,12 +96,12 @@ class Webhooks:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread is at work."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
         # the machine's proxy settings hold: a webhook may leave the site
-        with httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
+        with httpx2.Client(timeout=REQUEST_TIMEOUT_S, follow_redirects=False) as client:
             while not self._stopping.wait(self._pause_s()):
                 try:
                     while self._take_up():
@@ -114,27 +114,27 @@ class Webhooks:
 
     def _pause_s(self) -> float:
         """After failures of the server as a whole: longer each time, with full jitter."""
-        return LOOK_S if not self._failures else random.uniform(LOOK_S, _backoff_s(self._failures))
+        return ALERT_POLL_S if not self._failures else random.uniform(ALERT_POLL_S, _backoff_s(self._failures))
 
     def _take_up(self) -> bool:
         """Queue the alerts that are new among the next events; whether there may be more."""
         with self._database.reading() as connection:
-            if _last(connection) <= _cursor(connection):
+            if _last_event_number(connection) <= _cursor(connection):
                 return False
         with self._database.writing() as connection:
             cursor = _cursor(connection)
             rows = connection.execute(
                 "SELECT number, alert, location, agent, payload FROM events WHERE number > ? ORDER BY number LIMIT ?",
-                (cursor, PORTION),
+                (cursor, EVENTS_PER_ROUND),
             ).fetchall()
             for number, alert, location, agent, payload in rows:
                 if alert is not None and _is_first(connection, number, alert):
-                    _queue(connection, alert, location, agent, json.loads(payload))
+                    _enqueue(connection, alert, location, agent, json.loads(payload))
             last = rows[-1][0] if rows else cursor
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (str(last), _CURSOR))
-        return len(rows) == PORTION
+        return len(rows) == EVENTS_PER_ROUND
 
-    def _claim(self) -> _Job | None:
+    def _claim(self) -> _PendingAlert | None:
         """The oldest that is due, of those that are the first of their location."""
         now = time.time()
         due = (
@@ -151,9 +151,9 @@ class Webhooks:
             connection.execute(
                 "UPDATE webhooks SET due = ?, tries = tries + 1 WHERE number = ?", (now + LEASE_S, row[0])
             )
-        return _Job(*row)
+        return _PendingAlert(*row)
 
-    def _deliver(self, client: httpx2.Client, job: _Job) -> bool:
+    def _deliver(self, client: httpx2.Client, job: _PendingAlert) -> bool:
         """Send one; False where the server takes nothing at all just now."""
         problem, is_refusal = self._send(client, job)
         if not problem:
@@ -161,14 +161,14 @@ class Webhooks:
             with self._database.writing() as connection:
                 connection.execute("DELETE FROM webhooks WHERE number = ?", (job.number,))
             return True
-        pause_s = random.uniform(0, _backoff_s(job.tries + 1)) + LOOK_S
+        pause_s = random.uniform(0, _backoff_s(job.tries + 1)) + ALERT_POLL_S
         log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", job.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
         with self._database.writing() as connection:
             connection.execute("UPDATE webhooks SET due = ? WHERE number = ?", (time.time() + pause_s, job.number))
         return is_refusal
 
-    def _send(self, client: httpx2.Client, job: _Job) -> tuple[str, bool]:
+    def _send(self, client: httpx2.Client, job: _PendingAlert) -> tuple[str, bool]:
         """What was wrong, empty where nothing was; and whether the server refuses this one only."""
         headers = signed_headers(self._webhook.key, job.id, int(time.time()), job.body)
         headers["content-type"] = "application/json"
@@ -189,7 +189,7 @@ def _cursor(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM meta WHERE key = ?", (_CURSOR,)).fetchone()[0])
 
 
-def _last(connection: sqlite3.Connection) -> int:
+def _last_event_number(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
 
 
@@ -199,7 +199,7 @@ def _is_first(connection: sqlite3.Connection, number: int, alert: str) -> bool:
     return connection.execute(earlier, (alert, number)).fetchone() is None
 
 
-def _queue(connection: sqlite3.Connection, alert: str, location: str, agent: str, event: dict[str, Any]) -> None:
+def _enqueue(connection: sqlite3.Connection, alert: str, location: str, agent: str, event: dict[str, Any]) -> None:
     if event["data"]["alert"]["status"] != "open":
         return  # known or over before it was heard of
     body = {"type": _ALERT_TYPE, "timestamp": event["time"], "agent": agent, "data": event["data"]}

@@ -1,1 +1,1 @@
-"""The list to walk with, from what is stored."""
+"""The discrepancy report, made from the receiver's database."""

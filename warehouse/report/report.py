@@ -1,4 +1,4 @@
-"""The list that somebody walks the aisles with: what is wrong, what fits where, what wasn't seen. Pure functions."""
+"""The discrepancy report: discrepancies with corrective actions, unverified locations, coverage. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from datetime import datetime, timedelta
 
 from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
-from warehouse.receiving.archive import Lack, Latest
-from warehouse.receiving.board import what_is_seen
+from warehouse.receiving.database_reader import MissingEvents, SiteState
 from warehouse.receiving.ranges import count
+from warehouse.receiving.site_monitor import describe_seen
 
-AISLE = re.compile(r"^([^-]+)")
+AISLE_PATTERN = re.compile(r"^([^-]+)")
 """The aisle in a location's code: its first part, before the first `-`."""
-OTHERS = "(others)"
+OTHER_AISLES = "(others)"
 """The aisle of locations whose code names none."""
-MOST_PLACES = 3
-_NO_OPINION = frozenset({Verdict.STALE, Verdict.OBSTRUCTED, Verdict.UNCERTAIN, Verdict.UNMANAGED})
+MAX_SUGGESTIONS = 3
+_NOT_SEEN = frozenset({Verdict.STALE, Verdict.OBSTRUCTED, Verdict.UNCERTAIN, Verdict.UNMANAGED})
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A location that somebody has to walk to."""
+    """A location where stock differs from what the WMS expects, or has an open alert."""
 
     aisle: str
     location: str
     verdict: str
     expected: str
-    """The product; `(empty)` where nothing should stand, `?` where the WMS has said nothing."""
+    """The SKU; `(empty)` where the location must be empty, `?` where the WMS has said nothing."""
     seen: str
-    """What stands there, in a word; empty where the view can't be trusted."""
+    """What was seen, as a short label; empty where the view can't be trusted."""
     since: datetime
     age: timedelta
     action: str
-    """What to do: `swap with B`, where the product stands, where the one that stands here lacks."""
+    """What to do: `swap with B`, where the expected SKU stands, where the SKU seen here is missing."""
     conflict: str
-    """Where agents disagree: what each of them says."""
+    """What each agent says, where they disagree; else empty."""
     note: str
-    """Who has acknowledged it, that there was no word since, and why the view can't be trusted."""
+    """Who has acknowledged the alert, since when the state is void, and why the view can't be trusted."""
     agents: tuple[str, ...]
     alert: str
-    """The alert's id; empty: none was told."""
+    """The alert's id; empty: the state has no alert."""
     swap: str = ""
     """The location to swap with; empty: none."""
 
 
 @dataclass(frozen=True)
 class Unverified:
-    """A location that nobody has looked at in the time of the report."""
+    """A location that no agent has verified in the period of the report."""
 
     aisle: str
     location: str
@@ -74,7 +74,7 @@ class AisleCoverage:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the report says."""
+    """The whole report."""
 
     site: str
     made: datetime
@@ -84,7 +84,7 @@ class Report:
     unverified: tuple[Unverified, ...]
     coverage: tuple[AisleCoverage, ...]
     problems: tuple[str, ...]
-    """What is wrong with agents, cameras and the line itself."""
+    """Agents offline, cameras not in order, events missing or lost."""
 
     @property
     def total(self) -> AisleCoverage:
@@ -93,37 +93,37 @@ class Report:
 
 
 States = Mapping[str, Sequence[tuple[str, LocationState]]]
-"""By location: every agent that watches it, with what it says; the one that looked last comes first."""
+"""By location: the (agent, state) pairs of every agent that watches it, the most recent state first."""
 
 
 def make_report(
     site: str,
-    latest: Latest,
-    lacks: Iterable[Lack],
+    site_state: SiteState,
+    missing: Iterable[MissingEvents],
     now: datetime,
     *,
     since: datetime,
-    pattern: re.Pattern[str] = AISLE,
+    pattern: re.Pattern[str] = AISLE_PATTERN,
 ) -> Report:
-    """The report for what is known now; `pattern`'s first group (or its whole match) is a location's aisle."""
-    states = _by_location(latest)
-    verified = _verified(latest)
-    unverified, coverage = _covered(verified, states, now, since, pattern)
+    """The report for the present state; `pattern`'s first group (or its whole match) is a location's aisle."""
+    states = _by_location(site_state)
+    verified = _last_verified(site_state)
+    unverified, coverage = _aisle_coverage(verified, states, now, since, pattern)
     return Report(
         site=site,
         made=now,
         since=since,
-        discrepancies=_with_actions(states, now, pattern),
+        discrepancies=_discrepancies(states, now, pattern),
         unverified=unverified,
         coverage=coverage,
-        problems=(*_problems(latest), *_lacking(lacks)),
+        problems=(*_device_problems(site_state), *_event_problems(missing)),
     )
 
 
-def aisle_of(location: str, pattern: re.Pattern[str] = AISLE) -> str:
+def aisle_of(location: str, pattern: re.Pattern[str] = AISLE_PATTERN) -> str:
     """The aisle that a location stands in."""
     found = pattern.search(location)
-    return ((found.group(1) if pattern.groups else found.group()) if found else "") or OTHERS
+    return ((found.group(1) if pattern.groups else found.group()) if found else "") or OTHER_AISLES
 
 
 def walking_order(code: str) -> list[tuple[int, str]]:
@@ -131,28 +131,30 @@ def walking_order(code: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", code)]
 
 
-def _by_location(latest: Latest) -> States:
+def _by_location(site_state: SiteState) -> States:
     found: dict[str, list[tuple[str, LocationState]]] = {}
-    for (agent, location), state in sorted(latest.states.items(), key=lambda item: item[1].valid_until, reverse=True):
+    for (agent, location), state in sorted(
+        site_state.states.items(), key=lambda item: item[1].valid_until, reverse=True
+    ):
         found.setdefault(location, []).append((agent, state))
     return {location: found[location] for location in sorted(found, key=walking_order)}
 
 
-def _is_open(state: LocationState) -> bool:
+def _is_discrepancy(state: LocationState) -> bool:
     return state.verdict in ALERTS or (state.alert is not None and state.alert.status != "resolved")
 
 
-def _with_actions(states: States, now: datetime, pattern: re.Pattern[str]) -> tuple[Discrepancy, ...]:
-    """One line a location, of the agent that looked last and says so."""
-    open_states = {
-        location: next(state for _, state in told if _is_open(state))
-        for location, told in states.items()
-        if any(_is_open(state) for _, state in told)
+def _discrepancies(states: States, now: datetime, pattern: re.Pattern[str]) -> tuple[Discrepancy, ...]:
+    """One discrepancy per location, from the most recent state that is one."""
+    discrepant = {
+        location: next(state for _, state in reports if _is_discrepancy(state))
+        for location, reports in states.items()
+        if any(_is_discrepancy(state) for _, state in reports)
     }
-    swaps = swap_pairs(open_states)
-    lines = [_line(location, states[location], state, now, pattern) for location, state in open_states.items()]
+    swaps = swap_pairs(discrepant)
+    lines = [_discrepancy(location, states[location], state, now, pattern) for location, state in discrepant.items()]
     lines = [
-        replace(line, swap=swaps.get(line.location, ""), action=_action(open_states, swaps, line.location))
+        replace(line, swap=swaps.get(line.location, ""), action=_action(discrepant, swaps, line.location))
         for line in lines
     ]
     return tuple(sorted(lines, key=lambda line: (walking_order(line.aisle), walking_order(line.location))))
@@ -182,15 +184,15 @@ def _action(states: Mapping[str, LocationState], swaps: Mapping[str, str], locat
     others = [(place, state) for place, state in states.items() if place != location and place not in swaps]
     sources = [p for p, s in others if wanted and _seen(s) == wanted and _expected(s) != wanted]
     targets = [p for p, s in others if there and _expected(s) == there and _seen(s) != there]
-    parts = [f"{wanted} stands at {', '.join(sources[:MOST_PLACES])}"] if sources else []
+    parts = [f"{wanted} stands at {', '.join(sources[:MAX_SUGGESTIONS])}"] if sources else []
     if targets and there != wanted:
-        parts.append(f"{there} is missing at {', '.join(targets[:MOST_PLACES])}")
+        parts.append(f"{there} is missing at {', '.join(targets[:MAX_SUGGESTIONS])}")
     return "; ".join(parts)
 
 
-def _line(
+def _discrepancy(
     location: str,
-    told: Sequence[tuple[str, LocationState]],
+    reports: Sequence[tuple[str, LocationState]],
     state: LocationState,
     now: datetime,
     pattern: re.Pattern[str],
@@ -201,30 +203,30 @@ def _line(
         location=location,
         verdict=state.verdict.value,
         expected="?" if state.expected is None else state.expected.sku or "(empty)",
-        seen=what_is_seen(state),
+        seen=describe_seen(state),
         since=since,
         age=max(now - since, timedelta()),
         action="",
-        conflict=_conflict(told, now),
-        note=_note(state, now),
-        agents=tuple(sorted(agent for agent, other in told if _is_open(other))),
+        conflict=_conflict(reports, now),
+        note=_discrepancy_note(state, now),
+        agents=tuple(sorted(agent for agent, other in reports if _is_discrepancy(other))),
         alert=state.alert.id if state.alert else "",
     )
 
 
-def _conflict(told: Sequence[tuple[str, LocationState]], now: datetime) -> str:
-    """What each agent says, where they see different things; who sees nothing has no opinion."""
+def _conflict(reports: Sequence[tuple[str, LocationState]], now: datetime) -> str:
+    """What each agent says, where they see different things; one that can't see doesn't count."""
     opinions = {
-        agent: (present.verdict.value, what_is_seen(present))
-        for agent, state in told
-        if (present := state.at(now)).verdict not in _NO_OPINION
+        agent: (present.verdict.value, describe_seen(present))
+        for agent, state in reports
+        if (present := state.at(now)).verdict not in _NOT_SEEN
     }
     if len(set(opinions.values())) < 2:  # noqa: PLR2004
         return ""
     return ", ".join(f"{agent}: {verdict} {seen}".strip() for agent, (verdict, seen) in sorted(opinions.items()))
 
 
-def _note(state: LocationState, now: datetime) -> str:
+def _discrepancy_note(state: LocationState, now: datetime) -> str:
     parts = []
     if state.alert and state.alert.status == "acknowledged":
         parts.append(f"acknowledged by {state.alert.by}".removesuffix(" by "))
@@ -235,18 +237,20 @@ def _note(state: LocationState, now: datetime) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _verified(latest: Latest) -> dict[str, datetime | None]:
+def _last_verified(site_state: SiteState) -> dict[str, datetime | None]:
     """When each location was last verified, by any agent; None: never."""
     found: dict[str, datetime | None] = {}
-    told = [(state.location, state.last_verified) for state in latest.states.values()]
-    told += [(row.location, row.last_verified) for coverage in latest.coverage.values() for row in coverage.locations]
-    for location, moment in told:
+    reports = [(state.location, state.last_verified) for state in site_state.states.values()]
+    reports += [
+        (row.location, row.last_verified) for coverage in site_state.coverage.values() for row in coverage.locations
+    ]
+    for location, moment in reports:
         known = found.get(location)
         found[location] = max(known, moment) if known and moment else known or moment
     return found
 
 
-def _covered(
+def _aisle_coverage(
     verified: Mapping[str, datetime | None],
     states: States,
     now: datetime,
@@ -261,38 +265,40 @@ def _covered(
         old = [(location, moment) for location, moment in rows if moment is None or moment < since]
         coverage.append(AisleCoverage(aisle, len(rows), len(rows) - len(old)))
         unverified += [
-            Unverified(aisle, location, moment, _why(states.get(location, ()), now))
+            Unverified(aisle, location, moment, _unverified_reason(states.get(location, ()), now))
             for location, moment in sorted(old, key=lambda row: walking_order(row[0]))
         ]
     return tuple(unverified), tuple(coverage)
 
 
-def _why(told: Sequence[tuple[str, LocationState]], now: datetime) -> str:
-    reasons = [f"{agent}: {(present := state.at(now)).verdict.value} {present.reason}".strip() for agent, state in told]
+def _unverified_reason(reports: Sequence[tuple[str, LocationState]], now: datetime) -> str:
+    reasons = [
+        f"{agent}: {(present := state.at(now)).verdict.value} {present.reason}".strip() for agent, state in reports
+    ]
     return "; ".join(reasons)
 
 
-def _problems(latest: Latest) -> list[str]:
+def _device_problems(site_state: SiteState) -> list[str]:
     agents = [
         f"agent {name}: offline {status.reason}".strip()
-        for name, status in sorted(latest.agents.items())
+        for name, status in sorted(site_state.agents.items())
         if status.status == "offline"
     ]
     cameras = [
         f"agent {agent}, camera {camera}: {health.status} {health.reason}".strip()
-        for (agent, camera), health in sorted(latest.cameras.items())
+        for (agent, camera), health in sorted(site_state.cameras.items())
         if health.status != "ok"
     ]
     return agents + cameras
 
 
-def _lacking(lacks: Iterable[Lack]) -> list[str]:
+def _event_problems(missing: Iterable[MissingEvents]) -> list[str]:
     words = []
-    for lack in lacks:
-        if lack.missing:
-            words.append(f"agent {lack.agent}: {count(lack.missing)} events haven't come yet")
-        if lack.lost:
-            words.append(f"agent {lack.agent}: {lack.lost} events are lost, as it says itself")
+    for outbox in missing:
+        if outbox.missing:
+            words.append(f"agent {outbox.agent}: {count(outbox.missing)} events haven't come yet")
+        if outbox.lost:
+            words.append(f"agent {outbox.agent}: {outbox.lost} events are lost, as it says itself")
     return words
 
 

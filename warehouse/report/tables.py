@@ -15,14 +15,26 @@ from rich.text import Text
 
 from warehouse.report.report import Report
 
-HEADER = ("list", "aisle", "location", "verdict", "expected", "seen", "since", "age_h", "action", "conflict", "note")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+REPORT_COLUMNS = (
+    "list",
+    "aisle",
+    "location",
+    "verdict",
+    "expected",
+    "seen",
+    "since",
+    "age_h",
+    "action",
+    "conflict",
+    "note",
+)
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""
 _DAY = timedelta(days=1)
 Cell = str | float
 
 
-def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+def report_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
     """One line for each discrepancy and each location that wasn't verified, under HEADER."""
     for line in report.discrepancies:
         yield (
@@ -46,29 +58,29 @@ def as_csv(report: Report) -> bytes:
     """A .csv file, in UTF-8 with the mark by which spreadsheets know it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(HEADER)
-    writer.writerows([[harmless(cell) for cell in row] for row in rows(report)])
+    writer.writerow(REPORT_COLUMNS)
+    writer.writerows([[escape_formula(cell) for cell in row] for row in report_rows(report)])
     return buffer.getvalue().encode("utf-8-sig")
 
 
-def harmless(cell: Cell) -> Cell:
+def escape_formula(cell: Cell) -> Cell:
     """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_PREFIXES) else cell
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """For programs: times in ISO 8601, ages in seconds."""
+    """A JSON object: times in ISO 8601, ages in seconds."""
     content = asdict(report)
     content["coverage"] = [{**asdict(aisle), "percent": aisle.percent} for aisle in report.coverage]
     content["total"] = {"total": report.total.total, "verified": report.total.verified, "percent": report.total.percent}
     for line in content["discrepancies"]:
         line["age_s"] = line.pop("age").total_seconds()
-    return {key: _plain(value) for key, value in content.items()}
+    return {key: _json_value(value) for key, value in content.items()}
 
 
 def as_text(report: Report) -> Group:
-    """For people, in the terminal."""
-    listed = Table("aisle", "location", "expected", "seen", "age", "what to do", title=_title(report))
+    """Tables for the terminal."""
+    listed = Table("aisle", "location", "expected", "seen", "age", "what to do", title=_report_title(report))
     for line in report.discrepancies:
         hint = "; ".join(
             part for part in (line.action, line.conflict and f"conflict: {line.conflict}", line.note) if part
@@ -88,14 +100,14 @@ def as_text(report: Report) -> Group:
 
 
 def age_in_words(age: timedelta) -> str:
-    """As somebody says it: `3 d`, `5 h`, `12 min`."""
+    """In its largest unit: `3 d`, `5 h`, `12 min`."""
     if age >= 2 * _DAY:
         return f"{age // _DAY} d"
     hours, minutes = divmod(int(age.total_seconds()) // 60, 60)
     return f"{hours} h" if hours else f"{minutes} min"
 
 
-def _title(report: Report) -> str:
+def _report_title(report: Report) -> str:
     total = report.total
     return (
         f"Site {report.site}, {report.made:%Y-%m-%d %H:%M}: {len(report.discrepancies)} discrepancies, "
@@ -107,11 +119,11 @@ def _moment(moment: datetime | None) -> str:
     return moment.isoformat(timespec="minutes") if moment else ""
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_json_value(inner) for inner in value]
     return value

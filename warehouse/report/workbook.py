@@ -13,12 +13,12 @@ from openpyxl.utils import get_column_letter
 from PIL import Image
 
 from warehouse.report.report import Report
-from warehouse.report.tables import FORMULA, HEADER, Cell, rows
+from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, Cell, report_rows
 
-PICTURE_PX = 96
+THUMBNAIL_PX = 96
 """Greatest height and width of a picture in its cell."""
-SHARPER = 2
-"""Pictures have so many times as many pixels across, for who zooms in."""
+OVERSAMPLING = 2
+"""Pixels stored per pixel shown, across, so that a picture stays sharp when zoomed."""
 _POINTS = 0.75
 """Of a pixel: rows are measured in points ..."""
 _CHARACTERS = 1 / 7
@@ -28,16 +28,16 @@ _CHARACTERS = 1 / 7
 def as_xlsx(report: Report, pictures: Mapping[str, bytes]) -> bytes:
     """The workbook's file; `pictures` holds JPEGs by the alert's id."""
     book = Workbook()
-    _fill(book.active, "list", (*HEADER, "picture"), list(rows(report)))
-    _illustrate(book.active, [line.alert for line in report.discrepancies], pictures)
+    _fill_sheet(book.active, "list", (*REPORT_COLUMNS, "picture"), list(report_rows(report)))
+    _add_pictures(book.active, [line.alert for line in report.discrepancies], pictures)
     coverage = [(a.aisle, a.total, a.verified, round(a.percent, 1)) for a in report.coverage]
-    _fill(book.create_sheet(), "coverage", ("aisle", "locations", "verified", "percent"), coverage)
+    _fill_sheet(book.create_sheet(), "coverage", ("aisle", "locations", "verified", "percent"), coverage)
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
 
 
-def _fill(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
+def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
     sheet.title = title
     sheet.append(header)
     sheet.freeze_panes = "A2"
@@ -47,33 +47,33 @@ def _fill(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequenc
             cell.value = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"  # text, whatever it begins with
-                cell.quotePrefix = value.startswith(FORMULA)
+                cell.quotePrefix = value.startswith(FORMULA_PREFIXES)
     if lines:
         sheet.auto_filter.ref = sheet.dimensions
 
 
-def _illustrate(sheet: Any, alerts: Sequence[str], pictures: Mapping[str, bytes]) -> None:
+def _add_pictures(sheet: Any, alerts: Sequence[str], pictures: Mapping[str, bytes]) -> None:
     """Put each discrepancy's picture into the last column; the discrepancies are the first lines."""
-    column = get_column_letter(len(HEADER) + 1)
+    column = get_column_letter(len(REPORT_COLUMNS) + 1)
     for number, alert in enumerate(alerts, start=2):
-        small = _small(pictures.get(alert, b""))
+        small = _thumbnail(pictures.get(alert, b""))
         if small is not None:
             sheet.add_image(small, f"{column}{number}")
-            sheet.row_dimensions[number].height = PICTURE_PX * _POINTS
-            sheet.column_dimensions[column].width = PICTURE_PX * _CHARACTERS
+            sheet.row_dimensions[number].height = THUMBNAIL_PX * _POINTS
+            sheet.column_dimensions[column].width = THUMBNAIL_PX * _CHARACTERS
 
 
-def _small(jpeg: bytes) -> SheetImage | None:
+def _thumbnail(jpeg: bytes) -> SheetImage | None:
     """A picture as large as its cell; None where there is none that can be read: it came over the network."""
     buffer = io.BytesIO()
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-            image.thumbnail((SHARPER * PICTURE_PX, SHARPER * PICTURE_PX))
+            image.thumbnail((OVERSAMPLING * THUMBNAIL_PX, OVERSAMPLING * THUMBNAIL_PX))
             image.convert("RGB").save(buffer, "JPEG", quality=85)
             width, height = image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     picture = SheetImage(buffer)
-    scale = PICTURE_PX / max(width, height)
+    scale = THUMBNAIL_PX / max(width, height)
     picture.width, picture.height = width * scale, height * scale
     return picture

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import DataError
-from warehouse.receiving.archive import Archive
 from warehouse.receiving.database import MIGRATIONS, Database
+from warehouse.receiving.database_reader import DatabaseReader
 
 
 def test_two_that_make_it_at_once_find_one_file(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes | None, named: s
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=named) as caught:
-        Archive.open(path)
+        DatabaseReader.open(path)
     assert str(path) in str(caught.value)
 
 

@@ -23,9 +23,9 @@ from kardus.support.errors import BrokerError, UsageError
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
-from warehouse.receiving import gaps
+from warehouse.receiving import resend_requests
 from warehouse.receiving.connection import Broker, Connection
-from warehouse.receiving.receiver import Receiver, Settings
+from warehouse.receiving.receiver import Receiver, ReceiverSettings
 
 WAIT_S = PATIENCE_S
 ACKS = Topics(SITE, "+").ack
@@ -52,7 +52,7 @@ def publish(mosquitto: Mosquitto, messages: list[Message], *, retain: bool = Fal
 @contextmanager
 def receiving(mosquitto: Mosquitto, path: Path, **more: object) -> Iterator[Receiver]:
     """A receiver that is connected."""
-    settings = Settings(SITE, path, **more)  # type: ignore[arg-type]
+    settings = ReceiverSettings(SITE, path, **more)  # type: ignore[arg-type]
     with Receiver(broker_of(mosquitto), settings) as receiver:
         wait_for(lambda: receiver.status().connected)
         mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-{settings.name}")
@@ -83,7 +83,7 @@ def test_an_event_published_while_nobody_listens_reaches_a_receiver_started_late
     publish(mosquitto, agent.events(300))
     with receiving(mosquitto, path) as receiver:
         wait_for(lambda: receiver.status().events == 300)
-        assert [e.envelope.id for e in receiver.archive.events()] == agent.ids
+        assert [e.envelope.id for e in receiver.reader.events()] == agent.ids
     assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 300).ranges == ()
 
 
@@ -122,7 +122,7 @@ def test_a_malformed_message_is_kept_aside_and_blocks_nothing(mosquitto: Mosquit
         publish(mosquitto, [(topic, text) for text in wrong] + [(topic, payload), agent.event("A-02-1")])
         wait_for(lambda: receiver.status().events == 2)
         assert receiver.status().dead_letters == len(wrong)
-        assert receiver.archive.lacks() == []  # the newer agent's event is kept aside: it doesn't lack
+        assert receiver.reader.missing_events() == []  # the newer agent's event is kept aside: it doesn't lack
     assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 3).ranges == ()
     with receiving(mosquitto, path) as receiver:  # they were acknowledged: none comes again
         publish(mosquitto, [agent.event()])
@@ -138,8 +138,8 @@ def test_pictures_are_kept_within_their_limit(mosquitto: Mosquitto, tmp_path: Pa
         publish(mosquitto, [agent.picture("A-01-1", event, jpeg) for event in agent.ids])
         publish(mosquitto, [agent.picture("A-01-1", "none", b"GIF89a")])
         wait_for(lambda: receiver.status().pictures == 120 and receiver.status().dead_letters == 1)
-        assert receiver.archive.picture(agent.ids[0]) is None
-        assert receiver.archive.picture(agent.ids[-1]) == jpeg
+        assert receiver.reader.picture(agent.ids[0]) is None
+        assert receiver.reader.picture(agent.ids[-1]) == jpeg
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT sum(size) FROM pictures").fetchone()[0] <= 2_000_000
 
@@ -147,7 +147,7 @@ def test_pictures_are_kept_within_their_limit(mosquitto: Mosquitto, tmp_path: Pa
 def test_a_gap_is_asked_for_and_what_is_announced_as_lost_is_no_gap(
     mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gaps, "GRACE_S", 0.3)
+    monkeypatch.setattr(resend_requests, "GAP_GRACE_S", 0.3)
     path, agent = tmp_path / "k.sqlite", Publisher()
     events = agent.events(12)
     asked: queue.SimpleQueue[Resend] = queue.SimpleQueue()
@@ -172,8 +172,8 @@ def test_a_gap_is_asked_for_and_what_is_announced_as_lost_is_no_gap(
         assert (request.first, request.last) == (11, 12)  # known from the agent's status
         publish(mosquitto, events[10:])
         assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 12).ranges == ()
-        lack = receiver.archive.lacks()[0]
-        assert (lack.missing, lack.lost) == ((), 2)
+        outbox = receiver.reader.missing_events()[0]
+        assert (outbox.missing, outbox.lost) == ((), 2)
 
 
 def test_an_ack_that_was_not_published_before_a_kill_is_published_at_the_next_start(
@@ -201,7 +201,7 @@ def test_several_receivers_share_one_database(mosquitto: Mosquitto, tmp_path: Pa
         shared = 300 if group else 600
         wait_for(lambda: sum(r.status().events + r.status().duplicates for r in (one, two)) == shared)
         assert min(one.status().events, two.status().events) > 0 or not group
-        assert one.archive.lacks() == []
+        assert one.reader.missing_events() == []
     assert sorted(stored_ids(path)) == sorted(id_ for agent in agents for id_ in agent.ids)
 
 
@@ -233,9 +233,9 @@ def test_a_session_that_the_broker_says_was_taken_over_ends_the_receiver(mosquit
 
 def test_a_database_of_another_site_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "k.sqlite"
-    Receiver(Broker(), Settings("here", path)).stop()
+    Receiver(Broker(), ReceiverSettings("here", path)).stop()
     with pytest.raises(UsageError, match="holds the events of site 'here', not 'there'"):
-        Receiver(Broker(), Settings("there", path))
+        Receiver(Broker(), ReceiverSettings("there", path))
 
 
 def test_while_another_program_holds_the_file_nothing_is_claimed_and_then_all_is_stored(
@@ -259,13 +259,14 @@ CRASHING = """
 import os, sys, threading
 from pathlib import Path
 from warehouse.receiving.connection import Broker
-from warehouse.receiving.receiver import Receiver, Settings
+from warehouse.receiving.receiver import Receiver, ReceiverSettings
 left = [int(sys.argv[4])]
 def die(written):  # after the commit, before the broker is told
     left[0] -= written.events
     if left[0] <= 0:
         os.kill(os.getpid(), 9)
-with Receiver(Broker("127.0.0.1", int(sys.argv[1])), Settings(sys.argv[3], Path(sys.argv[2])), on_stored=die):
+settings = ReceiverSettings(sys.argv[3], Path(sys.argv[2]))
+with Receiver(Broker("127.0.0.1", int(sys.argv[1])), settings, on_stored=die):
     threading.Event().wait()
 """
 

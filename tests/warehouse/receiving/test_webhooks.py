@@ -23,10 +23,10 @@ from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.receiving import webhooks
 from warehouse.receiving.database import Database
-from warehouse.receiving.inbox import parse
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.signing import is_genuine, read_secret, signed_headers
-from warehouse.receiving.store import Store
-from warehouse.receiving.webhooks import Webhook, Webhooks
+from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
 KEY = b"k" * 32
 
@@ -77,7 +77,7 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """An empty one; waits are short."""
-    monkeypatch.setattr(webhooks, "LOOK_S", 0.02)
+    monkeypatch.setattr(webhooks, "ALERT_POLL_S", 0.02)
     monkeypatch.setattr(webhooks, "MAX_BACKOFF_S", 0.05)
     found = Database(tmp_path / "k.sqlite", make=True)
     yield found
@@ -90,13 +90,13 @@ def _alert(agent: Publisher, location: str, name: str, status: str = "open") -> 
 
 
 def _store(database: Database, messages: list[Message]) -> None:
-    Store(database, SITE, 1).write([parse(SITE, *message) for message in messages])
+    DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
 
 
 def test_what_fails_is_sent_again_in_order_for_each_location(database: Database, endpoint: Endpoint) -> None:
     agent, failures = Publisher(), iter([500, 503, 429, 302, 500])
     endpoint.answer = lambda _: next(failures, 200)
-    work = Webhooks(database, Webhook(endpoint.url, KEY))
+    work = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
     work.start()
     names = [(f"A-{n % 2}", f"alert-{n}") for n in range(8)]
     _store(database, [_alert(agent, *name) for name in names])
@@ -110,7 +110,7 @@ def test_what_fails_is_sent_again_in_order_for_each_location(database: Database,
 def test_an_alert_that_is_refused_holds_up_its_own_location_only(database: Database, endpoint: Endpoint) -> None:
     agent = Publisher()
     endpoint.answer = lambda location: 422 if location == "bad" else 200
-    work = Webhooks(database, Webhook(endpoint.url, KEY))
+    work = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
     work.start()
     _store(database, [_alert(agent, "bad", "one"), _alert(agent, "bad", "two"), _alert(agent, "good", "three")])
     wait_for(lambda: ("good", "three") in endpoint.taken and endpoint.tries > 3)
@@ -121,7 +121,9 @@ def test_an_alert_that_is_refused_holds_up_its_own_location_only(database: Datab
 def test_only_new_alerts_are_told_and_each_once(database: Database, endpoint: Endpoint) -> None:
     agent = Publisher()
     _store(database, [_alert(agent, "A", "before")])
-    works = [Webhooks(database, Webhook(endpoint.url, KEY)) for _ in range(2)]  # two receivers of one database
+    works = [
+        WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY)) for _ in range(2)
+    ]  # two receivers of one database
     for work in works:
         work.start()
     _store(
@@ -142,12 +144,12 @@ def test_only_new_alerts_are_told_and_each_once(database: Database, endpoint: En
 
 
 def test_what_was_not_delivered_is_kept_for_the_next_start(database: Database, endpoint: Endpoint) -> None:
-    nobody = Webhooks(database, Webhook("http://127.0.0.1:9/", KEY))
+    nobody = WebhookDelivery(database, WebhookEndpoint("http://127.0.0.1:9/", KEY))
     nobody.start()
     _store(database, [_alert(Publisher(), "A", "kept")])
     wait_for(lambda: nobody._failures > 0)
     nobody.stop()
-    again = Webhooks(database, Webhook(endpoint.url, KEY))
+    again = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
     again.start()
     wait_for(lambda: endpoint.taken == [("A", "kept")])
     again.stop()
@@ -170,7 +172,7 @@ def test_only_what_was_signed_and_is_fresh_is_genuine(body: bytes, other: bytes,
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "not an address", "http://user:word@host/"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="--webhook"):
-        Webhook(url, KEY)
+        WebhookEndpoint(url, KEY)
 
 
 @pytest.mark.parametrize("text", ["short", "whsec_" + base64.b64encode(b"short").decode(), "whsec_???"])

@@ -17,13 +17,13 @@ from kardus.contract.verdicts import Verdict
 from tests.in_process import assert_one_line, call
 from tests.publishers import SITE, Message, Publisher, jpeg
 from warehouse.__main__ import main
-from warehouse.receiving.archive import Archive
 from warehouse.receiving.database import Database
-from warehouse.receiving.inbox import parse
-from warehouse.receiving.store import Store
+from warehouse.receiving.database_reader import DatabaseReader
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.parsing import parse_message
 from warehouse.report.report import Report, aisle_of, make_report
-from warehouse.report.tables import harmless
-from warehouse.report.workbook import PICTURE_PX, as_xlsx
+from warehouse.report.tables import escape_formula
+from warehouse.report.workbook import THUMBNAIL_PX, as_xlsx
 
 NOW = datetime.now(UTC)
 TODAY = NOW - timedelta(hours=8)
@@ -35,14 +35,14 @@ EARLIER = NOW - timedelta(hours=30)
 def filled(path: Path, messages: list[Message]) -> Path:
     """A database with these messages."""
     database = Database(path, make=True)
-    Store(database, SITE, 10).write([parse(SITE, *message) for message in messages])
+    DatabaseWriter(database, SITE, 10).write([parse_message(SITE, *message) for message in messages])
     database.close()
     return path
 
 
 def report_of(path: Path, messages: list[Message]) -> Report:
-    with Archive.open(filled(path / "k.sqlite", messages)) as archive:
-        return make_report(SITE, archive.latest(), archive.lacks(), NOW, since=TODAY)
+    with DatabaseReader.open(filled(path / "k.sqlite", messages)) as reader:
+        return make_report(SITE, reader.site_state(), reader.missing_events(), NOW, since=TODAY)
 
 
 def rack() -> list[Message]:
@@ -127,7 +127,7 @@ def test_the_aisle_is_the_first_part_of_the_code() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
 def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    assert harmless(text) == f"'{text}"
+    assert escape_formula(text) == f"'{text}"
     path = filled(tmp_path / "k.sqlite", [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
     files = (tmp_path / "l.csv", tmp_path / "l.xlsx")
     result = call(capsys, main, "report", "--sqlite", path, "--csv", files[0], "--xlsx", files[1])
@@ -186,8 +186,8 @@ def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
     row, column = picture.anchor._from.row + 1, picture.anchor._from.col + 1
     assert (sheet.cell(row, 3).value, column) == ("A-2", 12)
     shown = picture.anchor.ext
-    assert max(shown.cx, shown.cy) == PICTURE_PX * EMU_OF_A_PIXEL
-    assert sheet.row_dimensions[row].height == PICTURE_PX * 0.75
+    assert max(shown.cx, shown.cy) == THUMBNAIL_PX * EMU_OF_A_PIXEL
+    assert sheet.row_dimensions[row].height == THUMBNAIL_PX * 0.75
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff\xe0nothing", jpeg()[:200]])

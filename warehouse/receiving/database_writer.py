@@ -1,4 +1,4 @@
-"""Writes what agents say into the receiver's database: a batch a transaction, with what it has covered."""
+"""Writes agents' messages into the receiver's database, one transaction per batch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,30 @@ from datetime import UTC, datetime
 
 from kardus.contract.receipts import Ack
 from warehouse.receiving.database import Database, require_site
-from warehouse.receiving.inbox import DeadLetter, Event, Latest, NeverComing, Parsed, Picture
+from warehouse.receiving.parsing import (
+    DeadLetter,
+    EventMessage,
+    LostMessage,
+    ParsedMessage,
+    PictureMessage,
+    RetainedMessage,
+)
 from warehouse.receiving.ranges import Range, merged
 
 MAX_DEAD_LETTERS = 10_000
-"""Of those that aren't an event's; the oldest go first. A dead letter that is an event's stays for good."""
-DEAD_LETTER_BYTES = 65_536
-"""Of a longer message the beginning is kept, unless it is an event's."""
-ACK_RANGES = 1000
-PRUNE_EVERY = 50
-"""After so many pictures the limit is applied again."""
-Epoch = tuple[str, str]
-"""An agent, and one of its outboxes."""
+"""The oldest are deleted first; dead letters of events don't count and are never deleted."""
+MAX_DEAD_LETTER_BYTES = 65_536
+"""A longer message is cut, unless it is an event."""
+MAX_ACK_RANGES = 1000
+PRUNE_EVERY_PICTURES = 50
+"""How often the size limit is applied."""
+AgentEpoch = tuple[str, str]
+"""Agent and epoch: one numbering of an agent's events."""
 
 
 @dataclass
-class Written:
-    """What came of a batch."""
+class WriteResult:
+    """The outcome of one transaction."""
 
     events: int = 0
     """Stored for the first time."""
@@ -33,12 +40,12 @@ class Written:
     """Events that were stored before."""
     pictures: int = 0
     dead_letters: int = 0
-    covered: set[Epoch] = field(default_factory=set)
-    """The epochs that have to be acknowledged anew."""
+    covered: set[AgentEpoch] = field(default_factory=set)
+    """The epochs to acknowledge."""
 
 
-class Store:
-    """The writing side of the database of one site."""
+class DatabaseWriter:
+    """Writes the database of one site."""
 
     def __init__(self, database: Database, site: str, pictures_mb: int) -> None:
         """`pictures_mb`: how much of the disk pictures may take; the oldest go first.
@@ -48,31 +55,31 @@ class Store:
         """
         self._database = database
         self._pictures_bytes = pictures_mb * 1_000_000
-        self._since_pruning = PRUNE_EVERY
+        self._since_pruning = PRUNE_EVERY_PICTURES
         with database.writing() as connection:
             require_site(connection, database.path, site)
 
-    def write(self, batch: Iterable[Parsed]) -> Written:
+    def write(self, batch: Iterable[ParsedMessage]) -> WriteResult:
         """Store a batch; durable when this returns.
 
         Raises:
             sqlite3.Error, OverflowError, UnicodeError: it can't be stored; nothing of it is.
         """
-        written, now = Written(), datetime.now(UTC).isoformat(timespec="milliseconds")
-        covered: dict[Epoch, list[Range]] = {}
+        written, now = WriteResult(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        covered: dict[AgentEpoch, list[Range]] = {}
         with self._database.writing() as connection:
             for item in batch:
                 match item:
-                    case Event():
+                    case EventMessage():
                         _insert_event(connection, item, now, written)
                         data = item.envelope.data
                         covered.setdefault((item.agent, data.epoch), []).append((data.sequence, data.sequence))
-                    case Latest():
-                        _replace(connection, item, now)
-                    case Picture():
+                    case RetainedMessage():
+                        _replace_retained(connection, item, now)
+                    case PictureMessage():
                         written.pictures += _insert_picture(connection, item)
-                    case NeverComing():
-                        _cover(connection, (item.agent, item.lost.epoch), item.lost.ranges, "lost")
+                    case LostMessage():
+                        _add_covered(connection, (item.agent, item.lost.epoch), item.lost.ranges, "lost")
                         written.covered.add((item.agent, item.lost.epoch))
                     case DeadLetter():
                         written.dead_letters += 1
@@ -81,13 +88,13 @@ class Store:
                             place = (item.sequence, item.sequence)
                             covered.setdefault((item.agent, item.epoch), []).append(place)
             for epoch, places in covered.items():
-                _cover(connection, epoch, places, "stored")
+                _add_covered(connection, epoch, places, "stored")
             self._prune(connection, written)
         written.covered |= set(covered)
         return written
 
-    def acks(self, epochs: Sequence[Epoch] | None = None) -> dict[Epoch, Ack]:
-        """What is stored of these epochs; None: of the last epoch of every agent. In the order they were first seen.
+    def acks(self, epochs: Sequence[AgentEpoch] | None = None) -> dict[AgentEpoch, Ack]:
+        """The `ack` messages of these epochs; None: of every agent's last epoch. In the order they were first seen.
 
         Raises:
             sqlite3.Error: the file can't be read.
@@ -97,14 +104,14 @@ class Store:
             last = {agent: number for number, agent, _ in rows}
             wanted = set(epochs) if epochs is not None else None
             return {
-                (agent, epoch): ack_of(epoch, covered_of(connection, number))
+                (agent, epoch): make_ack(epoch, read_covered(connection, number))
                 for number, agent, epoch in rows
                 if ((agent, epoch) in wanted if wanted is not None else last[agent] == number)
             }
 
-    def _prune(self, connection: sqlite3.Connection, written: Written) -> None:
+    def _prune(self, connection: sqlite3.Connection, written: WriteResult) -> None:
         self._since_pruning += written.pictures
-        if self._since_pruning >= PRUNE_EVERY:
+        if self._since_pruning >= PRUNE_EVERY_PICTURES:
             self._since_pruning = 0
             _prune_pictures(connection, self._pictures_bytes)
         if written.dead_letters:
@@ -115,19 +122,19 @@ class Store:
             )
 
 
-def covered_of(connection: sqlite3.Connection, epoch: int) -> list[Range]:
-    """What of an epoch, given by its number, is stored or lost for good."""
+def read_covered(connection: sqlite3.Connection, epoch: int) -> list[Range]:
+    """The ranges of sequences that are stored or lost in an epoch, given by its number."""
     return merged(connection.execute("SELECT first, last FROM ranges WHERE epoch = ?", (epoch,)).fetchall())
 
 
-def ack_of(epoch: str, covered: Sequence[Range]) -> Ack:
-    """What is told to the agent."""
+def make_ack(epoch: str, covered: Sequence[Range]) -> Ack:
+    """The `ack` message for an epoch."""
     from_start = bool(covered) and covered[0][0] == 1
     beyond = covered[1:] if from_start else covered
-    return Ack(epoch=epoch, contiguous_to=covered[0][1] if from_start else 0, ranges=tuple(beyond[:ACK_RANGES]))
+    return Ack(epoch=epoch, contiguous_to=covered[0][1] if from_start else 0, ranges=tuple(beyond[:MAX_ACK_RANGES]))
 
 
-def _insert_event(connection: sqlite3.Connection, event: Event, now: str, written: Written) -> None:
+def _insert_event(connection: sqlite3.Connection, event: EventMessage, now: str, written: WriteResult) -> None:
     data = event.envelope.data
     done = connection.execute(
         "INSERT INTO events (id, agent, epoch, sequence, location, verdict, captured, received, alert, payload) "
@@ -151,17 +158,17 @@ def _insert_event(connection: sqlite3.Connection, event: Event, now: str, writte
         written.duplicates += 1
 
 
-def _replace(connection: sqlite3.Connection, latest: Latest, now: str) -> None:
+def _replace_retained(connection: sqlite3.Connection, latest: RetainedMessage, now: str) -> None:
     key = (latest.agent, latest.kind, latest.subject)
     if not latest.payload:
         connection.execute("DELETE FROM latest WHERE agent = ? AND kind = ? AND subject = ?", key)
         return
     connection.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)", (*key, now, latest.payload))
     if latest.status and latest.status.epoch:
-        _epoch(connection, (latest.agent, latest.status.epoch), latest.status.sequence)
+        _epoch_number(connection, (latest.agent, latest.status.epoch), latest.status.sequence)
 
 
-def _insert_picture(connection: sqlite3.Connection, picture: Picture) -> int:
+def _insert_picture(connection: sqlite3.Connection, picture: PictureMessage) -> int:
     row = (picture.event, len(picture.jpeg), picture.jpeg)
     done = connection.execute(
         "INSERT INTO pictures (event, size, jpeg) VALUES (?, ?, ?) ON CONFLICT (event) DO NOTHING", row
@@ -170,15 +177,15 @@ def _insert_picture(connection: sqlite3.Connection, picture: Picture) -> int:
 
 
 def _insert_dead_letter(connection: sqlite3.Connection, letter: DeadLetter, now: str) -> None:
-    payload = letter.payload if letter.sequence is not None else letter.payload[:DEAD_LETTER_BYTES]
+    payload = letter.payload if letter.sequence is not None else letter.payload[:MAX_DEAD_LETTER_BYTES]
     connection.execute(
         "INSERT INTO dead_letters (received, topic, reason, payload, epoch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
         (now, letter.topic, letter.reason, payload, letter.epoch, letter.sequence),
     )
 
 
-def _cover(connection: sqlite3.Connection, epoch: Epoch, places: Sequence[Range], kind: str) -> None:
-    number = _epoch(connection, epoch, max((last for _, last in places), default=0))
+def _add_covered(connection: sqlite3.Connection, epoch: AgentEpoch, places: Sequence[Range], kind: str) -> None:
+    number = _epoch_number(connection, epoch, max((last for _, last in places), default=0))
     before = connection.execute(
         "SELECT first, last FROM ranges WHERE epoch = ? AND kind = ? ORDER BY first", (number, kind)
     ).fetchall()
@@ -194,8 +201,8 @@ def _cover(connection: sqlite3.Connection, epoch: Epoch, places: Sequence[Range]
         )
 
 
-def _epoch(connection: sqlite3.Connection, epoch: Epoch, highest: int) -> int:
-    """The number of an epoch, which is known from now on to go up to `highest`."""
+def _epoch_number(connection: sqlite3.Connection, epoch: AgentEpoch, highest: int) -> int:
+    """The number of an epoch, after noting that it goes up to `highest`."""
     row = connection.execute(
         "INSERT INTO epochs (agent, epoch, highest) VALUES (?, ?, ?) "
         "ON CONFLICT (agent, epoch) DO UPDATE SET highest = max(highest, excluded.highest) RETURNING number",

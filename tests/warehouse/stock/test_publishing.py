@@ -17,7 +17,8 @@ from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.proxies import slow_link
 from warehouse.receiving.connection import Broker
-from warehouse.stock.stock import Change, Line, _require_kept, changes, publish_stock, read_expected, read_stock
+from warehouse.stock.publishing import ExpectedChange, _require_retained, expected_changes, publish_stock, read_expected
+from warehouse.stock.stock_list import StockLine, read_stock
 
 SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
 LOCATIONS = st.sampled_from([f"A-{n:02d}" for n in range(8)])
@@ -35,7 +36,7 @@ def test_reads_csv_and_xlsx_alike(tmp_path: Path) -> None:
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "s.xlsx")
-    expected = [Line("A-1", "Tea", 12), Line("A-2", None)]
+    expected = [StockLine("A-1", "Tea", 12), StockLine("A-2", None)]
     assert read_stock(_table(tmp_path / "s.csv", *rows)) == expected
     assert read_stock(tmp_path / "s.xlsx") == expected
 
@@ -73,7 +74,7 @@ def test_a_wrong_table_is_named_and_nothing_is_published(
 def test_after_the_changes_the_broker_says_what_the_list_says(
     known: dict[str, Expected], listed: dict[str, str | None], now: int, *, replace: bool
 ) -> None:
-    needed = changes([Line(loc, sku) for loc, sku in listed.items()], known, now, replace=replace)
+    needed = expected_changes([StockLine(loc, sku) for loc, sku in listed.items()], known, now, replace=replace)
     after = {**known, **{change.location: change.expected for change in needed}}
     for change in needed:
         before = known.get(change.location)
@@ -82,13 +83,13 @@ def test_after_the_changes_the_broker_says_what_the_list_says(
         assert (after[location].sku, after[location].managed) == (sku, True)
     for location in set(known) - set(listed):
         assert after[location].managed == (known[location].managed and not replace)
-    assert changes([Line(loc, sku) for loc, sku in listed.items()], after, now, replace=replace) == []
+    assert expected_changes([StockLine(loc, sku) for loc, sku in listed.items()], after, now, replace=replace) == []
 
 
 def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(mosquitto: Mosquitto) -> None:
     broker = Broker("127.0.0.1", mosquitto.port)
-    first = publish_stock(broker, "s", [Line("A", "Tea"), Line("B", None)], replace=False)
-    second = publish_stock(broker, "s", [Line("A", "Milk")], replace=True)
+    first = publish_stock(broker, "s", [StockLine("A", "Tea"), StockLine("B", None)], replace=False)
+    second = publish_stock(broker, "s", [StockLine("A", "Milk")], replace=True)
     assert [c.location for c in first] == ["A", "B"]
     assert [(c.location, c.expected.managed) for c in second] == [("A", True), ("B", False)]
     held = read_expected(broker, "s")
@@ -98,7 +99,7 @@ def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(
 
 def test_three_thousand_locations_are_published_and_read_back(mosquitto: Mosquitto) -> None:
     broker = Broker("127.0.0.1", mosquitto.port)
-    lines = [Line(f"A-{n:05d}", "Tea") for n in range(3000)]
+    lines = [StockLine(f"A-{n:05d}", "Tea") for n in range(3000)]
     assert len(publish_stock(broker, "s", lines, replace=False)) == 3000
     assert len(read_expected(broker, "s")) == 3000
     assert publish_stock(broker, "s", lines, replace=True) == []
@@ -114,7 +115,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> N
 def test_no_broker_is_one_line(tmp_path: Path) -> None:
     port = free_port()
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: no broker there"):
-        publish_stock(Broker("127.0.0.1", port), "s", [Line("A", "x")], replace=False)
+        publish_stock(Broker("127.0.0.1", port), "s", [StockLine("A", "x")], replace=False)
     path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"))
     result = run_command("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port, check=1)
     assert result.stderr.startswith(f"error: 127.0.0.1:{port}: no broker there")
@@ -123,15 +124,15 @@ def test_no_broker_is_one_line(tmp_path: Path) -> None:
 
 def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitto: Mosquitto) -> None:
     broker = Broker("127.0.0.1", mosquitto.port)
-    publish_stock(broker, "s", [Line("A-1", "Tea"), Line("A-2", "Milk")], replace=False)
+    publish_stock(broker, "s", [StockLine("A-1", "Tea"), StockLine("A-2", "Milk")], replace=False)
     with slow_link(mosquitto.port, delay_s=0.8) as port:
-        done = publish_stock(Broker("127.0.0.1", port), "s", [Line("A-1", "Tea")], replace=True)
+        done = publish_stock(Broker("127.0.0.1", port), "s", [StockLine("A-1", "Tea")], replace=True)
     assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
 
 
 def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
-    published = [Change("A", Expected(revision=7, sku="Tea"))]
-    _require_kept({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
+    published = [ExpectedChange("A", Expected(revision=7, sku="Tea"))]
+    _require_retained({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
     for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
         with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
-            _require_kept(kept, published)
+            _require_retained(kept, published)

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from tests.publishers import SITE, Publisher
 from warehouse.receiving.database import Database
-from warehouse.receiving.inbox import DeadLetter, Event, Latest, NeverComing, Picture, parse
-from warehouse.receiving.store import Store
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.parsing import (
+    DeadLetter,
+    EventMessage,
+    LostMessage,
+    PictureMessage,
+    RetainedMessage,
+    parse_message,
+)
 
 AGENT = Publisher()
 EVENT = json.loads(AGENT.event()[1])
@@ -34,19 +41,19 @@ JSON = st.recursive(
 
 def test_what_the_agent_publishes_is_told_apart() -> None:
     kinds = [
-        (AGENT.event(), Event),
-        (AGENT.state("A-1"), Latest),
-        (AGENT.online(), Latest),
-        (AGENT.picture("A-1", "e"), Picture),
-        (AGENT.lost([(1, 2)]), NeverComing),
+        (AGENT.event(), EventMessage),
+        (AGENT.state("A-1"), RetainedMessage),
+        (AGENT.online(), RetainedMessage),
+        (AGENT.picture("A-1", "e"), PictureMessage),
+        (AGENT.lost([(1, 2)]), LostMessage),
     ]
-    assert [type(parse(SITE, *message)) for message, _ in kinds] == [kind for _, kind in kinds]
+    assert [type(parse_message(SITE, *message)) for message, _ in kinds] == [kind for _, kind in kinds]
     for topic in (AGENT.topics.ack, AGENT.topics.command("resend"), "kardus/v1/other/agents/box/status", "", "x/y"):
-        assert parse(SITE, topic, b"{}") is None
+        assert parse_message(SITE, topic, b"{}") is None
 
 
 def test_a_message_on_the_topic_of_another_location_is_refused() -> None:
-    found = parse(SITE, AGENT.topics.events("elsewhere"), AGENT.event()[1])
+    found = parse_message(SITE, AGENT.topics.events("elsewhere"), AGENT.event()[1])
     assert isinstance(found, DeadLetter)
     assert "its topic of 'elsewhere'" in found.reason
     assert found.sequence == AGENT.sequence
@@ -56,13 +63,13 @@ def test_a_message_on_the_topic_of_another_location_is_refused() -> None:
 def test_ranges_that_are_none_are_refused(ranges: list[list[int]]) -> None:
     message = json.loads(AGENT.lost([(1, 2)])[1])
     message["data"]["ranges"] = ranges
-    assert isinstance(parse(SITE, AGENT.topics.lost, json.dumps(message).encode()), DeadLetter)
+    assert isinstance(parse_message(SITE, AGENT.topics.lost, json.dumps(message).encode()), DeadLetter)
 
 
 @settings(deadline=None)
 @given(st.sampled_from(TOPICS) | st.text(), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_nothing_raises(topic: str, payload: bytes) -> None:
-    parse(SITE, topic, payload)
+    parse_message(SITE, topic, payload)
 
 
 @settings(max_examples=40, deadline=None)
@@ -75,11 +82,11 @@ def test_an_event_with_anything_in_it_can_be_stored(
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = value
-    found = parse(SITE, AGENT.topics.events("A-01-1"), json.dumps(message).encode())
-    assert isinstance(found, Event | DeadLetter)
+    found = parse_message(SITE, AGENT.topics.events("A-01-1"), json.dumps(message).encode())
+    assert isinstance(found, EventMessage | DeadLetter)
     database = Database(tmp_path_factory.mktemp("store") / "k.sqlite", make=True)
     try:
-        written = Store(database, SITE, 1).write([found])
+        written = DatabaseWriter(database, SITE, 1).write([found])
     finally:
         database.close()
     assert (written.events, written.dead_letters) in {(1, 0), (0, 1)}

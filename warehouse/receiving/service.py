@@ -1,4 +1,4 @@
-"""`kardus-wms receive`: a receiver that runs until it is stopped, and tells the service manager that it lives."""
+"""`kardus-wms receive`: runs a receiver as a service, with readiness and watchdog notifications for systemd."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from kardus.support.errors import UsageError
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.connection import Broker
-from warehouse.receiving.receiver import Receiver, Settings
+from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.signing import read_secret
-from warehouse.receiving.webhooks import Webhook
+from warehouse.receiving.webhooks import WebhookEndpoint
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
-STATUS_EVERY_S = 10.0
-ROUND_S = 0.5
+STATUS_INTERVAL_S = 10.0
+HEALTH_POLL_S = 0.5
 
 
-def receive(
-    broker: Broker, settings: Settings, webhook: Webhook | None, seconds: float | None, *, as_json: bool
+def run_receiver(
+    broker: Broker, settings: ReceiverSettings, webhook: WebhookEndpoint | None, seconds: float | None, *, as_json: bool
 ) -> None:
     """Receive until a signal, or for so many seconds.
 
@@ -37,20 +37,22 @@ def receive(
     deadline = time.monotonic() + seconds if seconds else float("inf")
     with Receiver(broker, settings, webhook) as receiver:
         notify("READY=1")
-        tell_at_s = time.monotonic() + STATUS_EVERY_S
-        while not stopping.wait(min(ROUND_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
+        status_at_s = time.monotonic() + STATUS_INTERVAL_S
+        while (
+            not stopping.wait(min(HEALTH_POLL_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline
+        ):
             receiver.require_alive()
             if watchdog_s() is not None:
                 notify("WATCHDOG=1")
-            if time.monotonic() >= tell_at_s:
-                tell_at_s += STATUS_EVERY_S
-                _tell(receiver, as_json=as_json)
+            if time.monotonic() >= status_at_s:
+                status_at_s += STATUS_INTERVAL_S
+                _report_status(receiver, as_json=as_json)
         notify("STOPPING=1")
-    _tell(receiver, as_json=as_json)
+    _report_status(receiver, as_json=as_json)
 
 
-def webhook_of(url: str, secret_file: Path | None) -> Webhook | None:
-    """What the options say of a webhook; None where none is wanted.
+def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint | None:
+    """The webhook endpoint that the options describe; None without an address.
 
     Raises:
         UsageError: there is no secret, or it or the address can't be used.
@@ -61,7 +63,7 @@ def webhook_of(url: str, secret_file: Path | None) -> Webhook | None:
         text, source = os.environ.get(SECRET_VARIABLE, ""), SECRET_VARIABLE
         if not text:
             raise UsageError(f"--webhook: nothing to sign with: give --webhook-secret-file, or set {SECRET_VARIABLE}")
-        return Webhook(url, read_secret(text, source))
+        return WebhookEndpoint(url, read_secret(text, source))
     try:
         text = secret_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -69,10 +71,10 @@ def webhook_of(url: str, secret_file: Path | None) -> Webhook | None:
         raise UsageError(
             f"--webhook-secret-file {secret_file}: cannot be read ({reason}): name a file with the secret"
         ) from error
-    return Webhook(url, read_secret(text, f"--webhook-secret-file {secret_file}"))
+    return WebhookEndpoint(url, read_secret(text, f"--webhook-secret-file {secret_file}"))
 
 
-def _tell(receiver: Receiver, *, as_json: bool) -> None:
+def _report_status(receiver: Receiver, *, as_json: bool) -> None:
     status = receiver.status()
     notify(f"STATUS={status.problem or f'{status.events} events stored'}")
     if as_json:

@@ -1,4 +1,4 @@
-"""What the broker says of every location, kept up to date from the messages."""
+"""The live state of a site, kept up to date from the agents' retained messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from kardus.contract.messages import AgentStatus, CameraHealth, Envelope, LocationEvent, LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
 
-_COLOURS = {
+_VERDICT_COLOURS = {
     Verdict.MATCH: "green",
     Verdict.UNCERTAIN: "yellow",
     Verdict.STALE: "magenta",
@@ -22,18 +22,18 @@ _COLOURS = {
 
 
 @dataclass(frozen=True)
-class Received:
+class MonitoredMessage:
     """A message that fits the contract."""
 
     topic: str
     content: Envelope[LocationEvent] | Envelope[LocationState] | Envelope[AgentStatus] | Envelope[CameraHealth]
 
 
-class Board:
+class SiteMonitor:
     """The present state of every location, agent and camera. Not for several threads at once."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Start empty."""
         self.states: dict[tuple[str, str], LocationState] = {}
         """By agent and location."""
         self.agents: dict[str, AgentStatus] = {}
@@ -41,8 +41,8 @@ class Board:
         self.malformed = 0
         """How many messages didn't fit the contract."""
 
-    def take(self, topic: str, payload: bytes) -> Received | None:
-        """Take a message in; None if it isn't one of ours. A cleared topic forgets its location or camera."""
+    def update(self, topic: str, payload: bytes) -> MonitoredMessage | None:
+        """Apply a message; None if it isn't an agent's. A cleared topic removes its location, camera or agent."""
         parts = topic.split("/")
         kind = parts[-1]
         agent = parts[4] if len(parts) > 5 else ""  # noqa: PLR2004 - kardus/v1/{site}/agents/{agent}/...
@@ -50,7 +50,7 @@ class Board:
             self._forget(kind, agent, parts)
             return None
         try:
-            received = _parse(topic, kind, payload)
+            received = _parse_monitored(topic, kind, payload)
         except ValidationError:
             self.malformed += 1
             return None
@@ -64,23 +64,23 @@ class Board:
                 self.cameras[agent, data.camera] = data
         return received
 
-    def present(self) -> dict[tuple[str, str], LocationState]:
-        """The states as they are to be read now (see `LocationState.at`), by agent and location, in order."""
+    def current_states(self) -> dict[tuple[str, str], LocationState]:
+        """The states as they hold now (see `LocationState.at`), by (agent, location), ordered by location."""
         now = datetime.now(UTC)
         return {key: state.at(now) for key, state in sorted(self.states.items(), key=lambda item: item[0][::-1])}
 
     def table(self, title: str = "") -> Table:
-        """The locations as a table for people."""
+        """The locations as a table for the terminal."""
         table = Table("location", "expected", "seen", title=title, title_justify="left")
         table.add_column("confidence", justify="right")
         table.add_column("verdict")
-        for (_, location), state in self.present().items():
-            table.add_row(location, *_row(state))
+        for (_, location), state in self.current_states().items():
+            table.add_row(location, *_table_cells(state))
         return table
 
-    def alerts(self) -> int:
-        """How many locations somebody has to walk to."""
-        return sum(state.verdict in ALERTS for state in self.present().values())
+    def alert_count(self) -> int:
+        """How many locations have an alert verdict."""
+        return sum(state.verdict in ALERTS for state in self.current_states().values())
 
     def _forget(self, kind: str, agent: str, parts: list[str]) -> None:
         if kind == "state":
@@ -91,15 +91,15 @@ class Board:
             self.agents.pop(agent, None)
 
 
-def _row(state: LocationState) -> tuple[str, str, str, Text]:
-    colour = "bold red" if state.verdict in ALERTS else _COLOURS.get(state.verdict, "white")
+def _table_cells(state: LocationState) -> tuple[str, str, str, Text]:
+    colour = "bold red" if state.verdict in ALERTS else _VERDICT_COLOURS.get(state.verdict, "white")
     expected = "?" if state.expected is None else state.expected.sku or "(empty)"
     confidence = f"{state.seen.confidence:.2f}" if state.seen else ""
-    return expected, what_is_seen(state), confidence, Text(state.verdict, colour)
+    return expected, describe_seen(state), confidence, Text(state.verdict, colour)
 
 
-def what_is_seen(state: LocationState | LocationEvent) -> str:
-    """What stands there, in a word."""
+def describe_seen(state: LocationState | LocationEvent) -> str:
+    """What was seen at the location, as one short label; empty where nothing was classified."""
     if state.verdict == Verdict.UNKNOWN:
         return "(unknown)"
     if state.seen is None:
@@ -109,15 +109,15 @@ def what_is_seen(state: LocationState | LocationEvent) -> str:
     return state.seen.sku or (f"{state.seen.category}?" if state.seen.category else "?")
 
 
-def _parse(topic: str, kind: str, payload: bytes) -> Received | None:
+def _parse_monitored(topic: str, kind: str, payload: bytes) -> MonitoredMessage | None:
     match kind:
         case "events":
-            return Received(topic, Envelope[LocationEvent].model_validate_json(payload))
+            return MonitoredMessage(topic, Envelope[LocationEvent].model_validate_json(payload))
         case "state":
-            return Received(topic, Envelope[LocationState].model_validate_json(payload))
+            return MonitoredMessage(topic, Envelope[LocationState].model_validate_json(payload))
         case "status":
-            return Received(topic, Envelope[AgentStatus].model_validate_json(payload))
+            return MonitoredMessage(topic, Envelope[AgentStatus].model_validate_json(payload))
         case "health":
-            return Received(topic, Envelope[CameraHealth].model_validate_json(payload))
+            return MonitoredMessage(topic, Envelope[CameraHealth].model_validate_json(payload))
         case _:
             return None

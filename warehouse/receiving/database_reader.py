@@ -1,4 +1,4 @@
-"""What the receiver's database holds, for whoever reads it: integrators, the report."""
+"""Reads the receiver's database: for integrators and for the report."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Self
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.support.errors import DataError
 from warehouse.receiving.database import Database
+from warehouse.receiving.database_writer import read_covered
 from warehouse.receiving.ranges import Range, count, gaps
-from warehouse.receiving.store import covered_of
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class StoredEvent:
 
     @property
     def event(self) -> LocationEvent:
-        """What the agent told."""
+        """The event as the agent published it."""
         return self.envelope.data
 
 
 @dataclass(frozen=True)
-class Latest:
-    """The last word on everything: locations and cameras by agent and name, agents and their coverage by agent."""
+class SiteState:
+    """The latest state of a site: locations and cameras by (agent, name), agents and their coverage by agent."""
 
     states: Mapping[tuple[str, str], LocationState]
     agents: Mapping[str, AgentStatus]
@@ -42,22 +42,22 @@ class Latest:
 
 
 @dataclass(frozen=True)
-class Lack:
-    """What lacks of an agent's outbox."""
+class MissingEvents:
+    """Events of one agent's outbox that aren't stored."""
 
     agent: str
     epoch: str
     missing: tuple[Range, ...]
-    """May still come: the agent is asked for it."""
+    """Sequences that may still come: the agent is asked to resend them."""
     lost: int
     """How many events the agent has announced as lost."""
 
 
-class Archive:
+class DatabaseReader:
     """Reads the database of `kardus-wms receive`, beside it or in its process. For any thread."""
 
     def __init__(self, database: Database) -> None:
-        """Read an open database; `Archive.open` opens a file."""
+        """Read an open database; `DatabaseReader.open` opens a file."""
         self._database = database
 
     @classmethod
@@ -84,7 +84,7 @@ class Archive:
     def events(self, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
         """The events whose number is above `after`, in order, at most `limit`.
 
-        Whoever keeps the number of the last event that he has dealt with misses none and sees none twice.
+        A reader that remembers the number of the last event it processed misses none and sees none twice.
 
         Raises:
             DataError: the file can't be read.
@@ -105,8 +105,8 @@ class Archive:
         """
         return int(self._rows("SELECT coalesce(max(number), 0) FROM events")[0][0])
 
-    def latest(self) -> Latest:
-        """The last word on everything.
+    def site_state(self) -> SiteState:
+        """The latest state of locations, agents, cameras and coverage.
 
         Raises:
             DataError: the file can't be read.
@@ -122,10 +122,10 @@ class Archive:
                     cameras[agent, subject] = Envelope[CameraHealth].model_validate_json(payload).data
                 case _:
                     coverage[agent] = Envelope[Coverage].model_validate_json(payload).data
-        return Latest(states, agents, cameras, coverage)
+        return SiteState(states, agents, cameras, coverage)
 
     def picture(self, event: str) -> bytes | None:
-        """The crop that an event rests on, as JPEG; None: it isn't here (yet, or any more).
+        """The crop that an event rests on, as JPEG; None: it isn't stored (yet, or any more).
 
         Raises:
             DataError: the file can't be read.
@@ -146,8 +146,8 @@ class Archive:
         )
         return bytes(rows[0][0]) if rows else None
 
-    def lacks(self) -> list[Lack]:
-        """What lacks, by agent and outbox; none where nothing does.
+    def missing_events(self) -> list[MissingEvents]:
+        """Missing and lost events, by agent and outbox; outboxes without any are left out.
 
         Raises:
             DataError: the file can't be read.
@@ -155,13 +155,13 @@ class Archive:
         try:
             with self._database.reading() as connection:
                 rows = connection.execute("SELECT number, agent, epoch, highest FROM epochs ORDER BY number").fetchall()
-                found = [_lack(connection, *row) for row in rows]
+                found = [_missing_events(connection, *row) for row in rows]
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
-        return [lack for lack in found if lack.missing or lack.lost]
+        return [outbox for outbox in found if outbox.missing or outbox.lost]
 
-    def webhooks_waiting(self) -> int:
-        """How many alerts the webhook hasn't taken yet.
+    def pending_webhooks(self) -> int:
+        """How many alerts haven't been delivered to the webhook yet.
 
         Raises:
             DataError: the file can't be read.
@@ -176,7 +176,7 @@ class Archive:
         """
         return str(self._rows("SELECT value FROM meta WHERE key = 'site'")[0][0])
 
-    def dead_letters(self) -> int:
+    def dead_letter_count(self) -> int:
         """How many messages didn't fit the contract.
 
         Raises:
@@ -198,7 +198,7 @@ class Archive:
 _EVENT = Envelope[LocationEvent]
 
 
-def _lack(connection: sqlite3.Connection, number: int, agent: str, epoch: str, highest: int) -> Lack:
-    missing = gaps(covered_of(connection, number), highest)
+def _missing_events(connection: sqlite3.Connection, number: int, agent: str, epoch: str, highest: int) -> MissingEvents:
+    missing = gaps(read_covered(connection, number), highest)
     lost = connection.execute("SELECT first, last FROM ranges WHERE epoch = ? AND kind = 'lost'", (number,)).fetchall()
-    return Lack(agent, epoch, tuple(missing), count(lost))
+    return MissingEvents(agent, epoch, tuple(missing), count(lost))

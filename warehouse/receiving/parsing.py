@@ -1,4 +1,4 @@
-"""What an agent's message is: held against the contract, told apart, never raising whatever it holds."""
+"""Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
 from kardus.contract.topics import ROOT, Topics
 
 MAX_MESSAGE_BYTES = 1_000_000
-"""A larger message is none of the contract's; coverage of 10,000 locations has about as many."""
+"""A larger message is rejected; coverage of 10,000 locations has about as many."""
 MAX_PICTURE_BYTES = 4_000_000
-JPEG = b"\xff\xd8"
-"""What every JPEG begins with."""
-_LATEST: dict[str, type[Envelope[LocationState] | Envelope[AgentStatus] | Envelope[CameraHealth] | Envelope[Coverage]]]
-_LATEST = {
+JPEG_MAGIC = b"\xff\xd8"
+"""The first bytes of every JPEG."""
+_RETAINED_TYPES: dict[
+    str, type[Envelope[LocationState] | Envelope[AgentStatus] | Envelope[CameraHealth] | Envelope[Coverage]]
+]
+_RETAINED_TYPES = {
     "state": Envelope[LocationState],
     "status": Envelope[AgentStatus],
     "health": Envelope[CameraHealth],
@@ -27,8 +29,8 @@ _LATEST = {
 
 
 @dataclass(frozen=True)
-class Event:
-    """A change of verdict."""
+class EventMessage:
+    """A location event."""
 
     agent: str
     envelope: Envelope[LocationEvent]
@@ -36,8 +38,8 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Latest:
-    """A retained message, which replaces the one before; without a payload it is forgotten."""
+class RetainedMessage:
+    """A retained message, which replaces the one before; an empty payload deletes it."""
 
     agent: str
     kind: str
@@ -50,16 +52,16 @@ class Latest:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The crop that an event rests on."""
+class PictureMessage:
+    """The crop on which an event is based."""
 
     event: str
     jpeg: bytes
 
 
 @dataclass(frozen=True)
-class NeverComing:
-    """Events that are announced as lost."""
+class LostMessage:
+    """An agent's announcement of lost events."""
 
     agent: str
     lost: Lost
@@ -67,106 +69,106 @@ class NeverComing:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """What doesn't fit the contract, with the reason in one line."""
+    """A message that doesn't fit the contract, with the reason in one line."""
 
     topic: str
     payload: bytes
     reason: str
     agent: str = ""
     epoch: str | None = None
-    """Where at least this can be read: which event it should have been."""
+    """With `sequence`: the event it should have been, where at least that can be read."""
     sequence: int | None = None
 
 
-Parsed = Event | Latest | Picture | NeverComing | DeadLetter | None
-"""None: a topic that isn't the receiver's concern."""
+ParsedMessage = EventMessage | RetainedMessage | PictureMessage | LostMessage | DeadLetter | None
+"""None: a topic that the receiver doesn't handle."""
 
 
-class _Place(Record):
+class _EventPosition(Record):
     epoch: EpochId
     sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 
 
-class _Envelope(Record):
-    data: _Place
+class _PositionEnvelope(Record):
+    data: _EventPosition
 
 
-def parse(site: str, topic: str, payload: bytes) -> Parsed:
-    """What a message is."""
+def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
+    """Parse one message of a site's agents."""
     prefix = f"{ROOT}/{site}/agents/"
     agent, *rest = topic.removeprefix(prefix).split("/") if topic.startswith(prefix) else [""]
     try:
-        return _parse(Topics(site, agent), rest, payload)
+        return _parse_topic(Topics(site, agent), rest, payload)
     except (ValueError, RecursionError) as error:
-        place = _place(payload) if rest[-1:] == ["events"] else None
+        place = _position(payload) if rest[-1:] == ["events"] else None
         where = (place.epoch, place.sequence) if place else (None, None)
-        return DeadLetter(topic, payload, _reason(error), agent, *where)
+        return DeadLetter(topic, payload, _error_text(error), agent, *where)
 
 
-def _parse(topics: Topics, rest: list[str], payload: bytes) -> Parsed:
+def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessage:
     match rest:
         case ["locations", location, "evidence", event]:
-            return Picture(_require(event, location), _jpeg(payload))
+            return PictureMessage(_require_event_id(event, location), _checked_jpeg(payload))
         case ["locations", location, "events"]:
-            return _event(topics.agent, location, payload)
+            return _parse_event(topics.agent, location, payload)
         case ["locations", subject, "state"] | ["cameras", subject, "health"]:
-            return _latest(topics, rest[-1], subject, payload)
+            return _parse_retained(topics, rest[-1], subject, payload)
         case ["status" | "coverage" as kind]:
-            return _latest(topics, kind, "", payload)
+            return _parse_retained(topics, kind, "", payload)
         case ["lost"] if payload:
-            return NeverComing(topics.agent, Envelope[Lost].model_validate_json(_limited(payload)).data)
+            return LostMessage(topics.agent, Envelope[Lost].model_validate_json(_checked_size(payload)).data)
         case _:
             return None
 
 
-def _event(agent: str, location: str, payload: bytes) -> Event:
-    envelope = Envelope[LocationEvent].model_validate_json(_limited(payload))
-    _Place(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
+def _parse_event(agent: str, location: str, payload: bytes) -> EventMessage:
+    envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
+    _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
     if envelope.data.location != location:
         raise ValueError(f"the event is of location '{envelope.data.location}', its topic of '{location}'")
-    return Event(agent, envelope, payload.decode())
+    return EventMessage(agent, envelope, payload.decode())
 
 
-def _latest(topics: Topics, kind: str, subject: str, payload: bytes) -> Latest:
+def _parse_retained(topics: Topics, kind: str, subject: str, payload: bytes) -> RetainedMessage:
     if not payload:
-        return Latest(topics.agent, kind, subject, "")
-    data = _LATEST[kind].model_validate_json(_limited(payload)).data
+        return RetainedMessage(topics.agent, kind, subject, "")
+    data = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload)).data
     told = data.location if isinstance(data, LocationState) else data.camera if isinstance(data, CameraHealth) else ""
     if told != subject:
         raise ValueError(f"the message is of '{told}', its topic of '{subject}'")
     status = data if isinstance(data, AgentStatus) else None
-    return Latest(topics.agent, kind, subject, payload.decode(), status)
+    return RetainedMessage(topics.agent, kind, subject, payload.decode(), status)
 
 
-def _jpeg(payload: bytes) -> bytes:
-    if not payload.startswith(JPEG):
+def _checked_jpeg(payload: bytes) -> bytes:
+    if not payload.startswith(JPEG_MAGIC):
         raise ValueError("not a JPEG")
     if len(payload) > MAX_PICTURE_BYTES:
         raise ValueError(f"{len(payload)} bytes are too many for a picture")
     return payload
 
 
-def _limited(payload: bytes) -> bytes:
+def _checked_size(payload: bytes) -> bytes:
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ValueError(f"{len(payload)} bytes are too many")
     return payload
 
 
-def _require(event: str, location: str) -> str:
+def _require_event_id(event: str, location: str) -> str:
     if not event or not location:
         raise ValueError("no event in the topic")
     return event
 
 
-def _place(payload: bytes) -> _Place | None:
-    """Which event it should have been, whatever else is wrong with it."""
+def _position(payload: bytes) -> _EventPosition | None:
+    """Which event an invalid message should have been, where that can be read."""
     try:
-        return _Envelope.model_validate_json(payload[:MAX_MESSAGE_BYTES]).data
+        return _PositionEnvelope.model_validate_json(payload[:MAX_MESSAGE_BYTES]).data
     except (ValidationError, RecursionError):
         return None
 
 
-def _reason(error: ValueError | RecursionError) -> str:
+def _error_text(error: ValueError | RecursionError) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

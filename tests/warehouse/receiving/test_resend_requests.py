@@ -12,9 +12,14 @@ import pytest
 from kardus.contract.messages import AgentStatus
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving.database import Database
-from warehouse.receiving.gaps import GRACE_S, MOST_S, PORTION, requests_due
-from warehouse.receiving.inbox import parse
-from warehouse.receiving.store import Store
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.parsing import parse_message
+from warehouse.receiving.resend_requests import (
+    GAP_GRACE_S,
+    MAX_RESEND_EVENTS,
+    MAX_RESEND_INTERVAL_S,
+    resend_requests_due,
+)
 
 
 @pytest.fixture
@@ -26,28 +31,28 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def _store(database: Database, messages: list[Message]) -> None:
-    Store(database, SITE, 1).write([parse(SITE, *message) for message in messages])
+    DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
 
 
 def _asked(database: Database, now: float) -> list[tuple[int, int]]:
-    return [(request.command.first, request.command.last) for request in requests_due(database, now)]
+    return [(request.command.first, request.command.last) for request in resend_requests_due(database, now)]
 
 
 def test_a_gap_gets_its_grace_and_is_asked_for_less_and_less_often(database: Database) -> None:
     events = Publisher().events(9)
     _store(database, [events[0], events[8]])
     assert _asked(database, 0) == []
-    assert _asked(database, GRACE_S - 1) == []
-    assert _asked(database, GRACE_S) == [(2, 8)]
-    assert _asked(database, GRACE_S) == []  # nor does another receiver of this database ask
+    assert _asked(database, GAP_GRACE_S - 1) == []
+    assert _asked(database, GAP_GRACE_S) == [(2, 8)]
+    assert _asked(database, GAP_GRACE_S) == []  # nor does another receiver of this database ask
     times: list[float] = []
-    now = GRACE_S
+    now = GAP_GRACE_S
     while len(times) < 14:
-        now += GRACE_S
+        now += GAP_GRACE_S
         times += [now] if _asked(database, now) else []
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses == sorted(pauses)
-    assert pauses[-1] <= MOST_S + GRACE_S
+    assert pauses[-1] <= MAX_RESEND_INTERVAL_S + GAP_GRACE_S
 
 
 def test_a_gap_that_closes_by_itself_is_not_asked_for(database: Database) -> None:
@@ -55,17 +60,17 @@ def test_a_gap_that_closes_by_itself_is_not_asked_for(database: Database) -> Non
     _store(database, [events[0], events[2]])
     assert _asked(database, 0) == []
     _store(database, [events[1]])
-    assert _asked(database, GRACE_S) == []
+    assert _asked(database, GAP_GRACE_S) == []
 
 
 def test_a_large_gap_is_asked_for_in_portions_each_when_the_last_has_come(database: Database) -> None:
-    events = Publisher().events(2 * PORTION + 10)
+    events = Publisher().events(2 * MAX_RESEND_EVENTS + 10)
     _store(database, [events[-1]])
     _asked(database, 0)
-    assert _asked(database, GRACE_S) == [(1, PORTION)]
-    _store(database, events[:PORTION])
-    assert _asked(database, GRACE_S + 1) == [(PORTION + 1, 2 * PORTION)]
-    assert _asked(database, GRACE_S + 2) == []
+    assert _asked(database, GAP_GRACE_S) == [(1, MAX_RESEND_EVENTS)]
+    _store(database, events[:MAX_RESEND_EVENTS])
+    assert _asked(database, GAP_GRACE_S + 1) == [(MAX_RESEND_EVENTS + 1, 2 * MAX_RESEND_EVENTS)]
+    assert _asked(database, GAP_GRACE_S + 2) == []
 
 
 def test_an_agent_that_is_offline_is_not_asked_and_neither_is_an_old_outbox(database: Database) -> None:
@@ -73,12 +78,12 @@ def test_an_agent_that_is_offline_is_not_asked_and_neither_is_an_old_outbox(data
     events = agent.events(3)
     offline = agent._writer.status(AgentStatus(status="offline", boot_id="b"), datetime.now(UTC))
     _store(database, [events[2], offline])
-    assert _asked(database, 0) + _asked(database, GRACE_S) + _asked(database, 9 * GRACE_S) == []
+    assert _asked(database, 0) + _asked(database, GAP_GRACE_S) + _asked(database, 9 * GAP_GRACE_S) == []
     _store(database, [agent.online()])
-    _asked(database, 10 * GRACE_S)
-    assert _asked(database, 11 * GRACE_S) == [(1, 2)]
+    _asked(database, 10 * GAP_GRACE_S)
+    assert _asked(database, 11 * GAP_GRACE_S) == [(1, 2)]
     _store(database, [Publisher().event()])  # the same agent with a new outbox
-    assert _asked(database, 12 * GRACE_S) + _asked(database, 99 * GRACE_S) == []
+    assert _asked(database, 12 * GAP_GRACE_S) + _asked(database, 99 * GAP_GRACE_S) == []
 
 
 def test_what_the_agent_says_it_has_decided_lacks_until_it_comes(database: Database) -> None:
@@ -86,6 +91,6 @@ def test_what_the_agent_says_it_has_decided_lacks_until_it_comes(database: Datab
     agent.events(4)
     _store(database, [agent.online()])
     _asked(database, 0)
-    assert _asked(database, GRACE_S) == [(1, 4)]
+    assert _asked(database, GAP_GRACE_S) == [(1, 4)]
     _store(database, [agent.lost([(1, 4)])])
-    assert _asked(database, 99 * GRACE_S) == []
+    assert _asked(database, 99 * GAP_GRACE_S) == []

@@ -1,0 +1,83 @@
+"""The site monitor: the present state of every location, from the messages."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from edge_agent.deciding.message_writer import MessageWriter
+from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+from warehouse.receiving.site_monitor import SiteMonitor, describe_seen
+
+TOPICS = Topics("s", "box")
+MODEL = Model(name="m", version="1.0.0")
+WRITER = MessageWriter(TOPICS, MODEL, 60)
+NOW = datetime.now(UTC)
+
+
+def _state(verdict: Verdict, seen: Seen | None = None, valid_for_s: float = 3600) -> LocationState:
+    return LocationState(
+        location="A-1",
+        verdict=verdict,
+        since=NOW,
+        last_verified=NOW,
+        valid_until=NOW + timedelta(seconds=valid_for_s),
+        expected=ExpectedStock(sku="Tea", revision=1, age_s=0),
+        seen=seen,
+        camera="cam",
+        model=MODEL,
+    )
+
+
+def _text(monitor: SiteMonitor) -> str:
+    buffer = io.StringIO()
+    Console(file=buffer, width=120, no_color=True).print(monitor.table())
+    return buffer.getvalue()
+
+
+def test_the_last_state_of_a_location_stands() -> None:
+    monitor = SiteMonitor()
+    for verdict in (Verdict.MATCH, Verdict.MISMATCH):
+        monitor.update(*WRITER.state_message(_state(verdict, Seen(sku="Milk", confidence=0.9))))
+    assert monitor.alert_count() == 1
+    assert all(word in _text(monitor) for word in ("A-1", "Tea", "Milk", "0.90", "mismatch"))
+
+
+def test_a_state_past_its_validity_is_shown_as_stale() -> None:
+    monitor = SiteMonitor()
+    monitor.update(*WRITER.state_message(_state(Verdict.MATCH, valid_for_s=-1)))
+    assert "stale" in _text(monitor)
+    assert "match" not in _text(monitor)
+
+
+def test_a_cleared_topic_forgets_its_location() -> None:
+    monitor = SiteMonitor()
+    monitor.update(*WRITER.state_message(_state(Verdict.MATCH)))
+    monitor.update(TOPICS.state("A-1"), b"")
+    assert monitor.states == {}
+
+
+def test_agents_come_and_go() -> None:
+    monitor = SiteMonitor()
+    monitor.update(*WRITER.online(3, "0.1.0", NOW))
+    assert monitor.agents["box"].status == "online"
+    monitor.update(*WRITER.offline("stopped", NOW))
+    assert (monitor.agents["box"].status, monitor.agents["box"].reason) == ("offline", "stopped")
+
+
+def test_what_does_not_fit_the_contract_is_counted_and_changes_nothing() -> None:
+    monitor = SiteMonitor()
+    for payload in (b"{}", b"not json", b"[1]", b'{"data": null}'):
+        assert monitor.update(TOPICS.state("A-1"), payload) is None
+    assert (monitor.malformed, monitor.states) == (4, {})
+
+
+def test_what_is_seen_in_a_word() -> None:
+    assert describe_seen(_state(Verdict.UNKNOWN)) == "(unknown)"
+    assert describe_seen(_state(Verdict.EMPTY, Seen(sku=None, name="empty"))) == "(empty)"
+    assert describe_seen(_state(Verdict.MISMATCH, Seen(sku=None, category="Milk"))) == "Milk?"
+    assert describe_seen(_state(Verdict.STALE)) == ""

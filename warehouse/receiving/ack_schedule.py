@@ -1,0 +1,55 @@
+"""When an agent gets an `ack` message: soon after storing, at a limited rate, and once more after a quiet time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from warehouse.receiving.database_writer import AgentEpoch
+
+MIN_ACK_INTERVAL_S = 1.0
+"""Between two `ack` messages for one epoch."""
+REPEAT_AFTER_S = 30.0
+"""Then the `ack` is repeated: of two receivers of one database, the one that read first may have published last."""
+
+
+class AckSchedule:
+    """Which epochs have to be acknowledged, and when. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Start with nothing due."""
+        self._lock = threading.Lock()
+        self._due: dict[AgentEpoch, float] = {}
+        self._acknowledged: dict[AgentEpoch, float] = {}
+        self._changed: set[AgentEpoch] = set()
+        """Epochs with stored events since their last `ack`."""
+        self._all_requested = False
+
+    def changed(self, epochs: Iterable[AgentEpoch], now_s: float) -> None:
+        """Note that more events of these epochs are stored."""
+        with self._lock:
+            for epoch in epochs:
+                self._changed.add(epoch)
+                soon = max(now_s, self._acknowledged.get(epoch, now_s - MIN_ACK_INTERVAL_S) + MIN_ACK_INTERVAL_S)
+                self._due[epoch] = min(soon, self._due.get(epoch, soon))
+
+    def request_all(self) -> None:
+        """Acknowledge every agent after a new connection: the last receiver may have been killed before it could."""
+        self._all_requested = True
+
+    def take_all_requested(self) -> bool:
+        """Whether every agent has to be acknowledged; resets the request."""
+        requested, self._all_requested = self._all_requested, False
+        return requested
+
+    def take_due(self, now_s: float) -> list[AgentEpoch]:
+        """The epochs to acknowledge now."""
+        with self._lock:
+            due = [epoch for epoch, at_s in self._due.items() if at_s <= now_s]
+            for epoch in due:
+                del self._due[epoch]
+                self._acknowledged[epoch] = now_s
+                if epoch in self._changed:
+                    self._due[epoch] = now_s + REPEAT_AFTER_S
+            self._changed.difference_update(due)
+        return due
