@@ -97,7 +97,7 @@ class DatabaseReader:
             for row in rows
         ]
 
-    def last_number(self) -> int:
+    def last_event_number(self) -> int:
         """The number of the last event; 0: there is none.
 
         Raises:
