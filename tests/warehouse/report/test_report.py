@@ -114,6 +114,75 @@ def test_an_alert_stays_on_the_list_when_its_agent_has_gone_silent(tmp_path: Pat
     assert notes[1][1] == "acknowledged by Ann"
 
 
+def changed(message: Message, **fields: object) -> Message:
+    """A state's message with other fields."""
+    envelope = json.loads(message[1])
+    envelope["data"].update(json.loads(json.dumps(fields, default=str)))
+    return message[0], json.dumps(envelope).encode()
+
+
+@pytest.mark.parametrize("later", ["one", "two"])
+def test_of_two_agents_that_find_a_discrepancy_the_one_with_the_latest_state_decides(
+    tmp_path: Path, later: str
+) -> None:
+    said = {"one": "Milk", "two": "Rice"}
+    messages = [
+        changed(
+            Publisher(agent).state("A-1", Verdict.MISMATCH, "Tea", seen),
+            valid_until=NOW + timedelta(hours=2 if agent == later else 1),
+        )
+        for agent, seen in said.items()
+    ]
+    (line,) = report_of(tmp_path, messages).discrepancies
+    assert (line.seen, line.agents) == (said[later], ("one", "two"))
+
+
+def test_the_age_counts_from_when_the_alert_was_opened_or_else_from_the_state_and_is_never_negative(
+    tmp_path: Path,
+) -> None:
+    box = Publisher()
+    opened = {"id": "x", "status": "open", "opened": EARLIER}
+    since = NOW - timedelta(hours=1)
+    found = report_of(
+        tmp_path,
+        [
+            changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), since=since, alert=opened),
+            changed(box.state("A-2", Verdict.MISMATCH, "Tea", "Milk"), since=since, alert=None),
+            changed(box.state("A-3", Verdict.MISMATCH, "Tea", "Milk"), since=NOW + timedelta(hours=1), alert=None),
+        ],
+    )
+    assert [(line.since, line.age) for line in found.discrepancies] == [
+        (EARLIER, timedelta(hours=30)),
+        (since, timedelta(hours=1)),
+        (NOW + timedelta(hours=1), timedelta()),
+    ]
+    assert [line.alert for line in found.discrepancies] == ["x", "", ""]
+
+
+def test_a_location_of_a_swapped_pair_is_offered_to_no_other(tmp_path: Path) -> None:
+    box = Publisher()
+    found = report_of(
+        tmp_path,
+        [
+            box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"),
+            box.state("A-2", Verdict.MISMATCH, "Milk", "Tea"),
+            box.state("A-3", Verdict.MISMATCH, "Tea", "Milk"),
+        ],
+    )
+    assert [(line.swap, line.action) for line in found.discrepancies] == [
+        ("A-2", "swap with A-2"),
+        ("A-1", "swap with A-1"),
+        ("", ""),
+    ]
+
+
+def test_every_pair_has_its_own_partner(tmp_path: Path) -> None:
+    box = Publisher()
+    skus = [("Tea", "Milk"), ("Tea", "Milk"), ("Milk", "Tea"), ("Milk", "Tea")]
+    messages = [box.state(f"A-{n}", Verdict.MISMATCH, *pair) for n, pair in enumerate(skus, start=1)]
+    assert [line.swap for line in report_of(tmp_path, messages).discrepancies] == ["A-3", "A-4", "A-1", "A-2"]
+
+
 def test_what_is_wrong_with_the_line_is_said(tmp_path: Path) -> None:
     box = Publisher()
     events = box.events(5)
