@@ -5,7 +5,7 @@ from __future__ import annotations
 from kardus.support.console import missing_extra, run_app
 from train.cli import app
 
-_HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib")
+_HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib", "scipy", "sklearn")
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,3 +259,11 @@ def test_predictions_into_a_folder_are_refused_before_the_work(
 ) -> None:
     result = call(capsys, main, "evaluate", run_folder, photos, "--predictions", tmp_path)
     assert_one_line(result, 2, "--predictions", "is a folder: name a file")
+
+
+def test_help_loads_none_of_the_heavy_libraries() -> None:
+    heavy = ["torch", "scipy", "sklearn", "matplotlib", "lightning_fabric"]
+    lines = ["import sys", "from train.__main__ import main", "try: main()", "except SystemExit: pass"]
+    code = "\n".join([*lines, f"print([name for name in {heavy} if name in sys.modules])"])
+    shown = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"

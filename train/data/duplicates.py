@@ -61,16 +61,10 @@ def nearly_same(hashes: Sequence[int], bits: int = NEARLY_SAME_BITS) -> list[tup
 
 def groups(count: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     """The group of each of `count` photos, shape (count,): photos that a chain of pairs connects share one."""
-    leader = list(range(count))
+    from scipy.sparse import coo_array  # noqa: PLC0415 - the command line imports this module before it needs scipy
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
-    def find(index: int) -> int:
-        while leader[index] != index:
-            leader[index] = leader[leader[index]]
-            index = leader[index]
-        return index
-
-    for one, other in pairs:
-        leader[find(other)] = find(one)
-    leaders = [find(index) for index in range(count)]
-    number = {leader: number for number, leader in enumerate(dict.fromkeys(leaders))}
-    return np.array([number[leader] for leader in leaders], dtype=np.int64)
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(count, count))
+    components: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return components

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 from kardus.inference.preprocess import read_photo
 from kardus.support.errors import DataError
@@ -101,7 +102,6 @@ def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> 
     Raises:
         DataError: a class has fewer groups than there are folds.
     """
-    rng = np.random.default_rng(seed)
     classes = np.array(names)
     for name in sorted(set(names)):
         apart = len(np.unique(group[classes == name]))
@@ -110,13 +110,9 @@ def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> 
                 f"class '{name}' has {apart} photos that aren't nearly the same, fewer than --folds {folds}: "
                 f"add photos of it, or use --folds {apart}"
             )
-    members = [np.flatnonzero(group == number) for number in rng.permutation(np.unique(group))]
-    fold = np.full(len(names), -1)
-    for own in sorted(members, key=len, reverse=True):
-        kinds = set(classes[own])
-        filled = [
-            (sum(int(((fold == f) & (classes == kind)).sum()) for kind in kinds), int((fold == f).sum()), rng.random())
-            for f in range(folds)
-        ]
-        fold[own] = min(range(folds), key=filled.__getitem__)
+    fold = np.zeros(len(names), dtype=np.int64)
+    for number, (_, own) in enumerate(
+        StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(classes, classes, group)
+    ):
+        fold[own] = number
     return fold

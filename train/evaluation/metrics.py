@@ -6,21 +6,22 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
 
 from kardus.contract.manifest import Metric
 
 Floats = NDArray[np.float64]
-_Z95 = 1.959963984540054
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """The 95 % Wilson score interval of a share (Wilson, JASA 22, 1927); (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
-    share, z2 = hits / n, _Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)
 
 
 def share(name: str, hits: int, n: int) -> Metric:
@@ -47,38 +48,26 @@ def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int 
 
 
 def auroc(known: Floats, unknown: Floats) -> float:
-    """The chance that a known crop scores above an unknown one, ties counted half (Mann-Whitney U / nm)."""
-    scores = np.concatenate([known, unknown])
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n, m = len(known), len(unknown)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    """Area under the ROC curve: the chance that a known crop scores above an unknown one, ties counted half."""
+    is_known = np.repeat([True, False], [len(known), len(unknown)])
+    return float(roc_auc_score(is_known, np.concatenate([known, unknown])))
 
 
 def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """The temperature that makes the labels most likely (Guo et al., ICML 2017); 1.0 for no photos.
+    """The temperature that makes the labels most likely (Guo et al., ICML 2017), 0.05 to 20; 1.0 for no photos.
 
     The labels count as right with probability (n + 1) / (n + 2) only (Platt, 1999): n photos without an error don't
-    prove that errors never happen.
-    Golden-section search over the logarithm, since the likelihood is unimodal in it. Between 0.05 and 20.
+    prove that errors never happen. The search runs over the logarithm, in which the likelihood is unimodal.
     """
     if not len(labels):
         return 1.0
-    low, high = math.log(0.05), math.log(20.0)
-    golden = (math.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if _nll(logits, labels, math.exp(left)) < _nll(logits, labels, math.exp(right)):
-            high = right
-        else:
-            low = left
-    return math.exp((low + high) / 2)
+    bounds, precision = (math.log(0.05), math.log(20.0)), {"xatol": 1e-9}
+    found = minimize_scalar(lambda t: _nll(logits / math.exp(t), labels), bounds=bounds, options=precision)
+    return math.exp(found.x)
 
 
-def _nll(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
-    scaled = logits / temperature
-    top = scaled.max(axis=1, keepdims=True)
-    log_probabilities = scaled - top - np.log(np.exp(scaled - top).sum(axis=1, keepdims=True))
+def _nll(logits: Floats, labels: NDArray[np.int64]) -> float:
+    log_probabilities = log_softmax(logits, axis=1)
     right = log_probabilities[np.arange(len(labels)), labels]
     others = (log_probabilities.sum(axis=1) - right) / (logits.shape[1] - 1)
     doubt = 1 / (len(labels) + 2)

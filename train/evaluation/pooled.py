@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
 from kardus.inference.classification import interpret
@@ -135,12 +136,13 @@ def resampled(figure: Callable[[NDArray[np.int64]], float], photos: NDArray[np.i
 
     The percentile bootstrap (Efron, 1979) with RESAMPLED draws, the same ones every time.
     """
-    rng = np.random.default_rng(0)
     present, which = np.unique(photos, return_inverse=True)
     members = [np.flatnonzero(which == index) for index in range(len(present))]
-    values = []
-    for _ in range(RESAMPLED):
-        drawn = rng.integers(len(present), size=len(present))
-        values.append(figure(np.concatenate([members[index] for index in drawn])))
-    low, high = np.quantile(values, [0.025, 0.975])
+
+    def of_photos(drawn: NDArray[np.int64]) -> float:
+        return figure(np.concatenate([members[index] for index in drawn]))
+
+    photo_numbers = (np.arange(len(present)),)
+    settings = {"method": "percentile", "vectorized": False, "n_resamples": RESAMPLED, "rng": np.random.default_rng(0)}
+    low, high = bootstrap(photo_numbers, of_photos, **settings).confidence_interval
     return Interval(figure(np.arange(len(photos))), float(low), float(high))

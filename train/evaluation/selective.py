@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 Floats = NDArray[np.float64]
 Hits = NDArray[np.bool_]
@@ -57,6 +58,6 @@ class McNemar:
 def mcnemar(first: Hits, second: Hits) -> McNemar:
     """Compare two models by whether each was right, (n,) and (n,), on the same photos (McNemar, Psychometrika 1947)."""
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
-    return McNemar(only_first, only_second, min(1.0, 2 * tail))
+    differing = only_first + only_second
+    p = binomtest(only_first, differing).pvalue if differing else 1.0
+    return McNemar(only_first, only_second, float(p))
