@@ -67,7 +67,7 @@ def test_a_former_receiver_database_is_continued(received: Database) -> None:
     alert = Alert(id="alert-3", status="open", opened=reader.events()[0].event.captured)
     missing = parse_message(SITE, *box.event("A-01-6", Verdict.UNEXPECTED, alert))
     known = reader.events()[0].envelope
-    repeated = parse_message(SITE, box.topics.events(known.data.location), known.encode())
+    repeated = parse_message(SITE, box.topics.events(known.data.location), known.model_dump_json().encode())
     result = writer.write([missing, repeated])
     assert (result.events, result.duplicates) == (1, 1)
     assert reader.last_event_number() == 8

@@ -96,7 +96,7 @@ def test_a_location_may_leave_the_configuration_while_its_grace_lasts(mosquitto:
     with WmsSide(mosquitto.port) as wms, Caller.version_5(mosquitto.port) as caller:
         edited.write(head, LEFT, RIGHT)
         wms.wait_for(lambda: _is_match(wms, LEFT) and _is_match(wms, RIGHT))
-        publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, [Line(LEFT, skus()["Tea-Peach"])], replace=False)
+        publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, [StockLine(LEFT, skus()["Tea-Peach"])], replace=False)
         wms.wait_for(lambda: "stock may be on its way" in wms.states[LEFT].get("reason", ""))
         edited.write(head, RIGHT)
         wms.wait_for(lambda: TOPICS.state(LEFT) in wms.cleared)
