@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import openpyxl
 import pytest
+from rich.console import Console
 
-from kardus.contract.messages import Alert, LocationState
+from kardus.contract.messages import AgentStatus, Alert, CameraHealth, LocationState
 from kardus.contract.verdicts import Verdict
 from tests.in_process import assert_one_line, call
 from tests.publishers import SITE, Message, Publisher, jpeg
@@ -21,8 +23,8 @@ from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
-from warehouse.report.report import Report, aisle_of, make_report
-from warehouse.report.tables import escape_formula
+from warehouse.report.report import AisleCoverage, Report, aisle_of, make_report
+from warehouse.report.tables import age_in_words, as_csv, as_text, escape_formula
 from warehouse.report.workbook import THUMBNAIL_PX, as_xlsx
 
 NOW = datetime.now(UTC)
@@ -30,10 +32,12 @@ TODAY = NOW - timedelta(hours=8)
 EMU_OF_A_PIXEL = 9525
 """ECMA-376: a picture's size in a workbook is given in these."""
 EARLIER = NOW - timedelta(hours=30)
+LATER = NOW + timedelta(hours=1)
 
 
 def filled(path: Path, messages: list[Message]) -> Path:
     """A database with these messages."""
+    path.parent.mkdir(exist_ok=True)
     database = Database(path, make=True)
     DatabaseWriter(database, SITE, 10).write([parse_message(SITE, *message) for message in messages])
     database.close()
@@ -194,6 +198,125 @@ def test_the_aisle_is_the_first_part_of_the_code() -> None:
     assert [aisle_of(code) for code in ("A-03-2", "12-1", "-x", "Dock")] == ["A", "12", "(others)", "Dock"]
 
 
+def test_the_aisle_is_the_first_group_of_the_pattern_or_its_whole_match() -> None:
+    assert aisle_of("A-03-2", re.compile(r"-(\d+)-")) == "03"
+    assert aisle_of("A-03-2", re.compile(r"\d+")) == "03"
+    assert aisle_of("A-03-2", re.compile("Z")) == "(others)"
+
+
+def test_agents_offline_and_cameras_not_in_order_are_problems(tmp_path: Path) -> None:
+    box, other = Publisher("box"), Publisher("other")
+    health = CameraHealth(camera="left", status="frozen", since=NOW, reason="for 60 s")
+    offline = AgentStatus(status="offline", reason="connection lost", boot_id="b")
+    messages = [
+        box._writer.status(offline, NOW),
+        other.online(),
+        box._writer.health(health),
+        box._writer.health(CameraHealth(camera="right", status="ok", since=NOW)),
+    ]
+    assert report_of(tmp_path, messages).problems == (
+        "agent box: offline connection lost",
+        "agent box, camera left: frozen for 60 s",
+    )
+
+
+def test_at_most_three_places_are_named_and_both_directions(tmp_path: Path) -> None:
+    box = Publisher()
+    found = report_of(
+        tmp_path,
+        [
+            box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"),
+            *(box.state(f"B-{n}", Verdict.UNEXPECTED, None, "Tea") for n in range(4)),
+            *(box.state(f"C-{n}", Verdict.EMPTY, "Milk", None) for n in range(4)),
+        ],
+    )
+    assert found.discrepancies[0].action == "Tea stands at B-0, B-1, B-2; Milk is missing at C-0, C-1, C-2"
+    assert {line.action for line in found.discrepancies[1:5]} == {"Tea is missing at A-1"}
+    assert {line.action for line in found.discrepancies[5:]} == {"Milk stands at A-1"}
+
+
+def test_why_a_location_is_unverified_and_when_it_was_seen_last(tmp_path: Path) -> None:
+    one, two = Publisher("one"), Publisher("two")
+    found = report_of(
+        tmp_path,
+        [
+            changed(one.state("A-10", Verdict.STALE), last_verified=None, reason="dark", valid_until=LATER),
+            changed(one.state("A-2"), last_verified=EARLIER),
+            changed(two.state("A-2", Verdict.OBSTRUCTED), last_verified=None),
+            changed(one.state("B-1"), last_verified=TODAY),
+        ],
+    )
+    assert [(old.location, old.last_verified) for old in found.unverified] == [("A-2", EARLIER), ("A-10", None)]
+    assert found.unverified[0].why in {"one: match; two: obstructed", "two: obstructed; one: match"}
+    assert found.unverified[1].why == "one: stale dark"
+    assert [(a.aisle, a.verified, a.total, a.percent) for a in found.coverage] == [("A", 0, 2, 0.0), ("B", 1, 1, 100.0)]
+
+
+def test_the_last_verification_by_any_agent_counts(tmp_path: Path) -> None:
+    one, two = Publisher("one"), Publisher("two")
+    found = report_of(tmp_path, [one.state("A-1", verified=EARLIER), two.state("A-1", verified=NOW)])
+    assert found.unverified == ()
+    found = report_of(tmp_path / "other", [one.state("A-1", verified=NOW), two.state("A-1", verified=EARLIER)])
+    assert found.unverified == ()
+
+
+def test_coverage_of_nothing_is_no_percentage() -> None:
+    assert AisleCoverage("A", 0, 0).percent == 0
+    assert AisleCoverage("A", 8, 3).percent == 37.5
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "0 min"), (59, "59 min"), (60, "1 h"), (119, "1 h"), (47 * 60 + 59, "47 h"), (48 * 60, "2 d")],
+)
+def test_an_age_is_said_in_its_largest_unit(minutes: int, words: str) -> None:
+    assert age_in_words(timedelta(minutes=minutes)) == words
+
+
+def test_the_csv_file_lists_discrepancies_and_then_unverified_locations(tmp_path: Path) -> None:
+    box = Publisher()
+    report = report_of(
+        tmp_path,
+        [
+            changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=None, since=NOW - timedelta(minutes=90)),
+            box.state("B-1", verified=EARLIER),
+        ],
+    )
+    lines = list(csv.DictReader(io.StringIO(as_csv(report).decode("utf-8-sig"), newline="")))
+    assert [(line["list"], line["aisle"], line["location"]) for line in lines] == [
+        ("discrepancy", "A", "A-1"),
+        ("not verified", "B", "B-1"),
+    ]
+    assert (lines[0]["verdict"], lines[0]["seen"], lines[0]["age_h"]) == ("mismatch", "Milk", "1.5")
+    assert lines[0]["since"] == (NOW - timedelta(minutes=90)).isoformat(timespec="minutes")
+    assert (lines[1]["since"], lines[1]["note"]) == (EARLIER.isoformat(timespec="minutes"), "box: match")
+
+
+def shown(report: Report) -> str:
+    """The terminal's tables, without lines and colours."""
+    buffer = io.StringIO()
+    Console(file=buffer, width=200, no_color=True).print(as_text(report))
+    return re.sub(r"[^\S\n]+", " ", re.sub("[│┃]", " ", buffer.getvalue()))
+
+
+def test_the_terminal_shows_everything(tmp_path: Path) -> None:
+    one, two = Publisher("one"), Publisher("two")
+    messages = [
+        changed(one.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=None, since=NOW - timedelta(minutes=61)),
+        two.state("A-1", Verdict.MATCH, "Tea", "Tea"),
+        one.state("B-1", verified=EARLIER),
+        changed(one.state("B-2", Verdict.STALE), last_verified=None),
+        one.lost([(1, 1)]),
+    ]
+    text = shown(report_of(tmp_path, messages))
+    assert " A A-1 Tea Milk 1 h conflict: one: mismatch Milk, two: match Tea" in text
+    assert "\n A 1 1 100.0 \n B 2 0 0.0 \n" in text
+    assert "1 discrepancies, 1 of 3 locations verified (33.3 %)" in text
+    assert f"not verified: B-1 (last {EARLIER.isoformat(timespec='minutes')}) one: match" in text
+    assert "not verified: B-2 (last never) one: stale" in text
+    assert "problem: agent one: 1 events are lost" in text
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
 def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert escape_formula(text) == f"'{text}"
@@ -256,7 +379,17 @@ def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
     assert (sheet.cell(row, 3).value, column) == ("A-2", 12)
     shown = picture.anchor.ext
     assert max(shown.cx, shown.cy) == THUMBNAIL_PX * EMU_OF_A_PIXEL
+    assert (shown.cx, shown.cy) == (THUMBNAIL_PX * EMU_OF_A_PIXEL, THUMBNAIL_PX * 3 // 4 * EMU_OF_A_PIXEL)
     assert sheet.row_dimensions[row].height == THUMBNAIL_PX * 0.75
+    assert sheet.column_dimensions["L"].width == pytest.approx(THUMBNAIL_PX / 7)
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:L6")
+    coverage = openpyxl.load_workbook(book)["coverage"]
+    assert list(coverage.values) == [
+        ("aisle", "locations", "verified", "percent"),
+        ("A", 2, 2, 100),
+        ("B", 2, 2, 100),
+        ("C", 2, 1, 50),
+    ]
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff\xe0nothing", jpeg()[:200]])
