@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 from rich.console import Console
 
-from kardus.contract.messages import AgentStatus, Alert, CameraHealth, LocationState
+from kardus.contract.messages import AgentStatus, Alert, CameraHealth, Coverage, LocationState, Verified
 from kardus.contract.verdicts import Verdict
 from tests.in_process import assert_one_line, call
 from tests.publishers import SITE, Message, Publisher, jpeg
@@ -220,6 +220,27 @@ def test_agents_offline_and_cameras_not_in_order_are_problems(tmp_path: Path) ->
     )
 
 
+def test_the_note_says_why_a_state_can_not_be_trusted(tmp_path: Path) -> None:
+    box = Publisher()
+    opened = {"id": "x", "status": "open", "opened": EARLIER}
+    known = opened | {"status": "acknowledged", "by": "Ann"}
+    found = report_of(
+        tmp_path,
+        [
+            changed(box.state("A-1", Verdict.STALE), alert=opened, reason="dark"),
+            changed(box.state("A-2", Verdict.MISMATCH, "Tea", "Milk"), reason="not shown"),
+            changed(box.state("A-3", Verdict.STALE), alert=known, reason="dark", valid_until=EARLIER),
+            changed(box.state("A-4", Verdict.STALE), alert=opened, valid_until=NOW),
+        ],
+    )
+    assert [line.note for line in found.discrepancies] == [
+        "dark",
+        "",
+        f"acknowledged by Ann; no word since {EARLIER:%Y-%m-%d %H:%M} UTC",
+        f"no word since {NOW:%Y-%m-%d %H:%M} UTC",
+    ]
+
+
 def test_at_most_three_places_are_named_and_both_directions(tmp_path: Path) -> None:
     box = Publisher()
     found = report_of(
@@ -258,6 +279,20 @@ def test_the_last_verification_by_any_agent_counts(tmp_path: Path) -> None:
     assert found.unverified == ()
     found = report_of(tmp_path / "other", [one.state("A-1", verified=NOW), two.state("A-1", verified=EARLIER)])
     assert found.unverified == ()
+
+
+def test_locations_that_only_a_coverage_message_names_count_too(tmp_path: Path) -> None:
+    box = Publisher()
+    rows = (
+        Verified(location="A-2", verdict=Verdict.MATCH, last_verified=NOW),
+        Verified(location="A-3", verdict=Verdict.STALE, last_verified=None),
+    )
+    coverage = Coverage(since=TODAY, until=NOW, total=2, verified=1, locations=rows)
+    found = report_of(tmp_path, [box.state("A-1"), box._writer.coverage(coverage)])
+    assert (found.total.verified, found.total.total) == (2, 3)
+    assert [(old.location, old.last_verified, old.why) for old in found.unverified] == [("A-3", None, "")]
+    (row,) = csv.DictReader(io.StringIO(as_csv(found).decode("utf-8-sig"), newline=""))
+    assert (row["location"], row["since"]) == ("A-3", "")
 
 
 def test_coverage_of_nothing_is_no_percentage() -> None:
@@ -339,11 +374,13 @@ class Page(HTMLParser):
         super().__init__()
         self.sources: list[str] = []
         self.tags: set[str] = set()
+        self.articles: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note where it leads."""
         self.tags.add(tag)
+        self.articles += [value or "" for name, value in attrs if (tag, name) == ("article", "class")]
         self.sources += [value or "" for name, value in attrs if name in {"src", "href"}]
 
 
@@ -362,6 +399,21 @@ def test_the_page_is_one_file_with_pictures_and_no_script(tmp_path: Path, capsys
     assert pictures[0].startswith("data:image/jpeg;base64,")
     assert "viewport" in page.read_text()
     assert "swap with A-10" in page.read_text()
+
+
+def test_swaps_and_conflicts_are_marked_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    box, other = Publisher("box"), Publisher("other")
+    messages = [
+        *rack(),
+        box.state("B-3", Verdict.MISMATCH, "Oil", "Salt"),
+        other.state("B-3", Verdict.MATCH, "Oil", "Oil"),
+    ]
+    path, page = filled(tmp_path / "k.sqlite", messages), tmp_path / "list.html"
+    assert call(capsys, main, "report", "--sqlite", path, "--html", page).returncode == 0
+    text = page.read_text(encoding="utf-8")
+    assert [name.strip() for name in Page(text).articles] == ["swap", "swap", "", "", "conflict"]
+    assert "box: mismatch Salt, other: match Oil" in text
+    assert "C-1" in text
 
 
 def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
