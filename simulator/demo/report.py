@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -26,13 +26,14 @@ PICTURE_PX = (1280, 720)
 _COLOURS = {Verdict.MATCH: (46, 160, 67), Verdict.UNCERTAIN: (219, 171, 10)}
 _ALERT = (218, 54, 51)
 _OTHER = (140, 90, 200)
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1f2328}
-h1{margin-bottom:.2rem} .passed{color:#1a7f37} .failed{color:#cf222e}
-table{border-collapse:collapse;width:100%;margin:1rem 0}
-td,th{padding:.35rem .6rem;border-bottom:1px solid #d0d7de;text-align:left}
-figure{margin:1.5rem 0} img{width:100%;border-radius:6px} figcaption{color:#59636e}
-"""
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["seen"] = describe_seen
 
 
 @dataclass(frozen=True)
@@ -86,53 +87,9 @@ def write_report(
     facts: Mapping[str, str],
 ) -> None:
     """Write the one-page report beside its pictures."""
-    result = "passed" if outcome.passed else "failed"
-    words = (
-        "Every scripted fault was reported at its location, and nothing else was."
-        if outcome.passed
-        else "Not everything was reported as it should have been: see below."
-    )
-    parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Kardus demo: {result}</title>",
-        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style>",
-        f"<h1>Kardus demo: <span class='{result}'>{result}</span></h1><p>{words}</p>",
-        _table(("", ""), [(key, value) for key, value in facts.items()]),
-        "<h2>Faults</h2>",
-        _table(
-            ("fault", "location", "verdict due", "product there", "reported"),
-            [
-                (f.kind.replace("_", " "), f.location, f.verdict, f.sku or "", "yes" if f.reported else "NO")
-                for f in outcome.faults
-            ],
-        ),
-    ]
-    if outcome.false_alerts:
-        rows = [(event.location, event.verdict.value, describe_seen(event)) for event in outcome.false_alerts]
-        parts += ["<h2>False alerts</h2>", _table(("location", "verdict", "seen"), rows)]
-    if outcome.wrong_states:
-        parts.append(f"<p class='failed'>Wrong at the end: {html.escape(', '.join(outcome.wrong_states))}</p>")
-    parts += ["<h2>What the camera saw</h2>", *map(_figure, pictures), "<h2>Every location at the end</h2>"]
-    parts.append(
-        _table(("location", "expected", "seen", "confidence", "verdict"), [_state_row(s) for s in states.values()])
-    )
-    write_whole(path, ("\n".join(parts) + "</html>\n").encode())
-
-
-def _figure(picture: Picture) -> str:
-    caption = html.escape(picture.caption)
-    return f"<figure><img src='{picture.file}' alt='{caption}'><figcaption>{caption}</figcaption></figure>"
-
-
-def _state_row(state: LocationState) -> tuple[str, ...]:
-    expected = state.expected.sku or "(empty)" if state.expected else "?"
-    confidence = f"{state.seen.confidence:.2f}" if state.seen else ""
-    return state.location, expected, describe_seen(state), confidence, state.verdict.value
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header) if any(header) else ""
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    page = _TEMPLATES.get_template("report.html.jinja")
+    text = page.render(outcome=outcome, states=states.values(), pictures=pictures, facts=facts)
+    write_whole(path, text.encode())
 
 
 def _colour(state: LocationState | None) -> tuple[int, int, int]:

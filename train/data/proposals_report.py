@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kardus.support.files import write_whole
 from kardus.support.tables import read_table
 from train.data.check import thumbnail
 from train.data.proposals import Proposal
-from train.pages import photo, table
 
 PROPOSALS = "proposals.csv"
 _COLUMNS = ("path", "proposed", "kept", "why", "answered", "likelihood", "of_proposed")
@@ -48,30 +48,26 @@ def write_judged(path: Path, rows: Sequence[Judged]) -> None:
     write_whole(path, text.getvalue().encode())
 
 
-def proposals_parts(run: Path) -> list[str]:
-    """What a run's page says of its proposals; nothing where it has none.
+def proposals_of(run: Path) -> dict[str, Any] | None:
+    """What a run's page says of its proposals, for `proposals_report.html.jinja`; None where it has none.
 
     Raises:
         DataError: the table can't be read.
     """
     if not (run / PROPOSALS).is_file():
-        return []
+        return None
     rows = [row.values for row in read_table(run / PROPOSALS, _COLUMNS)]
     kept = Counter(row["proposed"] for row in rows if row["kept"] == "yes")
     dropped = [row for row in rows if row["kept"] != "yes"]
     lost = Counter(row["proposed"] for row in dropped)
     shown = [row for row in dropped if row["answered"]][:SHOWN]
-    lead = (
-        f"{len(rows)} photos had a label that the WMS proposed; {len(dropped)} were dropped, and the others believed. "
-        "The figures above rest on such labels, too."
-    )
-    return [
-        "<h2>Labels that nobody has confirmed</h2>",
-        f"<section class='warning'><p>{lead}</p></section>",
-        table(("why dropped", "photos"), list(Counter(row["why"] for row in dropped).items())),
-        table(("proposed", "trained on", "dropped"), [(sku, kept[sku], lost[sku]) for sku in sorted(kept | lost)]),
-        *(photo(thumbnail(Path(row["path"])), _caption(row)) for row in shown),
-    ]
+    return {
+        "total": len(rows),
+        "dropped": len(dropped),
+        "why": Counter(row["why"] for row in dropped),
+        "by_sku": [(sku, kept[sku], lost[sku]) for sku in sorted(kept | lost)],
+        "pictures": [(thumbnail(Path(row["path"])), _caption(row)) for row in shown],
+    }
 
 
 def _caption(row: dict[str, str]) -> str:

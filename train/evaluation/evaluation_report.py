@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +12,14 @@ from kardus.contract.manifest import Metric, PixelAccuracy
 from kardus.support.files import write_whole
 from train.data.data_set import DataSet
 from train.data.photos import load_crops
-from train.data.proposals_report import proposals_parts
+from train.data.proposals_report import proposals_of
 from train.evaluation.evaluation import Evaluation, Prediction, Rejection, evaluate
 from train.evaluation.plots import confusion_plot, over_photo, pixel_plot, risk_plot
 from train.evaluation.predictor import Predictor
 from train.evaluation.selective import risk_coverage
-from train.pages import page, photo, plot, table
+from train.pages import Picture, render
 
-_PROTOCOLS = {
+PROTOCOLS = {
     "honest": "Honest protocol: bursts grouped, photos split first, then changed.",
     "founding": "Founding protocol: photos copied first, then split.",
 }
@@ -38,30 +39,32 @@ def write_evaluation(
     rejection: Rejection | None,
     *,
     pixels: Sequence[PixelAccuracy] = (),
-    more: Sequence[str] = (),
+    proposals: dict[str, Any] | None = None,
 ) -> None:
-    """Write the page, whole or not at all; `pixels` says how accuracy falls with them, `more` are further parts."""
+    """Write the page, whole or not at all; `pixels` says how accuracy falls with them, `proposals` is the run's."""
     names = [info.name for info in model.classes]
     position = {name: index for index, name in enumerate(names)}
     truth = [position[p.sample.name] for p in result.predictions]
     answers = [position[p.answer.name] for p in result.predictions]
     confidence = np.array([p.answer.confidence for p in result.predictions])
-    curve = risk_coverage(confidence, np.array(truth) == np.array(answers))
-    parts = [
-        f"<p class='lead'>{_lead(result)}</p>",
-        f"<p>{_PROTOCOLS[model.origin.protocol]}</p>",
-        *(f"<section class='warning'><p>{text}</p></section>" for text in _cautions(model, result)),
-        table(("figure", "value", "95 % interval", "n"), _figures(result, rejection)),
-        "<h2>Where it is wrong</h2>",
-        *_worst(model, result.predictions),
-        plot(confusion_plot(truth, answers, names), "which class is taken for which"),
-        "<h2>When it may say that it is unsure</h2>",
-        plot(risk_plot(curve), "wrong answers among those that are kept"),
-        *_pixels(pixels),
-        *(_level(title, metrics) for title, metrics in _levels(result)),
-        *more,
-    ]
-    write_whole(path, page(title, parts))
+    wrong = [p for p in result.predictions if p.answer.name != p.sample.name]
+    page = render(
+        "evaluation/evaluation_report.html.jinja",
+        title=title,
+        lead=_lead(result),
+        protocol=PROTOCOLS[model.origin.protocol],
+        cautions=_cautions(model, result),
+        figures=_figures(result, rejection),
+        wrong=len(wrong),
+        worst=_worst(model, wrong),
+        confusion=confusion_plot(truth, answers, names),
+        risk=risk_plot(risk_coverage(confidence, np.array(truth) == np.array(answers))),
+        pixels=pixel_plot(pixels) if pixels else None,
+        pixel_rows=[(point.side_px, *of_share(point.accuracy)) for point in pixels],
+        levels=[(name, _weakest_first(metrics)) for name, metrics in _levels(result)],
+        proposals=proposals,
+    )
+    write_whole(path, page)
 
 
 def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[PixelAccuracy]) -> None:
@@ -73,7 +76,7 @@ def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[Pixe
     result = evaluate(model, data, "val" if held_out else "all")
     of = "the photos held out of" if held_out else "the photos of"
     title = f"{run.name} on {of} {data.source.name}"
-    write_evaluation(run / "report.html", title, model, result, None, pixels=pixels, more=proposals_parts(run))
+    write_evaluation(run / "report.html", title, model, result, None, pixels=pixels, proposals=proposals_of(run))
 
 
 def _lead(result: Evaluation) -> str:
@@ -97,43 +100,29 @@ def _cautions(model: Predictor, result: Evaluation) -> list[str]:
 
 
 def _figures(result: Evaluation, rejection: Rejection | None) -> list[tuple[str, str, str, str]]:
-    rows = [(f"right by {level}", *_share(metric)) for level, metric in result.overall.items()]
+    rows = [(f"right by {level}", *of_share(metric)) for level, metric in result.overall.items()]
     rows.append(("calibration error", f"{100 * result.calibration_error:.1f} %", "", ""))
     rows.append(("the same without the temperature", f"{100 * result.error_without_temperature:.1f} %", "", ""))
     if rejection:
-        rows.append(("unknown things rejected", *_share(rejection.rejected)))
-        rows.append(("known cartons rejected by mistake", *_share(rejection.false_alarms)))
+        rows.append(("unknown things rejected", *of_share(rejection.rejected)))
+        rows.append(("known cartons rejected by mistake", *of_share(rejection.false_alarms)))
     return rows
 
 
-def _share(metric: Metric) -> tuple[str, str, str]:
+def of_share(metric: Metric) -> tuple[str, str, str]:
+    """A share in per cent, its interval, and n."""
     return f"{100 * metric.value:.1f} %", f"{100 * metric.low:.1f} to {100 * metric.high:.1f}", str(metric.n)
 
 
-def _worst(model: Predictor, predictions: Sequence[Prediction]) -> list[str]:
+def _worst(model: Predictor, wrong: Sequence[Prediction]) -> list[Picture]:
     """The photos that are wrong with the greatest confidence, with what the network looked at."""
-    wrong = sorted((p for p in predictions if p.answer.name != p.sample.name), key=lambda p: -p.answer.confidence)
-    if not wrong:
-        return ["<p>Nowhere, on these photos.</p>"]
-    shown = wrong[:WORST]
-    crops = load_crops(DataSet(Path(), tuple(p.sample for p in shown), ()), model.size_px, "Reading photos")
-    parts = [f"<p>{len(wrong)} photos; the most confident first. Red is what the answer rests on.</p>"]
-    for prediction, crop, evidence in zip(shown, crops, model.outputs(crops).evidence, strict=True):
-        answer = prediction.answer
-        caption = f"{prediction.sample.name} taken for {answer.name} ({100 * answer.confidence:.0f} %)"
-        parts.append(photo(over_photo(crop, evidence), caption))
-    return parts
-
-
-def _pixels(points: Sequence[PixelAccuracy]) -> list[str]:
-    if not points:
+    shown = sorted(wrong, key=lambda prediction: -prediction.answer.confidence)[:WORST]
+    if not shown:
         return []
-    rows = [(str(point.side_px), *_share(point.accuracy)) for point in points]
-    return [
-        "<h2>How many pixels a carton needs</h2>",
-        plot(pixel_plot(points), "accuracy over the pixels of a crop's shorter side"),
-        table(("pixels", "right by class", "95 % interval", "n"), rows),
-    ]
+    crops = load_crops(DataSet(Path(), tuple(p.sample for p in shown), ()), model.size_px, "Reading photos")
+    captions = (f"{p.sample.name} taken for {p.answer.name} ({100 * p.answer.confidence:.0f} %)" for p in shown)
+    evidence = model.outputs(crops).evidence
+    return [(over_photo(*looked), caption) for *looked, caption in zip(crops, evidence, captions, strict=True)]
 
 
 def _levels(result: Evaluation) -> list[tuple[str, tuple[Metric, ...]]]:
@@ -141,6 +130,5 @@ def _levels(result: Evaluation) -> list[tuple[str, tuple[Metric, ...]]]:
     return levels if result.by_sku == result.by_class else [*levels[:1], ("SKU", result.by_sku), *levels[1:]]
 
 
-def _level(name: str, metrics: Sequence[Metric]) -> str:
-    rows = [(m.name, *_share(m)) for m in sorted(metrics, key=lambda m: m.value)]
-    return f"<h2>By {name}, the weakest first</h2>" + table((name, "right", "95 % interval", "n"), rows)
+def _weakest_first(metrics: Sequence[Metric]) -> list[tuple[str, ...]]:
+    return [(m.name, *of_share(m)) for m in sorted(metrics, key=lambda m: m.value)]

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kardus.contract.manifest import ClassInfo, Metric
+from kardus.contract.manifest import ClassInfo
 from kardus.support.files import write_whole
 from train.config import TrainConfig
-from train.data.proposals_report import proposals_parts
+from train.data.proposals_report import proposals_of
+from train.evaluation.evaluation_report import PROTOCOLS, of_share
 from train.evaluation.plots import confusion_plot, risk_plot
 from train.evaluation.pooled import SELECTIVE_ACCURACY, Interval, Pooled
 from train.evaluation.selective import risk_coverage
-from train.pages import page, plot, table
+from train.pages import render
 
 
 def pooled_json(pooled: Pooled, config: TrainConfig) -> dict[str, Any]:
@@ -32,39 +33,28 @@ def pooled_json(pooled: Pooled, config: TrainConfig) -> dict[str, Any]:
 
 def write_pooled(path: Path, title: str, pooled: Pooled, classes: Sequence[ClassInfo]) -> None:
     """Write the page, whole or not at all."""
-    names = [info.name for info in classes]
-    metric = pooled.accuracy["sku"]
-    lead = (
-        f"Every one of {metric.n} photos was judged by a network that had seen neither it nor its like: "
-        f"{100 * metric.value:.1f} % were named right."
-    )
+    n = pooled.accuracy["sku"].n
     asked = f"{100 * SELECTIVE_ACCURACY:.1f} %"
-    rows = [
-        *((f"right by {level}", *of_share(m)) for level, m in pooled.accuracy.items()),
-        ("calibration error, without temperature", *of_interval(pooled.before), str(metric.n)),
-        ("calibration error, temperature of the other folds", *of_interval(pooled.after), str(metric.n)),
-        (f"answers kept at {asked}, threshold of the other folds", *of_share(pooled.coverage)),
-        ("of them right", *of_share(pooled.selective)),
-    ]
-    curve = risk_coverage(pooled.confidence, pooled.correct)
-    parts = [
-        f"<p class='lead'>{lead}</p>",
-        "<p>Honest protocol: bursts grouped, photos split first, then changed.</p>",
-        table(("figure", "value", "95 % interval", "n"), rows),
-        "<h2>Where it is wrong</h2>",
-        plot(confusion_plot(pooled.truth.tolist(), pooled.answered.tolist(), names), "which class is taken for which"),
-        "<h2>When it may say that it is unsure</h2>",
-        plot(risk_plot(curve), "wrong answers among those that are kept"),
-        *proposals_parts(path.parent),
-    ]
-    write_whole(path, page(title, parts))
+    page = render(
+        "evaluation/measured.html.jinja",
+        title=title,
+        lead=f"Every one of {n} photos was judged by a network that had seen neither it nor its like: "
+        f"{of_share(pooled.accuracy['sku'])[0]} were named right.",
+        protocol=PROTOCOLS["honest"],
+        cautions=(),
+        figures=[
+            *((f"right by {level}", *of_share(metric)) for level, metric in pooled.accuracy.items()),
+            ("calibration error, without temperature", *_of_interval(pooled.before), n),
+            ("calibration error, temperature of the other folds", *_of_interval(pooled.after), n),
+            (f"answers kept at {asked}, threshold of the other folds", *of_share(pooled.coverage)),
+            ("of them right", *of_share(pooled.selective)),
+        ],
+        confusion=confusion_plot(pooled.truth.tolist(), pooled.answered.tolist(), [info.name for info in classes]),
+        risk=risk_plot(risk_coverage(pooled.confidence, pooled.correct)),
+        proposals=proposals_of(path.parent),
+    )
+    write_whole(path, page)
 
 
-def of_share(metric: Metric) -> tuple[str, str, str]:
-    """A share in per cent, its interval, and n."""
-    return f"{100 * metric.value:.1f} %", f"{100 * metric.low:.1f} to {100 * metric.high:.1f}", str(metric.n)
-
-
-def of_interval(figure: Interval) -> tuple[str, str]:
-    """A figure in per cent, and its interval."""
+def _of_interval(figure: Interval) -> tuple[str, str]:
     return f"{100 * figure.value:.1f} %", f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"

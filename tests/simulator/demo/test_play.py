@@ -24,7 +24,7 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert result.stdout.count("reported") == 7
     folder = tmp_path / "out"
     page = (folder / "report.html").read_text()
-    pictures = re.findall(r"<img src='([^']+)'", page)
+    pictures = re.findall(r'<img src="([^"]+)"', page)
     assert len(pictures) == 9
     for name in pictures:
         with Image.open(folder / name) as picture:

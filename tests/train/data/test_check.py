@@ -146,7 +146,7 @@ def test_the_command_shows_a_table_a_page_and_json(photos: Path, tmp_path: Path,
     assert "165 photos of 15 classes: mend what is marked error" in result.stdout
     text = page.read_text()
     assert "not a readable picture" in text
-    assert text.count("<img src='data:image/jpeg;base64,") >= 1
+    assert text.count('<img src="data:image/jpeg;base64,') >= 1
     assert "http" not in text
     found = json.loads(call(capsys, main, "check-data", photos, "--json").stdout)
     assert (found["photos"], found["readable"], found["findings"][0]["weight"]) == (165, 164, "error")

@@ -1,0 +1,24 @@
+"""The page of `check-data` shows names as they are: they come from a table that anybody may have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kardus.contract.manifest import ClassInfo
+from train.data.check import Checked, Finding, Weight
+from train.data.check_report import SHOWN, write_report
+from train.data.data_set import DataSet, Sample
+
+MARKUP = "<script>alert('1')</script>"
+
+
+def test_no_name_is_taken_for_markup_and_photos_are_few(tmp_path: Path) -> None:
+    photos = tuple(Sample(tmp_path / f"{number}.jpg", MARKUP, MARKUP) for number in range(SHOWN + 3))
+    data = DataSet(tmp_path / MARKUP.replace("/", ""), photos, (ClassInfo(name=MARKUP, sku=MARKUP, category=MARKUP),))
+    found = (Finding(Weight.ERROR, MARKUP, MARKUP, photos), Finding(Weight.NOTE, "good", "know it"))
+    write_report(tmp_path / "page.html", Checked(data, found, 0))
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert page.count("(unreadable)") == SHOWN
+    assert page.count("<p>and 3 more</p>") == 1
+    assert f'<td class="n">{len(photos)}</td>' in page
