@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import sqlite3
 import time
@@ -25,11 +26,16 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 def test_the_signature_check() -> None:
     space: dict[str, Any] = {}
     exec(BLOCKS[2], space)  # noqa: S102 - the page's own example
-    key, now = b"k" * 32, int(time.time())
+    is_genuine, key, now = space["is_genuine"], b"k" * 32, int(time.time())
     headers = signed_headers(key, "id", now, b"{}")
-    assert space["is_genuine"](key, headers, b"{}")
-    assert not space["is_genuine"](key, headers, b"{ }")
-    assert not space["is_genuine"](key, signed_headers(key, "id", now - 400, b"{}"), b"{}")
+    assert is_genuine(key, headers, b"{}")
+    assert is_genuine(f"whsec_{base64.b64encode(key).decode()}", headers, b"{}")
+    assert not is_genuine(key, headers, b"{ }")
+    assert not is_genuine(key, headers, b"\xff")
+    assert not is_genuine(key, headers | {"webhook-signature": "v1"}, b"{}")
+    assert not is_genuine(key, headers | {"webhook-signature": "v1,?"}, b"{}")
+    assert not is_genuine(key, {}, b"{}")
+    assert not is_genuine(key, signed_headers(key, "id", now - 400, b"{}"), b"{}")
 
 
 def test_the_same_with_any_client(mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
