@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 MOST = 16
 """So many wait at most, since each may hold a picture; whoever brings one more waits himself."""
@@ -17,17 +17,18 @@ class Chores:
 
     def __init__(self) -> None:
         """Begin."""
-        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(MOST)
-        self._thread = threading.Thread(target=self._work, name="chores", daemon=True)
-        self._thread.start()
+        self._room = threading.Semaphore(MOST + 1)  # one more than wait is being done
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chores")
+        self._thread = self._pool.submit(threading.current_thread).result()
 
     def do(self, job: Callable[[], object]) -> None:
         """Have it done, after those that were brought before."""
-        self._jobs.put(job)
+        self._room.acquire()
+        self._pool.submit(self._do, job)
 
     def settle(self) -> None:
         """Wait until everything that was brought is done."""
-        self._jobs.join()
+        self._pool.submit(int).result()
 
     @property
     def is_alive(self) -> bool:
@@ -36,16 +37,12 @@ class Chores:
 
     def stop(self) -> None:
         """Do what is left, and end. May be called twice."""
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join()
+        self._pool.shutdown()
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception:  # the thread's outermost guard: the next ones are done all the same
-                log.exception("a chore failed")
-            finally:
-                self._jobs.task_done()
-        self._jobs.task_done()
+    def _do(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception:  # the thread's outermost guard: nobody asks for what became of it
+            log.exception("a chore failed")
+        finally:
+            self._room.release()

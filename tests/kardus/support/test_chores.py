@@ -55,3 +55,10 @@ def test_what_is_left_is_done_at_the_end() -> None:
     chores.stop()
     assert done == list(range(5))
     assert not chores.is_alive
+
+
+def test_after_the_end_none_is_taken() -> None:
+    chores = Chores()
+    chores.stop()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        chores.do(lambda: None)
