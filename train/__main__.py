@@ -5,7 +5,7 @@ from __future__ import annotations
 from kardus.support.console import missing_extra, run_app
 from train.cli import app
 
-_HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib", "scipy", "sklearn")
+_HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib", "scipy", "sklearn", "jinja2")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The `kardus-train` command.
 
-What needs torch is imported by the commands that need it: it takes seconds.
+What needs torch, or more than the base installation, is imported by the commands that need it: torch takes seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.config import Precision, make_config
 from train.data.check import Checked, Weight, check_data
-from train.data.check_report import write_report
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
@@ -154,6 +153,8 @@ def check_data_command(
         task = progress.add_task("Looking at photos", total=len(data_set.samples))
         checked = check_data(data_set, lambda: progress.advance(task))
     if html:
+        from train.data.check_report import write_report  # noqa: PLC0415 - see the module
+
         write_report(html, checked)
     if as_json:
         print_json(_check_json(checked))
