@@ -18,11 +18,11 @@ SIDE_PX = 320
 def draw_carton(product: Product, face: str = "face") -> Image.Image:
     """Draw one visible side of a carton.
 
-    Returns an RGB image of SIDE_PX x SIDE_PX. `face` is one of FACES.
+    Returns an RGB image of SIDE_PX x SIDE_PX. `face` is one of LAYOUTS.
     """
     image = _cardboard(product.base, zlib.crc32(product.brand.encode()))
     draw = ImageDraw.Draw(image)
-    _LAYOUTS[face](draw, product)
+    LAYOUTS[face](draw, product)
     _flaps(draw, product.base)
     return image
 
@@ -93,8 +93,7 @@ def _cardboard(base: Colour, seed: int) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-_LAYOUTS = {"face": _draw_face, "side": _draw_side, "emblem": _draw_emblem, "column": _draw_column}
-FACES = tuple(_LAYOUTS)
+LAYOUTS = {"face": _draw_face, "side": _draw_side, "emblem": _draw_emblem, "column": _draw_column}
 """`face` and `side` are our catalogue's; `emblem` and `column` are how other brands print their cartons."""
 
 

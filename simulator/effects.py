@@ -23,12 +23,12 @@ def worn(carton: Image.Image, rng: np.random.Generator, amount: float = 1.0) -> 
     return image
 
 
-def photographed(image: Image.Image, rng: np.random.Generator, amount: float = 1.0) -> Image.Image:
+def photographed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Uneven light, colour temperature, blur, sensor noise and JPEG: what the camera adds, in this order."""
-    lit = np.asarray(image, dtype=np.float32) * light_gain((image.height, image.width), rng, amount)
+    lit = np.asarray(image, dtype=np.float32) * light_gain((image.height, image.width), rng)
     shown = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
-    blurred = shown.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.0, 1.1) * amount)))
-    noise = rng.normal(0.0, rng.uniform(1.0, 7.0) * amount, (image.height, image.width, 3))
+    blurred = shown.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.0, 1.1))))
+    noise = rng.normal(0.0, rng.uniform(1.0, 7.0), (image.height, image.width, 3))
     noisy = np.clip(np.asarray(blurred, dtype=np.float32) + noise, 0, 255).astype(np.uint8)
     return compressed(Image.fromarray(noisy), quality=int(rng.integers(45, 95)))
 

@@ -19,8 +19,6 @@ WORN = 0.4
 """How often tape, scuffs and covers occur on a shelf, against 1 in training photos."""
 BODY = 0.055
 """Half the width of someone who walks past, in shares of the picture's."""
-EDGE = 0.1
-"""How far a slot's edge reaches, in shares of its width."""
 
 
 class Shelf:
@@ -68,18 +66,6 @@ class Shelf:
     def skus(self) -> dict[str, str]:
         """The SKU of each class that the pictures can show."""
         return {stock.name: stock.sku for stock in self._pictures.stock()}
-
-    def hidden(self, number: int) -> set[str]:
-        """The locations before which, or at whose very edge, someone walking past stands in a frame."""
-        walker = self._walker(number)
-        if walker is None:
-            return set()
-        left, right = (walker + side * BODY for side in (-1, 1))
-        return {
-            location
-            for location, slot in self._slots.items()
-            if left < _reach(slot, self.rack.width_px)[1] and right > _reach(slot, self.rack.width_px)[0]
-        }
 
     def _lit_scene(self, number: int) -> NDArray[np.int16]:
         """The rack with its stock in the present light, kept until something changes."""
@@ -129,13 +115,6 @@ class Shelf:
             if done <= 1:
                 return -0.1 + 1.2 * done
         return None
-
-
-def _reach(slot: Slot, width_px: int) -> tuple[float, float]:
-    """From where to where a slot and its edge reach, in shares of the picture's width."""
-    left, right = slot.corners[:, 0].min() / width_px, slot.corners[:, 0].max() / width_px
-    edge = EDGE * (right - left)
-    return left - edge, right + edge
 
 
 def _check_fit(rack: Rack, pictures: Pictures, script: Script, script_name: str) -> None:

@@ -106,11 +106,6 @@ class Delivery:
         self._confirmations.put(ack)
         self._wake.set()
 
-    @property
-    def in_flight(self) -> int:
-        """How many messages are with the broker."""
-        return len(self._flight.out)
-
     def drain(self, timeout_s: float) -> bool:
         """Wait until the broker has everything; False if it hasn't in time."""
         deadline = time.monotonic() + timeout_s

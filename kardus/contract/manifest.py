@@ -8,7 +8,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 
 from kardus.contract.base import Record
 
-SCHEMA_VERSION = 1
 EMPTY_CLASS = "empty"
 """The class name reserved for a location with nothing in it."""
 

@@ -70,7 +70,7 @@ def test_a_former_receiver_database_is_continued(received: Database) -> None:
     repeated = parse_message(SITE, box.topics.events(known.data.location), known.model_dump_json().encode())
     result = writer.write([missing, repeated])
     assert (result.events, result.duplicates) == (1, 1)
-    assert reader.last_event_number() == 8
+    assert reader.events()[-1].number == 8
     assert reader.missing_events()[0].missing == ()
     assert writer.acks()["box", EPOCH].contiguous_to == 9
     delivery = WebhookDelivery(received, WebhookEndpoint("http://127.0.0.1:9/", b"k" * 24))

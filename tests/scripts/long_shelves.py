@@ -17,6 +17,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from simulator.pictures import DrawnPictures, FolderPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Kind, write_script
-from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, judge_script
+from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, hidden, judge_script
 from tests.scripts.steps import percent
 from train.evaluation.metrics import share
 from warehouse.receiving.connection import Broker, Connection
@@ -100,7 +101,7 @@ def play_rack(model: Model, seed: int, faults: int, work: Path) -> list[Result]:
     for bay, shelf in zip(BAYS, shelves, strict=True):
         own = [event for event in events if event.camera == f"bay-{bay}"]
         told = [Told(bisect_right(moments[bay], event.captured.timestamp()) - 1, event) for event in own]
-        results.append(judge_script(shelf.script, shelf.skus(), shelf.hidden, told, NAMES))
+        results.append(judge_script(shelf.script, shelf.skus(), partial(hidden, shelf), told, NAMES))
     return results
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
+from simulator.scene import Slot
 from simulator.script import Change, Kind, Script
+from simulator.shelf import BODY, Shelf
 
 FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
 NAMED = (Verdict.MISMATCH, Verdict.UNEXPECTED)
@@ -16,6 +18,8 @@ WITHIN = 5
 """Frames after a change, or after the location came in sight again, within which it must be told."""
 INVALID = (Verdict.STALE, Verdict.OBSTRUCTED)
 """All that may be said while the view is spoiled."""
+EDGE = 0.1
+"""How far a slot's edge reaches, in shares of its width."""
 
 
 @dataclass(frozen=True)
@@ -177,3 +181,19 @@ def _trouble(change: Change, told: Sequence[Told], names: Mapping[Kind, str]) ->
     ]
     named = any(reason.startswith(names[change.kind]) for reason in reasons)
     return Trouble(change.kind, change.frame, bool(reasons), named)
+
+
+def hidden(shelf: Shelf, number: int) -> set[str]:
+    """The locations before which, or at whose very edge, someone walking past stands in a frame."""
+    walker = shelf._walker(number)
+    if walker is None:
+        return set()
+    reaches = {slot.location: _reach(slot, shelf.rack.width_px) for slot in shelf.rack.slots()}
+    return {where for where, (left, right) in reaches.items() if walker - BODY < right and walker + BODY > left}
+
+
+def _reach(slot: Slot, width_px: int) -> tuple[float, float]:
+    """From where to where a slot and its edge reach, in shares of the picture's width."""
+    left, right = slot.corners[:, 0].min() / width_px, slot.corners[:, 0].max() / width_px
+    edge = EDGE * (right - left)
+    return left - edge, right + edge

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from simulator.catalogue import catalogue, products
-from simulator.drawing import FACES, SIDE_PX, draw_carton
+from simulator.drawing import LAYOUTS, SIDE_PX, draw_carton
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", LAYOUTS)
 def test_every_face_is_a_square_rgb_picture(face: str) -> None:
     carton = draw_carton(products()[0], face)
     assert (carton.size, carton.mode) == ((SIDE_PX, SIDE_PX), "RGB")
@@ -39,7 +39,7 @@ def test_siblings_differ_in_variant_accent_and_size_only() -> None:
 
 
 def test_the_layouts_differ_from_each_other() -> None:
-    assert len({draw_carton(products()[0], face).tobytes() for face in FACES}) == len(FACES) == 4
+    assert len({draw_carton(products()[0], face).tobytes() for face in LAYOUTS}) == len(LAYOUTS) == 4
 
 
 def test_the_carton_shows_its_ground_panel_and_accent() -> None:

@@ -12,6 +12,7 @@ from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
 from simulator.script import Change, Kind, Script
 from simulator.shelf import NOISE, Shelf
+from tests.scripts.shelf_judge import hidden
 
 RACK = Rack(levels=2, positions=3)
 PLACES = [slot.location for slot in RACK.slots()]
@@ -145,11 +146,11 @@ def test_a_frozen_camera_gives_the_very_same_values_whatever_happens_before_it()
 
 def test_somebody_hides_the_locations_behind_and_no_others() -> None:
     shelf = _shelf()
-    assert [shelf.hidden(number) for number in (6, 12)] == [set(), set()]
+    assert [hidden(shelf, number) for number in (6, 12)] == [set(), set()]
     bare = _shelf().frame(6)
     for number in (8, 9, 10):
         difference = _difference(bare, shelf.frame(number))
         touched = {place for place in PLACES if (_inside(difference, place) > 40).any()}
         assert touched
-        assert touched <= shelf.hidden(number)
-        assert shelf.hidden(number) != set(PLACES)
+        assert touched <= hidden(shelf, number)
+        assert hidden(shelf, number) != set(PLACES)

@@ -26,6 +26,7 @@ IMBALANCE = 5.0
 ALIKE = 0.7
 """Two classes of which less than this share is told apart by colour and layout are named."""
 _CROP_PX = 64
+THUMBNAIL_PX = 140
 _CONFIRM = "confirm them in the table, or use fit --trust-proposed"
 
 
@@ -189,9 +190,9 @@ def _alike(photos: Sequence[_Photo]) -> Iterator[Finding]:
             yield Finding(Weight.NOTE, what, remedy, (rows[one][0].sample, rows[other][0].sample))
 
 
-def thumbnail(path: Path, side_px: int = 140) -> Pixels | None:
+def thumbnail(path: Path) -> Pixels | None:
     """A small picture of a photo, for a report; None where it can't be read."""
     try:
-        return rectify_whole(read_photo(path), side_px)
+        return rectify_whole(read_photo(path), THUMBNAIL_PX)
     except DataError:
         return None

@@ -22,11 +22,6 @@ class RiskCoverage:
     risk: Floats
     """(n,): the share of the kept answers that is wrong."""
 
-    @property
-    def area(self) -> float:
-        """The mean risk over all coverages, 0 to 1; less is better (Geifman and El-Yaniv, ICLR 2019)."""
-        return float(self.risk.mean())
-
 
 def risk_coverage(confidence: Floats, correct: Hits) -> RiskCoverage:
     """The risk-coverage curve of answers with confidences (n,) in 0..1 and whether each was right (n,)."""

@@ -22,11 +22,10 @@ SECONDS_BETWEEN = 60.0
 class RunMemory:
     """The last good state of a run: a checkpoint that can be evaluated, with what training needs to go on from it."""
 
-    def __init__(self, path: Path, template: Checkpoint, seconds_between: float = SECONDS_BETWEEN) -> None:
+    def __init__(self, path: Path, template: Checkpoint) -> None:
         """Keep states at `path`, as `template` with the weights of the moment."""
         self._path = path
         self._template = template
-        self._seconds_between = seconds_between
         self._kept_at = float("-inf")
 
     def load(self) -> dict[str, Any] | None:
@@ -52,7 +51,7 @@ class RunMemory:
         Raises:
             DataError: the disk doesn't take it; the state before stays.
         """
-        fresh = time.monotonic() - self._kept_at < self._seconds_between
+        fresh = time.monotonic() - self._kept_at < SECONDS_BETWEEN
         if fresh or not all(bool(torch.isfinite(value).all()) for value in averaged.values()):
             return
         weights = {name: value.cpu().contiguous() for name, value in averaged.items()}

@@ -67,8 +67,8 @@ def prepare(source: Path, config: TrainConfig) -> Prepared:
     return prepare_split(with_split(data, config.val_fraction, config.seed), config)
 
 
-def prepare_split(data: DataSet, config: TrainConfig, *, held_out: str = "val") -> Prepared:
-    """Load the photos of a data set that has a split; nothing is held out where no photo is in `held_out`.
+def prepare_split(data: DataSet, config: TrainConfig) -> Prepared:
+    """Load the photos of a data set that has a split; nothing is held out where no photo is in `val`.
 
     Raises:
         DataError: it can't be trained on, or a photo can't be read.
@@ -79,9 +79,9 @@ def prepare_split(data: DataSet, config: TrainConfig, *, held_out: str = "val") 
     left_out = Counter(sample.name for sample in data.samples if sample.name not in trained)
     data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
     names = [info.name for info in data.classes]
-    held = replace(data, samples=tuple(s for s in data.samples if s.split == held_out and s.name in trained))
-    if not held.samples and any(sample.split == held_out for sample in data.samples):
-        raise DataError(f"{data.source}: no class has photos in train and in {held_out}: mark some of each class")
+    held = replace(data, samples=tuple(s for s in data.samples if s.split == "val" and s.name in trained))
+    if not held.samples and any(sample.split == "val" for sample in data.samples):
+        raise DataError(f"{data.source}: no class has photos in train and in val: mark some of each class")
     cached_px = config.size if config.copies else round(config.size * CACHE_MARGIN)
     return Prepared(
         data,

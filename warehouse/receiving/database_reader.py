@@ -97,14 +97,6 @@ class DatabaseReader:
             for row in rows
         ]
 
-    def last_event_number(self) -> int:
-        """The number of the last event; 0: there is none.
-
-        Raises:
-            DataError: the file can't be read.
-        """
-        return int(self._rows("SELECT coalesce(max(number), 0) FROM events")[0][0])
-
     def site_state(self) -> SiteState:
         """The latest state of locations, agents, cameras and coverage.
 

@@ -38,8 +38,6 @@ class SiteMonitor:
         """By agent and location."""
         self.agents: dict[str, AgentStatus] = {}
         self.cameras: dict[tuple[str, str], CameraHealth] = {}
-        self.malformed = 0
-        """How many messages didn't fit the contract."""
 
     def update(self, topic: str, payload: bytes) -> MonitoredMessage | None:
         """Apply a message; None if it isn't an agent's. A cleared topic removes its location, camera or agent."""
@@ -52,7 +50,6 @@ class SiteMonitor:
         try:
             received = _parse_monitored(topic, kind, payload)
         except ValidationError:
-            self.malformed += 1
             return None
         data: Any = received.content.data if received else None
         match data:

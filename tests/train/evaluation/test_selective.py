@@ -20,7 +20,6 @@ def test_the_curve_of_a_model_that_knows_when_it_is_wrong() -> None:
     curve = risk_coverage(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, True]))
     assert curve.coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert curve.risk == pytest.approx([0, 0, 1 / 3, 1 / 4])
-    assert curve.area == pytest.approx((1 / 3 + 1 / 4) / 4)
 
 
 @given(ANSWERS)
@@ -29,7 +28,6 @@ def test_the_curve_ends_at_the_whole_and_its_risk(answers: list[tuple[float, boo
     curve = risk_coverage(confidence, correct)
     assert curve.coverage[-1] == 1
     assert curve.risk[-1] == pytest.approx(1 - correct.mean())
-    assert 0 <= curve.area <= 1
 
 
 @given(ANSWERS, st.sampled_from([0.5, 0.8, 0.995, 1.0]))
