@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -75,7 +76,8 @@ def as_json(report: Report) -> dict[str, Any]:
     content["total"] = {"total": report.total.total, "verified": report.total.verified, "percent": report.total.percent}
     for line in content["discrepancies"]:
         line["age_s"] = line.pop("age").total_seconds()
-    return {key: _json_value(value) for key, value in content.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=lambda moment: moment.isoformat(timespec="seconds")))
+    return plain
 
 
 def as_text(report: Report) -> Group:
@@ -117,13 +119,3 @@ def _report_title(report: Report) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return moment.isoformat(timespec="minutes") if moment else ""
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, dict):
-        return {key: _json_value(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(inner) for inner in value]
-    return value
