@@ -1,7 +1,8 @@
 """What is written under the fields of a record.
 
-Pydantic can take these texts too (`use_attribute_docstrings`), but reads every class's source at import for it, which
-would cost each start of an agent some tenths of a second. Here they are read when a schema or a page asks for them.
+Pydantic can take these texts too (`use_attribute_docstrings`), but reads every class's source for it when the class is
+made: a start of the agent would take a seventh longer (docs/adr/0017-libraries-that-serve.md). Here they are read when
+a schema or a page asks for them.
 """
 
 from __future__ import annotations
@@ -17,18 +18,13 @@ from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 
-@cache
 def field_texts(model: type[BaseModel]) -> dict[str, str]:
     """The text under each field of a model, those that it inherits too; fields without a text are not in it.
 
     Nor is anything of a model whose source isn't there, since a program made it.
     """
-    texts: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        is_written = issubclass(base, BaseModel) and base is not BaseModel and "[" not in base.__name__
-        if is_written:  # a generic model with its parameters has no source of its own
-            texts |= _own_texts(base)
-    return {name: text for name, text in texts.items() if name in model.model_fields}
+    texts = [_own_texts(base) for base in reversed(model.__mro__) if issubclass(base, BaseModel)]
+    return {name: text for own in texts for name, text in own.items() if name in model.model_fields}
 
 
 def described(model: type[BaseModel], core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -42,18 +38,17 @@ def described(model: type[BaseModel], core_schema: CoreSchema, handler: GetJsonS
     return schema
 
 
+@cache
 def _own_texts(model: type[BaseModel]) -> dict[str, str]:
     try:
         source = inspect.getsource(model)
-    except (OSError, TypeError):
+    except (OSError, TypeError):  # so for a generic model with its parameters, too
         return {}
-    (written,) = ast.parse(textwrap.dedent(source)).body
-    statements = written.body if isinstance(written, ast.ClassDef) else []
+    written = ast.parse(textwrap.dedent(source)).body[0]
     return {
-        field.target.id: inspect.cleandoc(below.value.value)
-        for field, below in pairwise(statements)
+        ast.unparse(field.target): inspect.cleandoc(below.value.value)
+        for field, below in pairwise(getattr(written, "body", ()))
         if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
         and isinstance(below, ast.Expr)
         and isinstance(below.value, ast.Constant)
         and isinstance(below.value.value, str)
