@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from kardus.contract.manifest import ClassInfo
@@ -22,3 +24,13 @@ def test_no_name_is_taken_for_markup_and_photos_are_few(tmp_path: Path) -> None:
     assert page.count("(unreadable)") == SHOWN
     assert page.count("<p>and 3 more</p>") == 1
     assert f'<td class="n">{len(photos)}</td>' in page
+
+
+def test_without_the_train_extra_the_page_is_refused_in_one_line_and_the_table_is_not(photos: Path) -> None:
+    words = ("import sys; sys.modules['jinja2'] = None; from train.__main__ import main; main()", "check-data", photos)
+    command = [sys.executable, "-c", *map(str, words)]
+    plain = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "classes" in plain.stdout
+    page = subprocess.run([*command, "--html", "page.html"], capture_output=True, text=True, check=False)
+    assert (page.returncode, page.stderr.count("\n")) == (2, 1)
+    assert "jinja2, which is not installed: pip install 'kardus[train]'" in page.stderr
