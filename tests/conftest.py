@@ -135,14 +135,6 @@ def bundle_file(run_folder: Path, signing_key: tuple[Path, str], once: Once) -> 
 
 
 @pytest.fixture
-def chores() -> Iterator[Chores]:
-    """A thread for what takes its time, ended after the test."""
-    own = Chores()
-    yield own
-    own.stop()
-
-
-@pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A real Mosquitto on a port of its own, that can be killed and started again."""
     broker = Mosquitto(tmp_path / "mosquitto")

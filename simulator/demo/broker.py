@@ -71,18 +71,18 @@ def free_port() -> int:
     raise BrokerError(f"no free port from {_PORTS[0]} to {_PORTS[1]}: end a program that takes them")
 
 
-def wait_for_port(port: int) -> None:
+def wait_for_port(port: int, timeout_s: float = START_TIMEOUT_S) -> None:
     """Wait until something listens.
 
     Raises:
         BrokerError: nothing does in time.
     """
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5):
             return
         time.sleep(0.05)
-    raise BrokerError(f"127.0.0.1:{port}: the broker did not start within {START_TIMEOUT_S:.0f} s")
+    raise BrokerError(f"127.0.0.1:{port}: the broker did not start within {timeout_s:.0f} s")
 
 
 @contextlib.contextmanager

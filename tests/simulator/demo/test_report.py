@@ -12,16 +12,16 @@ from simulator.demo.judge import Outcome, judge
 from simulator.demo.report import Picture, write_report
 from tests.publishers import Publisher
 from tests.simulator.demo.test_judge import FAULTS, SCRIPT, SKUS, _event, _right_events
-from warehouse.receiving.board import Board
+from warehouse.receiving.site_monitor import SiteMonitor
 
 MARKUP = "<script>alert('1')<"
 SHOWN = "&lt;script&gt;alert(&#39;1&#39;)&lt;"
 
 
 def _page(path: Path, outcome: Outcome) -> str:
-    board = Board()
-    board.take(*Publisher().state(MARKUP, Verdict.MISMATCH, "Tea", MARKUP))
-    states = {location: state for (_, location), state in board.states.items()}
+    monitor = SiteMonitor()
+    monitor.update(*Publisher().state(MARKUP, Verdict.MISMATCH, "Tea", MARKUP))
+    states = {location: state for (_, location), state in monitor.states.items()}
     write_report(path, outcome, states, [Picture("start.png", MARKUP, 0, states)], {"seed": MARKUP})
     return path.read_text(encoding="utf-8")
 
