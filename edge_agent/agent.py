@@ -55,7 +55,7 @@ from edge_agent.reporting.losses import LossTeller
 from edge_agent.reporting.storage import Storage, open_outbox
 from kardus.contract.messages import Coverage
 from kardus.contract.topics import Topics
-from kardus.mqtt.connection import Handlers
+from kardus.mqtt.connection import Handlers, Options
 from kardus.mqtt.session import MqttSession
 from kardus.support.chores import Chores
 from kardus.support.clock import SYSTEM_CLOCK
@@ -65,6 +65,8 @@ from kardus.support.vitals import Pulse, Vitals
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
+SESSION_EXPIRY_S = 60
+"""For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
 EXPECTED_FILE = "expected.sqlite"
@@ -115,10 +117,10 @@ class Agent:
         self._is_ready = False
         self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._session = MqttSession(
-            config.mqtt,
+            config.mqtt.broker,
             f"kardus-{config.agent.site}-{config.agent.name}",
             subscriptions(config, topics, locations),
-            self._writer.offline("connection lost", datetime.now(UTC)),
+            Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
         )
         self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
         self._announcer.forget_others(config)

@@ -1,10 +1,11 @@
-"""A real Mosquitto for the tests, on a port of its own."""
+"""Real brokers for the tests, each on a port of its own."""
 
 from __future__ import annotations
 
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from simulator.demo.broker import find_mosquitto, free_port, wait_for_port
 from tests.patience import PATIENCE_S
 
 _LOGGED = "".join(f"log_type {kind}\n" for kind in ("error", "warning", "notice", "information", "subscribe"))
+
+AMQTT_PLUGIN = "amqtt.plugins.authentication.AnonymousAuthPlugin"
 
 
 class Mosquitto:
@@ -90,3 +93,31 @@ class Mosquitto:
                 with self._logged:
                     self._log.append(line)
                     self._logged.notify_all()
+
+
+class Amqtt:
+    """The pure-Python broker of the demo (MQTT 3.1.1 alone), killed and started again on the same port."""
+
+    def __init__(self, port: int | None = None, *, anonymous: bool = True) -> None:
+        """`start` runs it, on a free port where none is given. Without `anonymous` it refuses everybody."""
+        self.port = port or free_port()
+        self._code = (
+            "import asyncio; from simulator.demo import embedded; "
+            f"embedded._ANONYMOUS['{AMQTT_PLUGIN}']['allow_anonymous'] = {anonymous}; "
+            f"asyncio.run(embedded.serve({self.port}))"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self._code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for_port(self.port)
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -52,7 +52,7 @@ def test_examples_are_valid(example: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/kardus-agent.service")
     config = load_config(example)
     assert config.cameras
-    assert config.mqtt.tls_files
+    assert config.mqtt.broker.tls
 
 
 def test_the_changelog_tells_of_this_version() -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from kardus.contract.topics import agents_filter
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from tests.agents import SITE
 from tests.contract_schemas import problems
 from tests.patience import PATIENCE_S
-from warehouse.receiving.connection import Broker, Connection
 
 WAIT_S = PATIENCE_S
 
@@ -19,7 +20,7 @@ WAIT_S = PATIENCE_S
 class WmsSide:
     """Subscribes to everything of the site and remembers it; use it in a `with` statement."""
 
-    def __init__(self, port: int, broker: Broker | None = None, *, judged: bool = True) -> None:
+    def __init__(self, port: int, broker: BrokerSettings | None = None, *, judged: bool = True) -> None:
         """Connect, to a port of this machine or as `broker` says. Pictures aren't kept.
 
         `judged`: what comes must be as the contract says, at the end; not where the test itself publishes what isn't.
@@ -29,7 +30,9 @@ class WmsSide:
         """Topics whose retained message was taken back."""
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self._changed = threading.Condition()
-        self._connection = Connection(broker or Broker("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take)
+        self._connection = MqttClient(
+            broker or BrokerSettings("127.0.0.1", port), [(agents_filter(SITE), 1)], self._take
+        )
 
     def __enter__(self) -> Self:
         """Already connected."""

@@ -18,13 +18,14 @@ from rich.live import Live
 from rich.text import Text
 
 from kardus.contract.topics import ID_PATTERN, agents_filter
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 from kardus.support.console import new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import place
 from warehouse.authority.cli import app as authority_app
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.receiving.site_monitor import SiteMonitor
@@ -137,7 +138,7 @@ def watch_command(
         signal.signal(number, lambda *_: messages.put(None))
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
     everything = [(agents_filter(site), 0)]
-    with Connection(broker, everything, lambda *message: messages.put(message)):
+    with MqttClient(broker, everything, lambda *message: messages.put(message)):
         _show_watch(messages, monitor, site, seconds, as_json=as_json)
     if as_json:
         print_json([state.model_dump(mode="json") for state in monitor.current_states().values()])
@@ -251,8 +252,10 @@ def _watch_screen(monitor: SiteMonitor, site: str) -> Group:
     return Group(monitor.table(f"Site {site}: {monitor.alert_count()} alerts"), *(Text(line) for line in lines))
 
 
-def _broker(host: str, port: int, username: str | None, password_file: Path | None, tls: TlsFiles | None) -> Broker:
-    return Broker(host, port, username, _placed("--password-file", password_file), tls)
+def _broker(
+    host: str, port: int, username: str | None, password_file: Path | None, tls: TlsFiles | None
+) -> BrokerSettings:
+    return BrokerSettings(host, port, username, _placed("--password-file", password_file), tls)
 
 
 def _tls(

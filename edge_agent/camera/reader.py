@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -11,10 +10,10 @@ from datetime import UTC, datetime
 
 from edge_agent.camera.source import Source
 from edge_agent.records import Ended, Frame, SignalLost
+from kardus.support.backoff import backoff_s
 
 Item = Frame | SignalLost | Ended
 STOP_POLL_S = 0.1
-MAX_BACKOFF_S = 8.0
 log = logging.getLogger("kardus.camera")
 
 
@@ -91,17 +90,13 @@ class CameraReader:
             else:
                 failures = 0
                 self._give(Frame(self.camera, number, now, time.monotonic(), picture))
-            pause = self._pause_after_failure(failures) if failures and self.live else self._interval_s
+            pause = backoff_s(failures) if failures and self.live else self._interval_s
             due = max(due + pause, time.monotonic())
             if self._hurry.wait(due - time.monotonic()):
                 self._hurry.clear()
                 due = time.monotonic()
             if self._stopping.is_set():
                 return
-
-    def _pause_after_failure(self, failures: int) -> float:
-        """Full jitter: cameras behind one switch don't all come back at the same moment."""
-        return random.uniform(0, min(MAX_BACKOFF_S, 0.25 * 2 ** min(failures, 10)))
 
     def _give(self, item: Item) -> None:
         """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""

@@ -13,11 +13,8 @@ from edge_agent.reporting.storage import OUTBOX_FILE
 from edge_agent.seeing.slots import outside, slots_of
 from edge_agent.sources import open_source
 from kardus.contract.manifest import EMPTY_CLASS
-from kardus.mqtt.connection import Handlers
-from kardus.mqtt.session import MqttSession
-from kardus.support.errors import KardusError
-
-BROKER_WAIT_S = 6.0
+from kardus.mqtt.client import MqttClient
+from kardus.support.errors import BrokerError, KardusError
 
 
 @dataclass(frozen=True)
@@ -73,12 +70,9 @@ def _check_camera(camera: CameraSection) -> Result:
 
 
 def _check_broker(config: Config) -> Result:
-    session = MqttSession(config.mqtt, f"kardus-check-{os.getpid()}", [], None)
-    session.start(Handlers(lambda _: None, lambda _: None, lambda *_: None))
+    broker = config.mqtt.broker
     try:
-        if session.wait_connected(BROKER_WAIT_S):
-            return Result("broker", ok=True, found=f"{config.mqtt.host}:{config.mqtt.port}, MQTT {session.version}")
-        reason = session.refusal or f"{config.mqtt.host}:{config.mqtt.port} doesn't answer"
-        return Result("broker", ok=False, found=f"{reason}: start it, or correct mqtt.host and mqtt.port")
-    finally:
-        session.stop()
+        with MqttClient(broker) as client:
+            return Result("broker", ok=True, found=f"{broker.address}, MQTT {client.version}")
+    except BrokerError as error:
+        return Result("broker", ok=False, found=str(error))

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from edge_agent.config.base import FilePath, Port, Seconds, Section
 from kardus.contract.topics import Id
 from kardus.inference.bundle import parse_public_key
+from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 
 
@@ -89,9 +90,12 @@ class MqttSection(Section):
         return self
 
     @property
-    def tls_files(self) -> TlsFiles | None:
-        """What TLS works with; None: the connection isn't encrypted."""
-        return TlsFiles(self.ca_file, self.certificate_file, self.key_file, self.crl_file) if self.tls else None
+    def broker(self) -> BrokerSettings:
+        """What the MQTT client is made with."""
+        files = TlsFiles(self.ca_file, self.certificate_file, self.key_file, self.crl_file) if self.tls else None
+        return BrokerSettings(
+            self.host, self.port, self.username, self.password_file, files, self.version, self.keepalive_s, "mqtt."
+        )
 
 
 class OutboxSection(Section):

@@ -14,6 +14,7 @@ from edge_agent.deciding.recorder import Recorder
 from kardus import __version__
 from kardus.contract.homeassistant import discovery_document, discovery_topic, status_topic
 from kardus.contract.topics import Topics, expected_topic
+from kardus.mqtt.connection import Subscription
 from kardus.mqtt.session import MqttSession
 
 
@@ -78,8 +79,9 @@ class Announcer:
             self._session.publish(connection, found.topic, payload, retain=False, correlation=found.correlation)
 
 
-def subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> list[str]:
+def subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> list[Subscription]:
     """Everything that an agent listens to."""
     home = config.homeassistant
     expected = [expected_topic(config.agent.site, location) for location in locations]
-    return [topics.commands_filter, topics.ack, *expected, *([status_topic(home.prefix)] if home.discovery else [])]
+    found = [topics.commands_filter, topics.ack, *expected, *([status_topic(home.prefix)] if home.discovery else [])]
+    return [(topic, 1) for topic in found]

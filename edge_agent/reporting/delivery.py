@@ -77,7 +77,7 @@ class Delivery:
         self._outbox = outbox
         self._session = session
         self._flight = _Flight()
-        self._answers: queue.SimpleQueue[tuple[Token, bool]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
         self._stopping = threading.Event()
@@ -95,9 +95,9 @@ class Delivery:
         self._news.set()
         self._wake.set()
 
-    def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - paho's callback
-        """The broker has answered for a message. Called from the session's thread."""
-        self._answers.put((token, accepted))
+    def acknowledged(self, token: Token, refusal: str) -> None:
+        """The broker has answered for a message: why it refused it, or nothing. Called from the session's thread."""
+        self._answers.put((token, refusal))
         if self._flight.ready or self._flight.more:  # else it can wait: every waking takes time from the other threads
             self._wake.set()
 
@@ -145,15 +145,17 @@ class Delivery:
         """Take the broker's answers; forget what it has, some at a time."""
         flight, now_s = self._flight, time.monotonic()
         while not self._answers.empty():
-            token, accepted = self._answers.get()
+            token, refusal = self._answers.get()
             stored, _ = flight.out.pop(token, (None, 0.0))
             if stored is None:
                 continue  # of an earlier connection
-            if accepted:
+            if not refusal:
                 flight.done_since_s = flight.done_since_s if flight.done else now_s
                 flight.done.append(stored.id)
             else:
-                log.error("the broker refuses %s: check the agent's rights on the broker", stored.message.topic)
+                log.error(
+                    "the broker refuses %s (%s): check the agent's rights on the broker", stored.message.topic, refusal
+                )
                 flight.refused[_order_of(stored)] = now_s + REFUSED_FOR_S
                 flight.read_again()  # it stands before others of its location
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):

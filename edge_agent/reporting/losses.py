@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.reporting.outbox.message import Message, Range
+from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.ranges import Range
 from kardus.contract.receipts import Lost
 
 

@@ -1,1 +1,1 @@
-"""The wire to the broker: one connection (`connection`), and the session that keeps one up (`session`)."""
+"""The MQTT client: a connection, the session that keeps one up, and a client that waits (for commands)."""

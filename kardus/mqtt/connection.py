@@ -1,13 +1,16 @@
 """One connection to the broker, from CONNECT to its end. Never used again.
 
-Every connection has a paho client of its own: what a client still held when its connection broke is sent again by the
-outbox alone, so that nothing old overtakes what is newer.
+Every connection has a paho client of its own. What a client still held when its connection broke is sent again by the
+outbox alone, so that nothing old overtakes what is newer; and the acknowledgement of a message from an earlier
+connection goes nowhere, since its number may be another message's by now.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,28 +22,31 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config.sections import MqttSection
+from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.sockets import send_at_once
-from kardus.mqtt.tls import Stamp, client_context
-from kardus.support.secrets import broker_password
+from kardus.mqtt.tls import Stamp, explain
 
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection, and again for the broker's answer."""
 FAREWELL_S = 2.0
-SESSION_EXPIRY_S = 60
-"""For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 WILL_DELAY_S = 5
 """How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
-_VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _UNSUPPORTED_VERSION = 132
+_TAKEN_OVER = 142
+Subscription = tuple[str, int]
+"""Topic filter and QoS."""
 
 
 class Token(NamedTuple):
-    """A message that was handed to the broker, until the broker has answered for it."""
+    """A message that was handed to the broker, until the broker has acknowledged or refused it."""
 
     connection: int
     message: int
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -54,26 +60,35 @@ class Incoming:
     """Where the sender wants its answer (MQTT 5)."""
     correlation: bytes = b""
     """What the answer has to carry."""
+    acknowledge: Callable[[], object] = _nothing
+    """With manual acknowledgement: PUBACK, over the connection that the message came by or not at all."""
 
 
 @dataclass(frozen=True)
 class Handlers:
-    """Called from the session's threads; must return quickly and not raise."""
+    """Called from the session's threads; must return quickly and not raise: a connection ends when one raises."""
 
-    on_connect: Callable[[int], None]
+    on_connect: Callable[[int], None] = _nothing
     """With the number of the connection."""
-    on_message: Callable[[Incoming], None]
-    on_acknowledged: Callable[[Token, bool], None]
-    """What `publish` gave, and whether the broker took it."""
+    on_message: Callable[[Incoming], None] = _nothing
+    on_acknowledged: Callable[[Token, str], None] = _nothing
+    """What `publish` gave, and why the broker refused it; empty: it took it."""
 
 
 @dataclass(frozen=True)
-class Identity:
-    """As whom to connect."""
+class Options:
+    """What CONNECT asks of the broker."""
 
-    client_id: str
-    will: tuple[str, bytes] | None
+    will: tuple[str, bytes] | None = None
     """Topic and payload that the broker publishes, retained, when the connection is lost."""
+    persistent: bool = False
+    """Go on with the broker's session of an earlier run of this client id; else only of an earlier connection (5)."""
+    expiry_s: int = 0
+    """How long the broker (MQTT 5) keeps the session, and queues messages, while nobody is connected."""
+    receive_maximum: int | None = None
+    """Messages on their way and not acknowledged (MQTT 5); None: as many as the broker likes."""
+    manual_ack: bool = False
+    """Messages are acknowledged by `Incoming.acknowledge` alone."""
 
 
 class Connection:
@@ -81,82 +96,111 @@ class Connection:
 
     def __init__(
         self,
-        settings: MqttSection,
-        identity: Identity,
+        settings: BrokerSettings,
+        client_id: str,
+        options: Options,
         handlers: Handlers,
         changed: Callable[[], None],
         *,
         version: str,
         number: int,
-        resume: bool = False,
+        clean_start: bool,
     ) -> None:
         """Prepare; `open` connects.
 
         Args:
             settings: the broker.
-            identity: client id and will.
+            client_id: under which the broker keeps the session.
+            options: what CONNECT asks for.
             handlers: what to tell of the connection.
             changed: called whenever a public attribute has changed.
             version: "5" or "3.1.1".
             number: counts the session's connections.
-            resume: whether the broker may go on with the session of an earlier connection (MQTT 5 only).
+            clean_start: whether the broker is to forget an earlier session (MQTT 5; in 3.1.1 it keeps persistent ones).
         """
         self.version = version
         self.number = number
-        self._resume = resume
         self.answer: ReasonCode | None = None
         """What the broker said to CONNECT; None while it has said nothing."""
+        self.found_session = False
+        """Whether the broker had kept the session."""
+        self.end_reason: ReasonCode | None = None
+        """Why the connection ended; None while nobody has said so."""
         self.ended = threading.Event()
-        self.subscribed: dict[int, list[ReasonCode]] = {}
-        """The broker's answers to subscriptions, by their number."""
+        self.subscribed: dict[int, bool] = {}
+        """The broker's answers to subscriptions, by their number: whether it took all of their filters."""
         self.received = 0
         """How many messages have come."""
         self.tls_stamp: Stamp = ()
         """The certificates that the connection was made with."""
         self._settings = settings
+        self._options = options
         self._handlers = handlers
         self._changed = changed
-        self._client = self._new_client(identity)
+        self._clean_start = clean_start
+        self._is_open = False
+        self._network_thread: threading.Thread | None = None
+        self._client = self._new_client(client_id)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended: paho says so, or its thread has died (of a callback that raised), which it doesn't."""
+        thread = self._network_thread
+        return self.ended.is_set() or (thread is not None and not thread.is_alive())
 
     @property
     def accepted(self) -> bool:
         """Whether the broker accepted the connection, and it stands."""
-        return self.answer is not None and not self.answer.is_failure and not self.ended.is_set()
+        return self.answer is not None and not self.answer.is_failure and not self.is_over
 
     @property
     def lacks_version(self) -> bool:
         """Whether the broker doesn't speak this version: it says so, hangs up, or says nothing at all."""
-        return self.answer is None or self.answer.value == _UNSUPPORTED_VERSION
+        return self._is_open and (self.answer is None or self.answer.value == _UNSUPPORTED_VERSION)
 
     @property
-    def silence(self) -> str:
-        """What to say where the broker didn't answer. Of a certificate that it refuses, it may tell in no other way."""
-        return "gave no answer" + (", as if it refused our certificate" if self._settings.certificate_file else "")
+    def was_taken_over(self) -> bool:
+        """Whether the broker says that another client of this id has connected (MQTT 5)."""
+        return self.end_reason is not None and self.end_reason.value == _TAKEN_OVER
 
-    def open(self) -> None:
-        """Connect and send CONNECT.
+    @property
+    def refusal(self) -> str:
+        """How the broker refused. Of a certificate that it refuses, it may tell in no other way than by silence."""
+        if self.answer is not None:
+            return f"refused the connection: {self.answer} (MQTT {self.version})"
+        tls = self._settings.tls
+        cause = ", as if it refused our certificate" if tls is not None and tls.certificate_file else ""
+        return f"gave no answer{cause} (MQTT {self.version})"
+
+    def open(self) -> str:
+        """Connect and send CONNECT; why that can't be done, empty where it was: then the answer follows.
 
         paho asks after its keepalive, waits as long again for the answer, and looks at both times once a second: with
         two thirds of what is configured, silence is noticed after about one and a half times of that.
 
         Raises:
-            OSError: nothing listens there, the name is unknown, or TLS fails: nothing is sent then.
-            ValueError: host or port can't be used.
             ConfigError: a certificate, key, list or password can't be used.
         """
-        files = self._settings.tls_files
-        if files is not None:
-            self.tls_stamp = files.stamp()
-            self._client.tls_set_context(client_context(files))
-        if self._settings.username is not None:
-            self._client.username_pw_set(self._settings.username, _password(self._settings))
-        keepalive_s = max(1, self._settings.keepalive_s * 2 // 3)
-        self._client.connect(self._settings.host, self._settings.port, keepalive_s, **self._session_options())
+        settings = self._settings
+        if settings.tls is not None:
+            self.tls_stamp = settings.tls.stamp()
+            self._client.tls_set_context(settings.context())
+        if settings.username is not None:
+            self._client.username_pw_set(settings.username, settings.password())
+        try:
+            self._client.connect(
+                settings.host, settings.port, max(1, settings.keepalive_s * 2 // 3), **self._session_options()
+            )
+        except (OSError, ValueError) as error:  # ValueError: a text that can't be a host's name
+            found = "no secure connection" if isinstance(error, ssl.SSLError) else "no broker there"
+            return f"{found} ({explain(error)})"
+        self._is_open = True
         self._client.loop_start()
+        return ""
 
-    def subscribe(self, topics: Sequence[str]) -> int | None:
-        """Subscribe to topic filters (QoS 1); the number under which `subscribed` will hold the answer."""
-        rc, number = self._client.subscribe([(topic, 1) for topic in topics])
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> int | None:
+        """Subscribe; the number under which `subscribed` will hold the answer."""
+        rc, number = self._client.subscribe(list(subscriptions))
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
@@ -165,10 +209,7 @@ class Connection:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
-        more = None
-        if correlation and self.version == "5":
-            more = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            more.CorrelationData = correlation
+        more = self._properties(PacketTypes.PUBLISH, CorrelationData=correlation) if correlation else None
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=more)
         return Token(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
@@ -194,26 +235,38 @@ class Connection:
         self._client.loop_stop()
 
     def _session_options(self) -> dict[str, Any]:
-        """What CONNECT says of the session: in 3.1.1 it is always a new one."""
+        """What CONNECT says of the session: in 3.1.1 the client was made with it."""
         if self.version != "5":
             return {}
-        more = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        more.SessionExpiryInterval = SESSION_EXPIRY_S
-        return {"clean_start": not self._resume, "properties": more}
+        more = {"SessionExpiryInterval": self._options.expiry_s}
+        if self._options.receive_maximum is not None:
+            more["ReceiveMaximum"] = self._options.receive_maximum
+        return {"clean_start": self._clean_start, "properties": self._properties(PacketTypes.CONNECT, **more)}
 
-    def _new_client(self, identity: Identity) -> paho.Client:
+    def _properties(self, kind: int, **values: Any) -> Properties | None:
+        """Properties of a packet; None in MQTT 3.1.1, which has none."""
+        if self.version != "5":
+            return None
+        properties = Properties(kind)  # type: ignore[no-untyped-call]
+        for name, value in values.items():
+            setattr(properties, name, value)
+        return properties
+
+    def _new_client(self, client_id: str) -> paho.Client:
+        is_5 = self.version == "5"
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=identity.client_id,
-            protocol=_VERSIONS[self.version],
-            clean_session=True if self.version == "3.1.1" else None,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if is_5 else not self._options.persistent,
             reconnect_on_failure=False,
+            manual_ack=self._options.manual_ack,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
-        if identity.will:
-            topic, payload = identity.will
-            client.will_set(topic, payload, qos=1, retain=True, properties=self._will_options())
+        if self._options.will:
+            more = self._properties(PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
+            client.will_set(*self._options.will, qos=1, retain=True, properties=more)
         client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -222,56 +275,44 @@ class Connection:
         client.on_subscribe = self._on_subscribe
         return client
 
-    def _will_options(self) -> Properties | None:
-        if self.version != "5":
-            return None
-        more = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-        more.WillDelayInterval = WILL_DELAY_S
-        return more
-
-    def _on_connect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
+    def _on_connect(
+        self, _client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, _more: Any
+    ) -> None:
+        self._network_thread = threading.current_thread()
+        self.found_session = flags.session_present
         self.answer = reason
         self._changed()
 
-    def _on_disconnect(self, *_: object) -> None:
+    def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
+        self.end_reason = reason
         self.ended.set()
         self._changed()
 
-    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+    def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         self.received += 1
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # paho gives it as it came
+            topic = ""
         more = message.properties
         self._handlers.on_message(
             Incoming(
-                message.topic,
+                topic,
                 bytes(message.payload),
                 bool(message.retain),
                 str(getattr(more, "ResponseTopic", "")),
                 bytes(getattr(more, "CorrelationData", b"")),
+                functools.partial(client.ack, message.mid, message.qos),
             )
         )
 
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, number: int, reasons: list[ReasonCode], _more: Properties | None
     ) -> None:
-        self.subscribed[number] = reasons
+        self.subscribed[number] = not any(reason.is_failure for reason in reasons)
         self._changed()
 
     def _on_publish(
         self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, _more: Properties | None
     ) -> None:
-        self._handlers.on_acknowledged(Token(self.number, number), not reason.is_failure)
-
-
-def require_usable(settings: MqttSection) -> None:
-    """See before the first connection that password and certificates can be used.
-
-    Raises:
-        ConfigError: one of them can't be; the message names the key.
-    """
-    _password(settings)
-    if settings.tls_files is not None:
-        client_context(settings.tls_files)
-
-
-def _password(settings: MqttSection) -> str | None:
-    return broker_password("mqtt.password_file", settings.password_file)
+        self._handlers.on_acknowledged(Token(self.number, number), str(reason) if reason.is_failure else "")

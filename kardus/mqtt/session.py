@@ -7,18 +7,16 @@ refused the connection is not being connected.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from edge_agent.config.sections import MqttSection
-from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Identity, Token, require_usable
+from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Options, Subscription, Token
 from kardus.mqtt.renewal import Renewal
-from kardus.mqtt.tls import explain
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.backoff import backoff_s
 from kardus.support.errors import ConfigError
 
-MAX_BACKOFF_S = 8.0
 SUBSCRIBE_PORTION = 500
 """Brokers queue about 1,000 messages a client and drop the rest of a retained flood silently: so ask in portions."""
 QUIET_S = 0.3
@@ -27,33 +25,44 @@ PORTION_LIMIT_S = 10.0
 """... or after this long, on a busy site."""
 SILENCES = 2
 """A known broker may be silent because it is ill: so many attempts in a row before its version is doubted."""
-RENEWAL_POLL_S = 5.0
-"""How often the certificates' files are looked at."""
+LOOK_S = 1.0
+"""How often paho's thread and the certificates' files are looked at."""
+SHORT_S = 10.0
+"""A connection that lasted less counts as a failure ..."""
+SUSPICIOUS = 3
+"""... and after so many in a row, another client of the same id is suspected to take it over each time."""
 log = logging.getLogger("kardus.mqtt")
+log.addHandler(logging.NullHandler())  # a command that logs nothing says in one line itself what is wrong
 
 
 class MqttSession:
     """Connects, and connects again whenever the connection is lost, in a thread of its own."""
 
     def __init__(
-        self, settings: MqttSection, client_id: str, subscriptions: Sequence[str], will: tuple[str, bytes] | None
+        self,
+        settings: BrokerSettings,
+        client_id: str,
+        subscriptions: Sequence[Subscription] = (),
+        options: Options | None = None,
     ) -> None:
         """Prepare the session; `start` begins it.
 
         Args:
             settings: the broker.
             client_id: the same at every connection.
-            subscriptions: topic filters, subscribed (QoS 1) at every connection, in portions.
-            will: topic and payload that the broker publishes, retained, when the connection is lost.
+            subscriptions: topic filters with their QoS, subscribed at every connection, in portions.
+            options: what is asked of the broker.
 
         Raises:
             ConfigError: the password or a certificate cannot be read, or others can read the password or the key.
         """
+        settings.password()
+        settings.context()
         self._settings = settings
-        self._identity = Identity(client_id, will)
-        require_usable(settings)
+        self._client_id = client_id
+        self._options = options or Options()
         self._subscriptions = list(subscriptions)
-        self._subscribed: list[str] = []
+        self._subscribed: list[Subscription] = []
         """What the present connection is subscribed to."""
         self._changed = threading.Condition()
         self._stopping = False
@@ -66,8 +75,14 @@ class MqttSession:
         """Attempts in a row, since the version was last changed, that the broker left without an answer."""
         self.version = "3.1.1" if settings.version == "3.1.1" else "5"
         """The protocol version of the present or next connection: "5" or "3.1.1"."""
-        self.refusal = ""
-        """Why the last attempt to connect failed; empty while connected."""
+        self._problem = ""
+        """Why there was none when a connection was last attempted or lost."""
+        self.failures = 0
+        """Attempts in a row that failed, or brought a connection that lasted less than SHORT_S."""
+        self.is_contested = False
+        """Whether connections are accepted and lost at once: not every broker says that a session was taken over."""
+        self.taken_over = False
+        """Whether the broker said that another client has taken the persistent session. The session has ended then."""
 
     @property
     def is_alive(self) -> bool:
@@ -85,6 +100,17 @@ class MqttSession:
         live = self._live
         return live.number if live is not None and live.accepted else None
 
+    @property
+    def problem(self) -> str:
+        """Why there is no connection; empty while there is one."""
+        live = self._live
+        return self._loss(live) if live is not None and live.is_over else self._problem
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the broker has answered every subscription over the present connection."""
+        return self.connected and self._subscribed == self._subscriptions
+
     def start(self, handlers: Handlers) -> None:
         """Begin to connect; returns at once. An absent broker is waited for."""
         self._thread = threading.Thread(target=self._keep_connected, args=(handlers,), name="mqtt", daemon=True)
@@ -92,13 +118,17 @@ class MqttSession:
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait until the broker has accepted the connection."""
-        return self._wait(lambda: self.connected or self._stopping, timeout_s) and self.connected
+        return self.wait_for(lambda: self.connected or self._stopping, timeout_s) and self.connected
 
-    def use(self, subscriptions: Sequence[str]) -> None:
-        """Other topic filters; the connection stays, and only the differences are told to the broker."""
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a condition on the public attributes holds; whether it does."""
         with self._changed:
-            self._subscriptions = list(subscriptions)
-            self._changed.notify_all()
+            return self._changed.wait_for(condition, timeout_s)
+
+    def use(self, subscriptions: Sequence[Subscription]) -> None:
+        """Other topic filters; the connection stays, and only the differences are told to the broker."""
+        self._subscriptions = list(subscriptions)
+        self._notify()
 
     def publish(
         self, connection: int, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b""
@@ -130,117 +160,137 @@ class MqttSession:
 
     def _keep_connected(self, handlers: Handlers) -> None:
         """Connect, serve until the connection is lost, wait a random while (full jitter), and again."""
-        attempt = 0
-        while not self._stopping:
+        while not self._stopping and not self.taken_over:
+            began_s = time.monotonic()
+            connection = self._connect(handlers)
+            if connection is not None:
+                self._serve(connection, handlers)
+                connection.close()
+            is_short = connection is None or time.monotonic() - began_s < SHORT_S
+            self.failures = self.failures + 1 if is_short else 0
+            self.is_contested = connection is not None and self.failures >= SUSPICIOUS
+            self._notify()
+            self.wait_for(lambda: self._stopping, backoff_s(self.failures))
+
+    def _connect(self, handlers: Handlers) -> Connection | None:
+        """A connection that the broker has accepted; where it lacks one version of MQTT, the other is tried at once."""
+        for _ in range(2):
             self._count += 1
             connection = Connection(
                 self._settings,
-                self._identity,
+                self._client_id,
+                self._options,
                 handlers,
                 self._notify,
                 version=self.version,
                 number=self._count,
-                resume=not self._unsettled,
+                clean_start=self._unsettled and not self._options.persistent,
             )
             if self._open(connection):
-                self._serve(connection, handlers)
-                attempt = 0
-            else:
-                attempt += 1
+                return connection
             connection.close()
-            self._wait(lambda: self._stopping, random.uniform(0, min(MAX_BACKOFF_S, 0.25 * 2 ** min(attempt, 10))))
+            if self._stopping or not self._change_version(connection):
+                break
+        return None
 
     def _open(self, connection: Connection) -> bool:
-        """Connect and wait for the broker's answer; without one, the next attempt speaks the other version of MQTT."""
-        broker = f"{self._settings.host}:{self._settings.port}"
+        """Connect and wait for the broker's answer; whether it accepts."""
         try:
-            connection.open()
-        except (OSError, ValueError, ConfigError) as error:
-            self._report(f"{broker}: {explain(error)}")
+            problem = connection.open()
+        except ConfigError as error:
+            self._report(str(error))
             return False
-        self._wait(
-            lambda: connection.answer is not None or connection.ended.is_set() or self._stopping, CONNECT_TIMEOUT_S
-        )
+        if not problem:
+            self.wait_for(
+                lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S
+            )
         if connection.accepted or self._stopping:
             return connection.accepted
-        said = f"refused the connection: {connection.answer}" if connection.answer else connection.silence
-        self._report(f"{broker} {said} (MQTT {connection.version})")
-        self._change_version(connection)
+        self._report(
+            f"{self._settings.address}: {problem}" if problem else f"{self._settings.address} {connection.refusal}"
+        )
         return False
 
-    def _change_version(self, connection: Connection) -> None:
-        """Speak the other version where the broker lacks this one.
+    def _change_version(self, connection: Connection) -> bool:
+        """Speak the other version where the broker lacks this one; whether that is so.
 
         Of a broker that has answered before, silence counts only if it lasts.
         """
-        self._silences = self._silences + 1 if connection.answer is None else 0
-        is_clear = self._unsettled or not self._silences or self._silences >= SILENCES
-        if self._settings.version == "auto" and connection.lacks_version and is_clear:
-            self.version = "3.1.1" if self.version == "5" else "5"
-            self._silences = 0
+        if self._settings.version != "auto" or not connection.lacks_version:
+            return False
+        self._silences += connection.answer is None
+        if not self._unsettled and 0 < self._silences < SILENCES:
+            return False
+        self.version = "3.1.1" if self.version == "5" else "5"
+        self._silences = 0
+        return True
 
     def _serve(self, connection: Connection, handlers: Handlers) -> None:
         """Use the connection until it is lost, certificates are renewed, or the session is stopped."""
         self._unsettled = False
         self._silences = 0
-        self.refusal = ""
-        self._live = connection
-        self._notify()
-        log.info("connected to %s:%s, MQTT %s", self._settings.host, self._settings.port, self.version)
-        handlers.on_connect(connection.number)
         self._subscribed = []
-        renewal = Renewal(self._settings.tls_files, connection.tls_stamp)
+        self._problem = ""
+        self._live = connection
+        kept = "had kept" if connection.found_session else "has begun"
+        log.info("connected, the broker %s the session (%s, MQTT %s)", kept, self._settings.address, self.version)
+        handlers.on_connect(connection.number)
+        self._notify()
+        renewal = Renewal(self._settings.tls, connection.tls_stamp)
         while not self._is_over(connection):
-            self._subscribed = self._subscribe(connection, self._subscribed)
-            self._wait(lambda: self._is_over(connection) or self._subscriptions != self._subscribed, RENEWAL_POLL_S)
+            self._subscribe(connection)
+            self.wait_for(lambda: self._is_over(connection) or self._subscriptions != self._subscribed, LOOK_S)
             if renewal.is_due():
                 log.info("certificates were renewed: connecting again with them")
                 break
+        if connection.is_over and not self._stopping:
+            self.taken_over = self._options.persistent and connection.was_taken_over
+            self._report(self._loss(connection))
         self._live = None
-        if connection.ended.is_set() and not self._stopping:
-            log.warning("connection to the broker lost; what is decided is kept in the outbox")
 
-    def _subscribe(self, connection: Connection, subscribed: Sequence[str]) -> list[str]:
-        """Subscribe to what is new in portions, the next when what is retained for the last has come; what stands."""
-        wanted = self._subscriptions
-        gone = [topic for topic in subscribed if topic not in set(wanted)]
+    def _loss(self, connection: Connection) -> str:
+        reason = connection.end_reason or "given up, or a callback has failed"
+        return f"{self._settings.address}: the connection was lost ({reason})"
+
+    def _subscribe(self, connection: Connection) -> None:
+        """Subscribe to what is new in portions, the next when what is retained for the last has come."""
+        wanted, subscribed = self._subscriptions, self._subscribed
+        kept, known = set(wanted), set(subscribed)
+        gone = [old[0] for old in subscribed if old not in kept]
         if gone:
             connection.unsubscribe(gone)
-        new = [topic for topic in wanted if topic not in set(subscribed)]
+        new = [wish for wish in wanted if wish not in known]
         for start in range(0, len(new), SUBSCRIBE_PORTION):
             if start:
                 self._await_quiet(connection)
-            if self._is_refused(connection, new[start : start + SUBSCRIBE_PORTION]):
-                log.error("the broker refuses the agent's subscriptions: check the agent's rights on the broker")
-        return wanted
+            if not self._is_taken(connection, new[start : start + SUBSCRIBE_PORTION]):
+                log.error("the broker refuses a subscription: check the user's rights on the broker")
+        self._subscribed = wanted
+        self._notify()
 
-    def _is_refused(self, connection: Connection, topics: Sequence[str]) -> bool:
-        """Subscribe, wait for the broker's answer, and say whether it refused a topic."""
-        number = connection.subscribe(topics)
-        self._wait(lambda: number in connection.subscribed or self._is_over(connection), CONNECT_TIMEOUT_S)
-        return any(reason.is_failure for reason in connection.subscribed.get(number or 0, []))
+    def _is_taken(self, connection: Connection, subscriptions: Sequence[Subscription]) -> bool:
+        """Subscribe, wait for the broker's answer, and say whether it took every filter."""
+        number = connection.subscribe(subscriptions)
+        self.wait_for(lambda: number in connection.subscribed or self._is_over(connection), CONNECT_TIMEOUT_S)
+        return connection.subscribed.get(number or 0, True)
 
     def _await_quiet(self, connection: Connection) -> None:
         deadline = time.monotonic() + PORTION_LIMIT_S
         known = -1
         while known != connection.received and time.monotonic() < deadline:
             known = connection.received
-            if self._wait(lambda: self._is_over(connection), QUIET_S):
+            if self.wait_for(lambda: self._is_over(connection), QUIET_S):
                 return
 
     def _is_over(self, connection: Connection) -> bool:
-        return self._stopping or connection.ended.is_set()
-
-    def _wait(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
-        with self._changed:
-            return self._changed.wait_for(condition, timeout_s)
+        return self._stopping or connection.is_over
 
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
-    def _report(self, refusal: str) -> None:
-        if refusal != self.refusal:
-            log.warning("no broker: %s; trying again, nothing is lost", refusal)
-        self.refusal = refusal
+    def _report(self, problem: str) -> None:
+        if problem != self._problem:
+            log.warning("%s; trying again, nothing is lost", problem)
+        self._problem = problem
         self._notify()

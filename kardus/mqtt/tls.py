@@ -45,9 +45,9 @@ def client_context(files: TlsFiles, prefix: str = "mqtt.") -> ssl.SSLContext:
     if files.ca_file is None:
         context.load_default_certs()
     else:
-        _load_authorities(context, _name(prefix, "ca_file"), files.ca_file)
+        _load_authorities(context, key_name(prefix, "ca_file"), files.ca_file)
     if files.crl_file is not None:
-        _load_authorities(context, _name(prefix, "crl_file"), files.crl_file)
+        _load_authorities(context, key_name(prefix, "crl_file"), files.crl_file)
         context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     if files.certificate_file is not None and files.key_file is not None:
         _load_identity(context, prefix, files.certificate_file, files.key_file)
@@ -71,17 +71,18 @@ def _load_authorities(context: ssl.SSLContext, name: str, path: Path) -> None:
 
 
 def _load_identity(context: ssl.SSLContext, prefix: str, certificate: Path, key: Path) -> None:
-    require_private(_name(prefix, "key_file"), key)
+    require_private(key_name(prefix, "key_file"), key)
     try:
         context.load_cert_chain(certificate, key, password=lambda: b"")  # without it, OpenSSL would ask at the terminal
     except OSError as error:
         raise ConfigError(
-            f"{_name(prefix, 'certificate_file')} = {certificate}: cannot be used with {key} ({_reason(error)}): "
+            f"{key_name(prefix, 'certificate_file')} = {certificate}: cannot be used with {key} ({_reason(error)}): "
             "name a certificate and its own key, without a pass phrase, as PEM files"
         ) from error
 
 
-def _name(prefix: str, key: str) -> str:
+def key_name(prefix: str, key: str) -> str:
+    """What the user calls a key: `mqtt.ca_file`, or `--ca-file` where the prefix is that of an option."""
     return prefix + (key.replace("_", "-") if prefix == "--" else key)
 
 

@@ -19,6 +19,8 @@ from rich.text import Text
 from kardus.contract.messages import LocationEvent, LocationState
 from kardus.contract.topics import agents_filter
 from kardus.inference.bundle import read_bundle
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
 from kardus.support.errors import KardusError
 from kardus.support.files import make_folder, write_whole
@@ -30,7 +32,6 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Script, demo_script
 from simulator.shelf import Shelf
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
@@ -110,9 +111,9 @@ version = "{broker.mqtt_version}"
 def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -> Recording:
     recording = Recording()
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    address = Broker("127.0.0.1", broker.port)
+    address = BrokerSettings("127.0.0.1", broker.port)
     publish_stock(address, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False)
-    with Connection(address, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
+    with MqttClient(address, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
         agent = subprocess.Popen(  # noqa: S603 - this very interpreter
             [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
         )

@@ -36,8 +36,8 @@ class _Counting(Delivery):
         self.acknowledgements = 0
         self.answered = threading.Condition()
 
-    def acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - as the class above has it
-        super().acknowledged(token, accepted)
+    def acknowledged(self, token: Token, refusal: str) -> None:
+        super().acknowledged(token, refusal)
         with self.answered:
             self.acknowledgements += 1
             self.answered.notify_all()

@@ -21,11 +21,12 @@ from datetime import datetime
 from pathlib import Path
 
 from kardus.contract.topics import agents_filter
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from tests.benchmarks.pairs import percentile
 from tests.benchmarks.report import Curve, Report
 from tests.benchmarks.scale import Scale, run
 from tests.brokers import Mosquitto
-from warehouse.receiving.connection import Broker, Connection
 
 SITE = "fleet"
 LARGEST = 250
@@ -81,7 +82,7 @@ def measure(scale: Scale, folder: Path) -> Report:
     broker.start()
     receiver = Receiver()
     try:
-        with Connection(Broker("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], receiver.take):
+        with MqttClient(BrokerSettings("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], receiver.take):
             told = _play(broker.port, size)
             acknowledged = sum(each["acknowledged"] for each in told)
             with receiver.changed:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.config.sections import MqttSection
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding
 from edge_agent.reporting.delivery import Delivery
@@ -28,6 +27,7 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.connection import Handlers
 from kardus.mqtt.session import MqttSession
+from kardus.mqtt.settings import BrokerSettings
 from tests.benchmarks.pairs import in_turn, median, ratio
 from tests.benchmarks.report import Curve, Report
 from tests.benchmarks.scale import Scale, run
@@ -134,9 +134,9 @@ def _drain(report: Report, folder: Path, size: Size) -> None:
     broker = Mosquitto(folder / "mosquitto")
     broker.start()
     events, outbox = Events(), Outbox(folder / "drain.sqlite", LIMITS)
-    session = MqttSession(MqttSection(host="127.0.0.1", port=broker.port), "bench-drain", [], None)
+    session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "bench-drain")
     delivery = Delivery(outbox, session)
-    session.start(Handlers(lambda _: None, lambda _: None, delivery.acknowledged))
+    session.start(Handlers(on_acknowledged=delivery.acknowledged))
     delivery.start()
     try:
         session.wait_connected(30)

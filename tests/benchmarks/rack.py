@@ -13,13 +13,13 @@ from PIL import Image
 
 from kardus.inference.bundle import read_bundle
 from kardus.inference.geometry import FloatArray
+from kardus.mqtt.settings import BrokerSettings
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, Script
 from simulator.shelf import Shelf
 from tests.benchmarks.opponent import Box
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -89,7 +89,7 @@ class Bench:
         stock: Mapping[str, str | None] = shelf.script.stock
         products = [skus[name] if name else None for name in stock.values()] * self.cameras
         lines = [StockLine(location, sku) for location, sku in zip(self.names, products, strict=True)]
-        publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+        publish_stock(BrokerSettings("127.0.0.1", port), SITE, lines, replace=False)
 
 
 def picture_of(folder: Path, camera: int = 0) -> Path:

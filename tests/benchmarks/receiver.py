@@ -21,10 +21,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.publishers import SITE, Publisher
-from warehouse.receiving.connection import Broker, Connection
 
 EVENTS, AGENTS = 10_000, 1000
 LOOK_S = 0.02
@@ -59,7 +60,7 @@ def _rate(broker: Mosquitto, path: Path, events: list[tuple[str, bytes]], names:
     commands = [[str(BIN / "kardus-wms"), *map(str, words), "--name", name] for name in names]
     for command in commands:
         subprocess.run([*command, "--seconds", "2"], check=True)
-    with Connection(Broker("127.0.0.1", broker.port)) as connection:
+    with MqttClient(BrokerSettings("127.0.0.1", broker.port)) as connection:
         for start in range(0, len(events), 500):
             connection.publish(events[start : start + 500], retain=False)
     processes = [subprocess.Popen(command) for command in commands]

@@ -24,13 +24,14 @@ from pathlib import Path
 
 from kardus.contract.topics import agents_filter
 from kardus.inference.bundle import read_bundle
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.pairs import median
 from tests.benchmarks.rack import ONLY_ONCE_S, SITE, Bench, jpeg, picture_of
 from tests.benchmarks.report import Report
 from tests.benchmarks.scale import Scale, run
 from tests.brokers import Mosquitto
-from warehouse.receiving.connection import Broker, Connection
 
 ENVIRONMENT = Path(".venv-agent")
 PROMISED = "resnet50-rmcsam-int8"
@@ -144,7 +145,7 @@ def running_agent(
     config.write_text(config.read_text(encoding="utf-8").replace(told_once, f"interval_s = {interval_s}"))
     started = Started()
     try:
-        with Connection(Broker("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], started.take):
+        with MqttClient(BrokerSettings("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], started.take):
             began = time.perf_counter()
             process = subprocess.Popen([*_agent(), "run", str(config)], stderr=subprocess.DEVNULL)
             try:

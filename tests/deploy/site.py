@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 from edge_agent.config.sections import MqttSection
+from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 from tests.agents import SITE
 from tests.brokers import Mosquitto
 from warehouse.authority.register import Role, create_authority
-from warehouse.receiving.connection import Broker
 
 SETTINGS = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
 HOST = "127.0.0.1"
@@ -45,9 +45,9 @@ class Site:
             self.authority.issue(role, name)
         return TlsFiles(self.folder / "authority" / "ca.crt", path, path.with_suffix(".key"))
 
-    def broker(self, role: Role, name: str) -> Broker:
+    def broker(self, role: Role, name: str) -> BrokerSettings:
         """The broker, for the WMS side's connection with a certificate."""
-        return Broker(HOST, self.mosquitto.port, tls=self.files(role, name))
+        return BrokerSettings(HOST, self.mosquitto.port, tls=self.files(role, name))
 
     def section(self, name: str, port: int | None = None, **other: object) -> MqttSection:
         """The agent's `[mqtt]` table with a device's certificate."""

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from kardus.contract.homeassistant import discovery_topic, status_topic
 from kardus.contract.topics import Topics, expected_topic
+from kardus.mqtt.client import MqttClient
 from kardus.mqtt.tls import client_context
 from kardus.support.errors import BrokerError
 from tests.agents import SITE
@@ -19,7 +20,6 @@ from tests.deploy.site import HOST, SETTINGS, Site
 from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
 from warehouse.authority.register import Role
-from warehouse.receiving.connection import Connection
 from warehouse.stock.publishing import publish_stock, read_expected
 from warehouse.stock.stock_list import StockLine
 
@@ -55,7 +55,7 @@ def _writes(topics: Topics) -> list[str]:
 
 @pytest.mark.parametrize("topic", _writes(OWN))
 def test_a_device_publishes_under_its_own_name(site: Site, topic: str) -> None:
-    with Connection(site.broker(Role.DEVICE, OWN.agent)) as device:
+    with MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device:
         device.publish([(topic, b"{}")], retain=True)
 
 
@@ -75,7 +75,7 @@ def test_a_device_publishes_under_its_own_name(site: Site, topic: str) -> None:
     ],
 )
 def test_a_device_publishes_nothing_else(site: Site, topic: str) -> None:
-    with Connection(site.broker(Role.DEVICE, OWN.agent)) as device, pytest.raises(BrokerError, match="Not authorized"):
+    with MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device, pytest.raises(BrokerError, match="Not authorized"):
         device.publish([(topic, b"{}")], retain=False)
 
 
@@ -89,9 +89,9 @@ def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site)
 
     everything = [("#", 1), (f"{OTHER.base}/#", 1), (OWN.commands_filter, 1), (OTHER.commands_filter, 1), ("$SYS/#", 1)]
     with (
-        Connection(site.broker(Role.DEVICE, OTHER.agent)) as other,
-        Connection(site.broker(Role.WMS, "receiver")) as wms,
-        Connection(site.broker(Role.DEVICE, OWN.agent), everything, take),
+        MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as other,
+        MqttClient(site.broker(Role.WMS, "receiver")) as wms,
+        MqttClient(site.broker(Role.DEVICE, OWN.agent), everything, take),
     ):
         other.publish([(topic, b"secret") for topic in _writes(OTHER)], retain=False)
         wms.publish([(OTHER.command("reload"), b"secret"), (OTHER.ack, b"secret")], retain=False)
@@ -108,17 +108,17 @@ def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(sit
     publish_stock(broker, SITE, [StockLine("A 1", "tea")], replace=True)
     assert read_expected(broker, SITE)["A 1"].sku == "tea"
     assert read_expected(site.broker(Role.WMS, "receiver"), SITE)
-    with Connection(broker) as wms:
+    with MqttClient(broker) as wms:
         wms.publish([(OWN.command("capture"), b"{}"), (OWN.ack, b"{}")], retain=False)
-    with Connection(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):
+    with MqttClient(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):
         wms.publish([(OWN.events("A 1"), b"{}")], retain=False)
 
 
 def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Site) -> None:
     seen: Messages = queue.SimpleQueue()
     with (
-        Connection(site.broker(Role.DEVICE, OWN.agent)) as device,
-        Connection(site.broker(Role.HOME_ASSISTANT, "home"), [("#", 1)], lambda *m: seen.put(m)) as home,
+        MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device,
+        MqttClient(site.broker(Role.HOME_ASSISTANT, "home"), [("#", 1)], lambda *m: seen.put(m)) as home,
     ):
         device.publish(
             [(OWN.events("A 1"), b"not for it"), (discovery_topic("homeassistant", OWN), b"d")], retain=False
@@ -138,7 +138,7 @@ def test_a_client_that_calls_itself_like_another_pushes_nobody_out(site: Site) -
     """The client id is the certificate's name, whatever the client says that it is."""
     files = site.files(Role.DEVICE, OWN.agent)
     connected = threading.Event()
-    with Connection(site.broker(Role.DEVICE, OTHER.agent)) as other:
+    with MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as other:
         intruder = paho.Client(CallbackAPIVersion.VERSION2, client_id=OTHER.agent, protocol=paho.MQTTv5)
         intruder.tls_set_context(client_context(files))
         intruder.on_connect = lambda *_: connected.set()

@@ -19,7 +19,8 @@ from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.topics import Topics
-from kardus.mqtt.connection import Handlers
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.connection import Handlers, Options
 from kardus.mqtt.session import MqttSession
 from tests.agents import SITE
 from tests.brokers import Mosquitto
@@ -28,7 +29,6 @@ from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
 from warehouse.authority.certificates import CertificateKeyPair, make_authority, make_certificate, read_pair
 from warehouse.authority.register import Role
-from warehouse.receiving.connection import Connection
 
 WAIT_S = PATIENCE_S
 NAME = "box-1"
@@ -42,7 +42,9 @@ class Line:
 
     def __init__(self, folder: Path, settings: MqttSection) -> None:
         self.outbox = Outbox(folder / "outbox.sqlite")
-        self.session = MqttSession(settings, f"kardus-{NAME}", [], (Topics(SITE, NAME).status, b"gone"))
+        self.session = MqttSession(
+            settings.broker, f"kardus-{NAME}", [], Options(will=(Topics(SITE, NAME).status, b"gone"))
+        )
         self.delivery = Delivery(self.outbox, self.session)
         self.session.start(Handlers(lambda _: self.delivery.wake(), lambda *_: None, self.delivery.acknowledged))
         self.delivery.start()
@@ -51,12 +53,9 @@ class Line:
 
     def refusal(self, words: str = "") -> str:
         """Why it can't connect, once it has tried, and the reason holds these words."""
-        with self.session._changed:
-            found = self.session._changed.wait_for(
-                lambda: self.session.refusal and words in self.session.refusal, WAIT_S
-            )
-        assert found, self.session.refusal
-        return self.session.refusal
+        session = self.session
+        assert session.wait_for(lambda: bool(session.problem) and words in session.problem, WAIT_S), session.problem
+        return session.problem
 
     def close(self) -> None:
         self.delivery.stop()
@@ -198,11 +197,11 @@ def test_a_client_without_a_certificate_gets_no_answer(tmp_path: Path, site: Sit
 def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kardus.mqtt.session.RENEWAL_POLL_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.LOOK_S", 0.1)
     settings = site.section(NAME)
     site.start()
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    with Connection(site.broker(Role.WMS, "receiver"), [(TOPIC, 1)], lambda *m: seen.put(m)):
+    with MqttClient(site.broker(Role.WMS, "receiver"), [(TOPIC, 1)], lambda *m: seen.put(m)):
         line = Line(tmp_path, settings)
         assert seen.get(timeout=WAIT_S) == (TOPIC, SECRET)
         first = line.session.connection
@@ -210,8 +209,7 @@ def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
         old = settings.certificate_file.read_bytes()
         site.authority.renew(NAME)
         assert settings.certificate_file.read_bytes() != old
-        with line.session._changed:
-            assert line.session._changed.wait_for(lambda: line.session.connection not in (None, first), WAIT_S)
+        assert line.session.wait_for(lambda: line.session.connection not in {None, first}, WAIT_S)
         line.outbox.append([Message("event", TOPIC, b"after")], {}, 2)
         line.delivery.wake()
         assert seen.get(timeout=WAIT_S) == (TOPIC, b"after")
@@ -221,7 +219,7 @@ def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
 def test_half_of_a_renewed_pair_breaks_no_connection(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kardus.mqtt.session.RENEWAL_POLL_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.LOOK_S", 0.1)
     settings = site.section(NAME)
     site.start()
     line = Line(tmp_path, settings)
@@ -250,7 +248,7 @@ def test_a_revoked_device_is_out_once_the_broker_is_restarted(tmp_path: Path, si
 
 def test_the_brokers_renewed_certificate_is_read_on_reload_and_connections_stay(site: Site) -> None:
     site.start()
-    with Connection(site.broker(Role.DEVICE, NAME)) as device:
+    with MqttClient(site.broker(Role.DEVICE, NAME)) as device:
         before = _serial(site)
         site.authority.renew("broker")
         install(site.folder)

@@ -9,12 +9,13 @@ from PIL import Image
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_topic
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -38,7 +39,7 @@ def frames(stock: dict[str, str | None], tmp_path_factory: pytest.TempPathFactor
 def _expect(port: int, stock: dict[str, str | None]) -> None:
     names = skus()
     lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
-    publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", port), SITE, lines, replace=False)
 
 
 def _folder_agent(folder: Path, port: int, frames: Path) -> AgentProcess:
@@ -126,7 +127,7 @@ def test_a_changed_expectation_is_judged_at_once_and_is_an_alert_after_its_grace
         agent.start()
         wms.wait_for(lambda: wms.states.get(FIRST, {}).get("verdict") == "match")
         wanted = Expected(revision=2**62, sku="Tea-Peach").model_dump_json().encode()
-        with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+        with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
             connection.publish(
                 [(expected_topic(SITE, FIRST), b"{not json"), (expected_topic(SITE, FIRST), wanted)], retain=True
             )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -18,7 +18,7 @@ def test_sequences_go_on_without_a_gap_over_kill_9(tmp_path: Path, mosquitto: Mo
     still_frames(tmp_path / "frames", stocks, each=5)
     names = skus()
     lines = [StockLine(location, names[name] if name else None) for location, name in stocks[0].items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     source = f'type = "folder", path = "{tmp_path}/frames"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, DEMO_KEY.read_text().strip(), source, interval_s=0.15)
     with WmsSide(mosquitto.port) as wms:

@@ -15,6 +15,7 @@ from paho.mqtt.properties import Properties
 
 from kardus.contract.messages import LocationEvent
 from kardus.contract.topics import agents_filter
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.judge import judge
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
@@ -22,7 +23,6 @@ from simulator.script import demo_script
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -65,7 +65,7 @@ class PersistentReceiver:
 def test_nothing_is_lost_when_the_broker_is_killed_in_between(tmp_path: Path, mosquitto: Mosquitto) -> None:
     script = demo_script(LOCATIONS, DrawnPictures().stock(), 31)
     stock = [StockLine(location, sku) for location, sku in script.expected.items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
     receiver = PersistentReceiver(mosquitto.port)
     source = 'type = "simulated", seed = 31'
     key = DEMO_KEY.read_text().strip()

@@ -17,13 +17,13 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from PIL import Image
 
 from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
 from tests.wms_side import WAIT_S, WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -52,7 +52,9 @@ def _expect(port: int) -> None:
     names = skus()
     stock = {location: names[name] if name else None for location, name in STOCK.items()}
     stock[WRONG] = next(sku for sku in names.values() if sku != stock[WRONG])
-    publish_stock(Broker("127.0.0.1", port), SITE, [StockLine(at, sku) for at, sku in stock.items()], replace=False)
+    publish_stock(
+        BrokerSettings("127.0.0.1", port), SITE, [StockLine(at, sku) for at, sku in stock.items()], replace=False
+    )
 
 
 def _stored(path: Path) -> list[int]:

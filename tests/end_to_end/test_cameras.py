@@ -15,6 +15,7 @@ from PIL import Image
 
 from kardus.contract.verdicts import ALERTS
 from kardus.inference.preprocess import Pixels
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
 from tests.brokers import Mosquitto
@@ -23,7 +24,6 @@ from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
 from tests.patience import within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -60,7 +60,7 @@ def _jpeg(pixels: Pixels) -> bytes:
 def _expect(port: int, stock: dict[str, str | None]) -> None:
     names = skus()
     lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
-    publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", port), SITE, lines, replace=False)
 
 
 def _health(wms: WmsSide, camera: str = "rack") -> list[tuple[str, str]]:

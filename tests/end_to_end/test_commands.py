@@ -19,13 +19,13 @@ from paho.mqtt.properties import Properties
 from PIL import Image
 
 from kardus.contract.topics import Topics
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -104,7 +104,7 @@ def agent(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[AgentProcess]:
     stock = {location: names[name] if name else None for location, name in STOCK.items()}
     stock[WRONG] = next(sku for sku in names.values() if sku != stock[WRONG])
     publish_stock(
-        Broker("127.0.0.1", mosquitto.port),
+        BrokerSettings("127.0.0.1", mosquitto.port),
         SITE,
         [StockLine(location, sku) for location, sku in stock.items()],
         replace=False,

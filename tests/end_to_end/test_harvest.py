@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.tables import read_table
 from simulator.demo.play import DEMO_BUNDLE
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -37,7 +37,7 @@ def test_an_agent_without_a_model_judges_nothing_and_collects_what_the_wms_says_
     expected = {location: names[name] if name else None for location, name in stock.items()}
     still_frames(tmp_path / "frames", [stock], each=12)
     lines = [StockLine(location, sku) for location, sku in expected.items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     agent = AgentProcess(_without_model(tmp_path, mosquitto.port, 'type = "folder", path = "frames"'))
     with WmsSide(mosquitto.port) as wms:
         agent.start()

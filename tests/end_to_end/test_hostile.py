@@ -11,6 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from kardus.contract.topics import Topics, expected_topic
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
@@ -18,7 +20,6 @@ from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -64,13 +65,16 @@ def _elsewhere() -> list[tuple[str, bytes]]:
 def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path, mosquitto: Mosquitto) -> None:
     names, port = skus(), free_port()
     stock = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
     Image.fromarray(still()).save(tmp_path / "now.png")
     extra = f"[verdict]\ngrace_s = 0\n[health]\nport = {port}\n"
     source = 'type = "file", path = "now.png"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2, extra=extra)
     agent = AgentProcess(config)
-    with WmsSide(mosquitto.port, judged=False) as wms, Connection(Broker("127.0.0.1", mosquitto.port)) as anybody:
+    with (
+        WmsSide(mosquitto.port, judged=False) as wms,
+        MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as anybody,
+    ):
         anybody.publish([(TOPICS.command("log-level"), b'{"level": "error"}'), *_elsewhere()], retain=True)
         agent.start()
         wms.wait_for(lambda: {s["verdict"] for s in wms.states.values()} == {"match"} and len(wms.states) == len(STOCK))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from kardus.inference.preprocess import Pixels
+from kardus.mqtt.settings import BrokerSettings
 from simulator.scene import Rack
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
@@ -22,7 +23,6 @@ from tests.end_to_end.test_commands import Caller
 from tests.https_server import HttpsServer, send
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -46,7 +46,7 @@ class Box:
         self.agent = AgentProcess(path)
         names = skus()
         lines = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
-        publish_stock(Broker("127.0.0.1", port), SITE, lines, replace=False)
+        publish_stock(BrokerSettings("127.0.0.1", port), SITE, lines, replace=False)
 
     def show(self, picture: Pixels) -> None:
         """What the camera sees from now on."""

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from kardus.contract.topics import Topics
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.receiving.database_reader import DatabaseReader
 
 AGENTS = 3
@@ -49,7 +50,7 @@ def _kill_often(mosquitto: Mosquitto, path: Path, kills: int, each: int, seed: i
     over = threading.Event()
 
     def load() -> None:
-        with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+        with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
             while not over.is_set():
                 connection.publish([event for agent in agents for event in agent.events(each)], retain=False)
 
@@ -82,7 +83,7 @@ def _assert_all_once(mosquitto: Mosquitto, path: Path, agents: list[Publisher]) 
         assert [event.envelope.id for event in stored if event.agent == agent.topics.agent] == agent.ids
     acks: dict[str, int] = {}
     take = lambda topic, text: acks.update({topic: json.loads(text)["contiguous_to"]})  # noqa: E731
-    with Connection(Broker("127.0.0.1", mosquitto.port), [(Topics(SITE, "+").ack, 1)], take):
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [(Topics(SITE, "+").ack, 1)], take):
         wait_for(lambda: acks == {agent.topics.ack: agent.sequence for agent in agents})
 
 

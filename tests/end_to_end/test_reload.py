@@ -16,6 +16,8 @@ from PIL import Image
 
 from kardus.contract.homeassistant import discovery_topic
 from kardus.contract.topics import Topics
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
@@ -23,7 +25,6 @@ from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import Caller
 from tests.patience import PATIENCE_S
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -57,7 +58,7 @@ def edited(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Edited]:
     """It runs."""
     names = skus()
     lines = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     edited = Edited(tmp_path, mosquitto.port)
     edited.agent.start()
     yield edited
@@ -96,7 +97,9 @@ def test_a_location_may_leave_the_configuration_while_its_grace_lasts(mosquitto:
     with WmsSide(mosquitto.port) as wms, Caller.version_5(mosquitto.port) as caller:
         edited.write(head, LEFT, RIGHT)
         wms.wait_for(lambda: _is_match(wms, LEFT) and _is_match(wms, RIGHT))
-        publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, [StockLine(LEFT, skus()["Tea-Peach"])], replace=False)
+        publish_stock(
+            BrokerSettings("127.0.0.1", mosquitto.port), SITE, [StockLine(LEFT, skus()["Tea-Peach"])], replace=False
+        )
         wms.wait_for(lambda: "stock may be on its way" in wms.states[LEFT].get("reason", ""))
         edited.write(head, RIGHT)
         wms.wait_for(lambda: TOPICS.state(LEFT) in wms.cleared)
@@ -137,8 +140,8 @@ def test_home_assistant_is_introduced_to_what_there_is(mosquitto: Mosquitto, edi
         if at == topic:
             documents.put(json.loads(payload) if payload else {})
 
-    broker = Broker("127.0.0.1", mosquitto.port)
-    with Connection(broker, [(topic, 1)], take) as home, Caller.version_5(mosquitto.port) as caller:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    with MqttClient(broker, [(topic, 1)], take) as home, Caller.version_5(mosquitto.port) as caller:
         with WmsSide(mosquitto.port) as wms:
             wms.wait_for(lambda: _is_match(wms, LEFT))
         wanted = edited.head.replace("[[cameras]]", "[homeassistant]\ndiscovery = true\n[[cameras]]")

@@ -6,12 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -29,7 +29,7 @@ def test_a_recording_replayed_with_the_agent_s_configuration_gives_the_agent_s_e
     broken.write_bytes(broken.read_bytes()[:1000])
     names = skus()
     lines = [StockLine(location, names[name] if name else None) for location, name in stock.items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     source = f'type = "folder", path = "{frames}"'
     config = write_config(
         tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, extra="[recording]\nmax_mb = 100\n", interval_s=0.05

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_agent.config.sections import MqttSection
+from edge_agent.agent import SESSION_EXPIRY_S
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding
 from edge_agent.reporting import delivery as delivering
@@ -29,8 +29,9 @@ from kardus.contract.messages import Model
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
-from kardus.mqtt.connection import Handlers, Incoming, Token
+from kardus.mqtt.connection import Handlers, Incoming, Options, Token
 from kardus.mqtt.session import MqttSession
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import KardusError
 from tests.faults.gauges import Gauges
 
@@ -105,8 +106,9 @@ class Sender:
         self._writer = MessageWriter(self._topics, Model(name="m", version="1.0.0"), 3600)
         self.outbox = Outbox(Path(orders.outbox), Limits(**orders.limits), orders.delivery)
         self.gauges["damaged"] += self.outbox.losses.damaged
-        settings = MqttSection(host=orders.host, port=orders.port, keepalive_s=KEEPALIVE_S, version=orders.version)
-        self.session = _CountingSession(settings, "faults-sender", [self._topics.base + "/ack"], None)
+        settings = BrokerSettings(orders.host, orders.port, keepalive_s=KEEPALIVE_S, version=orders.version)
+        acks = [(self._topics.base + "/ack", 1)]
+        self.session = _CountingSession(settings, "faults-sender", acks, Options(expiry_s=SESSION_EXPIRY_S))
         self.session.gauges = self.gauges
         self.delivery = Delivery(self.outbox, self.session)
         self.stopping, self.alarm = threading.Event(), threading.Event()
@@ -183,12 +185,12 @@ class Sender:
     def _on_message(self, message: Incoming) -> None:
         self.delivery.confirmed(Ack.model_validate_json(message.payload))
 
-    def _on_acknowledged(self, token: Token, accepted: bool) -> None:  # noqa: FBT001 - as the handler is called
+    def _on_acknowledged(self, token: Token, refusal: str) -> None:
         if token.connection == self.session.connection:
             self.gauges["acknowledged"] += 1
             if self.gauges["acknowledged"] == self._orders.alarm_at:
                 self.alarm.set()
-        self.delivery.acknowledged(token, accepted)
+        self.delivery.acknowledged(token, refusal)
 
 
 def main() -> None:

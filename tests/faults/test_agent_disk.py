@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, write_config
 from tests.brokers import Mosquitto
 from tests.faults.disks import Image, abort, mounted
 from tests.patience import within
 from tests.wms_side import WmsSide
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -31,7 +31,7 @@ def test_an_agent_says_within_ten_seconds_that_its_disk_takes_nothing(tmp_path: 
     stocks, names = [drawn_stock(seed) for seed in range(1, 9)], skus()
     still_frames(tmp_path / "frames", stocks, each=8)
     lines = [StockLine(location, names[name] if name else None) for location, name in stocks[0].items()]
-    publish_stock(Broker("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
+    publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, lines, replace=False)
     source = f'type = "folder", path = "{tmp_path}/frames"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, DEMO_KEY.read_text().strip(), source, interval_s=0.3)
     image, agent = Image(tmp_path / "disk.img"), AgentProcess(config)

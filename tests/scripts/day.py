@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port, run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures, generator
@@ -36,7 +37,6 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, Kind, Script
 from simulator.shelf import Shelf
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -94,7 +94,7 @@ def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
     port = free_port()
     with run_broker("mosquitto") as broker:
         stock = [StockLine(location, sku) for location, sku in _expected().items()]
-        publish_stock(Broker("127.0.0.1", broker.port), SITE, stock, replace=False)
+        publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False)
         config = folder / "agent.toml"
         config.write_text(_config(folder, broker.port, port), encoding="utf-8")
         began = time.monotonic()

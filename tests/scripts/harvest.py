@@ -26,6 +26,7 @@ from rich.table import Table
 from edge_agent.archive.harvest import LABELS, crop_of
 from edge_agent.archive.harvesting import HARVEST_FOLDER
 from kardus.contract.manifest import EMPTY_CLASS
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.tables import read_table
 from simulator.dataset import draw_photo
 from simulator.demo.broker import run_broker
@@ -37,7 +38,6 @@ from simulator.shelf import Shelf
 from tests.scripts.steps import BIN, percent, run, run_json
 from train.data.proposals_report import PROPOSALS
 from train.evaluation.metrics import share
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -157,7 +157,7 @@ def harvest(folder: Path, filled: Filled) -> list[Photo]:
     write_script(work / "rack.json", shelf.script)
     with run_broker("mosquitto") as running:
         lines = [StockLine(location, sku) for location, sku in filled.expected.items()]
-        publish_stock(Broker("127.0.0.1", running.port), "harvest", lines, replace=False)
+        publish_stock(BrokerSettings("127.0.0.1", running.port), "harvest", lines, replace=False)
         config = work / "agent.toml"
         config.write_text(_config(running.port, work), encoding="utf-8")
         subprocess.run([str(BIN / "kardus-agent"), "run", str(config)], check=True, timeout=300)

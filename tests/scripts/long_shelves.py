@@ -31,6 +31,8 @@ from edge_agent.config.sources import SimulatedSource
 from edge_agent.records import Ended
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import agents_filter
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.camera import NO_PICTURE, open_shelf
 from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
@@ -42,7 +44,6 @@ from simulator.script import Kind, write_script
 from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, hidden, judge_script
 from tests.scripts.steps import percent
 from train.evaluation.metrics import share
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -87,12 +88,12 @@ def play_rack(model: Model, seed: int, faults: int, work: Path) -> list[Result]:
             stopped.set()
 
     with run_broker("mosquitto") as running:
-        address = Broker("127.0.0.1", running.port)
+        address = BrokerSettings("127.0.0.1", running.port)
         stock = {loc: sku for shelf in shelves for loc, sku in shelf.script.expected.items()}
         publish_stock(address, SITE, [StockLine(location, sku) for location, sku in stock.items()], replace=False)
         config = work / f"agent-{seed}.toml"
         config.write_text(_config(model, running.port, work / f"data-{seed}", sources))
-        with Connection(address, [(agents_filter(SITE), 1)], take):
+        with MqttClient(address, [(agents_filter(SITE), 1)], take):
             agent = Agent(load_config(config))
             moments = {bay: _moments(agent, f"bay-{bay}") for bay in BAYS}
             agent.run()

@@ -11,7 +11,7 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.recorder import REFRESH_SHARE
 from kardus.contract.examples import EXAMPLES, TOPICS
 from kardus.contract.topics import expected_topic
-from kardus.mqtt.session import MAX_BACKOFF_S
+from kardus.support.backoff import MAX_BACKOFF_S
 
 OVERHEAD_BYTES = 12 + 29
 """MQTT 5's fixed and variable header without the topic, and a TLS 1.3 record with its tag."""

@@ -12,13 +12,14 @@ from edge_agent.config.sources import SimulatedSource
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import agents_filter
 from kardus.contract.verdicts import Verdict
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.camera import open_shelf
 from simulator.demo.broker import run_broker
 from simulator.demo.judge import Outcome, judge
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from tests.scripts.steps import BIN
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -57,12 +58,12 @@ def play_shelf(bundle: Path, key: str, source: SimulatedSource, work: Path) -> P
             stopped.set()
 
     with run_broker("mosquitto") as running:
-        address = Broker("127.0.0.1", running.port)
+        address = BrokerSettings("127.0.0.1", running.port)
         lines = [StockLine(location, sku) for location, sku in shelf.script.expected.items()]
         publish_stock(address, SITE, lines, replace=False)
         config = work / f"agent-{source.seed}.toml"
         config.write_text(_config(bundle, key, running.port, work / f"data-{source.seed}", source, shelf.rack))
-        with Connection(address, [(agents_filter(SITE), 1)], take):
+        with MqttClient(address, [(agents_filter(SITE), 1)], take):
             subprocess.run([str(BIN / "kardus-agent"), "run", str(config)], check=True, timeout=300)
             stopped.wait(ARRIVAL_S)
     outcome = judge(shelf.script, shelf.skus(), events)

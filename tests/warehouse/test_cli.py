@@ -12,6 +12,8 @@ import pytest
 
 from kardus.contract.messages import Seen
 from kardus.contract.verdicts import Verdict
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
@@ -19,11 +21,10 @@ from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
-from warehouse.receiving.connection import Broker, Connection
 
 
 def _publish(port: int) -> None:
-    with Connection(Broker("127.0.0.1", port)) as connection:
+    with MqttClient(BrokerSettings("127.0.0.1", port)) as connection:
         connection.publish([WRITER.state_message(_state(Verdict.EMPTY)), WRITER.online(1, "0.1.0", NOW)], retain=True)
 
 
@@ -47,7 +48,7 @@ def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_state_becomes_void_while_nothing_is_said(mosquitto: Mosquitto) -> None:
     words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
     state = _state(Verdict.EMPTY).model_copy(update={"valid_until": datetime.now(UTC) + timedelta(seconds=1.5)})
-    with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
         connection.publish([WRITER.state_message(state)], retain=True)
     shown = run_command("kardus-wms", "watch", *words).stdout
     assert "0 alerts" in shown
@@ -59,7 +60,7 @@ def test_a_state_becomes_void_while_nothing_is_said(mosquitto: Mosquitto) -> Non
 
 def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto) -> None:
     seen = Seen(sku="Tea [/x]", confidence=0.5)
-    with Connection(Broker("127.0.0.1", mosquitto.port)) as connection:
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
         state = _state(Verdict.MISMATCH, seen).model_copy(update={"location": "A[b]"})
         connection.publish([WRITER.state_message(state)], retain=True)
     words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
@@ -74,7 +75,7 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
     words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json")
     command = [str(BIN / "kardus-wms"), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        mosquitto.wait_for_log("as kardus-wms-", lines=2)  # the first one published
+        mosquitto.wait_for_log("as kardus-", lines=2)  # the first one published
         watching.send_signal(number)
         text, complaint = watching.communicate(timeout=PATIENCE_S)
         assert (watching.returncode, complaint) == (0, "")

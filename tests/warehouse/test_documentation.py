@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import publish, wait_for
-from warehouse.receiving.connection import Broker
 from warehouse.receiving.database import Database
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.signing import signed_headers
@@ -87,7 +87,7 @@ def test_the_library_as_shown(mosquitto: Mosquitto, tmp_path: Path, monkeypatch:
         "book": lambda *words: booked.append(words[2]),
         "wait_a_second": wait_a_second,
     }
-    with Receiver(Broker(*broker), ReceiverSettings(SITE, tmp_path / "kardus.sqlite")) as first:
+    with Receiver(BrokerSettings(*broker), ReceiverSettings(SITE, tmp_path / "kardus.sqlite")) as first:
         wait_for(lambda: first.status().connected)
         mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
     with pytest.raises(Enough):

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
+from kardus.contract.ranges import Range, count, gaps
 from kardus.support.errors import DataError
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_writer import read_covered
-from warehouse.receiving.ranges import Range, count, gaps
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,6 @@ _EVENT = Envelope[LocationEvent]
 
 
 def _missing_events(connection: sqlite3.Connection, number: int, agent: str, epoch: str, highest: int) -> MissingEvents:
-    missing = gaps(read_covered(connection, number), highest)
+    missing = gaps(read_covered(connection, number), 1, highest)
     lost = connection.execute("SELECT first, last FROM ranges WHERE epoch = ? AND kind = 'lost'", (number,)).fetchall()
     return MissingEvents(agent, epoch, tuple(missing), count(lost))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from kardus.contract.ranges import Range, merged
 from kardus.contract.receipts import Ack
 from warehouse.receiving.database import Database, require_site
 from warehouse.receiving.parsing import (
@@ -17,7 +18,6 @@ from warehouse.receiving.parsing import (
     PictureMessage,
     RetainedMessage,
 )
-from warehouse.receiving.ranges import Range, merged
 
 MAX_DEAD_LETTERS = 10_000
 """The oldest are deleted first; dead letters of events don't count and are never deleted."""

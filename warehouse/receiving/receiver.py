@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Self
 
 from kardus.contract.topics import Topics
+from kardus.mqtt.connection import Handlers, Options, Subscription
+from kardus.mqtt.session import MqttSession
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, KardusError
 from warehouse.receiving.ack_schedule import AckSchedule
-from warehouse.receiving.connection import Broker
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.resend_requests import resend_requests_due
-from warehouse.receiving.session import Session
 from warehouse.receiving.storage_thread import StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
@@ -85,7 +86,7 @@ class Receiver:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerSettings,
         settings: ReceiverSettings,
         webhook: WebhookEndpoint | None = None,
         on_stored: Callable[[WriteResult], None] = lambda _: None,
@@ -100,11 +101,20 @@ class Receiver:
                 whoever reads `reader.events`: a receiver that is killed doesn't come to call it again.
 
         Raises:
+            ConfigError: the password or a certificate can't be used.
             DataError: the database can't be used.
             UsageError: it holds another site's events.
         """
         self._settings = settings
         self._on_stored = on_stored
+        options = Options(
+            persistent=True,
+            expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
+            receive_maximum=TRANSACTION_EVENTS,
+            manual_ack=True,
+        )
+        client_id = f"kardus-receive-{settings.site}-{settings.name}"
+        self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), options)
         self.database = Database(settings.database, make=True)
         """The open file."""
         try:
@@ -117,14 +127,6 @@ class Receiver:
         """Reads the stored events, states and pictures."""
         self._ack_schedule = AckSchedule()
         self._storage = StorageThread(settings.site, self._store, self._stored)
-        self._session = Session(
-            broker,
-            f"kardus-receive-{settings.site}-{settings.name}",
-            receiver_subscriptions(settings),
-            self._storage.take,
-            self._ack_schedule.request_all,
-            expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
-        )
         self._acks = self._resends = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._acknowledge_and_ask, name="receipts", daemon=True)
@@ -133,7 +135,7 @@ class Receiver:
         """Begin to receive; returns at once."""
         self._storage.start()
         self._thread.start()
-        self._session.start()
+        self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._storage.take))
         if self._webhooks:
             self._webhooks.start()
 
@@ -159,9 +161,12 @@ class Receiver:
 
     def status(self) -> ReceiverStatus:
         """Its health and counts."""
+        problem = self._session.problem
+        if problem and self._session.is_contested:
+            problem += "; is another receiver of this name running? Give each its own --name"
         return ReceiverStatus(
             connected=self._session.connected,
-            problem=self._storage.problem or self._session.problem,
+            problem=self._storage.problem or problem,
             waiting=self._storage.waiting,
             acks=self._acks,
             resends=self._resends,
@@ -194,9 +199,10 @@ class Receiver:
             stopping = self._stopping.wait(ACK_POLL_S)
             try:
                 self._acknowledge(math.inf if stopping else time.monotonic())
-                if time.monotonic() >= gaps_at_s and self._session.connected and not stopping:
+                connection = self._session.connection
+                if time.monotonic() >= gaps_at_s and connection is not None and not stopping:
                     gaps_at_s = time.monotonic() + GAP_CHECK_INTERVAL_S
-                    self._ask()
+                    self._ask(connection)
             except sqlite3.Error as error:
                 log.warning("the database can't be read now: %s", error)
             if stopping:
@@ -204,7 +210,8 @@ class Receiver:
 
     def _acknowledge(self, until_s: float) -> None:
         """Publish the `ack` messages due by then; at a new connection, those of all agents."""
-        if not self._session.connected:
+        connection = self._session.connection
+        if connection is None:
             return
         due = self._ack_schedule.take_due(until_s)
         all_agents = self._ack_schedule.take_all_requested()
@@ -213,17 +220,19 @@ class Receiver:
         for (agent, _), ack in self._store.acks(None if all_agents else due).items():
             if not self._settings.agents or agent in self._settings.agents:
                 topic = Topics(self._settings.site, agent).ack
-                self._acks += self._session.publish(topic, ack.model_dump_json().encode(), retain=True)
+                token = self._session.publish(connection, topic, ack.model_dump_json().encode(), retain=True)
+                self._acks += token is not None
 
-    def _ask(self) -> None:
+    def _ask(self, connection: int) -> None:
         for request in resend_requests_due(self.database, time.time()):
             topic = Topics(self._settings.site, request.agent).command("resend")
             command = request.command
             log.warning("agent %s: asked for events %d to %d again", request.agent, command.first, command.last)
-            self._resends += self._session.publish(topic, request.command.model_dump_json().encode(), retain=False)
+            token = self._session.publish(connection, topic, command.model_dump_json().encode(), retain=False)
+            self._resends += token is not None
 
 
-def receiver_subscriptions(settings: ReceiverSettings) -> list[tuple[str, int]]:
+def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     """The topic filters of a receiver, with their QoS.
 
     What is retained comes with QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large
@@ -231,7 +240,7 @@ def receiver_subscriptions(settings: ReceiverSettings) -> list[tuple[str, int]]:
     nothing that is retained, so that only events and pictures are shared.
     """
     share = f"$share/{settings.group}/" if settings.group else ""
-    found: list[tuple[str, int]] = []
+    found: list[Subscription] = []
     for agent in settings.agents or ("+",):
         topics = Topics(settings.site, agent)
         found.append((f"{share}{topics.events('+')}", 1))

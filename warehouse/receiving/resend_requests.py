@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kardus.contract.commands import Resend
+from kardus.contract.ranges import gaps
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_writer import read_covered
-from warehouse.receiving.ranges import gaps
 
 GAP_GRACE_S = 10.0
 """Before the first request: another receiver may be about to store the events, or the agent be sending its backlog."""
@@ -67,7 +67,7 @@ def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendReq
 def _gaps(connection: sqlite3.Connection) -> list[_Gap]:
     found = []
     for number, agent, epoch, highest, *asked in connection.execute(_INCOMPLETE_EPOCHS).fetchall():
-        missing = gaps(read_covered(connection, number), highest)
+        missing = gaps(read_covered(connection, number), 1, highest)
         if missing:
             found.append(_Gap(number, agent, epoch, *missing[0], *asked))
     return found

@@ -11,9 +11,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
 from kardus.support.systemd import notify, watchdog_s
-from warehouse.receiving.connection import Broker
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.signing import read_secret
 from warehouse.receiving.webhooks import WebhookEndpoint
@@ -24,7 +24,12 @@ HEALTH_POLL_S = 0.5
 
 
 def run_receiver(
-    broker: Broker, settings: ReceiverSettings, webhook: WebhookEndpoint | None, seconds: float | None, *, as_json: bool
+    broker: BrokerSettings,
+    settings: ReceiverSettings,
+    webhook: WebhookEndpoint | None,
+    seconds: float | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Receive until a signal, or for so many seconds.
 

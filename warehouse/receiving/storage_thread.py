@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kardus.mqtt.connection import Incoming
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, ParsedMessage, parse_message
-from warehouse.receiving.session import RECEIVE_MAXIMUM, Incoming
 
+TRANSACTION_EVENTS = 500
+"""What one transaction takes at most; the broker (MQTT 5) sends no more before the first of them is acknowledged."""
 QUEUE_SIZE = 10_000
 """Messages held in memory; when the queue is full, the broker waits."""
 QUEUE_POLL_S = 0.2
@@ -98,7 +100,7 @@ class StorageThread:
         while not batch and not (self._stopping.is_set() and self._queue.empty()):
             try:
                 batch.append(self._queue.get(timeout=QUEUE_POLL_S))
-                while len(batch) < RECEIVE_MAXIMUM:
+                while len(batch) < TRANSACTION_EVENTS:
                     batch.append(self._queue.get_nowait())
             except queue.Empty:
                 continue

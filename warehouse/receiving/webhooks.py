@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import sqlite3
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from kardus.support.backoff import backoff_s
 from kardus.support.errors import UsageError
 from warehouse.receiving.database import Database
 from warehouse.receiving.signing import signed_headers
@@ -114,7 +114,7 @@ class WebhookDelivery:
 
     def _pause_s(self) -> float:
         """After failures of the server as a whole: longer each time, with full jitter."""
-        return ALERT_POLL_S if not self._failures else random.uniform(ALERT_POLL_S, _backoff_s(self._failures))
+        return ALERT_POLL_S + (backoff_s(self._failures, first_s=1, cap_s=MAX_BACKOFF_S) if self._failures else 0)
 
     def _take_up(self) -> bool:
         """Queue the alerts that are new among the next events; whether there may be more."""
@@ -161,7 +161,7 @@ class WebhookDelivery:
             with self._database.writing() as connection:
                 connection.execute("DELETE FROM webhooks WHERE number = ?", (job.number,))
             return True
-        pause_s = random.uniform(0, _backoff_s(job.tries + 1)) + ALERT_POLL_S
+        pause_s = ALERT_POLL_S + backoff_s(job.tries + 1, first_s=1, cap_s=MAX_BACKOFF_S)
         log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", job.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
         with self._database.writing() as connection:
@@ -179,10 +179,6 @@ class WebhookDelivery:
             return str(error) or type(error).__name__, False
         busy = code in {httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.TOO_MANY_REQUESTS}
         return ("" if code in _HTTP_OK else f"it answers {code}"), 400 <= code < 500 and not busy  # noqa: PLR2004
-
-
-def _backoff_s(failures: int) -> float:
-    return min(MAX_BACKOFF_S, float(2 ** min(failures, 20)))
 
 
 def _cursor(connection: sqlite3.Connection) -> int:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kardus.contract.messages import LocationState
+from kardus.contract.ranges import count
 from kardus.contract.verdicts import ALERTS, Verdict
 from warehouse.receiving.database_reader import MissingEvents, SiteState
-from warehouse.receiving.ranges import count
 from warehouse.receiving.site_monitor import describe_seen
 
 AISLE_PATTERN = re.compile(r"^([^-]+)")

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_filter, expected_topic, location_of
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from kardus.support.identifiers import uuid7
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.stock.stock_list import StockLine
 
 ECHO_TIMEOUT_S = 15.0
@@ -53,13 +54,15 @@ def expected_changes(
     return result
 
 
-def publish_stock(broker: Broker, site: str, lines: Sequence[StockLine], *, replace: bool) -> list[ExpectedChange]:
+def publish_stock(
+    broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool
+) -> list[ExpectedChange]:
     """Read the retained stock, and publish what has to change. Returns what was published."""
     known = read_expected(broker, site)
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
     if not needed:
         return needed
-    with Connection(broker) as connection:
+    with MqttClient(broker) as connection:
         connection.publish(
             [(expected_topic(site, change.location), change.expected.model_dump_json().encode()) for change in needed],
             retain=True,
@@ -79,7 +82,7 @@ def _require_retained(kept: Mapping[str, Expected], published: Sequence[Expected
             )
 
 
-def read_expected(broker: Broker, site: str) -> dict[str, Expected]:
+def read_expected(broker: BrokerSettings, site: str) -> dict[str, Expected]:
     """The expected stock that is retained on the broker. What isn't valid is passed over: it will be replaced.
 
     It is complete when a message that is published after the subscription has come back.
@@ -104,11 +107,11 @@ def read_expected(broker: Broker, site: str) -> dict[str, Expected]:
             return
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently.
-    with Connection(broker, [(expected_filter(site), 0)], take) as connection:
+    with MqttClient(broker, [(expected_filter(site), 0)], take) as connection:
         connection.publish([(echo, b"")], retain=False)
         if not echoed.wait(ECHO_TIMEOUT_S):
             raise BrokerError(
-                f"{broker.host}:{broker.port}: the broker doesn't give back what is published under {site}/expected: "
+                f"{broker.address}: the broker doesn't give back what is published under {site}/expected: "
                 "check the user's rights to publish and to read there"
             )
         arrived.clear()

@@ -9,8 +9,6 @@ from typing import Literal
 Kind = Literal["event", "state", "evidence"]
 """`event`: every one counts. `state`: a later one of the same topic takes its place. `evidence`: pictures."""
 KINDS: tuple[Kind, ...] = ("event", "state", "evidence")
-Range = tuple[int, int]
-"""The first and the last of some sequences."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from typing import Any, Literal, TypeVar
 
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.epoch import epoch_of, keep, leave
-from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Message, Range, Stored
+from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Message, Stored
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
 from edge_agent.reporting.outbox.schema import is_damage, open_file, unusable
 from edge_agent.reporting.outbox.space import make_room, require_room
+from kardus.contract.ranges import Range, gaps
 from kardus.support.errors import KardusError, StorageError
 
 Delivered = Literal["broker", "confirmed"]
@@ -124,7 +125,7 @@ class Outbox:
             with database:
                 found = rows.send_again(database, epoch, first, last)
                 known_to = self.last_sequence if epoch == self.epoch else last
-                gone = rows.without(found, first, min(last, known_to)) if first <= known_to else []
+                gone = gaps(found, first, min(last, known_to)) if first <= known_to else []
                 rows.add_lost(database, [(epoch, ends) for ends in gone])
             return found
 

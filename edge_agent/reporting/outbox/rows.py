@@ -6,7 +6,8 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from edge_agent.reporting.outbox.message import KINDS, Depth, Kind, Message, Range, Stored
+from edge_agent.reporting.outbox.message import KINDS, Depth, Kind, Message, Stored
+from kardus.contract.ranges import Range, merged, ranges_of
 
 _INSERT = """INSERT INTO messages
 (kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s, sent_unix_s)
@@ -136,7 +137,7 @@ def add_lost(database: sqlite3.Connection, events: Iterable[tuple[str, Range]]) 
     for epoch, ends in events:
         by_epoch.setdefault(epoch, []).append(ends)
     for epoch, more in by_epoch.items():
-        joined = joined_ranges([*lost(database).get(epoch, []), *more])
+        joined = merged([*lost(database).get(epoch, []), *more])
         database.execute("DELETE FROM lost WHERE epoch = ?", (epoch,))
         database.executemany("INSERT INTO lost VALUES (?, ?, ?)", [(epoch, *ends) for ends in joined])
 
@@ -159,31 +160,3 @@ def depth(database: sqlite3.Connection) -> Depth:
     oldest = database.execute("SELECT stored_unix_s FROM messages WHERE sent_unix_s IS NULL ORDER BY id LIMIT 1")
     row = oldest.fetchone()
     return Depth(messages, int(unconfirmed), row[0] if row else None)
-
-
-def ranges_of(sequences: Iterable[int]) -> list[Range]:
-    """Ascending sequences as ranges."""
-    return joined_ranges([(number, number) for number in sequences])
-
-
-def joined_ranges(ranges: Sequence[Range]) -> list[Range]:
-    """The same sequences as ascending ranges that neither overlap nor touch."""
-    joined: list[Range] = []
-    for first, last in sorted(ranges):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = joined[-1][0], max(joined[-1][1], last)
-        else:
-            joined.append((first, last))
-    return joined
-
-
-def without(ranges: Sequence[Range], first: int, last: int) -> list[Range]:
-    """What of first..last lies in none of the ranges."""
-    left, start = [], first
-    for low, high in joined_ranges(ranges):
-        if low > start:
-            left.append((start, min(low - 1, last)))
-        start = max(start, high + 1)
-    if start <= last:
-        left.append((start, last))
-    return [ends for ends in left if ends[0] <= ends[1]]

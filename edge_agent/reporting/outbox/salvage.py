@@ -15,8 +15,8 @@ from types import UnionType
 from typing import Any
 
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.message import Range
 from edge_agent.reporting.outbox.schema import meta_of, open_file
+from kardus.contract.ranges import Range, gaps, ranges_of
 from kardus.support.files import set_aside
 
 _COLUMNS = "id, kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s"
@@ -78,7 +78,7 @@ def missing(saved: Salvaged) -> list[tuple[str, Range]]:
     found = [row[7] for row in saved.messages if row[6] == epoch and row[7] is not None]
     if not epoch or not found:
         return []
-    return [(epoch, ends) for ends in rows.without([(n, n) for n in found], min(found), max(last, *found))]
+    return [(epoch, ends) for ends in gaps(ranges_of(found), min(found), max(last, *found))]
 
 
 def read_what_can_be(path: Path) -> Salvaged:

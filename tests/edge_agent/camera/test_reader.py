@@ -230,14 +230,6 @@ class Failing:
         """Hold nothing."""
 
 
-def test_a_live_camera_that_fails_is_asked_again_after_random_pauses_of_at_most_eight_seconds() -> None:
-    reader = CameraReader("left", Failing(), 3600.0, lambda _: None)
-    for failures, longest in ((1, 0.5), (3, 2.0), (9, 8.0), (500, 8.0)):
-        pauses = [reader._pause_after_failure(failures) for _ in range(300)]
-        assert min(pauses) < longest / 4
-        assert longest * 0.75 < max(pauses) <= longest
-
-
 def test_the_interval_does_not_hold_up_a_camera_that_is_to_come_back() -> None:
     items: queue.Queue[Item] = queue.Queue()
     reader = CameraReader("left", Failing(), 3600.0, items.put)

@@ -7,15 +7,15 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from edge_agent.config.sections import MqttSection
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.message import Message, Stored
 from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from kardus.mqtt.session import MqttSession
+from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
-from warehouse.receiving.connection import Broker, Connection
 
 WAIT_S = PATIENCE_S
 
@@ -25,7 +25,7 @@ class Line:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.outbox = Outbox(folder / "outbox.sqlite")
-        self.session = MqttSession(MqttSection(host="127.0.0.1", port=port, keepalive_s=20), "line", [], None)
+        self.session = MqttSession(BrokerSettings("127.0.0.1", port, keepalive_s=20), "line")
         self.delivery = Delivery(self.outbox, self.session)
         self.session.start(Handlers(lambda _: self.delivery.wake(), lambda *_: None, self.delivery.acknowledged))
         self.delivery.start()
@@ -47,7 +47,7 @@ def _collect(seen: queue.SimpleQueue[int], count: int) -> list[int]:
 
 def test_everything_arrives_in_order_and_leaves_the_outbox(tmp_path: Path, mosquitto: Mosquitto) -> None:
     seen: queue.SimpleQueue[int] = queue.SimpleQueue()
-    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
         line = Line(tmp_path, mosquitto.port)
         line.append(1, 5 * MAX_IN_FLIGHT)
         assert _collect(seen, 5 * MAX_IN_FLIGHT) == list(range(1, 5 * MAX_IN_FLIGHT + 1))
@@ -84,7 +84,7 @@ def test_what_is_decided_while_the_broker_is_away_arrives_when_it_is_back(tmp_pa
     assert line.outbox.depth().total == 50
     mosquitto.start()
     seen: queue.SimpleQueue[int] = queue.SimpleQueue()
-    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
         line.append(51, 60)
         arrived = {seen.get(timeout=WAIT_S)}
         while max(arrived) < 60:
@@ -101,7 +101,7 @@ def test_a_frozen_broker_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> 
     line.append(1, 30)
     assert line.outbox.depth().total == 30
     mosquitto.thaw()
-    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
         line.append(31, 31)
         while seen.get(timeout=WAIT_S) != 31:
             pass
@@ -120,7 +120,7 @@ def test_what_was_in_flight_when_the_broker_died_overtakes_nothing(tmp_path: Pat
     mosquitto.kill()
     line.append(11, 15)
     mosquitto.start()
-    with Connection(Broker("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
+    with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [("e", 1)], lambda _, p: seen.put(int(p))):
         line.append(16, 16)
         arrived = [seen.get(timeout=WAIT_S)]
         while arrived[-1] < 16:
@@ -137,7 +137,7 @@ def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Pat
     while len(line.delivery._flight.out) < 3:
         line.delivery._stopping.wait(0.01)
     for token in list(line.delivery._flight.out):
-        line.delivery.acknowledged(Token(token.connection - 1, token.message), accepted=True)
+        line.delivery.acknowledged(Token(token.connection - 1, token.message), "")
     line.append(4, 4)
     while len(line.delivery._flight.out) < 4:
         line.delivery._stopping.wait(0.01)

@@ -84,5 +84,5 @@ def test_certificates_without_tls_are_refused() -> None:
         MqttSection(ca_file=Path("ca.crt"))
     with pytest.raises(ValueError, match="certificate_file and key_file belong together"):
         MqttSection(tls=True, certificate_file=Path("box.crt"))
-    assert MqttSection().tls_files is None
-    assert MqttSection(tls=True).tls_files == TlsFiles()
+    assert MqttSection().broker.tls is None
+    assert MqttSection(tls=True).broker.tls == TlsFiles()

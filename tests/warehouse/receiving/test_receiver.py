@@ -19,12 +19,13 @@ import pytest
 from kardus.contract.commands import Resend
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, UsageError
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving import resend_requests
-from warehouse.receiving.connection import Broker, Connection
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 
 WAIT_S = PATIENCE_S
@@ -39,12 +40,12 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
         time.sleep(0.02)
 
 
-def broker_of(mosquitto: Mosquitto) -> Broker:
-    return Broker("127.0.0.1", mosquitto.port)
+def broker_of(mosquitto: Mosquitto) -> BrokerSettings:
+    return BrokerSettings("127.0.0.1", mosquitto.port)
 
 
 def publish(mosquitto: Mosquitto, messages: list[Message], *, retain: bool = False) -> None:
-    with Connection(broker_of(mosquitto)) as connection:
+    with MqttClient(broker_of(mosquitto)) as connection:
         for start in range(0, len(messages), 200):
             connection.publish(messages[start : start + 200], retain=retain)
 
@@ -67,7 +68,7 @@ def stored_ids(path: Path) -> list[str]:
 def ack_of(mosquitto: Mosquitto, wanted: Callable[[Ack], bool]) -> Ack:
     """The `ack` on the broker, once it is as wanted."""
     found: queue.SimpleQueue[Ack] = queue.SimpleQueue()
-    with Connection(broker_of(mosquitto), [(ACKS, 1)], lambda _, text: found.put(Ack.model_validate_json(text))):
+    with MqttClient(broker_of(mosquitto), [(ACKS, 1)], lambda _, text: found.put(Ack.model_validate_json(text))):
         deadline = time.monotonic() + WAIT_S
         while not wanted(ack := found.get(timeout=WAIT_S)):
             assert time.monotonic() < deadline, ack
@@ -156,7 +157,7 @@ def test_a_gap_is_asked_for_and_what_is_announced_as_lost_is_no_gap(
         asked.put(Resend.model_validate_json(payload))
 
     with (
-        Connection(broker_of(mosquitto), [(agent.topics.command("resend"), 1)], take),
+        MqttClient(broker_of(mosquitto), [(agent.topics.command("resend"), 1)], take),
         receiving(mosquitto, path) as receiver,
     ):
         publish(mosquitto, [*events[:3], *events[8:10]])
@@ -233,9 +234,9 @@ def test_a_session_that_the_broker_says_was_taken_over_ends_the_receiver(mosquit
 
 def test_a_database_of_another_site_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "k.sqlite"
-    Receiver(Broker(), ReceiverSettings("here", path)).stop()
+    Receiver(BrokerSettings(), ReceiverSettings("here", path)).stop()
     with pytest.raises(UsageError, match="holds the events of site 'here', not 'there'"):
-        Receiver(Broker(), ReceiverSettings("there", path))
+        Receiver(BrokerSettings(), ReceiverSettings("there", path))
 
 
 def test_while_another_program_holds_the_file_nothing_is_claimed_and_then_all_is_stored(
@@ -258,15 +259,18 @@ def test_while_another_program_holds_the_file_nothing_is_claimed_and_then_all_is
 CRASHING = """
 import os, sys, threading
 from pathlib import Path
-from warehouse.receiving.connection import Broker
+from kardus.mqtt.settings import BrokerSettings
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
+from warehouse.receiving.receiver import Receiver, Settings
 left = [int(sys.argv[4])]
 def die(written):  # after the commit, before the broker is told
     left[0] -= written.events
     if left[0] <= 0:
         os.kill(os.getpid(), 9)
 settings = ReceiverSettings(sys.argv[3], Path(sys.argv[2]))
-with Receiver(Broker("127.0.0.1", int(sys.argv[1])), settings, on_stored=die):
+with Receiver(BrokerSettings("127.0.0.1", int(sys.argv[1])), settings, on_stored=die):
     threading.Event().wait()
 """
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.messages import Expected
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.proxies import slow_link
-from warehouse.receiving.connection import Broker
 from warehouse.stock.publishing import ExpectedChange, _require_retained, expected_changes, publish_stock, read_expected
 from warehouse.stock.stock_list import StockLine, read_stock
 
@@ -87,7 +87,7 @@ def test_after_the_changes_the_broker_says_what_the_list_says(
 
 
 def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(mosquitto: Mosquitto) -> None:
-    broker = Broker("127.0.0.1", mosquitto.port)
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
     first = publish_stock(broker, "s", [StockLine("A", "Tea"), StockLine("B", None)], replace=False)
     second = publish_stock(broker, "s", [StockLine("A", "Milk")], replace=True)
     assert [c.location for c in first] == ["A", "B"]
@@ -98,7 +98,7 @@ def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(
 
 
 def test_three_thousand_locations_are_published_and_read_back(mosquitto: Mosquitto) -> None:
-    broker = Broker("127.0.0.1", mosquitto.port)
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
     lines = [StockLine(f"A-{n:05d}", "Tea") for n in range(3000)]
     assert len(publish_stock(broker, "s", lines, replace=False)) == 3000
     assert len(read_expected(broker, "s")) == 3000
@@ -115,7 +115,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> N
 def test_no_broker_is_one_line(tmp_path: Path) -> None:
     port = free_port()
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: no broker there"):
-        publish_stock(Broker("127.0.0.1", port), "s", [StockLine("A", "x")], replace=False)
+        publish_stock(BrokerSettings("127.0.0.1", port), "s", [StockLine("A", "x")], replace=False)
     path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"))
     result = run_command("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port, check=1)
     assert result.stderr.startswith(f"error: 127.0.0.1:{port}: no broker there")
@@ -123,10 +123,10 @@ def test_no_broker_is_one_line(tmp_path: Path) -> None:
 
 
 def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitto: Mosquitto) -> None:
-    broker = Broker("127.0.0.1", mosquitto.port)
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
     publish_stock(broker, "s", [StockLine("A-1", "Tea"), StockLine("A-2", "Milk")], replace=False)
     with slow_link(mosquitto.port, delay_s=0.8) as port:
-        done = publish_stock(Broker("127.0.0.1", port), "s", [StockLine("A-1", "Tea")], replace=True)
+        done = publish_stock(BrokerSettings("127.0.0.1", port), "s", [StockLine("A-1", "Tea")], replace=True)
     assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
 
 

@@ -9,14 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.check import check_outbox
 from edge_agent.reporting.outbox.message import Limits, Message
 from edge_agent.reporting.outbox.outbox import Outbox
@@ -259,15 +257,3 @@ def test_the_age_of_the_oldest_message_is_known(tmp_path: Path) -> None:
     assert oldest
     assert abs(time.time() - oldest) < 60
     outbox.close()
-
-
-sequences = st.sets(st.integers(1, 60))
-
-
-@given(sequences, st.integers(1, 60), st.integers(0, 60))
-def test_ranges_are_the_same_numbers(numbers: set[int], first: int, length: int) -> None:
-    ranges = rows.ranges_of(sorted(numbers))
-    assert {n for low, high in ranges for n in range(low, high + 1)} == numbers
-    assert all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
-    left = rows.without(ranges, first, first + length)
-    assert {n for low, high in left for n in range(low, high + 1)} == set(range(first, first + length + 1)) - numbers

@@ -1,0 +1,90 @@
+"""An MQTT client for commands that wait: connected or refused, published or refused, subscribed from the beginning."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from kardus.mqtt.connection import Handlers, Subscription, Token
+from kardus.mqtt.session import MqttSession
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import BrokerError
+from kardus.support.identifiers import uuid7
+
+READY_TIMEOUT_S = 25.0
+"""Two versions of MQTT, each with a TCP connection and an answer; and a subscription."""
+PUBLISH_TIMEOUT_S = 10.0
+
+
+class MqttClient:
+    """A session that is connected; it connects and subscribes again by itself. Use it in a `with` statement."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        subscriptions: Sequence[Subscription] = (),
+        on_message: Callable[[str, bytes], None] = lambda *_: None,
+    ) -> None:
+        """Connect and subscribe to (filter, QoS) pairs; `on_message` gets topic and payload.
+
+        Raises:
+            BrokerError: the broker cannot be reached, refuses the connection, or doesn't answer.
+            ConfigError: the password or a certificate can't be used.
+        """
+        self._answers: dict[Token, str] = {}
+        self._answered = threading.Condition()
+        self._session = MqttSession(settings, f"kardus-{uuid7()}", subscriptions)
+        self._session.start(
+            Handlers(
+                on_message=lambda message: on_message(message.topic, message.payload),
+                on_acknowledged=self._acknowledged,
+            )
+        )
+        self._session.wait_for(lambda: self._session.is_subscribed or self._session.failures > 0, READY_TIMEOUT_S)
+        if not self._session.is_subscribed:
+            problem = self._session.problem or f"{settings.address} doesn't answer a subscription"
+            self.close()
+            host, port, username = (settings.name(key) for key in ("host", "port", "username"))
+            raise BrokerError(f"{problem}: start it, or correct {host}, {port} and {username}")
+
+    @property
+    def version(self) -> str:
+        """The protocol version: "5" or "3.1.1"."""
+        return self._session.version
+
+    def publish(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
+        """Publish topics with payloads (QoS 1) and wait until the broker has them all.
+
+        Raises:
+            BrokerError: the broker refuses one, or doesn't take it in time.
+        """
+        connection = self._session.connection or 0
+        sent = [(topic, self._session.publish(connection, topic, data, retain=retain)) for topic, data in messages]
+        for topic, token in sent:
+            if token is None:
+                raise BrokerError(f"{topic}: not published (there is no connection): try again")
+            with self._answered:
+                self._answered.wait_for(lambda token=token: token in self._answers, PUBLISH_TIMEOUT_S)  # type: ignore[misc]
+                refusal = self._answers.pop(token, None)
+            if refusal is None:
+                raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
+            if refusal:
+                raise BrokerError(f"{topic}: the broker refused it ({refusal}): check the user's rights")
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._session.stop()
+
+    def __enter__(self) -> Self:
+        """Nothing more to do: it is connected."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self.close()
+
+    def _acknowledged(self, token: Token, refusal: str) -> None:
+        with self._answered:
+            self._answers[token] = refusal
+            self._answered.notify_all()
