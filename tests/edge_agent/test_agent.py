@@ -182,7 +182,7 @@ def test_a_broker_that_cannot_be_reached_does_not_stop_the_agent(tmp_path: Path,
     agent.start()
     code, log = agent.finish()
     assert code == 0
-    assert "no broker: 127.0.0.1:1" in log
+    assert "127.0.0.1:1: no broker there" in log
     assert "starting without the broker" in log
 
 
