@@ -154,13 +154,14 @@ def run(room: str, mutants: list[Mutant], *, again: bool) -> None:
     todo = [m for m in mutants if m.key not in known or (again and known[m.key]["outcome"] == "survived")]
     todo = [m for m in todo if (m.module, m.before, m.after) not in equivalent]
     RESULTS.parent.mkdir(exist_ok=True)
-    timeouts_s: dict[str, float] = {}
+    if not todo:
+        return
     with copied_tree() as tree, RESULTS.open("a", encoding="utf-8") as results:
+        everything = dict.fromkeys(file for mutant in todo for file in tests_of(room, mutant.module))
+        timeout_s = _timeout_s(tree, list(everything))
         for number, mutant in enumerate(todo, start=1):
             files = tests_of(room, mutant.module)
-            if mutant.module not in timeouts_s:
-                timeouts_s[mutant.module] = _baseline_s(tree, files)
-            found = _run_one(tree, mutant, files, timeouts_s[mutant.module])
+            found = _run_one(tree, mutant, files, timeout_s)
             row = {**asdict(mutant), "key": mutant.key, "room": room, "diff": mutant.diff, **found}
             del row["code"]
             results.write(json.dumps(row) + "\n")
@@ -186,7 +187,7 @@ def table(room: str, mutants: list[Mutant]) -> None:
         print(f"\n{mutant.module}:{mutant.line} {mutant.operator}\n{mutant.diff}")
 
 
-def _baseline_s(tree: Path, files: list[str]) -> float:
+def _timeout_s(tree: Path, files: list[str]) -> float:
     found = run_tests(tree, files, timeout_s=3600)
     if found["outcome"] != "survived":
         sys.exit(f"the tests fail without a mutant: {' '.join(files)}")

@@ -345,6 +345,7 @@ def test_the_terminal_shows_everything(tmp_path: Path) -> None:
     ]
     text = shown(report_of(tmp_path, messages))
     assert " A A-1 Tea Milk 1 h conflict: one: mismatch Milk, two: match Tea" in text
+    assert re.search(r"aisle locations verified % \n", text)
     assert "\n A 1 1 100.0 \n B 2 0 0.0 \n" in text
     assert "1 discrepancies, 1 of 3 locations verified (33.3 %)" in text
     assert f"not verified: B-1 (last {EARLIER.isoformat(timespec='minutes')}) one: match" in text
