@@ -28,7 +28,7 @@ from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.resend_requests import resend_requests_due
-from warehouse.receiving.storage_thread import StorageThread
+from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
 ACK_POLL_S = 0.1
