@@ -20,24 +20,24 @@ from pathlib import Path
 
 from edge_agent.archive.evidence import Evidence
 from edge_agent.archive.harvesting import Harvesting
-from edge_agent.archive.recording import Recording, Terms, Told
+from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.command_handlers import CommandHandlers
 from edge_agent.config import Config, load_config
-from edge_agent.control.commands import Request, answer
-from edge_agent.control.desk import Desk
+from edge_agent.control.commands import CommandRequest, answer
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.control.inbox import Inbox, Item
-from edge_agent.control.post import Post
+from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
+from edge_agent.control.router import Input, MessageRouter
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
-from edge_agent.health.care import Care
 from edge_agent.health.metrics import Metrics, Present
-from edge_agent.models.change import Models
-from edge_agent.models.folder import BundleFolder
-from edge_agent.models.keeper import Concerned, ModelKeeper, no_model_to_change
-from edge_agent.models.looker import NO_MODEL, Nobody
-from edge_agent.models.orders import Candidate, Order, Progress, Refused
+from edge_agent.health.monitor import HealthMonitor
+from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
+from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
+from edge_agent.models.rollout import ModelRollout
+from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
+from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import (
     Ended,
@@ -49,19 +49,22 @@ from edge_agent.records import (
     Shown,
     SignalLost,
 )
-from edge_agent.reporting.announcer import Announcer, subscriptions
+from edge_agent.reporting.announcer import Announcer, agent_subscriptions
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.losses import LossTeller
+from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
-from kardus.contract.messages import Coverage
+from kardus import __version__
+from kardus.contract.homeassistant import discovery_topic
+from kardus.contract.messages import Coverage, Model
 from kardus.contract.topics import Topics
+from kardus.inference.classifier import Classifier
 from kardus.mqtt.connection import Handlers, Options
 from kardus.mqtt.session import MqttSession
 from kardus.support.chores import Chores
 from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import BundleError, KardusError
 from kardus.support.files import make_folder
-from kardus.support.vitals import Pulse, Vitals
+from kardus.support.vitals import Heartbeat, Vitals
 
 FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
@@ -75,6 +78,8 @@ STUCK_S = 30.0
 EVIDENCE_FOLDER = "evidence"
 MODELS_FOLDER = "models"
 RECORDING_FOLDER = "recording"
+Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult
+"""What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
 
 
@@ -88,12 +93,16 @@ class Agent:
             KardusError: the model, the data folder or the configuration is not usable.
         """
         self._config, self._path = config, path
-        self._inbox = Inbox()
-        models = Models(config.model, config.agent.data_dir / MODELS_FOLDER, self._inbox.put) if config.model else None
+        self._inputs: InputQueue[Item] = InputQueue()
+        models = (
+            ModelRollout(config.model, config.agent.data_dir / MODELS_FOLDER, self._inputs.put)
+            if config.model
+            else None
+        )
         self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = MessageWriter(topics, models.model if models else NO_MODEL, config.verdict.valid_for_s)
-        self._metrics, self._pulse = Metrics(), Pulse()
-        self._cameras = Cameras(config, self._inbox.put)
+        self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
+        self._metrics, self._heartbeat = Metrics(), Heartbeat()
+        self._cameras = Cameras(config, self._inputs.put)
         locations = self._cameras.locations
         make_folder("agent.data_dir", config.agent.data_dir)
         self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
@@ -111,7 +120,10 @@ class Agent:
             on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
         )
         self._recording = Recording(
-            config.agent.data_dir / RECORDING_FOLDER, self._terms(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
+            config.agent.data_dir / RECORDING_FOLDER,
+            self._recording_scope(config),
+            SYSTEM_CLOCK,
+            self._metrics.unrecorded.inc,
         )
         self._failures: list[str] = []
         self._is_ready = False
@@ -119,27 +131,27 @@ class Agent:
         self._session = MqttSession(
             config.mqtt.broker,
             f"kardus-{config.agent.site}-{config.agent.name}",
-            subscriptions(config, topics, locations),
+            agent_subscriptions(config, topics, locations),
             Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
         )
-        self._announcer = Announcer(topics, self._writer, self._recorder, self._cameras, self._session)
-        self._announcer.forget_others(config)
-        self._models = self._keeper(models) if models else None
+        self._announcer = Announcer(topics, self._session, self._status_message, self._recorder.record_retained)
+        self._forget_others()
+        self._models = self._model_manager(models) if models else None
         folder = config.model.watch_folder if config.model else None
-        self._bundles = BundleFolder(folder, self._inbox.put) if folder else None
-        self._desk = self._at_the_desk()
+        self._watch_folder = WatchFolder(folder, self._inputs.put) if folder else None
+        self._commands = self._command_handlers()
         self._delivery = Delivery(self._outbox, self._session)
-        self._losses = LossTeller(self._outbox, self._writer)
+        self._losses = LossReporter(self._outbox, self._writer.lost)
         self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
-        self._care = self._looked_after()
+        self._monitor = self._health_monitor()
 
     def request_reload(self) -> None:
         """Ask for the configuration to be read again. May be called from a signal handler or any thread."""
-        self._inbox.put(ReloadWanted())
+        self._inputs.put(ReloadWanted())
 
     def stop(self) -> None:
         """Ask `run` to end. May be called from a signal handler."""
-        self._inbox.put(None)
+        self._inputs.put(None)
 
     def run(self) -> None:
         """Look, judge and publish until `stop` is called or every source has ended.
@@ -148,15 +160,15 @@ class Agent:
             ConfigError: a location lies outside the first picture of its camera.
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
-        post = Post(self._topics, self._inbox.put, self._delivery.confirmed)
-        self._session.start(Handlers(self._on_connect, post.sort, self._delivery.acknowledged))
+        router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed)
+        self._session.start(Handlers(self._on_connect, router.route, self._delivery.acknowledged))
         self._delivery.start()
-        self._care.start()
+        self._monitor.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
-        self._announcer.introduce(self._config)
-        if self._bundles:
-            self._bundles.start()
+        self._publish_discovery()
+        if self._watch_folder:
+            self._watch_folder.start()
         self._cameras.begin()
         try:
             self._loop()
@@ -184,7 +196,7 @@ class Agent:
         prepared = self._cameras.prepare(config)
         before = set(self._cameras.locations)
         self._cameras.end(prepared.ended)
-        self._inbox.drop(prepared.ended)
+        self._inputs.drop(prepared.ended)
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
@@ -193,19 +205,19 @@ class Agent:
         self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
-        self._recording.use(self._terms(config))
-        self._announcer.forget_others(config)
-        self._session.use(subscriptions(config, self._topics, self._cameras.locations))
-        self._announcer.introduce(config, gone)
-        self._announcer.say_all()
+        self._recording.use(self._recording_scope(config))
+        self._forget_others()
+        self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
+        self._publish_discovery(gone)
+        self._publish_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
 
-    def _build_pipeline(self, models: Models | None) -> Pipeline:
+    def _build_pipeline(self, models: ModelRollout | None) -> Pipeline:
         """What judges; session and delivery are made later."""
         return Pipeline(
             self._cameras,
-            models.classifier if models else Nobody(),
+            models.classifier if models else NoModel(),
             self._expected,
             self._recorder,
             metrics=self._metrics,
@@ -216,55 +228,88 @@ class Agent:
             show=models.show if models else lambda _: None,
         )
 
-    def _keeper(self, models: Models) -> ModelKeeper:
-        """Whom a change of the model concerns."""
-        return ModelKeeper(
-            models,
-            Concerned(
-                self._cameras,
-                self._expected,
-                self._pipeline,
-                self._writer,
-                self._recorder,
-                self._metrics,
-                self._announcer.say_status,
-            ),
+    def _model_manager(self, rollout: ModelRollout) -> ModelManager:
+        """What updates the model."""
+        self._metrics.show_model(rollout.model.name, rollout.model.version)
+        users = ModelUsers(
+            expected_skus=lambda: {e.sku for e in self._expected.everything.values() if e.managed and e.sku},
+            slot_count=lambda: sum(len(camera.view.slots) for camera in self._cameras.values()),
+            classify_all=self._classify_all,
+            use=self._use_model,
+            publish=lambda status: self._recorder.record_retained(*self._writer.model_status(status)),
+            count_phase=lambda phase: self._metrics.model_phases.labels(phase).inc(),
         )
+        return ModelManager(rollout, users)
 
-    def _at_the_desk(self) -> Desk:
+    def _classify_all(self) -> None:
+        for camera in self._cameras.values():
+            for location in camera.locations:
+                camera.votes.want(location)
+
+    def _use_model(self, classifier: Classifier, model: Model) -> None:
+        """Another model classifies from now on."""
+        self._pipeline.use_model(classifier)
+        self._writer.use_model(model)
+        self._metrics.show_model(model.name, model.version)
+        self._announcer.publish_status()
+
+    def _status_message(self, trouble: str) -> tuple[str, bytes]:
+        epoch, sequence = self._recorder.position
+        count, now = len(self._cameras.locations), datetime.now(UTC)
+        return self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=trouble)
+
+    def _publish_all(self) -> None:
+        """Status and health once more."""
+        self._announcer.publish_status()
+        for camera in self._cameras.values():
+            if camera.status is not None:
+                self._recorder.record_health(camera.health(camera.status))
+
+    def _publish_discovery(self, gone: Sequence[str] = ()) -> None:
+        """Tell Home Assistant, where it is wanted, what there is, and which locations are gone."""
+        home, cameras = self._config.homeassistant, self._cameras
+        self._announcer.publish_discovery(home, cameras.locations, list(cameras), gone)
+
+    def _forget_others(self) -> None:
+        """Clear the topics of what isn't configured any more."""
+        home = self._config.homeassistant
+        kept = [discovery_topic(home.prefix, self._topics)] if home.discovery else []
+        self._recorder.forget_others(self._topics, self._cameras.locations, self._cameras, kept)
+
+    def _command_handlers(self) -> CommandHandlers:
         """What carries out commands."""
-        return Desk(
+        return CommandHandlers(
             self._cameras,
             self._recorder,
             self._evidence,
-            say_all=self._announcer.say_all,
+            publish_all=self._publish_all,
             report_coverage=self._report_coverage,
             reload=self._reload,
             change_model=self._models.command if self._models else no_model_to_change,
             send_again=self._outbox.send_again,
         )
 
-    def _looked_after(self) -> Care:
+    def _health_monitor(self) -> HealthMonitor:
         """What looks after the agent's threads, and shows its metrics."""
         self._metrics.registry.register(
             Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
         )
-        pulses = {"agent": self._pulse, "delivery": self._delivery.pulse}
+        heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
         alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}
-        return Care(self._config.health, Vitals(pulses, alive, STUCK_S), self._metrics.registry)
+        return HealthMonitor(self._config.health, Vitals(heartbeats, alive, STUCK_S), self._metrics.registry)
 
     def _loop(self) -> None:
         while self._cameras.running:
-            self._pulse.beat()
-            items = self._inbox.take(TICK_S)
+            self._heartbeat.beat()
+            items = self._inputs.take(TICK_S)
             if None in items:
                 return
             frames = [item for item in items if isinstance(item, Frame)]
             if frames:
                 with self._storage.guard():
                     self._process(frames)
-            for item in sorted(items, key=lambda item: isinstance(item, Request | ReloadWanted)):
+            for item in sorted(items, key=lambda item: isinstance(item, CommandRequest | ReloadWanted)):
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
                 self._taken(item)
@@ -285,15 +330,15 @@ class Agent:
                 self._cameras.running.discard(item.camera)
             case ExpectedMessage():
                 self._expect(item)
-            case Request():
+            case CommandRequest():
                 self._answer(item)
             case ReloadWanted():
                 self._reload_or_say_why_not()
-            case Order() | Candidate() | Refused() | Progress():
+            case UpdateRequest() | VerifiedBundle() | RefusedBundle() | IntakeProgress():
                 if self._models:
                     self._models.take(item)
             case HomeAssistantOnline():
-                self._announcer.introduce(self._config)
+                self._publish_discovery()
                 self._delivery.wake()
 
     def _taken(self, item: Item | None) -> None:
@@ -320,7 +365,7 @@ class Agent:
                     self._harvesting.sample(told, processed.changed, partial(_shown, camera), time.monotonic())
         if not self._is_ready:
             self._is_ready = True
-            self._care.ready()
+            self._monitor.ready()
 
     def _end(self, camera: Camera) -> None:
         """A folder, video or script has been played."""
@@ -353,40 +398,40 @@ class Agent:
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
         if (told := self._expected.last_word(message.location)) is not None:
-            self._recording.take(Told(message.location, told))
+            self._recording.take(ExpectedChange(message.location, told))
 
-    def _terms(self, config: Config) -> Terms:
+    def _recording_scope(self, config: Config) -> RecordingScope:
         """What is to be recorded."""
         wanted = config.recording.cameras or tuple(self._cameras)
         live = {name: self._cameras[name].reader.live for name in wanted}
-        return Terms(config.recording, live, self._expected.everything)
+        return RecordingScope(config.recording, live, self._expected.everything)
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
-        self._announcer.say_online(connection)
+        self._announcer.publish_status(connection)
         self._delivery.wake()
 
     def _tell_trouble(self) -> None:
         """The WMS side is told over the present connection, since nothing can be stored, or can again."""
         self._announcer.trouble = self._storage.reason
         self._metrics.storage_ok.set(not self._storage.reason)
-        self._announcer.say_status()
+        self._announcer.publish_status()
 
     def _look_again(self) -> None:
         """What was found while nothing could be stored is found and told again."""
         for camera in self._cameras.values():
             camera.votes.restart()
             camera.reader.hurry()
-        self._announcer.say_all()
+        self._publish_all()
         self._delivery.wake()
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: CommandRequest) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
-        found = answer(request, self._desk.handlers)
-        name = request.name if request.name in self._desk.handlers else "unknown"
+        found = answer(request, self._commands.handlers)
+        name = request.name if request.name in self._commands.handlers else "unknown"
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._delivery.wake()
-        self._announcer.reply(found)
+        self._announcer.reply(found.topic, found.correlation, found.reply)
 
     def _report_coverage(self) -> Coverage:
         coverage = self._recorder.record_coverage(self._cameras.locations, self._today)
@@ -414,11 +459,11 @@ class Agent:
             steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
             steps.callback(self._delivery.stop)
             steps.callback(self._deliver_the_rest)
-            steps.callback(self._care.stop)
+            steps.callback(self._monitor.stop)
             if self._models:
                 steps.callback(self._models.stop)
-            if self._bundles:
-                steps.callback(self._bundles.stop)
+            if self._watch_folder:
+                steps.callback(self._watch_folder.stop)
             steps.callback(self._recording.close)
             steps.callback(self._chores.stop)
             for camera in self._cameras.values():

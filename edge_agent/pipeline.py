@@ -20,12 +20,10 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
-from edge_agent.models.looker import Looker
-from edge_agent.models.shadow import Seen
-from edge_agent.records import ExpectedMessage, Finding, Frame, Sighting, SignalLost
+from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from kardus.contract.messages import Status
 from kardus.contract.verdicts import Verdict
-from kardus.inference.classification import Classification
+from kardus.inference.classification import Classification, CropClassifier
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError
@@ -51,7 +49,7 @@ class Pipeline:
     def __init__(
         self,
         cameras: Cameras,
-        classifier: Looker,
+        classifier: CropClassifier,
         expected: ExpectedStore,
         recorder: Recorder,
         *,
@@ -60,7 +58,7 @@ class Pipeline:
         clock: Clock,
         is_late: Callable[[], bool],
         on_stored: Callable[[], None],
-        show: Callable[[Seen], None] = lambda _: None,
+        show: Callable[[ClassifiedCrops], None] = lambda _: None,
     ) -> None:
         """Keep whom to ask.
 
@@ -115,7 +113,7 @@ class Pipeline:
         self._record(findings)
         return processed
 
-    def use_model(self, classifier: Looker) -> None:
+    def use_model(self, classifier: CropClassifier) -> None:
         """Another model judges from now on; what the former one has said doesn't count any more."""
         self._set_classifier(classifier)
         for camera in self._cameras.values():
@@ -168,7 +166,7 @@ class Pipeline:
         self._recorder.record_health(camera.health(status))
         self._on_stored()
 
-    def _set_classifier(self, classifier: Looker) -> None:
+    def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
@@ -224,7 +222,7 @@ class Pipeline:
     def _show_to_another(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> None:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
         expected = [expectation.expected if expectation else None for expectation in known]
-        self._show(Seen(sighting.picture, sighting.corners, answers, expected))
+        self._show(ClassifiedCrops(sighting.picture, sighting.corners, answers, expected))
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)

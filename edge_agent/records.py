@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from PIL import Image
 
 from kardus.contract.messages import Expected, ExpectedStock, Seen
 from kardus.contract.verdicts import Verdict
+from kardus.inference.classification import Classification
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
+
+MessageKind = Literal["event", "state", "evidence"]
+"""`event`: every one counts. `state`: a later one of the same topic takes its place. `evidence`: pictures."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +139,32 @@ class Finding:
     reason: str = ""
     facing: int | None = None
     seen_at: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassifiedCrops:
+    """What the model in use says of some slots of a picture."""
+
+    frame: Image.Image
+    """RGB."""
+    corners: FloatArray
+    """(slots, 4, 2) in pixels."""
+    answers: Sequence[Classification]
+    expected: Sequence[Expected | None]
+    """What the WMS expects in each slot."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something to publish."""
+
+    kind: MessageKind
+    topic: str
+    payload: bytes
+    retain: bool = False
+    location: str = ""
+    """Messages of a location are sent in their order, whatever overtakes them; empty: of no location."""
+    sequence: int | None = None
+    """Which event of the epoch it is; None: it isn't counted."""
+    urgent: bool = False
+    """It overtakes what isn't, with everything of its location that came before it."""

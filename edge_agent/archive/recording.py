@@ -40,7 +40,7 @@ log = logging.getLogger("kardus.recording")
 
 
 @dataclass(frozen=True)
-class Told:
+class ExpectedChange:
     """The WMS expects something else."""
 
     location: str
@@ -48,7 +48,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Terms:
+class RecordingScope:
     """What is to be recorded from now on, and the expected stock of now."""
 
     rules: RecordingSection
@@ -60,28 +60,30 @@ class Terms:
 class Recording:
     """Takes items from the agent's thread; a thread of its own writes them."""
 
-    def __init__(self, folder: Path, terms: Terms, clock: Clock, on_drop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, folder: Path, terms: RecordingScope, clock: Clock, on_drop: Callable[[], None] = lambda: None
+    ) -> None:
         """Begin. The folder is made with the first picture; `on_drop` is called for each picture that is left out."""
         self._clock = clock
         self._on_drop = on_drop
         self._last_s: dict[str, float] = {}
-        self._items: queue.Queue[tuple[RecordingEntry, Frame | None] | Terms | None] = queue.Queue()
+        self._items: queue.Queue[tuple[RecordingEntry, Frame | None] | RecordingScope | None] = queue.Queue()
         self._pictures = threading.Semaphore(WAITING)
         self._writer = PartWriter(folder, terms)
         self._terms = terms
         self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
         self._thread.start()
 
-    def use(self, terms: Terms) -> None:
+    def use(self, terms: RecordingScope) -> None:
         """Record by other terms from now on."""
         self._terms = terms
         self._items.put(terms)
 
-    def take(self, item: Frame | SignalLost | Told) -> None:
+    def take(self, item: Frame | SignalLost | ExpectedChange) -> None:
         """Keep an item, if the terms ask for it. Waits for nothing."""
         if not self._terms.rules.max_mb:
             return
-        if isinstance(item, Told):
+        if isinstance(item, ExpectedChange):
             entry = RecordingEntry(
                 at=self._clock.now(),
                 at_s=self._clock.monotonic_s(),
@@ -121,7 +123,7 @@ class Recording:
     def _write(self) -> None:
         while (item := self._items.get()) is not None:
             try:
-                if isinstance(item, Terms):
+                if isinstance(item, RecordingScope):
                     self._writer.use(item)
                 else:
                     self._writer.write(*item)
@@ -134,7 +136,7 @@ class Recording:
 class PartWriter:
     """Writes parts, and removes the oldest. Owned by one thread."""
 
-    def __init__(self, folder: Path, terms: Terms) -> None:
+    def __init__(self, folder: Path, terms: RecordingScope) -> None:
         """Touch nothing yet."""
         self._folder = folder
         self._run = str(uuid.uuid4())
@@ -145,7 +147,7 @@ class PartWriter:
         self._began_s = 0.0
         self.use(terms)
 
-    def use(self, terms: Terms) -> None:
+    def use(self, terms: RecordingScope) -> None:
         """Other terms: another part."""
         self._terms = terms
         self._expected = dict(terms.expected)

@@ -21,7 +21,7 @@ log = logging.getLogger("kardus.commands")
 
 
 @dataclass(frozen=True)
-class Request:
+class CommandRequest:
     """A command as it came from the broker."""
 
     name: str
@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AddressedReply:
     """A reply, and where it goes."""
 
     topic: str
@@ -41,7 +41,7 @@ class Answer:
     reply: Reply
 
 
-def answer(request: Request, handlers: Mapping[str, Handler], now: datetime | None = None) -> Answer:
+def answer(request: CommandRequest, handlers: Mapping[str, Handler], now: datetime | None = None) -> AddressedReply:
     """Carry a request out. Never raises for what a request may do wrong."""
     address, problem = _address(request.payload), ""
     try:
@@ -56,7 +56,7 @@ def answer(request: Request, handlers: Mapping[str, Handler], now: datetime | No
         log.info("command %r carried out", request.name)
     reply = Reply(command=request.name, ok=not problem, error=problem, correlation=address.correlation, result=result)
     topic = request.response_topic or address.response_topic
-    return Answer("" if set(topic) & WILDCARDS else topic, request.correlation, reply)
+    return AddressedReply("" if set(topic) & WILDCARDS else topic, request.correlation, reply)
 
 
 def _address(payload: bytes) -> Command:
@@ -67,7 +67,7 @@ def _address(payload: bytes) -> Command:
         return Command()
 
 
-def _parse(request: Request) -> Command:
+def _parse(request: CommandRequest) -> Command:
     model = COMMANDS.get(request.name)
     if model is None:
         raise KardusError(f"no such command: one of {', '.join(COMMANDS)}")
@@ -81,7 +81,7 @@ def _parse(request: Request) -> Command:
         raise KardusError(f"{key}: {first['msg']}: see docs/messages.md".removeprefix(": ")) from error
 
 
-def _refuse_old(request: Request, command: Command, now: datetime) -> None:
+def _refuse_old(request: CommandRequest, command: Command, now: datetime) -> None:
     """A retained command would be carried out again at every connection."""
     if request.retained:
         raise KardusError("it is retained: publish commands without the retain flag")

@@ -13,8 +13,7 @@ from typing import Protocol
 
 from edge_agent.deciding.alerts import acknowledged, affected, next_alert, with_places
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.records import Finding
-from edge_agent.reporting.outbox.message import Message
+from edge_agent.records import Finding, Message
 from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, Verdict

@@ -44,6 +44,11 @@ class Metrics:
         self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
 
+    def show_model(self, name: str, version: str) -> None:
+        """Name the model in use."""
+        self.model.clear()
+        self.model.labels(name, version).set(1)
+
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, registry=self.registry)
 

@@ -12,7 +12,7 @@ FEWEST = 3
 """A difference of fewer crops than this is chance."""
 
 
-def not_as_ordered(new: Manifest, command: ChangeModel) -> str:
+def not_as_requested(new: Manifest, command: ChangeModel) -> str:
     """Why a bundle isn't the one that a command names."""
     if (new.name, new.version) == (command.name, command.version):
         return ""

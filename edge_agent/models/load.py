@@ -1,4 +1,4 @@
-"""A model that may judge: read, trusted, and tried on its golden samples before anything rests on it."""
+"""Loads a model: its bundle read, its signature trusted, its golden samples run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle
     """
     bundle = read_bundle(path or settings.bundle)
     require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
-    return bundle, tried(bundle, settings)
+    return bundle, golden_checked(bundle, settings)
 
 
-def tried(bundle: Bundle, settings: ModelSection) -> Classifier:
+def golden_checked(bundle: Bundle, settings: ModelSection) -> Classifier:
     """A classifier that has answered the bundle's golden samples as it should; its memory is warm by that.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A second model that answers beside the one in use, in a thread of its own; nothing rests on what it says."""
+"""A second model classifies the same crops as the one in use, in a thread of its own; its answers decide nothing."""
 
 from __future__ import annotations
 
@@ -6,39 +6,25 @@ import contextlib
 import queue
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from PIL import Image
+import numpy as np
 
-from edge_agent.seeing.slots import Cutting
+from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import EMPTY_CLASS
-from kardus.contract.messages import Comparison, Expected
+from kardus.contract.messages import Comparison
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
-from kardus.inference.geometry import FloatArray
+from kardus.inference.preprocess import Pixels, cut_out
 from kardus.support.errors import BundleError
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the model in use says of some slots of a picture."""
-
-    frame: Image.Image
-    """RGB."""
-    corners: FloatArray
-    """(slots, 4, 2) in pixels."""
-    answers: Sequence[Classification]
-    expected: Sequence[Expected | None]
-    """What the WMS expects in each slot."""
-
-
-class Shadow:
-    """Owned by the agent's thread. It takes what it can: while it is at work, what is offered is passed over."""
+class ShadowModel:
+    """Owned by the agent's thread. While it is busy, further crops are skipped."""
 
     def __init__(self, classifier: Classifier) -> None:
-        """Begin to wait for something to look at."""
+        """Start its thread."""
         self.classifier = classifier
-        self._offers: queue.Queue[Seen | None] = queue.Queue(maxsize=1)
+        self._offers: queue.Queue[ClassifiedCrops | None] = queue.Queue(maxsize=1)
         self._lock = threading.Lock()
         self._comparison = Comparison()
         self._failure = ""
@@ -47,7 +33,7 @@ class Shadow:
 
     @property
     def comparison(self) -> Comparison:
-        """What the two said this far."""
+        """How the two models agree so far."""
         with self._lock:
             return self._comparison
 
@@ -57,33 +43,38 @@ class Shadow:
         with self._lock:
             return self._failure
 
-    def offer(self, seen: Seen) -> None:
-        """Let it answer too, if it has time."""
-        if len(seen.answers) and not self._offers.full():
-            self._offers.put_nowait(seen)
+    def offer(self, classified: ClassifiedCrops) -> None:
+        """Have it classify these crops too, unless it is busy."""
+        if len(classified.answers) and not self._offers.full():
+            self._offers.put_nowait(classified)
 
     def stop(self) -> None:
-        """Let it end; what it is at isn't waited for."""
+        """End its thread; a classification under way isn't waited for."""
         self._stopped = True
-        with contextlib.suppress(queue.Full):  # it has something to look at, and will find out after it
+        with contextlib.suppress(queue.Full):  # it is busy, and sees `_stopped` when it is done
             self._offers.put_nowait(None)
 
     def _answer(self) -> None:
-        while (seen := self._offers.get()) is not None and not self._stopped:
+        while (classified := self._offers.get()) is not None and not self._stopped:
             try:
-                answers = self.classifier.classify(Cutting(seen.corners, seen.frame, self.classifier.size_px).result())
+                answers = self.classifier.classify(crops_of(classified, self.classifier.size_px))
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)
                 return
             with self._lock:
-                self._comparison = compared(self._comparison, seen, answers)
+                self._comparison = compared(self._comparison, classified, answers)
 
 
-def compared(before: Comparison, seen: Seen, others: Sequence[Classification]) -> Comparison:
-    """Count what another model says of the same slots."""
+def crops_of(classified: ClassifiedCrops, size_px: int) -> Pixels:
+    """The same slots, cut out at another model's input size: (slots, size_px, size_px, 3) uint8 RGB."""
+    return np.stack([cut_out(classified.frame, corners, size_px) for corners in classified.corners])
+
+
+def compared(before: Comparison, classified: ClassifiedCrops, others: Sequence[Classification]) -> Comparison:
+    """Add what another model says of the same crops."""
     totals = before.model_dump()
-    for present, other, expected in zip(seen.answers, others, seen.expected, strict=True):
+    for present, other, expected in zip(classified.answers, others, classified.expected, strict=True):
         totals["crops"] += 1
         totals["same"] += _product(present) == _product(other)
         if expected is not None and expected.managed:

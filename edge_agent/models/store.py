@@ -51,7 +51,7 @@ class Choices(Record):
 
 
 class ModelStore:
-    """A folder that one thread owns; `staging` in it is where others put down what they bring."""
+    """A folder that one thread owns; `staging` in it is where the intake writes."""
 
     def __init__(self, folder: Path) -> None:
         """Take up what the folder holds. Nothing is made before something is kept."""

@@ -15,9 +15,8 @@ from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
-from edge_agent.records import ExpectedMessage, Finding, Frame, SignalLost
+from edge_agent.records import ExpectedMessage, Finding, Frame, Message, SignalLost
 from edge_agent.replay.recorded import START, Moment
-from edge_agent.reporting.outbox.message import Message
 from kardus.contract.messages import LocationState, Model
 from kardus.contract.topics import Topics
 from kardus.inference.bundle import Bundle

@@ -15,7 +15,7 @@ from kardus.contract.receipts import Ack
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Token
 from kardus.mqtt.session import MqttSession
 from kardus.support.errors import KardusError
-from kardus.support.vitals import Pulse
+from kardus.support.vitals import Heartbeat
 
 RETRY_S = 1.0
 """The longest pause between two rounds."""
@@ -82,7 +82,7 @@ class Delivery:
         self._wake, self._news = threading.Event(), threading.Event()
         self._stopping = threading.Event()
         self._looked_s = time.monotonic()
-        self.pulse = Pulse()
+        self.heartbeat = Heartbeat()
         """Beats at every round."""
         self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
 
@@ -126,7 +126,7 @@ class Delivery:
         while not self._stopping.is_set():
             self._wake.wait(FORGET_WITHIN_S if self._flight.done or self._flight.out else RETRY_S)
             self._wake.clear()
-            self.pulse.beat()
+            self.heartbeat.beat()
             if self._news.is_set():
                 self._news.clear()
                 self._flight.more = True

@@ -1,40 +1,37 @@
-"""Tells the WMS side which events will never come. Belongs to the wiring."""
+"""Tells the WMS side which events were lost, and will never come."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.reporting.outbox.message import Message
+from edge_agent.records import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.ranges import Range
 from kardus.contract.receipts import Lost
 
 
-class LossTeller:
+class LossReporter:
     """Owned by the agent's thread."""
 
-    def __init__(self, outbox: Outbox, writer: MessageWriter) -> None:
-        """Nothing was told yet in this run."""
+    def __init__(self, outbox: Outbox, lost_message: Callable[[Lost, datetime], tuple[str, bytes]]) -> None:
+        """`lost_message` gives topic and payload."""
         self._outbox = outbox
-        self._writer = writer
-        self._told: dict[str, list[Range]] = {}
+        self._lost_message = lost_message
+        self._reported: dict[str, list[Range]] = {}
 
     def tick(self) -> bool:
-        """Tell what was lost since the last time; whether there was something.
+        """Store a message on every epoch that has lost more events since the last time; whether there was one.
 
         Raises:
             StorageError: the outbox can't be written.
         """
-        lost = self._outbox.lost()
-        news = {epoch: ranges for epoch, ranges in lost.items() if self._told.get(epoch) != ranges}
+        news = {epoch: lost for epoch, lost in self._outbox.lost().items() if self._reported.get(epoch) != lost}
         messages = [
-            Message(
-                "event", *self._writer.lost(Lost(epoch=epoch, ranges=tuple(ranges)), datetime.now(UTC)), retain=True
-            )
-            for epoch, ranges in news.items()
+            Message("event", *self._lost_message(Lost(epoch=epoch, ranges=tuple(lost)), datetime.now(UTC)), retain=True)
+            for epoch, lost in news.items()
         ]
         if messages:
             self._outbox.append(messages, {}, self._outbox.last_sequence)
-            self._told |= news
+            self._reported |= news
         return bool(messages)

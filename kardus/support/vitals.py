@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 
-class Pulse:
+class Heartbeat:
     """Shows that a thread is at work: it beats at every round, and whoever watches sees how long ago."""
 
     def __init__(self) -> None:
@@ -24,11 +24,13 @@ class Pulse:
 
 
 class Vitals:
-    """Looks after threads: those with a pulse must beat, the others must be alive."""
+    """Looks after threads: those with a heartbeat must beat, the others must be alive."""
 
-    def __init__(self, pulses: Mapping[str, Pulse], alive: Mapping[str, Callable[[], bool]], limit_s: float) -> None:
+    def __init__(
+        self, heartbeats: Mapping[str, Heartbeat], alive: Mapping[str, Callable[[], bool]], limit_s: float
+    ) -> None:
         """`limit_s` is the longest time without a beat."""
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self._alive = alive
         self._limit_s = limit_s
         self.is_ready = threading.Event()
@@ -38,7 +40,7 @@ class Vitals:
         """Which threads don't do their work, in words; none where all is well."""
         stuck = [
             f"{name}: no sign of life for {age:.0f} s"
-            for name, pulse in self._pulses.items()
-            if (age := pulse.age_s()) > self._limit_s
+            for name, heartbeat in self._heartbeats.items()
+            if (age := heartbeat.age_s()) > self._limit_s
         ]
         return stuck + [f"{name}: has died" for name, is_alive in self._alive.items() if not is_alive()]

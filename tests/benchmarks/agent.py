@@ -50,7 +50,7 @@ class _Measured(Agent):
         super().__init__(config)
         self.looked: queue.SimpleQueue[float] = queue.SimpleQueue()
         counting = _Counting(self._outbox, self._session)
-        counting.pulse = self._delivery.pulse  # which is looked after already
+        counting.heartbeat = self._delivery.heartbeat  # which is looked after already
         self._delivery = self.counting = counting
 
     def _process(self, frames: Sequence[Frame]) -> None:

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.records import Finding
+from edge_agent.records import Finding, Message
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.control.expected import ExpectedStore
+from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Alert, Expected
 from kardus.contract.verdicts import Verdict

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config.sections import MqttSection
+from edge_agent.records import Message
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.topics import Topics
 from kardus.mqtt.client import MqttClient

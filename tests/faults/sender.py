@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 from edge_agent.agent import SESSION_EXPIRY_S
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.records import Finding
+from edge_agent.records import Finding, Message
 from edge_agent.reporting import delivery as delivering
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Delivered, Outbox
 from kardus.contract.messages import Model
 from kardus.contract.receipts import Ack

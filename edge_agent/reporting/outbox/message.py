@@ -1,30 +1,13 @@
-"""What the outbox keeps."""
+"""What the outbox stores, how much of it, and what it had to give up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-Kind = Literal["event", "state", "evidence"]
-"""`event`: every one counts. `state`: a later one of the same topic takes its place. `evidence`: pictures."""
-KINDS: tuple[Kind, ...] = ("event", "state", "evidence")
+from edge_agent.records import Message, MessageKind
 
-
-@dataclass(frozen=True)
-class Message:
-    """Something to publish."""
-
-    kind: Kind
-    topic: str
-    payload: bytes
-    retain: bool = False
-    location: str = ""
-    """Messages of a location are sent in their order, whatever overtakes them; empty: of no location."""
-    sequence: int | None = None
-    """Which event of the epoch it is; None: it isn't counted."""
-    urgent: bool = False
-    """It overtakes what isn't, with everything of its location that came before it."""
+MESSAGE_KINDS: tuple[MessageKind, ...] = ("event", "state", "evidence")
 
 
 @dataclass(frozen=True)
@@ -49,7 +32,7 @@ class Limits:
 class Depth:
     """What waits."""
 
-    messages: Mapping[Kind, int]
+    messages: Mapping[MessageKind, int]
     """How many of each kind haven't been given to the broker."""
     unconfirmed: int = 0
     """Events that the broker has, and the WMS side hasn't confirmed yet."""
@@ -66,7 +49,7 @@ class Depth:
 class Losses:
     """What was given up. Read by others while the outbox's thread adds to it: counters only grow."""
 
-    dropped: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    dropped: dict[MessageKind, int] = field(default_factory=lambda: dict.fromkeys(MESSAGE_KINDS, 0))
     """Messages dropped under pressure since the start."""
     damaged: int = 0
     """Times that the file was found damaged and set aside since the start."""

@@ -16,9 +16,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from edge_agent.records import Message
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.epoch import epoch_of, keep, leave
-from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Message, Stored
+from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Stored
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
 from edge_agent.reporting.outbox.schema import is_damage, open_file, unusable

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from edge_agent.records import Message, MessageKind
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.message import KINDS, Kind, Limits, Losses, Message
+from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Limits, Losses
 
 SPARE = 0.01
 """So much more than needed is dropped, that not every event has to look for a place."""
@@ -20,14 +21,14 @@ class Pressure:
     def __init__(self, limits: Limits, losses: Losses) -> None:
         """Keep the limits, and where to count what is dropped."""
         self._limits, self._losses = limits, losses
-        self._stored: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        self._stored: dict[MessageKind, int] = dict.fromkeys(MESSAGE_KINDS, 0)
         self._evidence_bytes = 0.0
         self._deleted = 0
 
     def count(self, database: sqlite3.Connection) -> None:
         """Look at what is stored."""
         self._deleted = 0
-        self._stored = dict.fromkeys(KINDS, 0) | rows.count(database)
+        self._stored = dict.fromkeys(MESSAGE_KINDS, 0) | rows.count(database)
         self._evidence_bytes = float(
             database.execute(
                 "SELECT coalesce(sum(length(payload)), 0) FROM messages WHERE kind = 'evidence'"
@@ -37,24 +38,24 @@ class Pressure:
     def recount(self, database: sqlite3.Connection, deleted: int) -> None:
         """Some rows were deleted: look again, where it is worth it."""
         self._deleted += deleted
-        if self._deleted >= RECOUNT_AFTER or any(self._over(kind) for kind in KINDS):
+        if self._deleted >= RECOUNT_AFTER or any(self._over(kind) for kind in MESSAGE_KINDS):
             self.count(database)
 
-    def relieve(self, database: sqlite3.Connection, added: Sequence[Message]) -> dict[Kind, int]:
+    def relieve(self, database: sqlite3.Connection, added: Sequence[Message]) -> dict[MessageKind, int]:
         """After these were added: give up what is too much, in the same transaction; how many of each kind."""
         for message in added:
             self._stored[message.kind] += message.kind != "event" or message.sequence is not None
             self._evidence_bytes += len(message.payload) if message.kind == "evidence" else 0
-        if not any(self._over(kind) for kind in KINDS):
+        if not any(self._over(kind) for kind in MESSAGE_KINDS):
             return {}
         self.count(database)  # states replace one another, and rows have gone since the last look
         dropped = {}
-        for kind in KINDS:
+        for kind in MESSAGE_KINDS:
             if self._over(kind):
                 dropped[kind] = rows.drop(database, kind, self._too_many(kind))
         return dropped
 
-    def settle(self, dropped: dict[Kind, int]) -> None:
+    def settle(self, dropped: dict[MessageKind, int]) -> None:
         """The transaction that dropped them stands."""
         for kind, number in dropped.items():
             self._losses.dropped[kind] += number
@@ -62,16 +63,16 @@ class Pressure:
         if "evidence" in dropped:
             self._deleted = RECOUNT_AFTER  # their bytes aren't known
 
-    def _over(self, kind: Kind) -> bool:
+    def _over(self, kind: MessageKind) -> bool:
         if kind == "evidence":
             return self._evidence_bytes > self._limits.evidence_bytes
         return self._stored[kind] > self._most(kind)
 
-    def _too_many(self, kind: Kind) -> int:
+    def _too_many(self, kind: MessageKind) -> int:
         if kind == "evidence":
             share = 1 - self._limits.evidence_bytes / self._evidence_bytes
             return max(1, round((share + SPARE) * self._stored[kind] + 0.5))
         return self._stored[kind] - self._most(kind) + int(SPARE * self._most(kind))
 
-    def _most(self, kind: Kind) -> int:
+    def _most(self, kind: MessageKind) -> int:
         return self._limits.events if kind == "event" else self._limits.states

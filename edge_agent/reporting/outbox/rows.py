@@ -6,7 +6,8 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from edge_agent.reporting.outbox.message import KINDS, Depth, Kind, Message, Stored
+from edge_agent.records import Message, MessageKind
+from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Depth, Stored
 from kardus.contract.ranges import Range, merged, ranges_of
 
 _INSERT = """INSERT INTO messages
@@ -113,13 +114,13 @@ def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float, l
     ).rowcount
 
 
-def count(database: sqlite3.Connection) -> dict[Kind, int]:
+def count(database: sqlite3.Connection) -> dict[MessageKind, int]:
     """How many of each kind are stored, of what the limits are about."""
     query = f"SELECT kind, count(*) FROM messages WHERE {COUNTED} GROUP BY kind"  # noqa: S608 - a constant
     return dict(database.execute(query).fetchall())
 
 
-def drop(database: sqlite3.Connection, kind: Kind, count: int) -> int:
+def drop(database: sqlite3.Connection, kind: MessageKind, count: int) -> int:
     """Give up the least important messages of a kind, the oldest first; how many. Events among them count as lost."""
     rows = database.execute(
         f"""SELECT id, epoch, sequence FROM messages WHERE kind = ? AND {COUNTED}
@@ -152,7 +153,7 @@ def lost(database: sqlite3.Connection) -> dict[str, list[Range]]:
 
 def depth(database: sqlite3.Connection) -> Depth:
     """What waits."""
-    messages = dict.fromkeys(KINDS, 0)
+    messages = dict.fromkeys(MESSAGE_KINDS, 0)
     messages |= dict(
         database.execute("SELECT kind, count(*) FROM messages WHERE sent_unix_s IS NULL GROUP BY kind").fetchall()
     )

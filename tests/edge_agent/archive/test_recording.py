@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.archive.recording import PART_S, WAITING, Recording, Terms, Told
+from edge_agent.archive.recording import PART_S, WAITING, ExpectedChange, Recording, RecordingScope
 from edge_agent.config.sections import RecordingSection
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from edge_agent.replay.recorded import Moment, open_parts, parts_in
@@ -24,9 +24,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEA, MILK = Expected(revision=1, sku="Tea"), Expected(revision=2, sku="Milk")
 
 
-def _terms(expected: dict[str, Expected] | None = None, **rules: object) -> Terms:
+def _terms(expected: dict[str, Expected] | None = None, **rules: object) -> RecordingScope:
     section = RecordingSection.model_validate({"max_mb": 10, **rules})
-    return Terms(section, {"left": True}, {"L": TEA} if expected is None else expected)
+    return RecordingScope(section, {"left": True}, {"L": TEA} if expected is None else expected)
 
 
 def _frame(at_s: float, camera: str = "left", side: int = 32) -> Frame:
@@ -51,7 +51,7 @@ def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "r", _terms(), clock)
     recording.take(_frame(1))
     recording.take(SignalLost("left", NOON, "it sends nothing"))
-    recording.take(Told("L", MILK))
+    recording.take(ExpectedChange("L", MILK))
     recording.close()
     word, frame, lost, later = _moments(tmp_path / "r")
     assert word.item == ExpectedMessage("L", TEA.model_dump_json().encode()), "a part begins with the stock of its time"
@@ -66,7 +66,7 @@ def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
 def test_nothing_is_kept_unless_it_is_wanted(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "r", _terms(max_mb=0), _clock())
     recording.take(_frame(1))
-    recording.take(Told("L", MILK))
+    recording.take(ExpectedChange("L", MILK))
     recording.close()
     assert not (tmp_path / "r").exists()
 
@@ -86,7 +86,7 @@ def test_the_oldest_part_goes_when_there_is_too_much_and_the_rest_can_be_replaye
     for at_s in range(WAITING * 5):
         recording.take(_frame(at_s, side=64))
         if at_s % WAITING == WAITING - 1:
-            recording.take(Told("L", Expected(revision=at_s, sku=f"SKU-{at_s}")))
+            recording.take(ExpectedChange("L", Expected(revision=at_s, sku=f"SKU-{at_s}")))
             _settle(recording)
     recording.close()
     size = sum(file.stat().st_size for file in (tmp_path / "r").rglob("*") if file.is_file())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.control.commands import Answer, Request, answer
+from edge_agent.control.commands import AddressedReply, CommandRequest, answer
 from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Acknowledge
 from kardus.support.errors import KardusError
 
@@ -30,7 +30,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-class Desk:
+class Box:
     """Carries out everything, and remembers it."""
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class Desk:
         self.done.append(command)
         return {"number": len(self.done)}
 
-    def ask(self, name: str, payload: Any, **more: Any) -> Answer:
+    def ask(self, name: str, payload: Any, **more: Any) -> AddressedReply:
         """Ask at noon."""
         encoded = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        return answer(Request(name, encoded, **more), dict.fromkeys(COMMANDS, self.handle), NOON)
+        return answer(CommandRequest(name, encoded, **more), dict.fromkeys(COMMANDS, self.handle), NOON)
 
 
-def _refused(found: Answer, desk: Desk) -> str:
-    assert not desk.done
+def _refused(found: AddressedReply, box: Box) -> str:
+    assert not box.done
     assert not found.reply.ok
     assert found.reply.result == {}
     assert len(found.reply.error.splitlines()) == 1
@@ -58,37 +58,37 @@ def _refused(found: Answer, desk: Desk) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_carried_out_and_answered(name: str) -> None:
-    desk = Desk()
-    found = desk.ask(name, GOOD[name], response_topic="replies/7", correlation=b"\x01")
+    box = Box()
+    found = box.ask(name, GOOD[name], response_topic="replies/7", correlation=b"\x01")
     assert (found.topic, found.correlation) == ("replies/7", b"\x01")
     assert (found.reply.ok, found.reply.error, found.reply.result) == (True, "", {"number": 1})
-    assert isinstance(desk.done[0], COMMANDS[name])
+    assert isinstance(box.done[0], COMMANDS[name])
 
 
 def test_the_arguments_arrive() -> None:
-    desk = Desk()
-    desk.ask("acknowledge", GOOD["acknowledge"])
-    assert desk.done == [Acknowledge(location="A-1", by="picker 7")]
+    box = Box()
+    box.ask("acknowledge", GOOD["acknowledge"])
+    assert box.done == [Acknowledge(location="A-1", by="picker 7")]
 
 
 def test_an_empty_payload_asks_without_arguments() -> None:
-    assert Desk().ask("rebirth", b"").reply.ok
+    assert Box().ask("rebirth", b"").reply.ok
 
 
 def test_without_mqtt_5_the_payload_says_where_the_reply_goes() -> None:
-    found = Desk().ask("rebirth", {"response_topic": "replies/8", "correlation": "c-1"})
+    found = Box().ask("rebirth", {"response_topic": "replies/8", "correlation": "c-1"})
     assert (found.topic, found.reply.correlation) == ("replies/8", "c-1")
 
 
 @pytest.mark.parametrize(("name", "more"), [("dance", {}), ("snapshot", {}), ("log-level", {"level": "loud"})])
 def test_a_refusal_finds_its_way_without_mqtt_5_too(name: str, more: dict[str, str]) -> None:
-    found = Desk().ask(name, {"response_topic": "replies/8", "correlation": "c-1", **more})
+    found = Box().ask(name, {"response_topic": "replies/8", "correlation": "c-1", **more})
     assert (found.topic, found.reply.correlation, found.reply.ok) == ("replies/8", "c-1", False)
 
 
 @pytest.mark.parametrize("topic", ["a/+", "#"])
 def test_no_reply_goes_to_many(topic: str) -> None:
-    assert Desk().ask("rebirth", {}, response_topic=topic).topic == ""
+    assert Box().ask("rebirth", {}, response_topic=topic).topic == ""
 
 
 REFUSED: dict[str, tuple[str, Any, dict[str, Any], str]] = {
@@ -110,26 +110,26 @@ REFUSED: dict[str, tuple[str, Any, dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_to_be_done_is_refused_with_the_reason(case: str) -> None:
     name, payload, more, said = REFUSED[case]
-    desk = Desk()
-    found = desk.ask(name, payload, response_topic="replies/9", **more)
-    assert said in _refused(found, desk)
+    box = Box()
+    found = box.ask(name, payload, response_topic="replies/9", **more)
+    assert said in _refused(found, box)
     assert found.topic == "replies/9"
 
 
 def test_a_command_that_has_not_expired_is_carried_out() -> None:
-    assert Desk().ask("rebirth", {"expires": (NOON + timedelta(seconds=1)).isoformat()}).reply.ok
+    assert Box().ask("rebirth", {"expires": (NOON + timedelta(seconds=1)).isoformat()}).reply.ok
 
 
 def test_what_a_handler_refuses_is_the_reply() -> None:
     def refuse(_: object) -> dict[str, Any]:
         raise KardusError("there is no camera 'left'")
 
-    found = answer(Request("rebirth", b"{}"), {"rebirth": refuse}, NOON)
+    found = answer(CommandRequest("rebirth", b"{}"), {"rebirth": refuse}, NOON)
     assert (found.reply.ok, found.reply.error) == (False, "there is no camera 'left'")
 
 
 @given(st.sampled_from(list(COMMANDS)) | st.text(max_size=20), st.binary(max_size=200), st.text(max_size=30))
 def test_whatever_comes_there_is_an_answer(name: str, payload: bytes, topic: str) -> None:
-    found = Desk().ask(name, payload, response_topic=topic)
+    found = Box().ask(name, payload, response_topic=topic)
     assert found.reply.ok == (found.reply.error == "")
     assert found.reply.model_dump_json()

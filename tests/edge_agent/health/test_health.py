@@ -23,14 +23,14 @@ from kardus.contract.verdicts import Verdict
 from kardus.support.errors import ConfigError
 from kardus.support.logs import JsonFormatter
 from kardus.support.systemd import Watchdog, notify, watchdog_s
-from kardus.support.vitals import Pulse, Vitals
+from kardus.support.vitals import Heartbeat, Vitals
 from tests.patience import PATIENCE_S
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
 
 
 def _vitals(limit_s: float = 60.0, *, alive: bool = True) -> Vitals:
-    return Vitals({"agent": Pulse()}, {"outbox": lambda: alive}, limit_s)
+    return Vitals({"agent": Heartbeat()}, {"outbox": lambda: alive}, limit_s)
 
 
 @pytest.fixture
@@ -86,11 +86,11 @@ def test_a_thread_that_does_not_work_is_named(vitals: Vitals, said: str, metrics
 
 
 def test_a_beat_is_a_sign_of_life() -> None:
-    pulse = Pulse()
-    pulse._last_s -= 100
-    vitals = Vitals({"agent": pulse}, {}, 30)
+    heartbeat = Heartbeat()
+    heartbeat._last_s -= 100
+    vitals = Vitals({"agent": heartbeat}, {}, 30)
     assert vitals.problems() == ["agent: no sign of life for 100 s"]
-    pulse.beat()
+    heartbeat.beat()
     assert vitals.problems() == []
 
 
@@ -151,11 +151,11 @@ def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatc
 
 
 def test_signs_of_life_come_as_long_as_every_thread_works(manager: socket.socket) -> None:
-    pulse = Pulse()
-    watchdog = Watchdog(Vitals({"agent": pulse}, {}, 30), 0.15)
+    heartbeat = Heartbeat()
+    watchdog = Watchdog(Vitals({"agent": heartbeat}, {}, 30), 0.15)
     watchdog.start()
     assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
-    pulse._last_s -= 100
+    heartbeat._last_s -= 100
     manager.settimeout(0.4)
     with pytest.raises(TimeoutError):
         _hear_out(manager)

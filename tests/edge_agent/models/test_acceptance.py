@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.models.acceptance import downgrade, lost_products, not_as_ordered, worse
+from edge_agent.models.acceptance import downgrade, lost_products, not_as_requested, worse
 from kardus.contract.commands import ChangeModel
 from kardus.contract.manifest import Manifest
 from kardus.contract.messages import Comparison
@@ -51,9 +51,9 @@ def test_a_bundle_that_lacks_a_product_expected_here_is_refused(present: Manifes
 
 def test_a_bundle_must_be_the_one_that_the_command_names(present: Manifest) -> None:
     command = ChangeModel(name=present.name, version="1.10.0", size=1, sha256="0" * 64, url="https://h/b")
-    assert not_as_ordered(present, command) == ""
-    assert "1.10.0" in not_as_ordered(_other(present, version="1.9.0"), command)
-    assert "shelf2" in not_as_ordered(_other(present, name="shelf2"), command)
+    assert not_as_requested(present, command) == ""
+    assert "1.10.0" in not_as_requested(_other(present, version="1.9.0"), command)
+    assert "shelf2" in not_as_requested(_other(present, name="shelf2"), command)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from edge_agent.records import Message
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Message, Stored
+from edge_agent.reporting.outbox.message import Stored
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token

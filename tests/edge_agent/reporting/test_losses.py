@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.reporting.losses import LossTeller
-from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.records import Message
+from edge_agent.reporting.losses import LossReporter
+from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
@@ -15,14 +16,14 @@ from kardus.contract.topics import Topics
 
 def test_losses_are_told_when_there_are_new_ones(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite", Limits(events=10))
-    teller = LossTeller(outbox, MessageWriter(Topics("hall", "box"), Model(name="m", version="1.0.0"), 60))
+    reporter = LossReporter(outbox, MessageWriter(Topics("hall", "box"), Model(name="m", version="1.0.0"), 60).lost)
     try:
-        assert not teller.tick()
+        assert not reporter.tick()
         outbox.append([Message("event", "t", b"", sequence=n) for n in range(1, 13)], {}, 12)
-        assert teller.tick()
-        assert not teller.tick()
+        assert reporter.tick()
+        assert not reporter.tick()
         outbox.append([Message("event", "t", b"", sequence=n) for n in range(13, 18)], {}, 17)
-        assert teller.tick()
+        assert reporter.tick()
         told = [json.loads(s.message.payload)["data"] for s in outbox.pending(50) if s.message.topic.endswith("/lost")]
         assert [data["epoch"] for data in told] == [outbox.epoch] * len(told)
         assert told[-1]["ranges"][0][0] == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.records import Message
 from edge_agent.reporting.outbox import epoch
-from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 
 Boot = Callable[[str], None]

@@ -15,15 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.outbox.message import Limits, Message
+from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.support.errors import KardusError
 
 WRITER = """
 import sys
 from pathlib import Path
-from edge_agent.reporting.outbox.message import Message
+from edge_agent.records import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]))
 while True:

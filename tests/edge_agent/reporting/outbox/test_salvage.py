@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.outbox.message import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.reporting.outbox.schema import _to_1
 from tests.patience import within

@@ -10,7 +10,7 @@ from kardus.support.systemd import Watchdog, notify, watchdog_s
 from kardus.support.vitals import Vitals
 
 
-class Care:
+class HealthMonitor:
     """Starts and stops what looks after the agent."""
 
     def __init__(self, settings: HealthSection, vitals: Vitals, registry: CollectorRegistry) -> None:

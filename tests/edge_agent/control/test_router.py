@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.control.commands import Request
-from edge_agent.control.inbox import Item
-from edge_agent.control.post import MAX_ACK_BYTES, Post
+from edge_agent.control.commands import CommandRequest
+from edge_agent.control.router import MAX_ACK_BYTES, Input, MessageRouter
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics, expected_topic
@@ -17,25 +16,25 @@ from kardus.mqtt.connection import Incoming
 TOPICS = Topics("hall", "box")
 
 
-class Desk:
+class Receivers:
     def __init__(self) -> None:
-        self.items: list[Item] = []
+        self.items: list[Input] = []
         self.acks: list[Ack] = []
-        self.post = Post(TOPICS, self.items.append, self.acks.append)
+        self.router = MessageRouter(TOPICS, self.items.append, self.acks.append)
 
 
 def test_each_kind_goes_its_way() -> None:
-    desk = Desk()
-    desk.post.sort(Incoming(expected_topic("hall", "A-01"), b"x"))
-    desk.post.sort(Incoming(TOPICS.command("capture"), b"{}", True, "reply", b"7"))
-    desk.post.sort(Incoming("homeassistant/status", b"online"))
-    desk.post.sort(Incoming(TOPICS.ack, b'{"epoch": "e", "contiguous_to": 7, "ranges": [[9, 12]]}'))
-    assert desk.items == [
+    receivers = Receivers()
+    receivers.router.route(Incoming(expected_topic("hall", "A-01"), b"x"))
+    receivers.router.route(Incoming(TOPICS.command("capture"), b"{}", True, "reply", b"7"))
+    receivers.router.route(Incoming("homeassistant/status", b"online"))
+    receivers.router.route(Incoming(TOPICS.ack, b'{"epoch": "e", "contiguous_to": 7, "ranges": [[9, 12]]}'))
+    assert receivers.items == [
         ExpectedMessage("A-01", b"x"),
-        Request("capture", b"{}", True, "reply", b"7"),
+        CommandRequest("capture", b"{}", True, "reply", b"7"),
         HomeAssistantOnline(),
     ]
-    assert desk.acks == [Ack(epoch="e", contiguous_to=7, ranges=((9, 12),))]
+    assert receivers.acks == [Ack(epoch="e", contiguous_to=7, ranges=((9, 12),))]
 
 
 @pytest.mark.parametrize(
@@ -50,13 +49,13 @@ def test_each_kind_goes_its_way() -> None:
     ],
 )
 def test_an_acknowledgement_that_cannot_be_read_forgets_nothing(payload: bytes) -> None:
-    desk = Desk()
-    desk.post.sort(Incoming(TOPICS.ack, payload))
-    assert (desk.items, desk.acks) == ([], [])
+    receivers = Receivers()
+    receivers.router.route(Incoming(TOPICS.ack, payload))
+    assert (receivers.items, receivers.acks) == ([], [])
 
 
 @given(st.text(max_size=60), st.binary(max_size=60))
 def test_whatever_comes_nothing_raises(topic: str, payload: bytes) -> None:
-    desk = Desk()
+    receivers = Receivers()
     for name in (topic, f"{TOPICS.base}/{topic}"):
-        desk.post.sort(Incoming(name, payload))
+        receivers.router.route(Incoming(name, payload))

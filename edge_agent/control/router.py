@@ -1,4 +1,4 @@
-"""Sorts what comes from the broker: expected stock, commands, acknowledgements. Belongs to the wiring."""
+"""Routes messages from the broker by their topic: expected stock, commands, acknowledgements."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from edge_agent.control.commands import Request
-from edge_agent.control.inbox import Item
+from edge_agent.control.commands import CommandRequest
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.homeassistant import ONLINE
 from kardus.contract.receipts import Ack
@@ -16,26 +15,28 @@ from kardus.contract.topics import Topics, location_of
 from kardus.mqtt.connection import Incoming
 
 MAX_ACK_BYTES = 200_000
-log = logging.getLogger("kardus.post")
+Input = ExpectedMessage | CommandRequest | HomeAssistantOnline
+"""What the agent's thread gets from the broker."""
+log = logging.getLogger("kardus.router")
 
 
-class Post:
-    """Called from the session's thread: everything is handed on at once."""
+class MessageRouter:
+    """Called from the session's thread: hands every message on at once."""
 
-    def __init__(self, topics: Topics, hand_over: Callable[[Item], None], confirmed: Callable[[Ack], None]) -> None:
-        """Keep whom to hand it to."""
+    def __init__(self, topics: Topics, hand_over: Callable[[Input], None], confirmed: Callable[[Ack], None]) -> None:
+        """`hand_over` gets what the agent's thread deals with, `confirmed` what the WMS has stored."""
         self._topics = topics
         self._hand_over = hand_over
         self._confirmed = confirmed
 
-    def sort(self, message: Incoming) -> None:
-        """Hand a message on by its topic."""
+    def route(self, message: Incoming) -> None:
+        """Hand one message on by its topic."""
         location, command = location_of(message.topic), self._topics.command_of(message.topic)
         if location is not None:
             self._hand_over(ExpectedMessage(location, message.payload))
         elif command is not None:
             self._hand_over(
-                Request(command, message.payload, message.retained, message.response_topic, message.correlation)
+                CommandRequest(command, message.payload, message.retained, message.response_topic, message.correlation)
             )
         elif message.topic == self._topics.ack:
             self._confirm(message.payload)

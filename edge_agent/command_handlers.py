@@ -1,4 +1,4 @@
-"""Carries out commands. Belongs to the wiring: it joins the cameras, the recorder and the evidence."""
+"""The handlers of commands from the WMS side. Part of the wiring: they join cameras, recorder and evidence."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kardus.contract.messages import Coverage
 from kardus.support.errors import KardusError
 
 
-class Desk:
-    """What the WMS side may ask for. Owned by the agent's thread."""
+class CommandHandlers:
+    """One handler a command. Owned by the agent's thread."""
 
     def __init__(
         self,
@@ -26,17 +26,17 @@ class Desk:
         recorder: Recorder,
         evidence: Evidence,
         *,
-        say_all: Callable[[], None],
+        publish_all: Callable[[], None],
         report_coverage: Callable[[], Coverage],
         reload: Callable[[], None],
         change_model: Handler,
         send_again: Callable[[str, int, int], list[tuple[int, int]]],
     ) -> None:
-        """Keep whom to ask; `say_all` publishes status and health again, `reload` reads the configuration again."""
+        """`publish_all` publishes status and health again, `reload` reads the configuration again."""
         self._cameras = cameras
         self._recorder = recorder
         self._evidence = evidence
-        self._say_all = say_all
+        self._publish_all = publish_all
         self._report_coverage = report_coverage
         self._reload = reload
         self._change_model = change_model
@@ -44,7 +44,7 @@ class Desk:
 
     @property
     def handlers(self) -> dict[str, Handler]:
-        """What carries out each command."""
+        """The handlers by the command's name."""
         return {
             "capture": self._capture,
             "snapshot": self._snapshot,
@@ -80,7 +80,7 @@ class Desk:
         return {"alert": alert.id}
 
     def _rebirth(self, _: object) -> dict[str, Any]:
-        self._say_all()
+        self._publish_all()
         self._recorder.publish_again()
         return {"states": len(self._recorder.states)}
 

@@ -1,4 +1,4 @@
-"""Brings a bundle to where it could take over: fetched, verified, trusted, and right on its golden samples."""
+"""Intake of a bundle: fetched, verified, its signature trusted, its golden samples run; in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
-from edge_agent.models.acceptance import downgrade, lost_products, not_as_ordered
-from edge_agent.models.load import tried
-from edge_agent.models.orders import Brought, Candidate, Order, Progress, Refused
+from edge_agent.models.acceptance import downgrade, lost_products, not_as_requested
+from edge_agent.models.load import golden_checked
 from edge_agent.models.store import sha256_of
+from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from kardus.contract.manifest import Manifest
 from kardus.inference.bundle import Bundle, parse_bundle, require_trust
 from kardus.support.errors import BundleError, KardusError
@@ -22,8 +22,8 @@ log = logging.getLogger("kardus.models")
 
 
 @dataclass(frozen=True)
-class Standard:
-    """What a bundle is held against, as it was when the bundle was wanted."""
+class AcceptanceCriteria:
+    """What a bundle is checked against, as it was at the request."""
 
     settings: ModelSection
     present: Manifest
@@ -34,42 +34,48 @@ class Standard:
     """Bundles (SHA-256) that were refused before, and why."""
 
 
-class Bringer:
-    """One bundle on its way, in a thread of its own."""
+class BundleIntake:
+    """One intake, in a thread of its own."""
 
-    def __init__(self, order: Order, staging: Path, standard: Standard, hand_over: Callable[[Brought], None]) -> None:
-        """Begin. What becomes of it is handed over from the thread."""
-        self._order = order
-        self._staged = staging / f"{id(order):x}.bundle"
-        self._standard = standard
+    def __init__(
+        self,
+        request: UpdateRequest,
+        staging: Path,
+        criteria: AcceptanceCriteria,
+        hand_over: Callable[[IntakeResult], None],
+    ) -> None:
+        """Start the thread; `hand_over` gets its progress and its result."""
+        self._request = request
+        self._staged = staging / f"{id(request):x}.bundle"
+        self._criteria = criteria
         self._hand_over = hand_over
         self._stopping = threading.Event()
         threading.Thread(target=self._run, name="bundle", daemon=True).start()
 
     def stop(self) -> None:
-        """It isn't wanted any more; what it hands over from now on is of no interest."""
+        """Abandon it; results that it still hands over are to be ignored."""
         self._stopping.set()
 
     def _run(self) -> None:
         sha256 = ""
         try:
-            sha256 = self._bring_bytes()
-            self._hand_over(Progress(self._order, "verifying"))
+            sha256 = self._fetch_bytes()
+            self._hand_over(IntakeProgress(self._request, "verifying"))
             self._hand_over(self._verified(sha256))
         except KardusError as error:
             self._refuse(str(error), sha256)
         except Exception as error:  # the thread's outermost guard: a bundle must never cost the agent more than itself
-            log.exception("a bundle brought an error that nobody thought of")
+            log.exception("the intake of a bundle failed")
             self._refuse(f"{type(error).__name__}: {error}", sha256)
 
-    def _bring_bytes(self) -> str:
+    def _fetch_bytes(self) -> str:
         from edge_agent.models.fetch import copy, fetch  # noqa: PLC0415 - an agent starts sooner without HTTP
 
-        command, file = self._order.command, self._order.file
+        command, file = self._request.command, self._request.file
         if command is not None:
             self._refuse_known(command.sha256)
-            self._hand_over(Progress(self._order, "fetching"))
-            fetch(command, self._staged, self._standard.settings.ca_file, self._stopping)
+            self._hand_over(IntakeProgress(self._request, "fetching"))
+            fetch(command, self._staged, self._criteria.settings.ca_file, self._stopping)
             return command.sha256
         if file is None:
             raise KardusError("neither an address nor a file is named")
@@ -77,27 +83,27 @@ class Bringer:
         return copy(file, self._staged)
 
     def _refuse_known(self, sha256: str) -> None:
-        reason = self._standard.refused.get(sha256, "")
-        if reason and not self._order.force:
+        reason = self._criteria.refused.get(sha256, "")
+        if reason and not self._request.force:
             raise BundleError(f"this bundle was refused before ({reason}): bring another one, or force it")
 
-    def _verified(self, sha256: str) -> Candidate:
-        """Everything that can be said of a bundle without a camera.
+    def _verified(self, sha256: str) -> VerifiedBundle:
+        """Check everything that can be checked without a camera.
 
         Raises:
             BundleError: it can't be used, or mustn't be.
         """
         bundle = self._parsed()
-        settings = self._standard.settings
+        settings = self._criteria.settings
         require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
         problem = self._unwanted(bundle.manifest)
         if problem:
             raise BundleError(f"{bundle.source}: {problem}")
-        return Candidate(self._order, self._staged, sha256, bundle, tried(bundle, settings))
+        return VerifiedBundle(self._request, self._staged, sha256, bundle, golden_checked(bundle, settings))
 
     def _parsed(self) -> Bundle:
-        """Messages name the bundle as whoever brought it does."""
-        command, file = self._order.command, self._order.file
+        """Errors name the bundle by its address or file, as in the request."""
+        command, file = self._request.command, self._request.file
         source = command.url if command else str(file)
         try:
             data = self._staged.read_bytes()
@@ -106,13 +112,13 @@ class Bringer:
         return parse_bundle(data, source)
 
     def _unwanted(self, new: Manifest) -> str:
-        present = self._standard.present
-        problem = not_as_ordered(new, self._order.command) if self._order.command else ""
-        if problem or self._order.force:
+        present = self._criteria.present
+        problem = not_as_requested(new, self._request.command) if self._request.command else ""
+        if problem or self._request.force:
             return problem
-        return downgrade(new, present) or lost_products(new, present, self._standard.expected)
+        return downgrade(new, present) or lost_products(new, present, self._criteria.expected)
 
     def _refuse(self, reason: str, sha256: str) -> None:
         with contextlib.suppress(OSError):
             self._staged.unlink(missing_ok=True)
-        self._hand_over(Refused(self._order, reason, sha256))
+        self._hand_over(RefusedBundle(self._request, reason, sha256))

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.sections import ModelSection
-from edge_agent.models.change import FEWEST_CROPS, Models
-from edge_agent.models.orders import Brought, Order
-from edge_agent.models.shadow import Seen
+from edge_agent.models.rollout import FEWEST_CROPS, ModelRollout
+from edge_agent.models.updates import IntakeResult, UpdateRequest
+from edge_agent.records import ClassifiedCrops
 from kardus.contract.messages import Expected
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import golden_crops
@@ -38,25 +38,25 @@ class Box:
         if not self.configured.exists():
             made("1.0.0").write(self.configured)
         self.now_s = 0.0
-        self.brought: queue.SimpleQueue[Brought] = queue.SimpleQueue()
+        self.brought: queue.SimpleQueue[IntakeResult] = queue.SimpleQueue()
         self.models = self.start()
         bundle = read_bundle(self.configured)
         self.crops = golden_crops(bundle)
         skus = {info.name: info.sku for info in bundle.manifest.classes}
         self.skus = [skus[sample.top1] for sample in bundle.golden]
 
-    def start(self) -> Models:
+    def start(self) -> ModelRollout:
         """The agent starts."""
         settings = ModelSection(bundle=self.configured, trust=(TRUST,), shadow_s=SHADOW_S, threads=1)
-        return Models(settings, self.folder / "models", self.brought.put, now_s=lambda: self.now_s)
+        return ModelRollout(settings, self.folder / "models", self.brought.put, now_s=lambda: self.now_s)
 
     def order(self, bundle: Made, expected: set[str] | None = None, name: str = "new.bundle") -> str:
-        """Order a bundle by its file; the phase that it comes to."""
+        """UpdateRequest a bundle by its file; the phase that it comes to."""
         path = bundle.write(self.folder / name)
-        self.models.order(Order(file=path), expected or set(), SLOTS)
-        return self.until_brought()
+        self.models.request(UpdateRequest(file=path), expected or set(), SLOTS)
+        return self.until_verified()
 
-    def until_brought(self) -> str:
+    def until_verified(self) -> str:
         """Handle what is brought until it is a candidate, or refused."""
         while self.models.status.phase not in ("shadowing", "refused"):
             self.models.handle(self.brought.get(timeout=PATIENCE_S))
@@ -70,7 +70,9 @@ class Box:
         answers = self.models.classifier.classify(self.crops)
         expected = [Expected(revision=1, sku=sku) for sku in self.skus]
         before = self._compared()
-        self.models.show(Seen(Image.fromarray(np.concatenate(list(self.crops), axis=1)), corners, answers, expected))
+        self.models.show(
+            ClassifiedCrops(Image.fromarray(np.concatenate(list(self.crops), axis=1)), corners, answers, expected)
+        )
         wait_until(lambda: self._compared() > before or self._shadow_failed())
 
     def pass_time(self, seconds: float) -> bool:
@@ -225,8 +227,8 @@ def test_one_that_fails_on_probation_is_rolled_back_at_once(box: Box) -> None:
 def test_one_that_finds_less_on_probation_than_the_former_is_rolled_back(box: Box) -> None:
     calibration = json.loads(demo_members()["manifest.json"])["calibration"]
     dimmed = made("1.0.1", calibration=calibration | {"rejection_threshold": 1e6})
-    box.models.order(Order(command=None, file=dimmed.write(box.folder / "a.bundle")), set(), SLOTS)
-    box.until_brought()
+    box.models.request(UpdateRequest(command=None, file=dimmed.write(box.folder / "a.bundle")), set(), SLOTS)
+    box.until_verified()
     # what it is shown before it takes over is what it is good at: here nothing is expected anywhere
     skus, box.skus = box.skus, ["elsewhere"] * len(box.skus)
     box.look()
@@ -241,17 +243,17 @@ def test_one_that_finds_less_on_probation_than_the_former_is_rolled_back(box: Bo
 
 def test_an_order_on_probation_waits_for_its_end(box: Box) -> None:
     _on_probation(box, made("1.0.1"))
-    box.models.order(Order(file=made("1.0.2").write(box.folder / "b.bundle")), set(), SLOTS)
+    box.models.request(UpdateRequest(file=made("1.0.2").write(box.folder / "b.bundle")), set(), SLOTS)
     assert box.models.status.phase == "probation"
     box.pass_time(SHADOW_S + 1)
-    assert box.until_brought() == "shadowing"
+    assert box.until_verified() == "shadowing"
     assert box.models.status.candidate
     assert box.models.status.candidate.version == "1.0.2"
 
 
 def test_the_last_order_counts(box: Box) -> None:
     box.order(made("1.0.1"))
-    box.models.order(Order(file=made("1.0.2").write(box.folder / "b.bundle")), set(), SLOTS)
+    box.models.request(UpdateRequest(file=made("1.0.2").write(box.folder / "b.bundle")), set(), SLOTS)
     while (
         (status := box.models.status).phase != "shadowing"
         or not status.candidate
@@ -288,4 +290,4 @@ def test_another_configured_bundle_is_used_even_if_it_is_older(box: Box) -> None
 def test_without_any_usable_model_there_is_no_agent(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"bundle": tmp_path / "nothere.bundle", "trust": (TRUST,)}
     with pytest.raises(BundleError, match=r"nothere\.bundle"):
-        Models(ModelSection(**settings), tmp_path / "models", lambda _: None)
+        ModelRollout(ModelSection(**settings), tmp_path / "models", lambda _: None)

@@ -1,4 +1,4 @@
-"""What travels between the threads of a model's change."""
+"""The records of a model update that go from one thread to another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kardus.inference.classifier import Classifier
 
 
 @dataclass(frozen=True)
-class Order:
+class UpdateRequest:
     """Another model is wanted: one that is to be fetched, or one in a file."""
 
     command: ChangeModel | None = None
@@ -25,10 +25,10 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A bundle that could be trusted and computes right."""
+class VerifiedBundle:
+    """A trusted bundle whose golden samples agree: the candidate."""
 
-    order: Order
+    request: UpdateRequest
     staged: Path
     """Its file, in the store's staging folder."""
     sha256: str
@@ -37,21 +37,21 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedBundle:
     """A bundle that isn't taken."""
 
-    order: Order
+    request: UpdateRequest
     reason: str
     sha256: str = ""
     """Empty: it never came as it was meant, and may be tried again."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class IntakeProgress:
     """How far a bundle is on its way."""
 
-    order: Order
+    request: UpdateRequest
     phase: Literal["fetching", "verifying"]
 
 
-Brought = Candidate | Refused | Progress
+IntakeResult = VerifiedBundle | RefusedBundle | IntakeProgress
