@@ -17,10 +17,10 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from edge_agent.agent import Agent
-from edge_agent.commissioning.slots_cli import app as slots_app
 from edge_agent.config import load_config
 from edge_agent.control.reload import FileWatch
-from edge_agent.replay.cli import replay_command
+from edge_agent.replay_cli import replay_command
+from edge_agent.slots_cli import app as slots_app
 from kardus import __version__
 from kardus.support.console import err, new_app, out, print_json
 from kardus.support.files import make_folder, write_whole
@@ -86,9 +86,15 @@ def check_command(
 ) -> None:
     """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
     from edge_agent.commissioning.checks import check_all  # noqa: PLC0415 - see the module
+    from edge_agent.models.load import load_model  # noqa: PLC0415
+    from edge_agent.reporting.outbox.check import check_outbox  # noqa: PLC0415
+    from edge_agent.reporting.storage import OUTBOX_FILE  # noqa: PLC0415
+    from edge_agent.sources import open_source  # noqa: PLC0415
 
     with err.status("Checking"):
-        results = check_all(load_config(config))
+        settings = load_config(config)
+        outbox = settings.agent.data_dir / OUTBOX_FILE
+        results = check_all(settings, load_model, lambda: check_outbox(outbox), open_source)
     if as_json:
         print_json([vars(result) for result in results])
     else:

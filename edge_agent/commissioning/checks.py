@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
-from edge_agent.models.load import load_model
-from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.storage import OUTBOX_FILE
+from edge_agent.config.sections import ModelSection
 from edge_agent.seeing.slots import outside, slots_of
-from edge_agent.sources import open_source
 from kardus.contract.manifest import EMPTY_CLASS
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier
 from kardus.mqtt.client import MqttClient
 from kardus.support.errors import BrokerError, KardusError
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """One thing that was checked."""
 
     what: str
@@ -26,53 +28,66 @@ class Result:
     found: str
 
 
-def check_all(config: Config) -> list[Result]:
-    """Model, data folder, every camera with its corners, and the broker. Changes nothing."""
+def check_all(
+    config: Config,
+    load: Callable[[ModelSection], tuple[Bundle, Classifier]],
+    check_outbox: Callable[[], str],
+    open_source: Callable[[CameraSection], Source],
+) -> list[CheckResult]:
+    """Check model, data folder, every camera with its corners, and the broker. Changes nothing.
+
+    Args:
+        config: what is checked.
+        load: loads and tests the model.
+        check_outbox: what is wrong with the outbox file; empty if nothing is.
+        open_source: gives a camera's source.
+    """
     return [
-        _check_model(config),
-        _check_folder(config),
-        *(_check_camera(camera) for camera in config.cameras),
+        _check_model(config.model, load),
+        _check_folder(config.agent.data_dir, check_outbox),
+        *(_check_camera(camera, open_source) for camera in config.cameras),
         _check_broker(config),
     ]
 
 
-def _check_model(config: Config) -> Result:
-    if config.model is None:
-        return Result("model", ok=True, found="none yet: photos are collected for the first one")
+def _check_model(model: ModelSection | None, load: Callable[[ModelSection], tuple[Bundle, Classifier]]) -> CheckResult:
+    if model is None:
+        return CheckResult("model", ok=True, found="none yet: photos are collected for the first one")
     try:
-        bundle, _ = load_model(config.model)
+        bundle, _ = load(model)
     except KardusError as error:
-        return Result("model", ok=False, found=str(error))
+        return CheckResult("model", ok=False, found=str(error))
     names = [info.name for info in bundle.manifest.classes]
     note = "" if EMPTY_CLASS in names else f"; it has no class '{EMPTY_CLASS}', so it never reports an empty location"
-    return Result("model", ok=True, found=f"{bundle.title}, {len(names)} classes, golden samples agree{note}")
+    return CheckResult("model", ok=True, found=f"{bundle.title}, {len(names)} classes, golden samples agree{note}")
 
 
-def _check_folder(config: Config) -> Result:
-    folder = config.agent.data_dir
+def _check_folder(folder: Path, check_outbox: Callable[[], str]) -> CheckResult:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return Result("data folder", ok=False, found=f"agent.data_dir = {folder}: {existing} can't be written to")
-    problem = check_outbox(folder / OUTBOX_FILE)
-    return Result("data folder", ok=not problem, found=problem or str(folder))
+        return CheckResult("data folder", ok=False, found=f"agent.data_dir = {folder}: {existing} can't be written to")
+    problem = check_outbox()
+    return CheckResult("data folder", ok=not problem, found=problem or str(folder))
 
 
-def _check_camera(camera: CameraSection) -> Result:
+def _check_camera(camera: CameraSection, open_source: Callable[[CameraSection], Source]) -> CheckResult:
     what = f"camera {camera.name}"
     picture = next(open_source(camera).pictures(), "no picture")
     if isinstance(picture, str):
-        return Result(what, ok=False, found=picture)
+        return CheckResult(what, ok=False, found=picture)
     slots = slots_of(camera)
     problem = outside(slots, *picture.size)
     if problem:
-        return Result(what, ok=False, found=problem)
-    return Result(what, ok=True, found=f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture")
+        return CheckResult(what, ok=False, found=problem)
+    return CheckResult(
+        what, ok=True, found=f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture"
+    )
 
 
-def _check_broker(config: Config) -> Result:
+def _check_broker(config: Config) -> CheckResult:
     broker = config.mqtt.broker
     try:
         with MqttClient(broker) as client:
-            return Result("broker", ok=True, found=f"{broker.address}, MQTT {client.version}")
+            return CheckResult("broker", ok=True, found=f"{broker.address}, MQTT {client.version}")
     except BrokerError as error:
-        return Result("broker", ok=False, found=str(error))
+        return CheckResult("broker", ok=False, found=str(error))

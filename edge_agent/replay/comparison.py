@@ -7,12 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from edge_agent.replay.player import Change
+from edge_agent.records import Finding
 from kardus.contract.verdicts import ALERTS
 
 
 @dataclass(frozen=True)
-class Stands:
+class VerdictChange:
+    """A change of verdict, as the agent would have published it."""
+
+    at: datetime
+    """When it was decided."""
+    finding: Finding
+    previous: str
+    """The verdict before; empty at the first."""
+
+
+@dataclass(frozen=True)
+class StandingVerdict:
     """A verdict that stands at a location."""
 
     verdict: str
@@ -38,18 +49,18 @@ class Tally:
     """Pictures times locations at which the standing verdict was the true one, and wasn't."""
     right_changes: Counter[bool] = field(default_factory=Counter)
     """The same of changes of verdict."""
-    stands: dict[str, Stands] = field(default_factory=dict)
+    stands: dict[str, StandingVerdict] = field(default_factory=dict)
     """What stands at each location."""
 
-    def take(self, changes: Iterable[Change]) -> None:
+    def take(self, changes: Iterable[VerdictChange]) -> None:
         """Count changes."""
         for change in changes:
             finding = change.finding
             self.changes[finding.verdict.value] += change.previous != finding.verdict.value
             seen = (finding.seen.sku or finding.seen.name or "") if finding.seen else ""
-            self.stands[finding.location] = Stands(finding.verdict.value, seen, finding.reason)
+            self.stands[finding.location] = StandingVerdict(finding.verdict.value, seen, finding.reason)
 
-    def judge(self, changes: Iterable[Change], truth: Mapping[str, str]) -> None:
+    def judge(self, changes: Iterable[VerdictChange], truth: Mapping[str, str]) -> None:
         """Compare with the truth of a picture, after its changes were taken; nothing said isn't right."""
         for location, verdict in truth.items():
             stands = self.stands.get(location)
@@ -61,13 +72,13 @@ class Tally:
 
 
 @dataclass
-class Difference:
+class VerdictDifference:
     """A time in which two configurations said different things of a location; both had said something."""
 
     location: str
     since: datetime
-    a: Stands
-    b: Stands
+    a: StandingVerdict
+    b: StandingVerdict
     until: datetime | None = None
     """None: up to the recording's end."""
     pictures: int = 0
@@ -79,14 +90,14 @@ class Difference:
         return bool({self.a.verdict, self.b.verdict} & ALERTS)
 
 
-class Comparison:
+class ReplayComparison:
     """Follows two configurations over the same recording."""
 
     def __init__(self, a: Tally, b: Tally) -> None:
         """Begin, before anything was said."""
         self._a, self._b = a, b
-        self._open: dict[str, Difference] = {}
-        self.differences: list[Difference] = []
+        self._open: dict[str, VerdictDifference] = {}
+        self.differences: list[VerdictDifference] = []
         """In the order in which they began."""
 
     def compare(self, locations: Iterable[str], at: datetime, *, is_picture: bool) -> None:
@@ -102,7 +113,7 @@ class Comparison:
                 known.until = at
                 del self._open[location]
             if a.said != b.said:
-                self._open[location] = Difference(location, at, a, b)
+                self._open[location] = VerdictDifference(location, at, a, b)
                 self.differences.append(self._open[location])
         for difference in self._open.values():
             difference.pictures += is_picture

@@ -8,12 +8,11 @@ from typing import Any
 
 from rich.table import Table
 
-from edge_agent.replay.comparison import Difference, Stands
-from edge_agent.replay.player import Change
-from edge_agent.replay.session import Outcome, Side
+from edge_agent.replay.comparison import StandingVerdict, VerdictChange, VerdictDifference
+from edge_agent.replay.session import ReplayOutcome, Side
 
 
-def how_long(outcome: Outcome) -> Iterator[str]:
+def how_long(outcome: ReplayOutcome) -> Iterator[str]:
     """How long each configuration took, in words. Of the machine: no two runs say the same."""
     seconds = max(1e-9, (outcome.ended - outcome.began).total_seconds())
     for name, side in zip("AB", outcome.sides, strict=False):
@@ -24,7 +23,7 @@ def how_long(outcome: Outcome) -> Iterator[str]:
         )
 
 
-def as_content(outcome: Outcome) -> dict[str, Any]:
+def as_content(outcome: ReplayOutcome) -> dict[str, Any]:
     """What a replay comes to, for programs."""
     content: dict[str, Any] = {
         "began": outcome.began.isoformat(),
@@ -55,7 +54,7 @@ def _side(side: Side, *, has_truth: bool) -> dict[str, Any]:
     return content
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _difference(difference: VerdictDifference) -> dict[str, Any]:
     return {
         "location": difference.location,
         "since": difference.since.isoformat(),
@@ -66,7 +65,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: VerdictChange) -> dict[str, Any]:
     finding = change.finding
     return {
         "at": change.at.isoformat(),
@@ -81,7 +80,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def as_tables(outcome: Outcome) -> Iterator[Table | str]:
+def as_tables(outcome: ReplayOutcome) -> Iterator[Table | str]:
     """What a replay comes to, for people."""
     yield _differences(outcome) if len(outcome.sides) > 1 else _changes(outcome.sides[0].changes)
     contents = [_side(side, has_truth=outcome.has_truth) for side in outcome.sides]
@@ -101,7 +100,7 @@ def _share(of: int, right: int) -> str:
     return f"{right} of {of} ({100 * right / of:.1f} %)" if of else "0 of 0"
 
 
-def _differences(outcome: Outcome) -> Table | str:
+def _differences(outcome: ReplayOutcome) -> Table | str:
     if not outcome.differences:
         return "The verdicts of A and B don't differ."
     table = Table("location", "when", "pictures", "A", "B")
@@ -119,7 +118,7 @@ def _differences(outcome: Outcome) -> Table | str:
     return table
 
 
-def _changes(changes: Sequence[Change]) -> Table:
+def _changes(changes: Sequence[VerdictChange]) -> Table:
     table = Table("when", "location", "verdict", "before", "expected", "seen", "reason")
     for change in changes:
         content = _change(change)
@@ -132,7 +131,7 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _said(stands: Stands) -> str:
+def _said(stands: StandingVerdict) -> str:
     seen = f" ({stands.seen})" if stands.seen and stands.verdict not in {"match", "empty"} else ""
     reason = f": {stands.reason}" if stands.reason else ""
     return f"{stands.verdict}{seen}{reason}"

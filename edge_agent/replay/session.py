@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.records import Frame, SignalLost
-from edge_agent.replay.comparison import Comparison, Difference, Tally
-from edge_agent.replay.player import Change, Player
+from edge_agent.replay.comparison import ReplayComparison, Tally, VerdictChange, VerdictDifference
 from edge_agent.replay.recorded import Moment, Recorded
+from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS
 from kardus.support.errors import DataError, UsageError
 
@@ -23,13 +24,39 @@ Truth = Mapping[int, Mapping[str, str]]
 Watching = Callable[[Iterator[Moment]], Iterable[Moment]]
 
 
+class Player(Protocol):
+    """One configuration of the agent that a recording can be played to."""
+
+    model: str
+    """Name and version of its model."""
+
+    @property
+    def cameras(self) -> frozenset[str]:
+        """Its cameras that are in the recording."""
+
+    @property
+    def locations(self) -> list[str]:
+        """Every location that it watches."""
+
+    @property
+    def states(self) -> Mapping[str, LocationState]:
+        """The present verdict at each location."""
+
+    @property
+    def classified(self) -> int:
+        """Crops that went through the model."""
+
+    def play(self, moment: Moment) -> list[VerdictChange]:
+        """Deal with a moment as the agent would. Returns what changed."""
+
+
 @dataclass
 class Side:
     """One configuration, with what it came to."""
 
     player: Player
     tally: Tally = field(default_factory=Tally)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[VerdictChange] = field(default_factory=list)
     took_s: float = 0.0
     """Of the machine's time."""
 
@@ -50,11 +77,11 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplayOutcome:
     """What a replay comes to."""
 
     sides: Sequence[Side]
-    differences: Sequence[Difference]
+    differences: Sequence[VerdictDifference]
     pictures: int
     lost: int
     """Times that a camera gave no picture."""
@@ -65,7 +92,7 @@ class Outcome:
     has_truth: bool
 
 
-def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching: Watching = iter) -> Outcome:
+def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching: Watching = iter) -> ReplayOutcome:
     """Play a recording to its end; `watching` is given everything that comes, to show how far it is.
 
     Raises:
@@ -74,7 +101,7 @@ def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching
     """
     _require_alike(players)
     sides = [Side(player) for player in players]
-    comparison = Comparison(sides[0].tally, sides[-1].tally)
+    comparison = ReplayComparison(sides[0].tally, sides[-1].tally)
     pictures, lost, reason = 0, 0, "it is empty"
     first: Moment | None = None
     last: Moment | None = None
@@ -90,7 +117,7 @@ def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching
     if not pictures or first is None or last is None:
         raise DataError(f"there is no picture in the recording: {reason}")
     took_s = time.perf_counter() - began - sum(side.took_s for side in sides)
-    return Outcome(sides, comparison.differences, pictures, lost, first.at, last.at, took_s, bool(truth))
+    return ReplayOutcome(sides, comparison.differences, pictures, lost, first.at, last.at, took_s, bool(truth))
 
 
 _LINE = TypeAdapter(dict[str, int | dict[str, str]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,17 @@ class Classification:
     def likelihood(self, sku: str) -> float:
         """The likelihood of a product; 0 for one that the model doesn't know."""
         return next((score.likelihood for score in self.skus if score.sku == sku), 0.0)
+
+
+class CropClassifier(Protocol):
+    """A model that classifies crops, or what stands in its place."""
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of the crops that it takes."""
+
+    def classify(self, crops: NDArray[np.uint8]) -> list[Classification]:
+        """An answer for each of the crops (N, size_px, size_px, 3), uint8 RGB."""
 
 
 def interpret(

@@ -18,8 +18,9 @@ from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Finding, Frame
-from edge_agent.replay.player import Change, Played, Player
+from edge_agent.replay.comparison import VerdictChange
 from edge_agent.replay.recorded import Moment
+from edge_agent.replay_player import NoCamera, Player
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
@@ -80,7 +81,7 @@ def _told(at_s: float, location: str, sku: str | None, revision: int = 1, jump: 
     return Moment(NOON + timedelta(seconds=at_s) + jump, at_s, ExpectedMessage(location, payload))
 
 
-def _play(config: Config, moments: Sequence[Moment], *, live: bool) -> list[Change]:
+def _play(config: Config, moments: Sequence[Moment], *, live: bool) -> list[VerdictChange]:
     player = Player(config, {"rack": live}, _model())
     stock = [_told(0, location, sku) for location, sku in STOCK.items()]
     return [change for moment in (*stock, *moments) for change in player.play(moment)]
@@ -162,7 +163,7 @@ def test_events_are_in_order_by_epoch_and_sequence_and_say_that_the_clock_is_not
 @pytest.mark.parametrize(("live", "silent"), [(True, True), (False, False)])
 def test_a_live_camera_whose_reader_hangs_is_silent_after_its_time(live: bool, silent: bool) -> None:  # noqa: FBT001
     """FAULTS 19: a source that keeps none of its own time-outs is noticed from outside."""
-    cameras = Cameras(_config(), lambda _: None, lambda _: Played(live=live))
+    cameras = Cameras(_config(), lambda _: None, lambda _: NoCamera(live=live))
     camera = cameras["rack"]
     camera.last_word_s = 100.0
     assert not camera.is_silent(100 + SILENT_S + 0.9)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from edge_agent.records import Finding
-from edge_agent.replay.comparison import Comparison, Tally
-from edge_agent.replay.player import Change
+from edge_agent.replay.comparison import ReplayComparison, Tally, VerdictChange
 from kardus.contract.messages import Seen
 from kardus.contract.verdicts import Verdict
 
@@ -17,14 +16,16 @@ def _at(second: int) -> datetime:
     return NOON + timedelta(seconds=second)
 
 
-def _change(second: int, verdict: Verdict, previous: str = "", seen: str | None = None, reason: str = "") -> Change:
+def _change(
+    second: int, verdict: Verdict, previous: str = "", seen: str | None = None, reason: str = ""
+) -> VerdictChange:
     found = Seen(sku=seen) if seen else None
-    return Change(_at(second), Finding("L", verdict, "left", _at(second), seen=found, reason=reason), previous)
+    return VerdictChange(_at(second), Finding("L", verdict, "left", _at(second), seen=found, reason=reason), previous)
 
 
-def _compare(*steps: tuple[list[Change], list[Change]]) -> Comparison:
+def _compare(*steps: tuple[list[VerdictChange], list[VerdictChange]]) -> ReplayComparison:
     a, b = Tally(), Tally()
-    comparison = Comparison(a, b)
+    comparison = ReplayComparison(a, b)
     for second, (of_a, of_b) in enumerate(steps):
         a.take(of_a)
         b.take(of_b)
@@ -68,7 +69,7 @@ def test_a_difference_that_becomes_another_is_two() -> None:
 def test_right_is_counted_by_pictures_and_by_changes() -> None:
     tally = Tally()
     truths = ["match", "match", "empty", "empty"]
-    steps: list[list[Change]] = [
+    steps: list[list[VerdictChange]] = [
         [],
         [_change(1, Verdict.MATCH)],
         [],

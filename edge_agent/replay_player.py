@@ -1,10 +1,12 @@
-"""One configuration that looks at a recording: the agent's own line, with no broker, no disk and no own clock."""
+"""Plays a recording to the agent's own line under one configuration: with no broker, no disk and no clock of its own.
+
+Part of the wiring, as `agent.py` is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from PIL import Image
 
@@ -16,6 +18,7 @@ from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import ExpectedMessage, Finding, Frame, Message, SignalLost
+from edge_agent.replay.comparison import VerdictChange
 from edge_agent.replay.recorded import START, Moment
 from kardus.contract.messages import LocationState, Model
 from kardus.contract.topics import Topics
@@ -25,8 +28,8 @@ from kardus.support.clock import SetClock
 from kardus.support.errors import UsageError
 
 
-class Nowhere:
-    """Stands where the outbox stands, and stores nothing."""
+class NoOutbox:
+    """In place of the outbox: stores nothing."""
 
     epoch = "replay"
 
@@ -52,8 +55,8 @@ class Nowhere:
         return set()
 
 
-class Played:
-    """A camera's source: its pictures come from the recording."""
+class NoCamera:
+    """In place of a camera's source: the pictures come from the recording."""
 
     def __init__(self, *, live: bool) -> None:
         """Remember what kind of source it was."""
@@ -65,17 +68,6 @@ class Played:
 
     def close(self) -> None:
         """Holds nothing."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of verdict, as the agent would have published it."""
-
-    at: datetime
-    """When it was decided."""
-    finding: Finding
-    previous: str
-    """The verdict before; empty at the first."""
 
 
 class Player:
@@ -96,16 +88,16 @@ class Player:
         bundle, classifier = model
         self.model = bundle.title
         self._clock = SetClock(START)
-        self._changes: list[Change] = []
+        self._changes: list[VerdictChange] = []
         self._cameras = Cameras(
             config.model_copy(update={"cameras": sections}),
             hand_over=lambda _: None,
-            open_source=lambda section: Played(live=live[section.name]),
+            open_source=lambda section: NoCamera(live=live[section.name]),
         )
         named = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         topics, valid_for_s = Topics(config.agent.site, config.agent.name), config.verdict.valid_for_s
         writer = MessageWriter(topics, named, valid_for_s, self._clock)
-        self._recorder = Recorder(Nowhere(), writer, valid_for_s, self._on_event, self._clock)
+        self._recorder = Recorder(NoOutbox(), writer, valid_for_s, self._on_event, self._clock)
         self._metrics = Metrics()
         self._pipeline = Pipeline(
             self._cameras,
@@ -139,7 +131,7 @@ class Player:
         """Crops that went through the model."""
         return int(self._metrics.registry.get_sample_value("kardus_classifications_total") or 0)
 
-    def play(self, moment: Moment) -> list[Change]:
+    def play(self, moment: Moment) -> list[VerdictChange]:
         """Deal with a moment as the agent would. Returns what changed.
 
         Raises:
@@ -168,5 +160,5 @@ class Player:
 
     def _on_event(self, _: str, finding: Finding) -> Pictures:
         known = self.states.get(finding.location)
-        self._changes.append(Change(self._clock.now(), finding, known.verdict.value if known else ""))
+        self._changes.append(VerdictChange(self._clock.now(), finding, known.verdict.value if known else ""))
         return NO_PICTURES
