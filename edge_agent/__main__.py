@@ -10,7 +10,7 @@ _OF_THE_EXTRA = ("av", "httpx2", "onnxruntime", "prometheus_client")
 def main() -> None:
     """Run the command line; say in one line when the `agent` extra isn't installed."""
     try:
-        from edge_agent.cli import app  # noqa: PLC0415 - what is missing is told in one line
+        from edge_agent.cli.main import app  # noqa: PLC0415 - what is missing is told in one line
 
         run_app(app)
     except ModuleNotFoundError as error:

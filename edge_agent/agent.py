@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from edge_agent.archive.evidence import Evidence
+from edge_agent.archive.evidence import Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
 from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Camera, Cameras
-from edge_agent.command_handlers import CommandHandlers
 from edge_agent.config import Config, load_config
+from edge_agent.control.command_handlers import CommandHandlers
 from edge_agent.control.commands import CommandRequest, answer
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
@@ -181,8 +181,10 @@ class Agent:
         except KardusError as error:
             log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - the message says it all
 
-    def _reload(self) -> None:
-        """Read the configuration again, and go over to it; nothing changes where it can't be used.
+    def _reload(self) -> int:
+        """Read the configuration again, and go over to it; how many locations it has.
+
+        Nothing changes where it can't be used.
 
         Raises:
             KardusError: it is wrong, needs a restart, or names a picture or a password that can't be read.
@@ -191,7 +193,7 @@ class Agent:
             raise KardusError("this agent has no configuration file to read again")
         config = load_config(self._path)
         if config == self._config:
-            return
+            return len(self._cameras.locations)
         require_reloadable(self._config, config)
         prepared = self._cameras.prepare(config)
         before = set(self._cameras.locations)
@@ -212,6 +214,7 @@ class Agent:
         self._publish_all()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
+        return len(self._cameras.locations)
 
     def _build_pipeline(self, models: ModelRollout | None) -> Pipeline:
         """What judges; session and delivery are made later."""
@@ -279,15 +282,25 @@ class Agent:
     def _command_handlers(self) -> CommandHandlers:
         """What carries out commands."""
         return CommandHandlers(
-            self._cameras,
-            self._recorder,
-            self._evidence,
-            publish_all=self._publish_all,
+            capture=self._cameras.capture,
+            snapshot=self._snapshot,
+            acknowledge=self._recorder.acknowledge,
+            publish_all=self._publish_everything,
             report_coverage=self._report_coverage,
+            fetch_evidence=self._evidence.fetch,
             reload=self._reload,
             change_model=self._models.command if self._models else no_model_to_change,
             send_again=self._outbox.send_again,
         )
+
+    def _snapshot(self, camera: str) -> tuple[datetime, bytes]:
+        captured, picture = self._cameras.last_picture(camera)
+        return captured, snapshot_jpeg(picture)
+
+    def _publish_everything(self) -> int:
+        self._publish_all()
+        self._recorder.publish_again()
+        return len(self._recorder.states)
 
     def _health_monitor(self) -> HealthMonitor:
         """What looks after the agent's threads, and shows its metrics."""

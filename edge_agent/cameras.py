@@ -7,18 +7,34 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from PIL import Image
+
+from edge_agent.camera import source
 from edge_agent.camera.reader import CameraReader, Item
 from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sources import SimulatedSource
 from edge_agent.deciding.judging import Votes
 from edge_agent.seeing.camera_view import CameraView
-from edge_agent.sources import open_source
 from kardus.contract.messages import CameraHealth, Status
-from kardus.support.errors import UnknownLocationError
+from kardus.support.errors import KardusError, UnknownLocationError
 
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
+
+
+def open_source(camera: CameraSection) -> Source:
+    """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
+
+    Raises:
+        ConfigError: its password file cannot be read.
+    """
+    if isinstance(camera.source, SimulatedSource):
+        from simulator.camera import SimulatedCamera  # noqa: PLC0415 - an agent with real cameras runs without it
+
+        return SimulatedCamera(camera.source)
+    return source.open_source(camera.source)
 
 
 @dataclass
@@ -108,6 +124,40 @@ class Cameras(dict[str, Camera]):
                 return camera
         raise UnknownLocationError(f"location '{location}': no camera of the configuration sees it")
 
+    def known(self, name: str) -> Camera:
+        """The camera of this name.
+
+        Raises:
+            KardusError: there is none.
+        """
+        if name not in self:
+            raise KardusError(f"no such camera '{name}': one of {', '.join(self)}")
+        return self[name]
+
+    def capture(self, name: str | None) -> int:
+        """Classify every location of a camera, or of all, with the next picture, which is asked for at once.
+
+        Raises:
+            KardusError: there is no such camera.
+        """
+        cameras = [self.known(name)] if name else list(self.values())
+        for camera in cameras:
+            for location in camera.locations:
+                camera.votes.want(location)
+            camera.reader.hurry()
+        return sum(len(camera.locations) for camera in cameras)
+
+    def last_picture(self, name: str) -> tuple[datetime, Image.Image]:
+        """A camera's last good picture, and when it was taken.
+
+        Raises:
+            KardusError: there is no such camera, or it has given none yet.
+        """
+        view = self.known(name).view
+        if view.last_frame is None:
+            raise KardusError(f"camera '{name}' has given no good picture yet: see its health")
+        return view.last_capture, view.last_frame
+
     def begin(self) -> None:
         """Start the readers."""
         for name, camera in self.items():
@@ -153,9 +203,9 @@ class Cameras(dict[str, Camera]):
             camera.reader.start()
 
     def _new(self, section: CameraSection, config: Config) -> Camera:
-        source = self._open_source(section)
-        reader = CameraReader(section.name, source, section.interval_s, self._hand_over)
-        return Camera(section, reader, *_view_and_votes(section, config, live=source.live))
+        opened = self._open_source(section)
+        reader = CameraReader(section.name, opened, section.interval_s, self._hand_over)
+        return Camera(section, reader, *_view_and_votes(section, config, live=opened.live))
 
 
 def _view_and_votes(section: CameraSection, config: Config, *, live: bool) -> tuple[CameraView, Votes]:

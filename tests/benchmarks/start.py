@@ -43,7 +43,7 @@ import time
 began = time.perf_counter()
 import json, sys
 from pathlib import Path
-import edge_agent.cli
+import edge_agent.cli.main
 from edge_agent.config.sections import ModelSection
 from edge_agent.models.load import load_model
 imported = time.perf_counter()

@@ -12,7 +12,7 @@ from tests.deploy.byte_code import without_byte_code
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("edge_agent.cli", "warehouse.cli", "simulator.demo.play", "edge_agent.camera.snapshot")
+COMMANDS = ("edge_agent.cli.main", "warehouse.cli", "simulator.demo.play", "edge_agent.camera.snapshot")
 
 
 def test_byte_code_of_all_that_the_agents_commands_import_is_made_with_the_environment(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-import edge_agent.cli
+import edge_agent.cli.main
 import warehouse.cli
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
@@ -57,7 +57,7 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.app), ("kardus-receiver.service", warehouse.cli.app)]
+    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.main.app), ("kardus-receiver.service", warehouse.cli.app)]
 )
 def test_the_command_exists(unit: str, app: typer.Typer) -> None:
     words = _Unit(unit)["Service"]["ExecStart"].split()

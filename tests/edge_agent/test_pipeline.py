@@ -15,7 +15,7 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
 from edge_agent.records import Finding
-from edge_agent.replay.player import Nowhere
+from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
@@ -50,7 +50,7 @@ class Camera:
             cameras,
             classifier,
             store,
-            Recorder(Nowhere(), writer, 300, self._note),
+            Recorder(NoOutbox(), writer, 300, self._note),
             metrics=Metrics(),
             grace_s=0.0,
             clock=SYSTEM_CLOCK,

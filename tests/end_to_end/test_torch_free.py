@@ -37,7 +37,7 @@ import sys
 from pathlib import Path
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
-import edge_agent.cli
+import edge_agent.cli.main
 path = Path(sys.argv[1])
 Agent(load_config(path), path).run()
 rooms = ("warehouse", "simulator", "train", "export")

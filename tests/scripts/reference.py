@@ -17,7 +17,7 @@ import typer.main
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-import edge_agent.cli
+import edge_agent.cli.main
 import export.cli
 import train.cli
 import warehouse.cli
@@ -50,7 +50,7 @@ ON_THE_WIRE = (
     "structured JSON; expected stock is plain JSON. Fields are only ever added, with defaults.\n"
 )
 COMMANDS = {
-    "kardus-agent": edge_agent.cli.app,
+    "kardus-agent": edge_agent.cli.main.app,
     "kardus-wms": warehouse.cli.app,
     "kardus-train": train.cli.app,
     "kardus-export": export.cli.app,

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from edge_agent.camera.source import Source
+from edge_agent.cameras import open_source
 from edge_agent.config.cameras import CameraSection
-from edge_agent.sources import open_source
 from simulator.script import Script, write_script
 from tests.edge_agent.making import damaged
 

@@ -21,8 +21,8 @@ from PIL import Image
 
 from edge_agent.camera.source import Source
 from edge_agent.camera.stream import StreamSource
+from edge_agent.cameras import open_source
 from edge_agent.config.cameras import CameraSection
-from edge_agent.sources import open_source
 from kardus.support.errors import ConfigError
 from tests.cameras import PASSWORD, USER, HttpCamera, RtspCamera, mjpeg, silent
 from tests.patience import PATIENCE_S, children, stretched, wait_until, within

@@ -19,8 +19,8 @@ from edge_agent.deciding.recorder import Recorder
 from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Finding, Frame
 from edge_agent.replay.comparison import VerdictChange
+from edge_agent.replay.player import NoCamera, Player
 from edge_agent.replay.recorded import Moment
-from edge_agent.replay_player import NoCamera, Player
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics

@@ -17,10 +17,10 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from edge_agent.agent import Agent
+from edge_agent.cli.replay import replay_command
+from edge_agent.cli.slots import app as slots_app
 from edge_agent.config import load_config
 from edge_agent.control.reload import FileWatch
-from edge_agent.replay_cli import replay_command
-from edge_agent.slots_cli import app as slots_app
 from kardus import __version__
 from kardus.support.console import err, new_app, out, print_json
 from kardus.support.files import make_folder, write_whole
@@ -85,11 +85,11 @@ def check_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
+    from edge_agent.cameras import open_source  # noqa: PLC0415
     from edge_agent.commissioning.checks import check_all  # noqa: PLC0415 - see the module
     from edge_agent.models.load import load_model  # noqa: PLC0415
     from edge_agent.reporting.outbox.check import check_outbox  # noqa: PLC0415
     from edge_agent.reporting.storage import OUTBOX_FILE  # noqa: PLC0415
-    from edge_agent.sources import open_source  # noqa: PLC0415
 
     with err.status("Checking"):
         settings = load_config(config)

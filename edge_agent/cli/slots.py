@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
+from edge_agent.cameras import open_source
 from edge_agent.commissioning.layout import as_toml, grid, prospect
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
 from edge_agent.seeing.slots import Slot, outside, slots_of
-from edge_agent.sources import open_source
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_json

@@ -11,10 +11,10 @@ from rich.progress import track
 
 from edge_agent.config import Config, load_config
 from edge_agent.models.load import load_model
+from edge_agent.replay.player import Player
 from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
-from edge_agent.replay_player import Player
 from kardus.support.console import err, out, print_json
 from kardus.support.errors import DataError, UsageError
 from kardus.support.tables import read_table

@@ -1,0 +1,1 @@
+"""The `kardus-agent` command: every sub-command with its options."""
