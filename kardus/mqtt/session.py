@@ -233,7 +233,7 @@ class MqttSession:
         self._problem = ""
         self._live = connection
         kept = "had kept" if connection.found_session else "has begun"
-        log.info("connected, the broker %s the session (%s, MQTT %s)", kept, self._settings.address, self.version)
+        log.info("connected to %s, MQTT %s: the broker %s the session", self._settings.address, self.version, kept)
         handlers.on_connect(connection.number)
         self._notify()
         renewal = Renewal(self._settings.tls, connection.tls_stamp)
@@ -250,7 +250,7 @@ class MqttSession:
 
     def _loss(self, connection: Connection) -> str:
         reason = connection.end_reason or "given up, or a callback has failed"
-        return f"{self._settings.address}: the connection was lost ({reason})"
+        return f"{self._settings.address}: connection to the broker lost ({reason})"
 
     def _subscribe(self, connection: Connection) -> None:
         """Subscribe to what is new in portions, the next when what is retained for the last has come."""

@@ -38,7 +38,7 @@ def _receiver(port: int, path: Path) -> Iterator[None]:
     address = ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen([*command, *address], stderr=subprocess.PIPE, text=True)
     assert process.stderr
-    assert any("connected, the broker" in line for line in process.stderr)
+    assert any("connected to" in line for line in process.stderr)
     try:
         yield
     finally:
