@@ -1,4 +1,4 @@
-"""Carries messages from the outbox to the broker, and forgets them when they are somebody else's to keep."""
+"""Delivery: sends what is in the outbox to the broker, and deletes it once the broker, or the WMS, has stored it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.receipts import Ack
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Token
 from kardus.mqtt.session import MqttSession
+from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 from kardus.support.vitals import Heartbeat
 
@@ -28,7 +29,7 @@ ACKNOWLEDGED_WITHIN_S = 30.0
 REFUSED_FOR_S = 30.0
 """A message that the broker refuses is tried again after so long; its location waits, the others go on."""
 CONFIRMED_WITHIN_S = 60.0
-"""An event that the broker has, and the WMS side hasn't confirmed for so long, is sent again."""
+"""An event that the broker acknowledged, and the WMS hasn't confirmed for so long, is sent again."""
 log = logging.getLogger("kardus.delivery")
 
 
@@ -49,7 +50,7 @@ class _Flight:
     held: set[int] = field(default_factory=set)
     """... and their messages, that others behind them are read."""
     more: bool = True
-    """Whether the disk may have something that isn't here: an answer of the broker's is no reason to look."""
+    """Whether the disk may hold messages that weren't read: the broker's answers alone are no reason to read it."""
 
     def begin(self, connection: int) -> None:
         """Over a new connection everything unanswered is sent again, in its order."""
@@ -72,8 +73,9 @@ class _Flight:
 class Delivery:
     """One thread between the outbox and the session. At most MAX_IN_FLIGHT messages are with the broker at a time."""
 
-    def __init__(self, outbox: Outbox, session: MqttSession) -> None:
+    def __init__(self, outbox: Outbox, session: MqttSession, clock: Clock = SYSTEM_CLOCK) -> None:
         """Prepare; `start` begins."""
+        self._clock = clock
         self._outbox = outbox
         self._session = session
         self._flight = _Flight()
@@ -81,17 +83,17 @@ class Delivery:
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
         self._stopping = threading.Event()
-        self._looked_s = time.monotonic()
+        self._checked_s = self._clock.monotonic_s()
         self.heartbeat = Heartbeat()
         """Beats at every round."""
-        self._thread = threading.Thread(target=self._carry, name="delivery", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
 
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Something new is in the outbox, or the broker is there again."""
+        """Call after storing into the outbox, and when the broker is connected."""
         self._news.set()
         self._wake.set()
 
@@ -102,7 +104,7 @@ class Delivery:
             self._wake.set()
 
     def confirmed(self, ack: Ack) -> None:
-        """The WMS side says what it has stored for good. May be called from any thread."""
+        """The WMS has stored these events for good. May be called from any thread."""
         self._confirmations.put(ack)
         self._wake.set()
 
@@ -122,7 +124,7 @@ class Delivery:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _carry(self) -> None:
+    def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.wait(FORGET_WITHIN_S if self._flight.done or self._flight.out else RETRY_S)
             self._wake.clear()
@@ -131,19 +133,22 @@ class Delivery:
                 self._news.clear()
                 self._flight.more = True
             try:
-                self._settle()
-                self._confirm()
-                self._send()
-                self._look_after()
+                self._round()
             except KardusError as error:
                 log.error("%s", error)  # noqa: TRY400 - the message says it all
                 self._stopping.wait(RETRY_S)
         if self._flight.done:
             self._forget()
 
+    def _round(self) -> None:
+        self._settle()
+        self._confirm()
+        self._send()
+        self._check_now_and_then()
+
     def _settle(self) -> None:
         """Take the broker's answers; forget what it has, some at a time."""
-        flight, now_s = self._flight, time.monotonic()
+        flight, now_s = self._flight, self._clock.monotonic_s()
         while not self._answers.empty():
             token, refusal = self._answers.get()
             stored, _ = flight.out.pop(token, (None, 0.0))
@@ -156,8 +161,7 @@ class Delivery:
                 log.error(
                     "the broker refuses %s (%s): check the agent's rights on the broker", stored.message.topic, refusal
                 )
-                flight.refused[_order_of(stored)] = now_s + REFUSED_FOR_S
-                flight.read_again()  # it stands before others of its location
+                flight.refused[_ordering_key(stored)] = now_s + REFUSED_FOR_S
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
             self._forget()
 
@@ -186,18 +190,18 @@ class Delivery:
             if token is None:
                 flight.ready.appendleft(stored)
                 return
-            flight.out[token] = stored, time.monotonic()
+            flight.out[token] = stored, self._clock.monotonic_s()
 
     def _next(self) -> Stored | None:
         """The next message that isn't held back by a refusal."""
-        flight, now_s = self._flight, time.monotonic()
+        flight, now_s = self._flight, self._clock.monotonic_s()
         if any(until <= now_s for until in flight.refused.values()):
-            flight.refused = {order: until for order, until in flight.refused.items() if until > now_s}
+            flight.refused = {key: until for key, until in flight.refused.items() if until > now_s}
             flight.held.clear()
-            flight.read_again()  # what was held back comes first
+            flight.read_again()  # the refused messages, and those held back, come before others of their location
         while flight.ready or (flight.more and self._read_more()):
             stored = flight.ready.popleft()
-            if _order_of(stored) not in flight.refused:
+            if _ordering_key(stored) not in flight.refused:
                 return stored
             flight.held.add(stored.id)
         return None
@@ -208,12 +212,12 @@ class Delivery:
         self._flight.more = len(found) == READ_AHEAD
         return bool(found)
 
-    def _look_after(self) -> None:
-        """Once in a while: what nobody has told of, a broker that doesn't answer, events that nobody confirms."""
-        now_s = time.monotonic()
-        if now_s - self._looked_s < RETRY_S:
+    def _check_now_and_then(self) -> None:
+        """Every RETRY_S: read the disk, doubt a broker that doesn't answer, send unconfirmed events again."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._checked_s < RETRY_S:
             return
-        self._looked_s = now_s
+        self._checked_s = now_s
         self._flight.more = True
         oldest_s = min((since for _, since in self._flight.out.values()), default=now_s)
         if now_s - oldest_s > ACKNOWLEDGED_WITHIN_S and self._flight.connection is not None:
@@ -223,6 +227,6 @@ class Delivery:
             self.wake()
 
 
-def _order_of(stored: Stored) -> str:
-    """Messages with the same must keep their order."""
+def _ordering_key(stored: Stored) -> str:
+    """Messages with the same key are sent in their order."""
     return stored.message.location or stored.message.topic

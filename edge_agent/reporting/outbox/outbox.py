@@ -94,9 +94,9 @@ class Outbox:
 
         self._call(write)
 
-    def pending(self, limit: int, but: Collection[int] = ()) -> list[Stored]:
-        """What is to be sent next, without those that are with somebody already (`but`, by their numbers)."""
-        return self._call(lambda database: rows.waiting(database, limit, but))
+    def pending(self, limit: int, exclude: Collection[int] = ()) -> list[Stored]:
+        """The next messages to send, at most `limit`; `exclude` are the numbers of those that were read before."""
+        return self._call(lambda database: rows.waiting(database, limit, exclude))
 
     def delivered(self, ids: Sequence[int]) -> None:
         """The broker has acknowledged these."""

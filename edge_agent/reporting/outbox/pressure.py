@@ -52,7 +52,7 @@ class Pressure:
         dropped = {}
         for kind in MESSAGE_KINDS:
             if self._over(kind):
-                dropped[kind] = rows.drop(database, kind, self._too_many(kind))
+                dropped[kind] = rows.drop_oldest(database, kind, self._too_many(kind))
         return dropped
 
     def settle(self, dropped: dict[MessageKind, int]) -> None:

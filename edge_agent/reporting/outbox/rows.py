@@ -58,13 +58,13 @@ def keep_states(database: sqlite3.Connection, states: Mapping[str, str | None]) 
     database.executemany("DELETE FROM states WHERE location = ?", gone)
 
 
-def waiting(database: sqlite3.Connection, limit: int, but: Collection[int]) -> list[Stored]:
-    """What is to be sent next: urgent ones first, else in their order; `but` are with somebody already."""
-    rows = database.execute(_WAITING, (limit + len(but),)).fetchall()
+def waiting(database: sqlite3.Connection, limit: int, exclude: Collection[int]) -> list[Stored]:
+    """What is to be sent next: urgent ones first, else in their order, without those in `exclude`."""
+    rows = database.execute(_WAITING, (limit + len(exclude),)).fetchall()
     stored = [
         Stored(row[0], Message(row[1], row[2], row[3], bool(row[4]), row[5], row[6], bool(row[7])))
         for row in rows
-        if row[0] not in but
+        if row[0] not in exclude
     ]
     return stored[:limit]
 
@@ -120,7 +120,7 @@ def count(database: sqlite3.Connection) -> dict[MessageKind, int]:
     return dict(database.execute(query).fetchall())
 
 
-def drop(database: sqlite3.Connection, kind: MessageKind, count: int) -> int:
+def drop_oldest(database: sqlite3.Connection, kind: MessageKind, count: int) -> int:
     """Give up the least important messages of a kind, the oldest first; how many. Events among them count as lost."""
     rows = database.execute(
         f"""SELECT id, epoch, sequence FROM messages WHERE kind = ? AND {COUNTED}

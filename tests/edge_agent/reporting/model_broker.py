@@ -1,0 +1,85 @@
+"""A broker in memory behind the interface of kardus.mqtt's session, which answers only when the test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kardus.mqtt.connection import Token
+
+
+@dataclass(frozen=True)
+class Published:
+    """A message on its way to the broker."""
+
+    token: Token
+    topic: str
+    payload: bytes
+
+
+class ModelSession:
+    """The session and the broker in one."""
+
+    def __init__(self) -> None:
+        self.connection: int | None = None
+        self.connections = 0
+        self.unanswered: list[Published] = []
+        """Sent over the present connection, in their order."""
+        self.received: list[Published] = []
+        """What the broker has passed on to its subscribers, in their order."""
+        self.dropped: list[int] = []
+        """Connections that the delivery gave up."""
+        self.answer: Callable[[Token, str], None] = lambda *_: None
+        self._messages = 0
+
+    @property
+    def connected(self) -> bool:
+        return self.connection is not None
+
+    def connect(self) -> None:
+        """A new connection, in place of the present one."""
+        self.lose()
+        self.connections += 1
+        self.connection = self.connections
+
+    def lose(self) -> None:
+        """The connection is lost, and all answers with it."""
+        self.connection = None
+        self.unanswered.clear()
+
+    def publish(
+        self,
+        connection: int,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool,  # noqa: ARG002 - subscribers get what is retained as it comes
+    ) -> Token | None:
+        if connection != self.connection:
+            return None
+        self._messages += 1
+        token = Token(connection, self._messages)
+        self.unanswered.append(Published(token, topic, payload))
+        return token
+
+    def drop(self, connection: int) -> None:
+        self.dropped.append(connection)
+        self.connect()
+
+    def accept(self) -> Published:
+        """Pass the oldest message on, and acknowledge it."""
+        published = self.unanswered.pop(0)
+        self.received.append(published)
+        self.answer(published.token, "")
+        return published
+
+    def pass_on_without_answer(self) -> None:
+        """Pass the oldest message on; its acknowledgement is lost, and the connection with it."""
+        self.received.append(self.unanswered.pop(0))
+        self.connect()
+
+    def refuse(self, alike: Callable[[str], bool]) -> None:
+        """Refuse every message on its way whose topic is such."""
+        for published in [published for published in self.unanswered if alike(published.topic)]:
+            self.unanswered.remove(published)
+            self.answer(published.token, "not authorised")
