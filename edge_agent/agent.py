@@ -226,9 +226,8 @@ class Agent:
             metrics=self._metrics,
             grace_s=self._config.verdict.grace_s,
             clock=SYSTEM_CLOCK,
-            is_late=lambda: not self._session.connected,
+            is_late=lambda: not self._session.online.is_set(),
             on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it isn't there yet
-            show=models.show if models else lambda _: None,
         )
 
     def _model_manager(self, rollout: ModelRollout) -> ModelManager:
@@ -237,14 +236,16 @@ class Agent:
         users = ModelUsers(
             expected_skus=lambda: {e.sku for e in self._expected.everything.values() if e.managed and e.sku},
             slot_count=lambda: sum(len(camera.view.slots) for camera in self._cameras.values()),
-            classify_all=self._classify_all,
+            compare=lambda: self._compare(rollout),
             use=self._use_model,
             publish=lambda status: self._recorder.record_retained(*self._writer.model_status(status)),
             count_phase=lambda phase: self._metrics.model_phases.labels(phase).inc(),
         )
         return ModelManager(rollout, users)
 
-    def _classify_all(self) -> None:
+    def _compare(self, rollout: ModelRollout) -> None:
+        """Let another model answer beside the one in use, on everything that there is."""
+        self._pipeline.show = rollout.show
         for camera in self._cameras.values():
             for location in camera.locations:
                 camera.votes.want(location)
@@ -252,6 +253,7 @@ class Agent:
     def _use_model(self, classifier: Classifier, model: Model) -> None:
         """Another model classifies from now on."""
         self._pipeline.use_model(classifier)
+        self._pipeline.show = None
         self._writer.use_model(model)
         self._metrics.show_model(model.name, model.version)
         self._announcer.publish_status()

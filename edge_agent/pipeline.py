@@ -58,7 +58,6 @@ class Pipeline:
         clock: Clock,
         is_late: Callable[[], bool],
         on_stored: Callable[[], None],
-        show: Callable[[ClassifiedCrops], None] = lambda _: None,
     ) -> None:
         """Keep whom to ask.
 
@@ -72,7 +71,6 @@ class Pipeline:
             clock: what time it is.
             is_late: whether the broker is away.
             on_stored: called when something waits for it.
-            show: gets what was classified, for another model to answer too.
         """
         self._cameras = cameras
         self._expected = expected
@@ -81,7 +79,8 @@ class Pipeline:
         self._clock = clock
         self._is_late = is_late
         self._on_stored = on_stored
-        self._show = show
+        self.show: Callable[[ClassifiedCrops], None] | None = None
+        """Gets what was classified, while another model answers too."""
         self._states = recorder.states
         self.judging = Judging(expected.managed, self._states, grace_s, clock)
         self._set_classifier(classifier)
@@ -215,14 +214,14 @@ class Pipeline:
                 for location in camera.votes.locations
                 if location in told or location not in self._states
             ]
-            if own:
-                self._show_to_another(camera, sighting, own)
+            if own and self.show:
+                self.show(self._classified_crops(camera, sighting, own))
         return findings
 
-    def _show_to_another(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> None:
+    def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
         expected = [expectation.expected if expectation else None for expectation in known]
-        self._show(ClassifiedCrops(sighting.picture, sighting.corners, answers, expected))
+        return ClassifiedCrops(sighting.picture, sighting.corners, answers, expected)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)

@@ -25,8 +25,8 @@ class ModelUsers:
     expected_skus: Callable[[], Collection[str]]
     """The products that the WMS expects at this agent's locations."""
     slot_count: Callable[[], int]
-    classify_all: Callable[[], None]
-    """Has every location classified at the next opportunity."""
+    compare: Callable[[], None]
+    """Lets the other model answer too, and has every location classified at the next opportunity."""
     use: Callable[[Classifier, Model], None]
     """Another model classifies from now on."""
     publish: Callable[[ModelStatus], None]
@@ -59,7 +59,7 @@ class ModelManager:
         if isinstance(item, UpdateRequest):
             self.request(item)
         elif self._rollout.handle(item):
-            self._users.classify_all()  # so that the two models are compared on every location
+            self._users.compare()  # so that the two models are compared on every location
         self._publish()
 
     def tick(self) -> None:

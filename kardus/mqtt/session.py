@@ -67,6 +67,8 @@ class MqttSession:
         self._changed = threading.Condition()
         self._stopping = False
         self._live: Connection | None = None
+        self.online = threading.Event()
+        """Set while the broker has the connection: to be asked, or waited for."""
         self._count = 0
         self._thread: threading.Thread | None = None
         self._unsettled = True
@@ -232,6 +234,7 @@ class MqttSession:
         self._subscribed = []
         self._problem = ""
         self._live = connection
+        self.online.set()
         kept = "had kept" if connection.found_session else "has begun"
         log.info("connected to %s, MQTT %s: the broker %s the session", self._settings.address, self.version, kept)
         handlers.on_connect(connection.number)
@@ -247,6 +250,7 @@ class MqttSession:
             self.taken_over = self._options.persistent and connection.was_taken_over
             self._report(self._loss(connection))
         self._live = None
+        self.online.clear()
 
     def _loss(self, connection: Connection) -> str:
         reason = connection.end_reason or "given up, or a callback has failed"
