@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from amqtt.broker import BrokerSettings
+from amqtt.broker import Broker
 
 _ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 
@@ -16,7 +16,7 @@ _ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonym
 async def serve(port: int) -> None:
     """Serve on 127.0.0.1 until the process is ended."""
     listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
-    await BrokerSettings({"listeners": listeners, "plugins": _ANONYMOUS}).start()
+    await Broker({"listeners": listeners, "plugins": _ANONYMOUS}).start()
     await asyncio.Event().wait()
 
 
