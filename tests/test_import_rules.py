@@ -68,9 +68,8 @@ def test_the_check_fails_and_names_the_import(tmp_path: Path) -> None:
     for name in ("__init__.py", "import_rules.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "edge_agent" / "seeing" / "slots.py").open("a").write(
-        "\n\ndef late() -> None:\n    import train.config\n"
-    )
+    slots = tmp_path / "edge_agent" / "seeing" / "slots.py"
+    slots.write_text(slots.read_text() + "\n\ndef late() -> None:\n    import train.config\n")
     ran = subprocess.run(
         [BIN / "lint-imports", "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
