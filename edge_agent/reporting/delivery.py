@@ -129,9 +129,6 @@ class Delivery:
             self._wake.wait(FORGET_WITHIN_S if self._flight.done or self._flight.out else RETRY_S)
             self._wake.clear()
             self.heartbeat.beat()
-            if self._news.is_set():
-                self._news.clear()
-                self._flight.more = True
             try:
                 self._round()
             except KardusError as error:
@@ -141,6 +138,9 @@ class Delivery:
             self._forget()
 
     def _round(self) -> None:
+        if self._news.is_set():
+            self._news.clear()
+            self._flight.more = True
         self._settle()
         self._confirm()
         self._send()

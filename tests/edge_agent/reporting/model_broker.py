@@ -40,6 +40,7 @@ class ModelSession:
         """A new connection, in place of the present one."""
         self.lose()
         self.connections += 1
+        self._messages = 0
         self.connection = self.connections
 
     def lose(self) -> None:
@@ -73,10 +74,12 @@ class ModelSession:
         self.answer(published.token, "")
         return published
 
-    def pass_on_without_answer(self) -> None:
-        """Pass the oldest message on; its acknowledgement is lost, and the connection with it."""
-        self.received.append(self.unanswered.pop(0))
+    def pass_on_without_answer(self) -> Published:
+        """Pass the oldest message on; the connection is lost before its acknowledgement comes."""
+        published = self.unanswered.pop(0)
+        self.received.append(published)
         self.connect()
+        return published
 
     def refuse(self, alike: Callable[[str], bool]) -> None:
         """Refuse every message on its way whose topic is such."""
