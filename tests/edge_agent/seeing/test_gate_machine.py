@@ -58,7 +58,7 @@ class GateMachine(RuleBasedStateMachine):
     def change_stock(self, slot: int, carton: int) -> None:
         self.stock[slot] = carton
 
-    @rule(light=st.sampled_from([0.6, 0.8, 1.0, 1.2, 1.35]))
+    @rule(light=st.sampled_from([0.5, 0.7, 1.0, 1.35]))
     def change_light(self, light: float) -> None:
         self.light = light
 
