@@ -1,6 +1,6 @@
-"""Keeps what the agent looks at, and what it is told, to be replayed: in a thread of its own, within limits.
+"""Records pictures and expected stock for a replay: in a thread of its own, within limits.
 
-The format is told in `kardus.contract.recording`. Trouble with the disk costs pictures of the recording, and never
+The format is described in `kardus.contract.recording`. Trouble with the disk costs pictures of the recording, and never
 a verdict.
 """
 
@@ -61,7 +61,7 @@ class Recording:
     """Takes items from the agent's thread; a thread of its own writes them."""
 
     def __init__(
-        self, folder: Path, terms: RecordingScope, clock: Clock, on_drop: Callable[[], None] = lambda: None
+        self, folder: Path, scope: RecordingScope, clock: Clock, on_drop: Callable[[], None] = lambda: None
     ) -> None:
         """Begin. The folder is made with the first picture; `on_drop` is called for each picture that is left out."""
         self._clock = clock
@@ -69,19 +69,19 @@ class Recording:
         self._last_s: dict[str, float] = {}
         self._items: queue.Queue[tuple[RecordingEntry, Frame | None] | RecordingScope | None] = queue.Queue()
         self._pictures = threading.Semaphore(WAITING)
-        self._writer = PartWriter(folder, terms)
-        self._terms = terms
+        self._writer = PartWriter(folder, scope)
+        self._scope = scope
         self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
         self._thread.start()
 
-    def use(self, terms: RecordingScope) -> None:
-        """Record by other terms from now on."""
-        self._terms = terms
-        self._items.put(terms)
+    def use(self, scope: RecordingScope) -> None:
+        """Record in another scope from now on."""
+        self._scope = scope
+        self._items.put(scope)
 
     def take(self, item: Frame | SignalLost | ExpectedChange) -> None:
-        """Keep an item, if the terms ask for it. Waits for nothing."""
-        if not self._terms.rules.max_mb:
+        """Keep an item, if it is in the scope. Waits for nothing."""
+        if not self._scope.rules.max_mb:
             return
         if isinstance(item, ExpectedChange):
             entry = RecordingEntry(
@@ -91,7 +91,7 @@ class Recording:
                 expected=item.expected,
             )
             self._items.put((entry, None))
-        elif item.camera in self._terms.cameras:
+        elif item.camera in self._scope.cameras:
             self._take_of_camera(item)
 
     @property
@@ -110,7 +110,7 @@ class Recording:
             entry = RecordingEntry(at=item.captured, at_s=at_s, camera=item.camera, lost=item.reason)
             self._items.put((entry, None))
             return
-        if item.at_s - self._last_s.get(item.camera, float("-inf")) < self._terms.rules.interval_s:
+        if item.at_s - self._last_s.get(item.camera, float("-inf")) < self._scope.rules.interval_s:
             return
         if not self._pictures.acquire(blocking=False):
             self._on_drop()
@@ -136,7 +136,7 @@ class Recording:
 class PartWriter:
     """Writes parts, and removes the oldest. Owned by one thread."""
 
-    def __init__(self, folder: Path, terms: RecordingScope) -> None:
+    def __init__(self, folder: Path, scope: RecordingScope) -> None:
         """Touch nothing yet."""
         self._folder = folder
         self._run = str(uuid.uuid4())
@@ -145,12 +145,12 @@ class PartWriter:
         self._took_bytes: dict[Path, int] = {}
         self._number = 0
         self._began_s = 0.0
-        self.use(terms)
+        self.use(scope)
 
-    def use(self, terms: RecordingScope) -> None:
-        """Other terms: another part."""
-        self._terms = terms
-        self._expected = dict(terms.expected)
+    def use(self, scope: RecordingScope) -> None:
+        """Another scope: another part."""
+        self._scope = scope
+        self._expected = dict(scope.expected)
         self._part = None
 
     def write(self, entry: RecordingEntry, frame: Frame | None) -> None:
@@ -162,7 +162,7 @@ class PartWriter:
         """
         if entry.location is not None and entry.expected is not None:
             self._expected[entry.location] = entry.expected
-        limit = self._terms.rules.max_mb * 1e6
+        limit = self._scope.rules.max_mb * 1e6
         if self._part is None or entry.at_s - self._began_s > PART_S or self._took_bytes[self._part] > limit / PARTS:
             self._begin(entry)
         if frame is not None:
@@ -179,7 +179,7 @@ class PartWriter:
         if self._part is not None and not self._number:
             self._remove(self._part)
         if not self._has_failed:
-            log.error("what is looked at isn't recorded: %s", error)
+            log.error("pictures aren't recorded: %s", error)
         self._has_failed, self._part = True, None
 
     def _begin(self, entry: RecordingEntry) -> None:
@@ -192,7 +192,7 @@ class PartWriter:
         part.mkdir()
         self._part, self._number, self._began_s = part, 0, entry.at_s
         self._took_bytes[part] = 0
-        header = RecordingHeader(run=self._run, cameras=dict(self._terms.cameras))
+        header = RecordingHeader(run=self._run, cameras=dict(self._scope.cameras))
         self._add(HEADER, header.model_dump_json().encode())
         for location, expected in sorted(self._expected.items()):
             self._append(RecordingEntry(at=entry.at, at_s=entry.at_s, location=location, expected=expected))
@@ -235,7 +235,7 @@ class PartWriter:
 
     def _forget_old(self, now_unix_s: float) -> None:
         for part in self._parts():
-            too_old = now_unix_s - part.stat().st_mtime > self._terms.rules.max_days * 86_400
+            too_old = now_unix_s - part.stat().st_mtime > self._scope.rules.max_days * 86_400
             if too_old and part != self._part:
                 self._remove(part)
 

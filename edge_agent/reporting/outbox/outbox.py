@@ -31,7 +31,7 @@ Delivered = Literal["broker", "confirmed"]
 """When an event is forgotten: when the broker has it, or when the WMS side has said that it is stored for good."""
 PORTION = 200
 """So many rows are changed in one transaction, where many may be: the write-ahead log holds what that changes."""
-Result = TypeVar("Result")
+ReturnT = TypeVar("ReturnT")
 
 
 class Outbox:
@@ -177,10 +177,10 @@ class Outbox:
             total += done
         return total
 
-    def _call(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _call(self, work: Callable[[sqlite3.Connection], ReturnT]) -> ReturnT:
         if not self._thread.is_alive():
             raise KardusError(f"{self._path}: the outbox is closed")
-        future: Future[Result] = Future()
+        future: Future[ReturnT] = Future()
         self._work.put((future, work))
         try:
             return future.result()
@@ -222,8 +222,8 @@ class Outbox:
         return self._take_up(database)
 
     def _done(
-        self, database: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]
-    ) -> tuple[sqlite3.Connection, Result]:
+        self, database: sqlite3.Connection, work: Callable[[sqlite3.Connection], ReturnT]
+    ) -> tuple[sqlite3.Connection, ReturnT]:
         """Do the work; where the file turns out to be damaged, on a new one."""
         try:
             return database, work(database)

@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEA, MILK = Expected(revision=1, sku="Tea"), Expected(revision=2, sku="Milk")
 
 
-def _terms(expected: dict[str, Expected] | None = None, **rules: object) -> RecordingScope:
+def _scope(expected: dict[str, Expected] | None = None, **rules: object) -> RecordingScope:
     section = RecordingSection.model_validate({"max_mb": 10, **rules})
     return RecordingScope(section, {"left": True}, {"L": TEA} if expected is None else expected)
 
@@ -48,7 +48,7 @@ def _frames(folder: Path) -> list[float]:
 
 def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
     clock = _clock(3)
-    recording = Recording(tmp_path / "r", _terms(), clock)
+    recording = Recording(tmp_path / "r", _scope(), clock)
     recording.take(_frame(1))
     recording.take(SignalLost("left", NOON, "it sends nothing"))
     recording.take(ExpectedChange("L", MILK))
@@ -64,7 +64,7 @@ def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_unless_it_is_wanted(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "r", _terms(max_mb=0), _clock())
+    recording = Recording(tmp_path / "r", _scope(max_mb=0), _clock())
     recording.take(_frame(1))
     recording.take(ExpectedChange("L", MILK))
     recording.close()
@@ -72,7 +72,7 @@ def test_nothing_is_kept_unless_it_is_wanted(tmp_path: Path) -> None:
 
 
 def test_only_the_cameras_and_the_pace_that_are_asked_for(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "r", _terms(interval_s=2), _clock())
+    recording = Recording(tmp_path / "r", _scope(interval_s=2), _clock())
     for at_s in range(7):
         recording.take(_frame(at_s))
         recording.take(_frame(at_s, "right"))
@@ -82,7 +82,7 @@ def test_only_the_cameras_and_the_pace_that_are_asked_for(tmp_path: Path) -> Non
 
 def test_the_oldest_part_goes_when_there_is_too_much_and_the_rest_can_be_replayed(tmp_path: Path) -> None:
     clock = _clock()
-    recording = Recording(tmp_path / "r", _terms(max_mb=0.2), clock)
+    recording = Recording(tmp_path / "r", _scope(max_mb=0.2), clock)
     for at_s in range(WAITING * 5):
         recording.take(_frame(at_s, side=64))
         if at_s % WAITING == WAITING - 1:
@@ -107,7 +107,7 @@ def _settle(recording: Recording) -> None:
 
 
 def test_a_part_ends_after_an_hour_and_what_is_too_old_goes(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "r", _terms(max_days=1), _clock())
+    recording = Recording(tmp_path / "r", _scope(max_days=1), _clock())
     recording.take(_frame(0))
     _settle(recording)
     (first,) = parts_in(tmp_path / "r")
@@ -123,11 +123,11 @@ def test_a_part_ends_after_an_hour_and_what_is_too_old_goes(tmp_path: Path) -> N
 
 
 def test_other_terms_begin_another_part(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "r", _terms(), _clock())
+    recording = Recording(tmp_path / "r", _scope(), _clock())
     recording.take(_frame(0))
-    recording.use(_terms({"L": MILK}))
+    recording.use(_scope({"L": MILK}))
     recording.take(_frame(1))
-    recording.use(_terms(max_mb=0))
+    recording.use(_scope(max_mb=0))
     recording.take(_frame(2))
     recording.close()
     assert len(parts_in(tmp_path / "r")) == 2
@@ -136,7 +136,7 @@ def test_other_terms_begin_another_part(tmp_path: Path) -> None:
 
 def test_a_restart_adds_to_what_is_there(tmp_path: Path) -> None:
     for at_s in (5.0, 2.0):
-        recording = Recording(tmp_path / "r", _terms(), _clock())
+        recording = Recording(tmp_path / "r", _scope(), _clock())
         recording.take(_frame(at_s))
         recording.close()
     assert [part.name for part in parts_in(tmp_path / "r")] == ["000001", "000002"]
@@ -147,12 +147,12 @@ def test_a_disk_that_takes_nothing_is_said_once_and_recording_goes_on_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "r").write_text("in the way")
-    recording = Recording(tmp_path / "r", _terms(), _clock())
+    recording = Recording(tmp_path / "r", _scope(), _clock())
     with caplog.at_level(logging.ERROR):
         recording.take(_frame(0))
         recording.take(_frame(1))
         _settle(recording)
-    assert len([record for record in caplog.records if "isn't recorded" in record.message]) == 1
+    assert len([record for record in caplog.records if "aren't recorded" in record.message]) == 1
     (tmp_path / "r").unlink()
     recording.take(_frame(2))
     recording.close()
@@ -163,11 +163,11 @@ def test_a_disk_that_is_nearly_full_is_left_to_what_matters_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for at_s in (0.0, 1.0):
-        recording = Recording(tmp_path / "r", _terms(), _clock())
+        recording = Recording(tmp_path / "r", _scope(), _clock())
         recording.take(_frame(at_s))
         recording.close()
     monkeypatch.setattr("edge_agent.archive.recording.SPARED_BYTES", 10**18)
-    recording = Recording(tmp_path / "r", _terms(), _clock())
+    recording = Recording(tmp_path / "r", _scope(), _clock())
     with caplog.at_level(logging.ERROR):
         recording.take(_frame(2))
         recording.take(_frame(3))
@@ -179,7 +179,7 @@ def test_a_disk_that_is_nearly_full_is_left_to_what_matters_more(
 
 def test_pictures_that_come_too_fast_are_counted_and_never_waited_for(tmp_path: Path) -> None:
     dropped: list[None] = []
-    recording = Recording(tmp_path / "r", _terms(max_mb=500), _clock(), lambda: dropped.append(None))
+    recording = Recording(tmp_path / "r", _scope(max_mb=500), _clock(), lambda: dropped.append(None))
     frame = _frame(0, side=700)
     for at_s in range(WAITING * 3):
         recording.take(replace(frame, at_s=float(at_s)))
