@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, NonNegativeInt, PlainSerializer, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
@@ -30,13 +30,21 @@ def _utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _require_written_out(moment: Any) -> Any:
+    """Numbers, and dates without hyphens, would be taken for seconds since 1970."""
+    if not isinstance(moment, str) or moment.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("write the time as RFC 3339 does, such as 2026-03-02T07:30:12Z")
+    return moment
+
+
 class _ParsedInUtc:
-    """Moments that come as JSON are brought to UTC; our own are UTC already."""
+    """Moments that come as JSON are texts (RFC 3339), and are brought to UTC; our own are UTC already."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
         own = handler(source)
-        parsed = core_schema.no_info_after_validator_function(_in_utc, own)
+        written = core_schema.no_info_before_validator_function(_require_written_out, own)
+        parsed = core_schema.no_info_after_validator_function(_in_utc, written)
         return core_schema.json_or_python_schema(json_schema=parsed, python_schema=own)
 
 

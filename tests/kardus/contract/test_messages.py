@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kardus.contract.commands import Capture
 from kardus.contract.messages import (
     MAX_REVISION,
     STATUS_TYPE,
@@ -113,6 +114,15 @@ def test_what_is_accepted_can_be_written_again(moment: str) -> None:
     except ValidationError:
         return
     expected.model_dump_json()
+
+
+@pytest.mark.parametrize("moment", ['"20261026"', "5", '"1793000000"', "1793000000.5", '" 5 "', '"-5"', "true"])
+def test_a_number_is_no_time(moment: str) -> None:
+    """A date without hyphens would be a day in 1970: the stock in force at once, a command always too old."""
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        Expected.model_validate_json(f'{{"revision": 1, "valid_from": {moment}}}')
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        Capture.model_validate_json(f'{{"expires": {moment}}}')
 
 
 def test_times_are_sent_in_utc_with_milliseconds() -> None:
