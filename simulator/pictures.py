@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kardus.contract.manifest import EMPTY_CLASS
+from kardus.inference.preprocess import read_picture
 from kardus.support.errors import DataError
 from simulator.catalogue import catalogue, invented_product
 from simulator.drawing import draw_carton
@@ -119,7 +120,6 @@ def _photos(folder: Path, pattern: str) -> tuple[Path, ...]:
 
 def _open(path: Path) -> Image.Image:
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "BMP")) as image:
-            return image.convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable photo ({error}): replace or remove it") from error
+        return read_picture(path)
+    except DataError as error:
+        raise DataError(f"{error}: replace or remove it") from error

@@ -18,6 +18,8 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn on its own; ours is judged before anything is decoded
 _ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
+_SIXTEEN_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Grey modes of Pillow's that it cuts off at 255 where it makes RGB of them: all white."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -131,6 +133,8 @@ def _decode(file: Path | io.BytesIO, name: str) -> Image.Image:
         with Image.open(file, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
+            if image.mode in _SIXTEEN_BITS:
+                raise DataError(f"{name}: its brightness has 16 bits, not 8: save it as an 8-bit picture")
             upright = _upright(image)
             picture = upright if upright.mode == "RGB" else upright.convert("RGB")
             picture.load()

@@ -100,7 +100,7 @@ def test_the_reserved_class_of_the_empty_location_is_no_product(folder: Path) ->
 def test_a_photo_that_cannot_be_read_is_named(folder: Path, content: bytes) -> None:
     for path in (folder / "Tea-Red").glob("*.[pP]*"):
         path.write_bytes(content)
-    with pytest.raises(DataError, match=r"Tea-Red/.*: not a readable photo"):
+    with pytest.raises(DataError, match=r"Tea-Red/.*: not a readable picture .*: replace or remove it"):
         FolderPictures(folder).show("Tea-Red", generator(0))
 
 
