@@ -12,7 +12,7 @@ EMPTY_CLASS = "empty"
 """The class name reserved for a location with nothing in it."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 Precision = Literal["fp32", "fp16", "int8"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
 """See `kardus.inference.classification`."""

@@ -37,6 +37,7 @@ def test_a_field_of_a_later_version_is_ignored(content: dict[str, Any]) -> None:
         ("name", "../up"),
         ("name", ""),
         ("version", "1.0"),
+        ("version", "\u0661.0.0"),
         ("version", "1.0.0\n"),
         ("precision", "fp8"),
         ("opset", 0),
