@@ -146,8 +146,9 @@ class ExpectedStore:
         is_another = known is not None and known.expected.managed and known.expected.sku != expected.sku
         now_s = self._clock.monotonic_s()
         replaced_s = now_s if is_another else known.replaced_s if known else None
-        self._known[location] = Expectation(expected, now_s, replaced_s)
-        self._note_managed()
+        self._known[location] = self.managed[location] = Expectation(expected, now_s, replaced_s)
+        if not expected.managed:
+            del self.managed[location]
         try:
             self._database.execute(
                 "INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)",
