@@ -236,8 +236,9 @@ def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     """The topic filters of a receiver, with their QoS.
 
     What is retained comes with QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large
-    retained set silently. It comes again with every connection, so that nothing is missed. Shared subscriptions get
-    nothing that is retained, so that only events and pictures are shared.
+    retained set silently. It comes again with every connection, so that nothing is missed. By MQTT 5 a shared
+    subscription gets nothing that is retained (Mosquitto 2.0 sends it): only events and pictures are shared, which are
+    never retained.
     """
     share = f"$share/{settings.group}/" if settings.group else ""
     found: list[Subscription] = []
