@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from kardus.support.console import missing_extra, run_app
-from train.cli import app
+import typer
 
-_HEAVY = ("torch", "torchvision", "lightning_fabric", "matplotlib", "scipy", "sklearn", "jinja2")
+from kardus.support.console import run_with_extra
 
 
 def main() -> None:
     """Run the command line; say in one line when the `train` extra isn't installed."""
-    try:
-        run_app(app)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _HEAVY:
-            raise
-        missing_extra("kardus-train", "train", error.name)
+    run_with_extra(
+        _load,
+        "kardus-train",
+        "train",
+        ("torch", "torchvision", "lightning_fabric", "matplotlib", "scipy", "sklearn", "jinja2"),
+    )
+
+
+def _load() -> typer.Typer:
+    from train.cli import app  # noqa: PLC0415 - what is missing is told in one line
+
+    return app
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 import typer
@@ -26,6 +27,23 @@ def run_app(app: typer.Typer) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def run_with_extra(load: Callable[[], typer.Typer], command: str, extra: str, modules: Collection[str]) -> None:
+    """Run a command line whose modules come with an extra; say in one line when that isn't installed.
+
+    Args:
+        load: imports the command line and gives it.
+        command: its name.
+        extra: which of Kardus' extras it needs.
+        modules: top-level modules that the extra brings.
+    """
+    try:
+        run_app(load())
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in modules:
+            raise
+        missing_extra(command, extra, error.name)
 
 
 def new_app(purpose: str) -> typer.Typer:

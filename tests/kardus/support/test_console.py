@@ -7,7 +7,7 @@ import json
 import pytest
 import typer
 
-from kardus.support.console import missing_extra, new_app, print_json, run_app
+from kardus.support.console import missing_extra, new_app, print_json, run_app, run_with_extra
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
 
 
@@ -68,3 +68,15 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(capsys: pytest.CaptureF
     assert stop.value.code == 2
     expected = "error: kardus-train needs torch, which is not installed: pip install 'kardus[train]'\n"
     assert capsys.readouterr().err == expected
+
+
+def test_only_a_module_of_the_extra_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    def load(name: str) -> typer.Typer:
+        raise ModuleNotFoundError(name=name)
+
+    with pytest.raises(SystemExit) as stop:
+        run_with_extra(lambda: load("torch.nn"), "kardus-train", "train", ("torch",))
+    assert stop.value.code == 2
+    assert "pip install 'kardus[train]'" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        run_with_extra(lambda: load("kardus.gone"), "kardus-train", "train", ("torch",))
