@@ -1,11 +1,10 @@
-"""The agent: wires the stages. Data goes one way, and no stage knows another.
+"""The agent: starts, runs and stops what is around the pipeline. Data goes one way, and no stage knows another.
 
-    source ─> reader ─> view ─> slots ─> gate ─> classifier ─> verdict ─> recorder ─> outbox ─> delivery ─> MQTT
-    (camera/) (a thread └─── watch: one ──────┘ (one batch for    ^       (events,   (one         (a thread)
-              a camera)        a camera          all cameras)     │        states)  transaction)
-                                                   expected <─── MQTT
+    camera ─> frame ─> view check ─> slots ─> gate ─> classifier ─> votes ─> verdict ─> outbox ─> delivery ─> MQTT
+    (a thread `------- seeing: one view a camera -----'  (one batch   `--- deciding ---'  (one        (a thread)
+     a camera)                                            for all)     expected stock ─┘   transaction)
 
-Everything between the reader and the outbox happens in the thread that calls `Agent.run`.
+Everything between reader and outbox happens in the thread that calls `Agent.run`; `pipeline.py` is its inner part.
 """
 
 from __future__ import annotations
@@ -49,12 +48,11 @@ from edge_agent.records import (
     Shown,
     SignalLost,
 )
-from edge_agent.reporting.announcer import Announcer, agent_subscriptions
+from edge_agent.reporting.announcer import agent_subscriptions
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
-from kardus import __version__
-from kardus.contract.homeassistant import discovery_topic
+from edge_agent.self_report import SelfReport
 from kardus.contract.messages import Coverage, Model
 from kardus.contract.topics import Topics
 from kardus.inference.classifier import Classifier
@@ -134,8 +132,8 @@ class Agent:
             agent_subscriptions(config, topics, locations),
             Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
         )
-        self._announcer = Announcer(topics, self._session, self._status_message, self._recorder.record_retained)
-        self._forget_others()
+        self._report = SelfReport(topics, self._session, self._writer, self._recorder, self._cameras)
+        self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models) if models else None
         folder = config.model.watch_folder if config.model else None
         self._watch_folder = WatchFolder(folder, self._inputs.put) if folder else None
@@ -166,7 +164,7 @@ class Agent:
         self._monitor.start()
         if not self._session.wait_connected(FIRST_CONNECTION_S):
             log.warning("starting without the broker; what is decided is kept in the outbox")
-        self._publish_discovery()
+        self._report.publish_discovery(self._config.homeassistant)
         if self._watch_folder:
             self._watch_folder.start()
         self._cameras.begin()
@@ -208,10 +206,10 @@ class Agent:
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
         self._recording.use(self._recording_scope(config))
-        self._forget_others()
+        self._report.forget_others(config.homeassistant)
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
-        self._publish_discovery(gone)
-        self._publish_all()
+        self._report.publish_discovery(config.homeassistant, gone)
+        self._report.publish_health()
         self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
         return len(self._cameras.locations)
@@ -236,50 +234,19 @@ class Agent:
         users = ModelUsers(
             expected_skus=lambda: {e.sku for e in self._expected.everything.values() if e.managed and e.sku},
             slot_count=lambda: sum(len(camera.view.slots) for camera in self._cameras.values()),
-            compare=lambda: self._compare(rollout),
+            compare=lambda: self._pipeline.compare(rollout.show),
             use=self._use_model,
             publish=lambda status: self._recorder.record_retained(*self._writer.model_status(status)),
             count_phase=lambda phase: self._metrics.model_phases.labels(phase).inc(),
         )
         return ModelManager(rollout, users)
 
-    def _compare(self, rollout: ModelRollout) -> None:
-        """Let another model answer beside the one in use, on everything that there is."""
-        self._pipeline.show = rollout.show
-        for camera in self._cameras.values():
-            for location in camera.locations:
-                camera.votes.want(location)
-
     def _use_model(self, classifier: Classifier, model: Model) -> None:
         """Another model classifies from now on."""
         self._pipeline.use_model(classifier)
-        self._pipeline.show = None
         self._writer.use_model(model)
         self._metrics.show_model(model.name, model.version)
-        self._announcer.publish_status()
-
-    def _status_message(self, trouble: str) -> tuple[str, bytes]:
-        epoch, sequence = self._recorder.position
-        count, now = len(self._cameras.locations), datetime.now(UTC)
-        return self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=trouble)
-
-    def _publish_all(self) -> None:
-        """Status and health once more."""
-        self._announcer.publish_status()
-        for camera in self._cameras.values():
-            if camera.status is not None:
-                self._recorder.record_health(camera.health(camera.status))
-
-    def _publish_discovery(self, gone: Sequence[str] = ()) -> None:
-        """Tell Home Assistant, where it is wanted, what there is, and which locations are gone."""
-        home, cameras = self._config.homeassistant, self._cameras
-        self._announcer.publish_discovery(home, cameras.locations, list(cameras), gone)
-
-    def _forget_others(self) -> None:
-        """Clear the topics of what isn't configured any more."""
-        home = self._config.homeassistant
-        kept = [discovery_topic(home.prefix, self._topics)] if home.discovery else []
-        self._recorder.forget_others(self._topics, self._cameras.locations, self._cameras, kept)
+        self._report.announcer.publish_status()
 
     def _command_handlers(self) -> CommandHandlers:
         """What carries out commands."""
@@ -287,7 +254,7 @@ class Agent:
             capture=self._cameras.capture,
             snapshot=self._snapshot,
             acknowledge=self._recorder.acknowledge,
-            publish_all=self._publish_everything,
+            publish_all=self._report.publish_everything,
             report_coverage=self._report_coverage,
             fetch_evidence=self._evidence.fetch,
             reload=self._reload,
@@ -298,11 +265,6 @@ class Agent:
     def _snapshot(self, camera: str) -> tuple[datetime, bytes]:
         captured, picture = self._cameras.last_picture(camera)
         return captured, snapshot_jpeg(picture)
-
-    def _publish_everything(self) -> int:
-        self._publish_all()
-        self._recorder.publish_again()
-        return len(self._recorder.states)
 
     def _health_monitor(self) -> HealthMonitor:
         """What looks after the agent's threads, and shows its metrics."""
@@ -353,7 +315,7 @@ class Agent:
                 if self._models:
                     self._models.take(item)
             case HomeAssistantOnline():
-                self._publish_discovery()
+                self._report.publish_discovery(self._config.homeassistant)
                 self._delivery.wake()
 
     def _taken(self, item: Item | None) -> None:
@@ -423,21 +385,21 @@ class Agent:
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
-        self._announcer.publish_status(connection)
+        self._report.announcer.publish_status(connection)
         self._delivery.wake()
 
     def _tell_trouble(self) -> None:
         """The WMS side is told over the present connection, since nothing can be stored, or can again."""
-        self._announcer.trouble = self._storage.reason
+        self._report.announcer.trouble = self._storage.reason
         self._metrics.storage_ok.set(not self._storage.reason)
-        self._announcer.publish_status()
+        self._report.announcer.publish_status()
 
     def _look_again(self) -> None:
         """What was found while nothing could be stored is found and told again."""
         for camera in self._cameras.values():
             camera.votes.restart()
             camera.reader.hurry()
-        self._publish_all()
+        self._report.publish_health()
         self._delivery.wake()
 
     def _answer(self, request: CommandRequest) -> None:
@@ -446,7 +408,7 @@ class Agent:
         name = request.name if request.name in self._commands.handlers else "unknown"
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._delivery.wake()
-        self._announcer.reply(found.topic, found.correlation, found.reply)
+        self._report.announcer.reply(found.topic, found.correlation, found.reply)
 
     def _report_coverage(self) -> Coverage:
         coverage = self._recorder.record_coverage(self._cameras.locations, self._today)

@@ -79,8 +79,7 @@ class Pipeline:
         self._clock = clock
         self._is_late = is_late
         self._on_stored = on_stored
-        self.show: Callable[[ClassifiedCrops], None] | None = None
-        """Gets what was classified, while another model answers too."""
+        self._show: Callable[[ClassifiedCrops], None] | None = None  # while another model answers too
         self._states = recorder.states
         self.judging = Judging(expected.managed, self._states, grace_s, clock)
         self._set_classifier(classifier)
@@ -112,9 +111,17 @@ class Pipeline:
         self._record(findings)
         return processed
 
+    def compare(self, show: Callable[[ClassifiedCrops], None]) -> None:
+        """Let another model answer beside the one in use, on everything that there is, until a model is used."""
+        self._show = show
+        for camera in self._cameras.values():
+            for location in camera.locations:
+                camera.votes.want(location)
+
     def use_model(self, classifier: CropClassifier) -> None:
         """Another model judges from now on; what the former one has said doesn't count any more."""
         self._set_classifier(classifier)
+        self._show = None
         for camera in self._cameras.values():
             camera.votes.restart()
 
@@ -214,8 +221,8 @@ class Pipeline:
                 for location in camera.votes.locations
                 if location in told or location not in self._states
             ]
-            if own and self.show:
-                self.show(self._classified_crops(camera, sighting, own))
+            if own and self._show:
+                self._show(self._classified_crops(camera, sighting, own))
         return findings
 
     def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
