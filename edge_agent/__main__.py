@@ -1,7 +1,5 @@
 """`kardus-agent` and `python -m edge_agent`."""
 
-from __future__ import annotations
-
 import typer
 
 from kardus.support.console import run_with_extra

@@ -7,8 +7,6 @@
 Everything between reader and outbox happens in the thread that calls `Agent.run`; `pipeline.py` is its inner part.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import time

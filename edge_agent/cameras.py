@@ -1,7 +1,5 @@
 """The agent's cameras: each with its reader, what it sees, the votes on its slots, and its health."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@
 Knows neither threads nor the network.
 """
 
-from __future__ import annotations
-
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """The frozen records that the stages hand on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What the agent says of itself and its cameras: status, health, Home Assistant, every state once more."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """`kardus-export` and `python -m export`."""
 
-from __future__ import annotations
-
 from export.cli import app
 from kardus.support.console import run_app
 

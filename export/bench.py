@@ -1,7 +1,5 @@
 """How fast a bundle answers here, beside onnxruntime alone."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

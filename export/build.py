@@ -1,7 +1,5 @@
 """Builds a bundle from a checkpoint, and refuses to write one that doesn't answer as the trained model does."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The `kardus-export` command. Only `build` needs torch and onnx."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """When a bundle was made: an input, so that the same inputs can give the same bytes."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 

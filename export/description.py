@@ -1,7 +1,5 @@
 """What a bundle's manifest says of its model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from export.dates import created

@@ -1,7 +1,5 @@
 """What changes for a warehouse when one bundle takes another's place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

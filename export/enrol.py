@@ -1,7 +1,5 @@
 """Products that come and go, without training and without torch: a new bundle from an earlier one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

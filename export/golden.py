@@ -1,7 +1,5 @@
 """Golden samples: one crop of every class with the outputs that were given where the bundle was built."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

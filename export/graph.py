@@ -1,7 +1,5 @@
 """The ONNX graph: uint8 crops in, normalisation inside, logits, embedding and evidence out."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

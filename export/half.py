@@ -1,7 +1,5 @@
 """The model in half precision: weights and arithmetic in 16 bits, outputs in 32."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection
 

@@ -1,7 +1,5 @@
 """What a lower precision may cost: judged on photos that were neither trained nor calibrated on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Ed25519 keys that sign bundles: NAME.key (private, PEM, mode 0600) and NAME.pub (one line of text)."""
 
-from __future__ import annotations
-
 import base64
 import os
 import re

@@ -1,7 +1,5 @@
 """From a model in FP32 to one of lower precision that holds its accuracy, calibrated anew."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

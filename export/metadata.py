@@ -1,7 +1,5 @@
 """What the ONNX file says of itself, for those who run it without Kardus."""
 
-from __future__ import annotations
-
 import json
 
 import onnx

@@ -1,7 +1,5 @@
 """Writes a bundle: the same inputs give the same bytes."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

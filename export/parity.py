@@ -1,7 +1,5 @@
 """How closely an exported model follows the trained one, through the agent's own classifier."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A bundle checked on photos: what it answers, and that it answers as the trained model does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

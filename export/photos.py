@@ -1,7 +1,5 @@
 """Which photos an export works on: for parity and golden samples, to calibrate 8 bits on, and to judge them by."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ What a convolution adds around the picture is ZERO in every channel then, in pla
 away from it at most. The accuracy that is judged is that of the model so made.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ nothing there and is what answers, scores and thresholds are read from. Convolut
 map of attention, aren't the trunk's: what they multiply, recursively, has no range that 8 bits divide well.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import tempfile

@@ -1,7 +1,5 @@
 """Checks everything about a bundle that can be checked without torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m simulator`, the same as `kardus-agent simulate`."""
 
-from __future__ import annotations
-
 from kardus.support.console import run_app
 from simulator.cli import app
 

@@ -1,7 +1,5 @@
 """A drawn rack that plays a script, in place of a camera."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol

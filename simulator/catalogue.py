@@ -5,8 +5,6 @@ barcode and cardboard, so that a classifier has nothing easier to go by.
 Three products have a second class for their side, because the side carries a distinguishing mark too.
 """
 
-from __future__ import annotations
-
 import colorsys
 from dataclasses import dataclass
 

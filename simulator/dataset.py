@@ -1,7 +1,5 @@
 """Writes a labelled folder of drawn photos, in the data-set format that the training reads."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Draws the printed face or side of a carton with Pillow. The same product always gives the same picture."""
 
-from __future__ import annotations
-
 import zlib
 from functools import cache
 

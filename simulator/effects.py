@@ -1,7 +1,5 @@
 """What a warehouse and a camera do to the picture of a carton. Every effect draws from the generator it is given."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A long script: fault after fault, each put right later, while people, light and the camera do their worst."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

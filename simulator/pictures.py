@@ -1,7 +1,5 @@
 """Where the pictures on the cartons come from: drawn products, or a folder of real photos per class."""
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 from pathlib import Path

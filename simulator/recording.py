@@ -1,7 +1,5 @@
 """Writes a played shelf to a folder, with the truth beside it."""
 
-from __future__ import annotations
-
 import csv
 import json
 from datetime import UTC, datetime, timedelta

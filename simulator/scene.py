@@ -1,7 +1,5 @@
 """A storage location as the camera sees it: the rack's opening, and the carton standing in it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The script of a simulated shelf: what stands where at the start, and what happens when."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

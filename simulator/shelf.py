@@ -1,7 +1,5 @@
 """Plays a script: renders each frame of the rack as the camera would deliver it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter

@@ -1,7 +1,5 @@
 """What makes a camera's picture worthless: no light, glare, a lost focus, something before the lens, a turn."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter

@@ -1,7 +1,5 @@
 """A real agent process for the tests, with a configuration of its own."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Real brokers for the tests, each on a port of its own."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Cameras on the network for the tests: a real RTSP server, and an HTTP server that can misbehave."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib
@@ -92,7 +90,7 @@ def jpeg(shade: int, width: int = 64, height: int = 48) -> bytes:
 class _Handler(BaseHTTPRequestHandler):
     """Answers as the camera's `answer` says."""
 
-    camera: HttpCamera
+    camera: "HttpCamera"
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:

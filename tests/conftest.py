@@ -1,7 +1,5 @@
 """Fixtures that every room's tests share: a drawn data set, a trained run, a bundle, a real broker."""
 
-from __future__ import annotations
-
 import os
 import random
 import subprocess

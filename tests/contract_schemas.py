@@ -1,7 +1,5 @@
 """Judges messages by the published JSON Schemas, with a validator that knows nothing of the code that made them."""
 
-from __future__ import annotations
-
 import functools
 import json
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A real HTTPS server for the tests, with a certificate of an authority of its own."""
 
-from __future__ import annotations
-
 import ipaddress
 import ssl
 import threading

@@ -6,8 +6,6 @@ room with the longest name that it begins with; each has to belong to one. A pac
 nothing itself. The standard library is open to all.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Runs a command of the project in the tests' own process: as a user would, without waiting for torch each time."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -5,8 +5,6 @@ promise is a time that the project gives its users: it is judged as it stands wh
 the machine's processor gives where it isn't.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

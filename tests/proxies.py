@@ -1,7 +1,5 @@
 """A TCP proxy between a client and a server of the tests, that does something to what the server says."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import socket

@@ -1,7 +1,5 @@
 """An agent as the warehouse side sees it, for tests: events counted without gaps, states, pictures, what is lost."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The benchmarks run, measure what they say, and leave table, JSON and picture; at the smallest size."""
 
-from __future__ import annotations
-
 import json
 import math
 import random

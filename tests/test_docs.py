@@ -1,7 +1,5 @@
 """The documentation is tested: what is not described fails, what has changed fails, what it shows works."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Who may import whom: what isn't allowed in pyproject.toml is refused, room by room."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import tomllib

@@ -1,7 +1,5 @@
 """The set-up script says in one line what is missing."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

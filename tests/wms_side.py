@@ -1,7 +1,5 @@
 """What the WMS received in a test, as it would keep it."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

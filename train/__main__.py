@@ -1,7 +1,5 @@
 """`kardus-train` and `python -m train`."""
 
-from __future__ import annotations
-
 import typer
 
 from kardus.support.console import run_with_extra

@@ -3,8 +3,6 @@
 What needs torch, or more than the base installation, is imported by the commands that need it: torch takes seconds.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import warnings
@@ -220,7 +218,7 @@ def _print_check(checked: Checked) -> None:
     out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes{proposals}: {result}")
 
 
-def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str, Any]:
+def evaluation_json(result: "Evaluation", rejection: "Rejection | None") -> dict[str, Any]:
     """The figures of an evaluation, for programs."""
     content: dict[str, Any] = {
         "accuracy": {level: metric.model_dump() for level, metric in result.overall.items()},
@@ -243,7 +241,7 @@ def evaluation_json(result: Evaluation, rejection: Rejection | None) -> dict[str
     return content
 
 
-def _evaluation_notes(result: Evaluation) -> list[str]:
+def _evaluation_notes(result: "Evaluation") -> list[str]:
     notes = [
         f"class '{name}' is not known to the model: its {count} photos are left out"
         for name, count in result.left_out.items()
@@ -273,10 +271,10 @@ def _progress() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=err, disable=not err.is_terminal)
 
 
-def _on_epoch(progress: Progress) -> Callable[[Epoch], None]:
+def _on_epoch(progress: Progress) -> Callable[["Epoch"], None]:
     task = progress.add_task("Training", total=None)
 
-    def show(epoch: Epoch) -> None:
+    def show(epoch: "Epoch") -> None:
         held_out = "" if math.isnan(epoch.val_accuracy) else f", held out {100 * epoch.val_accuracy:.1f} %"
         text = f"loss {epoch.train_loss:.3f}{held_out}"
         progress.update(task, completed=epoch.epoch, total=epoch.of, description=text)
@@ -286,7 +284,7 @@ def _on_epoch(progress: Progress) -> Callable[[Epoch], None]:
     return show
 
 
-def _print_tables(result: Evaluation, rejection: Rejection | None) -> None:
+def _print_tables(result: "Evaluation", rejection: "Rejection | None") -> None:
     for title, metrics in (("class", result.by_class), ("SKU", result.by_sku), ("category", result.by_category)):
         if title == "SKU" and result.by_sku == result.by_class:
             continue

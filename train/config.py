@@ -3,8 +3,6 @@
 Every field is an option of `kardus-train fit` and a key of a recipe; the text under it is the option's help.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Literal, Self
 

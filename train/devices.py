@@ -1,7 +1,5 @@
 """Where a run computes: one device, or all that torchrun starts it on."""
 
-from __future__ import annotations
-
 import os
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Every field of the configuration as an option of the command line, told once: in `train.config`."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from types import UnionType

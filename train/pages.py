@@ -1,7 +1,5 @@
 """Pages that need no other file: rendered from the templates beside the modules, on `page.html.jinja`."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

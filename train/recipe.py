@@ -3,8 +3,6 @@
 Some come with Kardus (`train/recipes`), and every run leaves its own, from which it can be made again.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from importlib.resources import files

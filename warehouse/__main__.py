@@ -1,7 +1,5 @@
 """`kardus-wms` and `python -m warehouse`."""
 
-from __future__ import annotations
-
 import typer
 
 from kardus.support.console import run_with_extra

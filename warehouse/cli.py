@@ -1,7 +1,5 @@
 """The `kardus-wms` command: every sub-command's options; the work is done in `receiving`, `report` and `stock`."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import re

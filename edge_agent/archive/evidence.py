@@ -1,7 +1,5 @@
 """Pictures of what was found: a crop, and the whole frame with the location drawn, kept on disk within limits."""
 
-from __future__ import annotations
-
 import io
 import logging
 import time

@@ -4,8 +4,6 @@ The folder is a data set (docs/data.md): `photos/LOCATION/MOMENT.jpg` and `label
 somebody confirms them.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -151,7 +149,7 @@ class _Photo:
     size: int
 
     @staticmethod
-    def of(path: Path) -> _Photo:
+    def of(path: Path) -> "_Photo":
         found = path.stat()
         return _Photo(path, found.st_mtime, found.st_size)
 

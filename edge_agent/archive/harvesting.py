@@ -1,7 +1,5 @@
 """Which crops are kept for training, and when."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

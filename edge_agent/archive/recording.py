@@ -4,8 +4,6 @@ The format is described in `kardus.contract.recording`. Trouble with the disk co
 a verdict.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import queue

@@ -11,8 +11,6 @@ a header (`HEADER`) and its content:
 Of a live stream the newest picture is given, and each only once; of a file each in turn.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -1,7 +1,5 @@
 """What the agent and its decoding process say to each other; apart, so that the agent doesn't load FFmpeg."""
 
-from __future__ import annotations
-
 import json
 import struct
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """Passwords of cameras, read from files, so that they stand in no configuration and no list of processes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from kardus.support.errors import ConfigError

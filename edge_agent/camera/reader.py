@@ -1,7 +1,5 @@
 """Takes pictures from one source at the configured pace, in a thread of its own."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """A camera that gives a picture for each HTTP request (ONVIF's snapshot address, for instance)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

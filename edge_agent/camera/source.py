@@ -1,7 +1,5 @@
 """What every camera source gives, and the choice of the source that a configuration names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Pictures from files: one that something else keeps up to date, or all of a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

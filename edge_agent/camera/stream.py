@@ -1,7 +1,5 @@
 """Streams and videos, decoded by FFmpeg (PyAV) in a process that is killed when it hangs or its work is done."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -3,8 +3,6 @@
 What other commands alone need is imported by them, so that `run` starts within seconds on a small computer.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The `kardus-agent replay` command."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any

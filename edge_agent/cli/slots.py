@@ -1,7 +1,5 @@
 """The `kardus-agent slots` commands: from a camera on a rack to the slots of its configuration."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Everything that can be wrong with a configuration, found before the agent runs."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

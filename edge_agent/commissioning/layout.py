@@ -1,7 +1,5 @@
 """Laying out the slots of a camera: a regular grid, and what each slot can expect of its pixels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The agent's configuration: one TOML file, validated once, frozen."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import Counter
@@ -61,13 +59,13 @@ class Config(Section):
     """What is watched."""
 
     @model_validator(mode="after")
-    def _has_a_task(self) -> Config:
+    def _has_a_task(self) -> "Config":
         if self.model is None and not self.harvest.sample:
             raise ValueError("model: missing: add it, or collect photos for a first one with [harvest] sample = true")
         return self
 
     @model_validator(mode="after")
-    def _unique_names(self) -> Config:
+    def _unique_names(self) -> "Config":
         _refuse_repeated("cameras", [camera.name for camera in self.cameras])
         _refuse_repeated("locations", [location.id for camera in self.cameras for location in camera.locations])
         strange = set(self.recording.cameras) - {camera.name for camera in self.cameras}

@@ -1,7 +1,5 @@
 """What every part of the configuration shares."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

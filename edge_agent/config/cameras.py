@@ -1,7 +1,5 @@
 """`[[cameras]]`: what is watched."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -32,7 +30,7 @@ class LocationSection(Section):
     """In place of `corners`, for a location that shows several cartons side by side: the corners of each."""
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> LocationSection:
+    def _one_of_both(self) -> "LocationSection":
         if (self.corners is None) == (not self.facings):
             raise ValueError("give either corners, or facings with the corners of each carton's place")
         return self

@@ -1,7 +1,5 @@
 """The tables of the configuration but the cameras'."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -81,7 +79,7 @@ class MqttSection(Section):
     """A broker that says nothing for one and a half times this long is taken to be gone."""
 
     @model_validator(mode="after")
-    def _whole(self) -> MqttSection:
+    def _whole(self) -> "MqttSection":
         named = [key for key in ("ca_file", "certificate_file", "key_file", "crl_file") if getattr(self, key)]
         if named and not self.tls:
             raise ValueError(f"{named[0]} needs tls = true: add it, or nothing would be encrypted")
@@ -130,7 +128,7 @@ class VerdictSection(Section):
     """A published state is void after this long without a new look."""
 
     @model_validator(mode="after")
-    def _in_order(self) -> VerdictSection:
+    def _in_order(self) -> "VerdictSection":
         if self.votes > self.window:
             raise ValueError(f"votes = {self.votes} can never be reached in a window of {self.window}")
         if 2 * self.votes <= self.window:
@@ -208,7 +206,7 @@ class HarvestSection(Section):
     """How long they are kept."""
 
     @model_validator(mode="after")
-    def _keeps_what_it_samples(self) -> HarvestSection:
+    def _keeps_what_it_samples(self) -> "HarvestSection":
         if self.sample and not self.max_mb:
             raise ValueError("sample = true with max_mb = 0 keeps nothing: allow some megabytes")
         return self

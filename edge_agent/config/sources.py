@@ -1,7 +1,5 @@
 """`source = { ... }`: where a camera's pictures come from."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 

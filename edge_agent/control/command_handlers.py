@@ -1,7 +1,5 @@
 """The handlers of commands from the WMS side."""
 
-from __future__ import annotations
-
 import base64
 import logging
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Commands from the WMS side: each is carried out once and answered, or refused with the reason."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

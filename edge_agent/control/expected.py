@@ -1,7 +1,5 @@
 """What the WMS expects, kept on disk, so that a restart without a network still knows it."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import sqlite3

@@ -1,7 +1,5 @@
 """The queue of the agent's thread: pictures, expected stock and commands from all other threads, in their order."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """A changed configuration: what can be applied while the agent runs, and noticing that the file has changed."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

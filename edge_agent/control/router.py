@@ -1,7 +1,5 @@
 """Routes messages from the broker by their topic: expected stock, commands, acknowledgements."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ An alert is open, acknowledged, resolved. It stays the same one while the verdic
 while doubt or a lost view keeps anyone from knowing better; only a verdict that all is well ends it. Pure functions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime

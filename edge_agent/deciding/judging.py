@@ -3,8 +3,6 @@
 Every classification of a slot is a vote. It is judged once, and again where the expectation changes.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Writes down what was decided: events, states, status and health, as the messages of the contract."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -3,8 +3,6 @@
 Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhere` and `outbox`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

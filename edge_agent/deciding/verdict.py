@@ -1,7 +1,5 @@
 """From what was seen and what is expected to a verdict. Pure functions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What the agent counts, for Prometheus. Names and labels are listed in docs/operation.md."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping

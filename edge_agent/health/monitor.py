@@ -1,7 +1,5 @@
 """Looks after the agent from the side: the page for probes and the service manager's watchdog."""
 
-from __future__ import annotations
-
 from prometheus_client import CollectorRegistry
 
 from edge_agent.config.sections import HealthSection

@@ -1,7 +1,5 @@
 """A local page for probes: /healthz, /readyz and /metrics. Off the agent's own threads."""
 
-from __future__ import annotations
-
 import json
 import threading
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Whether a bundle may take the place of the model in use. Pure functions; an empty answer is a yes."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from kardus.contract.commands import ChangeModel

@@ -1,7 +1,5 @@
 """Gets a bundle's bytes to the staging folder: over HTTPS, or from a file. Nothing of them is believed here."""
 
-from __future__ import annotations
-
 import hashlib
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """Intake of a bundle: fetched, verified, its signature trusted, its golden samples run; in a thread of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import threading

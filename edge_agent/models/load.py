@@ -1,7 +1,5 @@
 """Loads a model: its bundle read, its signature trusted, its golden samples run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from edge_agent.config.sections import ModelSection

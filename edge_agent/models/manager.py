@@ -1,7 +1,5 @@
 """Updates of the model: takes requests, tells the rest of the agent which model classifies, and publishes progress."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The classifier of an agent that has no model yet, and collects photos for the first one."""
 
-from __future__ import annotations
-
 from kardus.contract.messages import Model
 from kardus.inference.classification import Classification
 from kardus.inference.preprocess import Pixels

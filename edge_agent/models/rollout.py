@@ -4,8 +4,6 @@ request ─> intake ─> shadowing ─> probation ─> settled
           (a thread)     └──────────┴─> refused, rolled back: the former model goes on
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Collection

@@ -1,7 +1,5 @@
 """A second model classifies the same crops as the one in use, in a thread of its own; its answers decide nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import threading

@@ -3,8 +3,6 @@
 `current.json` says which. It is replaced whole, so that a crash at any moment leaves the old choice or the new one.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import logging

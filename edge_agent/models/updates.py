@@ -1,7 +1,5 @@
 """The records of a model update that go from one thread to another."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

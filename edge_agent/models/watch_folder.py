@@ -1,7 +1,5 @@
 """The watched folder: a bundle that is copied into it is a request for an update."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import threading

@@ -1,7 +1,5 @@
 """What one configuration made of a recording, and where two of them differ."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Part of the wiring, as `agent.py` is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Reads a recording: what an agent kept, what `kardus-agent simulate shelf` wrote, or plain pictures and videos."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

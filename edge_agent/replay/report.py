@@ -1,7 +1,5 @@
 """What a replay comes to: as tables for people, as JSON for programs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any

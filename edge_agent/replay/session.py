@@ -1,7 +1,5 @@
 """Plays a recording to one configuration or two, side by side: every picture is read once."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

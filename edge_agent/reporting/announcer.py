@@ -1,7 +1,5 @@
 """What the agent publishes about itself: its status, Home Assistant's discovery, and replies to commands."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 

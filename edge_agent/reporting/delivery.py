@@ -1,7 +1,5 @@
 """Delivery: sends what is in the outbox to the broker, and deletes it once the broker, or the WMS, has stored it."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading

@@ -1,7 +1,5 @@
 """Tells the WMS side which events were lost, and will never come."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """While the disk takes nothing the agent goes on looking, says so, and tries again. Belongs to the wiring."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Callable, Iterator

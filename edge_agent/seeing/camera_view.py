@@ -1,7 +1,5 @@
 """What one camera sees: its view guard, slots, change gate and empty pictures. From a picture to crops."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -5,8 +5,6 @@ own gain for each channel, within bounds around the gain of the whole picture. A
 well, but not beyond those of the pixels around.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +36,7 @@ class ColourSample:
     least: Colours
     most: Colours
 
-    def replace(self, which: NDArray[np.bool_], others: ColourSample) -> None:
+    def replace(self, which: NDArray[np.bool_], others: "ColourSample") -> None:
         """Take some slots (n,) from another sample of them."""
         self.here[which] = others.here[which]
         self.least[which] = others.least[which]

@@ -1,7 +1,5 @@
 """Whether a slot looks like its own empty picture: a second opinion beside the model's class `empty`."""
 
-from __future__ import annotations
-
 from edge_agent.seeing.colours import Places, blocks, differences, find_places
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels

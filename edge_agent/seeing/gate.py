@@ -11,8 +11,6 @@ too. So:
 How two samples are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ the marks, or a shift of the whole picture. Pictures are grey and reduced: array
 (x, y) in their pixels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

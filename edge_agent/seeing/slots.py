@@ -1,7 +1,5 @@
 """Where the locations lie in a camera's picture, and cutting them out of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

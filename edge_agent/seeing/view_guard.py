@@ -1,7 +1,5 @@
 """Judges every picture before any verdict rests on it."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass

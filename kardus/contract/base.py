@@ -1,7 +1,5 @@
 """The base of every record in the contract."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler

@@ -4,8 +4,6 @@ The topic names the command. Under MQTT 5 the reply goes to the request's respon
 without one (or under 3.1.1) to `response_topic` in the payload, with `correlation` in the reply.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator

@@ -5,8 +5,6 @@ made: a start of the agent would take a seventh longer (docs/adr/0017-libraries-
 a schema or a page asks for them.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import textwrap

@@ -1,7 +1,5 @@
 """An example of every message, as it stands in the documentation and in the published contract."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

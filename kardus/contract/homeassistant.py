@@ -4,8 +4,6 @@ One retained document a device, sent again when Home Assistant says that it is o
 (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, device discovery).
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Collection, Sequence

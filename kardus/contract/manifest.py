@@ -1,7 +1,5 @@
 """The manifest of a bundle: what the model knows, how it was made, and what to expect of it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints

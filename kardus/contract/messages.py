@@ -4,8 +4,6 @@ What the agent publishes travels in CloudEvents 1.0 structured JSON (https://clo
 publishes as expected stock is plain JSON.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -196,7 +194,7 @@ class LocationState(LocationVerdict):
     valid_until: UtcTime
     """From then on the state says nothing any more."""
 
-    def at(self, moment: datetime) -> LocationState:
+    def at(self, moment: datetime) -> "LocationState":
         """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
         if moment < self.valid_until:
             return self

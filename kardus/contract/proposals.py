@@ -1,7 +1,5 @@
 """Photos that the agent keeps for training: columns that `labels.csv` then has beside `path` and `name`."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

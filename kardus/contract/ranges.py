@@ -1,7 +1,5 @@
 """Closed ranges of sequences: (first, last) pairs, both ends included, first <= last. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 Range = tuple[int, int]

@@ -3,8 +3,6 @@
 Events of an epoch are counted from 1 without gaps; both sides speak of them as ranges of sequences, both ends included.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import AfterValidator, Field

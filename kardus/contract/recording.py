@@ -10,8 +10,6 @@
 One part alone is a recording too. Each begins with the whole expected stock of its time, so that the oldest can go.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -55,7 +53,7 @@ class RecordingEntry(Record):
     """What it expects there."""
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> RecordingEntry:
+    def _is_one_thing(self) -> "RecordingEntry":
         is_camera = self.camera is not None and (self.picture is None) != (self.lost is None)
         is_word = self.location is not None and self.expected is not None
         if is_camera == is_word:

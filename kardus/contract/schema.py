@@ -3,8 +3,6 @@
 AsyncAPI: https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """The MQTT topics, under `kardus/v1/{site}`."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """The words for what was found at a location."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

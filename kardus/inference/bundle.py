@@ -3,8 +3,6 @@
 A bundle is one zip file: manifest.json, model.onnx, golden/*.png with golden/samples.json, signatures.json.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """From a network's outputs to what is said of each crop: likelihoods of products, and whether it is known at all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Runs a bundle's model with onnxruntime: crops in, calibrated answers out."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +35,7 @@ class RawOutputs:
     """(N, h, w), 0 or more: what the decision looked at."""
 
     @classmethod
-    def joined(cls, parts: Sequence[RawOutputs]) -> RawOutputs:
+    def joined(cls, parts: Sequence["RawOutputs"]) -> "RawOutputs":
         """Those of several batches, one or more, as of one."""
         if len(parts) == 1:
             return parts[0]

@@ -6,8 +6,6 @@ et al., NeurIPS 2017) is held against that of the nearest trained class, on the 
 differ. So temperature, faces, SKUs and categories work as for any class.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Corners are arrays of shape (4, 2), x then y in pixels, in the order top left, t
 bottom left as they appear on the carton.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,8 +4,6 @@ Data outside would be covered by no hash and no signature. Walks the protobuf wi
 (https://protobuf.dev/programming-guides/encoding/) along the messages of onnx.proto that can hold a tensor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 _MAX_DEPTH = 64

@@ -1,7 +1,5 @@
 """Opens onnxruntime's session over a model, and knows what it can raise."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import onnxruntime as ort

@@ -1,7 +1,5 @@
 """From a picture and four corners to the classifier's input: one implementation for training, export and camera."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from pathlib import Path

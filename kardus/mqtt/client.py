@@ -1,7 +1,5 @@
 """An MQTT client for commands that wait: connected or refused, published or refused, subscribed from the beginning."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from typing import Self

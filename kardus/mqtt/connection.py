@@ -5,8 +5,6 @@ outbox alone, so that nothing old overtakes what is newer; and the acknowledgeme
 connection goes nowhere, since its number may be another message's by now.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import socket

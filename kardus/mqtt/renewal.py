@@ -1,7 +1,5 @@
 """Notices that certificates were renewed, so that a connection is made anew before the old ones expire."""
 
-from __future__ import annotations
-
 import logging
 
 from kardus.mqtt.tls import Stamp, TlsFiles, client_context

@@ -4,8 +4,6 @@ MQTT 5, or 3.1.1 where the broker has no 5. A refusal is read from the reason co
 refused the connection is not being connected.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """Where the broker is, as whom to connect, and how: what every MQTT client of Kardus is made with."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from pathlib import Path

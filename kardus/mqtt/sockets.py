@@ -1,7 +1,5 @@
 """How sockets of MQTT connections are set."""
 
-from __future__ import annotations
-
 import socket
 from typing import Any
 

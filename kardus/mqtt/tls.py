@@ -1,7 +1,5 @@
 """TLS to the broker: 1.2 or newer, the server's certificate and name always checked, files read at every connection."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass, fields
 from pathlib import Path

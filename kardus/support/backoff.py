@@ -1,7 +1,5 @@
 """How long to wait before another attempt: exponential back-off with full jitter."""
 
-from __future__ import annotations
-
 import random
 
 MAX_BACKOFF_S = 8.0

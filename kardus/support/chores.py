@@ -1,7 +1,5 @@
 """What may take its time: done in order by a thread of its own, so that no verdict waits for it."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

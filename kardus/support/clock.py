@@ -1,7 +1,5 @@
 """What time it is: the machine's, or, when a recording is played again, the recording's."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What every Kardus command does the same way: errors in one line, exit codes, JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Collection

@@ -1,7 +1,5 @@
 """Writes files so that no reader ever sees half of one, and judges a target before the work begins."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Identifiers and clocks."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import time

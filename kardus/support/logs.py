@@ -1,7 +1,5 @@
 """What the agent writes to its log: lines for people, or JSON for programs."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

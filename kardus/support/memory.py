@@ -1,7 +1,5 @@
 """Memory that was freed, and that the C library keeps."""
 
-from __future__ import annotations
-
 import ctypes
 
 _M_ARENA_MAX = -8

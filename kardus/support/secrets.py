@@ -1,7 +1,5 @@
 """Secrets come from files that nobody else can read, from systemd's credentials, or from the environment."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tells the service manager that the agent is ready and alive: systemd's notification protocol, sd_notify(3)."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Reads a table with a header line from a .csv or .xlsx file."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether every thread of the agent still does its work."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Reads the first sheet of an Excel workbook."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from pathlib import Path

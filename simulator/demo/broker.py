@@ -1,7 +1,5 @@
 """A broker of the demo's own: Mosquitto where it is installed, else an embedded one in pure Python."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import shutil

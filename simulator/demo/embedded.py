@@ -3,8 +3,6 @@
 For the demo on a machine without Mosquitto only: it keeps no queued messages over a restart.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """Compares what the agent reported with what the script did. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Plays the demo from beginning to end."""
 
-from __future__ import annotations
-
 import io
 import queue
 import subprocess

@@ -1,7 +1,5 @@
 """What the demo leaves behind: annotated frames, the messages, and a page that shows both."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

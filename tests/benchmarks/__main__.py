@@ -6,8 +6,6 @@
 The second writes what was measured last into docs/performance.md, between its two marks.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -5,8 +5,6 @@ the end of a look is noted, and the broker's acknowledgements are counted. A loo
 hurry (as `commands/capture` does): it reads and decodes the JPEG file, and hands it over.
 """
 
-from __future__ import annotations
-
 import queue
 import threading
 import time

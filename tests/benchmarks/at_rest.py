@@ -12,8 +12,6 @@ Windows lie between two refreshes; what a refresh costs is the difference of gat
 (`refresh_s` as it comes), and added. Decoding the JPEG, which all need, stands apart. Each round gives one ratio.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -13,8 +13,6 @@ The event: one carton is exchanged, and the look that finds it is timed until th
 time that the classifier took. Here the gate is as it comes: only that location is classified.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -8,8 +8,6 @@ and receiver share the machine's cores. The delay runs from an event's own time 
 an agent was told is acknowledged, and never came; late is what an agent couldn't send in its turn.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -5,8 +5,6 @@
 Says `ready` when all are connected, begins when it is told `go`, and ends with a line of JSON.
 """
 
-from __future__ import annotations
-
 import json
 import selectors
 import sys

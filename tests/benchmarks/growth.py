@@ -8,8 +8,6 @@ least squares over the numbers of locations; straight means that no point lies f
 What the outbox costs as it fills is in `outbox`.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 They are built once, by the project's own export, and kept in `build/benchmarks/bundles`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Callable
@@ -91,7 +89,7 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         build(Path(work), path, wanted=Wanted(precision, max_drop=100))  # random weights have no accuracy to lose
 
 
-def _settle(network: CartonNet) -> None:
+def _settle(network: "CartonNet") -> None:
     """Bring values to the range of a trained network's: random ones grow until parity can't be held in FP32."""
     import torch
 

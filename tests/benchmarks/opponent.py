@@ -4,8 +4,6 @@ The benchmarks' opponent. It has no durability (what the broker doesn't get is g
 much as a busy one), no guard (a covered lens is classified too), no calibration, and no expected stock.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

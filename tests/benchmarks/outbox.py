@@ -8,8 +8,6 @@
 - Backlog: one event with its location's state into an outbox with so many rows, and into one with 10, in turn.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import time

@@ -1,7 +1,5 @@
 """Times things side by side: in turn, within one run, so that a busy moment hits all, and ratios hold anywhere."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence

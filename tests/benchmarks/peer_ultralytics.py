@@ -5,8 +5,6 @@
 `ready`, `predict` (its ONNX export of a ResNet-18, on CROPS pictures in one batch), `train` (a step on BATCH of them).
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -12,8 +12,6 @@ Ultralytics is AGPL and never a dependency: `bench` and `full` install it into `
 of its own that is used for this alone. Its side runs there, in a process that is measured round by round, in turn.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -102,7 +100,7 @@ def _openvino(report: Report, name: str, path: Path, size: Size) -> None:
     _tell(report, f"{name}, {size.crops} crops", times, "onnxruntime")
 
 
-def _predict(report: Report, peer: Peer, size: Size) -> None:
+def _predict(report: Report, peer: "Peer", size: Size) -> None:
     bundle = read_bundle(bundle_of("resnet18-fp32", print))
     classifier, crops = Classifier(bundle, THREADS), _crops(size.crops, SIZE_PX)
     works: Mapping[str, Work] = {
@@ -112,7 +110,7 @@ def _predict(report: Report, peer: Peer, size: Size) -> None:
     _tell(report, f"ResNet-18 FP32, {size.crops} crops", in_turn(works, size.rounds), "classifier")
 
 
-def _train(report: Report, peer: Peer, size: Size) -> None:
+def _train(report: Report, peer: "Peer", size: Size) -> None:
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     photos, labels = torch.rand(size.batch, 3, SIZE_PX, SIZE_PX) * 255, torch.arange(size.batch) % CLASSES

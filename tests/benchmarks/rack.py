@@ -1,7 +1,5 @@
 """A drawn rack for the benchmarks: 1080p JPEG pictures with any number of locations, and the agent's configuration."""
 
-from __future__ import annotations
-
 import functools
 import io
 from collections.abc import Mapping, Sequence

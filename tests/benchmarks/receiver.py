@@ -8,8 +8,6 @@ acknowledged to the broker after it. The time runs from the first event in the d
 every 20 ms. The second row has two receivers of one group on one database.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import statistics
 import subprocess

@@ -1,7 +1,5 @@
 """What a benchmark found: a table for people, JSON for programs, curves as PNG, and pages in docs/performance.md."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """How large a run is, and the command line that every benchmark has."""
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 from collections.abc import Callable

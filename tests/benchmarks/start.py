@@ -10,8 +10,6 @@ is there (`make bench` makes it), as on a camera's box; the installed size is th
 dependencies are all.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -10,8 +10,6 @@ isn't in timm's package. Each trains for one epoch to warm up and one to be time
 gives medians, and each round's ratio to ours.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Databases that a former version wrote are read and continued by today's classes: nothing is lost or counted anew."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

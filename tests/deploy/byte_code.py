@@ -1,7 +1,5 @@
 """What an environment's Python has to compile at every start."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A site for every test of the deployment."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

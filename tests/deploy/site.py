@@ -1,7 +1,5 @@
 """A site as the deployment guide sets it up: an authority, and Mosquitto with the configuration that is shipped."""
 
-from __future__ import annotations
-
 import functools
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """FAULTS 31: the shipped Mosquitto configuration lets nobody speak or listen under another's name."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The trial in containers: its file is sound, and what its services run works outside of them too."""
 
-from __future__ import annotations
-
 import csv
 import os
 import re

@@ -1,7 +1,5 @@
 """What the base installation brings: pinned, with a licence that a company can accept, and wheels for Arm boxes."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The environment that the Makefile makes."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

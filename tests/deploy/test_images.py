@@ -1,7 +1,5 @@
 """Images: linted by hadolint's rules, and their steps proved in an empty environment, since no engine may be here."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

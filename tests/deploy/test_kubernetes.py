@@ -1,7 +1,5 @@
 """The manifest for fleets: whole, confined, and its parts fit together."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """docs/scale.md says what its script works out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.scripts.scale import FLEETS, Fleet, markdown, payload_bytes

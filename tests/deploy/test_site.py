@@ -1,7 +1,5 @@
 """A whole site as the deployment guide sets it up: agent, WMS side and broker know each other by certificate alone."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

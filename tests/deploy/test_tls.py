@@ -1,7 +1,5 @@
 """FAULTS 30: whatever is wrong with the broker's TLS, nothing is sent, everything is kept, and it goes on by itself."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import socket

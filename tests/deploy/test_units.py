@@ -1,7 +1,5 @@
 """The systemd units, judged by systemd's own tools."""
 
-from __future__ import annotations
-
 import configparser
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What several tests of the agent make: a bundle taken apart and put together again, and damaged bytes."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """A drawn rack as several tests of the agent see it: frames, slots, and what a camera does to them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import cache
 

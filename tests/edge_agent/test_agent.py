@@ -1,7 +1,5 @@
 """The agent as a whole, in a process of its own, against a real Mosquitto. Uses the bundle that ships with the demo."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A camera's view and its votes: what is classified, how long a vote stays open, facings, what a lost view forgets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path

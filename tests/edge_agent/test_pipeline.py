@@ -1,7 +1,5 @@
 """Only new pictures are votes: what a live camera shows once more is no further evidence."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The agent killed while it works: what was decided arrives after the next start, once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from kardus.mqtt.settings import BrokerSettings

@@ -1,7 +1,5 @@
 """Picture in, event out, with the broker killed and back in between: nothing lost, no duplicate id."""
 
-from __future__ import annotations
-
 import json
 import queue
 import threading

@@ -3,8 +3,6 @@
 amqtt speaks 3.1.1 alone: the agent finds that out.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 import subprocess

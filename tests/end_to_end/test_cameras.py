@@ -1,7 +1,5 @@
 """The agent with network cameras that fail in every way (FAULTS 18 to 21): stale with a reason, and never an alert."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import threading

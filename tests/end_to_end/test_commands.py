@@ -1,7 +1,5 @@
 """Commands to a running agent, over MQTT 5 and 3.1.1, with a real Mosquitto; and the evidence of an alert."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """A day of frames leaves the agent as it was: its memory and its open files don't grow."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

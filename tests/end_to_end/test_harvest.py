@@ -1,7 +1,5 @@
 """From no photos to proposals: an agent without a model, a real broker, a drawn rack; and the figures' script."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

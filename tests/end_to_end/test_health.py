@@ -1,7 +1,5 @@
 """A running agent is ready, shows its metrics, and stops giving signs of life when it hangs (FAULTS 3)."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

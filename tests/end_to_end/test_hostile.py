@@ -1,7 +1,5 @@
 """What anybody may publish under the agent's nose (FAULTS 27 to 29), against a real agent and a real Mosquitto."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

@@ -1,7 +1,5 @@
 """Hundreds of scripted changes before two cameras that fail in every way: each is told in time, and nothing else is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Another model takes over from the one in use, or doesn't, while a real agent runs on a real broker."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

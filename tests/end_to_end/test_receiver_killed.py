@@ -1,7 +1,5 @@
 """`kardus-wms receive` killed at random moments under load: every event is stored, and none twice."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal

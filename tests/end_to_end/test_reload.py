@@ -1,7 +1,5 @@
 """A changed configuration is applied without dropping the connection, and a wrong one is refused with the reason."""
 
-from __future__ import annotations
-
 import json
 import os
 import queue

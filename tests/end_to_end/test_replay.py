@@ -1,7 +1,5 @@
 """What a live agent recorded is judged again as the agent judged it, word for word."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The agent installed alone, as on a camera's box: no torch, small, and the demo runs from the wheel."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Takes bundles apart, and puts altered ones together whose hashes are right."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """A bundle whose model is written by hand: it knows colours, and its embedding is a crop's mean colour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

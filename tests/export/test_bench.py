@@ -1,7 +1,5 @@
 """How fast a bundle answers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """From a checkpoint to a bundle that answers as the trained model does."""
 
-from __future__ import annotations
-
 import io
 import shutil
 from dataclasses import replace

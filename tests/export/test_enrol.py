@@ -1,7 +1,5 @@
 """Products that come and go without training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

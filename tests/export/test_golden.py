@@ -1,7 +1,5 @@
 """Which crops become golden samples."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from export.golden import choose_golden

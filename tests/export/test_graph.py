@@ -1,7 +1,5 @@
 """The ONNX graph."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

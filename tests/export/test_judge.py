@@ -1,7 +1,5 @@
 """What a lower precision may cost, and the search for layers that must stay in float."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

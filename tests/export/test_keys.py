@@ -1,7 +1,5 @@
 """The keys that sign bundles."""
 
-from __future__ import annotations
-
 import base64
 import stat
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a run to a bundle of lower precision that holds its accuracy."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Writes bundles."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

@@ -1,7 +1,5 @@
 """How far an exported model may be from the trained one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

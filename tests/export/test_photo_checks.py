@@ -1,7 +1,5 @@
 """A bundle checked on photos."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which photos an export compares, calibrates and judges on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path

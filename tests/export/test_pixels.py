@@ -1,7 +1,5 @@
 """The first convolution of an 8-bit network takes bytes: the same answers, and nothing in float before it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

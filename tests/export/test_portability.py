@@ -1,7 +1,5 @@
 """The ONNX file is of use without Kardus, and in another runtime."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

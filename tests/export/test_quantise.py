@@ -1,7 +1,5 @@
 """8-bit versions of a graph: which layers are noisy, and which stay in float."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What `verify` finds, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A receiver and a load for every test, and what needs root."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

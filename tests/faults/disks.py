@@ -1,7 +1,5 @@
 """Small disks of the tests' own: a file mounted as ext4, and one in memory. Needs root."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import subprocess

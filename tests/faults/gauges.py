@@ -1,7 +1,5 @@
 """Numbers of a process that another one reads at any time, also after it was killed: they lie in a mapped file."""
 
-from __future__ import annotations
-
 import mmap
 import struct
 from pathlib import Path

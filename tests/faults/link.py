@@ -1,7 +1,5 @@
 """A TCP link between a client and a server that can be slowed, stalled, reset and cut."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import socket

@@ -1,7 +1,5 @@
 """The sender's process as the tests hold it."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -1,7 +1,5 @@
 """A network namespace at the end of a cable (veth) that can be pulled. Needs root."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from typing import Self

@@ -1,7 +1,5 @@
 """Compares what the sender was told to be stored with what the receiver has."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections import Counter

@@ -4,8 +4,6 @@ Appends numbered events in batches for as long as it lives and reports what it c
 `append` that returned, written before the next one begins. Run as `python -m tests.faults.sender ORDERS.json`.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -3,8 +3,6 @@
 It knows nothing of the project's own receiver, so that a mistake of the one doesn't hide in the other.
 """
 
-from __future__ import annotations
-
 import json
 import queue
 import sqlite3

@@ -1,7 +1,5 @@
 """The agent is killed, or hangs: FAULTS 1."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A whole agent whose disk takes nothing any more says so, and goes on looking: FAULTS 14."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A long absence of the broker: a large backlog, and one that is too large. FAULTS 10 and 12."""
 
-from __future__ import annotations
-
 import signal
 import sqlite3
 from collections.abc import Iterator

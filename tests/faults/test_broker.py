@@ -1,7 +1,5 @@
 """The broker hangs, is killed, or forgets what it accepted: FAULTS 4, 5 and 11."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The disk: power cut, full, read-only, damaged. FAULTS 2 and 13 to 15."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import shutil

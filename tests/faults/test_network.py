@@ -1,7 +1,5 @@
 """The network fails in every way: FAULTS 6 to 9."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

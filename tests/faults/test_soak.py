@@ -1,7 +1,5 @@
 """All faults at random: FAULTS 32. An hour of it is `python -m tests.scripts.soak --minutes 60`."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.scripts.soak import soak

@@ -1,7 +1,5 @@
 """The same promises over MQTT 3.1.1: to Mosquitto, and to amqtt, which speaks nothing else. FAULTS 1, 4 and 5."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ at a fault of the disk (FAULTS 14). Then the disk is looked at: is the last page
 is no SQLite and nothing of the agent in it. Needs root.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

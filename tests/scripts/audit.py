@@ -4,8 +4,6 @@ Where the service of pip-audit can't be reached it says so, and nothing fails: t
 internet is no fault of the software.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

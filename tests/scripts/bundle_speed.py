@@ -4,8 +4,6 @@ Batches of 8 on two threads, each bundle once and then again, so that a slow mom
 and the median of the ratios that the first bundle's batches have to those beside them.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 import time

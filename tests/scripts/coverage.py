@@ -4,8 +4,6 @@ FOLDER has photos in one folder for each class. Answered is what is neither unkn
 as they are, and for each as a camera sees it in a simulated rack (tests/scripts/rack_photos.py).
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Sequence

@@ -12,8 +12,6 @@ After the warm-up, the first WARM_UP of the frames, memory is averaged over BLOC
 them: its slope, times the frames, is the growth, with its 95 % interval.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

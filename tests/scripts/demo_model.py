@@ -4,8 +4,6 @@ Draws photos, trains, signs with a new key and exports, with the project's own c
 nobody can sign another bundle for the demo's key.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

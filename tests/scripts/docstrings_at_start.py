@@ -5,8 +5,6 @@ pydantic's own base class before anything of Kardus is imported. Processor time 
 least of each, and the median of the pairs' ratios with its range of order statistics (95 %).
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import statistics

@@ -6,8 +6,6 @@ file of the product into another one. Shown are the frame with the first full vo
 one with the event that a carton is gone. `-v` lists the moves.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import threading

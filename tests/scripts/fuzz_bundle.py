@@ -7,8 +7,6 @@ reader must refuse (with its own error, in one line) or give exactly what the tr
 or much memory. Prints counts, the slowest answer and the most memory; ends with 1 at the first failure.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import sys

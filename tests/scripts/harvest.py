@@ -7,8 +7,6 @@ all are measured on fresh drawn photos:
     OMP_NUM_THREADS=1 taskset -c 1 python -m tests.scripts.harvest
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import subprocess

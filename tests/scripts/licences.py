@@ -3,8 +3,6 @@
 What agent and warehouse side bring, and their licences.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 from pathlib import Path

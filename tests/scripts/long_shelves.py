@@ -8,8 +8,6 @@ everything said while the view is spoiled is compared with the script. Prints a 
     python -m tests.scripts.long_shelves --bundle B --photos F --unknown F # photos in one folder for each class
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

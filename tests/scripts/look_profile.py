@@ -6,8 +6,6 @@ when it began and ended, in milliseconds from the moment at which the reader is 
 together; medians. A stage that another one waits for, in another thread, can take long and cost nothing.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import time

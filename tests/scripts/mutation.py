@@ -9,8 +9,6 @@ project: `pip install --target FOLDER cosmic-ray`, then start this with `PYTHONP
 build/mutation.jsonl; started again, it goes on. `--again` runs survivors once more, `--table` only prints the table.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import contextlib

@@ -4,8 +4,6 @@ Draws photos, trains, exports with verification, and runs the agent on shelves d
 trained or calibrated on. Ends in a table of honest figures. At most 8 minutes on two cores.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import time

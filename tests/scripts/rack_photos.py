@@ -4,8 +4,6 @@ What a warehouse has once its cameras have looked for a day (`[harvest]`), label
 its own racks, and of its own empty locations.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

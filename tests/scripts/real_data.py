@@ -3,8 +3,6 @@
 The photos lie in a folder with labels.csv and classes.csv, as docs/data.md describes; nothing is copied.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How well products that were left out of training are enrolled from a few of their photos."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

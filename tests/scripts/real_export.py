@@ -5,8 +5,6 @@ accuracy lost and share of the same answers on photos that were held out of the 
 two threads, with its ratio to the first run's FP32 (as tests.scripts.bundle_speed measures them).
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 from pathlib import Path

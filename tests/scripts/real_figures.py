@@ -13,8 +13,6 @@ WHAT is one of
 DATA is a folder with labels.csv, classes.csv and not_cartons/. WORK keeps the runs: a second start goes on.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

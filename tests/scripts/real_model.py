@@ -11,8 +11,6 @@ Nothing of the quarter is used: WORK/held-out has its photos, as links, in one f
 OPTIONS are further ones of `kardus-train fit`.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 from collections.abc import Sequence

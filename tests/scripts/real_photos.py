@@ -5,8 +5,6 @@ split (and on drawn photos of empty locations, which the photos lack), exports i
 photo, and plays shelves whose locations show val photos, photos that nothing was trained on.
 """
 
-from __future__ import annotations
-
 import csv
 import sys
 import tempfile

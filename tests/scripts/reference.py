@@ -4,8 +4,6 @@ They are made from the code. A test compares the files with what this writes, an
 without a description.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Iterator

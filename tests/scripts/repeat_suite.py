@@ -5,8 +5,6 @@ script goes on with the runs that the file lacks. Takes hours. A test that fails
 machine's speed, on being alone, or on another test.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

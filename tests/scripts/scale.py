@@ -3,8 +3,6 @@
 Sizes are measured: the examples of the contract as they go over the wire. What a site does is assumed, and said.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from edge_agent.config.sections import VerdictSection

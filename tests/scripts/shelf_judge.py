@@ -1,7 +1,5 @@
 """What the agent said of a long script, change by change and alert by alert. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

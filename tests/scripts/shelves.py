@@ -1,7 +1,5 @@
 """Plays scripted shelves through a real broker and the real agent, and counts what was reported."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import threading

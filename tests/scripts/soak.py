@@ -5,8 +5,6 @@ confirms. One fault after another, chosen at random; after each one it is measur
 that was decided after the fault's end is on the receiver's disk. At the end everything must be there.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import random

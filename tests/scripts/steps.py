@@ -1,7 +1,5 @@
 """Runs the project's commands, shows each, and keeps how long it took."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """Bundles are timed in rounds, and compared round by round."""
 
-from __future__ import annotations
-
 import pytest
 
 from simulator.demo.play import DEMO_BUNDLE

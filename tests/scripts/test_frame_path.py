@@ -1,7 +1,5 @@
 """The way of a frame stays short."""
 
-from __future__ import annotations
-
 from tests.scripts.frame_path import LIMITS, LOCATIONS, trace
 
 

@@ -1,7 +1,5 @@
 """Every photo stands in one location of one scene, and its crop has its class."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The script that repeats the suite goes on where it was, and the order it asks for is the same for all workers."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

@@ -1,7 +1,5 @@
 """The judge of long scripts must not be easier to please than a warehouse."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -5,8 +5,6 @@
 The same quadrilateral of the benchmarks' rack, the same coefficients, in turn, in one thread; each round gives a ratio.
 """
 
-from __future__ import annotations
-
 from PIL import Image
 
 from kardus.inference.geometry import homography, rectangle

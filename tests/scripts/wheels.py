@@ -3,8 +3,6 @@
 For aarch64 (64-bit Arm boxes) and x86-64, CPython 3.11 to 3.13. Prints the table of docs/dependencies.md.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The drawn products have the founding study's shape, and siblings differ in their variant only."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The `simulate` commands write what they say, and say in one line why they don't."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The drawn data set has the form that training reads."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from pathlib import Path

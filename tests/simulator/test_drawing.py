@@ -1,7 +1,5 @@
 """A carton is printed the same every time, and every product otherwise."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 

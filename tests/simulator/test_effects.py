@@ -1,7 +1,5 @@
 """Wear, light and the camera change a picture as far as they are told, and by the generator alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """A long script does what it says, and never asks for what could not be seen."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """Cartons are drawn, or shown from folders of photos."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

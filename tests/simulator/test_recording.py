@@ -1,7 +1,5 @@
 """A played shelf is written with its frames, the truth, the expected stock and a camera's configuration."""
 
-from __future__ import annotations
-
 import csv
 import json
 import tomllib

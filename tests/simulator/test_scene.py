@@ -1,7 +1,5 @@
 """A rack's openings lie in the picture, and a carton stands in its opening."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

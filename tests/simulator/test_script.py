@@ -1,7 +1,5 @@
 """A script says what stands where and what is right, and reads back from its file."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections import Counter

@@ -1,7 +1,5 @@
 """A played shelf shows the script's contents, and light, people and nudges change the picture alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Makes tiny data sets of plain photos, whose colours are their labels."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from pathlib import Path

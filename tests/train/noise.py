@@ -1,7 +1,5 @@
 """Random pictures for the tests of what is done to crops."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

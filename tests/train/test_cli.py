@@ -1,7 +1,5 @@
 """The `kardus-train` command, as a user meets it."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil

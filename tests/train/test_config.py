@@ -1,7 +1,5 @@
 """The configuration of a run: what is refused, and how it is said."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import ValidationError
 

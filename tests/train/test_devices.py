@@ -1,7 +1,5 @@
 """Which precision and which devices a run computes with."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Every field of the configuration is an option, told once."""
 
-from __future__ import annotations
-
 import pytest
 import typer.main
 

@@ -1,7 +1,5 @@
 """Recipes are read, refused where they are wrong, and left behind by every run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`kardus-wms watch` against a real broker."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

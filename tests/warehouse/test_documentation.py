@@ -1,7 +1,5 @@
 """What docs/wms.md shows works."""
 
-from __future__ import annotations
-
 import base64
 import re
 import sqlite3

@@ -4,8 +4,6 @@ No flips (no shelf shows mirrored print) and hardly any hue (an accent colour is
 device of the generator that draws, so that a batch costs a few milliseconds and needs no worker processes.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

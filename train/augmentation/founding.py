@@ -5,8 +5,6 @@ probability 0.5 do, in that order, as the study names them (Jurnal JTIK 8(4), 20
 flips show what no shelf shows: this is here to repeat the study, not to be used.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -4,8 +4,6 @@ Outlier exposure (Hendrycks et al., ICLR 2019) without a data set of outliers: a
 learns to doubt cartons of other colours, and things that are no cartons.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

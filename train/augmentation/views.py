@@ -3,8 +3,6 @@
 Pictures are made on the device of the generator that they are asked for with: on a GPU, where the run has one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Looks for what is wrong with a data set, before it is trained on."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence

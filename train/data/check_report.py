@@ -1,7 +1,5 @@
 """What `check-data` found, as one page that needs no other file."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -6,8 +6,6 @@ one sub-folder for each class; or a path to a `.csv` or `.xlsx` file with the co
 stand in it).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -49,7 +47,7 @@ class DataSet:
     proposals: tuple[Proposal, ...] = ()
     """Photos of an agent's harvest that nobody has confirmed: they are no samples."""
 
-    def select(self, split: str) -> DataSet:
+    def select(self, split: str) -> "DataSet":
         """The photos of one split; "all" keeps every photo.
 
         Raises:

@@ -5,8 +5,6 @@ and Benchmarking of Perceptual Image Hash Functions", 2010). It finds candidates
 the correlation of their brightness.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

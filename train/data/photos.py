@@ -1,7 +1,5 @@
 """Decoded photos, kept in memory: every photo is read and rectified once for a run."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 

@@ -4,8 +4,6 @@ A row of `labels.csv` that has a `name` is a labelled photo, whatever else it sa
 Without one, `confirmed` takes the `proposed` product for its name, and anything else is a proposal.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

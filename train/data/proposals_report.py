@@ -1,7 +1,5 @@
 """Which proposals were trained on and which were dropped: as a table, and as a part of the run's page."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

@@ -4,8 +4,6 @@ Nearly the same photos (one carton, one place, one moment: see train.data.duplic
 never divided: else a held-out photo would be known already. Stratified: every class is held out in proportion.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ A side of a carton without a distinguishing mark looks like any other side: no n
 left out, as the founding study did. This is a hint, not a verdict: two products that differ in a word look alike too.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

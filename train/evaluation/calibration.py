@@ -5,8 +5,6 @@ believe that something unknown stands there; where it looks like another product
 question is only whether to name that product.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import zipfile

@@ -4,8 +4,6 @@ Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Data
 Intelligence Research 70 (2021): per-class thresholds, the confident joint, and pruning by noise rate.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

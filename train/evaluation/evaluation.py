@@ -1,7 +1,5 @@
 """Measures a model on labelled photos: accuracy by class, SKU and category, calibration, rejection."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter, defaultdict

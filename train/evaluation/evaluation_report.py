@@ -1,7 +1,5 @@
 """An evaluation as one page that a warehouse manager can read, with the pictures behind the figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures of merit, as pure functions."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Runs a network over many crops, batch by batch."""
 
-from __future__ import annotations
-
 import torch
 
 from kardus.inference.classifier import RawOutputs

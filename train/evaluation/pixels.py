@@ -1,7 +1,5 @@
 """How accuracy falls with the pixels that a carton has in the picture: how near, or how good, must the camera be?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """What the answers of several folds come to, taken together: nothing is fitted on the photos that it is judged on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """One way to ask a trained model, whether it is a run, a checkpoint or a bundle."""
 
-from __future__ import annotations
-
 import typing
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a model is worth when it may say that it is unsure, and whether one model is better than another."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Curves for TensorBoard, beside the run's own pictures: `tensorboard --logdir RUN`."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Curves of loss and accuracy over the epochs, as a picture."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One training run, from a data set to a run folder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path

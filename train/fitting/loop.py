@@ -1,7 +1,5 @@
 """The training loop: all of it can be read here."""
 
-from __future__ import annotations
-
 import copy
 import math
 import time

@@ -1,7 +1,5 @@
 """What the training minimises, on one batch of augmented crops."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run keeps on disk while it is trained, so that it can be killed at any moment."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace

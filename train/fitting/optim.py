@@ -1,7 +1,5 @@
 """Steps, rates and averages: how the weights move."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """From a data set to photos in memory, split as the configuration says."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path

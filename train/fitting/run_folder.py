@@ -1,7 +1,5 @@
 """A run's folder: whose it is, what it holds, and that a failed run leaves nothing of no use."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

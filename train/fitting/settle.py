@@ -1,7 +1,5 @@
 """From trained weights to a model that can be used: the embedding's space, prototypes, and what it is measured by."""
 
-from __future__ import annotations
-
 import importlib.metadata
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Families of torchvision by their own names, and any convolutional network of timm as `timm:NAME`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

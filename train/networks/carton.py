@@ -1,7 +1,5 @@
 """The carton classifier: backbone, optional RMCSAM, pooling, dropout, linear head."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -3,8 +3,6 @@
 A run is a folder: `model.ckpt` (weights and everything needed to use them), `metrics.json`, `curves.png`.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import pickle

@@ -1,7 +1,5 @@
 """What a network costs: multiplications with addition for one crop."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Where a network's weights begin: at random, at ImageNet's, at a file's, or at an earlier run's."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 import zipfile

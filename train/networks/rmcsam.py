@@ -4,8 +4,6 @@ Liu, Wang, Mase, Kato: "Recursive Multi-Scale Channel-Spatial Attention for Fine
 IEICE Trans. Inf. & Syst. E105-D(3), 2022, doi 10.1587/transinf.2021EDP7166. Written from the paper's description.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

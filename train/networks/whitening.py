@@ -5,8 +5,6 @@ test of whether a crop is any of the known things (Lee et al., "A Simple Unified
 Out-of-Distribution Samples", NeurIPS 2018), and a good space to enrol new products in.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

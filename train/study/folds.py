@@ -1,7 +1,5 @@
 """Measures by grouped folds, and trains the model to deliver on every photo, calibrated on all folds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

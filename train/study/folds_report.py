@@ -1,7 +1,5 @@
 """The page and the figures of a measurement by folds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Jurnal JTIK 8(4), 2024: {ResNet, ResNet + RMCSAM} x {10, 20 copies} x {random, ImageNet}.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The study's tables, ours beside the published ones, as Markdown with pictures and as JSON."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -5,8 +5,6 @@ contradicts is dropped (train.evaluation.confident). What is left is an ordinary
 folder: training, evaluation and export go on from there as from any other.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os

@@ -1,7 +1,5 @@
 """Mosquitto's access list: who may publish and read which topics, by the name in the certificate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from kardus.contract.homeassistant import device_id, discovery_topic, status_topic

@@ -1,7 +1,5 @@
 """X.509 certificates (RFC 5280) on the curve P-256."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass

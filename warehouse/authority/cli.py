@@ -1,7 +1,5 @@
 """`kardus-wms authority`: a private authority for certificates."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

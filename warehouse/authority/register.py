@@ -1,7 +1,5 @@
 """An authority's folder: its key, what it has issued and revoked, and the files that are handed out."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import re

@@ -1,7 +1,5 @@
 """When an agent gets an `ack` message: soon after storing, at a limited rate, and once more after a quiet time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 

@@ -4,8 +4,6 @@ A rollback journal, not WAL: several receivers and reports open the file at once
 corruption with several writing connections (docs/adr). One connection in a process, guarded by a lock.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 import threading

@@ -1,7 +1,5 @@
 """Reads the receiver's database: for integrators and for the report."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass

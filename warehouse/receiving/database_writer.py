@@ -1,7 +1,5 @@
 """Writes agents' messages into the receiver's database, one transaction per batch."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -6,8 +6,6 @@
 A message is acknowledged to the broker only when it is on disk. An event that comes twice is stored once, by its id.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import sqlite3

@@ -3,8 +3,6 @@
 Requests are recorded in the database, so that only one of several receivers asks.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

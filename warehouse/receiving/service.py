@@ -1,7 +1,5 @@
 """`kardus-wms receive`: runs a receiver as a service, with readiness and watchdog notifications for systemd."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Signs webhooks as Standard Webhooks says (https://www.standardwebhooks.com): its libraries check them."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The live state of a site, kept up to date from the agents' retained messages."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The thread that stores messages: one transaction per batch, then the acknowledgement to the broker."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import sqlite3

@@ -4,8 +4,6 @@ New alerts are found among the stored events by their number, so that it doesn't
 stored one. Any of them may deliver: an alert being delivered is leased to one receiver for LEASE_S.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sqlite3

@@ -1,7 +1,5 @@
 """The report as one page that opens on a phone: everything is in the file, and nothing is fetched from anywhere."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from datetime import datetime

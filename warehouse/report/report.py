@@ -1,7 +1,5 @@
 """The discrepancy report: discrepancies with corrective actions, unverified locations, coverage. Pure functions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """`kardus-wms report`: makes the report from the database and writes it in the requested formats."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime

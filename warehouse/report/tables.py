@@ -1,7 +1,5 @@
 """The report as tables: for the terminal, .csv and JSON."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """The report as an Excel workbook: the list with its pictures, and the coverage by aisle."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Publishes expected stock as retained messages with revisions; only what has changed."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Reads the WMS's stock list: which SKU belongs at which location."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

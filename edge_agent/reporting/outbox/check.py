@@ -1,7 +1,5 @@
 """What is wrong with an outbox file, found without touching it."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import tempfile

@@ -6,8 +6,6 @@ numbers once more would pass for confirmed. So a file that wasn't closed in orde
 counts on in a new epoch. A process that was killed changes nothing: the kernel has what it wrote.
 """
 
-from __future__ import annotations
-
 import logging
 import sqlite3
 import uuid

@@ -1,7 +1,5 @@
 """What the outbox stores, how much of it, and what it had to give up."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ WAL, synchronous=FULL, exclusive, with one connection, owned by one thread. WAL 
 cut; several connections meet a rare corruption fixed in SQLite 3.51.3.
 """
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import sqlite3

@@ -1,7 +1,5 @@
 """Keeps the outbox within its limits: what is least important goes first, and what goes is counted."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The statements on the outbox's tables. Each is called by the owning thread, inside a transaction of its caller."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A damaged outbox: set aside, and what can still be read of it carried over to a new one."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging

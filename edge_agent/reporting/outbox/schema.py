@@ -1,7 +1,5 @@
 """The outbox's file: opening it, and bringing it to today's form, version by version."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sqlite3

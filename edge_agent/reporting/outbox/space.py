@@ -1,7 +1,5 @@
 """Keeps so much of the disk free that the outbox can still be emptied: to delete a row is to write, too."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Evidence is kept within its limits, oldest out first, and a full disk costs no verdict."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Photos for training: a data set on disk, whole at every moment, within limits that no location can use up alone."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

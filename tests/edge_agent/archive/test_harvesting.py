@@ -1,7 +1,5 @@
 """Which crops are kept and when: doubts once an event, a sample in turn, and nothing while stock is on its way."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What an agent looks at is kept to be replayed: within limits, whole, and at no cost to a verdict."""
 
-from __future__ import annotations
-
 import logging
 import os
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A camera's reader hands over one item at a time, says when it is over, and stops at once."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A camera asked over HTTP: logins, and a server that does everything wrong."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The contract of every camera source: pictures as they are, a text for what is wrong, never an exception."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from itertools import islice

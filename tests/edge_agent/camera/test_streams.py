@@ -1,7 +1,5 @@
 """Live streams: a real RTSP server, MJPEG over HTTP; the newest picture, prompt ends, and a decoder that may die."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

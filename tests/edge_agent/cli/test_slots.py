@@ -1,7 +1,5 @@
 """The slots commands, as an installer runs them on a drawn rack."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`kardus-agent check`: everything that can be wrong, before it runs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

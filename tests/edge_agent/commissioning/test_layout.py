@@ -1,7 +1,5 @@
 """Grids of slots, and what a slot can expect of its pixels."""
 
-from __future__ import annotations
-
 import tomllib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The configuration is read whole, and every mistake in it is one line that names key and value."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

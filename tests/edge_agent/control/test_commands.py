@@ -1,7 +1,5 @@
 """A command is carried out once and answered; what is unknown, old, retained or malformed is refused."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

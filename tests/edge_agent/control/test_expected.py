@@ -1,7 +1,5 @@
 """What the WMS expects: the highest revision wins, nonsense changes nothing, and a restart still knows it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3

@@ -1,7 +1,5 @@
 """Which keys need a restart, and a file that changes."""
 
-from __future__ import annotations
-
 import os
 import queue
 import threading

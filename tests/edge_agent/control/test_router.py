@@ -1,7 +1,5 @@
 """What comes from the broker goes to whom it is for, and what nobody can read goes nowhere."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """An alert opens once, survives doubt, and ends when all is well."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What is decided of pictures and words, under a clock of the test: a frozen camera, and a calendar that jumps."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Where a missing product stands instead: a swapped pair names each other."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

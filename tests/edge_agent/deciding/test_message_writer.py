@@ -1,7 +1,5 @@
 """What was decided is written down as the contract's messages, and only a real change is told."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

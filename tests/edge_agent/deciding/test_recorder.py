@@ -1,7 +1,5 @@
 """What the recorder stores of findings, and what it clears."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """From what was seen and what is expected to a verdict: a doubt is never a mismatch."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Probes, metrics, the watchdog's signs of life, and the log."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

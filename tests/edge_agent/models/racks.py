@@ -1,7 +1,5 @@
 """Bundles for tests of a model's change: the demo's, under other versions, signed by the tests' own key."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """Which bundle may take over."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A bundle is fetched over HTTPS from whom it can be trusted to come, whole, or it isn't fetched at all."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

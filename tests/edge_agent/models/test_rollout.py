@@ -1,7 +1,5 @@
 """From an order to a model that judges: every way it can go, with real bundles, real ONNX and a clock of the tests'."""
 
-from __future__ import annotations
-
 import json
 import queue
 from collections.abc import Callable

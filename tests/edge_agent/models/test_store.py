@@ -1,7 +1,5 @@
 """Which bundle is in use survives everything: another configured one, failures, and a kill at any moment."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 import subprocess

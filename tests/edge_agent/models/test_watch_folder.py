@@ -1,7 +1,5 @@
 """A bundle that appears in the watched folder is noticed once, when it has come to rest."""
 
-from __future__ import annotations
-
 import queue
 from pathlib import Path
 

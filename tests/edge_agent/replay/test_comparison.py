@@ -1,7 +1,5 @@
 """Where two configurations differ, and how often each was right."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from edge_agent.records import Finding

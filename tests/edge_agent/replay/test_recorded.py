@@ -1,7 +1,5 @@
 """What is read of a recording: everything in its order and its time, and what is damaged as it would be live."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A played shelf through the agent's line: right, the same each time, and different where the rules differ."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from datetime import timedelta

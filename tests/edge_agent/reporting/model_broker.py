@@ -1,7 +1,5 @@
 """A broker in memory behind the interface of kardus.mqtt's session, which answers only when the test says so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """From the outbox to the broker: at least once, in order, and forgotten only when acknowledged."""
 
-from __future__ import annotations
-
 import queue
 import time
 from collections.abc import Collection, Iterator

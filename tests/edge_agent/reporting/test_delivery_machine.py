@@ -4,8 +4,6 @@ The broker answers in the order in which it was sent to. Where it refuses a mess
 that are on their way with it: rights on a broker are for topics.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What will never come is announced once, and again when more is lost."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

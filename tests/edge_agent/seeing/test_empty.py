@@ -1,7 +1,5 @@
 """A location's own empty picture: alike, unlike, or no opinion; and what a verdict makes of two opinions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

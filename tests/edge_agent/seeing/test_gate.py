@@ -1,7 +1,5 @@
 """A change of stock opens the gate; light, noise and a nudge don't, and what stands in front is not stock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -44,7 +42,7 @@ class Eyes:
         asked = [slot.location == wanted for slot in SLOTS]
         return dict(zip(LOCATIONS, self.gate.decide(view.small, corners, self._now, asked), strict=True))
 
-    def settled(self) -> Eyes:
+    def settled(self) -> "Eyes":
         """With every location classified."""
         self.see(still(0))
         assert not classified(self.see(still(1)))

@@ -1,7 +1,5 @@
 """The change gate over any sequence of stock changes, light, passers-by and time, on a small drawn rack."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import Phase, settings
 from hypothesis import strategies as st

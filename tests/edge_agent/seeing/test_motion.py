@@ -1,7 +1,5 @@
 """The similarity that points agree on, whatever some of them say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

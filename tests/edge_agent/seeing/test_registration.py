@@ -1,7 +1,5 @@
 """Marks are found again where they went, to a fraction of a pixel, in another light."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

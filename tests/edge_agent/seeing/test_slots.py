@@ -1,7 +1,5 @@
 """Locations are cut out of a frame, and a corner outside the picture is named."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """A picture that can't be trusted is told with its reason; a nudge is followed; stock and people are no problem."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The texts under the fields of a record, as schemas and pages show them."""
 
-from __future__ import annotations
-
 import subprocess
 from typing import ClassVar, Generic, TypeVar
 

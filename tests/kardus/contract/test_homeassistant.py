@@ -1,7 +1,5 @@
 """Home Assistant's document names every location and camera once, under ids that it takes."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """The manifest of a real bundle reads back, and refuses what the agent could not work with."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

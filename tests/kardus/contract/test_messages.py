@@ -1,7 +1,5 @@
 """Messages come back as they were sent, refuse what makes no sense, and take fields of later versions."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta, timezone
 

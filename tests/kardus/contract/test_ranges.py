@@ -1,7 +1,5 @@
 """Closed ranges of sequences: the same numbers, in as few pairs as can be."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """The published contract: current, sound, and judged by a validator that isn't ours."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Topics say whose they are, and only an expected-stock topic gives a location."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

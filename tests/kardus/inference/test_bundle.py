@@ -1,7 +1,5 @@
 """A bundle is taken whole and unaltered or not at all: one line says why, and nothing else is ever raised."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

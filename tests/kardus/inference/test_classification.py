@@ -1,7 +1,5 @@
 """The scores that tell the known from the unknown."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import numpy as np

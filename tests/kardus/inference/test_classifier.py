@@ -1,7 +1,5 @@
 """A bundle's model answers as its maker saw it answer, or is refused."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Logits for the products of today."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

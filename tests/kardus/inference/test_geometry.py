@@ -1,7 +1,5 @@
 """Homographies map corners onto corners and back, and only convex clockwise corners pass."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

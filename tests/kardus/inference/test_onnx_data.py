@@ -1,7 +1,5 @@
 """Data outside a model is found wherever ONNX can hide it; anything else is a ValueError or an answer."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 

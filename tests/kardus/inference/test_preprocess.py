@@ -1,7 +1,5 @@
 """Crops are upright, square and not aliased, and a photo that can't be read is a DataError that names it."""
 
-from __future__ import annotations
-
 import io
 import random
 import resource

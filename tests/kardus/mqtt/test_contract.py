@@ -1,7 +1,5 @@
 """What the MQTT client promises over each broker and version: Mosquitto (5, 3.1.1), and amqtt, which lacks 5."""
 
-from __future__ import annotations
-
 import queue
 import socket
 import threading

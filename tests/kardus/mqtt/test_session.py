@@ -1,7 +1,5 @@
 """The MQTT session beyond its contract: absent, silent and replaced brokers, short breaks, many topics, passwords."""
 
-from __future__ import annotations
-
 import queue
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Small messages go out at once."""
 
-from __future__ import annotations
-
 import socket
 import statistics
 import time

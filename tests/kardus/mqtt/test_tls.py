@@ -1,7 +1,5 @@
 """What TLS is made of: files that can't be used are named, and no connection does without checks."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Back-off with full jitter."""
 
-from __future__ import annotations
-
 import pytest
 
 from kardus.support.backoff import backoff_s

@@ -1,7 +1,5 @@
 """What takes its time is done in order, in a thread of its own, whatever becomes of one of them."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

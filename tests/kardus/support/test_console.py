@@ -1,7 +1,5 @@
 """Every command fails the same way: one line, an exit code, no traceback."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

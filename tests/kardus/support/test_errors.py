@@ -1,7 +1,5 @@
 """Errors are one line, whatever is in them."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Files appear whole or not at all, and a target that can't be used is named before the work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

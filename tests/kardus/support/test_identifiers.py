@@ -1,7 +1,5 @@
 """Identifiers are unique and in the order of time."""
 
-from __future__ import annotations
-
 import time
 import uuid
 

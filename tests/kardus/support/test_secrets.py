@@ -1,7 +1,5 @@
 """Secrets: who may read their files, and where they are looked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Tables come back as they were written, and what can't be read is said with the file's name."""
 
-from __future__ import annotations
-
 import csv
 import random
 import tempfile

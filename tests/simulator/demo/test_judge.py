@@ -1,7 +1,5 @@
 """The demo's judge must not be easier to please than a warehouse."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from kardus.contract.messages import LocationEvent, Model, Seen

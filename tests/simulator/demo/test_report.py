@@ -1,7 +1,5 @@
 """The demo's page says what went wrong, and shows names as they are."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Augmentation: stays in range, repeats with its generator, and never changes the label unasked."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 import pytest

@@ -1,7 +1,5 @@
 """The founding study's copies: what they change, and that they are constant."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

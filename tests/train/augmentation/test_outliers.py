@@ -1,7 +1,5 @@
 """What is made to be doubted: false colours and heaps."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

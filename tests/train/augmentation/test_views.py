@@ -1,7 +1,5 @@
 """What the network is shown: new looks, constant copies, growing crops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

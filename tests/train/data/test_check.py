@@ -1,7 +1,5 @@
 """Each thing that can be wrong with a data set is found, and a sound one is left in peace."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

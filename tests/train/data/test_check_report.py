@@ -1,7 +1,5 @@
 """The page of `check-data` shows names as they are: they come from a table that anybody may have written."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

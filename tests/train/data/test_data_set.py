@@ -1,7 +1,5 @@
 """The forms of a data set, what is refused of each, and the split."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from collections.abc import Callable

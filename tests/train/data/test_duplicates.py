@@ -1,7 +1,5 @@
 """Nearly the same photos are found, others are not; groups are what chains of pairs connect."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

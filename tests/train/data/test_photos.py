@@ -1,7 +1,5 @@
 """Photos in memory."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A harvest as a data set: what is labelled, what is a proposal, what is neither."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Who is held out: bursts stay together, every class has its share."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From held-out answers to temperature and threshold."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

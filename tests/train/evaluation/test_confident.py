@@ -1,7 +1,5 @@
 """Confident learning: which labels out-of-fold predictions contradict."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

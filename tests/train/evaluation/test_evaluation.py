@@ -1,7 +1,5 @@
 """The figures of an evaluation, on a model whose every answer is known beforehand."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path

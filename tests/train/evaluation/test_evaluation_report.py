@@ -1,7 +1,5 @@
 """The page of an evaluation holds its figures, its cautions and its pictures, and needs no other file."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Figures of merit against published values, definitions and simulations."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

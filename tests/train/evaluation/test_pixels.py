@@ -1,7 +1,5 @@
 """How accuracy falls with pixels."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Figures pooled over folds: nothing is fitted on what it is judged on."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

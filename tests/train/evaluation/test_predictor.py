@@ -1,7 +1,5 @@
 """A run, a checkpoint and a bundle answer alike."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

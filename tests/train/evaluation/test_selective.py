@@ -1,7 +1,5 @@
 """Selective answers and the comparison of two models, against definitions and known values."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

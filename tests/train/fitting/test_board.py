@@ -1,7 +1,5 @@
 """What TensorBoard is given."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The picture of loss and accuracy."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two processes under torchrun train one model."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

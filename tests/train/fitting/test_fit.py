@@ -1,7 +1,5 @@
 """One training run, from a data set to a run folder."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The training loop on a tiny network that a second can train."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

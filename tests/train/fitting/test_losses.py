@@ -1,7 +1,5 @@
 """What training minimises: the terms of the loss and their weights, against values that are computed by hand."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """How the weights move: rates, decay, averages."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

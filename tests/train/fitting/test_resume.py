@@ -1,7 +1,5 @@
 """A run that is killed at any moment goes on to the same result; nothing good is ever lost."""
 
-from __future__ import annotations
-
 import os
 import re
 import resource

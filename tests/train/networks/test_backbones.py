@@ -1,7 +1,5 @@
 """The backbones, cut before their pooling."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """The whole network: shapes, normalisation, pooling and evidence."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

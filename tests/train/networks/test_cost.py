@@ -1,7 +1,5 @@
 """Multiply-adds are those of the published tables."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torchvision import models

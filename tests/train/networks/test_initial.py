@@ -1,7 +1,5 @@
 """Weights to begin with: what fits is taken over, and what doesn't is refused in one line."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from urllib.error import URLError

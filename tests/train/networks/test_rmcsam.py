@@ -1,7 +1,5 @@
 """RMCSAM against the paper's formulas, worked out in plain numpy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The embedding's space: known classes lie near their means, strange things far from all."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

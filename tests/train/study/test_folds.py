@@ -1,7 +1,5 @@
 """Measuring by folds, on networks that are really trained."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The founding study's command, on drawn cartons and few photos."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Trusting proposals: networks that are really trained find the wrong ones, and the run says which and why."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 from pathlib import Path

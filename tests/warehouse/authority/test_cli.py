@@ -1,7 +1,5 @@
 """`kardus-wms authority` as an administrator uses it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """An authority's folder: what it issues, renews and revokes, and who may read it."""
 
-from __future__ import annotations
-
 import ssl
 import stat
 import subprocess

@@ -1,7 +1,5 @@
 """When an agent is acknowledged: soon, not too often, once more afterwards; and never what isn't stored."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The receiver's file: made once by whoever comes first, refused where it is something else."""
 
-from __future__ import annotations
-
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

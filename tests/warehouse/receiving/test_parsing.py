@@ -1,7 +1,5 @@
 """Whatever comes is told apart, and nothing raises."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

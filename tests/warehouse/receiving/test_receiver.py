@@ -1,7 +1,5 @@
 """The receiver against a real broker: late, twice, malformed, lacking, shared, killed."""
 
-from __future__ import annotations
-
 import json
 import queue
 import random

@@ -1,7 +1,5 @@
 """An agent is asked for what lacks: after a grace, in portions, less and less often, and never while it is offline."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The site monitor: the present state of every location, from the messages."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Every new alert is posted, signed, in order for its location, until it is taken: to a real HTTP server that fails."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,7 +1,5 @@
 """The list: what is wrong, what fits where, what wasn't verified; as table, CSV, Excel, page and JSON."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

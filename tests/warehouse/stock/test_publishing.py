@@ -1,7 +1,5 @@
 """Expected stock: tables in, the right revisions out."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

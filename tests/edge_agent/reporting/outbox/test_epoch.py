@@ -1,7 +1,5 @@
 """When an outbox counts anew: after a start of the machine that it wasn't closed before."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The outbox: durable before it is sent, in order, and never half a transaction."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sqlite3

@@ -1,7 +1,5 @@
 """A damaged outbox is set aside, what can be read of it is taken over, and the loss is told: FAULTS 15."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import sqlite3

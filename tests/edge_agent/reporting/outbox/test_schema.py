@@ -1,7 +1,5 @@
 """A file of any earlier form is brought to today's, with everything in it; one of a later form is refused."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3
