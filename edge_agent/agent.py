@@ -15,24 +15,24 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from edge_agent.archive.evidence import Evidence, snapshot_jpeg
+from edge_agent.archive.evidence import EVIDENCE_FOLDER, Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
-from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
+from edge_agent.archive.recording import RECORDING_FOLDER, ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Camera, Cameras
 from edge_agent.config import Config, load_config
 from edge_agent.control.command_handlers import CommandHandlers
 from edge_agent.control.commands import CommandRequest, answer
-from edge_agent.control.expected import ExpectedStore
+from edge_agent.control.expected import EXPECTED_FILE, ExpectedStore
 from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
-from edge_agent.control.router import Input, MessageRouter
+from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
 from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
-from edge_agent.models.rollout import ModelRollout
+from edge_agent.models.rollout import MODELS_FOLDER, ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import TICK_S, Pipeline
@@ -46,12 +46,11 @@ from edge_agent.records import (
     Shown,
     SignalLost,
 )
-from edge_agent.reporting.announcer import agent_subscriptions
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
 from edge_agent.self_report import SelfReport
-from kardus.contract.messages import Coverage, Model
+from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.inference.classifier import Classifier
 from kardus.mqtt.connection import Handlers, Options
@@ -68,12 +67,6 @@ SESSION_EXPIRY_S = 60
 """For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 LAST_DELIVERY_S = 5.0
 """How long a clean stop waits for what is still in the outbox."""
-EXPECTED_FILE = "expected.sqlite"
-STUCK_S = 30.0
-"""A thread that hasn't gone its round for so long doesn't do its work."""
-EVIDENCE_FOLDER = "evidence"
-MODELS_FOLDER = "models"
-RECORDING_FOLDER = "recording"
 Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult
 """What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
@@ -90,21 +83,18 @@ class Agent:
         """
         self._config, self._path = config, path
         self._inputs: InputQueue[Item] = InputQueue()
-        models = (
-            ModelRollout(config.model, config.agent.data_dir / MODELS_FOLDER, self._inputs.put)
-            if config.model
-            else None
-        )
+        data = config.agent.data_dir
+        models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
         self._metrics, self._heartbeat = Metrics(), Heartbeat()
         self._cameras = Cameras(config, self._inputs.put)
         locations = self._cameras.locations
-        make_folder("agent.data_dir", config.agent.data_dir)
-        self._expected = ExpectedStore(config.agent.data_dir / EXPECTED_FILE, frozenset(locations))
+        make_folder("agent.data_dir", data)
+        self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
         self._outbox = open_outbox(config)
         self._chores = Chores()
-        self._evidence = Evidence(config.agent.data_dir / EVIDENCE_FOLDER, config.evidence, self._chores)
+        self._evidence = Evidence(data / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._pipeline = self._build_pipeline(models)
         self._harvesting = Harvesting(
@@ -116,29 +106,18 @@ class Agent:
             on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
         )
         self._recording = Recording(
-            config.agent.data_dir / RECORDING_FOLDER,
-            self._recording_scope(config),
-            SYSTEM_CLOCK,
-            self._metrics.unrecorded.inc,
+            data / RECORDING_FOLDER, self._recording_scope(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
         self._failures: list[str] = []
         self._is_ready = False
-        self._today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        self._session = MqttSession(
-            config.mqtt.broker,
-            f"kardus-{config.agent.site}-{config.agent.name}",
-            agent_subscriptions(config, topics, locations),
-            Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
-        )
+        self._session = self._mqtt_session()
         self._report = SelfReport(topics, self._session, self._writer, self._recorder, self._cameras)
         self._report.forget_others(config.homeassistant)
-        self._models = self._model_manager(models) if models else None
-        folder = config.model.watch_folder if config.model else None
-        self._watch_folder = WatchFolder(folder, self._inputs.put) if folder else None
+        self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._commands = self._command_handlers()
         self._delivery = Delivery(self._outbox, self._session)
         self._losses = LossReporter(self._outbox, self._writer.lost)
-        self._storage = Storage(self._outbox, self._tell_trouble, self._look_again)
+        self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
         self._monitor = self._health_monitor()
 
     def request_reload(self) -> None:
@@ -157,25 +136,27 @@ class Agent:
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
         router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed)
-        self._session.start(Handlers(self._on_connect, router.route, self._delivery.acknowledged))
-        self._delivery.start()
-        self._monitor.start()
-        if not self._session.wait_connected(FIRST_CONNECTION_S):
-            log.warning("starting without the broker; what is decided is kept in the outbox")
-        self._report.publish_discovery(self._config.homeassistant)
-        if self._watch_folder:
-            self._watch_folder.start()
-        self._cameras.begin()
-        try:
+        with contextlib.ExitStack() as stops:  # each is called, the last one first, even if another fails
+            stops.callback(self._expected.close)
+            stops.callback(self._outbox.close)
+            self._session.start(Handlers(self._on_connect, router.route, self._delivery.acknowledged))
+            stops.callback(lambda: self._session.stop(self._writer.offline("stopped", datetime.now(UTC))))
+            self._delivery.start()
+            stops.callback(self._delivery.stop)
+            stops.callback(self._delivery.drain, LAST_DELIVERY_S)
+            self._monitor.start()
+            stops.callback(self._monitor.stop)
+            stops.callback(self._recording.close)
+            stops.callback(self._chores.stop)
+            if not self._session.wait_connected(FIRST_CONNECTION_S):
+                log.warning("starting without the broker; what is decided is kept in the outbox")
+            self._report.publish_discovery(self._config.homeassistant)
+            if self._models:
+                self._models.start()
+                stops.callback(self._models.stop)
+            stops.callback(self._cameras.stop)
+            self._cameras.begin()
             self._loop()
-        finally:
-            self._close()
-
-    def _reload_or_say_why_not(self) -> None:
-        try:
-            self._reload()
-        except KardusError as error:
-            log.error("the configuration stays as it was: %s", error)  # noqa: TRY400 - the message says it all
 
     def _reload(self) -> int:
         """Read the configuration again, and go over to it; how many locations it has.
@@ -208,7 +189,6 @@ class Agent:
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
         self._report.publish_discovery(config.homeassistant, gone)
         self._report.publish_health()
-        self._delivery.wake()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
         return len(self._cameras.locations)
 
@@ -223,10 +203,18 @@ class Agent:
             grace_s=self._config.verdict.grace_s,
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.online.is_set(),
-            on_stored=lambda: self._delivery.wake(),  # noqa: PLW0108 - it isn't there yet
         )
 
-    def _model_manager(self, rollout: ModelRollout) -> ModelManager:
+    def _mqtt_session(self) -> MqttSession:
+        """The connection to the broker, which tells by itself when it is lost."""
+        return MqttSession(
+            self._config.mqtt.broker,
+            f"kardus-{self._config.agent.site}-{self._config.agent.name}",
+            agent_subscriptions(self._config, self._topics, self._cameras.locations),
+            Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
+        )
+
+    def _model_manager(self, rollout: ModelRollout, folder: Path | None) -> ModelManager:
         """What updates the model."""
         self._metrics.show_model(rollout.model.name, rollout.model.version)
         users = ModelUsers(
@@ -237,14 +225,14 @@ class Agent:
             publish=lambda status: self._recorder.record_retained(*self._writer.model_status(status)),
             count_phase=lambda phase: self._metrics.model_phases.labels(phase).inc(),
         )
-        return ModelManager(rollout, users)
+        return ModelManager(rollout, users, WatchFolder(folder, self._inputs.put) if folder else None)
 
     def _use_model(self, classifier: Classifier, model: Model) -> None:
         """Another model classifies from now on."""
         self._pipeline.use_model(classifier)
         self._writer.use_model(model)
         self._metrics.show_model(model.name, model.version)
-        self._report.announcer.publish_status()
+        self._report.publish_status()
 
     def _command_handlers(self) -> CommandHandlers:
         """What carries out commands."""
@@ -253,7 +241,7 @@ class Agent:
             snapshot=self._snapshot,
             acknowledge=self._recorder.acknowledge,
             publish_all=self._report.publish_everything,
-            report_coverage=self._report_coverage,
+            report_coverage=self._report.report_coverage,
             fetch_evidence=self._evidence.fetch,
             reload=self._reload,
             change_model=self._models.command if self._models else no_model_to_change,
@@ -272,7 +260,7 @@ class Agent:
         heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
         alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}
-        return HealthMonitor(self._config.health, Vitals(heartbeats, alive, STUCK_S), self._metrics.registry)
+        return HealthMonitor(self._config.health, Vitals(heartbeats, alive), self._metrics.registry)
 
     def _loop(self) -> None:
         while self._cameras.running:
@@ -301,20 +289,21 @@ class Agent:
                 self._recording.take(item)
                 self._pipeline.lose(item)
             case Ended():
-                self._end(self._cameras[item.camera])
-                self._cameras.running.discard(item.camera)
+                self._failures += self._pipeline.end(item.camera)
             case ExpectedMessage():
                 self._expect(item)
             case CommandRequest():
                 self._answer(item)
             case ReloadWanted():
-                self._reload_or_say_why_not()
+                try:
+                    self._reload()
+                except KardusError as error:
+                    log.error("the configuration stays as it was: %s", error)  # noqa: TRY400
             case UpdateRequest() | VerifiedBundle() | RefusedBundle() | IntakeProgress():
                 if self._models:
                     self._models.take(item)
             case HomeAssistantOnline():
                 self._report.publish_discovery(self._config.homeassistant)
-                self._delivery.wake()
 
     def _taken(self, item: Item | None) -> None:
         """Let a camera's reader go on."""
@@ -342,33 +331,17 @@ class Agent:
             self._is_ready = True
             self._monitor.ready()
 
-    def _end(self, camera: Camera) -> None:
-        """A folder, video or script has been played."""
-        if camera.has_looked:
-            self._pipeline.report_health(camera, "ended", "the source has no more pictures")
-        else:
-            reason = camera.reason or "its source is empty"
-            self._failures.append(f"camera '{camera.name}' gave no picture: {reason}")
-
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
-        self._lose_silent()
+        for name in self._cameras.silent(time.monotonic()):
+            lost = SignalLost(name, datetime.now(UTC), "its reader hangs: neither picture nor error")
+            self._recording.take(lost)
+            self._pipeline.lose(lost)
         if self._models:
             self._models.tick()
         self._pipeline.tick()
-        if self._losses.tick():
-            self._delivery.wake()
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        if today > self._today:
-            self._report_coverage()
-            self._today = today
-
-    def _lose_silent(self) -> None:
-        for camera in self._cameras.values():
-            if camera.is_silent(time.monotonic()) and camera.status != "lost":
-                lost = SignalLost(camera.name, datetime.now(UTC), "its reader hangs: neither picture nor error")
-                self._recording.take(lost)
-                self._pipeline.lose(lost)
+        self._losses.tick()
+        self._report.tick()
 
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
@@ -376,42 +349,31 @@ class Agent:
             self._recording.take(ExpectedChange(message.location, told))
 
     def _recording_scope(self, config: Config) -> RecordingScope:
-        """What is to be recorded."""
-        wanted = config.recording.cameras or tuple(self._cameras)
-        live = {name: self._cameras[name].reader.live for name in wanted}
-        return RecordingScope(config.recording, live, self._expected.everything)
+        live = {name: camera.reader.live for name, camera in self._cameras.items()}
+        return RecordingScope.of(config.recording, live, self._expected.everything)
 
     def _on_connect(self, connection: int) -> None:
         self._metrics.connections.inc()
-        self._report.announcer.publish_status(connection)
+        self._report.publish_status(connection)
         self._delivery.wake()
 
-    def _tell_trouble(self) -> None:
+    def _report_trouble(self) -> None:
         """The WMS side is told over the present connection, since nothing can be stored, or can again."""
-        self._report.announcer.trouble = self._storage.reason
+        self._report.trouble = self._storage.reason
         self._metrics.storage_ok.set(not self._storage.reason)
-        self._report.announcer.publish_status()
+        self._report.publish_status()
 
-    def _look_again(self) -> None:
-        """What was found while nothing could be stored is found and told again."""
-        for camera in self._cameras.values():
-            camera.votes.restart()
-            camera.reader.hurry()
+    def _decide_again(self) -> None:
+        """What was decided while nothing could be stored is decided and told again."""
+        self._pipeline.restart()
         self._report.publish_health()
-        self._delivery.wake()
 
     def _answer(self, request: CommandRequest) -> None:
         """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
         found = answer(request, self._commands.handlers)
         name = request.name if request.name in self._commands.handlers else "unknown"
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
-        self._delivery.wake()
-        self._report.announcer.reply(found.topic, found.correlation, found.reply)
-
-    def _report_coverage(self) -> Coverage:
-        coverage = self._recorder.record_coverage(self._cameras.locations, self._today)
-        self._delivery.wake()
-        return coverage
+        self._report.reply(found.topic, found.correlation, found.reply)
 
     def _on_event(self, event_id: str, finding: Finding) -> Pictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
@@ -425,28 +387,6 @@ class Agent:
             return NO_PICTURES
         crop = self._evidence.keep(event_id, shown.picture, shown.facings, finding.facing)
         return Pictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
-
-    def _close(self) -> None:
-        """Stop from the cameras to the disk; each step is taken even if an earlier one fails."""
-        with contextlib.ExitStack() as steps:  # the last entered is the first done
-            steps.callback(self._expected.close)
-            steps.callback(self._outbox.close)
-            steps.callback(self._session.stop, self._writer.offline("stopped", datetime.now(UTC)))
-            steps.callback(self._delivery.stop)
-            steps.callback(self._deliver_the_rest)
-            steps.callback(self._monitor.stop)
-            if self._models:
-                steps.callback(self._models.stop)
-            if self._watch_folder:
-                steps.callback(self._watch_folder.stop)
-            steps.callback(self._recording.close)
-            steps.callback(self._chores.stop)
-            for camera in self._cameras.values():
-                steps.callback(camera.reader.stop)
-
-    def _deliver_the_rest(self) -> None:
-        if not self._delivery.drain(LAST_DELIVERY_S):
-            log.warning("%d messages stay in the outbox until the next start", self._outbox.depth().total)
 
 
 def _shown(camera: Camera, location: str) -> Shown | None:

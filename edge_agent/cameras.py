@@ -1,5 +1,6 @@
 """The agent's cameras: each with its reader, what it sees, the votes on its slots, and its health."""
 
+import contextlib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -156,11 +157,21 @@ class Cameras(dict[str, Camera]):
             raise KardusError(f"camera '{name}' has given no good picture yet: see its health")
         return view.last_capture, view.last_frame
 
+    def silent(self, now_s: float) -> list[str]:
+        """Those whose reader hangs, and that nobody has reported as lost yet."""
+        return [name for name, camera in self.items() if camera.is_silent(now_s) and camera.status != "lost"]
+
     def begin(self) -> None:
         """Start the readers."""
         for name, camera in self.items():
             self.running.add(name)
             camera.reader.start()
+
+    def stop(self) -> None:
+        """Stop the readers."""
+        with contextlib.ExitStack() as stops:  # one that fails keeps no other from being stopped
+            for camera in self.values():
+                stops.callback(camera.reader.stop)
 
     def prepare(self, config: Config) -> Prepared:
         """Make what another configuration needs.

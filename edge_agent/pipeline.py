@@ -55,7 +55,6 @@ class Pipeline:
         grace_s: float,
         clock: Clock,
         is_late: Callable[[], bool],
-        on_stored: Callable[[], None],
     ) -> None:
         """Keep whom to ask.
 
@@ -68,7 +67,6 @@ class Pipeline:
             grace_s: for so long after a new expectation nothing is an alert.
             clock: what time it is.
             is_late: whether the broker is away.
-            on_stored: called when something waits for it.
         """
         self._cameras = cameras
         self._expected = expected
@@ -76,7 +74,6 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
         self._is_late = is_late
-        self._on_stored = on_stored
         self._show: Callable[[ClassifiedCrops], None] | None = None  # while another model answers too
         self._states = recorder.states
         self.judging = Judging(expected.managed, self._states, grace_s, clock)
@@ -123,6 +120,21 @@ class Pipeline:
         for camera in self._cameras.values():
             camera.votes.restart()
 
+    def restart(self) -> None:
+        """Vote anew on every location, with pictures that are asked for at once."""
+        for camera in self._cameras.values():
+            camera.votes.restart()
+            camera.reader.hurry()
+
+    def end(self, name: str) -> list[str]:
+        """A folder, video or script has been played; what is wrong where it gave no picture at all."""
+        camera = self._cameras[name]
+        self._cameras.running.discard(name)
+        if not camera.has_looked:
+            return [f"camera '{name}' gave no picture: {camera.reason or 'its source is empty'}"]
+        self.report_health(camera, "ended", "the source has no more pictures")
+        return []
+
     def lose(self, lost: SignalLost, status: Status = "lost") -> None:
         """No picture to trust: every location of the camera becomes stale, and old votes don't count any more."""
         camera = self._cameras[lost.camera]
@@ -168,7 +180,6 @@ class Pipeline:
         self._metrics.camera_ok.labels(camera.name).set(status == "ok")
         log.log(level, "camera %s: %s %s", camera.name, status, reason)
         self._recorder.record_health(camera.health(status))
-        self._on_stored()
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
@@ -241,5 +252,4 @@ class Pipeline:
         if not told:
             return
         told += filter(None, self._judge_again(self._recorder.affected(told)))
-        if self._recorder.record(told, historical=self._is_late()):
-            self._on_stored()
+        self._recorder.record(told, historical=self._is_late())

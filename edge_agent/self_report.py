@@ -1,5 +1,6 @@
-"""What the agent says of itself and its cameras: status, health, Home Assistant, every state once more."""
+"""What the agent says of itself and its cameras: status, health, coverage, Home Assistant, replies to commands."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -7,29 +8,43 @@ from edge_agent.cameras import Cameras
 from edge_agent.config.sections import HomeAssistantSection
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.reporting.announcer import Announcer
 from kardus import __version__
-from kardus.contract.homeassistant import discovery_topic
+from kardus.contract.commands import Reply
+from kardus.contract.homeassistant import discovery_document, discovery_topic
+from kardus.contract.messages import Coverage
 from kardus.contract.topics import Topics
 from kardus.mqtt.session import MqttSession
 
 
 class SelfReport:
-    """Joins cameras and recorder with the announcer. Owned by the agent's thread."""
+    """Owned by the agent's thread, but for `publish_status`. Status and replies are never stored, all else is."""
 
     def __init__(
         self, topics: Topics, session: MqttSession, writer: MessageWriter, recorder: Recorder, cameras: Cameras
     ) -> None:
-        """Keep whom to ask; `announcer` publishes what isn't stored."""
+        """Keep whom to ask."""
         self._topics = topics
+        self._session = session
         self._writer = writer
         self._recorder = recorder
         self._cameras = cameras
-        self.announcer = Announcer(topics, session, self._status_message, recorder.record_retained)
+        self._today = _today()
+        self.trouble = ""
+        """What the agent can't do now, published with its status."""
+
+    def publish_status(self, connection: int | None = None) -> None:
+        """Publish the agent's status: over this connection, else over the present one, if there is one."""
+        connection = self._session.connection if connection is None else connection
+        if connection is None:
+            return
+        epoch, sequence = self._recorder.position
+        count, now = len(self._cameras.locations), datetime.now(UTC)
+        status = self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=self.trouble)
+        self._session.publish(connection, *status, retain=True)
 
     def publish_health(self) -> None:
         """Status and every camera's health once more."""
-        self.announcer.publish_status()
+        self.publish_status()
         for camera in self._cameras.values():
             if camera.status is not None:
                 self._recorder.record_health(camera.health(camera.status))
@@ -42,14 +57,32 @@ class SelfReport:
 
     def publish_discovery(self, home: HomeAssistantSection, gone: Sequence[str] = ()) -> None:
         """Tell Home Assistant, where it is wanted, what there is, and which locations are gone."""
-        self.announcer.publish_discovery(home, self._cameras.locations, list(self._cameras), gone)
+        if home.discovery:
+            document = discovery_document(self._topics, __version__, self._cameras.locations, list(self._cameras), gone)
+            self._recorder.record_retained(discovery_topic(home.prefix, self._topics), json.dumps(document).encode())
 
     def forget_others(self, home: HomeAssistantSection) -> None:
         """Clear the topics of what isn't configured any more."""
         kept = [discovery_topic(home.prefix, self._topics)] if home.discovery else []
         self._recorder.forget_others(self._topics, self._cameras.locations, self._cameras, kept)
 
-    def _status_message(self, trouble: str) -> tuple[str, bytes]:
-        epoch, sequence = self._recorder.position
-        count, now = len(self._cameras.locations), datetime.now(UTC)
-        return self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=trouble)
+    def reply(self, topic: str, correlation: bytes, reply: Reply) -> None:
+        """Answer a command over the present connection, or not at all; nobody waits for a late answer."""
+        connection = self._session.connection
+        if topic and connection is not None:
+            payload = reply.model_dump_json().encode()
+            self._session.publish(connection, topic, payload, retain=False, correlation=correlation)
+
+    def report_coverage(self) -> Coverage:
+        """Store which locations were verified since the day (UTC) began."""
+        return self._recorder.record_coverage(self._cameras.locations, self._today)
+
+    def tick(self) -> None:
+        """At the end of a day (UTC) its coverage is told."""
+        if _today() > self._today:
+            self.report_coverage()
+            self._today = _today()
+
+
+def _today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

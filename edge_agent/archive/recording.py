@@ -34,6 +34,7 @@ SPARED_BYTES = 500_000_000
 """So much of the disk stays free for what matters more: the outbox, before all."""
 STOP_S = 5.0
 """A disk that hangs holds up no stop for longer."""
+RECORDING_FOLDER = "recording"
 log = logging.getLogger("kardus.recording")
 
 
@@ -53,6 +54,13 @@ class RecordingScope:
     cameras: Mapping[str, bool]
     """Which, and whether each is live."""
     expected: Mapping[str, Expected]
+
+    @classmethod
+    def of(
+        cls, rules: RecordingSection, live: Mapping[str, bool], expected: Mapping[str, Expected]
+    ) -> "RecordingScope":
+        """With the cameras that the rules name: all where they name none."""
+        return cls(rules, {name: live[name] for name in rules.cameras or live}, expected)
 
 
 class Recording:

@@ -13,6 +13,7 @@ from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 from kardus.support.files import set_aside
 
+EXPECTED_FILE = "expected.sqlite"
 MAX_BYTES = 65_536
 IN_MEMORY = Path(":memory:")
 """In place of a file: nothing is kept."""

@@ -1,21 +1,30 @@
-"""Routes messages from the broker by their topic: expected stock, commands, acknowledgements."""
+"""What the agent subscribes to, and where its messages go: expected stock, commands, acknowledgements."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
+from edge_agent.config import Config
 from edge_agent.control.commands import CommandRequest
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
-from kardus.contract.homeassistant import ONLINE
+from kardus.contract.homeassistant import ONLINE, status_topic
 from kardus.contract.receipts import Ack
-from kardus.contract.topics import Topics, location_of
-from kardus.mqtt.connection import Incoming
+from kardus.contract.topics import Topics, expected_topic, location_of
+from kardus.mqtt.connection import Incoming, Subscription
 
 MAX_ACK_BYTES = 200_000
 Input = ExpectedMessage | CommandRequest | HomeAssistantOnline
 """What the agent's thread gets from the broker."""
 log = logging.getLogger("kardus.router")
+
+
+def agent_subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> list[Subscription]:
+    """Every topic that an agent subscribes to."""
+    home = config.homeassistant
+    expected = [expected_topic(config.agent.site, location) for location in locations]
+    found = [topics.commands_filter, topics.ack, *expected, *([status_topic(home.prefix)] if home.discovery else [])]
+    return [(topic, 1) for topic in found]
 
 
 class MessageRouter:

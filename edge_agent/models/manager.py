@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeResult, UpdateRequest
+from edge_agent.models.watch_folder import WatchFolder
 from kardus.contract.commands import ChangeModel
 from kardus.contract.messages import Model, ModelStatus
 from kardus.inference.classifier import Classifier
@@ -35,12 +36,18 @@ class ModelUsers:
 class ModelManager:
     """Owned by the agent's thread."""
 
-    def __init__(self, rollout: ModelRollout, users: ModelUsers) -> None:
+    def __init__(self, rollout: ModelRollout, users: ModelUsers, watch_folder: WatchFolder | None) -> None:
         """Publish nothing yet; the first `tick` does."""
+        self._watch_folder = watch_folder
         self._rollout = rollout
         self._users = users
         self._published = rollout.status.model_copy(update={"sha256": ""})  # differs from every real status
         self._published_s = 0.0
+
+    def start(self) -> None:
+        """Begin to watch the folder for new bundles, where one is configured."""
+        if self._watch_folder:
+            self._watch_folder.start()
 
     def request(self, request: UpdateRequest) -> None:
         """Start an update."""
@@ -76,6 +83,8 @@ class ModelManager:
 
     def stop(self) -> None:
         """Abandon an update that is under way."""
+        if self._watch_folder:
+            self._watch_folder.stop()
         self._rollout.stop()
 
     def _use_present(self) -> None:

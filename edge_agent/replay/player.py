@@ -106,7 +106,6 @@ class Player:
             grace_s=config.verdict.grace_s,
             clock=self._clock,
             is_late=lambda: False,
-            on_stored=lambda: None,
         )
 
     @property

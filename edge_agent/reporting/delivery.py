@@ -85,13 +85,14 @@ class Delivery:
         self.heartbeat = Heartbeat()
         """Beats at every round."""
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        outbox.on_news = self.wake
 
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Call after storing into the outbox, and when the broker is connected."""
+        """Look into the outbox at once: it has news, or the broker is connected. May be called from any thread."""
         self._news.set()
         self._wake.set()
 
@@ -107,10 +108,11 @@ class Delivery:
         self._wake.set()
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until the broker has everything; False if it hasn't in time."""
+        """Wait until the broker has everything; False if it hasn't in time: the rest is sent after the next start."""
         deadline = time.monotonic() + timeout_s
-        while self._outbox.depth().total:
+        while waiting := self._outbox.depth().total:
             if time.monotonic() > deadline or not self._session.connected:
+                log.warning("%d messages stay in the outbox until the next start", waiting)
                 return False
             self._stopping.wait(0.02)
         return True

@@ -18,8 +18,8 @@ class LossReporter:
         self._lost_message = lost_message
         self._reported: dict[str, list[Range]] = {}
 
-    def tick(self) -> bool:
-        """Store a message on every epoch that has lost more events since the last time; whether there was one.
+    def tick(self) -> None:
+        """Store a message on every epoch that has lost more events since the last time.
 
         Raises:
             StorageError: the outbox can't be written.
@@ -32,4 +32,3 @@ class LossReporter:
         if messages:
             self._outbox.append(messages, {}, self._outbox.last_sequence)
             self._reported |= news
-        return bool(messages)

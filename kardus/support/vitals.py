@@ -4,6 +4,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+STUCK_S = 30.0
+"""A thread that hasn't gone its round for so long doesn't do its work."""
+
 
 class Heartbeat:
     """Shows that a thread is at work: it beats at every round, and whoever watches sees how long ago."""
@@ -25,7 +28,7 @@ class Vitals:
     """Looks after threads: those with a heartbeat must beat, the others must be alive."""
 
     def __init__(
-        self, heartbeats: Mapping[str, Heartbeat], alive: Mapping[str, Callable[[], bool]], limit_s: float
+        self, heartbeats: Mapping[str, Heartbeat], alive: Mapping[str, Callable[[], bool]], limit_s: float = STUCK_S
     ) -> None:
         """`limit_s` is the longest time without a beat."""
         self._heartbeats = heartbeats

@@ -53,7 +53,6 @@ class Camera:
             grace_s=0.0,
             clock=SYSTEM_CLOCK,
             is_late=lambda: False,
-            on_stored=lambda: None,
         )
         self._number = 0
 

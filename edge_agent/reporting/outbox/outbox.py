@@ -43,6 +43,8 @@ class Outbox:
         """
         self._path = path
         self._delivery = delivery
+        self.on_news: Callable[[], None] = lambda: None
+        """Called from the outbox's own thread when there is something new to send."""
         self.losses = Losses()
         """What was given up."""
         self._pressure = Pressure(limits or Limits(), self.losses)
@@ -74,6 +76,7 @@ class Outbox:
                 keep(database, self.epoch, last_sequence)
                 relieved = self._pressure.relieve(database, messages)
             self._pressure.settle(relieved)
+            self.on_news()
 
         self._call(write)
         self.last_sequence = last_sequence
@@ -126,6 +129,7 @@ class Outbox:
                 known_to = self.last_sequence if epoch == self.epoch else last
                 gone = gaps(found, first, min(last, known_to)) if first <= known_to else []
                 rows.add_lost(database, [(epoch, ends) for ends in gone])
+            self.on_news()
             return found
 
         return self._call(write)

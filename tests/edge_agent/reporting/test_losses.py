@@ -16,14 +16,14 @@ def test_losses_are_told_when_there_are_new_ones(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite", Limits(events=10))
     reporter = LossReporter(outbox, MessageWriter(Topics("hall", "box"), Model(name="m", version="1.0.0"), 60).lost)
     try:
-        assert not reporter.tick()
+        reporter.tick()
         outbox.append([Message("event", "t", b"", sequence=n) for n in range(1, 13)], {}, 12)
-        assert reporter.tick()
-        assert not reporter.tick()
+        reporter.tick()
+        reporter.tick()
         outbox.append([Message("event", "t", b"", sequence=n) for n in range(13, 18)], {}, 17)
-        assert reporter.tick()
+        reporter.tick()
         told = [json.loads(s.message.payload)["data"] for s in outbox.pending(50) if s.message.topic.endswith("/lost")]
-        assert [data["epoch"] for data in told] == [outbox.epoch] * len(told)
+        assert [data["epoch"] for data in told] == [outbox.epoch] * 2
         assert told[-1]["ranges"][0][0] == 1
         assert told[-1]["ranges"] == [list(ends) for ends in outbox.lost()[outbox.epoch]]
     finally:
