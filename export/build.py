@@ -6,14 +6,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from export.description import describe
+from export.bundle_writer import list_members, members_of, png, write_bundle
 from export.golden import choose_golden
-from export.graph import to_onnx
-from export.lower import LowerModel, Wanted, lower
-from export.metadata import with_metadata
-from export.pack import list_members, members_of, png, write_bundle
+from export.lower_precision import LowerModel, Wanted, lower
+from export.manifest import describe
+from export.onnx_graph import to_onnx, with_metadata
 from export.parity import compare, refuse_difference
-from export.photos import Crops, examples
+from export.photo_selection import Crops, examples
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs

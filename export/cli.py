@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from export.bench import bench
-from export.difference import agreement, difference
-from export.enrol import Enrolled, Release, enroll, photos_in, retire
+from export.bundle_diff import agreement, difference
+from export.bundle_writer import sign_again
+from export.enroll import Enrolled, Release, enroll, photos_in, retire
 from export.keys import list_keys, make_key, read_key
-from export.pack import sign_again
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
 from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision
@@ -59,7 +59,7 @@ def build_command(
     """Export CHECKPOINT, compare it with the trained model on real crops, and pack and sign the bundle."""
     try:
         from export.build import build  # noqa: PLC0415 - the other commands run without torch
-        from export.lower import Wanted  # noqa: PLC0415
+        from export.lower_precision import Wanted  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
     _require_bundle_name(out_file)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.photos import Crops
+from export.photo_selection import Crops
 from kardus.contract.manifest import GoldenSample, Precision
 from kardus.inference.preprocess import Pixels
 

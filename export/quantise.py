@@ -24,9 +24,9 @@ from onnxruntime.quantization.qdq_loss_debug import (
     modify_model_output_intermediate_tensors,
 )
 
-from export.graph import strip
-from export.judge import LayerNoise
-from export.pixels import fold_normalisation, take_bytes
+from export.onnx_graph import strip
+from export.precision_search import LayerNoise
+from export.uint8_input import fold_normalisation, take_bytes
 from kardus.inference.classifier import INPUT
 from kardus.inference.preprocess import Pixels
 

@@ -66,8 +66,8 @@ def fit_command(
     from train.devices import rank  # noqa: PLC0415 - see the module
     from train.fitting.fit import Told, fit  # noqa: PLC0415
     from train.networks.backbones import require_known  # noqa: PLC0415
-    from train.study.folds import cross_fit  # noqa: PLC0415
-    from train.study.trust import trust_proposed  # noqa: PLC0415
+    from train.study.cross_fit import cross_fit  # noqa: PLC0415
+    from train.study.proposal_filter import trust_proposed  # noqa: PLC0415
 
     require_known(config.arch)
     quiet_libraries()

@@ -62,11 +62,11 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
     import torch
 
     from export.build import build
-    from export.lower import Wanted
+    from export.lower_precision import Wanted
     from train.config import make_config
     from train.data.data_set import read_data
+    from train.fitting.finalise import template
     from train.fitting.prepare import prepare_split
-    from train.fitting.settle import template
     from train.networks.checkpoint import CHECKPOINT, build_network, save_checkpoint
 
     with tempfile.TemporaryDirectory() as work:

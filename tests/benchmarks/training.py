@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
 
 from simulator.dataset import write_dataset
-from train.augmentation.views import Photos
+from train.augmentation.augmented_views import Photos
 from train.cli import quiet_libraries
 from train.config import make_config
 from train.data.data_set import read_data

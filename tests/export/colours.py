@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from export.pack import list_members, members_of, png, write_bundle
+from export.bundle_writer import list_members, members_of, png, write_bundle
 from kardus.contract.manifest import (
     Calibration,
     ClassInfo,

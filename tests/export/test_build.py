@@ -13,7 +13,7 @@ from PIL import Image
 from export import build as build_module
 from export.build import build
 from export.keys import read_key
-from export.lower import Wanted
+from export.lower_precision import Wanted
 from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.preprocess import read_photo, rectify_whole

@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.golden import choose_golden
-from export.photos import Crops
+from export.photo_selection import Crops
 
 
 def test_the_clearest_right_answer_of_each_class_is_taken() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.enrol import Release, retire
+from export.enroll import Release, retire
 from export.photo_checks import check_answers, check_parity
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import Classifier, RawOutputs

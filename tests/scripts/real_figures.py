@@ -24,9 +24,9 @@ from tests.scripts.real_enrolment import measure_enrolment
 from tests.scripts.steps import percent, run, run_json
 from train.data.data_set import DataSet, read_data
 from train.data.photos import label_indices, load_crops
-from train.data.protocol import assign_folds, photo_groups
+from train.data.splits import assign_folds, photo_groups
 from train.evaluation.calibration import HeldOut
-from train.evaluation.pooled import Fold, Pooled, pool
+from train.evaluation.cross_validation import Fold, Pooled, pool
 from train.evaluation.predictor import Predictor, open_predictor
 
 SEEDS = 3

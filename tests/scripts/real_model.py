@@ -27,7 +27,7 @@ from tests.scripts.rack_photos import write_rack_photos
 from tests.scripts.real_data import Marked, quarter, read, write_table
 from tests.scripts.steps import percent, run, run_json
 from train.data.data_set import DataSet, Sample
-from train.data.protocol import hold_out, photo_groups
+from train.data.splits import hold_out, photo_groups
 
 EMPTY_PHOTOS = 40
 HELD_SHARE = 0.2

@@ -6,7 +6,7 @@ from pathlib import Path
 from kardus.support.files import write_whole
 from train.data.check import Checked, Finding, Weight, thumbnail
 from train.data.data_set import Sample
-from train.pages import Picture, render
+from train.html_page import Picture, render
 
 SHOWN = 8
 """The most photos that a finding shows."""

@@ -18,10 +18,10 @@ from kardus.support.errors import DataError
 from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
-from train.data.protocol import all_trained, with_split
+from train.data.splits import all_trained, with_split
 from train.evaluation.metrics import auroc, calibration_error, share
 from train.evaluation.predictor import Predictor
-from train.evaluation.selective import McNemar, mcnemar
+from train.evaluation.selective_classification import McNemar, mcnemar
 
 
 @dataclass(frozen=True)

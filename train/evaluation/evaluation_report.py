@@ -14,8 +14,8 @@ from train.data.proposals_report import proposals_of
 from train.evaluation.evaluation import Evaluation, Prediction, Rejection, evaluate
 from train.evaluation.plots import confusion_plot, over_photo, pixel_plot, risk_plot
 from train.evaluation.predictor import Predictor
-from train.evaluation.selective import risk_coverage
-from train.pages import Picture, render
+from train.evaluation.selective_classification import risk_coverage
+from train.html_page import Picture, render
 
 PROTOCOLS = {
     "honest": "Honest protocol: bursts grouped, photos split first, then changed.",

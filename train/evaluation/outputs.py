@@ -4,7 +4,7 @@ import torch
 
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
-from train.augmentation.views import to_tensor
+from train.augmentation.augmented_views import to_tensor
 from train.networks.carton import CartonNet
 
 BATCH = 64

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kardus.contract.manifest import PixelAccuracy
 from kardus.inference.preprocess import Pixels
-from train.evaluation.selective import RiskCoverage
+from train.evaluation.selective_classification import RiskCoverage
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

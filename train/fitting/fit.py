@@ -9,21 +9,21 @@ import torch
 
 from kardus.contract.manifest import Calibration, Metric
 from kardus.support.errors import DataError
-from train.augmentation.views import FreshViews, Photos
+from train.augmentation.augmented_views import FreshViews, Photos
 from train.config import TrainConfig
 from train.data.proposals import left_out_note
 from train.devices import rank
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
 from train.evaluation.evaluation_report import report_run
-from train.evaluation.pixels import accuracy_by_pixels
 from train.evaluation.predictor import open_checkpoint
-from train.fitting.board import Board
+from train.evaluation.resolution import accuracy_by_pixels
 from train.fitting.curves import draw_curves
+from train.fitting.finalise import accuracy_of, answers_of, category_of, settle, teacher_of, template, weights_of
 from train.fitting.loop import Epoch, train
-from train.fitting.memory import LAST, RunMemory, refuse_other_run
 from train.fitting.prepare import Prepared, prepare
+from train.fitting.resume import LAST, RunMemory, refuse_other_run
 from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
-from train.fitting.settle import accuracy_of, answers_of, category_of, settle, teacher_of, template, weights_of
+from train.fitting.tensorboard_log import Board
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
     CHECKPOINT,
@@ -34,8 +34,8 @@ from train.networks.checkpoint import (
     save_checkpoint,
     write_json,
 )
-from train.networks.cost import multiply_adds
-from train.networks.initial import Origin, initialise
+from train.networks.initial_weights import Origin, initialise
+from train.networks.macs import multiply_adds
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import KardusError
-from train.augmentation.views import Photos, Views, to_tensor
+from train.augmentation.augmented_views import Photos, Views, to_tensor
 from train.config import TrainConfig
 from train.devices import augmenting_device, launch, rank, world
 from train.fitting.losses import Objective

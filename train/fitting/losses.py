@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.augmentation.augment import cutmix
-from train.augmentation.outliers import false_colours
+from train.augmentation.synthetic_unknowns import false_colours
 from train.config import TrainConfig
 
 OUTLIER_WEIGHT = 0.5

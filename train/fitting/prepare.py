@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.preprocess import Pixels, rectify_whole
 from kardus.support.errors import DataError
-from train.augmentation.views import CACHE_MARGIN, CopiedViews, FreshViews, Photos, Views
+from train.augmentation.augmented_views import CACHE_MARGIN, CopiedViews, FreshViews, Photos, Views
 from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data
 from train.data.photos import label_indices, load_crops
-from train.data.protocol import all_trained, with_split
+from train.data.splits import all_trained, with_split
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
 from train.devices import rank
-from train.fitting.memory import LAST
+from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 
 FOLDS, TRUST = "folds", "trust"

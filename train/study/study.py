@@ -15,15 +15,15 @@ from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
 from train.config import Precision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
-from train.data.protocol import all_trained
-from train.evaluation.pooled import pool
+from train.data.splits import all_trained
+from train.evaluation.cross_validation import pool
 from train.fitting.fit import Told, fit
 from train.fitting.run_folder import METRICS
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import CHECKPOINT
-from train.networks.initial import IMAGENET, initialise
+from train.networks.initial_weights import IMAGENET, initialise
 from train.recipe import read_recipe
-from train.study.folds import train_folds
+from train.study.cross_fit import train_folds
 
 FOLDS = 4
 NOT_RUN = "not run"

@@ -15,7 +15,7 @@ from kardus.support.errors import DataError
 from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table
 from train.config import make_config
 from train.data.data_set import read_data
-from train.data.protocol import with_split
+from train.data.splits import with_split
 from train.evaluation.evaluation import Evaluation, evaluate, measure_rejection, write_predictions
 from train.evaluation.metrics import calibration_error, wilson
 from train.evaluation.predictor import Origin, open_predictor

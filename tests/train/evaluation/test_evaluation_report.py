@@ -12,7 +12,7 @@ from PIL import Image
 from tests.in_process import assert_one_line, call
 from train.__main__ import main
 from train.evaluation.plots import confusion_plot, over_photo, risk_plot
-from train.evaluation.selective import risk_coverage
+from train.evaluation.selective_classification import risk_coverage
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from kardus.support.errors import KardusError
 from tests.train.making import COLOURS
-from train.augmentation.outliers import false_colours
-from train.augmentation.views import CPU, FreshViews, Photos, to_tensor
+from train.augmentation.augmented_views import CPU, FreshViews, Photos, to_tensor
+from train.augmentation.synthetic_unknowns import false_colours
 from train.config import TrainConfig, make_config
 from train.fitting.loop import Epoch, batches, batches_in, predict, seeds_of, train, validate
 

@@ -17,10 +17,9 @@ from tests.in_process import call
 from tests.train.making import labelled
 from train.__main__ import main
 from train.config import TrainConfig, make_config
-from train.fitting import memory
 from train.fitting.fit import Told, fit
 from train.fitting.loop import Epoch
-from train.fitting.memory import LAST
+from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -33,7 +32,7 @@ class Killed(Exception):  # noqa: N818 - it stands for a signal
 
 @pytest.fixture(autouse=True)
 def _keep_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("train.fitting.resume.SECONDS_BETWEEN", 0.0)
 
 
 def _config(**changes: object) -> TrainConfig:

@@ -1,0 +1,243 @@
+"""Products that come and go, without training and without torch: a new bundle from an earlier one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
+
+from export.bundle_writer import list_members, members_of, png, write_bundle
+from export.manifest import build_time
+from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
+from kardus.inference.bundle import Bundle
+from kardus.inference.classification import squared_distances
+from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
+from kardus.inference.enrolled import DOUBT
+from kardus.inference.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import require_file_target
+from train.data.data_set import UNREAD_SUFFIXES
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a changed bundle is written as."""
+
+    out: Path
+    version: str
+    keys: Sequence[Ed25519PrivateKey] = ()
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A new class in a new bundle."""
+
+    manifest: Manifest
+    nearest: str
+    """The known class, of another product, that it is most like."""
+    confused: int
+    """How many of its photos would be taken for another product, each judged by the others."""
+    confused_with: str
+    """The class that most of them would be taken for; empty where none would."""
+    takes: tuple[str, ...]
+    """Classes whose own golden sample is now taken for the new product."""
+    photos: int
+
+
+def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Release) -> Enrolled:
+    """Add a class whose prototype is the mean embedding of a few photos, and write the bundle.
+
+    Args:
+        bundle: the earlier one.
+        info: the new class. What it leaves empty it gets from a class of the same SKU; its category else from the
+            class that it is most like.
+        paths: photos of it, one at least, and folders of them; a photo that comes twice counts once.
+        release: the new bundle's name, version and keys.
+
+    Raises:
+        DataError: a photo can't be read.
+        UsageError: the name is taken, there is no photo, or the bundle has no prototypes.
+    """
+    require_file_target("--out", release.out)
+    manifest = bundle.manifest
+    _check_name(manifest, info.name)
+    if not manifest.prototypes:
+        raise UsageError(f"{bundle.source}: has no prototypes to hold a new class against: build it again")
+    classifier = Classifier(bundle)
+    crops = _crops(paths, manifest.input.size)
+    embedding = classifier.run(crops).embedding
+    to_known = squared_distances(embedding, np.array(manifest.prototypes, np.float32))
+    siblings = [known for known in manifest.classes if known.sku != info.sku] or list(manifest.classes)
+    columns = [manifest.classes.index(known) for known in siblings]
+    nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
+    changes = _changes(bundle, classifier)
+    changed = _with_class(manifest, changes, _completed(info, manifest, nearest), embedding)
+    clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
+    golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
+    pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest])]
+    written, filled = _write(bundle, changed, golden, pictures, release)
+    doubt = np.array([DOUBT if known.name in changes.enrolled else 1.0 for known in siblings], np.float32)
+    others = _confused(embedding, to_known[:, columns] * doubt)
+    names = [siblings[place].name for place in others]
+    return Enrolled(
+        written,
+        nearest.name,
+        len(names),
+        max(sorted(set(names)), key=names.count, default=""),
+        tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
+        len(crops),
+    )
+
+
+def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, embedding: Floats) -> Manifest:
+    """The manifest with one class more, from the embedding (n, d) of its photos."""
+    prototype = tuple(round(float(x), 5) for x in embedding.mean(axis=0))
+    return manifest.model_copy(
+        update={
+            "classes": (*manifest.classes, info),
+            "prototypes": (*manifest.prototypes, prototype),
+            "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(embedding)}}),
+            "calibration": _without_doubt(manifest.calibration),
+        }
+    )
+
+
+def _without_doubt(calibration: Calibration) -> Calibration:
+    """Crops of a new product lie further from its few photos than trained ones: they would be doubted for ever."""
+    lowest = min(calibration.doubt_threshold, calibration.rejection_threshold)
+    return calibration.model_copy(update={"doubt_threshold": lowest})
+
+
+def _completed(info: ClassInfo, manifest: Manifest, nearest: ClassInfo) -> ClassInfo:
+    """With what another face of the same product says."""
+    face = next((known for known in manifest.classes if known.sku == info.sku), None)
+    given = {key: value for key, value in info.model_dump().items() if value}
+    own = {"gtin": face.gtin, "variant": face.variant, "category": face.category} if face else {}
+    return info.model_copy(update={"category": nearest.category} | own | given)
+
+
+def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
+    """Take classes out, so that their cartons are unknown from now on, and write the bundle.
+
+    Raises:
+        UsageError: a class isn't there, or fewer than two trained ones would stay.
+    """
+    require_file_target("--out", release.out)
+    manifest = bundle.manifest
+    known = [info.name for info in manifest.classes]
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise UsageError(f"NAME '{name}': no class of {bundle.source}: it knows {', '.join(known)}")
+    changes = _changes(bundle, Classifier(bundle))
+    kept = [place for place, name in enumerate(known) if name not in names]
+    if sum(known[place] in changes.graph_classes for place in kept) < 2:  # noqa: PLR2004
+        raise UsageError(f"{bundle.source}: at least two of the classes that it was trained on must stay")
+    golden = [sample for sample in bundle.golden if sample.label not in names]
+    changed = manifest.model_copy(
+        update={
+            "classes": tuple(manifest.classes[place] for place in kept),
+            "prototypes": tuple(manifest.prototypes[place] for place in kept),
+            "changes": changes.model_copy(
+                update={"enrolled": {name: n for name, n in changes.enrolled.items() if name not in names}}
+            ),
+        }
+    )
+    written, _ = _write(bundle, changed, golden, [bundle.golden_png[sample.file] for sample in golden], release)
+    return written
+
+
+def _check_name(manifest: Manifest, name: str) -> None:
+    if name in {info.name for info in manifest.classes}:
+        raise UsageError(f"--name '{name}': a class of that name is there already: choose another, or retire it first")
+    if manifest.changes and name in manifest.changes.graph_classes:
+        raise UsageError(
+            f"--name '{name}': was trained and then retired: go back to the bundle before, or choose another name"
+        )
+
+
+def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
+    """Those of before, or none yet, with the scale that the golden samples show."""
+    manifest = bundle.manifest
+    if manifest.changes:
+        return manifest.changes
+    if not manifest.prototypes:
+        raise UsageError(f"{bundle.source}: has no prototypes: build it again")
+    names = tuple(info.name for info in manifest.classes)
+    outputs = classifier.run(golden_crops(bundle))
+    scale = distance_per_logit(outputs, np.array(manifest.prototypes, np.float32))
+    return Changes(graph_classes=names, distance_per_logit=scale, enrolled={})
+
+
+def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
+    """By how much squared distances grow where logits fall by one: least squares over crops and classes.
+
+    Both measure how much less likely each class is than the best; the line goes through the best, where both are 0.
+    """
+    best = outputs.logits.argmax(axis=1)[:, None]
+    distances = squared_distances(outputs.embedding, prototypes)
+    further = distances - np.take_along_axis(distances, best, axis=1)
+    less = outputs.logits.max(axis=1, keepdims=True) - outputs.logits
+    return max(float(np.square(further).sum() / max(float((further * less).sum()), 1e-9)), 1e-6)
+
+
+def photos_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The photos that files and folders come to, each once; and pictures in the folders of kinds that aren't read."""
+    photos: list[Path] = []
+    passed: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        photos += [p for p in inside if p.suffix.lower() in PHOTO_SUFFIXES] if path.is_dir() else [path]
+        passed += [p for p in inside if p.suffix.lower() in UNREAD_SUFFIXES]
+    return list({photo.resolve(): photo for photo in photos}.values()), passed
+
+
+def _crops(paths: Sequence[Path], size_px: int) -> Pixels:
+    photos, passed = photos_in(paths)
+    if not photos:
+        convert = f"; {passed[0].name} can't be read: save it as JPEG" if passed else ""
+        raise UsageError(f"PHOTOS {', '.join(map(str, paths))}: no photo there ({', '.join(PHOTO_SUFFIXES)}){convert}")
+    try:
+        return np.stack([rectify_whole(read_photo(photo), size_px) for photo in photos])
+    except DataError as error:
+        raise DataError(f"{error}: replace it, or leave it out") from error
+
+
+def _confused(embedding: Floats, to_known: Floats) -> list[int]:
+    """The known class of each photo that lies nearer to it than to the mean of the others; one alone tells nothing."""
+    count = len(embedding)
+    if count == 1:
+        return []
+    others = (embedding.sum(axis=0) - embedding) / (count - 1)
+    to_own = np.square(embedding - others).sum(axis=1)
+    nearer = DOUBT * to_own >= to_known.min(axis=1)
+    return [int(place) for place in to_known.argmin(axis=1)[nearer]]
+
+
+def _file(golden: Sequence[GoldenSample]) -> str:
+    """A name that no golden sample has yet."""
+    return f"golden/{1 + max(int(Path(sample.file).stem) for sample in golden)}.png"
+
+
+def _write(
+    bundle: Bundle, manifest: Manifest, golden: Sequence[GoldenSample], pictures: Sequence[bytes], release: Release
+) -> tuple[Manifest, list[GoldenSample]]:
+    """Fill in what the golden samples give now, and write the bundle, signed again."""
+    changed = manifest.model_copy(update={"version": release.version, "created": build_time().isoformat()})
+    files = dict(zip((sample.file for sample in golden), pictures, strict=True))
+    draft = replace(bundle, source=str(release.out), manifest=changed, golden=tuple(golden), golden_png=files)
+    names = [info.name for info in changed.classes]
+    logits = Classifier(draft).run(golden_crops(draft)).logits
+    filled = [
+        sample.model_copy(
+            update={"top1": names[int(row.argmax())], "logits": tuple(round(float(value), 5) for value in row)}
+        )
+        for sample, row in zip(golden, logits, strict=True)
+    ]
+    members = members_of(bundle.model, filled, pictures)
+    complete = changed.model_copy(update={"members": list_members(members)})
+    write_bundle(release.out, complete, members, release.keys)
+    return complete, filled

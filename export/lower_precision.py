@@ -1,0 +1,140 @@
+"""From a model in FP32 to one of lower precision that holds its accuracy, calibrated anew."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.fp16 import Half
+from export.onnx_graph import to_onnx
+from export.photo_selection import Crops, Unseen, trained_and_unseen
+from export.precision_search import Judge, Lowering, search
+from export.quantise import quantiser
+from kardus.contract.manifest import Calibration, LowerPrecision, Precision
+from kardus.inference.classifier import RawOutputs
+from kardus.support.errors import BundleError, DataError
+from train.evaluation.calibration import calibrate as fit_calibration
+from train.evaluation.calibration import held_out
+from train.evaluation.outputs import run_network
+from train.networks.checkpoint import MEASURED, Checkpoint, load_checkpoint
+
+Run = Callable[[bytes, Crops], RawOutputs]
+"""Runs a model through the agent's classifier."""
+
+
+FEW_PHOTOS = 100
+"""With fewer photos than this, and than the run had, temperature and thresholds aren't fitted again."""
+COLLAPSE_POINTS = 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for of a lower precision."""
+
+    precision: Precision
+    max_drop: float
+    """Points of accuracy by class that may be lost."""
+    data: Path | None = None
+    """Photos to judge by; by default those held out of the run."""
+    calibrate: Path | None = None
+    """Photos to measure ranges on; by default trained ones."""
+
+
+@dataclass(frozen=True)
+class LowerModel:
+    """A model of lower precision, with what was measured of it."""
+
+    model: bytes
+    calibration: Calibration
+    """Fitted again, on the answers of this precision."""
+    found: LowerPrecision
+
+
+def lower(
+    path: Path, checkpoint: Checkpoint, plain: bytes, wanted: Wanted, *, run: Run, told: Callable[[str], None]
+) -> LowerModel:
+    """Make the model and judge it.
+
+    A checkpoint that has learnt the held-out photos is judged by the network that hadn't, which its run kept.
+
+    Args:
+        path: where the checkpoint is.
+        checkpoint: the model to deliver.
+        plain: its graph in FP32.
+        wanted: the precision, and what it may cost.
+        run: what a model says.
+        told: hears of every step.
+
+    Raises:
+        BundleError: the accuracy doesn't hold.
+        DataError: a data set can't be read.
+        UsageError: there is no photo to judge by.
+    """
+    judged = _judged(path, checkpoint)
+    photos = trained_and_unseen(judged, wanted.data, wanted.calibrate)
+    unseen, calibration = photos.judging, photos.calibration
+    before = run_network(judged.model(), unseen.pixels)
+    measured_on = len(calibration) if wanted.precision == "int8" else 0
+    judge = Judge(before, unseen.names, judged.classes, judged.calibration, wanted.max_drop, measured_on)
+    graph = plain if judged is checkpoint else to_onnx(judged.model(), judged.config.size)
+    with _lowering(wanted.precision, graph, calibration) as lowering:
+        found, outputs = search(judge, lowering, lambda model: run(model, unseen), told)
+    with _lowering(wanted.precision, plain, calibration) as lowering:
+        model = lowering.model(found.in_float)
+    _refuse_collapse(run(plain, unseen), run(model, unseen), found)
+    return LowerModel(model, _calibration(judged, photos, outputs, told), found)
+
+
+def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """The model itself, or the one of before it learnt the held-out photos.
+
+    Raises:
+        DataError: the one that lies there is of another run.
+    """
+    kept = (path if path.is_dir() else path.parent) / MEASURED
+    if not checkpoint.refitted or not kept.exists():
+        return checkpoint
+    measured = load_checkpoint(kept)
+    if (measured.classes, measured.data_sha256, measured.config) != (
+        checkpoint.classes,
+        checkpoint.data_sha256,
+        checkpoint.config,
+    ):
+        raise DataError(f"{kept}: of another run than the checkpoint beside it: restore the run's own, or take it away")
+    return measured
+
+
+def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecision) -> None:
+    """The model that is delivered must follow its own FP32 as closely as the one that was judged followed its own.
+
+    Raises:
+        BundleError: it doesn't.
+    """
+    same = float((plain.logits.argmax(axis=1) == lowered.logits.argmax(axis=1)).mean())
+    least = found.agreement - max(found.max_drop, COLLAPSE_POINTS) / 100
+    if not same >= least:
+        raise BundleError(
+            f"not written: in this precision the model names the same class on {100 * same:.1f} % of "
+            f"{found.accuracy.n} photos, the one that was judged on {100 * found.agreement:.1f} %: use --precision fp32"
+        )
+
+
+def _calibration(judged: Checkpoint, photos: Unseen, outputs: RawOutputs, told: Callable[[str], None]) -> Calibration:
+    """Fitted on this precision's answers, where they are enough."""
+    names = [info.name for info in judged.classes]
+    labels = np.array([names.index(name) for name in photos.judging.names], np.int64)
+    if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
+        told(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
+        return judged.calibration
+    return fit_calibration(held_out(outputs, labels, judged.prototypes.numpy()), photos.origin)
+
+
+@contextmanager
+def _lowering(precision: Precision, model: bytes, calibration: Crops) -> Iterator[Lowering]:
+    if precision == "fp16":
+        yield Half(model)
+    else:
+        with quantiser(model, calibration.pixels) as made:
+            yield made

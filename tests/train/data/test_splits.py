@@ -1,0 +1,145 @@
+"""Who is held out: bursts stay together, every class has its share."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from kardus.support.errors import DataError
+from tests.train.making import class_folders, labelled
+from train.data.data_set import DataSet, Sample, read_data
+from train.data.splits import all_trained, assign_folds, hold_out, photo_groups, with_split
+
+COUNTS = st.lists(st.integers(2, 30), min_size=1, max_size=6)
+GROUPED = st.lists(st.lists(st.integers(1, 4), min_size=5, max_size=9), min_size=1, max_size=4)
+"""For each class, the sizes of its groups."""
+
+
+def _names(counts: list[int]) -> list[str]:
+    return [f"class {c}" for c, n in enumerate(counts) for _ in range(n)]
+
+
+def _of(sizes: list[list[int]]) -> tuple[list[str], np.ndarray]:
+    """Names and groups of photos whose classes have groups of these sizes."""
+    names = _names([sum(own) for own in sizes])
+    flat = [size for own in sizes for size in own]
+    return names, np.repeat(np.arange(len(flat)), flat)
+
+
+@given(counts=COUNTS, fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
+def test_hold_out_is_stratified_repeatable_and_leaves_every_class_on_both_sides(
+    counts: list[int], fraction: float, seed: int
+) -> None:
+    names = _names(counts)
+    held = hold_out(names, np.arange(len(names)), fraction, seed)
+    assert np.array_equal(held, hold_out(names, np.arange(len(names)), fraction, seed))
+    out = Counter(name for name, h in zip(names, held, strict=True) if h)
+    for number, count in enumerate(counts):
+        share = out[f"class {number}"]
+        assert 1 <= share < count
+        assert share in (1, count - 1) or abs(share - fraction * count) <= 0.5 + 1e-9
+
+
+@given(sizes=GROUPED, fraction=st.floats(0.05, 0.6), seed=st.integers(0, 2**32))
+def test_hold_out_never_divides_a_group(sizes: list[list[int]], fraction: float, seed: int) -> None:
+    names, group = _of(sizes)
+    held = hold_out(names, group, fraction, seed)
+    assert {len(set(held[group == number])) for number in np.unique(group)} == {1}
+    for name in set(names):
+        own = held[np.array(names) == name]
+        assert 0 < own.sum() < len(own)
+
+
+def test_a_class_of_one_burst_is_held_out_all_the_same() -> None:
+    held = hold_out(["a"] * 6, np.zeros(6, dtype=np.int64), 0.3, 0)
+    assert held.sum() == 2
+
+
+def test_hold_out_differs_with_the_seed() -> None:
+    names = _names([20, 20])
+    first, second = (hold_out(names, np.arange(40), 0.3, seed) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+@given(sizes=GROUPED, folds=st.integers(2, 5), seed=st.integers(0, 2**32))
+def test_folds_divide_no_group_and_spread_every_class(sizes: list[list[int]], folds: int, seed: int) -> None:
+    names, group = _of(sizes)
+    fold = assign_folds(names, group, folds, seed)
+    assert {len(set(fold[group == number])) for number in np.unique(group)} == {1}
+    for own_sizes, name in zip(sizes, dict.fromkeys(names), strict=True):
+        counts = np.bincount(fold[np.array(names) == name], minlength=folds)
+        assert counts.min() >= 1
+        assert counts.max() - counts.min() <= max(own_sizes)
+
+
+def test_data_smaller_than_the_folds_is_refused() -> None:
+    names = ["a"] * 6 + ["b"] * 5
+    group = np.array([0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8])
+    with pytest.raises(
+        DataError, match="class 'b' has 3 photos that aren't nearly the same, fewer than --folds 5: add"
+    ):
+        assign_folds(names, group, 5, 0)
+
+
+def _burst(folder: Path) -> Path:
+    """A data set with three photos a class, of which two are nearly the same."""
+    rng = np.random.default_rng(5)
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            picture = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+            shown = Image.fromarray(picture).resize((90, 90), Image.Resampling.BICUBIC)
+            shown.save(folder / name / f"{number}.png")
+            if number == 0:
+                shown.point([min(255, v + 6) for v in range(256)] * 3).save(folder / name / "0-again.png")
+    return folder
+
+
+def test_nearly_the_same_photos_share_a_group_and_others_do_not(tmp_path: Path) -> None:
+    data = read_data(_burst(tmp_path))
+    group = dict(
+        zip((str(s.path.relative_to(tmp_path)) for s in data.samples), photo_groups(data.samples), strict=True)
+    )
+    assert group["a/0.png"] == group["a/0-again.png"]
+    assert group["b/0.png"] == group["b/0-again.png"]
+    assert len(set(group.values())) == 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_burst_is_never_on_both_sides(tmp_path: Path, seed: int) -> None:
+    split = with_split(read_data(_burst(tmp_path)), 0.4, seed)
+    side = {str(s.path.relative_to(tmp_path)): s.split for s in split.samples}
+    assert side["a/0.png"] == side["a/0-again.png"]
+    assert set(side.values()) == {"train", "val"}
+
+
+def test_split_that_the_data_set_marks_is_kept(photos: Path) -> None:
+    data = read_data(photos)
+    assert with_split(data, 0.5, 3) == data
+
+
+def test_photos_marked_train_alone_are_divided_and_test_photos_left_alone(tmp_path: Path) -> None:
+    data = read_data(class_folders(tmp_path, each=6))
+    marks = ["test" if number % 6 == 0 else "train" for number in range(len(data.samples))]
+    marked = DataSet(
+        data.source, tuple(Sample(s.path, s.name, m) for s, m in zip(data.samples, marks, strict=True)), ()
+    )
+    split = with_split(marked, 0.4, 0)
+    assert Counter(s.split for s in split.samples) == {"test": 3, "val": 6, "train": 9}
+    assert [s.path for s in split.samples if s.split == "test"] == [s.path for s in marked.samples if s.split == "test"]
+
+
+def test_class_with_one_photo_cannot_be_split(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "data")
+    lines = [line for line in (data / "labels.csv").read_text().splitlines() if "red/" not in line or "red/0" in line]
+    (data / "labels.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"data: class 'red' has one photo: add photos of it"):
+        with_split(read_data(data), 0.2, 0)
+
+
+def test_all_trained_forgets_every_mark(photos: Path) -> None:
+    assert {sample.split for sample in all_trained(read_data(photos)).samples} == {"train"}

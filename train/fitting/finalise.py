@@ -1,0 +1,87 @@
+"""From trained weights to a model that can be used: the embedding's space, prototypes, and what it is measured by."""
+
+import importlib.metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from kardus.contract.manifest import Calibration, Metric
+from kardus.inference.classification import class_means, interpret
+from kardus.support.errors import UsageError
+from train.augmentation.augmented_views import Photos
+from train.config import TrainConfig
+from train.evaluation.calibration import HeldOut, held_out
+from train.evaluation.metrics import share
+from train.evaluation.outputs import pooled_features, run_network
+from train.fitting.prepare import Prepared, resized
+from train.networks.carton import CartonNet
+from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint
+
+
+def template(prepared: Prepared, config: TrainConfig) -> Checkpoint:
+    """The checkpoint of a run of which nothing is trained or measured yet."""
+    return Checkpoint(
+        config=config,
+        classes=prepared.classes,
+        calibration=Calibration(),
+        metrics=(),
+        data_source=str(prepared.data.source.resolve()),
+        data_sha256=prepared.sha256,
+        photos=len(prepared.train.labels),
+        versions={name: importlib.metadata.version(name) for name in ("kardus", "torch", "torchvision")},
+        weights={},
+        prototypes=torch.zeros(0, 0),
+    )
+
+
+def category_of(prepared: Prepared) -> NDArray[np.int64]:
+    """The index of each class's category, (classes,)."""
+    categories = categories_of(prepared.classes)
+    return np.array([categories.index(info.category) for info in prepared.classes])
+
+
+def teacher_of(config: TrainConfig, prepared: Prepared) -> nn.Module | None:
+    """The network to learn from, frozen.
+
+    Raises:
+        UsageError: it knows other classes.
+    """
+    if not config.teacher:
+        return None
+    checkpoint = load_checkpoint(Path(config.teacher))
+    if [info.name for info in checkpoint.classes] != [info.name for info in prepared.classes]:
+        raise UsageError(f"--teacher {config.teacher}: knows other classes than the data set: train it on the same")
+    return checkpoint.model().requires_grad_(requires_grad=False)
+
+
+def settle(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, NDArray[np.float32]]:
+    """Fit the embedding's space on the photos that were trained on; also the prototypes (classes, d)."""
+    if not isinstance(model, CartonNet):
+        raise TypeError("the loop gives back the kind of network that it was given")
+    crops = resized(photos.pixels, config.size)
+    model.space.fit(pooled_features(model, crops), torch.from_numpy(photos.labels))
+    return model, class_means(run_network(model, crops).embedding, photos.labels, model.head.out_features)
+
+
+def answers_of(network: CartonNet, photos: Photos, prototypes: NDArray[np.float32]) -> HeldOut:
+    """The answers to photos at the network's size; there may be none."""
+    if not len(photos.labels):
+        nothing = np.zeros((0, network.head.out_features), np.float32)
+        return HeldOut(nothing, np.zeros(0, np.float32), photos.labels)
+    return held_out(run_network(network, photos.pixels), photos.labels, prototypes)
+
+
+def accuracy_of(prepared: Prepared, answers: HeldOut, calibration: Calibration) -> Metric:
+    """Share of photos whose class is named right, judged as the agent answers and as `evaluate` does."""
+    classes = prepared.classes
+    seen = interpret(answers.logits, classes, calibration, answers.scores)
+    hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
+    return share("class", hits, len(seen))
+
+
+def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights as they are kept."""
+    return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}

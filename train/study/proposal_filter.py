@@ -1,0 +1,181 @@
+"""From proposed labels that nobody has confirmed to a table that can be trained on.
+
+Networks are trained on folds of all photos, labelled and proposed; a proposal that the network which has not seen it
+contradicts is dropped (train.evaluation.confident_learning). What is left is an ordinary data set, `trusted.csv`, in
+the run's folder: training, evaluation and export go on from there as from any other.
+"""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kardus.contract.manifest import ClassInfo
+from kardus.inference.classification import softmax
+from kardus.support.errors import DataError, UsageError
+from kardus.support.files import write_whole
+from train.config import TrainConfig
+from train.data.data_set import DataSet, Sample, read_data
+from train.data.proposals import Proposal
+from train.data.proposals_report import PROPOSALS, Judged, write_judged
+from train.data.splits import Groups, photo_groups
+from train.devices import rank, wait_for_all
+from train.evaluation.confident_learning import contradicted
+from train.evaluation.cross_validation import Fold
+from train.fitting.fit import Told
+from train.fitting.run_folder import TRUST, refuse_used, run_folder
+from train.study.cross_fit import train_folds
+
+TRUSTED = "trusted.csv"
+FOLDS = 4
+LIGHT_PX, LIGHT_SHARE = 128, 0.5
+"""The folds' networks see crops of at most so many pixels, for this share of the epochs (docs/training.md says why)."""
+AGREEMENT = 0.5
+"""Below this share of labels that are answered as proposed, the networks haven't learnt to tell the products apart."""
+_COLUMNS = ("path", "name", "split", "category", "sku", "gtin", "variant", "face")
+_FACELESS = "its product has several faces: fill in its name"
+_GONE = "its photo is gone"
+_FEW = f"fewer than {FOLDS} different photos of its class: too few to be checked"
+_UNCONFIRMED = "what is held out was confirmed by nobody: photos of which you are sure tell how good the model is"
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The photos that check each other: labelled ones first, then proposals."""
+
+    data: DataSet
+    groups: Groups
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def labelled(self) -> int:
+        return len(self.data.samples) - len(self.proposals)
+
+
+def trust_proposed(source: Path, out: Path, config: TrainConfig, told: Told, *, resume: bool = False) -> Path:
+    """Decide which proposals are trained on; write them to `out`, and give the table to train on.
+
+    Raises:
+        DataError: the data set has no proposals, or too few of every class; a photo can't be read.
+        UsageError: `out` holds a run already, or the protocol is the founding one.
+    """
+    if config.protocol == "founding":
+        raise UsageError("--trust-proposed: needs --protocol honest")
+    refuse_used(out, resume=resume)
+    with run_folder(out):
+        data = read_data(source, proposals_suffice=True)
+        if not data.proposals:
+            raise DataError(f"{source}: no proposals in it: leave --trust-proposed out")
+        pool, dropped = _pool(data)
+        light = light_config(config, len(pool.data.samples))
+        judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, told, pool.groups)))
+        _require_agreement(source, judged)
+        if rank() == 0:
+            write_judged(out / PROPOSALS, [*judged, *dropped])
+            _write_trusted(out / TRUSTED, data, pool, judged)
+        wait_for_all()
+        kept = sum(row.kept for row in judged)
+        told.note(
+            f"{kept} of {len(data.proposals)} proposals are trained on: {out / PROPOSALS} says why the others aren't"
+        )
+        told.note(_UNCONFIRMED)
+    return out / TRUSTED
+
+
+def light_config(config: TrainConfig, photos: int) -> TrainConfig:
+    """How the folds' networks are trained, where `photos` are to be checked: lighter than the run's own."""
+    size = min(config.size, LIGHT_PX)
+    epochs = config.for_photos(round(photos * (1 - 1 / FOLDS))).epochs
+    changes = {"folds": FOLDS, "seeds": 1, "size": size, "epochs": max(1, round(LIGHT_SHARE * epochs))}
+    return config.model_copy(update=changes | {"first_size": min(config.first_size, size), "teacher": "", "refit": 0.0})
+
+
+def _pool(data: DataSet) -> tuple[_Pool, list[Judged]]:
+    """What can be checked, and the proposals that can't."""
+    dropped = [_refused(p, _FACELESS) for p in data.proposals if not p.name]
+    named = [p for p in data.proposals if p.name]
+    dropped += [_refused(p, _GONE) for p in named if not p.path.is_file()]
+    there = [p for p in named if p.path.is_file()]
+    labelled = [sample for sample in data.samples if sample.split in ("", "train")]
+    samples = [*labelled, *(Sample(p.path, p.name) for p in there)]
+    groups = photo_groups(samples)
+    apart = Counter(name for name, _ in {(s.name, int(g)) for s, g in zip(samples, groups, strict=True)})
+    chosen = [index for index, sample in enumerate(samples) if apart[sample.name] >= FOLDS]
+    dropped += [_refused(p, _FEW) for p in there if apart[p.name] < FOLDS]
+    if len({samples[index].name for index in chosen}) < 2:  # noqa: PLR2004
+        raise DataError(f"{data.source}: fewer than two classes have {FOLDS} different photos: let more be collected")
+    checked = tuple(samples[index] for index in chosen)
+    classes = _classes(data, there, {sample.name for sample in checked})
+    kept = tuple(there[index - len(labelled)] for index in chosen if index >= len(labelled))
+    return _Pool(DataSet(data.source, checked, classes), groups[chosen], kept), dropped
+
+
+def _classes(data: DataSet, proposals: Sequence[Proposal], names: set[str]) -> tuple[ClassInfo, ...]:
+    """The data set's classes, and a new one for each proposed product that it doesn't know yet."""
+    known = {info.name: info for info in data.classes}
+    new = {p.name: ClassInfo(name=p.name, category=p.name, sku=p.sku) for p in proposals if p.name not in known}
+    return tuple(info for info in [*known.values(), *(new[name] for name in sorted(new))] if info.name in names)
+
+
+def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
+    """What the folds say of each proposal, product by product: a face isn't told from another of the same."""
+    classes = pool.data.classes
+    skus = list(dict.fromkeys(info.sku for info in classes))
+    likelihoods = np.zeros((len(pool.data.samples), len(skus)))
+    labels = np.zeros(len(pool.data.samples), np.int64)
+    sku_of: NDArray[np.int64] = np.array([skus.index(info.sku) for info in classes])
+    for fold in folds:
+        by_class = softmax(fold.answers.logits).astype(np.float64)
+        for index, sku in enumerate(sku_of):
+            likelihoods[fold.photos, sku] += by_class[:, index]
+        labels[fold.photos] = sku_of[fold.answers.labels]
+    found = contradicted(likelihoods, labels)
+    return [
+        Judged(
+            proposal,
+            kept=not found.found[row],
+            why="contradicted" if found.found[row] else "",
+            answered=skus[int(found.answered[row])],
+            likelihood=float(likelihoods[row].max()),
+            of_proposed=float(likelihoods[row, labels[row]]),
+        )
+        for row, proposal in enumerate(pool.proposals, start=pool.labelled)
+    ]
+
+
+def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
+    """Networks that have learnt nothing contradict at random.
+
+    Raises:
+        DataError: they agree with too few labels for their contradiction to mean anything.
+    """
+    agreed = sum(row.answered == row.proposal.sku for row in judged)
+    if agreed < AGREEMENT * len(judged):
+        raise DataError(
+            f"{source}: the networks agree with {agreed} of {len(judged)} proposals, too few to tell which are wrong: "
+            "let more photos be collected, or train longer (--epochs)"
+        )
+
+
+def _refused(proposal: Proposal, why: str) -> Judged:
+    return Judged(proposal, kept=False, why=why)
+
+
+def _write_trusted(path: Path, data: DataSet, pool: _Pool, judged: Sequence[Judged]) -> None:
+    """The labelled photos and the proposals that are kept, as a data set of its own."""
+    info = {known.name: known for known in (*data.classes, *pool.data.classes)}
+    kept = (Sample(row.proposal.path, row.proposal.name) for row in judged if row.kept)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for sample in (*data.samples, *kept):
+        of = info[sample.name]
+        where = os.path.relpath(sample.path.resolve(), path.parent.resolve())
+        writer.writerow((where, sample.name, sample.split, of.category, of.sku, of.gtin, of.variant, of.face))
+    write_whole(path, text.getvalue().encode())
