@@ -27,7 +27,7 @@ from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, Pictures, Recorder
+from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
@@ -375,7 +375,7 @@ class Agent:
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._report.reply(found.topic, found.correlation, found.reply)
 
-    def _on_event(self, event_id: str, finding: Finding) -> Pictures:
+    def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
@@ -386,7 +386,7 @@ class Agent:
         if shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
         crop = self._evidence.keep(event_id, shown.picture, shown.facings, finding.facing)
-        return Pictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
+        return EventPictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
 
 
 def _shown(camera: Camera, location: str) -> Shown | None:

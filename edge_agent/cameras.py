@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from edge_agent.camera import source
-from edge_agent.camera.reader import CameraReader, Item
+from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
@@ -74,7 +74,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedCameras:
     """Cameras as a new configuration wants them, made before anything of the old ones is touched."""
 
     config: Config
@@ -92,7 +92,7 @@ class Cameras(dict[str, Camera]):
     def __init__(
         self,
         config: Config,
-        hand_over: Callable[[Item], None],
+        hand_over: Callable[[ReaderItem], None],
         open_source: Callable[[CameraSection], Source] = open_source,
     ) -> None:
         """Open nothing yet; `begin` starts the readers.
@@ -173,7 +173,7 @@ class Cameras(dict[str, Camera]):
             for camera in self.values():
                 stops.callback(camera.reader.stop)
 
-    def prepare(self, config: Config) -> Prepared:
+    def prepare(self, config: Config) -> PreparedCameras:
         """Make what another configuration needs.
 
         Raises:
@@ -188,7 +188,7 @@ class Cameras(dict[str, Camera]):
             elif _sees(known.section) != _sees(section):
                 views[section.name] = _view_and_votes(section, config, live=known.reader.live)
         stay = {section.name for section in config.cameras} - set(begun)
-        return Prepared(config, views, begun, frozenset(set(self) - stay))
+        return PreparedCameras(config, views, begun, frozenset(set(self) - stay))
 
     def end(self, names: Collection[str]) -> None:
         """Let readers go; they hand over nothing more."""
@@ -196,7 +196,7 @@ class Cameras(dict[str, Camera]):
             self.pop(name).reader.abandon()
             self.running.discard(name)
 
-    def apply(self, prepared: Prepared) -> None:
+    def apply(self, prepared: PreparedCameras) -> None:
         """Go over to another configuration; readers whose source stays go on without a gap."""
         config = prepared.config
         wanted = {section.name: section for section in config.cameras}

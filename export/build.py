@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.bundle_writer import list_members, members_of, png, write_bundle
 from export.golden import choose_golden
-from export.lower_precision import LowerModel, Wanted, lower
+from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.manifest import describe
 from export.onnx_graph import to_onnx, with_metadata
-from export.parity import compare, refuse_difference
+from export.parity import measure_parity, refuse_difference
 from export.photo_selection import Crops, examples
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
 from kardus.inference.bundle import Bundle
@@ -21,29 +21,29 @@ from kardus.support.files import require_file_target
 from train.evaluation.outputs import run_network
 from train.networks.checkpoint import load_checkpoint
 
-FP32 = Wanted("fp32", max_drop=0)
+FP32 = PrecisionTarget("fp32", max_drop=0)
 
 
 def build(
     checkpoint_path: Path,
     out: Path,
     *,
-    wanted: Wanted = FP32,
+    target: PrecisionTarget = FP32,
     name: str | None = None,
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
-    told: Callable[[str], None] = lambda _: None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export, compare with the trained model on real crops through the agent's own classifier, and pack.
 
     Args:
         checkpoint_path: a run's folder or a checkpoint.
         out: the bundle to write.
-        wanted: the precision, and the data set to compare on; by default the one that was trained on.
+        target: the precision, and the data set to compare on; by default the one that was trained on.
         name: the model's name; by default the file's.
         version: three numbers.
         keys: private keys to sign with; none leaves the bundle unsigned.
-        told: hears of every step.
+        on_step: called with a line on every step.
 
     Raises:
         DataError: the checkpoint or the data set cannot be read.
@@ -54,22 +54,22 @@ def build(
     _check_names(name or out.stem, version)
     checkpoint = load_checkpoint(checkpoint_path)
     network = checkpoint.model()
-    manifest = describe(checkpoint, network, name or out.stem, version, wanted.precision)
-    shown = examples(checkpoint, wanted.data)
+    manifest = describe(checkpoint, network, name or out.stem, version, target.precision)
+    shown = examples(checkpoint, target.data)
 
     def run(model: bytes, crops: Crops) -> RawOutputs:
         return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
 
-    told("exporting the graph")
+    on_step("exporting the graph")
     model = to_onnx(network, checkpoint.config.size)
-    if wanted.precision != "fp32":
-        low = lower(checkpoint_path, checkpoint, model, wanted, run=run, told=told)
+    if target.precision != "fp32":
+        low = lower(checkpoint_path, checkpoint, model, target, run=run, on_step=on_step)
         model, manifest = low.model, _measured_again(manifest, low)
     model = with_metadata(model, manifest)
-    told(f"comparing with the trained model on {len(shown)} crops")
+    on_step(f"comparing with the trained model on {len(shown)} crops")
     exported = run(model, shown)
-    parity = compare(run_network(network, shown.pixels), exported)
-    if wanted.precision == "fp32":
+    parity = measure_parity(run_network(network, shown.pixels), exported)
+    if target.precision == "fp32":
         refuse_difference(out, parity)
     golden, crops = choose_golden([info.name for info in checkpoint.classes], shown, exported.logits)
     members = members_of(model, golden, [png(crop) for crop in crops])
@@ -78,7 +78,7 @@ def build(
     return complete
 
 
-def _measured_again(manifest: Manifest, low: LowerModel) -> Manifest:
+def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:
     """With what was measured in the lower precision; accuracy by pixels was in FP32 alone."""
     found = {"calibration": low.calibration, "metrics": (low.found.accuracy,), "lower_precision": low.found}
     return manifest.model_copy(update=found | {"pixels": ()})

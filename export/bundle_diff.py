@@ -25,7 +25,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Difference:
+class BundleDiff:
     """Two bundles, laid side by side."""
 
     came: tuple[str, ...]
@@ -37,7 +37,7 @@ class Difference:
     agreement: Agreement | None
 
 
-def difference(first: Bundle, second: Bundle) -> Difference:
+def diff_bundles(first: Bundle, second: Bundle) -> BundleDiff:
     """Compare what two bundles say of themselves."""
     one, other = ({info.name for info in bundle.manifest.classes} for bundle in (first, second))
     rows = zip(_facts(first).items(), _facts(second).values(), strict=True)
@@ -47,7 +47,7 @@ def difference(first: Bundle, second: Bundle) -> Difference:
         before, after = (_described(known[name]) for known in classes)
         if before != after:
             facts[name] = before, after
-    return Difference(tuple(sorted(other - one)), tuple(sorted(one - other)), facts, None)
+    return BundleDiff(tuple(sorted(other - one)), tuple(sorted(one - other)), facts, None)
 
 
 def agreement(first: Bundle, second: Bundle, crops_of_first: Pixels, crops_of_second: Pixels) -> Agreement:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from export.bench import bench
-from export.bundle_diff import agreement, difference
+from export.bundle_diff import agreement, diff_bundles
 from export.bundle_writer import sign_again
 from export.enroll import Enrolled, Release, enroll, photos_in, retire
 from export.keys import list_keys, make_key, read_key
@@ -59,20 +59,20 @@ def build_command(
     """Export CHECKPOINT, compare it with the trained model on real crops, and pack and sign the bundle."""
     try:
         from export.build import build  # noqa: PLC0415 - the other commands run without torch
-        from export.lower_precision import Wanted  # noqa: PLC0415
+        from export.lower_precision import PrecisionTarget  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
     _require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
-    wanted = Wanted(precision, max_drop, data, calibrate)
+    target = PrecisionTarget(precision, max_drop, data, calibrate)
     with err.status("Exporting") as status:
 
-        def told(step: str) -> None:
+        def on_step(step: str) -> None:
             status.update(step)
             if not err.is_terminal or "points lost" in step:
                 err.print(step, soft_wrap=True, highlight=False)
 
-        manifest = build(checkpoint, out_file, wanted=wanted, name=name, version=version, keys=keys, told=told)
+        manifest = build(checkpoint, out_file, target=target, name=name, version=version, keys=keys, on_step=on_step)
     parity = manifest.parity
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "
@@ -181,7 +181,7 @@ def diff_command(
 ) -> None:
     """Compare two bundles: classes, figures, and what they answer to the same photos."""
     one, other = read_bundle(first), read_bundle(second)
-    found = difference(one, other)
+    found = diff_bundles(one, other)
     if data is not None:
         photos = read_data(data)
         sizes = (one.manifest.input.size, other.manifest.input.size)

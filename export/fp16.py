@@ -9,7 +9,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from export.precision_search import LayerNoise
 
 
-class Half:
+class HalfPrecision:
     """Makes the one version in half precision that a model has."""
 
     def __init__(self, model: bytes) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from export.fp16 import Half
+from export.fp16 import HalfPrecision
 from export.onnx_graph import to_onnx
 from export.photo_selection import Crops, Unseen, trained_and_unseen
-from export.precision_search import Judge, Lowering, search
+from export.precision_search import AccuracyJudge, PrecisionLowering, search_precision
 from export.quantise import quantiser
 from kardus.contract.manifest import Calibration, LowerPrecision, Precision
 from kardus.inference.classifier import RawOutputs
@@ -30,7 +30,7 @@ COLLAPSE_POINTS = 1.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PrecisionTarget:
     """What is asked for of a lower precision."""
 
     precision: Precision
@@ -43,7 +43,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class LowerModel:
+class LowPrecisionModel:
     """A model of lower precision, with what was measured of it."""
 
     model: bytes
@@ -53,8 +53,14 @@ class LowerModel:
 
 
 def lower(
-    path: Path, checkpoint: Checkpoint, plain: bytes, wanted: Wanted, *, run: Run, told: Callable[[str], None]
-) -> LowerModel:
+    path: Path,
+    checkpoint: Checkpoint,
+    plain: bytes,
+    target: PrecisionTarget,
+    *,
+    run: Run,
+    on_step: Callable[[str], None],
+) -> LowPrecisionModel:
     """Make the model and judge it.
 
     A checkpoint that has learnt the held-out photos is judged by the network that hadn't, which its run kept.
@@ -63,9 +69,9 @@ def lower(
         path: where the checkpoint is.
         checkpoint: the model to deliver.
         plain: its graph in FP32.
-        wanted: the precision, and what it may cost.
+        target: the precision, and what it may cost.
         run: what a model says.
-        told: hears of every step.
+        on_step: called with a line on every step.
 
     Raises:
         BundleError: the accuracy doesn't hold.
@@ -73,18 +79,18 @@ def lower(
         UsageError: there is no photo to judge by.
     """
     judged = _judged(path, checkpoint)
-    photos = trained_and_unseen(judged, wanted.data, wanted.calibrate)
+    photos = trained_and_unseen(judged, target.data, target.calibrate)
     unseen, calibration = photos.judging, photos.calibration
     before = run_network(judged.model(), unseen.pixels)
-    measured_on = len(calibration) if wanted.precision == "int8" else 0
-    judge = Judge(before, unseen.names, judged.classes, judged.calibration, wanted.max_drop, measured_on)
+    measured_on = len(calibration) if target.precision == "int8" else 0
+    judge = AccuracyJudge(before, unseen.names, judged.classes, judged.calibration, target.max_drop, measured_on)
     graph = plain if judged is checkpoint else to_onnx(judged.model(), judged.config.size)
-    with _lowering(wanted.precision, graph, calibration) as lowering:
-        found, outputs = search(judge, lowering, lambda model: run(model, unseen), told)
-    with _lowering(wanted.precision, plain, calibration) as lowering:
+    with _lowering(target.precision, graph, calibration) as lowering:
+        found, outputs = search_precision(judge, lowering, lambda model: run(model, unseen), on_step)
+    with _lowering(target.precision, plain, calibration) as lowering:
         model = lowering.model(found.in_float)
     _refuse_collapse(run(plain, unseen), run(model, unseen), found)
-    return LowerModel(model, _calibration(judged, photos, outputs, told), found)
+    return LowPrecisionModel(model, _calibration(judged, photos, outputs, on_step), found)
 
 
 def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -121,20 +127,22 @@ def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecisi
         )
 
 
-def _calibration(judged: Checkpoint, photos: Unseen, outputs: RawOutputs, told: Callable[[str], None]) -> Calibration:
+def _calibration(
+    judged: Checkpoint, photos: Unseen, outputs: RawOutputs, on_step: Callable[[str], None]
+) -> Calibration:
     """Fitted on this precision's answers, where they are enough."""
     names = [info.name for info in judged.classes]
     labels = np.array([names.index(name) for name in photos.judging.names], np.int64)
     if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
-        told(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
+        on_step(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
         return judged.calibration
     return fit_calibration(held_out(outputs, labels, judged.prototypes.numpy()), photos.origin)
 
 
 @contextmanager
-def _lowering(precision: Precision, model: bytes, calibration: Crops) -> Iterator[Lowering]:
+def _lowering(precision: Precision, model: bytes, calibration: Crops) -> Iterator[PrecisionLowering]:
     if precision == "fp16":
-        yield Half(model)
+        yield HalfPrecision(model)
     else:
         with quantiser(model, calibration.pixels) as made:
             yield made

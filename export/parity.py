@@ -12,7 +12,7 @@ from kardus.support.errors import BundleError
 MAX_LOGIT_DIFFERENCE = 1e-3
 
 
-def compare(trained: RawOutputs, exported: RawOutputs) -> Parity:
+def measure_parity(trained: RawOutputs, exported: RawOutputs) -> Parity:
     """Compare the outputs for the same N crops.
 
     Raises:

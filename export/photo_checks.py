@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from export.parity import MAX_LOGIT_DIFFERENCE, compare
+from export.parity import MAX_LOGIT_DIFFERENCE, measure_parity
 from export.verify import Check
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs
@@ -50,7 +50,7 @@ def check_parity(bundle: Bundle, trained: Callable[[Pixels], RawOutputs], crops:
     if own.logits.shape != exported.logits.shape:
         counts = exported.logits.shape[1], own.logits.shape[1]
         raise UsageError(f"{bundle.source}: has {counts[0]} classes, the run has {counts[1]}: name its own run")
-    parity = compare(own, exported)
+    parity = measure_parity(own, exported)
     found = (
         f"{parity.n} crops: largest logit difference {parity.max_logit_difference:.1e}, mean "
         f"{parity.mean_logit_difference:.1e}, same class on {100 * parity.top1_agreement:.1f} %, embedding cosine "

@@ -10,7 +10,7 @@ from kardus.contract.manifest import Calibration, ClassInfo, LowerPrecision, Met
 from kardus.inference.classification import interpret
 from kardus.inference.classifier import RawOutputs
 from kardus.support.errors import BundleError
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerNoise:
     """Signal to quantisation noise of its weights or its output, whichever is worse, in decibels."""
 
 
-class Lowering(Protocol):
+class PrecisionLowering(Protocol):
     """Makes versions of lower precision of one model."""
 
     def model(self, in_float: Collection[str] = ()) -> bytes:
@@ -33,7 +33,7 @@ class Lowering(Protocol):
 
 
 @dataclass(frozen=True)
-class Judge:
+class AccuracyJudge:
     """Photos with known labels, and what the model in FP32 says of them."""
 
     answers: RawOutputs
@@ -50,8 +50,8 @@ class Judge:
         """What a model of lower precision keeps."""
         before, now = self._named(self.answers), self._named(lowered)
         return LowerPrecision(
-            accuracy_before=self._share(before),
-            accuracy=self._share(now),
+            accuracy_before=self._proportion(before),
+            accuracy=self._proportion(now),
             agreement=float(np.mean([one == other for one, other in zip(before, now, strict=True)])),
             max_drop=self.max_drop,
             calibration_crops=self.calibration_crops,
@@ -67,9 +67,9 @@ class Judge:
         scores = np.zeros(len(outputs.logits), np.float32)
         return [answer.name for answer in interpret(outputs.logits, self.classes, self.calibration, scores)]
 
-    def _share(self, named: Sequence[str]) -> Metric:
+    def _proportion(self, named: Sequence[str]) -> Metric:
         hits = sum(one == other for one, other in zip(named, self.names, strict=True))
-        return share("class", hits, len(self.names))
+        return proportion("class", hits, len(self.names))
 
 
 def drop(found: LowerPrecision) -> float:
@@ -77,8 +77,11 @@ def drop(found: LowerPrecision) -> float:
     return 100 * (found.accuracy_before.value - found.accuracy.value)
 
 
-def search(
-    judge: Judge, lowering: Lowering, answer: Callable[[bytes], RawOutputs], told: Callable[[str], None]
+def search_precision(
+    judge: AccuracyJudge,
+    lowering: PrecisionLowering,
+    answer: Callable[[bytes], RawOutputs],
+    on_step: Callable[[str], None],
 ) -> tuple[LowerPrecision, RawOutputs]:
     """Leave the noisiest layers in float, one more at a time, until the accuracy holds.
 
@@ -86,7 +89,7 @@ def search(
         judge: decides.
         lowering: makes a model with some layers in float.
         answer: what such a model says of the judge's crops.
-        told: hears of every step.
+        on_step: called with a line on every step.
 
     Raises:
         BundleError: it holds with no choice of layers; the message says what was lost, and which layers cost most.
@@ -97,7 +100,7 @@ def search(
         outputs = answer(lowering.model(kept))
         found = judge.judge(outputs, kept)
         same = 100 * found.agreement
-        told(f"{len(kept)} layers left in float: {drop(found):.2f} points lost, same class on {same:.1f} %")
+        on_step(f"{len(kept)} layers left in float: {drop(found):.2f} points lost, same class on {same:.1f} %")
         if judge.holds(found):
             return found, outputs
         noisy = lowering.ranking() if noisy is None else noisy

@@ -7,7 +7,7 @@ from typing import Protocol
 from PIL import Image
 
 from kardus.support.errors import KardusError
-from simulator.pictures import DrawnPictures, FolderPictures, Pictures
+from simulator.pictures import DrawnPictures, PhotoPictures, Pictures
 from simulator.scene import Rack
 from simulator.script import Kind, Script, demo_script, read_script
 from simulator.shelf import Shelf
@@ -90,7 +90,7 @@ def open_shelf(settings: ShelfSettings) -> Shelf:
 
 
 def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
-    return FolderPictures(photos, unknown, pattern) if photos else DrawnPictures()
+    return PhotoPictures(photos, unknown, pattern) if photos else DrawnPictures()
 
 
 def _script(settings: ShelfSettings, rack: Rack, pictures: Pictures) -> Script:

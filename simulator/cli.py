@@ -10,7 +10,7 @@ from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target, require_new_folder
 from simulator.dataset import write_dataset, write_unknown
 from simulator.long_script import long_script
-from simulator.pictures import DrawnPictures, FolderPictures, Pictures
+from simulator.pictures import DrawnPictures, PhotoPictures, Pictures
 from simulator.recording import write_shelf
 from simulator.scene import Rack
 from simulator.script import MIN_LOCATIONS, demo_script, read_script, write_script
@@ -103,4 +103,4 @@ def _rack(levels: int, positions: int) -> Rack:
 
 
 def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
-    return FolderPictures(photos, unknown, pattern) if photos else DrawnPictures()
+    return PhotoPictures(photos, unknown, pattern) if photos else DrawnPictures()

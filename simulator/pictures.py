@@ -60,7 +60,7 @@ class DrawnPictures:
         return draw_unknown(rng)
 
 
-class FolderPictures:
+class PhotoPictures:
     """Photos from a folder with one sub-folder for each class; a class is its own SKU.
 
     `pattern` selects the photos by file name, so that a shelf can be played with photos not trained on.

@@ -19,8 +19,8 @@ from kardus.contract.manifest import Metric
 from kardus.support.console import err, new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
-from train.config import Precision, make_config
-from train.data.check import Checked, Weight, check_data
+from train.config import ComputePrecision, make_config
+from train.data.check import DataReport, Severity, check_data
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
@@ -64,7 +64,7 @@ def fit_command(
     config = make_config(**read_recipe(recipe) | given_options(context))
 
     from train.devices import rank  # noqa: PLC0415 - see the module
-    from train.fitting.fit import Told, fit  # noqa: PLC0415
+    from train.fitting.fit import ProgressCallbacks, fit  # noqa: PLC0415
     from train.networks.backbones import require_known  # noqa: PLC0415
     from train.study.cross_fit import cross_fit  # noqa: PLC0415
     from train.study.proposal_filter import trust_proposed  # noqa: PLC0415
@@ -72,7 +72,7 @@ def fit_command(
     require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
-        told = Told(_on_epoch(progress), _note) if rank() == 0 else Told()
+        told = ProgressCallbacks(_on_epoch(progress), _note) if rank() == 0 else ProgressCallbacks()
         source = trust_proposed(data, out_dir, config, told, resume=resume) if trust else data
         checkpoint = (cross_fit if config.folds else fit)(source, out_dir, config, told, resume=resume or trust)
     if rank() == 0:
@@ -151,9 +151,9 @@ def check_data_command(
         task = progress.add_task("Looking at photos", total=len(data_set.samples))
         checked = check_data(data_set, lambda: progress.advance(task))
     if html:
-        from train.data.check_report import write_report  # noqa: PLC0415 - see the module
+        from train.data.check_report import write_data_report  # noqa: PLC0415 - see the module
 
-        write_report(html, checked)
+        write_data_report(html, checked)
     if as_json:
         print_json(_check_json(checked))
     else:
@@ -174,12 +174,12 @@ def study_command(
         ),
     ] = "",
     precision: Annotated[
-        Precision | None,
+        ComputePrecision | None,
         typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it; auto with --quick)."),
     ] = None,
 ) -> None:
     """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""
-    from train.fitting.fit import Told  # noqa: PLC0415 - see the module
+    from train.fitting.fit import ProgressCallbacks  # noqa: PLC0415 - see the module
     from train.study.study import Study, run_study  # noqa: PLC0415
     from train.study.study_report import write_study  # noqa: PLC0415
 
@@ -191,12 +191,12 @@ def study_command(
     )
     study = Study(data, out_dir, quick, precision, standin)
     with _progress() as progress:
-        for results in run_study(study, Told(_on_epoch(progress)), _note):
+        for results in run_study(study, ProgressCallbacks(_on_epoch(progress)), _note):
             page = write_study(study, results, f"kardus-train study {data.name} --out DIR{options}")
     out.print(f"Study written to {page}", soft_wrap=True)
 
 
-def _check_json(checked: Checked) -> dict[str, Any]:
+def _check_json(checked: DataReport) -> dict[str, Any]:
     findings = [
         {"weight": f.weight, "what": f.what, "remedy": f.remedy, "photos": [str(s.path) for s in f.photos]}
         for f in checked.findings
@@ -205,9 +205,9 @@ def _check_json(checked: Checked) -> dict[str, Any]:
     return counts | {"readable": checked.readable, "findings": findings}
 
 
-def _print_check(checked: Checked) -> None:
+def _print_check(checked: DataReport) -> None:
     table = Table("", "found", "what to do", "photos")
-    colours = {Weight.ERROR: "red", Weight.WARNING: "yellow", Weight.NOTE: "cyan"}
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
     for f in checked.findings:
         shown = ", ".join(sample.path.name for sample in f.photos[:2]) + (", ..." if len(f.photos) > 2 else "")  # noqa: PLR2004
         table.add_row(Text(f.weight, colours[f.weight]), f.what, f.remedy, shown)

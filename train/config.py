@@ -26,10 +26,10 @@ def _is_odd(number: int) -> int:
     return number
 
 
-Precision = Literal["auto", "32", "bf16"]
+ComputePrecision = Literal["auto", "32", "bf16"]
 Protocol = Literal["honest", "founding"]
 OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 EPOCHS, FEWEST_EPOCHS = 90, 30
 FEWEST_STEPS, MOST_STEPS = 1200, 6000
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
@@ -69,7 +69,7 @@ class TrainConfig(BaseModel):
     """Measure and calibrate by so many grouped folds, then train on every photo; 0: hold out one part."""
     seeds: PositiveInt = 1
     """With --folds: how many times the folds are drawn and trained, each time with another seed."""
-    refit: Share = 0.2
+    refit: Proportion = 0.2
     """Then go on with the held-out photos too, for this share of the epochs; the figures stay those from before."""
 
     copies: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -80,11 +80,11 @@ class TrainConfig(BaseModel):
     """Largest rotation, in degrees."""
     perspective: Annotated[float, Field(ge=0, le=0.4)] = 0.15
     """Largest tilt out of the plane, as a share of the distance."""
-    cutmix: Share = 0.0
+    cutmix: Proportion = 0.0
     """How often a batch is mixed with boxes of other photos."""
-    outliers: Share = 0.0
+    outliers: Proportion = 0.0
     """Share of each batch repeated in false colours, to be doubted."""
-    clutter: Share = 0.125
+    clutter: Proportion = 0.125
     """Heaps of round things, drawn in the photos' colours, as a share of each batch, to be doubted."""
     first_size: Annotated[int, Field(ge=0, le=512)] = 128
     """Size of the crops in the first epoch; it grows to --size in two thirds of them; 0: --size from the start."""
@@ -107,11 +107,11 @@ class TrainConfig(BaseModel):
     """Label smoothing."""
     clip: Annotated[float, Field(ge=0)] = 5.0
     """Largest norm of a step's gradients; 0: no limit."""
-    ema: Share = 0.1
+    ema: Proportion = 0.1
     """The weights that are kept are averaged over this share of all steps; 0: the last ones are kept."""
     patience: NonNegativeInt = 0
     """Stop after so many epochs without a lower held-out loss, and keep the best; 0: never."""
-    precision: Precision = "auto"
+    precision: ComputePrecision = "auto"
     """auto, 32 or bf16: auto computes in bfloat16 where the device has it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Seed of everything random."""

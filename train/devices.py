@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from kardus.support.errors import UsageError
-from train.config import Precision, TrainConfig
+from train.config import ComputePrecision, TrainConfig
 
 
 def rank() -> int:
@@ -52,7 +52,7 @@ def augmenting_device(computing: torch.device) -> torch.device:
     return computing if computing.type == "cuda" else torch.device("cpu")
 
 
-def choose_precision(asked: Precision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
+def choose_precision(asked: ComputePrecision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
     """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
 
     That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only:

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from edge_agent.config.sections import HarvestSection
-from kardus.contract.proposals import COLUMNS, Status
+from kardus.contract.proposals import COLUMNS, ProposalStatus
 from kardus.contract.verdicts import Verdict
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import cut_out
@@ -42,7 +42,7 @@ log = logging.getLogger("kardus.harvest")
 
 
 @dataclass(frozen=True)
-class Proposal:
+class HarvestedCrop:
     """One crop with the label that the WMS proposes for it."""
 
     location: str
@@ -82,7 +82,7 @@ class Harvest:
         """Other limits."""
         self._limits = limits
 
-    def keep(self, proposals: Sequence[Proposal]) -> int:
+    def keep(self, proposals: Sequence[HarvestedCrop]) -> int:
         """Keep photos, each before its row, so that no row is without its photo. Returns how many.
 
         A disk that doesn't take them is logged, and costs no verdict.
@@ -182,15 +182,15 @@ def folder_name(location: str) -> str:
     return plain if plain == location else f"{plain}-{hashlib.sha256(location.encode()).hexdigest()[:8]}"
 
 
-def _file_name(proposal: Proposal) -> str:
+def _file_name(proposal: HarvestedCrop) -> str:
     facing = "" if proposal.facing is None else f"-{proposal.facing}"
     return f"{proposal.captured:%Y%m%dT%H%M%S.%f}Z{facing}.jpg"
 
 
-def _row(path: Path, proposal: Proposal) -> dict[str, str]:
+def _row(path: Path, proposal: HarvestedCrop) -> dict[str, str]:
     return {
         "path": path.as_posix(),
-        "status": Status.PROPOSED,
+        "status": ProposalStatus.PROPOSED,
         "proposed": proposal.proposed,
         "seen": proposal.seen,
         "confidence": f"{proposal.confidence:.3f}" if proposal.seen else "",

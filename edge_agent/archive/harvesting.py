@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edge_agent.archive.harvest import Harvest, Proposal, crop_of
+from edge_agent.archive.harvest import Harvest, HarvestedCrop, crop_of
 from edge_agent.config import Config
 from edge_agent.config.sections import HarvestSection
 from edge_agent.records import Expectation, Finding, Shown
@@ -128,21 +128,21 @@ class Harvesting:
             return False
         return place.is_new or now_s - place.kept_s >= self._rules.interval_s
 
-    def _sampled(self, location: str, shown: Shown | None) -> list[Proposal]:
+    def _sampled(self, location: str, shown: Shown | None) -> list[HarvestedCrop]:
         state = self._states.get(location)
         verdict = state.verdict if state else Verdict.UNCERTAIN
         return self._proposals(location, shown, verdict, state.seen if state else None, None)
 
     def _proposals(
         self, location: str, shown: Shown | None, verdict: Verdict, seen: Seen | None, facing: int | None
-    ) -> list[Proposal]:
+    ) -> list[HarvestedCrop]:
         """The crops of a location's facings, or of the one that is meant, from the last good picture."""
         expected = self._expected_at(location)
         if shown is None or expected is None:
             return []
         name = (seen.name or seen.sku or "") if seen else ""
         return [
-            Proposal(
+            HarvestedCrop(
                 location,
                 number if len(shown.facings) > 1 else None,
                 shown.camera,
@@ -157,7 +157,7 @@ class Harvesting:
             if facing in (None, number)
         ]
 
-    def _keep(self, reason: str, proposals: Sequence[Proposal], now_s: float) -> None:
+    def _keep(self, reason: str, proposals: Sequence[HarvestedCrop], now_s: float) -> None:
         """Keep them; where the disk refuses, the next attempt is as far off as after a success."""
         if not proposals:
             return

@@ -2,7 +2,7 @@
 
 Run as `python -m edge_agent.camera.decoder`. The first line on the standard input is a `Stream` in JSON, so that
 passwords stand in no list of processes; each further line asks for a picture. Each answer on the standard output is
-a header (`HEADER`) and its content:
+a header (`FRAME_HEADER`) and its content:
 
     b"F", width, height    a picture, height x width x 3 bytes RGB
     b"E", length, 0        why there is none, in UTF-8; the process ends
@@ -23,7 +23,7 @@ from typing import IO, TypeAlias
 import av
 from av.error import FFmpegError
 
-from edge_agent.camera.decoding import HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, Stream
 
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
@@ -79,10 +79,10 @@ def _serve(requests: IO[bytes], answers: IO[bytes], pictures: Iterator[av.VideoF
         picture = next(pictures, None)
         if not isinstance(picture, av.VideoFrame):
             text = (picture or "").encode()
-            answers.write(HEADER.pack(b"E" if text else b".", len(text), 0) + text)
+            answers.write(FRAME_HEADER.pack(b"E" if text else b".", len(text), 0) + text)
             answers.flush()
             return
-        answers.write(HEADER.pack(b"F", picture.width, picture.height))
+        answers.write(FRAME_HEADER.pack(b"F", picture.width, picture.height))
         answers.write(picture.to_ndarray(format="rgb24").tobytes())
         answers.flush()
 

@@ -4,7 +4,7 @@ import json
 import struct
 from dataclasses import asdict, dataclass, field
 
-HEADER = struct.Struct("<cII")
+FRAME_HEADER = struct.Struct("<cII")
 MAX_PIXELS = 64_000_000
 
 

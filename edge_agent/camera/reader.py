@@ -10,7 +10,7 @@ from edge_agent.camera.source import Source
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.backoff import backoff_s
 
-Item = Frame | SignalLost | Ended
+ReaderItem = Frame | SignalLost | Ended
 STOP_POLL_S = 0.1
 log = logging.getLogger("kardus.camera")
 
@@ -21,7 +21,7 @@ class CameraReader:
     So the pipeline always gets the newest picture of a live source, however slow it is.
     """
 
-    def __init__(self, camera: str, source: Source, interval_s: float, hand_over: Callable[[Item], None]) -> None:
+    def __init__(self, camera: str, source: Source, interval_s: float, hand_over: Callable[[ReaderItem], None]) -> None:
         """Prepare; `start` begins. `hand_over` must return quickly."""
         self.camera = camera
         self.live = source.live
@@ -71,7 +71,7 @@ class CameraReader:
             self._give(SignalLost(self.camera, datetime.now(UTC), "reading failed: see the agent's log"))
         self._put(Ended(self.camera, datetime.now(UTC)))
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: ReaderItem) -> None:
         if not self._abandoned.is_set():
             self._hand_over(item)
 
@@ -96,7 +96,7 @@ class CameraReader:
             if self._stopping.is_set():
                 return
 
-    def _give(self, item: Item) -> None:
+    def _give(self, item: ReaderItem) -> None:
         """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""
         self._taken.clear()
         self._put(item)

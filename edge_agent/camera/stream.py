@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import numpy as np
 from PIL import Image
 
-from edge_agent.camera.decoding import HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, Stream
 from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
 
@@ -55,7 +55,7 @@ class Decoder:
         """
         deadline = time.monotonic() + timeout_s
         self._ask(b"\n")
-        kind, width, height = HEADER.unpack(self._read(HEADER.size, deadline))
+        kind, width, height = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
             pixels = np.empty((height, width, 3), np.uint8)
             self._fill(pixels.data.cast("B"), deadline)

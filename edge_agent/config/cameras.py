@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.config.base import FilePath, Point, Section, as_array
-from edge_agent.config.sources import Source
+from edge_agent.config.sources import SourceSection
 from kardus.contract.topics import Id
 from kardus.inference.geometry import is_convex
 
@@ -46,7 +46,7 @@ class CameraSection(Section):
 
     name: Id
     """The camera's name; part of its health topic."""
-    source: Source
+    source: SourceSection
     """Where its pictures come from: one of the tables below."""
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 1.0
     """Seconds from one look to the next; 0 looks as fast as the machine can."""

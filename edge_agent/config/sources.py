@@ -147,5 +147,5 @@ class V4l2Source(Section):
 
 RealSource = StillSource | FolderSource | VideoSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source
 """Cameras and files; the simulated rack is none."""
-Source = Annotated[RealSource | SimulatedSource, Field(discriminator="type")]
+SourceSection = Annotated[RealSource | SimulatedSource, Field(discriminator="type")]
 KINDS = ("file", "folder", "video", "simulated", "rtsp", "mjpeg", "snapshot", "v4l2")

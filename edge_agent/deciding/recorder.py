@@ -27,7 +27,7 @@ UNVERIFIED = frozenset({Verdict.STALE, Verdict.OBSTRUCTED})
 
 
 @dataclass(frozen=True)
-class Pictures:
+class EventPictures:
     """What is kept of an event, and what is published of it."""
 
     kept: bool = False
@@ -35,8 +35,8 @@ class Pictures:
     """JPEG; empty: nothing."""
 
 
-NO_PICTURES = Pictures()
-OnEvent = Callable[[str, Finding], Pictures]
+NO_PICTURES = EventPictures()
+OnEvent = Callable[[str, Finding], EventPictures]
 """Given an event's id and its finding; says which pictures of it are kept."""
 
 

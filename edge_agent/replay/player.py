@@ -12,7 +12,7 @@ from edge_agent.cameras import Cameras
 from edge_agent.config import Config
 from edge_agent.control.expected import IN_MEMORY, ExpectedStore
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
+from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import ExpectedMessage, Finding, Frame, Message, SignalLost
@@ -155,7 +155,7 @@ class Player:
             self._pipeline.tick()
         self._clock.set(moment.at, moment.at_s)
 
-    def _on_event(self, _: str, finding: Finding) -> Pictures:
+    def _on_event(self, _: str, finding: Finding) -> EventPictures:
         known = self.states.get(finding.location)
         self._changes.append(VerdictChange(self._clock.now(), finding, known.verdict.value if known else ""))
         return NO_PICTURES

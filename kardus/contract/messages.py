@@ -47,7 +47,7 @@ class _ParsedInUtc:
 
 
 UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(_utc_text, return_type=str, when_used="json")]
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
 MAX_SKU = 200
 
@@ -89,7 +89,7 @@ class Candidate(Record):
 
     sku: str
     """The product."""
-    likelihood: Share
+    likelihood: Proportion
     """How likely it is, calibrated."""
 
 
@@ -102,7 +102,7 @@ class Seen(Record):
     """The class (a face of the product)."""
     category: str | None = None
     """The product's category, which may be sure while the variant is not."""
-    confidence: Share = 0.0
+    confidence: Proportion = 0.0
     """Likelihood of `sku`, or of the category where `sku` is null."""
     top: tuple[Candidate, ...] = ()
     """The three most likely products."""
@@ -176,7 +176,7 @@ class LocationEvent(LocationVerdict):
     """Whether the kernel says that its clock is kept right."""
     previous: Verdict | None
     """What was found before; null at the first event of the location."""
-    expected_likelihood: Share | None
+    expected_likelihood: Proportion | None
     """How likely the expected product is."""
     evidence: bool = False
     """Whether the agent keeps pictures of it: see `commands/evidence`."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class ProposalStatus(StrEnum):
     """What has become of a proposed label."""
 
     PROPOSED = "proposed"

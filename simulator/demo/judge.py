@@ -25,7 +25,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """The demo's result."""
 
     faults: tuple[Fault, ...]
@@ -60,7 +60,7 @@ def is_report_of(event: LocationEvent, fault: Fault) -> bool:
     return fault.verdict not in ("mismatch", "unexpected") or (event.seen is not None and event.seen.sku == fault.sku)
 
 
-def judge(script: Script, skus: Mapping[str, str], events: Sequence[LocationEvent]) -> Outcome:
+def judge(script: Script, skus: Mapping[str, str], events: Sequence[LocationEvent]) -> DemoOutcome:
     """Compare all events of a run, in the order in which they were decided, with the script."""
     faults = scripted_faults(script, skus)
     reported = tuple(
@@ -73,4 +73,4 @@ def judge(script: Script, skus: Mapping[str, str], events: Sequence[LocationEven
     last = {event.location: event.verdict.value for event in events}
     truth = script.truth(script.frames, dict(skus))
     wrong = tuple(location for location, verdict in truth.items() if last.get(location) != verdict)
-    return Outcome(reported, false_alerts, wrong)
+    return DemoOutcome(reported, false_alerts, wrong)

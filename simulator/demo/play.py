@@ -23,7 +23,7 @@ from kardus.support.console import out
 from kardus.support.errors import KardusError
 from kardus.support.files import make_folder, write_whole
 from simulator.demo.broker import RunningBroker, run_broker
-from simulator.demo.judge import Outcome, is_report_of, judge, scripted_faults
+from simulator.demo.judge import DemoOutcome, is_report_of, judge, scripted_faults
 from simulator.demo.report import Picture, annotate, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
@@ -42,7 +42,7 @@ DEMO_KEY = Path(str(files("simulator.demo") / "demo.pub"))
 
 
 @dataclass
-class Recording:
+class MessageRecording:
     """What the WMS side received, and how the shelf stood when each fault was first reported."""
 
     monitor: SiteMonitor = field(default_factory=SiteMonitor)
@@ -106,8 +106,8 @@ version = "{broker.mqtt_version}"
     return path
 
 
-def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -> Recording:
-    recording = Recording()
+def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -> MessageRecording:
+    recording = MessageRecording()
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     address = BrokerSettings("127.0.0.1", broker.port)
     publish_stock(address, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False)
@@ -130,7 +130,7 @@ def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -
 def _follow(
     script: Script,
     shelf: Shelf,
-    recording: Recording,
+    recording: MessageRecording,
     inbox: queue.SimpleQueue[tuple[str, bytes]],
     agent: subprocess.Popen[str],
 ) -> None:
@@ -148,7 +148,7 @@ def _follow(
     out.print()
 
 
-def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payload: bytes) -> None:
+def _take(recording: MessageRecording, script: Script, shelf: Shelf, topic: str, payload: bytes) -> None:
     received = recording.monitor.update(topic, payload)
     recording.messages.append((topic, payload))
     if received is None:
@@ -160,7 +160,7 @@ def _take(recording: Recording, script: Script, shelf: Shelf, topic: str, payloa
         _remember_pictures(recording, script, shelf, data)
 
 
-def _remember_pictures(recording: Recording, script: Script, shelf: Shelf, state: LocationState) -> None:
+def _remember_pictures(recording: MessageRecording, script: Script, shelf: Shelf, state: LocationState) -> None:
     """Keep how the shelf stood when everything was first seen, and at each first report of a fault."""
     states = {location: s for (_, location), s in recording.monitor.states.items()}
     if len(states) == len(script.expected):
@@ -173,12 +173,14 @@ def _remember_pictures(recording: Recording, script: Script, shelf: Shelf, state
             recording.pictures[fault.location] = Picture(name, caption, min(fault.frame + 3, script.frames - 1), states)
 
 
-def _screen(recording: Recording) -> Group:
+def _screen(recording: MessageRecording) -> Group:
     monitor = recording.monitor
     return Group(monitor.table(), f"{len(recording.messages)} messages, {monitor.alert_count()} alerts")
 
 
-def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Outcome, facts: dict[str, str]) -> None:
+def _write_folder(
+    folder: Path, shelf: Shelf, recording: MessageRecording, outcome: DemoOutcome, facts: dict[str, str]
+) -> None:
     for old in (*folder.glob("fault-*.png"), *folder.glob("start.png"), *folder.glob("end.png")):
         old.unlink()
     states = {location: s for (_, location), s in sorted(recording.monitor.states.items())}
@@ -193,7 +195,7 @@ def _write_folder(folder: Path, shelf: Shelf, recording: Recording, outcome: Out
     write_report(folder / "report.html", outcome, states, pictures, facts)
 
 
-def _print_outcome(outcome: Outcome, folder: Path) -> None:
+def _print_outcome(outcome: DemoOutcome, folder: Path) -> None:
     for fault in outcome.faults:
         mark = Text("reported", "green") if fault.reported else Text("NOT REPORTED", "bold red")
         out.print(Text(f"{fault.kind.replace('_', ' '):14} {fault.location}  {fault.verdict:10} ") + mark)

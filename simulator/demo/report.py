@@ -15,7 +15,7 @@ from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.geometry import FloatArray
 from kardus.support.files import write_whole
-from simulator.demo.judge import Outcome
+from simulator.demo.judge import DemoOutcome
 from warehouse.receiving.site_monitor import describe_seen
 
 JPEG = b"\xff\xd8"
@@ -79,7 +79,7 @@ def _shown(topic: str, payload: bytes) -> dict[str, Any]:
 
 def write_report(
     path: Path,
-    outcome: Outcome,
+    outcome: DemoOutcome,
     states: Mapping[str, LocationState],
     pictures: Sequence[Picture],
     facts: Mapping[str, str],

@@ -97,12 +97,12 @@ def _play(port: int, size: Size) -> list[dict[str, int]]:
     command = [sys.executable, "-m", "tests.benchmarks.fleet_process", str(port)]
     processes = [
         subprocess.Popen(
-            [*command, str(LARGEST * number), str(share), str(size.seconds)],
+            [*command, str(LARGEST * number), str(proportion), str(size.seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for number, share in enumerate(shares)
+        for number, proportion in enumerate(shares)
     ]
     try:
         for process in processes:

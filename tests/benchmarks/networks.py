@@ -62,7 +62,7 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
     import torch
 
     from export.build import build
-    from export.lower_precision import Wanted
+    from export.lower_precision import PrecisionTarget
     from train.config import make_config
     from train.data.data_set import read_data
     from train.fitting.finalise import template
@@ -86,7 +86,9 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
             calibration=Calibration(rejection_score="distance"),
         )
         save_checkpoint(Path(work) / CHECKPOINT, complete)
-        build(Path(work), path, wanted=Wanted(precision, max_drop=100))  # random weights have no accuracy to lose
+        build(
+            Path(work), path, target=PrecisionTarget(precision, max_drop=100)
+        )  # random weights have no accuracy to lose
 
 
 def _settle(network: "CartonNet") -> None:

@@ -59,10 +59,10 @@ def ratio(times: Sequence[float], base: Sequence[float]) -> Estimate:
     return median([one / other for one, other in zip(times, base, strict=True)])
 
 
-def percentile(values: Sequence[float], share: float) -> float:
+def percentile(values: Sequence[float], proportion: float) -> float:
     """The value that this share (0 to 1) of the values doesn't exceed: the nearest rank, nothing in between."""
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    return ordered[max(0, math.ceil(proportion * len(ordered)) - 1)]
 
 
 def _edge(n: int) -> int:

@@ -8,7 +8,7 @@ from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, Pictures, Recorder
+from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
@@ -63,7 +63,7 @@ class Camera:
         self._pipeline.process([frame(pixels, self._number / 10, self._number)])
         return {finding.location: finding.verdict for finding in self._found}
 
-    def _note(self, _: str, finding: Finding) -> Pictures:
+    def _note(self, _: str, finding: Finding) -> EventPictures:
         self._found.append(finding)
         return NO_PICTURES
 

@@ -13,7 +13,7 @@ from PIL import Image
 from export import build as build_module
 from export.build import build
 from export.keys import read_key
-from export.lower_precision import Wanted
+from export.lower_precision import PrecisionTarget
 from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.preprocess import read_photo, rectify_whole
@@ -38,8 +38,8 @@ def ready_graph(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "to_onnx", lambda *_: bundle.model)
 
 
-def _fp32(data: Path) -> Wanted:
-    return Wanted("fp32", max_drop=0, data=data)
+def _fp32(data: Path) -> PrecisionTarget:
+    return PrecisionTarget("fp32", max_drop=0, data=data)
 
 
 def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
@@ -57,7 +57,7 @@ def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
     options = ("--data", here / "photos", "--sign", signing_key[0])
     run_command("kardus-export", "build", here / "run", "--out", here / "small.bundle", *options)
     keys = [read_key(signing_key[0])]
-    manifest = build(there / "run", there / "small.bundle", wanted=_fp32(there / "photos"), keys=keys)
+    manifest = build(there / "run", there / "small.bundle", target=_fp32(there / "photos"), keys=keys)
     assert manifest.created == "2023-11-14T22:13:20+00:00"
     assert (here / "small.bundle").read_bytes() == (there / "small.bundle").read_bytes()
     assert not list(tmp_path.rglob("*.part"))
@@ -157,13 +157,13 @@ def test_data_set_that_is_gone_is_named_with_the_option(run_folder: Path, tmp_pa
 
 def test_a_named_data_set_that_is_not_there_is_refused(run_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
-        build(run_folder, tmp_path / "x.bundle", wanted=_fp32(tmp_path / "nowhere"))
+        build(run_folder, tmp_path / "x.bundle", target=_fp32(tmp_path / "nowhere"))
 
 
 def test_data_set_without_a_photo_of_every_class_is_refused(run_folder: Path, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "model.ckpt", replace(load_checkpoint(run_folder), data_source=str(tmp_path / "gone")))
     with pytest.raises(DataError, match="no photo of class 'Juice-Guava': every class needs a golden sample"):
-        build(tmp_path / "model.ckpt", tmp_path / "x.bundle", wanted=_fp32(labelled(tmp_path / "data")))
+        build(tmp_path / "model.ckpt", tmp_path / "x.bundle", target=_fp32(labelled(tmp_path / "data")))
     assert_nothing_written(tmp_path, tmp_path / "x.bundle")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.bundle_diff import agreement, difference
+from export.bundle_diff import agreement, diff_bundles
 from export.enroll import Release, enroll, retire
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.bundle import read_bundle
@@ -20,7 +20,7 @@ def _plain(*colours: tuple[int, int, int]) -> np.ndarray:
 
 def test_a_bundle_does_not_differ_from_itself(tmp_path: Path) -> None:
     bundle = read_bundle(colour_bundle(tmp_path / "a.bundle"))
-    found = difference(bundle, bundle)
+    found = diff_bundles(bundle, bundle)
     assert (found.came, found.went, found.facts) == ((), (), {})
     crops = _plain(*COLOURS.values())
     same = agreement(bundle, bundle, crops, crops)
@@ -34,7 +34,7 @@ def test_classes_facts_and_answers_that_differ_are_told(tmp_path: Path) -> None:
     photos = [photo(tmp_path / "y.png", YELLOW)]
     enroll(read_bundle(tmp_path / "b.bundle"), info, photos, Release(tmp_path / "c.bundle", "1.4.0"))
     second = read_bundle(tmp_path / "c.bundle")
-    found = difference(first, second)
+    found = diff_bundles(first, second)
     assert (found.came, found.went) == (("yellow",), ("green",))
     assert found.facts == {"name": ("colours 1.2.3", "colours 1.4.0")}
     crops = _plain(COLOURS["red"], COLOURS["green"], YELLOW)
@@ -47,4 +47,4 @@ def test_a_class_that_is_another_product_now_is_told(tmp_path: Path) -> None:
     first = read_bundle(colour_bundle(tmp_path / "a.bundle"))
     classes = (first.manifest.classes[0].model_copy(update={"sku": "4711"}), *first.manifest.classes[1:])
     second = read_bundle(colour_bundle(tmp_path / "b.bundle", classes=classes))
-    assert difference(first, second).facts == {"red": ("category paint, sku sku-red", "category paint, sku 4711")}
+    assert diff_bundles(first, second).facts == {"red": ("category paint, sku sku-red", "category paint, sku 4711")}

@@ -12,8 +12,8 @@ import pytest
 from export import build as build_module
 from export import lower_precision as lower_module
 from export.build import build
-from export.fp16 import Half
-from export.lower_precision import Wanted
+from export.fp16 import HalfPrecision
+from export.lower_precision import PrecisionTarget
 from export.verify import verify
 from kardus.contract.manifest import Precision
 from kardus.inference.bundle import Bundle, read_bundle
@@ -43,18 +43,18 @@ def _with_head(model: bytes, change: Callable[[np.ndarray], np.ndarray]) -> byte
 
 
 def _lowered(run: Path, out: Path, precision: Precision, **changes: object) -> Bundle:
-    build(run, out, wanted=replace(Wanted(precision, max_drop=100), **changes))  # type: ignore[arg-type]
+    build(run, out, target=replace(PrecisionTarget(precision, max_drop=100), **changes))  # type: ignore[arg-type]
     return read_bundle(out)
 
 
 @pytest.mark.usefixtures("_ready_graph")
-@pytest.mark.parametrize(("precision", "share"), [("int8", 0.55), ("fp16", 0.6)])
+@pytest.mark.parametrize(("precision", "proportion"), [("int8", 0.55), ("fp16", 0.6)])
 def test_a_lower_precision_is_smaller_verifies_and_says_what_it_costs(
-    run_folder: Path, bundle_file: Path, tmp_path: Path, precision: Precision, share: float
+    run_folder: Path, bundle_file: Path, tmp_path: Path, precision: Precision, proportion: float
 ) -> None:
     lowered, plain = _lowered(run_folder, tmp_path / "low.bundle", precision), read_bundle(bundle_file)
     assert lowered.manifest.precision == precision
-    assert len(lowered.model) < share * len(plain.model)
+    assert len(lowered.model) < proportion * len(plain.model)
     verify(tmp_path / "low.bundle")
     found = lowered.manifest.lower_precision
     assert found
@@ -103,7 +103,7 @@ def test_a_refitted_run_is_judged_by_the_network_that_had_not_seen_the_photos(ru
     run.mkdir()
     save_checkpoint(run / "model.ckpt", replace(checkpoint, refitted=True))
     with pytest.raises(UsageError, match="neither trained nor calibrated on"):
-        build(run, tmp_path / "low.bundle", wanted=Wanted("int8", max_drop=100))
+        build(run, tmp_path / "low.bundle", target=PrecisionTarget("int8", max_drop=100))
     assert_nothing_written(tmp_path, tmp_path / "low.bundle")
     save_checkpoint(run / MEASURED, checkpoint)
     lowered = _lowered(run, tmp_path / "low.bundle", "int8")
@@ -128,16 +128,16 @@ def test_same_inputs_give_the_same_bytes_in_another_folder(
 def test_accuracy_that_does_not_hold_is_refused_with_points_and_layers(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Collapsed(Half):
+    class Collapsed(HalfPrecision):
         """Answers at random, as a network does whose activations overflow."""
 
         def model(self, in_float: Collection[str] = ()) -> bytes:
             noise = np.random.default_rng(0)
             return _with_head(super().model(in_float), lambda head: noise.normal(size=head.shape))
 
-    monkeypatch.setattr(lower_module, "Half", Collapsed)
+    monkeypatch.setattr(lower_module, "HalfPrecision", Collapsed)
     with pytest.raises(BundleError, match=r"not written: the lower precision loses .* points by class on 30 photos"):
-        build(run_folder, tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
+        build(run_folder, tmp_path / "low.bundle", target=PrecisionTarget("fp16", max_drop=0.5))
     assert_nothing_written(tmp_path, tmp_path / "low.bundle")
 
 
@@ -145,7 +145,7 @@ def test_accuracy_that_does_not_hold_is_refused_with_points_and_layers(
 def test_a_model_that_collapses_where_the_judged_one_held_is_refused(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Turns(Half):
+    class Turns(HalfPrecision):
         """Holds for the network that is judged, and answers the other way round for the one that is delivered."""
 
         made = 0
@@ -155,9 +155,9 @@ def test_a_model_that_collapses_where_the_judged_one_held_is_refused(
             Turns.made += 1
             return _with_head(model, np.negative) if Turns.made > 1 else model
 
-    monkeypatch.setattr(lower_module, "Half", Turns)
+    monkeypatch.setattr(lower_module, "HalfPrecision", Turns)
     with pytest.raises(BundleError, match=r"not written: in this precision the model names the same class on"):
-        build(run_folder, tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
+        build(run_folder, tmp_path / "low.bundle", target=PrecisionTarget("fp16", max_drop=0.5))
     assert_nothing_written(tmp_path, tmp_path / "low.bundle")
 
 
@@ -167,7 +167,7 @@ def test_a_measured_network_of_another_run_is_refused(run_folder: Path, tmp_path
     save_checkpoint(tmp_path / "model.ckpt", replace(checkpoint, refitted=True))
     save_checkpoint(tmp_path / MEASURED, replace(checkpoint, data_sha256="0" * 64))
     with pytest.raises(DataError, match=r"measured\.ckpt: of another run than the checkpoint beside it"):
-        build(tmp_path / "model.ckpt", tmp_path / "low.bundle", wanted=Wanted("fp16", max_drop=0.5))
+        build(tmp_path / "model.ckpt", tmp_path / "low.bundle", target=PrecisionTarget("fp16", max_drop=0.5))
 
 
 @pytest.mark.usefixtures("_ready_graph")

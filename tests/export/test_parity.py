@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.parity import compare, refuse_difference
+from export.parity import measure_parity, refuse_difference
 from kardus.inference.classifier import RawOutputs
 from kardus.support.errors import BundleError
 
@@ -18,7 +18,7 @@ def _outputs(logits: list[list[float]], embedding: list[list[float]]) -> RawOutp
 def test_differences_agreement_and_cosine_are_measured() -> None:
     trained = _outputs([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     exported = _outputs([[1.5, 0.0], [0.4, 0.3]], [[1.0, 0.0], [1.0, 1.0]])
-    parity = compare(trained, exported)
+    parity = measure_parity(trained, exported)
     assert parity.n == 2
     assert parity.max_logit_difference == pytest.approx(0.7)
     assert parity.mean_logit_difference == pytest.approx(0.4)
@@ -29,7 +29,7 @@ def test_differences_agreement_and_cosine_are_measured() -> None:
 @pytest.mark.parametrize(("shift", "refused"), [(0.0, False), (9e-4, False), (2e-3, True)])
 def test_in_fp32_a_difference_beyond_the_limit_is_refused(shift: float, refused: object) -> None:
     trained = _outputs([[1.0, 0.0]], [[1.0, 0.0]])
-    parity = compare(trained, _outputs([[1.0 + shift, 0.0]], [[1.0, 0.0]]))
+    parity = measure_parity(trained, _outputs([[1.0 + shift, 0.0]], [[1.0, 0.0]]))
     if not refused:
         refuse_difference(Path("a.bundle"), parity)
         return
@@ -39,7 +39,7 @@ def test_in_fp32_a_difference_beyond_the_limit_is_refused(shift: float, refused:
 
 def test_another_class_on_one_crop_is_refused_however_close_the_logits() -> None:
     trained = _outputs([[0.50001, 0.5]], [[1.0, 0.0]])
-    parity = compare(trained, _outputs([[0.5, 0.50001]], [[1.0, 0.0]]))
+    parity = measure_parity(trained, _outputs([[0.5, 0.50001]], [[1.0, 0.0]]))
     with pytest.raises(BundleError, match=r"same class on 0\.0 % of 1 crops"):
         refuse_difference(Path("a.bundle"), parity)
 
@@ -47,4 +47,4 @@ def test_another_class_on_one_crop_is_refused_however_close_the_logits() -> None
 @pytest.mark.parametrize("odd", [float("nan"), float("inf")])
 def test_answers_that_are_no_numbers_are_refused(odd: float) -> None:
     with pytest.raises(BundleError, match="not finite numbers: train again"):
-        compare(_outputs([[odd, 0.0]], [[1.0, 0.0]]), _outputs([[1.0, 0.0]], [[1.0, 0.0]]))
+        measure_parity(_outputs([[odd, 0.0]], [[1.0, 0.0]]), _outputs([[1.0, 0.0]], [[1.0, 0.0]]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.precision_search import Judge, LayerNoise, drop, search
+from export.precision_search import AccuracyJudge, LayerNoise, drop, search_precision
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.classifier import RawOutputs
 from kardus.support.errors import BundleError
@@ -23,8 +23,8 @@ def _answers(right: int) -> RawOutputs:
     return RawOutputs(logits, np.zeros((N, 2), np.float32), np.zeros((N, 1, 1), np.float32))
 
 
-def _judge(right: int = 190, max_drop: float = 0.5) -> Judge:
-    return Judge(_answers(right), ["a"] * N, CLASSES, Calibration(), max_drop, 64)
+def _judge(right: int = 190, max_drop: float = 0.5) -> AccuracyJudge:
+    return AccuracyJudge(_answers(right), ["a"] * N, CLASSES, Calibration(), max_drop, 64)
 
 
 class Layers:
@@ -53,14 +53,14 @@ def test_a_drop_is_in_points_and_holds_up_to_what_is_allowed(before: int, now: i
 
 
 def test_layers_are_left_in_float_one_by_one_noisiest_first_until_it_holds() -> None:
-    layers, told = Layers(["a", "b", "c", "d"]), list[str]()
-    found, outputs = search(_judge(190), layers, lambda model: _answers(186 + model[0]), told.append)
+    layers, on_step = Layers(["a", "b", "c", "d"]), list[str]()
+    found, outputs = search_precision(_judge(190), layers, lambda model: _answers(186 + model[0]), on_step.append)
     assert layers.asked == [(), ("a",), ("a", "b"), ("a", "b", "c")]
     assert found.in_float == ("a", "b", "c")
     assert drop(found) == pytest.approx(0.5)
     assert int((outputs.logits[:, 0] == 1).sum()) == 189
-    assert told[0] == "0 layers left in float: 2.00 points lost, same class on 98.0 %"
-    assert len(told) == 4
+    assert on_step[0] == "0 layers left in float: 2.00 points lost, same class on 98.0 %"
+    assert len(on_step) == 4
 
 
 def test_a_model_that_holds_at_once_is_not_ranked() -> None:
@@ -68,13 +68,13 @@ def test_a_model_that_holds_at_once_is_not_ranked() -> None:
         def ranking(self) -> list[LayerNoise]:
             raise AssertionError("ranking takes a pass through both models")
 
-    found, _ = search(_judge(), NoRanking(["a"]), lambda _: _answers(190), lambda _: None)
+    found, _ = search_precision(_judge(), NoRanking(["a"]), lambda _: _answers(190), lambda _: None)
     assert found.in_float == ()
 
 
 def test_a_search_in_vain_names_points_and_layers() -> None:
     with pytest.raises(BundleError) as caught:
-        search(_judge(), Layers(["a", "b", "c", "d"]), lambda _: _answers(150), lambda _: None)
+        search_precision(_judge(), Layers(["a", "b", "c", "d"]), lambda _: _answers(150), lambda _: None)
     message = str(caught.value)
     assert "loses 20.00 points by class on 200 photos (allowed: 0.5) with every layer tried in float" in message
     assert "the noisiest: a (0 dB), b (1 dB), c (2 dB): allow more with --max-drop" in message
@@ -82,4 +82,4 @@ def test_a_search_in_vain_names_points_and_layers() -> None:
 
 def test_a_precision_without_choices_is_refused_without_naming_layers() -> None:
     with pytest.raises(BundleError, match=r"\(allowed: 0\.5\): allow more with --max-drop"):
-        search(_judge(), Layers([]), lambda _: _answers(150), lambda _: None)
+        search_precision(_judge(), Layers([]), lambda _: _answers(150), lambda _: None)

@@ -19,7 +19,7 @@ from tests.scripts.long_shelves import LEVELS, POSITIONS
 from tests.scripts.rack_photos import write_rack_photos
 from tests.scripts.steps import percent
 from train.data.data_set import Sample, read_data
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 
 SEED = 6_000
 """Other racks than those that were trained in."""
@@ -40,7 +40,7 @@ def _tell(what: str, classifier: Classifier, photos: Sequence[Sample]) -> None:
     looks = classifier.classify(np.stack([rectify_whole(read_photo(s.path), classifier.size_px) for s in photos]))
     kept = [(look, sample) for look, sample in zip(looks, photos, strict=True) if look.known and not look.doubted]
     right = sum(look.name == sample.name for look, sample in kept)
-    coverage, accuracy = share("", len(kept), len(looks)), share("", right, len(kept))
+    coverage, accuracy = proportion("", len(kept), len(looks)), proportion("", right, len(kept))
     print(f"{what}: answered {percent(coverage.model_dump())}; of those right {percent(accuracy.model_dump())}")
 
 

@@ -35,7 +35,7 @@ from simulator.script import Change, Kind, Script, write_script
 from simulator.shelf import Shelf
 from tests.scripts.steps import BIN, percent, run, run_json
 from train.data.proposals_report import PROPOSALS
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -107,7 +107,7 @@ def figures(work: Path, racks: int, fillings: int, fresh: int, options: Sequence
     rows = [
         ("racks and locations", f"{racks} x {len(Rack().slots())}, each filled {fillings} times, {harvested_s:.0f} s"),
         ("photos harvested", str(len(photos))),
-        ("of them with a wrong label", percent(share("", wrong, len(photos)).model_dump())),
+        ("of them with a wrong label", percent(proportion("", wrong, len(photos)).model_dump())),
     ]
     _write_table(work / "clean.csv", [(photo.path, photo.truth) for photo in photos])
     _write_table(work / "blind.csv", [(photo.path, photo.proposed) for photo in photos])
@@ -235,9 +235,9 @@ def _dropped(table: Path, photos: Sequence[Photo]) -> list[tuple[str, str]]:
     good = [dropped for is_wrong, dropped in judged if not is_wrong]
     left = [is_wrong for is_wrong, dropped in judged if not dropped]
     return [
-        ("wrong labels dropped", percent(share("", sum(bad), len(bad)).model_dump())),
-        ("right labels dropped", percent(share("", sum(good), len(good)).model_dump())),
-        ("wrong labels among those trained on", percent(share("", sum(left), len(left)).model_dump())),
+        ("wrong labels dropped", percent(proportion("", sum(bad), len(bad)).model_dump())),
+        ("right labels dropped", percent(proportion("", sum(good), len(good)).model_dump())),
+        ("wrong labels among those trained on", percent(proportion("", sum(left), len(left)).model_dump())),
     ]
 
 

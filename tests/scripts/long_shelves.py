@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.agent import Agent
-from edge_agent.camera.reader import Item
+from edge_agent.camera.reader import ReaderItem
 from edge_agent.config import load_config
 from edge_agent.config.sources import SimulatedSource
 from edge_agent.records import Ended
@@ -35,13 +35,13 @@ from simulator.camera import NO_PICTURE, open_shelf
 from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.long_script import long_script
-from simulator.pictures import DrawnPictures, FolderPictures
+from simulator.pictures import DrawnPictures, PhotoPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Kind, write_script
 from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, hidden, judge_script
 from tests.scripts.steps import percent
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -108,9 +108,9 @@ def _moments(agent: Agent, camera: str) -> list[float]:
     """When each picture of a camera was taken (Unix time, to the millisecond below); grows while the agent runs."""
     moments: list[float] = []
     reader = agent._cameras[camera].reader
-    hand_over: Callable[[Item], None] = reader._hand_over
+    hand_over: Callable[[ReaderItem], None] = reader._hand_over
 
-    def note(item: Item) -> None:
+    def note(item: ReaderItem) -> None:
         if not isinstance(item, Ended):
             moments.append(int(item.captured.timestamp() * 1000) / 1000)
         hand_over(item)
@@ -121,7 +121,7 @@ def _moments(agent: Agent, camera: str) -> list[float]:
 
 def _source(model: Model, seed: int, bay: int, faults: int, work: Path) -> SimulatedSource:
     rack = Rack(levels=LEVELS, positions=POSITIONS, bay=bay)
-    pictures = FolderPictures(model.photos, model.unknown) if model.photos else DrawnPictures()
+    pictures = PhotoPictures(model.photos, model.unknown) if model.photos else DrawnPictures()
     script = long_script([s.location for s in rack.slots()], pictures.stock(), 2 * seed + bay - 1, faults)
     file = work / f"script-{seed}-{bay}.json"
     write_script(file, script)
@@ -191,7 +191,7 @@ def _in_time(changes: Sequence[Judged]) -> str:
 
 
 def _rate(hits: int, n: int) -> str:
-    return f"{hits} of {n}: {percent(share('', hits, n).model_dump())}"
+    return f"{hits} of {n}: {percent(proportion('', hits, n).model_dump())}"
 
 
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:

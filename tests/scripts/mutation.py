@@ -177,10 +177,10 @@ def table(room: str, mutants: list[Mutant]) -> None:
     survivors = [m for m in rest if known[m.key]["outcome"] == "survived"]
     timeouts = sum(known[m.key]["outcome"] == "timeout" for m in rest)
     killed = len(rest) - len(survivors)
-    share = 100 * len(survivors) / len(rest) if rest else 0.0
+    proportion = 100 * len(survivors) / len(rest) if rest else 0.0
     print("| room | mutants | killed | of these by time-out | survived | equivalent |\n|---|---|---|---|---|---|")
     total = len(rest) + len(same)
-    print(f"| `{room}` | {total} | {killed} | {timeouts} | {len(survivors)} ({share:.0f} %) | {len(same)} |")
+    print(f"| `{room}` | {total} | {killed} | {timeouts} | {len(survivors)} ({proportion:.0f} %) | {len(same)} |")
     for mutant in survivors:
         print(f"\n{mutant.module}:{mutant.line} {mutant.operator}\n{mutant.diff}")
 

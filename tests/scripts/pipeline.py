@@ -15,7 +15,7 @@ from rich.table import Table
 from edge_agent.config.sources import SimulatedSource
 from tests.scripts.shelves import Played, play_shelf
 from tests.scripts.steps import percent, run, run_json
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 
 SHELF_SEEDS = (501, 502, 503)
 OUTPUT = Path("pipeline-output")
@@ -75,7 +75,7 @@ def shelf_rows(played: list[Played]) -> list[tuple[str, str]]:
     false = sum(len(p.outcome.false_alerts) for p in played)
     locations = sum(p.locations for p in played)
     return [
-        ("faults reported at their location", percent(share("", reported, faults).model_dump())),
+        ("faults reported at their location", percent(proportion("", reported, faults).model_dump())),
         ("false alerts", f"{false} on {locations} locations of {len(played)} shelves"),
         ("locations left uncertain", f"{sum(p.doubts for p in played)} of {locations}"),
     ]

@@ -26,7 +26,7 @@ from train.data.data_set import DataSet, read_data
 from train.data.photos import label_indices, load_crops
 from train.data.splits import assign_folds, photo_groups
 from train.evaluation.calibration import HeldOut
-from train.evaluation.cross_validation import Fold, Pooled, pool
+from train.evaluation.cross_validation import CrossValidation, Fold, pool
 from train.evaluation.predictor import Predictor, open_predictor
 
 SEEDS = 3
@@ -148,7 +148,7 @@ def _evaluate(
     return figures
 
 
-def _in_parts(model: Predictor, table: Path) -> Pooled:
+def _in_parts(model: Predictor, table: Path) -> CrossValidation:
     """The held-out photos, each judged with temperature and threshold from the other parts."""
     held = read_data(table).select("val")
     names = [info.name for info in model.classes]
@@ -163,7 +163,7 @@ def _in_parts(model: Predictor, table: Path) -> Pooled:
     return pool(folds, model.classes)
 
 
-def _print_pooled(pooled: Pooled) -> None:
+def _print_pooled(pooled: CrossValidation) -> None:
     for what, error in (("as the network answers", pooled.before), ("with its temperature", pooled.after)):
         print(f"calibration error {what}: {100 * error.value:.1f} % ({100 * error.low:.1f} to {100 * error.high:.1f})")
     print(f"kept at 99.5 % selective accuracy: {percent(pooled.coverage.model_dump())}")

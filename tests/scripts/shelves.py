@@ -14,7 +14,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from simulator.camera import open_shelf
 from simulator.demo.broker import run_broker
-from simulator.demo.judge import Outcome, judge
+from simulator.demo.judge import DemoOutcome, judge
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from tests.scripts.steps import BIN
@@ -30,7 +30,7 @@ class Played:
     """One shelf and what came of it."""
 
     seed: int
-    outcome: Outcome
+    outcome: DemoOutcome
     doubts: int
     """Locations whose last verdict is `uncertain`."""
     locations: int

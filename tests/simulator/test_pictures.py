@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kardus.support.errors import DataError
-from simulator.pictures import DrawnPictures, FolderPictures, Stock, draw_unknown, generator
+from simulator.pictures import DrawnPictures, PhotoPictures, Stock, draw_unknown, generator
 
 COLOURS = {"Tea-Red": (200, 0, 0), "Tea-Green": (0, 200, 0), "Milk-Blue": (0, 0, 200)}
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _shown(pictures: FolderPictures, name: str) -> set[tuple[int, ...]]:
+def _shown(pictures: PhotoPictures, name: str) -> set[tuple[int, ...]]:
     """Every colour that is shown of a class in 30 draws."""
     return {tuple(np.asarray(pictures.show(name, generator(seed)))[0, 0].tolist()) for seed in range(30)}
 
@@ -46,7 +46,7 @@ def test_unknown_cartons_differ_from_one_another() -> None:
 
 
 def test_each_class_folder_with_photos_is_a_product(folder: Path) -> None:
-    assert FolderPictures(folder).stock() == (
+    assert PhotoPictures(folder).stock() == (
         Stock("Milk-Blue", "Milk-Blue", "Milk"),
         Stock("Tea-Green", "Tea-Green", "Tea"),
         Stock("Tea-Red", "Tea-Red", "Tea"),
@@ -54,44 +54,44 @@ def test_each_class_folder_with_photos_is_a_product(folder: Path) -> None:
 
 
 def test_all_photos_of_the_class_and_no_others_are_shown(folder: Path) -> None:
-    assert _shown(FolderPictures(folder), "Tea-Red") == {(200, 0, 0), (220, 20, 20), (240, 40, 40)}
+    assert _shown(PhotoPictures(folder), "Tea-Red") == {(200, 0, 0), (220, 20, 20), (240, 40, 40)}
 
 
 def test_the_pattern_chooses_the_photos(folder: Path) -> None:
-    assert _shown(FolderPictures(folder, pattern="val_*"), "Tea-Red") == {(240, 40, 40)}
+    assert _shown(PhotoPictures(folder, pattern="val_*"), "Tea-Red") == {(240, 40, 40)}
 
 
 def test_a_pattern_that_no_photo_matches_is_named(folder: Path) -> None:
     with pytest.raises(DataError, match="no class folder holds a photo that matches 'test_"):
-        FolderPictures(folder, pattern="test_*")
+        PhotoPictures(folder, pattern="test_*")
 
 
 def test_unknown_things_come_from_their_folder_or_are_drawn(folder: Path) -> None:
     things = folder / "Milk-Blue"
-    shown = FolderPictures(folder, unknown=things).show_unknown(generator(0))
+    shown = PhotoPictures(folder, unknown=things).show_unknown(generator(0))
     assert np.asarray(shown)[0, 0, 2] >= 200
-    assert FolderPictures(folder).show_unknown(generator(0)).tobytes() == draw_unknown(generator(0)).tobytes()
+    assert PhotoPictures(folder).show_unknown(generator(0)).tobytes() == draw_unknown(generator(0)).tobytes()
 
 
 def test_a_folder_without_unknown_things_is_named(folder: Path) -> None:
     with pytest.raises(DataError, match="no-photos: no photo of an unknown thing"):
-        FolderPictures(folder, unknown=folder / "no-photos")
+        PhotoPictures(folder, unknown=folder / "no-photos")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone"):
-        FolderPictures(tmp_path / "gone")
+        PhotoPictures(tmp_path / "gone")
 
 
 def test_a_file_in_place_of_the_folder_is_named(folder: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.csv"):
-        FolderPictures(folder / "labels.csv")
+        PhotoPictures(folder / "labels.csv")
 
 
 def test_the_reserved_class_of_the_empty_location_is_no_product(folder: Path) -> None:
     (folder / "empty").mkdir()
     Image.new("RGB", (20, 16)).save(folder / "empty" / "val_0.png")
-    assert "empty" not in {stock.sku for stock in FolderPictures(folder).stock()}
+    assert "empty" not in {stock.sku for stock in PhotoPictures(folder).stock()}
 
 
 @pytest.mark.parametrize("content", [b"", b"no photo", b"\xff\xd8\xff\xe0"])
@@ -99,7 +99,7 @@ def test_a_photo_that_cannot_be_read_is_named(folder: Path, content: bytes) -> N
     for path in (folder / "Tea-Red").glob("*.[pP]*"):
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"Tea-Red/.*: not a readable picture .*: replace or remove it"):
-        FolderPictures(folder).show("Tea-Red", generator(0))
+        PhotoPictures(folder).show("Tea-Red", generator(0))
 
 
 def test_generators_of_other_names_or_seeds_are_independent() -> None:

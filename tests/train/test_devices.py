@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kardus.support.errors import UsageError
-from train.config import Precision, make_config
+from train.config import ComputePrecision, make_config
 from train.devices import augmenting_device, choose_precision, launch
 from train.networks.carton import CartonNet
 
@@ -20,7 +20,7 @@ from train.networks.carton import CartonNet
     ],
 )
 def test_precision_is_bfloat16_where_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, asked: Precision, flags: dict[str, bool], arch: str, chosen: str
+    monkeypatch: pytest.MonkeyPatch, asked: ComputePrecision, flags: dict[str, bool], arch: str, chosen: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)

@@ -14,7 +14,7 @@ from torch import Tensor
 from kardus.inference.preprocess import Pixels
 from train.augmentation.augment import Augmenter
 from train.augmentation.founding import founding_copies
-from train.augmentation.synthetic_unknowns import heaps
+from train.augmentation.synthetic_unknowns import dead_leaves
 from train.config import TrainConfig
 
 CPU = torch.device("cpu")
@@ -80,7 +80,7 @@ class FreshViews:
         drawn = np.empty((HEAPS, *self.photos.pixels.shape[1:]), np.uint8)
         for start in range(0, HEAPS, HEAPS_AT_ONCE):
             chosen = torch.randint(len(self.labels), (HEAPS_AT_ONCE,), generator=generator, device=device).cpu().numpy()
-            made = heaps(to_tensor(self.photos.pixels[chosen], device), generator)
+            made = dead_leaves(to_tensor(self.photos.pixels[chosen], device), generator)
             drawn[start : start + HEAPS_AT_ONCE] = made.permute(0, 2, 3, 1).cpu().numpy()
         return drawn
 

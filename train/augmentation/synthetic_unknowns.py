@@ -38,7 +38,7 @@ def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
     return copies, ((difference - SMALLEST_CHANGE) / SMALLEST_CHANGE).clamp(0, 1)
 
 
-def heaps(crops: Tensor, generator: torch.Generator) -> Tensor:
+def dead_leaves(crops: Tensor, generator: torch.Generator) -> Tensor:
     """Heaps of round things in the colours and textures of the crops, (N, 3, S, S) on 0..255 like `crops`.
 
     A dead-leaves model (Lee, Mumford, Huang, IJCV 2001): ellipses of one size in a picture cover each other and are
@@ -56,10 +56,10 @@ def heaps(crops: Tensor, generator: torch.Generator) -> Tensor:
         row, column = torch.randint(side, (2, count), generator=generator, device=crops.device)
         found = crops[torch.arange(count, device=crops.device), :, row, column][:, :, None, None]
         colour = torch.where(alike, kind + uniform((count, 3, 1, 1), -25, 25, generator), found)
-        share = uniform((count, 1, 1, 1), 0, 0.6, generator)
+        proportion = uniform((count, 1, 1, 1), 0, 0.6, generator)
         texture = heap[torch.randperm(count, generator=generator, device=crops.device)]
         shade = 1.1 - uniform((count, 1, 1, 1), 0, 0.7, generator) * reach
-        heap = torch.where(reach < 1, (colour * (1 - share) + texture * share) * shade, heap)
+        heap = torch.where(reach < 1, (colour * (1 - proportion) + texture * proportion) * shade, heap)
     return heap.clamp_(0, 255)
 
 

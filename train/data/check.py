@@ -28,7 +28,7 @@ THUMBNAIL_PX = 140
 _CONFIRM = "confirm them in the table, or use fit --trust-proposed"
 
 
-class Weight(StrEnum):
+class Severity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"
@@ -40,27 +40,27 @@ class Weight(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataProblem:
     """One thing that was found, with the photos that show it."""
 
-    weight: Weight
+    weight: Severity
     what: str
     remedy: str
     photos: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
-class Checked:
+class DataReport:
     """A data set with everything that was found in it."""
 
     data: DataSet
-    findings: tuple[Finding, ...]
+    findings: tuple[DataProblem, ...]
     readable: int
 
     @property
     def sound(self) -> bool:
         """Whether nothing must be mended."""
-        return all(finding.weight != Weight.ERROR for finding in self.findings)
+        return all(finding.weight != Severity.ERROR for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -76,31 +76,31 @@ class _Photo:
     crop: Pixels
 
 
-def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Checked:
+def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> DataReport:
     """Read every photo and look at everything that can be told without training.
 
     `on_photo` is called after each photo.
     """
     photos: list[_Photo] = []
-    unreadable: list[Finding] = []
+    unreadable: list[DataProblem] = []
     for sample in data.samples:
         try:
             photos.append(_look(sample))
         except DataError as error:
-            unreadable.append(Finding(Weight.ERROR, str(error), "replace it, or take it out", (sample,)))
+            unreadable.append(DataProblem(Severity.ERROR, str(error), "replace it, or take it out", (sample,)))
         on_photo()
     findings = [
         *unreadable,
-        *(Finding(Weight.WARNING, note, "mend it if they are needed") for note in data.notes),
-        *(Finding(Weight.NOTE, note, _CONFIRM) for note in left_out_note(data.source, data.proposals)),
+        *(DataProblem(Severity.WARNING, note, "mend it if they are needed") for note in data.notes),
+        *(DataProblem(Severity.NOTE, note, _CONFIRM) for note in left_out_note(data.source, data.proposals)),
         *_few(photos),
         *_imbalance(photos),
         *_sizes(photos),
         *_copies(photos),
         *_alike(photos),
     ]
-    order = list(Weight)
-    return Checked(data, tuple(sorted(findings, key=lambda f: order.index(f.weight))), len(photos))
+    order = list(Severity)
+    return DataReport(data, tuple(sorted(findings, key=lambda f: order.index(f.weight))), len(photos))
 
 
 def _look(sample: Sample) -> _Photo:
@@ -112,40 +112,42 @@ def _look(sample: Sample) -> _Photo:
     )
 
 
-def _few(photos: Sequence[_Photo]) -> Iterator[Finding]:
+def _few(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     counts = Counter(p.sample.name for p in photos)
     for name, count in sorted(counts.items()):
         if count < 2:  # noqa: PLR2004
-            yield Finding(Weight.ERROR, f"class '{name}' has one photo", "add photos, or remove the class")
+            yield DataProblem(Severity.ERROR, f"class '{name}' has one photo", "add photos, or remove the class")
         elif count < ADVISED_PHOTOS:
             what = f"class '{name}' has {count} photos"
-            yield Finding(Weight.WARNING, what, f"add photos: {ADVISED_PHOTOS} to 30 are advised")
+            yield DataProblem(Severity.WARNING, what, f"add photos: {ADVISED_PHOTOS} to 30 are advised")
     if len(counts) == 1:
-        yield Finding(Weight.ERROR, "there is only one class", "a classifier needs two or more")
+        yield DataProblem(Severity.ERROR, "there is only one class", "a classifier needs two or more")
 
 
-def _imbalance(photos: Sequence[_Photo]) -> Iterator[Finding]:
+def _imbalance(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     ranked = Counter(p.sample.name for p in photos).most_common()
     if ranked and ranked[0][1] > IMBALANCE * ranked[-1][1]:
         (most, many), (least, few) = ranked[0], ranked[-1]
         what = f"class '{most}' has {many} photos and class '{least}' has {few}"
-        yield Finding(Weight.WARNING, what, "even them out, or expect the smaller one to be missed")
+        yield DataProblem(Severity.WARNING, what, "even them out, or expect the smaller one to be missed")
 
 
-def _sizes(photos: Sequence[_Photo]) -> Iterator[Finding]:
+def _sizes(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     small = [p for p in photos if min(p.width, p.height) < SMALL_PX]
     if small:
         what = f"{len(small)} photos are smaller than {SMALL_PX} px, such as {small[0].width} x {small[0].height}"
-        yield Finding(Weight.WARNING, what, "take them again from nearer", tuple(p.sample for p in small))
+        yield DataProblem(Severity.WARNING, what, "take them again from nearer", tuple(p.sample for p in small))
     shapes = [p.width / p.height for p in photos]
     usual = float(np.median(shapes)) if shapes else 1.0
     odd = [p for p, shape in zip(photos, shapes, strict=True) if not 0.5 < shape / usual < 2]  # noqa: PLR2004
     if odd:
         what = f"{len(odd)} photos have another shape than most, such as {odd[0].width} x {odd[0].height}"
-        yield Finding(Weight.WARNING, what, "cut them as the location's corners will", tuple(p.sample for p in odd))
+        yield DataProblem(
+            Severity.WARNING, what, "cut them as the location's corners will", tuple(p.sample for p in odd)
+        )
 
 
-def _copies(photos: Sequence[_Photo]) -> Iterator[Finding]:
+def _copies(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     pairs = [
         (i, j)
         for i, j in nearly_same([p.code for p in photos])
@@ -156,15 +158,15 @@ def _copies(photos: Sequence[_Photo]) -> Iterator[Finding]:
         shown = (one.sample, other.sample)
         if one.sample.name != other.sample.name:
             what = f"{same} under two labels: '{one.sample.name}' and '{other.sample.name}'"
-            weight = Weight.ERROR if one.sha256 == other.sha256 else Weight.WARNING
-            yield Finding(weight, what, "keep it under the right one", shown)
+            weight = Severity.ERROR if one.sha256 == other.sha256 else Severity.WARNING
+            yield DataProblem(weight, what, "keep it under the right one", shown)
         elif one.sample.split != other.sample.split:
             what = f"{same} in two splits of class '{one.sample.name}'"
-            yield Finding(Weight.ERROR, what, "keep both in one split, or the figures flatter", shown)
+            yield DataProblem(Severity.ERROR, what, "keep both in one split, or the figures flatter", shown)
     yield from _bursts(photos, [(i, j) for i, j in pairs if photos[i].sample.name == photos[j].sample.name])
 
 
-def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Iterator[DataProblem]:
     members: defaultdict[int, list[Sample]] = defaultdict(list)
     for photo, group in zip(photos, groups(len(photos), pairs), strict=True):
         members[int(group)].append(photo.sample)
@@ -172,20 +174,20 @@ def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Itera
     if bursts:
         what = f"{sum(map(len, bursts))} photos belong to {len(bursts)} bursts of nearly the same photo"
         largest = max(bursts, key=len)
-        yield Finding(Weight.NOTE, what, "they count as one photo each", tuple(largest))
+        yield DataProblem(Severity.NOTE, what, "they count as one photo each", tuple(largest))
 
 
-def _alike(photos: Sequence[_Photo]) -> Iterator[Finding]:
+def _alike(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     rows: defaultdict[str, list[_Photo]] = defaultdict(list)
     for photo in photos:
         rows[photo.sample.name].append(photo)
     looks = {name: layout(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}
     for one, other in combinations(sorted(looks), 2):
-        share = separability(looks[one], looks[other])
-        if share < ALIKE:
-            what = f"classes '{one}' and '{other}' look alike: {100 * share:.0f} % told apart by colour and layout"
+        proportion = separability(looks[one], looks[other])
+        if proportion < ALIKE:
+            what = f"classes '{one}' and '{other}' look alike: {100 * proportion:.0f} % told apart by colour and layout"
             remedy = "look whether a mark tells them apart; leave a side without one out"
-            yield Finding(Weight.NOTE, what, remedy, (rows[one][0].sample, rows[other][0].sample))
+            yield DataProblem(Severity.NOTE, what, remedy, (rows[one][0].sample, rows[other][0].sample))
 
 
 def thumbnail(path: Path) -> Pixels | None:

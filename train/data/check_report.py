@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from kardus.support.files import write_whole
-from train.data.check import Checked, Finding, Weight, thumbnail
+from train.data.check import DataProblem, DataReport, Severity, thumbnail
 from train.data.data_set import Sample
 from train.html_page import Picture, render
 
@@ -12,7 +12,7 @@ SHOWN = 8
 """The most photos that a finding shows."""
 
 
-def write_report(path: Path, checked: Checked) -> None:
+def write_data_report(path: Path, checked: DataReport) -> None:
     """Write the page, whole or not at all."""
     data = checked.data
     weights = Counter(finding.weight for finding in checked.findings)
@@ -22,7 +22,7 @@ def write_report(path: Path, checked: Checked) -> None:
         "data/check_report.html.jinja",
         title=f"{data.source.name}: what was found",
         checked=checked,
-        summary=", ".join(f"{weights[weight]} {weight}s" for weight in Weight),
+        summary=", ".join(f"{weights[weight]} {weight}s" for weight in Severity),
         findings=[(finding, _pictures(finding), len(finding.photos) - SHOWN) for finding in checked.findings],
         header=("class", "SKU", "category", *(split or "photos" for split in splits)),
         rows=[(c.name, c.sku, c.category, *(counts[c.name, split] for split in splits)) for c in data.classes],
@@ -30,7 +30,7 @@ def write_report(path: Path, checked: Checked) -> None:
     write_whole(path, page)
 
 
-def _pictures(finding: Finding) -> list[Picture]:
+def _pictures(finding: DataProblem) -> list[Picture]:
     return [(thumbnail(sample.path), _caption(sample)) for sample in finding.photos[:SHOWN]]
 
 

@@ -16,7 +16,7 @@ from kardus.contract.manifest import ClassInfo
 from kardus.inference.preprocess import PHOTO_SUFFIXES
 from kardus.support.errors import DataError
 from kardus.support.tables import Row, read_table
-from train.data.proposals import Proposal, sort_out
+from train.data.proposals import ProposedLabel, sort_out
 
 SPLITS = ("train", "val", "test")
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
@@ -44,7 +44,7 @@ class DataSet:
     classes: tuple[ClassInfo, ...]
     notes: tuple[str, ...] = ()
     """What its reader should know: photos that were passed over."""
-    proposals: tuple[Proposal, ...] = ()
+    proposals: tuple[ProposedLabel, ...] = ()
     """Photos of an agent's harvest that nobody has confirmed: they are no samples."""
 
     def select(self, split: str) -> "DataSet":

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kardus.contract.proposals import Status
+from kardus.contract.proposals import ProposalStatus
 from kardus.support.errors import DataError
 from kardus.support.tables import Row, read_table
 
-_STATUSES = tuple(status.value for status in Status)
+_STATUSES = tuple(status.value for status in ProposalStatus)
 Faces = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Proposal:
+class ProposedLabel:
     """One photo with its proposed label."""
 
     path: Path
@@ -28,7 +28,7 @@ class Proposal:
     """The class that this means; empty where the product has several faces, and none of them was seen."""
 
 
-def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Proposal, ...]]:
+def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[ProposedLabel, ...]]:
     """The labelled rows of a table, each with its name, and its proposals; rejected rows are neither.
 
     Raises:
@@ -40,19 +40,19 @@ def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Proposa
         status, proposed = row.values.get("status", "").lower(), row.values.get("proposed", "")
         if status and status not in _STATUSES:
             raise DataError(f"{table}: line {row.line}: status '{status}': use {', '.join(_STATUSES)}")
-        if status == Status.REJECTED:
+        if status == ProposalStatus.REJECTED:
             continue
         if row.values.get("name") or not proposed or not row.values.get("path"):
             labelled.append(row)
-        elif status == Status.CONFIRMED:
+        elif status == ProposalStatus.CONFIRMED:
             labelled.append(replace(row, values=row.values | {"name": _confirmed(table, row, faces)}))
         else:
             name = _class_of(proposed, row.values.get("seen", ""), faces)
-            proposals.append(Proposal(table.parent / row.values["path"], proposed, name))
+            proposals.append(ProposedLabel(table.parent / row.values["path"], proposed, name))
     return labelled, tuple(proposals)
 
 
-def left_out_note(source: Path, proposals: Sequence[Proposal]) -> tuple[str, ...]:
+def left_out_note(source: Path, proposals: Sequence[ProposedLabel]) -> tuple[str, ...]:
     """What is to be said of proposals that aren't used; nothing where there are none."""
     if not proposals:
         return ()

@@ -11,7 +11,7 @@ from typing import Any
 from kardus.support.files import write_whole
 from kardus.support.tables import read_table
 from train.data.check import thumbnail
-from train.data.proposals import Proposal
+from train.data.proposals import ProposedLabel
 
 PROPOSALS = "proposals.csv"
 _COLUMNS = ("path", "proposed", "kept", "why", "answered", "likelihood", "of_proposed")
@@ -23,7 +23,7 @@ SHOWN = 48
 class Judged:
     """A proposal, and what became of it."""
 
-    proposal: Proposal
+    proposal: ProposedLabel
     kept: bool
     why: str = ""
     """Why it was dropped."""

@@ -11,7 +11,7 @@ from scipy.stats import bootstrap
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
 from kardus.inference.classification import interpret
 from train.evaluation.calibration import HeldOut
-from train.evaluation.metrics import calibration_error, fit_temperature, share
+from train.evaluation.metrics import calibration_error, fit_temperature, proportion
 from train.evaluation.selective_classification import threshold_for
 
 SELECTIVE_ACCURACY = 0.995
@@ -39,7 +39,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pooled:
+class CrossValidation:
     """The figures of all folds of all seeds."""
 
     accuracy: dict[str, Metric]
@@ -67,7 +67,7 @@ class _Judged(NamedTuple):
     answered: NDArray[np.int64]
 
 
-def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> Pooled:
+def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> CrossValidation:
     """Judge every answer with a temperature and a threshold from the other folds of its seed."""
     warm, cold, kept = [], [], []
     for fold in folds:
@@ -86,12 +86,12 @@ def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> Pooled:
     right = {level: np.concatenate([j.right[level] for j in warm]) for level in ("class", "sku", "category")}
     confidence, sure = np.concatenate([j.confidence for j in warm]), np.concatenate(kept)
     plain = np.concatenate([j.confidence for j in cold])
-    return Pooled(
-        {level: mean_share(level, hits, photos) for level, hits in right.items()},
+    return CrossValidation(
+        {level: mean_proportion(level, hits, photos) for level, hits in right.items()},
         _error(plain, right["sku"], photos),
         _error(confidence, right["sku"], photos),
-        mean_share("coverage", sure, photos),
-        mean_share("selective", right["sku"][sure], photos[sure]),
+        mean_proportion("coverage", sure, photos),
+        mean_proportion("selective", right["sku"][sure], photos[sure]),
         confidence,
         right["sku"],
         np.concatenate([fold.answers.labels for fold in folds]),
@@ -99,10 +99,10 @@ def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> Pooled:
     )
 
 
-def mean_share(name: str, hits: NDArray[np.bool_], photos: NDArray[np.int64]) -> Metric:
+def mean_proportion(name: str, hits: NDArray[np.bool_], photos: NDArray[np.int64]) -> Metric:
     """The share of hits, (m,), with an interval for as many photos as there are: seeds look at the same ones."""
     count = len(np.unique(photos))
-    return share(name, round(float(hits.mean()) * count), count) if count else share(name, 0, 0)
+    return proportion(name, round(float(hits.mean()) * count), count) if count else proportion(name, 0, 0)
 
 
 def _temperature(folds: Sequence[Fold]) -> float:

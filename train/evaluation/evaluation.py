@@ -19,7 +19,7 @@ from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.splits import all_trained, with_split
-from train.evaluation.metrics import auroc, calibration_error, share
+from train.evaluation.metrics import auroc, calibration_error, proportion
 from train.evaluation.predictor import Predictor
 from train.evaluation.selective_classification import McNemar, mcnemar
 
@@ -99,7 +99,7 @@ def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
     }
     confidence = np.array([p.answer.confidence for p in predictions])
     return Evaluation(
-        overall={level: share(level, sum(hits), len(hits)) for level, hits in right.items()},
+        overall={level: proportion(level, sum(hits), len(hits)) for level, hits in right.items()},
         by_class=_grouped(truth, right["class"], "name"),
         by_sku=_grouped(truth, right["sku"], "sku"),
         by_category=_grouped(truth, right["category"], "category"),
@@ -138,8 +138,8 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
     return Rejection(
         auroc(known_scores, unknown_scores),
         by_score,
-        share("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
-        share("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
+        proportion("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
+        proportion("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
     )
 
 
@@ -201,7 +201,7 @@ def _grouped(truth: list[ClassInfo], hits: list[bool], key: str) -> tuple[Metric
     groups: defaultdict[str, list[bool]] = defaultdict(list)
     for info, hit in zip(truth, hits, strict=True):
         groups[getattr(info, key)].append(hit)
-    return tuple(share(name, sum(group), len(group)) for name, group in sorted(groups.items()))
+    return tuple(proportion(name, sum(group), len(group)) for name, group in sorted(groups.items()))
 
 
 def _unlabelled(source: Path) -> DataSet:

@@ -58,7 +58,7 @@ def write_evaluation(
         confusion=confusion_plot(truth, answers, names),
         risk=risk_plot(risk_coverage(confidence, np.array(truth) == np.array(answers))),
         pixels=pixel_plot(pixels) if pixels else None,
-        pixel_rows=[(point.side_px, *of_share(point.accuracy)) for point in pixels],
+        pixel_rows=[(point.side_px, *format_proportion(point.accuracy)) for point in pixels],
         levels=[(name, _weakest_first(metrics)) for name, metrics in _levels(result)],
         proposals=proposals,
     )
@@ -98,16 +98,16 @@ def _cautions(model: Predictor, result: Evaluation) -> list[str]:
 
 
 def _figures(result: Evaluation, rejection: Rejection | None) -> list[tuple[str, str, str, str]]:
-    rows = [(f"right by {level}", *of_share(metric)) for level, metric in result.overall.items()]
+    rows = [(f"right by {level}", *format_proportion(metric)) for level, metric in result.overall.items()]
     rows.append(("calibration error", f"{100 * result.calibration_error:.1f} %", "", ""))
     rows.append(("the same without the temperature", f"{100 * result.error_without_temperature:.1f} %", "", ""))
     if rejection:
-        rows.append(("unknown things rejected", *of_share(rejection.rejected)))
-        rows.append(("known cartons rejected by mistake", *of_share(rejection.false_alarms)))
+        rows.append(("unknown things rejected", *format_proportion(rejection.rejected)))
+        rows.append(("known cartons rejected by mistake", *format_proportion(rejection.false_alarms)))
     return rows
 
 
-def of_share(metric: Metric) -> tuple[str, str, str]:
+def format_proportion(metric: Metric) -> tuple[str, str, str]:
     """A share in per cent, its interval, and n."""
     return f"{100 * metric.value:.1f} %", f"{100 * metric.low:.1f} to {100 * metric.high:.1f}", str(metric.n)
 
@@ -129,4 +129,4 @@ def _levels(result: Evaluation) -> list[tuple[str, tuple[Metric, ...]]]:
 
 
 def _weakest_first(metrics: Sequence[Metric]) -> list[tuple[str, ...]]:
-    return [(m.name, *of_share(m)) for m in sorted(metrics, key=lambda m: m.value)]
+    return [(m.name, *format_proportion(m)) for m in sorted(metrics, key=lambda m: m.value)]

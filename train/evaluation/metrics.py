@@ -22,7 +22,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share(name: str, hits: int, n: int) -> Metric:
+def proportion(name: str, hits: int, n: int) -> Metric:
     """A share with its interval; the value is 0 for n = 0."""
     low, high = wilson(hits, n)
     return Metric(name=name, value=hits / n if n else 0.0, n=n, low=low, high=high)

@@ -19,7 +19,7 @@ from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint, load_checkpoint
 
 
-class Origin(Record):
+class ModelOrigin(Record):
     """Which data set a model was trained on, and how it was split."""
 
     data_sha256: str
@@ -56,7 +56,7 @@ class Predictor(typing.Protocol):
         """Temperature and rejection threshold."""
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> ModelOrigin:
         """What it was trained on."""
 
     @property
@@ -75,7 +75,7 @@ class TorchPredictor:
     size_px: int
     classes: tuple[ClassInfo, ...]
     calibration: Calibration
-    origin: Origin
+    origin: ModelOrigin
     prototypes: NDArray[np.float32]
 
     def outputs(self, crops: Pixels) -> RawOutputs:
@@ -105,10 +105,10 @@ class BundlePredictor:
         return self.classifier.manifest.calibration
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> ModelOrigin:
         """What it was trained on."""
         training = self.classifier.manifest.training
-        return Origin.model_validate({**training.config, "data_sha256": training.data_sha256})
+        return ModelOrigin.model_validate({**training.config, "data_sha256": training.data_sha256})
 
     @property
     def prototypes(self) -> NDArray[np.float32]:
@@ -138,7 +138,7 @@ def open_predictor(path: Path) -> Predictor:
 def open_checkpoint(checkpoint: Checkpoint) -> Predictor:
     """The model of a checkpoint in memory."""
     config = checkpoint.config
-    origin = Origin.model_validate(
+    origin = ModelOrigin.model_validate(
         {
             "data_sha256": checkpoint.data_sha256,
             **config.model_dump(include={"val_fraction", "seed", "protocol", "folds"}),

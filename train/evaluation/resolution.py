@@ -9,7 +9,7 @@ from PIL import Image
 from kardus.contract.manifest import PixelAccuracy
 from kardus.inference.preprocess import Pixels, read_photo, rectify_whole
 from train.data.data_set import Sample
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 from train.evaluation.predictor import Predictor
 
 SIDES_PX = (16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -32,7 +32,7 @@ def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[Pix
         crops = np.stack([rectify_whole(_smaller(photo, side), model.size_px) for photo in photos])
         answers = model.outputs(crops).logits.argmax(axis=1)
         hits = sum(names[int(a)] == sample.name for a, sample in zip(answers, chosen, strict=True))
-        curve.append(PixelAccuracy(side_px=side, accuracy=share("class", hits, len(chosen))))
+        curve.append(PixelAccuracy(side_px=side, accuracy=proportion("class", hits, len(chosen))))
     return tuple(curve)
 
 

@@ -14,14 +14,14 @@ from kardus.support.errors import UsageError
 from train.augmentation.augmented_views import Photos
 from train.config import TrainConfig
 from train.evaluation.calibration import HeldOut, held_out
-from train.evaluation.metrics import share
+from train.evaluation.metrics import proportion
 from train.evaluation.outputs import pooled_features, run_network
-from train.fitting.prepare import Prepared, resized
+from train.fitting.prepare import PreparedPhotos, resized_batch
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint
 
 
-def template(prepared: Prepared, config: TrainConfig) -> Checkpoint:
+def template(prepared: PreparedPhotos, config: TrainConfig) -> Checkpoint:
     """The checkpoint of a run of which nothing is trained or measured yet."""
     return Checkpoint(
         config=config,
@@ -37,13 +37,13 @@ def template(prepared: Prepared, config: TrainConfig) -> Checkpoint:
     )
 
 
-def category_of(prepared: Prepared) -> NDArray[np.int64]:
+def category_of(prepared: PreparedPhotos) -> NDArray[np.int64]:
     """The index of each class's category, (classes,)."""
     categories = categories_of(prepared.classes)
     return np.array([categories.index(info.category) for info in prepared.classes])
 
 
-def teacher_of(config: TrainConfig, prepared: Prepared) -> nn.Module | None:
+def teacher_of(config: TrainConfig, prepared: PreparedPhotos) -> nn.Module | None:
     """The network to learn from, frozen.
 
     Raises:
@@ -57,11 +57,11 @@ def teacher_of(config: TrainConfig, prepared: Prepared) -> nn.Module | None:
     return checkpoint.model().requires_grad_(requires_grad=False)
 
 
-def settle(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, NDArray[np.float32]]:
+def finalise(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, NDArray[np.float32]]:
     """Fit the embedding's space on the photos that were trained on; also the prototypes (classes, d)."""
     if not isinstance(model, CartonNet):
         raise TypeError("the loop gives back the kind of network that it was given")
-    crops = resized(photos.pixels, config.size)
+    crops = resized_batch(photos.pixels, config.size)
     model.space.fit(pooled_features(model, crops), torch.from_numpy(photos.labels))
     return model, class_means(run_network(model, crops).embedding, photos.labels, model.head.out_features)
 
@@ -74,12 +74,12 @@ def answers_of(network: CartonNet, photos: Photos, prototypes: NDArray[np.float3
     return held_out(run_network(network, photos.pixels), photos.labels, prototypes)
 
 
-def accuracy_of(prepared: Prepared, answers: HeldOut, calibration: Calibration) -> Metric:
+def accuracy_of(prepared: PreparedPhotos, answers: HeldOut, calibration: Calibration) -> Metric:
     """Share of photos whose class is named right, judged as the agent answers and as `evaluate` does."""
     classes = prepared.classes
     seen = interpret(answers.logits, classes, calibration, answers.scores)
     hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
-    return share("class", hits, len(seen))
+    return proportion("class", hits, len(seen))
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -18,12 +18,12 @@ from train.evaluation.evaluation_report import report_run
 from train.evaluation.predictor import open_checkpoint
 from train.evaluation.resolution import accuracy_by_pixels
 from train.fitting.curves import draw_curves
-from train.fitting.finalise import accuracy_of, answers_of, category_of, settle, teacher_of, template, weights_of
+from train.fitting.finalise import accuracy_of, answers_of, category_of, finalise, teacher_of, template, weights_of
 from train.fitting.loop import Epoch, train
-from train.fitting.prepare import Prepared, prepare
-from train.fitting.resume import LAST, RunMemory, refuse_other_run
+from train.fitting.prepare import PreparedPhotos, prepare
+from train.fitting.resume import LAST, ResumeFile, refuse_other_run
 from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
-from train.fitting.tensorboard_log import Board
+from train.fitting.tensorboard_log import TensorboardLog
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
     CHECKPOINT,
@@ -34,7 +34,7 @@ from train.networks.checkpoint import (
     save_checkpoint,
     write_json,
 )
-from train.networks.initial_weights import Origin, initialise
+from train.networks.initial_weights import WeightsOrigin, initialise
 from train.networks.macs import multiply_adds
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
@@ -45,7 +45,7 @@ REFIT_LR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Told:
+class ProgressCallbacks:
     """Whom a run tells what."""
 
     epoch: Callable[[Epoch], None] = lambda _: None
@@ -70,14 +70,16 @@ class _Trained:
     test: Metric | None
 
 
-def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, *, resume: bool = False) -> Checkpoint:
+def fit(
+    source: Path, out: Path, config: TrainConfig, progress: ProgressCallbacks | None = None, *, resume: bool = False
+) -> Checkpoint:
     """Train on a data set and write the run folder `out`.
 
     Args:
         source: the data set.
         out: must hold nothing of a run yet, unless `resume` is given: then an unfinished one goes on.
         config: how.
-        told: hears of notes and epochs.
+        progress: called on notes and epochs.
         resume: whether a run may be there that goes on.
 
     Raises:
@@ -85,19 +87,23 @@ def fit(source: Path, out: Path, config: TrainConfig, told: Told | None = None, 
         UsageError: `out` holds a run already, or one of other values.
         KardusError: the loss is no longer a number; the last good state stays.
     """
-    told = told or Told()
+    progress = progress or ProgressCallbacks()
     refuse_used(out, resume=resume)
     with run_folder(out):
         prepared = prepare(source, config)
         config = config.for_photos(len(prepared.train.labels))
-        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, told), told)
+        checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, progress), progress)
         if waits_for_refit(checkpoint):
-            checkpoint = _refit(prepared, out, checkpoint, told)
+            checkpoint = _refit(prepared, out, checkpoint, progress)
         return checkpoint
 
 
 def fit_prepared(
-    prepared: Prepared, out: Path, config: TrainConfig, told: Told, measured: Measured | None = None
+    prepared: PreparedPhotos,
+    out: Path,
+    config: TrainConfig,
+    progress: ProgressCallbacks,
+    measured: Measured | None = None,
 ) -> Checkpoint:
     """Train on photos that are ready, or take what an earlier start of this run has trained.
 
@@ -109,8 +115,8 @@ def fit_prepared(
         return kept
     start, origin = start_network(prepared, config)
     for note in (_size(start, config), *_notes(prepared, origin)):
-        told.note(note)
-    trained = _train(prepared, start, config, told, out)
+        progress.note(note)
+    trained = _train(prepared, start, config, progress, out)
     if measured:
         known = replace(trained.checkpoint, calibration=measured.calibration, metrics=measured.metrics)
         trained = replace(trained, checkpoint=known)
@@ -119,7 +125,7 @@ def fit_prepared(
     return trained.checkpoint
 
 
-def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint, told: Told) -> Checkpoint:
+def _report(prepared: PreparedPhotos, out: Path, checkpoint: Checkpoint, progress: ProgressCallbacks) -> Checkpoint:
     """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do.
 
     The photos are read again for it: one that has gone in the meantime costs the page, not the run.
@@ -135,13 +141,13 @@ def _report(prepared: Prepared, out: Path, checkpoint: Checkpoint, told: Told) -
         known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
         report_run(out, prepared.data, model, known.pixels)
     except DataError as error:
-        told.note(f"no {REPORT} is written: {error}")
+        progress.note(f"no {REPORT} is written: {error}")
         return checkpoint
     save_checkpoint(out / CHECKPOINT, known)
     return known
 
 
-def start_network(prepared: Prepared, config: TrainConfig) -> tuple[CartonNet, Origin | None]:
+def start_network(prepared: PreparedPhotos, config: TrainConfig) -> tuple[CartonNet, WeightsOrigin | None]:
     """The network before the first step, and where its weights come from (None: random)."""
     torch.manual_seed(config.seed)
     network = build_network(config, prepared.classes)
@@ -154,7 +160,7 @@ def _size(network: CartonNet, config: TrainConfig) -> str:
     return f"{config.arch} at {config.size} px: {parameters / 1e6:.1f} M parameters, {cost / 1e9:.2f} GMAC a crop"
 
 
-def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
+def _notes(prepared: PreparedPhotos, origin: WeightsOrigin | None) -> list[str]:
     """What the user should know before the work begins."""
     loaded = [origin] if origin else []
     return [
@@ -168,15 +174,17 @@ def _notes(prepared: Prepared, origin: Origin | None) -> list[str]:
     ]
 
 
-def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told, out: Path) -> _Trained:
+def _train(
+    prepared: PreparedPhotos, start: CartonNet, config: TrainConfig, progress: ProgressCallbacks, out: Path
+) -> _Trained:
     history: list[Epoch] = []
-    board = Board(out) if rank() == 0 else None
+    tensorboard = TensorboardLog(out) if rank() == 0 else None
 
     def remember(epoch: Epoch) -> None:
         history.append(epoch)
-        told.epoch(epoch)
-        if board:
-            board.write(epoch)
+        progress.epoch(epoch)
+        if tensorboard:
+            tensorboard.write(epoch)
 
     views = prepared.views(config)
     model = train(
@@ -187,11 +195,11 @@ def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told
         remember,
         category_of=category_of(prepared),
         teacher=teacher_of(config, prepared),
-        memory=RunMemory(out / LAST, template(prepared, config)),
+        resume_store=ResumeFile(out / LAST, template(prepared, config)),
     )
-    if board:
-        board.close()
-    network, prototypes = settle(model, prepared.train, config)
+    if tensorboard:
+        tensorboard.close()
+    network, prototypes = finalise(model, prepared.train, config)
     answers = answers_of(network, prepared.val, prototypes)
     calibration = calibrate(answers, f"{prepared.sha256}:val")
     test = None
@@ -208,7 +216,7 @@ def _train(prepared: Prepared, start: CartonNet, config: TrainConfig, told: Told
     return _Trained(checkpoint, answers, history, test)
 
 
-def _write(out: Path, trained: _Trained, prepared: Prepared, origin: Origin | None) -> None:
+def _write(out: Path, trained: _Trained, prepared: PreparedPhotos, origin: WeightsOrigin | None) -> None:
     draw_curves(trained.history, out / "curves.png")
     write_json(out / METRICS, _metrics_file(trained, prepared, origin))
     write_recipe(out / RECIPE, trained.checkpoint.config)
@@ -217,10 +225,10 @@ def _write(out: Path, trained: _Trained, prepared: Prepared, origin: Origin | No
     (out / LAST).unlink(missing_ok=True)
 
 
-def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> Checkpoint:
+def _refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: ProgressCallbacks) -> Checkpoint:
     """Go on with every photo from the weights that were measured: figures and calibration stay those from before."""
     config = measured.config
-    told.note("measured; now going on with the held-out photos too: the figures stay those from before")
+    progress.note("measured; now going on with the held-out photos too: the figures stay those from before")
     if rank() == 0:
         save_checkpoint(out / MEASURED, measured)
     changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
@@ -231,12 +239,12 @@ def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> C
         FreshViews(everything, rest),
         Photos(prepared.val.pixels[:0], prepared.val.labels[:0]),
         rest,
-        told.epoch,
+        progress.epoch,
         category_of=category_of(prepared),
         teacher=teacher_of(config, prepared),
-        memory=RunMemory(out / REFIT_LAST, template(prepared, rest)),
+        resume_store=ResumeFile(out / REFIT_LAST, template(prepared, rest)),
     )
-    network, prototypes = settle(model, everything, rest)
+    network, prototypes = finalise(model, everything, rest)
     checkpoint = replace(
         measured,
         weights=weights_of(network),
@@ -250,7 +258,7 @@ def _refit(prepared: Prepared, out: Path, measured: Checkpoint, told: Told) -> C
     return checkpoint
 
 
-def _metrics_file(trained: _Trained, prepared: Prepared, origin: Origin | None) -> dict[str, object]:
+def _metrics_file(trained: _Trained, prepared: PreparedPhotos, origin: WeightsOrigin | None) -> dict[str, object]:
     checkpoint = trained.checkpoint
     return {
         "protocol": checkpoint.config.protocol,

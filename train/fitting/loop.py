@@ -43,13 +43,13 @@ class Epoch:
     seconds: float
 
 
-class Memory(Protocol):
+class ResumeStore(Protocol):
     """Where a run keeps what it needs to go on after it was killed."""
 
     def load(self) -> dict[str, Any] | None:
         """What was kept last; None at a run's beginning."""
 
-    def told(self) -> str:
+    def hint(self) -> str:
         """What the user should know of what is kept, for the end of an error's line; empty where nothing is."""
 
     def keep(self, averaged: Mapping[str, Tensor], progress: Callable[[], dict[str, Any]]) -> None:
@@ -71,7 +71,7 @@ class _Run:
     views: Views
     val_photos: Photos
     config: TrainConfig
-    memory: Memory | None
+    resume_store: ResumeStore | None
     epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
     best_loss: float = math.inf
@@ -108,7 +108,7 @@ def train(
     *,
     category_of: NDArray[np.int64] | None = None,
     teacher: nn.Module | None = None,
-    memory: Memory | None = None,
+    resume_store: ResumeStore | None = None,
 ) -> nn.Module:
     """Train the model and return its averaged (EMA) copy, in evaluation mode.
 
@@ -119,10 +119,10 @@ def train(
         views: what it is shown.
         val_photos: at the network's input size; may be none.
         config: how.
-        on_epoch: told of each epoch, those of before a restart too.
+        on_epoch: called with each epoch, those of before a restart too.
         category_of: (classes,) each class's category; needed with `config.category_weight`.
         teacher: a trained network whose answers the model learns too.
-        memory: where the run goes on from, and keeps its state.
+        resume_store: where the run resumes from, and keeps its state.
 
     Raises:
         KardusError: the loss is no longer a number; the message names the batch.
@@ -136,19 +136,19 @@ def train(
     network, optimizer = fabric.setup(model, build_optimizer(model, config))
     if hasattr(model, "with_categories"):
         network.mark_forward_method("with_categories")
-    run = _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, memory)
-    if memory and (kept := memory.load()):
+    run = _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, resume_store)
+    if resume_store and (kept := resume_store.load()):
         run.restore(kept)
     for epoch in run.history:
         on_epoch(epoch)
     while run.epoch < config.epochs and not _has_settled(run):
-        told = _one_epoch(run)
-        run.history.append(told)
+        epoch = _one_epoch(run)
+        run.history.append(epoch)
         run.epoch += 1
-        _remember_best(run, told)
-        on_epoch(told)
-        if memory and rank() == 0:
-            memory.keep(averaged.state_dict(), run.progress)
+        _remember_best(run, epoch)
+        on_epoch(epoch)
+        if resume_store and rank() == 0:
+            resume_store.keep(averaged.state_dict(), run.progress)
     if run.best:
         averaged.load_state_dict(run.best)
     return averaged
@@ -172,7 +172,7 @@ def _one_epoch(run: _Run) -> Epoch:
         if not torch.isfinite(loss):
             raise KardusError(
                 f"the loss became {loss.item()} in epoch {epoch}, batch {number} of {per_epoch}: lower --lr "
-                f"({config.lr}){run.memory.told() if run.memory else ''}"
+                f"({config.lr}){run.resume_store.hint() if run.resume_store else ''}"
             )
         run.optimizer.zero_grad()
         run.fabric.backward(loss)
@@ -205,9 +205,9 @@ def _has_settled(run: _Run) -> bool:
     return bool(patience) and math.isfinite(run.best_loss) and run.epoch - run.best_epoch >= patience
 
 
-def _remember_best(run: _Run, told: Epoch) -> None:
-    if run.config.patience and told.val_loss < run.best_loss:
-        run.best_loss, run.best_epoch = told.val_loss, told.epoch
+def _remember_best(run: _Run, epoch: Epoch) -> None:
+    if run.config.patience and epoch.val_loss < run.best_loss:
+        run.best_loss, run.best_epoch = epoch.val_loss, epoch.epoch
         run.best = {name: value.clone() for name, value in run.averaged.state_dict().items()}
 
 

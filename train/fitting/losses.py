@@ -53,9 +53,9 @@ class Objective:
                 categories[: len(crops)], parents, other_parents, kept
             )
         if len(foreign):
-            loss = loss + OUTLIER_WEIGHT * flatness(doubted, foreign_weight) * len(foreign) / len(crops)
+            loss = loss + OUTLIER_WEIGHT * uniformity_loss(doubted, foreign_weight) * len(foreign) / len(crops)
         if self.teacher is not None:
-            loss = loss + imitation(own, self.teacher, together[: len(crops)])
+            loss = loss + distillation_loss(own, self.teacher, together[: len(crops)])
         return loss, own
 
     def _foreign(self, crops: Tensor, clutter: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -81,12 +81,12 @@ class Objective:
         return functional.cross_entropy(logits, labels.to(logits.device), label_smoothing=smoothing)
 
 
-def flatness(logits: Tensor, weight: Tensor) -> Tensor:
+def uniformity_loss(logits: Tensor, weight: Tensor) -> Tensor:
     """Weighted cross-entropy against the uniform distribution: least where every class is equally likely."""
     return -(functional.log_softmax(logits, dim=1).mean(dim=1) * weight.to(logits.device)).mean()
 
 
-def imitation(logits: Tensor, teacher: nn.Module, crops: Tensor) -> Tensor:
+def distillation_loss(logits: Tensor, teacher: nn.Module, crops: Tensor) -> Tensor:
     """How far the answers (N, classes) are from the teacher's on the same crops (N, 3, S, S).
 
     Kullback-Leibler divergence at TEACHER_TEMPERATURE (Hinton, Vinyals, Dean, 2015). Teacher and student see the same

@@ -27,9 +27,9 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object
 
 def set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, done: int, steps: int) -> None:
     """Give the optimizer its learning rate after `done` of `steps` steps."""
-    share = 1.0 if config.schedule == "constant" else rate(done, steps)
+    proportion = 1.0 if config.schedule == "constant" else rate(done, steps)
     for group in optimizer.param_groups:
-        group["lr"] = config.lr * share
+        group["lr"] = config.lr * proportion
 
 
 def rate(done: int, steps: int) -> float:
@@ -43,9 +43,9 @@ def rate(done: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - warm_up + 1) / (steps - warm_up + 1)))
 
 
-def average_decay(step: int, steps: int, share: float) -> float:
-    """How much of the average stays at a step, from 1, so that it looks back over `share` of all steps; 0 for none."""
-    return 1 - 1 / max(1.0, min(step / 2, share * steps))
+def average_decay(step: int, steps: int, proportion: float) -> float:
+    """How much of the average stays at a step, from 1, so that it spans `proportion` of all steps; 0 for none."""
+    return 1 - 1 / max(1.0, min(step / 2, proportion * steps))
 
 
 @torch.no_grad()

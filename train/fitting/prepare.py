@@ -18,7 +18,7 @@ from train.data.splits import all_trained, with_split
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPhotos:
     """A data set that is ready to train on."""
 
     data: DataSet
@@ -49,11 +49,11 @@ class Prepared:
     def with_held_out(self) -> Photos:
         """All photos to train on, the held-out ones too: they are enlarged to the size of the others."""
         side = self.train.pixels.shape[1]
-        pixels = np.concatenate([self.train.pixels, resized(self.val.pixels, side)])
+        pixels = np.concatenate([self.train.pixels, resized_batch(self.val.pixels, side)])
         return Photos(pixels, np.concatenate([self.train.labels, self.val.labels]))
 
 
-def prepare(source: Path, config: TrainConfig) -> Prepared:
+def prepare(source: Path, config: TrainConfig) -> PreparedPhotos:
     """Read the data set, split it where it marks no split, and load its photos.
 
     Raises:
@@ -65,7 +65,7 @@ def prepare(source: Path, config: TrainConfig) -> Prepared:
     return prepare_split(with_split(data, config.val_fraction, config.seed), config)
 
 
-def prepare_split(data: DataSet, config: TrainConfig) -> Prepared:
+def prepare_split(data: DataSet, config: TrainConfig) -> PreparedPhotos:
     """Load the photos of a data set that has a split; nothing is held out where no photo is in `val`.
 
     Raises:
@@ -81,7 +81,7 @@ def prepare_split(data: DataSet, config: TrainConfig) -> Prepared:
     if not held.samples and any(sample.split == "val" for sample in data.samples):
         raise DataError(f"{data.source}: no class has photos in train and in val: mark some of each class")
     cached_px = config.size if config.copies else round(config.size * CACHE_MARGIN)
-    return Prepared(
+    return PreparedPhotos(
         data,
         data.sha256(),
         dict(sorted(left_out.items())),
@@ -90,7 +90,7 @@ def prepare_split(data: DataSet, config: TrainConfig) -> Prepared:
     )
 
 
-def prepare_founding(data: DataSet, config: TrainConfig) -> Prepared:
+def prepare_founding(data: DataSet, config: TrainConfig) -> PreparedPhotos:
     """As the founding study did: copies are made of every photo, and then split, stratified, at random.
 
     So the held-out copies are of photos that are trained on, and so is every original: figures flatter.
@@ -105,7 +105,7 @@ def prepare_founding(data: DataSet, config: TrainConfig) -> Prepared:
     items = every_copy(len(photos.labels), config.copies)
     held = _stratified(photos.labels[items[:, 0]], config.val_fraction, config.seed)
     val = CopiedViews(photos, items[held], config.seed).in_memory()
-    return Prepared(everything, everything.sha256(), {}, photos, val, items[~held])
+    return PreparedPhotos(everything, everything.sha256(), {}, photos, val, items[~held])
 
 
 def _stratified(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -121,7 +121,7 @@ def _stratified(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArra
     return chosen
 
 
-def resized(pixels: Pixels, side_px: int) -> Pixels:
+def resized_batch(pixels: Pixels, side_px: int) -> Pixels:
     """Square pictures (n, S, S, 3) at another size, as the agent would see them."""
     if pixels.shape[1] == side_px:
         return pixels

@@ -17,7 +17,7 @@ SECONDS_BETWEEN = 60.0
 """A state is several times as large as the model: it isn't written more often than this."""
 
 
-class RunMemory:
+class ResumeFile:
     """The last good state of a run: a checkpoint that can be evaluated, with what training needs to go on from it."""
 
     def __init__(self, path: Path, template: Checkpoint) -> None:
@@ -39,7 +39,7 @@ class RunMemory:
         refuse_other_run(self._path, content["config"], content["data_sha256"], self._template)
         return content
 
-    def told(self) -> str:
+    def hint(self) -> str:
         """Where the last good state is, for the end of an error's line; empty where there is none."""
         return f"; the last good state is {self._path}" if self._path.exists() else ""
 

@@ -10,7 +10,7 @@ from train.fitting.loop import Epoch
 FOLDER = "tensorboard"
 
 
-class Board:
+class TensorboardLog:
     """Writes each epoch's figures as TensorBoard reads them."""
 
     def __init__(self, run: Path) -> None:

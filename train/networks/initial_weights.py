@@ -25,7 +25,7 @@ _PARALLEL = "module."
 
 
 @dataclass(frozen=True)
-class Origin:
+class WeightsOrigin:
     """Which weights a network began with."""
 
     source: str
@@ -34,7 +34,7 @@ class Origin:
     tensors: int
 
 
-def initialise(network: CartonNet, arch: str, init: str) -> Origin:
+def initialise(network: CartonNet, arch: str, init: str) -> WeightsOrigin:
     """Load weights into everything but the head, which knows other classes.
 
     Args:
@@ -48,14 +48,14 @@ def initialise(network: CartonNet, arch: str, init: str) -> Origin:
     """
     if init == IMAGENET:
         state = _imagenet(arch)
-        return Origin(IMAGENET, _digest(state), _load(network, state, f"--init {init}", arch))
+        return WeightsOrigin(IMAGENET, _digest(state), _load(network, state, f"--init {init}", arch))
     path = Path(init)
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise UsageError(f"--init {init}: no such file: name a file of weights, a run's folder, or {IMAGENET}")
     data = file.read_bytes()
     loaded = _load(network, _read(file, data), str(file), arch)
-    return Origin(str(file), hashlib.sha256(data).hexdigest(), loaded)
+    return WeightsOrigin(str(file), hashlib.sha256(data).hexdigest(), loaded)
 
 
 def _imagenet(arch: str) -> Mapping[str, Tensor]:

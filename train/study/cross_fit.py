@@ -15,14 +15,16 @@ from train.data.splits import Groups, all_trained, assign_folds, photo_groups
 from train.devices import rank, wait_for_all
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, read_answers
 from train.evaluation.cross_validation import Fold, pool
-from train.fitting.fit import Measured, Told, fit_prepared
+from train.fitting.fit import Measured, ProgressCallbacks, fit_prepared
 from train.fitting.prepare import prepare_split
 from train.fitting.run_folder import FOLDS, refuse_used, run_folder
 from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, write_json
-from train.study.cross_fit_report import pooled_json, write_pooled
+from train.study.cross_fit_report import cross_validation_json, write_cross_validation
 
 
-def cross_fit(source: Path, out: Path, config: TrainConfig, told: Told, *, resume: bool = False) -> Checkpoint:
+def cross_fit(
+    source: Path, out: Path, config: TrainConfig, progress: ProgressCallbacks, *, resume: bool = False
+) -> Checkpoint:
     """Train every fold, pool their answers, then train on all photos; write the run folder `out`.
 
     Raises:
@@ -33,22 +35,22 @@ def cross_fit(source: Path, out: Path, config: TrainConfig, told: Told, *, resum
     with run_folder(out):
         data = all_trained(read_data(source))
         check_trainable(data)
-        folds = list(train_folds(data, out / FOLDS, config, told))
+        folds = list(train_folds(data, out / FOLDS, config, progress))
         pooled = pool(folds, data.classes)
         if rank() == 0:
-            write_json(out / "folds.json", pooled_json(pooled, config))
+            write_json(out / "folds.json", cross_validation_json(pooled, config))
             title = f"{out.name}: {config.folds} folds of {source.name}"
-            write_pooled(out / "report.html", title, pooled, data.classes)
-        told.note("measured by folds; now training on every photo")
+            write_cross_validation(out / "report.html", title, pooled, data.classes)
+        progress.note("measured by folds; now training on every photo")
         measured = Measured(
             calibrate(_together(folds), f"{data.sha256()}:out of fold"), tuple(pooled.accuracy.values())
         )
         config = config.for_photos(len(data.samples))
-        return fit_prepared(prepare_split(data, config), out, config, told, measured)
+        return fit_prepared(prepare_split(data, config), out, config, progress, measured)
 
 
 def train_folds(
-    data: DataSet, folder: Path, config: TrainConfig, told: Told, groups: Groups | None = None
+    data: DataSet, folder: Path, config: TrainConfig, progress: ProgressCallbacks, groups: Groups | None = None
 ) -> Iterator[Fold]:
     """Each fold of each seed; those that an earlier start has trained are taken over.
 
@@ -66,19 +68,21 @@ def train_folds(
             raise DataError(f"{data.source}: {error}") from error
         single = config.model_copy(update={"folds": 0, "seeds": 1, "refit": 0.0, "seed": seed})
         for number in range(config.folds):
-            told.note(f"seed {seed}, fold {number + 1} of {config.folds}")
+            progress.note(f"seed {seed}, fold {number + 1} of {config.folds}")
             out = folder / f"seed{seed}-fold{number + 1}"
-            answers = _train_fold(data, fold_of == number, out, single, told)
+            answers = _train_fold(data, fold_of == number, out, single, progress)
             yield Fold(seed, number, np.flatnonzero(fold_of == number), answers)
 
 
-def _train_fold(data: DataSet, held: np.ndarray, out: Path, config: TrainConfig, told: Told) -> HeldOut:
+def _train_fold(
+    data: DataSet, held: np.ndarray, out: Path, config: TrainConfig, progress: ProgressCallbacks
+) -> HeldOut:
     samples = (replace(s, split="val" if h else "train") for s, h in zip(data.samples, held, strict=True))
     split = replace(data, samples=tuple(samples))
     config = config.for_photos(int((~held).sum()))
     if not (out / CHECKPOINT).exists():
         make_folder("--out", out)
-        fit_prepared(prepare_split(split, config), out, config, told)
+        fit_prepared(prepare_split(split, config), out, config, progress)
     wait_for_all()
     _check_same(out, config, split.sha256(), data.classes)
     return read_answers(out / ANSWERS)

@@ -8,14 +8,14 @@ from kardus.contract.manifest import ClassInfo
 from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.data.proposals_report import proposals_of
-from train.evaluation.cross_validation import SELECTIVE_ACCURACY, Interval, Pooled
-from train.evaluation.evaluation_report import PROTOCOLS, of_share
+from train.evaluation.cross_validation import SELECTIVE_ACCURACY, CrossValidation, Interval
+from train.evaluation.evaluation_report import PROTOCOLS, format_proportion
 from train.evaluation.plots import confusion_plot, risk_plot
 from train.evaluation.selective_classification import risk_coverage
 from train.html_page import render
 
 
-def pooled_json(pooled: Pooled, config: TrainConfig) -> dict[str, Any]:
+def cross_validation_json(pooled: CrossValidation, config: TrainConfig) -> dict[str, Any]:
     """The figures, for programs."""
     return {
         "protocol": config.protocol,
@@ -29,7 +29,7 @@ def pooled_json(pooled: Pooled, config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def write_pooled(path: Path, title: str, pooled: Pooled, classes: Sequence[ClassInfo]) -> None:
+def write_cross_validation(path: Path, title: str, pooled: CrossValidation, classes: Sequence[ClassInfo]) -> None:
     """Write the page, whole or not at all."""
     n = pooled.accuracy["sku"].n
     asked = f"{100 * SELECTIVE_ACCURACY:.1f} %"
@@ -37,15 +37,15 @@ def write_pooled(path: Path, title: str, pooled: Pooled, classes: Sequence[Class
         "evaluation/measured.html.jinja",
         title=title,
         lead=f"Every one of {n} photos was judged by a network that had seen neither it nor its like: "
-        f"{of_share(pooled.accuracy['sku'])[0]} were named right.",
+        f"{format_proportion(pooled.accuracy['sku'])[0]} were named right.",
         protocol=PROTOCOLS["honest"],
         cautions=(),
         figures=[
-            *((f"right by {level}", *of_share(metric)) for level, metric in pooled.accuracy.items()),
+            *((f"right by {level}", *format_proportion(metric)) for level, metric in pooled.accuracy.items()),
             ("calibration error, without temperature", *_of_interval(pooled.before), n),
             ("calibration error, temperature of the other folds", *_of_interval(pooled.after), n),
-            (f"answers kept at {asked}, threshold of the other folds", *of_share(pooled.coverage)),
-            ("of them right", *of_share(pooled.selective)),
+            (f"answers kept at {asked}, threshold of the other folds", *format_proportion(pooled.coverage)),
+            ("of them right", *format_proportion(pooled.selective)),
         ],
         confusion=confusion_plot(pooled.truth.tolist(), pooled.answered.tolist(), [info.name for info in classes]),
         risk=risk_plot(risk_coverage(pooled.confidence, pooled.correct)),

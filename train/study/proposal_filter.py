@@ -22,13 +22,13 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.data.data_set import DataSet, Sample, read_data
-from train.data.proposals import Proposal
+from train.data.proposals import ProposedLabel
 from train.data.proposals_report import PROPOSALS, Judged, write_judged
 from train.data.splits import Groups, photo_groups
 from train.devices import rank, wait_for_all
 from train.evaluation.confident_learning import contradicted
 from train.evaluation.cross_validation import Fold
-from train.fitting.fit import Told
+from train.fitting.fit import ProgressCallbacks
 from train.fitting.run_folder import TRUST, refuse_used, run_folder
 from train.study.cross_fit import train_folds
 
@@ -51,14 +51,16 @@ class _Pool:
 
     data: DataSet
     groups: Groups
-    proposals: tuple[Proposal, ...]
+    proposals: tuple[ProposedLabel, ...]
 
     @property
     def labelled(self) -> int:
         return len(self.data.samples) - len(self.proposals)
 
 
-def trust_proposed(source: Path, out: Path, config: TrainConfig, told: Told, *, resume: bool = False) -> Path:
+def trust_proposed(
+    source: Path, out: Path, config: TrainConfig, progress: ProgressCallbacks, *, resume: bool = False
+) -> Path:
     """Decide which proposals are trained on; write them to `out`, and give the table to train on.
 
     Raises:
@@ -74,17 +76,17 @@ def trust_proposed(source: Path, out: Path, config: TrainConfig, told: Told, *, 
             raise DataError(f"{source}: no proposals in it: leave --trust-proposed out")
         pool, dropped = _pool(data)
         light = light_config(config, len(pool.data.samples))
-        judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, told, pool.groups)))
+        judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, progress, pool.groups)))
         _require_agreement(source, judged)
         if rank() == 0:
             write_judged(out / PROPOSALS, [*judged, *dropped])
             _write_trusted(out / TRUSTED, data, pool, judged)
         wait_for_all()
         kept = sum(row.kept for row in judged)
-        told.note(
+        progress.note(
             f"{kept} of {len(data.proposals)} proposals are trained on: {out / PROPOSALS} says why the others aren't"
         )
-        told.note(_UNCONFIRMED)
+        progress.note(_UNCONFIRMED)
     return out / TRUSTED
 
 
@@ -116,7 +118,7 @@ def _pool(data: DataSet) -> tuple[_Pool, list[Judged]]:
     return _Pool(DataSet(data.source, checked, classes), groups[chosen], kept), dropped
 
 
-def _classes(data: DataSet, proposals: Sequence[Proposal], names: set[str]) -> tuple[ClassInfo, ...]:
+def _classes(data: DataSet, proposals: Sequence[ProposedLabel], names: set[str]) -> tuple[ClassInfo, ...]:
     """The data set's classes, and a new one for each proposed product that it doesn't know yet."""
     known = {info.name: info for info in data.classes}
     new = {p.name: ClassInfo(name=p.name, category=p.name, sku=p.sku) for p in proposals if p.name not in known}
@@ -163,7 +165,7 @@ def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
         )
 
 
-def _refused(proposal: Proposal, why: str) -> Judged:
+def _refused(proposal: ProposedLabel, why: str) -> Judged:
     return Judged(proposal, kept=False, why=why)
 
 

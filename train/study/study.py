@@ -13,11 +13,11 @@ from typing import Any
 from kardus.contract.manifest import Metric
 from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
-from train.config import Precision, TrainConfig, make_config
+from train.config import ComputePrecision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
 from train.data.splits import all_trained
 from train.evaluation.cross_validation import pool
-from train.fitting.fit import Told, fit
+from train.fitting.fit import ProgressCallbacks, fit
 from train.fitting.run_folder import METRICS
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import CHECKPOINT
@@ -99,7 +99,7 @@ class Study:
     """The study's folder; an earlier start of it goes on."""
     quick: bool = False
     """Whether to scale the runs to a processor (see QUICK)."""
-    precision: Precision | None = None
+    precision: ComputePrecision | None = None
     """None: the recipe's."""
     standin: str = ""
     """Weights to begin with where the study took ImageNet's and they can't be had; "" for none."""
@@ -113,12 +113,14 @@ class Study:
         return make_config(**values | changes)
 
 
-def run_study(study: Study, told: Told, on_run: Callable[[str], None] = lambda _: None) -> Iterator[list[Result]]:
+def run_study(
+    study: Study, progress: ProgressCallbacks, on_run: Callable[[str], None] = lambda _: None
+) -> Iterator[list[Result]]:
     """Run what isn't there yet of the eight runs, under the founding protocol and then under the honest one.
 
     Args:
         study: what to run.
-        told: hears of notes and epochs.
+        progress: called on notes and epochs.
         on_run: told of each run before it begins.
 
     Yields:
@@ -139,7 +141,7 @@ def run_study(study: Study, told: Told, on_run: Callable[[str], None] = lambda _
                 is_known = is_done(study, name)
                 if not is_known:
                     on_run(f"{name}, {protocol} protocol")
-                results = [*results[:index], run(study, results[index], config, told), *results[index + 1 :]]
+                results = [*results[:index], run(study, results[index], config, progress), *results[index + 1 :]]
                 if not is_known:
                     yield results
     yield results
@@ -158,11 +160,11 @@ def _honest_done(study: Study, name: str) -> bool:
     return len(list((study.out / "honest" / name).glob(f"*/{CHECKPOINT}"))) == FOLDS
 
 
-def _run_founding(study: Study, result: Result, config: TrainConfig, told: Told) -> Result:
+def _run_founding(study: Study, result: Result, config: TrainConfig, progress: ProgressCallbacks) -> Result:
     name = result.configuration.name
     run = study.out / "founding" / name
     if not _founding_done(study, name):
-        fit(study.source, run, config, told, resume=True)
+        fit(study.source, run, config, progress, resume=True)
     figures = json.loads((run / METRICS).read_text(encoding="utf-8"))
     if figures["config"] != config.model_dump(mode="json"):
         raise UsageError(f"--out {study.out}: {name} was run with other values: name a new folder")
@@ -175,10 +177,10 @@ def _run_founding(study: Study, result: Result, config: TrainConfig, told: Told)
     )
 
 
-def _run_honest(study: Study, result: Result, config: TrainConfig, told: Told) -> Result:
+def _run_honest(study: Study, result: Result, config: TrainConfig, progress: ProgressCallbacks) -> Result:
     honest = config.model_copy(update={"protocol": "honest", "folds": FOLDS})
     data = all_trained(read_data(study.source))
-    folds = train_folds(data, study.out / "honest" / result.configuration.name, honest, told)
+    folds = train_folds(data, study.out / "honest" / result.configuration.name, honest, progress)
     return replace(result, honest=pool(list(folds), data.classes).accuracy["class"])
 
 

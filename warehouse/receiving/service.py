@@ -13,7 +13,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
-from warehouse.receiving.signing import read_secret
+from warehouse.receiving.signing import read_signing_secret
 from warehouse.receiving.webhooks import WebhookEndpoint
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
@@ -66,7 +66,7 @@ def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint 
         text, source = os.environ.get(SECRET_VARIABLE, ""), SECRET_VARIABLE
         if not text:
             raise UsageError(f"--webhook: nothing to sign with: give --webhook-secret-file, or set {SECRET_VARIABLE}")
-        return WebhookEndpoint(url, read_secret(text, source))
+        return WebhookEndpoint(url, read_signing_secret(text, source))
     try:
         text = secret_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -74,7 +74,7 @@ def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint 
         raise UsageError(
             f"--webhook-secret-file {secret_file}: cannot be read ({reason}): name a file with the secret"
         ) from error
-    return WebhookEndpoint(url, read_secret(text, f"--webhook-secret-file {secret_file}"))
+    return WebhookEndpoint(url, read_signing_secret(text, f"--webhook-secret-file {secret_file}"))
 
 
 def _report_status(receiver: Receiver, *, as_json: bool) -> None:

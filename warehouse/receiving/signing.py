@@ -12,7 +12,7 @@ PREFIX = "whsec_"
 MIN_SECRET_BYTES = 24
 
 
-def read_secret(text: str, source: str) -> bytes:
+def read_signing_secret(text: str, source: str) -> bytes:
     """The key in a secret: what follows `whsec_` in base64, or the text itself.
 
     The library would take any text for base64, and leave out what isn't: it is only ever given the key.

@@ -22,7 +22,7 @@ RETAINED_SETTLE_S = 0.2
 
 
 @dataclass(frozen=True)
-class ExpectedChange:
+class StockChange:
     """The expected stock to publish for a location."""
 
     location: str
@@ -31,7 +31,7 @@ class ExpectedChange:
 
 def expected_changes(
     lines: Sequence[StockLine], known: Mapping[str, Expected], now_ms: int, *, replace: bool
-) -> list[ExpectedChange]:
+) -> list[StockChange]:
     """The messages to publish so that the retained stock equals the list.
 
     Revisions grow: the present time in milliseconds, or one more than the known revision if that is higher. Locations
@@ -42,19 +42,17 @@ def expected_changes(
         before = known.get(line.location)
         wanted = Expected(revision=_next_revision(before, now_ms), sku=line.sku, quantity=line.quantity)
         if before is None or _stock_content(before) != _stock_content(wanted):
-            result.append(ExpectedChange(line.location, wanted))
+            result.append(StockChange(line.location, wanted))
     if replace:
         listed = {line.location for line in lines}
         gone = sorted(location for location, e in known.items() if location not in listed and e.managed)
         result += [
-            ExpectedChange(loc, Expected(revision=_next_revision(known[loc], now_ms), managed=False)) for loc in gone
+            StockChange(loc, Expected(revision=_next_revision(known[loc], now_ms), managed=False)) for loc in gone
         ]
     return result
 
 
-def publish_stock(
-    broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool
-) -> list[ExpectedChange]:
+def publish_stock(broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool) -> list[StockChange]:
     """Read the retained stock, and publish what has to change. Returns what was published."""
     known = read_expected(broker, site)
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
@@ -69,7 +67,7 @@ def publish_stock(
     return needed
 
 
-def _require_retained(kept: Mapping[str, Expected], published: Sequence[ExpectedChange]) -> None:
+def _require_retained(kept: Mapping[str, Expected], published: Sequence[StockChange]) -> None:
     """A broker may acknowledge what it doesn't keep (MQTT 3.1.1 has no way to refuse): look at what it holds."""
     for change in published:
         found = kept.get(change.location)

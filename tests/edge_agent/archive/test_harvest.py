@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_agent.archive.harvest import LABELS, MAX_SIDE_PX, PRUNE_EVERY, Harvest, Proposal, crop_of, folder_name
+from edge_agent.archive.harvest import LABELS, MAX_SIDE_PX, PRUNE_EVERY, Harvest, HarvestedCrop, crop_of, folder_name
 from edge_agent.config.sections import HarvestSection
 from kardus.contract.proposals import COLUMNS
 from kardus.contract.topics import ID_PATTERN
@@ -25,9 +25,13 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SLOT = RACK.slots()[0]
 
 
-def _proposal(location: str = "A-1", minute: int = 0, facing: int | None = None, jpeg: bytes = b"jpeg") -> Proposal:
+def _proposal(
+    location: str = "A-1", minute: int = 0, facing: int | None = None, jpeg: bytes = b"jpeg"
+) -> HarvestedCrop:
     moment = NOW + timedelta(minutes=minute)
-    return Proposal(location, facing, "rack", moment, 'Tea, "Lemon"', Verdict.MISMATCH, "Tea-Peach", 0.91, lambda: jpeg)
+    return HarvestedCrop(
+        location, facing, "rack", moment, 'Tea, "Lemon"', Verdict.MISMATCH, "Tea-Peach", 0.91, lambda: jpeg
+    )
 
 
 def _harvest(folder: Path, **limits: float) -> Harvest:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from edge_agent.camera.reader import CameraReader, Item
+from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.records import Ended, Frame, SignalLost
 from tests.patience import PATIENCE_S, within
 
@@ -51,12 +51,12 @@ class Endless:
         """Hold nothing."""
 
 
-def _read_all(source: Listed) -> list[Item]:
+def _read_all(source: Listed) -> list[ReaderItem]:
     """Take every item at once, until the reader ends."""
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", source, 0.0, items.put)
     reader.start()
-    taken: list[Item] = []
+    taken: list[ReaderItem] = []
     while not taken or not isinstance(taken[-1], Ended):
         taken.append(items.get(timeout=WAIT_S))
         reader.taken()
@@ -65,7 +65,7 @@ def _read_all(source: Listed) -> list[Item]:
     return taken
 
 
-def _kinds(items: list[Item]) -> list[str]:
+def _kinds(items: list[ReaderItem]) -> list[str]:
     return [type(item).__name__ for item in items]
 
 
@@ -101,7 +101,7 @@ def test_a_source_that_raises_is_a_lost_signal_and_ended(caplog: pytest.LogCaptu
 
 
 def test_the_next_picture_waits_until_the_last_was_taken() -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     source = Listed(PICTURE, PICTURE, PICTURE)
     reader = CameraReader("left", source, 0.0, items.put)
     reader.start()
@@ -115,7 +115,7 @@ def test_the_next_picture_waits_until_the_last_was_taken() -> None:
 
 
 def test_the_interval_lies_between_two_looks() -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", Listed(PICTURE, PICTURE), 0.2, items.put)
     reader.start()
     first = items.get(timeout=WAIT_S)
@@ -132,7 +132,7 @@ def _stop(reader: CameraReader) -> None:
 
 @pytest.mark.parametrize("interval_s", [0.0, 3600.0])
 def test_stop_returns_promptly_while_an_item_is_not_taken(interval_s: float) -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", Endless(), interval_s, items.put)
     reader.start()
     items.get(timeout=WAIT_S)
@@ -141,7 +141,7 @@ def test_stop_returns_promptly_while_an_item_is_not_taken(interval_s: float) -> 
 
 
 def test_stop_returns_promptly_in_the_middle_of_a_long_interval() -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", Endless(), 3600.0, items.put)
     reader.start()
     items.get(timeout=WAIT_S)
@@ -177,7 +177,7 @@ class Late:
 
 @pytest.mark.parametrize("item", [PICTURE, OSError("unplugged")], ids=["picture", "exception"])
 def test_what_arrives_while_stopping_holds_nothing_up(item: Image.Image | Exception) -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     source = Late(item)
     source.reader = reader = CameraReader("left", source, 0.0, items.put)
     reader.start()
@@ -229,7 +229,7 @@ class Failing:
 
 
 def test_the_interval_does_not_hold_up_a_camera_that_is_to_come_back() -> None:
-    items: queue.Queue[Item] = queue.Queue()
+    items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", Failing(), 3600.0, items.put)
     reader.start()
     for _ in range(3):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kardus.contract.verdicts import Verdict
-from simulator.demo.judge import Outcome, judge
+from simulator.demo.judge import DemoOutcome, judge
 from simulator.demo.report import Picture, write_report
 from tests.publishers import Publisher
 from tests.simulator.demo.test_judge import FAULTS, SCRIPT, SKUS, _event, _right_events
@@ -16,7 +16,7 @@ MARKUP = "<script>alert('1')<"
 SHOWN = "&lt;script&gt;alert(&#39;1&#39;)&lt;"
 
 
-def _page(path: Path, outcome: Outcome) -> str:
+def _page(path: Path, outcome: DemoOutcome) -> str:
     monitor = SiteMonitor()
     monitor.update(*Publisher().state(MARKUP, Verdict.MISMATCH, "Tea", MARKUP))
     states = {location: state for (_, location), state in monitor.states.items()}
@@ -34,7 +34,9 @@ def test_a_run_that_passed_is_said_to_have(tmp_path: Path) -> None:
 
 def test_what_went_wrong_is_named(tmp_path: Path) -> None:
     missed = replace(FAULTS[0], location=MARKUP)
-    page = _page(tmp_path / "report.html", Outcome((missed,), (_event("A-9", "mismatch", "Milk"),), (MARKUP, "A-9")))
+    page = _page(
+        tmp_path / "report.html", DemoOutcome((missed,), (_event("A-9", "mismatch", "Milk"),), (MARKUP, "A-9"))
+    )
     assert "Not everything was reported" in page
     assert "<td>NO</td>" in page
     assert "<tr><td>A-9</td><td>mismatch</td><td>Milk</td></tr>" in page

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from tests.train.noise import noise_photos, seeded
-from train.augmentation.synthetic_unknowns import false_colours, heaps
+from train.augmentation.synthetic_unknowns import dead_leaves, false_colours
 
 
 def _luma(crops: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def test_no_false_colours_of_no_crops() -> None:
 
 def test_heaps_cover_most_of_their_pictures_and_leave_these_as_they_are() -> None:
     photos = torch.full((8, 3, 48, 48), 100.0)
-    made = heaps(photos, seeded())
+    made = dead_leaves(photos, seeded())
     assert made.shape == photos.shape
     assert bool((photos == 100).all())
     assert 0 <= float(made.min()) < float(made.max()) <= 255
@@ -63,14 +63,14 @@ def test_heaps_cover_most_of_their_pictures_and_leave_these_as_they_are() -> Non
 
 def test_heaps_repeat_with_their_generator_and_are_otherwise_different() -> None:
     photos = noise_photos()
-    assert torch.equal(heaps(photos, seeded(1)), heaps(photos, seeded(1)))
-    assert not torch.equal(heaps(photos, seeded(1)), heaps(photos, seeded(2)))
+    assert torch.equal(dead_leaves(photos, seeded(1)), dead_leaves(photos, seeded(1)))
+    assert not torch.equal(dead_leaves(photos, seeded(1)), dead_leaves(photos, seeded(2)))
 
 
 def test_heaps_hold_no_photo_any_more() -> None:
     photos = torch.nn.functional.interpolate(
         noise_photos(8, 6), size=(48, 48), mode="bilinear"
     )  # smooth, all different
-    centred = [x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (photos, heaps(photos, seeded()))]
+    centred = [x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (photos, dead_leaves(photos, seeded()))]
     alike = (centred[0] * centred[1]).sum(dim=1) / (centred[0].norm(dim=1) * centred[1].norm(dim=1))
     assert float(alike.abs().mean()) < 0.4

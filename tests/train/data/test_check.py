@@ -12,7 +12,7 @@ from simulator.dataset import write_dataset
 from tests.in_process import assert_one_line, call
 from tests.train.making import plain_photo, write_table
 from train.__main__ import main
-from train.data.check import Checked, Weight, check_data
+from train.data.check import DataReport, Severity, check_data
 from train.data.data_set import read_data
 from train.data.separability import layout, separability
 
@@ -38,11 +38,11 @@ def _add(photos: Path, name: str, file: Path, split: str = "train") -> None:
         table.write(f"{file.relative_to(photos)},{name},{split}\n")
 
 
-def _found(folder: Path) -> Checked:
+def _found(folder: Path) -> DataReport:
     return check_data(read_data(folder, photos_must_exist=False))
 
 
-def _lines(checked: Checked, weight: Weight) -> list[str]:
+def _lines(checked: DataReport, weight: Severity) -> list[str]:
     return [f"{finding.what}: {finding.remedy}" for finding in checked.findings if finding.weight == weight]
 
 
@@ -50,13 +50,13 @@ def test_a_sound_data_set_has_nothing_to_mend(drawn: Path) -> None:
     checked = _found(drawn)
     assert checked.sound
     assert checked.readable == len(checked.data.samples) == 165
-    assert _lines(checked, Weight.ERROR) == _lines(checked, Weight.WARNING) == []
+    assert _lines(checked, Severity.ERROR) == _lines(checked, Severity.WARNING) == []
 
 
 def test_unreadable_and_missing_photos_are_all_named(photos: Path) -> None:
     (photos / "images" / "empty" / "train_0000.jpg").write_bytes(b"no photo")
     (photos / "images" / "empty" / "train_0001.jpg").unlink()
-    errors = _lines(_found(photos), Weight.ERROR)
+    errors = _lines(_found(photos), Severity.ERROR)
     assert len(errors) == 2
     assert any("train_0000.jpg: not a readable picture" in line for line in errors)
     assert any("train_0001.jpg: no such picture" in line for line in errors)
@@ -70,9 +70,9 @@ def test_a_class_with_few_photos_or_one_is_named(photos: Path) -> None:
     ]
     (photos / "labels.csv").write_text("\n".join(kept) + "\n")
     checked = _found(photos)
-    assert _lines(checked, Weight.ERROR) == ["class 'Tea-Lemon' has one photo: add photos, or remove the class"]
-    assert "class 'Tea-Peach' has 4 photos: add photos: 10 to 30 are advised" in _lines(checked, Weight.WARNING)
-    assert any("11 photos and class 'Tea-Lemon' has 1:" in line for line in _lines(checked, Weight.WARNING))
+    assert _lines(checked, Severity.ERROR) == ["class 'Tea-Lemon' has one photo: add photos, or remove the class"]
+    assert "class 'Tea-Peach' has 4 photos: add photos: 10 to 30 are advised" in _lines(checked, Severity.WARNING)
+    assert any("11 photos and class 'Tea-Lemon' has 1:" in line for line in _lines(checked, Severity.WARNING))
 
 
 def test_the_same_photo_under_two_labels_and_in_two_splits_is_an_error(photos: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_same_photo_under_two_labels_and_in_two_splits_is_an_error(photos: P
         copy = photos / "images" / name / f"copy_{split}.jpg"
         shutil.copy(source, copy)
         _add(photos, name, copy, split)
-    errors = _lines(_found(photos), Weight.ERROR)
+    errors = _lines(_found(photos), Severity.ERROR)
     assert "the same photo under two labels: 'Tea-Lemon' and 'Milk-Low-Fat': keep it under the right one" in errors
     assert any(line.startswith("the same photo in two splits of class 'Tea-Lemon'") for line in errors)
 
@@ -93,8 +93,8 @@ def test_a_burst_is_noted_and_nearly_the_same_photo_in_two_splits_is_an_error(ph
             image.rotate(0.3 * number + 0.2).save(file, quality=70)
             _add(photos, "Tea-Lemon", file, split)
     checked = _found(photos)
-    assert any("nearly the same photo in two splits" in line for line in _lines(checked, Weight.ERROR))
-    assert any("4 photos belong to 1 bursts" in line for line in _lines(checked, Weight.NOTE))
+    assert any("nearly the same photo in two splits" in line for line in _lines(checked, Severity.ERROR))
+    assert any("4 photos belong to 1 bursts" in line for line in _lines(checked, Severity.NOTE))
 
 
 def test_small_and_oddly_shaped_photos_are_named(photos: Path) -> None:
@@ -103,7 +103,7 @@ def test_small_and_oddly_shaped_photos_are_named(photos: Path) -> None:
         noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(noise).save(file)
         _add(photos, "empty", file)
-    warnings = _lines(_found(photos), Weight.WARNING)
+    warnings = _lines(_found(photos), Severity.WARNING)
     assert any(line.startswith("1 photos are smaller than 128 px, such as 60 x 60") for line in warnings)
     assert any(line.startswith("1 photos have another shape than most, such as 900 x 200") for line in warnings)
 
@@ -120,7 +120,7 @@ def test_sides_without_a_mark_are_noted(tmp_path: Path) -> None:
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
             rows.append((f"{name}/{number}.png", name))
     write_table(tmp_path / "labels.csv", ("path", "name"), *rows)
-    notes = _lines(_found(tmp_path), Weight.NOTE)
+    notes = _lines(_found(tmp_path), Severity.NOTE)
     assert len(notes) == 1
     assert notes[0].startswith("classes 'a-side' and 'b-side' look alike:")
 
@@ -158,4 +158,4 @@ def test_a_sound_data_set_is_exit_code_0_and_a_folder_as_page_is_refused(drawn: 
 def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
     for number in range(3):
         plain_photo(tmp_path / "only" / f"{number}.png", (number * 40, 9, 9), 140)
-    assert "there is only one class: a classifier needs two or more" in _lines(_found(tmp_path), Weight.ERROR)
+    assert "there is only one class: a classifier needs two or more" in _lines(_found(tmp_path), Severity.ERROR)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from kardus.contract.manifest import ClassInfo
-from train.data.check import Checked, Finding, Weight
-from train.data.check_report import SHOWN, write_report
+from train.data.check import DataProblem, DataReport, Severity
+from train.data.check_report import SHOWN, write_data_report
 from train.data.data_set import DataSet, Sample
 
 MARKUP = "<script>alert('1')</script>"
@@ -15,8 +15,8 @@ MARKUP = "<script>alert('1')</script>"
 def test_no_name_is_taken_for_markup_and_photos_are_few(tmp_path: Path) -> None:
     photos = tuple(Sample(tmp_path / f"{number}.jpg", MARKUP, MARKUP) for number in range(SHOWN + 3))
     data = DataSet(tmp_path / MARKUP.replace("/", ""), photos, (ClassInfo(name=MARKUP, sku=MARKUP, category=MARKUP),))
-    found = (Finding(Weight.ERROR, MARKUP, MARKUP, photos), Finding(Weight.NOTE, "good", "know it"))
-    write_report(tmp_path / "page.html", Checked(data, found, 0))
+    found = (DataProblem(Severity.ERROR, MARKUP, MARKUP, photos), DataProblem(Severity.NOTE, "good", "know it"))
+    write_data_report(tmp_path / "page.html", DataReport(data, found, 0))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert page.count("(unreadable)") == SHOWN

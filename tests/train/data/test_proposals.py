@@ -9,7 +9,7 @@ from kardus.support.errors import DataError
 from tests.in_process import call
 from tests.train.making import plain_photo, write_table
 from train.__main__ import main
-from train.data.check import Weight, check_data
+from train.data.check import Severity, check_data
 from train.data.data_set import read_data
 
 HEADER = ("path", "name", "status", "proposed", "seen")
@@ -100,7 +100,7 @@ def test_check_data_tells_how_many_proposals_there_are(tmp_path: Path, capsys: p
     _table(tmp_path, ("0.png", "", "proposed", "Tea", ""), ("1.png", "", "proposed", "Milk", ""))
     checked = check_data(read_data(tmp_path, proposals_suffice=True))
     assert [(f.weight, f.what.split(": ")[1]) for f in checked.findings] == [
-        (Weight.NOTE, "2 proposals that nobody has confirmed are left out")
+        (Severity.NOTE, "2 proposals that nobody has confirmed are left out")
     ]
     told = call(capsys, main, "check-data", tmp_path, "--html", tmp_path / "page.html")
     assert told.returncode == 0

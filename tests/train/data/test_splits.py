@@ -39,9 +39,9 @@ def test_hold_out_is_stratified_repeatable_and_leaves_every_class_on_both_sides(
     assert np.array_equal(held, hold_out(names, np.arange(len(names)), fraction, seed))
     out = Counter(name for name, h in zip(names, held, strict=True) if h)
     for number, count in enumerate(counts):
-        share = out[f"class {number}"]
-        assert 1 <= share < count
-        assert share in (1, count - 1) or abs(share - fraction * count) <= 0.5 + 1e-9
+        proportion = out[f"class {number}"]
+        assert 1 <= proportion < count
+        assert proportion in (1, count - 1) or abs(proportion - fraction * count) <= 0.5 + 1e-9
 
 
 @given(sizes=GROUPED, fraction=st.floats(0.05, 0.6), seed=st.integers(0, 2**32))

@@ -5,7 +5,7 @@ import pytest
 
 from kardus.contract.manifest import ClassInfo
 from train.evaluation.calibration import HeldOut
-from train.evaluation.cross_validation import Fold, mean_share, pool, resampled
+from train.evaluation.cross_validation import Fold, mean_proportion, pool, resampled
 
 CLASSES = tuple(
     ClassInfo(name=n, sku=s, category=c) for n, s, c in (("a", "A", "x"), ("a side", "A", "x"), ("b", "B", "y"))
@@ -62,7 +62,7 @@ def test_coverage_is_of_a_threshold_of_the_other_folds() -> None:
 
 def test_shares_of_several_seeds_have_the_interval_of_the_photos() -> None:
     photos = np.tile(np.arange(50), 3)
-    metric = mean_share("x", np.tile(np.arange(50) < 40, 3), photos)
+    metric = mean_proportion("x", np.tile(np.arange(50) < 40, 3), photos)
     assert metric.value == pytest.approx(0.8)
     assert metric.n == 50
     assert metric.low < 0.7

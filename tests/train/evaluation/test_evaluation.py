@@ -18,7 +18,7 @@ from train.data.data_set import read_data
 from train.data.splits import with_split
 from train.evaluation.evaluation import Evaluation, evaluate, measure_rejection, write_predictions
 from train.evaluation.metrics import calibration_error, wilson
-from train.evaluation.predictor import Origin, open_predictor
+from train.evaluation.predictor import ModelOrigin, open_predictor
 from train.fitting.fit import fit
 
 FACE, SIDE, ORANGE, BLUE = (200, 30, 30), (140, 20, 60), (240, 150, 20), (30, 40, 220)
@@ -30,7 +30,7 @@ CLASSES = {
 }
 
 
-ORIGIN = Origin(data_sha256="of no data set")
+ORIGIN = ModelOrigin(data_sha256="of no data set")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ColourModel:
     """Knows each class by its colour; the logit is less the farther the colour is."""
 
     calibration: Calibration
-    origin: Origin = ORIGIN
+    origin: ModelOrigin = ORIGIN
     size_px: int = 8
     classes: tuple[ClassInfo, ...] = tuple(info for _, info in CLASSES.values())
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation.metrics import auroc, calibration_error, fit_temperature, share, wilson
+from train.evaluation.metrics import auroc, calibration_error, fit_temperature, proportion, wilson
 
 SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=25)
 
@@ -34,10 +34,10 @@ def test_wilson_has_its_known_values() -> None:
 
 
 def test_share_carries_n_and_interval() -> None:
-    metric = share("class", 3, 4)
+    metric = proportion("class", 3, 4)
     assert (metric.name, metric.value, metric.n) == ("class", 0.75, 4)
     assert (metric.low, metric.high) == wilson(3, 4)
-    assert share("class", 0, 0).value == 0
+    assert proportion("class", 0, 0).value == 0
 
 
 @given(known=SCORES, unknown=SCORES)

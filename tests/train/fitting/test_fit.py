@@ -16,7 +16,7 @@ from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
 from train.evaluation.evaluation import evaluate
 from train.evaluation.predictor import open_predictor
-from train.fitting.fit import Told, fit
+from train.fitting.fit import ProgressCallbacks, fit
 from train.fitting.prepare import prepare
 from train.networks.checkpoint import load_checkpoint
 
@@ -33,7 +33,7 @@ def _config(**changes: object) -> TrainConfig:
     return make_config(**(values | changes))
 
 
-_SILENT = Told()
+_SILENT = ProgressCallbacks()
 
 
 def test_run_folder_holds_checkpoint_metrics_curves_and_recipe(run_folder: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_photo_that_vanishes_while_training_costs_nothing(tmp_path: Path) -> N
     data = labelled(tmp_path / "data")
     read = read_data(data)
     notes: list[str] = []
-    told = Told(lambda _: (data / "blue" / "0.png").unlink(), notes.append)
+    told = ProgressCallbacks(lambda _: (data / "blue" / "0.png").unlink(), notes.append)
     checkpoint = fit(data, tmp_path / "run", _config(), told)
     assert any(note.startswith("no report.html is written: ") for note in notes)
     assert not (data / "blue" / "0.png").exists()
@@ -180,7 +180,7 @@ def test_a_class_without_a_photo_to_train_on_is_noted(tmp_path: Path) -> None:
     rows = [(f"{n}/{i}.png", n, "val" if i == 3 or n == "red" else "train") for n in COLOURS for i in range(4)]
     write_table(data / "labels.csv", ("path", "name", "split"), *rows)
     notes: list[str] = []
-    fit(data, tmp_path / "run", _config(), Told(note=notes.append))
+    fit(data, tmp_path / "run", _config(), ProgressCallbacks(note=notes.append))
     assert notes[1:] == ["class 'red' has no photo to train on: it is left out, and so are its 4 held-out photos"]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["left_out"] == {"red": 4}
 

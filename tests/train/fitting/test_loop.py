@@ -87,7 +87,7 @@ def test_same_seed_gives_the_same_weights_and_another_gives_others() -> None:
 
 
 def test_outliers_make_strange_colours_doubted() -> None:
-    plain, taught = (_train(epochs=12, cutmix=0.0, outliers=share)[0] for share in (0.0, 1.0))
+    plain, taught = (_train(epochs=12, cutmix=0.0, outliers=proportion)[0] for proportion in (0.0, 1.0))
     turned, _ = false_colours(to_tensor(_photos(8, SIZE_PX, seed=5).pixels), torch.Generator().manual_seed(9))
     strange = turned.permute(0, 2, 3, 1).to(torch.uint8).numpy()
     doubts = [float(predict(model, strange).softmax(dim=1).amax(dim=1).mean()) for model in (plain, taught)]
@@ -186,10 +186,10 @@ def test_without_an_average_the_last_weights_are_kept() -> None:
 
 
 def test_clutter_is_doubted() -> None:
-    plain, taught = (_train(epochs=12, clutter=share)[0] for share in (0.0, 1.0))
+    plain, taught = (_train(epochs=12, clutter=proportion)[0] for proportion in (0.0, 1.0))
     config = _config()
-    heaps = FreshViews(_photos(8, 37, seed=5), config).clutter(16, 1, torch.Generator().manual_seed(9))
-    crops = heaps.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    dead_leaves = FreshViews(_photos(8, 37, seed=5), config).clutter(16, 1, torch.Generator().manual_seed(9))
+    crops = dead_leaves.permute(0, 2, 3, 1).to(torch.uint8).numpy()
     doubts = [float(predict(model, crops).softmax(dim=1).amax(dim=1).mean()) for model in (plain, taught)]
     assert doubts[1] < doubts[0]
 

@@ -17,7 +17,7 @@ from tests.in_process import call
 from tests.train.making import labelled
 from train.__main__ import main
 from train.config import TrainConfig, make_config
-from train.fitting.fit import Told, fit
+from train.fitting.fit import ProgressCallbacks, fit
 from train.fitting.loop import Epoch
 from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
@@ -40,7 +40,7 @@ def _config(**changes: object) -> TrainConfig:
     return make_config(**(values | changes))
 
 
-def _killed_at(place: int) -> Told:
+def _killed_at(place: int) -> ProgressCallbacks:
     """Ends the run when it tells of its `place`-th epoch."""
     told = 0
 
@@ -50,7 +50,7 @@ def _killed_at(place: int) -> Told:
         if told == place:
             raise Killed
 
-    return Told(count)
+    return ProgressCallbacks(count)
 
 
 def _same(one: Weights, other: Weights) -> bool:

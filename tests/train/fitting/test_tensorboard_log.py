@@ -6,7 +6,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from train.fitting.loop import Epoch
-from train.fitting.tensorboard_log import FOLDER, Board
+from train.fitting.tensorboard_log import FOLDER, TensorboardLog
 
 
 def _told(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -16,7 +16,7 @@ def _told(run: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_curves_are_written_and_missing_figures_left_out(tmp_path: Path) -> None:
-    board = Board(tmp_path)
+    board = TensorboardLog(tmp_path)
     board.write(Epoch(1, 9, 2.0, 0.5, math.nan, math.nan, 1.0))
     board.write(Epoch(2, 9, 1.0, 0.75, 1.5, 0.5, 1.0))
     board.close()
@@ -28,7 +28,7 @@ def test_curves_are_written_and_missing_figures_left_out(tmp_path: Path) -> None
 
 def test_a_run_that_goes_on_writes_its_curves_once(tmp_path: Path) -> None:
     for epochs in (1, 2):
-        board = Board(tmp_path)
+        board = TensorboardLog(tmp_path)
         for number in range(1, epochs + 1):
             board.write(Epoch(number, 9, 2.0, 0.5, 1.0, 0.5, 1.0))
         board.close()

@@ -13,7 +13,7 @@ from kardus.contract.manifest import ClassInfo
 from kardus.support.errors import DataError, UsageError
 from tests.train.making import labelled
 from train.config import make_config
-from train.fitting.fit import Told, fit
+from train.fitting.fit import ProgressCallbacks, fit
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import build_network, load_checkpoint
 from train.networks.initial_weights import initialise
@@ -81,7 +81,7 @@ def test_fit_says_where_the_weights_came_from_and_begins_there(tmp_path: Path) -
     torch.save(_published(ARCH), tmp_path / "w.pth")
     notes: list[str] = []
     config = make_config(arch=ARCH, size=32, epochs=1, batch=4, init=str(tmp_path / "w.pth"), lr=1e-9)
-    checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, Told(note=notes.append))
+    checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, ProgressCallbacks(note=notes.append))
     assert "tensors from" in notes[1]
     assert "SHA-256" in notes[1]
     kept = checkpoint.weights["features.conv1.0.weight"]

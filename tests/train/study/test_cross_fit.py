@@ -14,7 +14,7 @@ from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
 from train.evaluation.evaluation import evaluate
 from train.evaluation.predictor import open_predictor
-from train.fitting.fit import Told
+from train.fitting.fit import ProgressCallbacks
 from train.fitting.loop import Epoch
 from train.networks.checkpoint import load_checkpoint
 from train.study.cross_fit import cross_fit
@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A data set of 12 photos and a run of it with two folds of two seeds."""
     folder = tmp_path_factory.mktemp("folds")
     data = class_folders(folder / "data", each=4)
-    cross_fit(data, folder / "run", _config(seeds=2), Told())
+    cross_fit(data, folder / "run", _config(seeds=2), ProgressCallbacks())
     return data, folder / "run"
 
 
@@ -88,8 +88,8 @@ def test_folds_that_are_trained_are_taken_over(run: tuple[Path, Path], tmp_path:
             raise Killed
 
     with pytest.raises(Killed):
-        cross_fit(data, tmp_path / "run", _config(seeds=2), Told(stop_in_the_second_fold))
-    cross_fit(data, tmp_path / "run", _config(seeds=2), Told(told.append), resume=True)
+        cross_fit(data, tmp_path / "run", _config(seeds=2), ProgressCallbacks(stop_in_the_second_fold))
+    cross_fit(data, tmp_path / "run", _config(seeds=2), ProgressCallbacks(told.append), resume=True)
     assert len(told) == 3 + 2 + 2 + 2 + 2  # the second fold was stopped before its first epoch was kept
     first, second = (load_checkpoint(folder).weights for folder in (out, tmp_path / "run"))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -97,30 +97,30 @@ def test_folds_that_are_trained_are_taken_over(run: tuple[Path, Path], tmp_path:
 
 def test_folds_of_another_run_are_not_taken_over(run: tuple[Path, Path], tmp_path: Path) -> None:
     data, _ = run
-    cross_fit(data, tmp_path / "run", _config(), Told())
+    cross_fit(data, tmp_path / "run", _config(), ProgressCallbacks())
     (tmp_path / "run" / "model.ckpt").unlink()
     with pytest.raises(DataError, match=r"seed0-fold1: was trained with other values or photos"):
-        cross_fit(data, tmp_path / "run", _config(lr=0.1), Told(), resume=True)
+        cross_fit(data, tmp_path / "run", _config(lr=0.1), ProgressCallbacks(), resume=True)
 
 
 def test_a_finished_run_is_refused(run: tuple[Path, Path]) -> None:
     data, out = run
     with pytest.raises(UsageError, match="holds a run already"):
-        cross_fit(data, out, _config(seeds=2), Told(), resume=True)
+        cross_fit(data, out, _config(seeds=2), ProgressCallbacks(), resume=True)
 
 
 def test_refit_is_of_no_concern_where_every_photo_is_trained_on(tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data", each=4)
-    cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), Told())
+    cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), ProgressCallbacks())
     with pytest.raises(UsageError, match="holds a run already"):
-        cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), Told())
+        cross_fit(data, tmp_path / "run", _config(refit=0.5, epochs=1), ProgressCallbacks())
 
 
 def test_an_unfinished_run_goes_on_only_if_it_is_told_to(run: tuple[Path, Path], tmp_path: Path) -> None:
     data, _ = run
     (tmp_path / "run" / "folds").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds an unfinished run: go on with --resume"):
-        cross_fit(data, tmp_path / "run", _config(), Told())
+        cross_fit(data, tmp_path / "run", _config(), ProgressCallbacks())
 
 
 def test_fewer_photos_than_folds_is_one_line(tmp_path: Path, capsys: Capture) -> None:

@@ -15,7 +15,7 @@ from tests.train.making import COLOURS, write_table
 from train.__main__ import main
 from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
-from train.fitting.fit import Told
+from train.fitting.fit import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
 from train.study.proposal_filter import FOLDS, LIGHT_PX, TRUSTED, light_config, trust_proposed
 
@@ -155,21 +155,21 @@ def test_a_run_that_was_stopped_goes_on_with_the_folds_that_it_has(
 def test_networks_that_have_learnt_nothing_contradict_nobody(tmp_path: Path) -> None:
     data = _harvest(tmp_path / "data")
     with pytest.raises(DataError, match=r"agree with \d+ of 29 proposals, too few to tell which are wrong"):
-        trust_proposed(data, tmp_path / "run", _config(arch="shufflenet_v2_x0_5", epochs=1), Told())
+        trust_proposed(data, tmp_path / "run", _config(arch="shufflenet_v2_x0_5", epochs=1), ProgressCallbacks())
 
 
 def test_no_proposals_too_few_and_the_founding_protocol_are_refused(tmp_path: Path) -> None:
     data = _harvest(tmp_path / "data")
     with pytest.raises(UsageError, match="needs --protocol honest"):
-        trust_proposed(data, tmp_path / "run", _config(protocol="founding", copies=2), Told())
+        trust_proposed(data, tmp_path / "run", _config(protocol="founding", copies=2), ProgressCallbacks())
     table = data / "labels.csv"
     whole = table.read_text()
     table.write_text("".join(line for line in whole.splitlines(keepends=True) if "red" in line or "path" in line))
     with pytest.raises(DataError, match="fewer than two classes have 4 different photos: let more be collected"):
-        trust_proposed(data, tmp_path / "run", _config(), Told())
+        trust_proposed(data, tmp_path / "run", _config(), ProgressCallbacks())
     table.write_text(whole.replace("proposed,", "confirmed,").replace("confirmed,seen", "proposed,seen"))
     with pytest.raises(DataError, match="no proposals in it: leave --trust-proposed out"):
-        trust_proposed(data, tmp_path / "run", _config(), Told())
+        trust_proposed(data, tmp_path / "run", _config(), ProgressCallbacks())
     assert not (tmp_path / "run").exists()
 
 

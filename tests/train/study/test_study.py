@@ -9,7 +9,7 @@ from kardus.support.errors import UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import class_folders
 from train.__main__ import main
-from train.fitting.fit import Told
+from train.fitting.fit import ProgressCallbacks
 from train.study import study
 from train.study.study import CONFIGURATIONS, Result, Study, run_study
 from train.study.study_report import write_study
@@ -18,8 +18,8 @@ Capture = pytest.CaptureFixture[str]
 TINY = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
 
 
-def _last(asked: Study, told: Told | None = None) -> list[Result]:
-    return list(run_study(asked, told or Told()))[-1]
+def _last(asked: Study, told: ProgressCallbacks | None = None) -> list[Result]:
+    return list(run_study(asked, told or ProgressCallbacks()))[-1]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     asked = Study(photos, tmp_path / "s", quick=True)
     first = _last(asked)
     told: list[object] = []
-    assert _last(asked, Told(told.append)) == first
+    assert _last(asked, ProgressCallbacks(told.append)) == first
     assert not told
     monkeypatch.setattr(study, "QUICK", TINY | {"epochs": 2})
     with pytest.raises(UsageError, match="ResNetx10 was run with other values: name a new folder"):
@@ -68,7 +68,7 @@ def test_a_study_that_is_stopped_leaves_its_page_and_says_what_it_has_not_run(
 ) -> None:
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[:2])
     asked = Study(class_folders(tmp_path / "photos", each=4), tmp_path / "s", quick=True, precision="bf16")
-    page = write_study(asked, next(run_study(asked, Told())), "kardus-train study").read_text()
+    page = write_study(asked, next(run_study(asked, ProgressCallbacks())), "kardus-train study").read_text()
     first, second = (line for line in page.splitlines() if "87.21 %" in line or "97.67 %" in line)
     assert first.endswith("| 12 | not run yet |  |")
     assert second.endswith("| 97.67 % | not run: no weights |  | not run: no weights |  |")

@@ -25,7 +25,7 @@ from warehouse.receiving import webhooks
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
-from warehouse.receiving.signing import read_secret, signed_headers
+from warehouse.receiving.signing import read_signing_secret, signed_headers
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
 KEY = b"k" * 32
@@ -164,7 +164,7 @@ def test_what_was_not_delivered_is_kept_for_the_next_start(database: Database, e
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
-    key = read_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test")  # the example of the specification
+    key = read_signing_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test")  # the example of the specification
     headers = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -185,7 +185,7 @@ def test_what_was_signed_long_ago_or_in_the_future_is_not_genuine(seconds: int) 
 
 def test_a_secret_without_the_prefix_is_the_key_itself_which_the_library_takes_as_bytes() -> None:
     secret = "the same word, over and over"  # noqa: S105 - a test's
-    headers = signed_headers(read_secret(secret, "test"), "id", int(time.time()), b"{}")
+    headers = signed_headers(read_signing_secret(secret, "test"), "id", int(time.time()), b"{}")
     assert _is_genuine(secret.encode(), headers, b"{}")
     with pytest.raises(WebhookVerificationError):
         Verifier(secret).verify("{}", headers)  # as text it is taken for base64, whatever it is
@@ -200,4 +200,4 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 @pytest.mark.parametrize("text", ["short", "whsec_" + base64.b64encode(b"short").decode(), "whsec_???"])
 def test_a_secret_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="file s"):
-        read_secret(text, "file s")
+        read_signing_secret(text, "file s")

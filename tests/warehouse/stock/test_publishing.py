@@ -15,7 +15,7 @@ from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
 from tests.proxies import slow_link
-from warehouse.stock.publishing import ExpectedChange, _require_retained, expected_changes, publish_stock, read_expected
+from warehouse.stock.publishing import StockChange, _require_retained, expected_changes, publish_stock, read_expected
 from warehouse.stock.stock_list import StockLine, read_stock
 
 SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
@@ -129,7 +129,7 @@ def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitt
 
 
 def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
-    published = [ExpectedChange("A", Expected(revision=7, sku="Tea"))]
+    published = [StockChange("A", Expected(revision=7, sku="Tea"))]
     _require_retained({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
     for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
         with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
