@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from export.bundle_writer import list_members, members_of, png, write_bundle
+from export.bundle_writer import members_of, png, write_bundle
 from export.golden import choose_golden
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.manifest import describe
@@ -73,9 +73,7 @@ def build(
         refuse_difference(out, parity)
     golden, crops = choose_golden([info.name for info in checkpoint.classes], shown, exported.logits)
     members = members_of(model, golden, [png(crop) for crop in crops])
-    complete = manifest.model_copy(update={"parity": parity, "members": list_members(members)})
-    write_bundle(out, complete, members, keys)
-    return complete
+    return write_bundle(out, manifest.model_copy(update={"parity": parity}), members, keys)
 
 
 def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:

@@ -33,11 +33,15 @@ def list_members(members: dict[str, bytes]) -> dict[str, Member]:
     }
 
 
-def write_bundle(path: Path, manifest: Manifest, members: dict[str, bytes], keys: Sequence[Ed25519PrivateKey]) -> None:
-    """Sign the manifest with every key and write the bundle, whole or not at all."""
-    manifest_bytes = _json(manifest.model_dump(mode="json"))
+def write_bundle(
+    path: Path, manifest: Manifest, members: dict[str, bytes], keys: Sequence[Ed25519PrivateKey]
+) -> Manifest:
+    """List the members in the manifest, sign it with every key and write the bundle, whole or not at all."""
+    complete = manifest.model_copy(update={"members": list_members(members)})
+    manifest_bytes = _json(complete.model_dump(mode="json"))
     signatures = _json([sign(manifest_bytes, key).model_dump() for key in keys])
     write_whole(path, _zipped({MANIFEST: manifest_bytes, SIGNATURES: signatures, **dict(sorted(members.items()))}))
+    return complete
 
 
 def sign_again(bundle: Path, out: Path, keys: Sequence[Ed25519PrivateKey], dropped: Collection[str]) -> tuple[str, ...]:

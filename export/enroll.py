@@ -8,8 +8,8 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from export.bundle_writer import list_members, members_of, png, write_bundle
-from export.manifest import build_time
+from export.build_time import build_time
+from export.bundle_writer import members_of, png, write_bundle
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import squared_distances
@@ -238,6 +238,5 @@ def _write(
         for sample, row in zip(golden, logits, strict=True)
     ]
     members = members_of(bundle.model, filled, pictures)
-    complete = changed.model_copy(update={"members": list_members(members)})
-    write_bundle(release.out, complete, members, release.keys)
+    complete = write_bundle(release.out, changed, members, release.keys)
     return complete, filled

@@ -1,34 +1,16 @@
-"""What a bundle's manifest says of its model, and when it was built."""
+"""What a bundle's manifest says of its model."""
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
+from export.build_time import build_time
 from export.golden import TOLERANCE
 from export.onnx_graph import OPSET
 from kardus.contract.manifest import InputSpec, Manifest, Parity, Precision, Training
-from kardus.support.errors import UsageError
 from train.config import TrainConfig
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint
 
 _NOT_COMPARED = Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1)
-
-
-def build_time() -> datetime:
-    """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC.
-
-    An input, so that the same inputs can give the same bytes.
-
-    Raises:
-        UsageError: the variable is no time.
-    """
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"SOURCE_DATE_EPOCH = '{given}': not a time: set it to seconds since 1970") from error
-    return moment.replace(microsecond=0)
 
 
 def describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision) -> Manifest:

@@ -103,8 +103,8 @@ def expect_command(
 ) -> None:
     """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
     lines = read_stock(file)
-    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
-    published = publish_stock(_broker(host, port, username, password_file, files), site, lines, replace=replace)
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    published = publish_stock(broker, site, lines, replace=replace)
     given_up = sum(not change.expected.managed for change in published)
     out.print(
         f"{len(lines)} locations listed: {len(published) - given_up} published, "
@@ -130,8 +130,7 @@ def watch_command(
     """Show what is on the broker: every location's verdict, agents and cameras, live."""
     messages: Messages = queue.SimpleQueue()
     monitor = SiteMonitor()
-    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
-    broker = _broker(host, port, username, password_file, files)
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: messages.put(None))
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
@@ -190,8 +189,7 @@ def receive_command(
         pictures_mb=pictures_mb,
         session_days=session_days,
     )
-    files = _tls(ca_file, certificate_file, key_file, crl_file, always=tls)
-    broker = _broker(host, port, username, password_file, files)
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     set_up("json" if as_json else "text", verbose=verbose)
     run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
 
@@ -256,9 +254,7 @@ def _broker(
     return BrokerSettings(host, port, username, _placed("--password-file", password_file), tls)
 
 
-def _tls(
-    ca: Path | None, certificate: Path | None, key: Path | None, crl: Path | None, *, always: bool
-) -> TlsFiles | None:
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None, crl: Path | None, *, on: bool) -> TlsFiles | None:
     """What TLS works with; None: none of its options is given."""
     if (certificate is None) != (key is None):
         raise UsageError("--certificate-file and --key-file belong together: give both")
@@ -268,7 +264,7 @@ def _tls(
         _placed("--key-file", key),
         _placed("--crl-file", crl),
     )
-    return files if always or files != TlsFiles() else None
+    return files if on or files != TlsFiles() else None
 
 
 def _placed(option: str, path: Path | None) -> Path | None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from export.bundle_writer import list_members, members_of, png, write_bundle
+from export.bundle_writer import members_of, png, write_bundle
 from kardus.contract.manifest import (
     Calibration,
     ClassInfo,
@@ -47,6 +47,7 @@ def colour_bundle(path: Path, keys: Sequence[Ed25519PrivateKey] = (), **changes:
     ]
     members = members_of(model, golden, [png(crop) for crop in crops])
     manifest = Manifest(
+        members={},
         name="colours",
         version="1.2.3",
         created="2026-01-01T00:00:00+00:00",
@@ -59,7 +60,6 @@ def colour_bundle(path: Path, keys: Sequence[Ed25519PrivateKey] = (), **changes:
         parity=Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1),
         golden_tolerance=0.05,
         training=Training(architecture="by hand", parameters=0, config={}, data_sha256="0", photos=3, versions={}),
-        members=list_members(members),
     )
     write_bundle(path, manifest.model_copy(update=changes), members, keys)
     return path

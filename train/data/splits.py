@@ -109,8 +109,8 @@ def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> 
                 f"add photos of it, or use --folds {apart}"
             )
     fold = np.zeros(len(names), dtype=np.int64)
-    for number, (_, own) in enumerate(
-        StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(classes, classes, group)
-    ):
+    drawn = np.random.RandomState(np.random.MT19937(seed))  # takes every seed; as a number only 32 bits are allowed
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=drawn)
+    for number, (_, own) in enumerate(splitter.split(classes, classes, group)):
         fold[own] = number
     return fold

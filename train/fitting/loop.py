@@ -128,15 +128,7 @@ def train(
         KardusError: the loss is no longer a number; the message names the batch.
         UsageError: the batch is too small for so many devices.
     """
-    fabric = launch(config, model)
-    categories = None if category_of is None else torch.from_numpy(category_of)
-    objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
-    model = model.to(memory_format=torch.channels_last)
-    averaged = fabric.to_device(copy.deepcopy(model)).eval()
-    network, optimizer = fabric.setup(model, build_optimizer(model, config))
-    if hasattr(model, "with_categories"):
-        network.mark_forward_method("with_categories")
-    run = _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, resume_store)
+    run = _set_up(model, views, val_photos, config, category_of=category_of, teacher=teacher, resume_store=resume_store)
     if resume_store and (kept := resume_store.load()):
         run.restore(kept)
     for epoch in run.history:
@@ -148,10 +140,32 @@ def train(
         _remember_best(run, epoch)
         on_epoch(epoch)
         if resume_store and rank() == 0:
-            resume_store.keep(averaged.state_dict(), run.progress)
+            resume_store.keep(run.averaged.state_dict(), run.progress)
     if run.best:
-        averaged.load_state_dict(run.best)
-    return averaged
+        run.averaged.load_state_dict(run.best)
+    return run.averaged
+
+
+def _set_up(
+    model: nn.Module,
+    views: Views,
+    val_photos: Photos,
+    config: TrainConfig,
+    *,
+    category_of: NDArray[np.int64] | None,
+    teacher: nn.Module | None,
+    resume_store: ResumeStore | None,
+) -> _Run:
+    """Everything on the device that was chosen, before the first step."""
+    fabric = launch(config, model)
+    categories = None if category_of is None else torch.from_numpy(category_of)
+    objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
+    model = model.to(memory_format=torch.channels_last)
+    averaged = fabric.to_device(copy.deepcopy(model)).eval()
+    network, optimizer = fabric.setup(model, build_optimizer(model, config))
+    if hasattr(model, "with_categories"):
+        network.mark_forward_method("with_categories")
+    return _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, resume_store)
 
 
 def _one_epoch(run: _Run) -> Epoch:

@@ -65,7 +65,7 @@ def test_hold_out_differs_with_the_seed() -> None:
     assert not np.array_equal(first, second)
 
 
-@given(sizes=GROUPED, folds=st.integers(2, 5), seed=st.integers(0, 2**32))
+@given(sizes=GROUPED, folds=st.integers(2, 5), seed=st.integers(0, 2**63 - 1))
 def test_folds_divide_no_group_and_spread_every_class(sizes: list[list[int]], folds: int, seed: int) -> None:
     names, group = _of(sizes)
     fold = assign_folds(names, group, folds, seed)

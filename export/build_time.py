@@ -1,0 +1,22 @@
+"""When a bundle was built. Imports nothing that needs torch: a bundle is changed without it too."""
+
+import os
+from datetime import UTC, datetime
+
+from kardus.support.errors import UsageError
+
+
+def build_time() -> datetime:
+    """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC.
+
+    An input, so that the same inputs can give the same bytes.
+
+    Raises:
+        UsageError: the variable is no time.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH = '{given}': not a time: set it to seconds since 1970") from error
+    return moment.replace(microsecond=0)
