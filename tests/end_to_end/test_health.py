@@ -49,6 +49,18 @@ def _has_looked(port: int) -> bool:
     return False
 
 
+def _assert_healthy(port: int) -> None:
+    for path in ("/healthz", "/readyz"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
+            assert json.load(answer)["ok"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
+        text = answer.read().decode()
+    assert 'kardus_camera_ok{camera="rack"} 1.0' in text
+    looked_at = float(re.findall(r"^kardus_classifications_total (.*)$", text, re.MULTILINE)[0])
+    assert looked_at > 0
+    assert looked_at % 15 == 0, "every location at every look, however many there have been"
+
+
 def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path: Path, mosquitto: Mosquitto) -> None:
     port = free_port()
     Image.fromarray(still()).save(tmp_path / "now.png")
@@ -76,15 +88,7 @@ def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path
         _next(manager, b"WATCHDOG=1")
         while not _has_looked(port):
             _next(manager, b"WATCHDOG=1")
-        for path in ("/healthz", "/readyz"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
-                assert json.load(answer)["ok"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
-            text = answer.read().decode()
-        assert 'kardus_camera_ok{camera="rack"} 1.0' in text
-        looked_at = float(re.findall(r"^kardus_classifications_total (.*)$", text, re.MULTILINE)[0])
-        assert looked_at > 0
-        assert looked_at % 15 == 0, "every location at every look, however many there have been"
+        _assert_healthy(port)
 
         agent.send_signal(signal.SIGSTOP)
         manager.settimeout(2 * WATCHDOG_S)

@@ -129,8 +129,27 @@ def configuration() -> str:
 
 def contract() -> str:
     """Every topic and every field of every message."""
+    parts = [
+        NOTE,
+        "# Messages\n",
+        ON_THE_WIRE,
+        PUBLISHED,
+        "| topic | message | retained | what it says |\n|---|---|---|---|",
+        *(f"| `{topic}` | {name} | {retained} | {words} |" for topic, name, retained, words in _topics()),
+        "\n## Verdicts\n",
+        "| verdict | meaning |\n|---|---|",
+        *(f"| `{value}` | {words} |" for value, words in _verdicts()),
+        "",
+    ]
+    for record in RECORDS:
+        parts += [f"## {_title(record)}\n", _purpose(record) + "\n", _fields(record, "field"), *_example(record)]
+    return "\n".join(parts)
+
+
+def _topics() -> list[tuple[str, str, str, str]]:
+    """Topic, message, whether it is retained, and what it says."""
     topics = Topics("{site}", "{agent}")
-    rows = [
+    return [
         (topics.status, "AgentStatus", "yes", "Online or offline; also the last will."),
         (topics.health("{camera}"), "CameraHealth", "yes", "Whether a camera delivers."),
         (topics.state("{location}"), "LocationState", "yes", "The current verdict."),
@@ -175,21 +194,6 @@ def contract() -> str:
             "What the WMS expects; only the WMS side publishes it.",
         ),
     ]
-    parts = [
-        NOTE,
-        "# Messages\n",
-        ON_THE_WIRE,
-        PUBLISHED,
-        "| topic | message | retained | what it says |\n|---|---|---|---|",
-        *(f"| `{topic}` | {name} | {retained} | {words} |" for topic, name, retained, words in rows),
-        "\n## Verdicts\n",
-        "| verdict | meaning |\n|---|---|",
-        *(f"| `{value}` | {words} |" for value, words in _verdicts()),
-        "",
-    ]
-    for record in RECORDS:
-        parts += [f"## {_title(record)}\n", _purpose(record) + "\n", _fields(record, "field"), *_example(record)]
-    return "\n".join(parts)
 
 
 def undescribed() -> list[str]:

@@ -54,7 +54,6 @@ def table(fleet: Fleet) -> list[tuple[str, str]]:
     """Every figure of docs/scale.md."""
     states = fleet.locations / fleet.refresh_s
     events = fleet.locations * fleet.changes_per_location / 86_400
-    busy = 24 / BUSY_HOURS
     state_bytes = payload_bytes("LocationState") + len(TOPICS.state("A-03-2-05")) + OVERHEAD_BYTES
     event_bytes = payload_bytes("LocationEvent") + len(TOPICS.events("A-03-2-05")) + OVERHEAD_BYTES
     expected_bytes = payload_bytes("Expected") + len(expected_topic("jakarta-1", "A-03-2-05")) + OVERHEAD_BYTES
@@ -80,8 +79,8 @@ def table(fleet: Fleet) -> list[tuple[str, str]]:
             f"{fleet.locations + 2 * fleet.agents:,}; {fleet.locations // fleet.agents + 2} an agent",
         ),
         ("states a second", f"{states:,.0f}"),
-        ("events a second, mean / in the busy hours", f"{events:,.2f} / {events * busy:,.2f}"),
-        ("pictures a second, mean / in the busy hours", f"{pictures:,.3f} / {pictures * busy:,.3f}"),
+        ("events a second, mean / in the busy hours", f"{events:,.2f} / {events * 24 / BUSY_HOURS:,.2f}"),
+        ("pictures a second, mean / in the busy hours", f"{pictures:,.3f} / {pictures * 24 / BUSY_HOURS:,.3f}"),
         (
             "expected stock a second, mean",
             f"{fleet.locations * fleet.expected_per_location / 86_400:,.2f}",
