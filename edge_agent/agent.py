@@ -146,7 +146,7 @@ class Agent:
             stops.callback(self._delivery.drain, LAST_DELIVERY_S)
             self._monitor.start()
             stops.callback(self._monitor.stop)
-            stops.callback(self._recording.close)
+            stops.callback(self._recording.stop)
             stops.callback(self._chores.stop)
             if not self._session.wait_connected(FIRST_CONNECTION_S):
                 log.warning("starting without the broker; what is decided is kept in the outbox")

@@ -22,6 +22,7 @@ from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, Recording
 from kardus.support.clock import Clock
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
+from kardus.support.worker import Worker
 
 PART_S = 3600.0
 """A part is closed after so long ..."""
@@ -63,13 +64,14 @@ class RecordingScope:
         return cls(rules, {name: live[name] for name in rules.cameras or live}, expected)
 
 
-class Recording:
+class Recording(Worker):
     """Takes items from the agent's thread; a thread of its own writes them."""
 
     def __init__(
         self, folder: Path, scope: RecordingScope, clock: Clock, on_drop: Callable[[], None] = lambda: None
     ) -> None:
         """Begin. The folder is made with the first picture; `on_drop` is called for each picture that is left out."""
+        super().__init__("recording")
         self._clock = clock
         self._on_drop = on_drop
         self._last_s: dict[str, float] = {}
@@ -77,8 +79,7 @@ class Recording:
         self._pictures = threading.Semaphore(WAITING)
         self._writer = PartWriter(folder, scope)
         self._scope = scope
-        self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
-        self._thread.start()
+        self.start()
 
     def use(self, scope: RecordingScope) -> None:
         """Record in another scope from now on."""
@@ -100,15 +101,10 @@ class Recording:
         elif item.camera in self._scope.cameras:
             self._take_of_camera(item)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether its thread is at work."""
-        return self._thread.is_alive()
-
-    def close(self) -> None:
+    def stop(self, timeout_s: float | None = STOP_S) -> None:
         """Write what waits, and stop."""
         self._items.put(None)
-        self._thread.join(STOP_S)
+        super().stop(timeout_s)
 
     def _take_of_camera(self, item: Frame | SignalLost) -> None:
         if isinstance(item, SignalLost):
@@ -126,7 +122,7 @@ class Recording:
         entry = RecordingEntry(at=item.captured, at_s=item.at_s, camera=item.camera, picture="0.jpg")
         self._items.put((entry, item))
 
-    def _write(self) -> None:
+    def _run(self) -> None:
         while (item := self._items.get()) is not None:
             try:
                 if isinstance(item, RecordingScope):

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from edge_agent.camera.source import Source
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.backoff import backoff_s
+from kardus.support.worker import Worker
 
 ReaderItem = Frame | SignalLost | Ended
 STOP_POLL_S = 0.1
 log = logging.getLogger("kardus.camera")
 
 
-class CameraReader:
+class CameraReader(Worker):
     """Hands one picture at a time to the pipeline; takes the next when that has been dealt with.
 
     So the pipeline always gets the newest picture of a live source, however slow it is.
@@ -23,20 +24,15 @@ class CameraReader:
 
     def __init__(self, camera: str, source: Source, interval_s: float, hand_over: Callable[[ReaderItem], None]) -> None:
         """Prepare; `start` begins. `hand_over` must return quickly."""
+        super().__init__(f"camera {camera}")
         self.camera = camera
         self.live = source.live
         self._source = source
         self._interval_s = interval_s
         self._hand_over = hand_over
-        self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._abandoned = threading.Event()
         self._taken = threading.Event()
-        self._thread = threading.Thread(target=self._read, name=f"camera {camera}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
 
     def taken(self) -> None:
         """The pipeline has dealt with the last item."""
@@ -55,15 +51,15 @@ class CameraReader:
         """Take the next picture now, and not after the interval."""
         self._hurry.set()
 
-    def stop(self, timeout_s: float = 2.0) -> None:
+    def stop(self, timeout_s: float | None = 2.0) -> None:
         """Stop reading; a source that doesn't return in time is left behind."""
         self._stopping.set()
         self._hurry.set()
         self._taken.set()
         self._source.close()
-        self._thread.join(timeout_s)
+        super().stop(timeout_s)
 
-    def _read(self) -> None:
+    def _run(self) -> None:
         try:
             self._read_all()
         except Exception:  # the thread's outermost guard: a camera that fails must say so, and stop no other

@@ -1,12 +1,12 @@
 """A changed configuration: what can be applied while the agent runs, and noticing that the file has changed."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.config import Config
 from kardus.support.errors import ConfigError
+from kardus.support.worker import Poller
 
 POLL_S = 2.0
 """How often the file is looked at; every file system can tell when it was changed."""
@@ -33,35 +33,23 @@ def require_reloadable(old: Config, new: Config) -> None:
                 raise ConfigError(f"{table}.{key}: can't be changed while the agent runs: restart it")
 
 
-class FileWatch:
+class FileWatch(Poller):
     """Calls back when a file has changed, in a thread of its own."""
 
     def __init__(self, path: Path, changed: Callable[[], None], poll_s: float = POLL_S) -> None:
         """Remember the file as it is; `start` begins."""
+        super().__init__("configuration", poll_s)
         self._path = path
         self._changed = changed
-        self._poll_s = poll_s
         self._known = self._stamp()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop looking."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(self._poll_s):
-            stamp = self._stamp()
-            if stamp not in (None, self._known):  # a file that is gone is being replaced
-                self._known = stamp
-                log.info("%s has changed", self._path)
-                self._changed()
+    def poll(self) -> None:
+        """Call back if the file has changed since the last time."""
+        stamp = self._stamp()
+        if stamp not in (None, self._known):  # a file that is gone is being replaced
+            self._known = stamp
+            log.info("%s has changed", self._path)
+            self._changed()
 
     def _stamp(self) -> Stamp | None:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeResult, UpdateRequest
-from edge_agent.models.watch_folder import WatchFolder
+from edge_agent.models.watch_folder import POLL_S, WatchFolder
 from kardus.contract.commands import ChangeModel
 from kardus.contract.messages import Model, ModelStatus
 from kardus.inference.classifier import Classifier
@@ -84,7 +84,7 @@ class ModelManager:
     def stop(self) -> None:
         """Abandon an update that is under way."""
         if self._watch_folder:
-            self._watch_folder.stop()
+            self._watch_folder.stop(POLL_S)  # a folder on a server that hangs isn't waited for
         self._rollout.stop()
 
     def _use_present(self) -> None:

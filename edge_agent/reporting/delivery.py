@@ -15,6 +15,7 @@ from kardus.mqtt.session import MqttSession
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 from kardus.support.vitals import Heartbeat
+from kardus.support.worker import Worker
 
 RETRY_S = 1.0
 """The longest pause between two rounds."""
@@ -68,11 +69,12 @@ class _Flight:
         return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
-class Delivery:
+class Delivery(Worker):
     """One thread between the outbox and the session. At most MAX_IN_FLIGHT messages are with the broker at a time."""
 
     def __init__(self, outbox: Outbox, session: MqttSession, clock: Clock = SYSTEM_CLOCK) -> None:
         """Prepare; `start` begins."""
+        super().__init__("delivery")
         self._clock = clock
         self._outbox = outbox
         self._session = session
@@ -80,16 +82,10 @@ class Delivery:
         self._answers: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
-        self._stopping = threading.Event()
         self._checked_s = self._clock.monotonic_s()
         self.heartbeat = Heartbeat()
         """Beats at every round."""
-        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         outbox.on_news = self.wake
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
 
     def wake(self) -> None:
         """Look into the outbox at once: it has news, or the broker is connected. May be called from any thread."""
@@ -117,12 +113,11 @@ class Delivery:
             self._stopping.wait(0.02)
         return True
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float | None = None) -> None:
         """Stop delivering; what is left stays in the outbox. May be called twice."""
         self._stopping.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop(timeout_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -4,9 +4,9 @@ import contextlib
 import logging
 import os
 import socket
-import threading
 
 from kardus.support.vitals import Vitals
+from kardus.support.worker import Poller
 
 log = logging.getLogger("kardus.watchdog")
 
@@ -33,29 +33,18 @@ def watchdog_s() -> float | None:
     return int(wanted) / 1e6
 
 
-class Watchdog:
+class Watchdog(Poller):
     """Gives a sign of life three times as often as wanted, as long as every thread does its work."""
 
     def __init__(self, vitals: Vitals, wanted_s: float) -> None:
         """Prepare; `start` begins."""
+        super().__init__("watchdog", wanted_s / 3)
         self._vitals = vitals
-        self._interval_s = wanted_s / 3
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop watching."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(self._interval_s):
-            problems = self._vitals.problems()
-            if problems:
-                log.error("no sign of life to the service manager: %s", "; ".join(problems))
-            else:
-                notify("WATCHDOG=1")
+    def poll(self) -> None:
+        """Give a sign of life, or say in the log why not."""
+        problems = self._vitals.problems()
+        if problems:
+            log.error("no sign of life to the service manager: %s", "; ".join(problems))
+        else:
+            notify("WATCHDOG=1")

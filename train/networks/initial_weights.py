@@ -77,7 +77,7 @@ def _imagenet(arch: str) -> Mapping[str, Tensor]:
 def _imagenet_of_timm(arch: str) -> Mapping[str, Tensor]:
     name = arch.removeprefix(TIMM)
     try:
-        network = load_timm(arch).create_model(name, pretrained=True, num_classes=0, global_pool="")
+        network = load_timm().create_model(name, pretrained=True, num_classes=0, global_pool="")
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"--init {IMAGENET}: timm's weights of {name} can't be had ({_first_line(error)}): "

@@ -3,11 +3,11 @@
 import logging
 import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kardus.mqtt.connection import Incoming
+from kardus.support.worker import Worker
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, ParsedMessage, parse_message
 
@@ -41,35 +41,22 @@ class ReceiverCounts:
         self.transactions += 1
 
 
-class StorageThread:
-    """Owns the queue between MQTT session and database, and the thread that empties it."""
+class StorageThread(Worker):
+    """Owns the queue between MQTT session and database, and the thread that empties it.
+
+    `stop` stores what is queued; what can't be stored, the broker sends again.
+    """
 
     def __init__(self, site: str, store: DatabaseWriter, on_stored: Callable[[WriteResult], None]) -> None:
         """`on_stored` is called after every transaction, from the thread."""
+        super().__init__("storing")
         self._site = site
         self._store = store
         self._on_stored = on_stored
         self._queue: queue.Queue[Incoming] = queue.Queue(QUEUE_SIZE)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="storing", daemon=True)
         self.counts = ReceiverCounts()
         self.problem = ""
         """Why nothing can be stored; empty where it can."""
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Store what is queued, and end. What can't be stored, the broker sends again."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread is running."""
-        return self._thread.is_alive()
 
     @property
     def waiting(self) -> int:

@@ -7,7 +7,6 @@ stored one. Any of them may deliver: an alert being delivered is leased to one r
 import json
 import logging
 import sqlite3
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import httpx2
 
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import UsageError
+from kardus.support.worker import Worker
 from warehouse.receiving.database import Database
 from warehouse.receiving.signing import signed_headers
 
@@ -62,8 +62,8 @@ class _PendingAlert:
     tries: int
 
 
-class WebhookDelivery:
-    """Delivers in one thread; receiving doesn't wait for it."""
+class WebhookDelivery(Worker):
+    """Delivers in one thread; receiving doesn't wait for it. What wasn't delivered when it stops, stays."""
 
     def __init__(self, database: Database, webhook: WebhookEndpoint) -> None:
         """Alerts that are new from the first time that webhooks are wanted are delivered; `start` begins.
@@ -71,31 +71,15 @@ class WebhookDelivery:
         Raises:
             sqlite3.Error: the database can't be written.
         """
+        super().__init__("webhooks")
         self._database = database
         self._webhook = webhook
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._failures = 0
         with database.writing() as connection:
             connection.execute(
                 f"INSERT INTO meta SELECT '{_CURSOR}', coalesce(max(number), 0) FROM events WHERE true "  # noqa: S608
                 "ON CONFLICT DO NOTHING"
             )
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; what wasn't delivered stays. May be called twice."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread is running."""
-        return self._thread.is_alive()
 
     def _run(self) -> None:
         # the machine's proxy settings hold: a webhook may leave the site

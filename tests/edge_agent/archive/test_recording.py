@@ -50,7 +50,7 @@ def test_what_was_kept_is_what_is_replayed(tmp_path: Path) -> None:
     recording.take(_frame(1))
     recording.take(SignalLost("left", NOON, "it sends nothing"))
     recording.take(ExpectedChange("L", MILK))
-    recording.close()
+    recording.stop()
     word, frame, lost, later = _moments(tmp_path / "r")
     assert word.item == ExpectedMessage("L", TEA.model_dump_json().encode()), "a part begins with the stock of its time"
     assert isinstance(frame.item, Frame)
@@ -65,7 +65,7 @@ def test_nothing_is_kept_unless_it_is_wanted(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "r", _scope(max_mb=0), _clock())
     recording.take(_frame(1))
     recording.take(ExpectedChange("L", MILK))
-    recording.close()
+    recording.stop()
     assert not (tmp_path / "r").exists()
 
 
@@ -74,7 +74,7 @@ def test_only_the_cameras_and_the_pace_that_are_asked_for(tmp_path: Path) -> Non
     for at_s in range(7):
         recording.take(_frame(at_s))
         recording.take(_frame(at_s, "right"))
-    recording.close()
+    recording.stop()
     assert _frames(tmp_path / "r") == [0, 2, 4, 6]
 
 
@@ -86,7 +86,7 @@ def test_the_oldest_part_goes_when_there_is_too_much_and_the_rest_can_be_replaye
         if at_s % WAITING == WAITING - 1:
             recording.take(ExpectedChange("L", Expected(revision=at_s, sku=f"SKU-{at_s}")))
             _settle(recording)
-    recording.close()
+    recording.stop()
     size = sum(file.stat().st_size for file in (tmp_path / "r").rglob("*") if file.is_file())
     assert 100_000 < size <= 200_000
     frames = _frames(tmp_path / "r")
@@ -115,7 +115,7 @@ def test_a_part_ends_after_an_hour_and_what_is_too_old_goes(tmp_path: Path) -> N
     long_ago = (NOON - timedelta(days=2)).timestamp()
     os.utime(first, (long_ago, long_ago))
     recording.take(_frame(2 * PART_S + 3))
-    recording.close()
+    recording.stop()
     assert first not in parts_in(tmp_path / "r")
     assert len(parts_in(tmp_path / "r")) == 2
 
@@ -127,7 +127,7 @@ def test_other_terms_begin_another_part(tmp_path: Path) -> None:
     recording.take(_frame(1))
     recording.use(_scope(max_mb=0))
     recording.take(_frame(2))
-    recording.close()
+    recording.stop()
     assert len(parts_in(tmp_path / "r")) == 2
     assert _frames(tmp_path / "r") == [0, 1]
 
@@ -136,7 +136,7 @@ def test_a_restart_adds_to_what_is_there(tmp_path: Path) -> None:
     for at_s in (5.0, 2.0):
         recording = Recording(tmp_path / "r", _scope(), _clock())
         recording.take(_frame(at_s))
-        recording.close()
+        recording.stop()
     assert [part.name for part in parts_in(tmp_path / "r")] == ["000001", "000002"]
     assert len(_frames(tmp_path / "r")) == 2
 
@@ -153,7 +153,7 @@ def test_a_disk_that_takes_nothing_is_said_once_and_recording_goes_on_later(
     assert len([record for record in caplog.records if "aren't recorded" in record.message]) == 1
     (tmp_path / "r").unlink()
     recording.take(_frame(2))
-    recording.close()
+    recording.stop()
     assert _frames(tmp_path / "r") == [2]
 
 
@@ -163,13 +163,13 @@ def test_a_disk_that_is_nearly_full_is_left_to_what_matters_more(
     for at_s in (0.0, 1.0):
         recording = Recording(tmp_path / "r", _scope(), _clock())
         recording.take(_frame(at_s))
-        recording.close()
+        recording.stop()
     monkeypatch.setattr("edge_agent.archive.recording.SPARED_BYTES", 10**18)
     recording = Recording(tmp_path / "r", _scope(), _clock())
     with caplog.at_level(logging.ERROR):
         recording.take(_frame(2))
         recording.take(_frame(3))
-        recording.close()
+        recording.stop()
     assert _frames(tmp_path / "r") == []
     assert not list((tmp_path / "r").iterdir()), "the oldest had to go first"
     assert len([record for record in caplog.records if "MB are free" in record.message]) == 1
@@ -181,6 +181,6 @@ def test_pictures_that_come_too_fast_are_counted_and_never_waited_for(tmp_path: 
     frame = _frame(0, side=700)
     for at_s in range(WAITING * 3):
         recording.take(replace(frame, at_s=float(at_s)))
-    recording.close()
+    recording.stop()
     assert dropped
     assert len(_frames(tmp_path / "r")) + len(dropped) == WAITING * 3

@@ -1,6 +1,5 @@
 """The backbones, cut before their pooling."""
 
-import sys
 
 import pytest
 import torch
@@ -45,9 +44,3 @@ def test_a_name_that_timm_does_not_know_is_refused() -> None:
 def test_a_network_without_a_map_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--arch timm:vit_tiny_patch16_224: gives no feature map"):
         build_backbone("timm:vit_tiny_patch16_224")
-
-
-def test_without_timm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UsageError, match=r"pip install 'kardus\[timm\]'"):
-        require_known("timm:resnet10t")
