@@ -147,9 +147,14 @@ class Connection:
         return self.ended.is_set() or (thread is not None and not thread.is_alive())
 
     @property
+    def was_accepted(self) -> bool:
+        """Whether the broker accepted the connection."""
+        return self.answer is not None and not self.answer.is_failure
+
+    @property
     def accepted(self) -> bool:
         """Whether the broker accepted the connection, and it stands."""
-        return self.answer is not None and not self.answer.is_failure and not self.is_over
+        return self.was_accepted and not self.is_over
 
     @property
     def lacks_version(self) -> bool:

@@ -204,8 +204,8 @@ class MqttSession:
             self.wait_for(
                 lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S
             )
-        if connection.accepted or self._stopping:
-            return connection.accepted
+        if connection.was_accepted or self._stopping:
+            return connection.was_accepted  # it may be over by now: whoever serves it sees why
         self._report(
             f"{self._settings.address}: {problem}" if problem else f"{self._settings.address} {connection.refusal}"
         )

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import WILL_DELAY_S, Handlers, Incoming, Options, Token
+from kardus.mqtt.connection import WILL_DELAY_S, Connection, Handlers, Incoming, Options, Token
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
@@ -277,6 +277,18 @@ def test_a_persistent_session_that_the_broker_says_was_taken_over_ends() -> None
         assert "taken over" in session.problem
         session.stop()
         assert not session.is_alive
+
+
+def test_a_take_over_right_after_the_acceptance_is_noticed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = Connection._on_connect
+
+    def unnoticed(connection: Connection, *what: Any) -> None:  # the session wakes up when both packets have come
+        changed, connection._changed = connection._changed, lambda: None
+        accepted(connection, *what)
+        connection._changed = changed
+
+    monkeypatch.setattr(Connection, "_on_connect", unnoticed)
+    test_a_persistent_session_that_the_broker_says_was_taken_over_ends()
 
 
 def _take_over(listener: socket.socket) -> None:
