@@ -9,9 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from simulator.demo.play import DEMO_BUNDLE
 from tests.scripts.steps import percent, run, run_json
-
-DEMO = Path(__file__).parents[2] / "edge_agent" / "demo"
 
 
 def make(work: Path) -> None:
@@ -26,8 +25,8 @@ def make(work: Path) -> None:
         "kardus-train", "evaluate", bundle, photos, "--split", "val", "--unknown", work / "photos-unknown", "--json"
     )
     (work / "demo.key").unlink()
-    shutil.copy(bundle, DEMO / "demo.bundle")
-    shutil.copy(work / "demo.pub", DEMO / "demo.pub")
+    shutil.copy(bundle, DEMO_BUNDLE)
+    shutil.copy(work / "demo.pub", DEMO_BUNDLE.with_suffix(".pub"))
     print(f"by class: {percent(result['accuracy']['class'])}")
     print(f"unknown rejected: {percent(result['rejection']['rejected'])}, AUROC {result['rejection']['auroc']:.4f}")
     print(f"known rejected: {percent(result['rejection']['false_alarms'])}")

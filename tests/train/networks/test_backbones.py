@@ -1,6 +1,5 @@
 """The backbones, cut before their pooling."""
 
-
 import pytest
 import torch
 from torchvision import models
