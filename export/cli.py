@@ -21,7 +21,7 @@ from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Ma
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
-from kardus.support.console import err, missing_extra, new_app, out, print_json
+from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.data.data_set import read_data
@@ -101,24 +101,17 @@ def verify_command(
         checks.append(check_answers(read, photos, crops))
         if run is not None:
             checks.append(check_parity(read, _trained(run), crops))
-    table = Table("checked", "found", title=str(bundle), title_justify="left")
-    for check in checks:
-        table.add_row(check.what, check.found)
-    out.print(table)
+    out.print(table_of(("checked", "found"), ((check.what, check.found) for check in checks), str(bundle)))
 
 
 @app.command("inspect")
 def inspect_command(bundle: BundleArgument, as_json: JsonOption = False) -> None:
     """Show what BUNDLE knows, how it was made, and what to expect of it."""
     read = read_bundle(bundle)
-    if as_json:
-        print_json({**read.manifest.model_dump(mode="json"), "signed_by": list(read.signed_by)})
-        return
-    out.print(_facts(read))
-    classes = Table("class", "SKU", "category", "face")
-    for info in read.manifest.classes:
-        classes.add_row(info.name, info.sku, info.category, info.face)
-    out.print(classes)
+    rows = ((info.name, info.sku, info.category, info.face) for info in read.manifest.classes)
+    classes = table_of(("class", "SKU", "category", "face"), rows)
+    content = {**read.manifest.model_dump(mode="json"), "signed_by": list(read.signed_by)}
+    print_result(content, _facts(read), classes, as_json=as_json)
 
 
 @app.command("enroll")
@@ -191,11 +184,9 @@ def diff_command(
     if as_json:
         print_json(asdict(found))
         return
-    table = Table("", str(first), str(second))
-    for what, (before, after) in found.facts.items():
-        table.add_row(what, before, after)
-    table.add_row("classes of its own", ", ".join(found.went) or "none", ", ".join(found.came) or "none")
-    out.print(table)
+    own = ("classes of its own", ", ".join(found.went) or "none", ", ".join(found.came) or "none")
+    rows = [*((what, *values) for what, values in found.facts.items()), own]
+    out.print(table_of(("", str(first), str(second)), rows))
     if found.agreement:
         out.print(f"same product on {100 * found.agreement.same_product:.1f} % of {found.agreement.n} photos")
         for index, before, after in found.agreement.changed:
@@ -212,14 +203,10 @@ def bench_command(
 ) -> None:
     """Measure how fast BUNDLE answers here, beside onnxruntime alone."""
     speeds = bench(read_bundle(bundle), threads, batch, seconds)
-    if as_json:
-        print_json([asdict(speed) for speed in speeds])
-        return
-    table = Table("", "batch p50", "batch p99", "crops a second", title=f"{bundle}, batches of {batch}")
-    for speed in speeds:
-        row = f"{speed.p50_ms:.1f} ms", f"{speed.p99_ms:.1f} ms", f"{speed.crops_per_s:.1f}"
-        table.add_row(speed.what, *row)
-    out.print(table)
+    rows = ((s.what, f"{s.p50_ms:.1f} ms", f"{s.p99_ms:.1f} ms", f"{s.crops_per_s:.1f}") for s in speeds)
+    columns = ("", "batch p50", "batch p99", "crops a second")
+    table = table_of(columns, rows, f"{bundle}, batches of {batch}")
+    print_result([asdict(speed) for speed in speeds], table, as_json=as_json)
 
 
 @keys_app.command("make")
@@ -253,13 +240,9 @@ def list_command(
 ) -> None:
     """List the keys in a folder."""
     found = list_keys(folder)
-    if as_json:
-        print_json([{"name": n, "public": key, "private_here": private} for n, key, private in found])
-        return
-    table = Table("name", "public key", "private key here")
-    for key_name, public, private in found:
-        table.add_row(key_name, public, "yes" if private else "no")
-    out.print(table)
+    rows = ((name, public, "yes" if private else "no") for name, public, private in found)
+    content = [{"name": name, "public": public, "private_here": private} for name, public, private in found]
+    print_result(content, table_of(("name", "public key", "private key here"), rows), as_json=as_json)
 
 
 def _require_bundle_name(path: Path) -> None:
@@ -345,7 +328,6 @@ def _changed(manifest: Manifest) -> dict[str, str]:
 
 def _facts(bundle: Bundle) -> Table:
     manifest = bundle.manifest
-    table = Table(title=bundle.title, title_justify="left", show_header=False)
     rows = {
         "network": f"{manifest.training.architecture}, {manifest.training.parameters / 1e6:.2f} M parameters",
         "input": f"{manifest.input.size} x {manifest.input.size} px, uint8 RGB, resize {manifest.input.resize}",
@@ -364,6 +346,4 @@ def _facts(bundle: Bundle) -> Table:
         rows["held out, by pixels"] = ", ".join(points)
     for m in manifest.metrics:
         rows[f"held out, by {m.name}"] = f"{100 * m.value:.1f} % ({100 * m.low:.1f} to {100 * m.high:.1f}, n = {m.n})"
-    for key, value in rows.items():
-        table.add_row(key, value)
-    return table
+    return table_of((), rows.items(), bundle.title)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from kardus.contract.manifest import Metric
-from kardus.support.console import err, new_app, out, print_json
+from kardus.support.console import err, new_app, out, print_json, table_of
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.config import ComputePrecision, make_config
@@ -206,13 +205,18 @@ def _check_json(checked: DataReport) -> dict[str, Any]:
 
 
 def _print_check(checked: DataReport) -> None:
-    table = Table("", "found", "what to do", "photos")
     colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-    for f in checked.findings:
-        shown = ", ".join(sample.path.name for sample in f.photos[:2]) + (", ..." if len(f.photos) > 2 else "")  # noqa: PLR2004
-        table.add_row(Text(f.weight, colours[f.weight]), f.what, f.remedy, shown)
-    if checked.findings:
-        out.print(table)
+    rows = [
+        (
+            Text(f.weight, colours[f.weight]),
+            f.what,
+            f.remedy,
+            ", ".join(sample.path.name for sample in f.photos[:2]) + (", ..." if len(f.photos) > 2 else ""),  # noqa: PLR2004
+        )
+        for f in checked.findings
+    ]
+    if rows:
+        out.print(table_of(("", "found", "what to do", "photos"), rows))
     result = "nothing must be mended" if checked.sound else "mend what is marked error"
     proposals = f", {len(checked.data.proposals)} proposals" * bool(checked.data.proposals)
     out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes{proposals}: {result}")
@@ -285,16 +289,14 @@ def _on_epoch(progress: Progress) -> Callable[["Epoch"], None]:
 
 
 def _print_tables(result: "Evaluation", rejection: "Rejection | None") -> None:
+    figures = ("right", "95 % interval", "n")
     for title, metrics in (("class", result.by_class), ("SKU", result.by_sku), ("category", result.by_category)):
         if title == "SKU" and result.by_sku == result.by_class:
             continue
-        table = Table(title=f"By {title}", title_justify="left")
-        table.add_column(title)
-        for column in ("right", "95 % interval", "n"):
-            table.add_column(column, justify="right")
-        for m in metrics:
-            table.add_row(m.name, f"{100 * m.value:.1f} %", f"{100 * m.low:.1f} to {100 * m.high:.1f}", str(m.n))
-        out.print(table)
+        rows = (
+            (m.name, f"{100 * m.value:.1f} %", f"{100 * m.low:.1f} to {100 * m.high:.1f}", str(m.n)) for m in metrics
+        )
+        out.print(table_of((title, *figures), rows, f"By {title}", figures))
     for level, metric in result.overall.items():
         out.print(f"Right by {level}: {percent(metric)}")
     flattered = " (the temperature was fitted on these photos)" if result.calibrated_on_these else ""

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 import typer.main
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
@@ -20,7 +19,7 @@ from edge_agent.cli.slots import app as slots_app
 from edge_agent.config import load_config
 from edge_agent.control.reload import FileWatch
 from kardus import __version__
-from kardus.support.console import err, new_app, out, print_json
+from kardus.support.console import err, new_app, print_json, print_result, table_of
 from kardus.support.files import make_folder, write_whole
 from kardus.support.logs import set_up
 from kardus.support.memory import share_one_heap
@@ -93,13 +92,9 @@ def check_command(
         settings = load_config(config)
         outbox = settings.agent.data_dir / OUTBOX_FILE
         results = check_all(settings, load_model, lambda: check_outbox(outbox), open_source)
-    if as_json:
-        print_json([vars(result) for result in results])
-    else:
-        table = Table("checked", "", "found")
-        for result in results:
-            table.add_row(result.what, Text("ok", "green") if result.ok else Text("wrong", "red"), result.found)
-        out.print(table)
+    verdict = {True: Text("ok", "green"), False: Text("wrong", "red")}
+    table = table_of(("checked", "", "found"), ((r.what, verdict[r.ok], r.found) for r in results))
+    print_result([vars(result) for result in results], table, as_json=as_json)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
 

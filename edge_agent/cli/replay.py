@@ -13,7 +13,7 @@ from edge_agent.replay.player import Player
 from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
-from kardus.support.console import err, out, print_json
+from kardus.support.console import err, print_result
 from kardus.support.errors import DataError, UsageError
 from kardus.support.tables import read_table
 
@@ -51,11 +51,7 @@ def replay_command(
     outcome = replay(recorded, _players(configs, recorded), read_truth(recording), lambda m: _shown(m, recorded.count))
     for line in how_long(outcome):
         err.print(line, soft_wrap=True)
-    if as_json:
-        print_json(as_content(outcome))
-    else:
-        for table in as_tables(outcome):
-            out.print(table)
+    print_result(as_content(outcome), *as_tables(outcome), as_json=as_json)
 
 
 def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:

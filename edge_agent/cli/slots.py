@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import TypeAdapter, ValidationError
-from rich.table import Table
 
 from edge_agent.cameras import open_source
 from edge_agent.commissioning.layout import as_toml, grid, prospect
@@ -17,7 +16,7 @@ from edge_agent.config.cameras import CameraSection, Corners
 from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import read_picture
-from kardus.support.console import err, new_app, out, print_json
+from kardus.support.console import err, new_app, out, print_result, table_of
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target, write_whole
 
@@ -104,15 +103,18 @@ def check_command(
     prospects = [
         prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
     ]
-    if as_json:
-        print_json([asdict(found) for found in prospects])
-        return
-    table = Table("location", "facing", "shorter side", "right by class", "advice")
-    for found in prospects:
-        known = "not known: the bundle has no curve" if found.accuracy is None else f"{100 * found.accuracy:.0f} %"
-        facing = "" if found.facing is None else str(found.facing)
-        table.add_row(found.location, facing, f"{found.side_px} px", known, found.advice)
-    out.print(table)
+    rows = (
+        (
+            found.location,
+            "" if found.facing is None else str(found.facing),
+            f"{found.side_px} px",
+            "not known: the bundle has no curve" if found.accuracy is None else f"{100 * found.accuracy:.0f} %",
+            found.advice,
+        )
+        for found in prospects
+    )
+    table = table_of(("location", "facing", "shorter side", "right by class", "advice"), rows)
+    print_result([asdict(found) for found in prospects], table, as_json=as_json)
 
 
 def _camera(config: Config, name: str) -> CameraSection:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from edge_agent.replay.comparison import StandingVerdict, VerdictChange, VerdictDifference
 from edge_agent.replay.session import ReplayOutcome, Side
+from kardus.support.console import table_of
 
 
 def how_long(outcome: ReplayOutcome) -> Iterator[str]:
@@ -117,12 +118,10 @@ def _differences(outcome: ReplayOutcome) -> Table | str:
 
 
 def _changes(changes: Sequence[VerdictChange]) -> Table:
-    table = Table("when", "location", "verdict", "before", "expected", "seen", "reason")
-    for change in changes:
-        content = _change(change)
-        said = [content[key] or "" for key in ("verdict", "previous", "expected", "seen", "reason")]
-        table.add_row(_clock(change.at), content["location"], *said)
-    return table
+    keys = ("location", "verdict", "previous", "expected", "seen", "reason")
+    contents = ((_clock(change.at), _change(change)) for change in changes)
+    rows = ((when, *(content[key] or "" for key in keys)) for when, content in contents)
+    return table_of(("when", "location", "verdict", "before", "expected", "seen", "reason"), rows)
 
 
 def _clock(moment: datetime) -> str:

@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
 
 from kardus.support.errors import KardusError
 
@@ -52,6 +53,26 @@ def new_app(purpose: str) -> typer.Typer:
 def print_json(content: Any) -> None:
     """Write JSON for programs to the standard output."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_result(content: Any, *shown: RenderableType, as_json: bool) -> None:
+    """Write a result to the standard output: its JSON for programs, or what is shown to people."""
+    if as_json:
+        print_json(content)
+    else:
+        for part in shown:
+            out.print(part)
+
+
+def table_of(
+    columns: Collection[str], rows: Iterable[Iterable[RenderableType]], title: str = "", numbers: Collection[str] = ()
+) -> Table:
+    """A table for people, as every command prints it; `numbers` are the columns that are aligned to the right."""
+    headers = (Column(name, justify="right" if name in numbers else "left") for name in columns)
+    table = Table(*headers, title=title or None, title_justify="left", show_header=bool(columns))
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def missing_extra(command: str, extra: str, module: str | None) -> NoReturn:

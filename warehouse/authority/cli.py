@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from kardus.support.console import new_app, out, print_json
+from kardus.support.console import new_app, out, print_result, table_of
 from warehouse.authority.register import AUTHORITY_DAYS, DAYS, Authority, Role, create_authority
 
 app = new_app("Make, renew and revoke certificates for broker, WMS side and devices. The folder is secret: back it up.")
@@ -75,11 +74,9 @@ def list_command(
 ) -> None:
     """Show every certificate: for whom, until when, revoked or not."""
     entries = Authority(folder).issued
-    if as_json:
-        print_json([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries])
-        return
-    table = Table("role", "name", "good until", "revoked")
-    for entry in entries:
-        revoked = f"{entry.revoked:%Y-%m-%d}" if entry.revoked else ""
-        table.add_row(entry.role, entry.name, f"{entry.expires:%Y-%m-%d}", revoked)
-    out.print(table)
+    rows = (
+        (entry.role, entry.name, f"{entry.expires:%Y-%m-%d}", f"{entry.revoked:%Y-%m-%d}" if entry.revoked else "")
+        for entry in entries
+    )
+    table = table_of(("role", "name", "good until", "revoked"), rows)
+    print_result([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries], table, as_json=as_json)

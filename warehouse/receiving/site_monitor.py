@@ -10,6 +10,7 @@ from rich.text import Text
 
 from kardus.contract.messages import AgentStatus, CameraHealth, Envelope, LocationEvent, LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.support.console import table_of
 
 _VERDICT_COLOURS = {
     Verdict.MATCH: "green",
@@ -66,12 +67,8 @@ class SiteMonitor:
 
     def table(self, title: str = "") -> Table:
         """The locations as a table for the terminal."""
-        table = Table("location", "expected", "seen", title=title, title_justify="left")
-        table.add_column("confidence", justify="right")
-        table.add_column("verdict")
-        for (_, location), state in self.current_states().items():
-            table.add_row(location, *_table_cells(state))
-        return table
+        rows = ((location, *_table_cells(state)) for (_, location), state in self.current_states().items())
+        return table_of(("location", "expected", "seen", "confidence", "verdict"), rows, title, ("confidence",))
 
     def alert_count(self) -> int:
         """How many locations have an alert verdict."""

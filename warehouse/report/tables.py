@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from kardus.support.console import table_of
 from warehouse.report.report import Report
 
 REPORT_COLUMNS = (
@@ -80,18 +80,23 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def as_text(report: Report) -> Group:
     """Tables for the terminal."""
-    listed = Table("aisle", "location", "expected", "seen", "age", "what to do", title=_report_title(report))
-    for line in report.discrepancies:
-        hint = "; ".join(
-            part for part in (line.action, line.conflict and f"conflict: {line.conflict}", line.note) if part
+    lines = (
+        (
+            line.aisle,
+            line.location,
+            line.expected,
+            Text(line.seen or line.verdict, "bold red"),
+            age_in_words(line.age),
+            "; ".join(
+                part for part in (line.action, line.conflict and f"conflict: {line.conflict}", line.note) if part
+            ),
         )
-        verdict = Text(line.seen or line.verdict, "bold red")
-        listed.add_row(line.aisle, line.location, line.expected, verdict, age_in_words(line.age), hint)
-    coverage = Table("aisle", title=f"Verified since {report.since:%Y-%m-%d %H:%M}", title_justify="left")
-    for name in ("locations", "verified", "%"):
-        coverage.add_column(name, justify="right")
-    for aisle in report.coverage:
-        coverage.add_row(aisle.aisle, str(aisle.total), str(aisle.verified), f"{aisle.percent:.1f}")
+        for line in report.discrepancies
+    )
+    listed = table_of(("aisle", "location", "expected", "seen", "age", "what to do"), lines, _report_title(report))
+    counts = ((a.aisle, str(a.total), str(a.verified), f"{a.percent:.1f}") for a in report.coverage)
+    figures = ("locations", "verified", "%")
+    coverage = table_of(("aisle", *figures), counts, f"Verified since {report.since:%Y-%m-%d %H:%M}", figures)
     old = [
         Text(f"not verified: {o.location} (last {_moment(o.last_verified) or 'never'}) {o.why}")
         for o in report.unverified
