@@ -51,7 +51,8 @@ case $kind in
         ;;
     dev)
         what="everything: agent, training, export and the test tools, about 3 minutes and 6 GB"; target=".[dev]"
-        used="kardus.* edge_agent.* warehouse.* simulator.* train.* export.* pytest hypothesis xdist timm openvino" ;;
+        used="kardus.* edge_agent.* warehouse.* simulator.* train.* export.* pytest hypothesis xdist timm openvino sklearn.metrics sklearn.model_selection"
+        used="$used scipy.optimize scipy.stats lightning_fabric torch.utils.tensorboard" ;;
     *) fail "unknown kind '$kind': use demo or dev" ;;
 esac
 echo "-- installing $what into $directory"

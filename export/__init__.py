@@ -1,1 +1,1 @@
-"""Checkpoint to bundle: ONNX, parity with the trained model, golden samples, manifest, signature."""
+"""From a checkpoint to a bundle: ONNX, parity with the trained model, golden samples, manifest, signature."""

@@ -1,4 +1,4 @@
-"""How fast a bundle answers here, beside onnxruntime alone."""
+"""Benchmarks a bundle on this machine, beside onnxruntime alone."""
 
 import time
 from collections.abc import Callable
@@ -16,21 +16,21 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class Speed:
-    """Of batches answered one after another."""
+    """Latency and throughput of batches that are run one after another."""
 
     what: str
     p50_ms: float
-    """Half of the batches take no longer."""
+    """The median."""
     p99_ms: float
     crops_per_s: float
-    """By the median."""
+    """At the median latency."""
 
 
 def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Speed, Speed]:
     """Time the agent's classifier, from crops to calibrated answers, and onnxruntime alone, in turn on the same crops.
 
     Args:
-        bundle: whose model.
+        bundle: the one to time.
         threads: processor threads; 0 leaves the choice to onnxruntime.
         batch: crops at a time.
         seconds: how long to measure, both together.
@@ -52,7 +52,7 @@ def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:
 
 
 def _in_turn(works: tuple[Callable[[], object], ...], seconds: float) -> list[list[float]]:
-    """Milliseconds of each, measured alternately, so that a busy moment hits all."""
+    """Milliseconds of each call, measured alternately, so that other load affects all alike."""
     for work in works * WARM_UP:
         work()
     times: list[list[float]] = [[] for _ in works]

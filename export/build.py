@@ -1,4 +1,4 @@
-"""Builds a bundle from a checkpoint, and refuses to write one that doesn't answer as the trained model does."""
+"""Builds a bundle from a checkpoint, and refuses to write one without parity with the trained model."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def build(
     keys: Sequence[Ed25519PrivateKey] = (),
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
-    """Export, compare with the trained model on real crops through the agent's own classifier, and pack.
+    """Export, check parity with the trained model on real crops in the agent's own classifier, and write the bundle.
 
     Args:
         checkpoint_path: a run's folder or a checkpoint.
@@ -47,8 +47,8 @@ def build(
 
     Raises:
         DataError: the checkpoint or the data set cannot be read.
-        UsageError: a name can't be used, or no photo is left to judge a lower precision by.
-        BundleError: the exported model answers otherwise than the trained one, or loses more than it may.
+        UsageError: a name can't be used, or no photo is left to evaluate a lower precision on.
+        BundleError: the exported model differs from the trained one, or loses more accuracy than allowed.
     """
     require_file_target("--out", out)
     _check_names(name or out.stem, version)
@@ -77,7 +77,7 @@ def build(
 
 
 def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:
-    """With what was measured in the lower precision; accuracy by pixels was in FP32 alone."""
+    """The manifest with the metrics of the lower precision; accuracy by resolution was measured in FP32 alone."""
     found = {"calibration": low.calibration, "metrics": (low.found.accuracy,), "lower_precision": low.found}
     return manifest.model_copy(update=found | {"pixels": ()})
 

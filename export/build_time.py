@@ -1,4 +1,4 @@
-"""When a bundle was built. Imports nothing that needs torch: a bundle is changed without it too."""
+"""The build time of a bundle. Imports no torch: products are enrolled and retired without it."""
 
 import os
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ from kardus.support.errors import UsageError
 def build_time() -> datetime:
     """Now, or the time that SOURCE_DATE_EPOCH gives (https://reproducible-builds.org), in whole seconds of UTC.
 
-    An input, so that the same inputs can give the same bytes.
+    The time is an input, so that builds are reproducible byte for byte.
 
     Raises:
-        UsageError: the variable is no time.
+        UsageError: the variable isn't a time.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     try:

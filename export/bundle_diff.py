@@ -1,4 +1,4 @@
-"""What changes for a warehouse when one bundle takes another's place."""
+"""Compares two bundles: their manifests, and their predictions on the same photos."""
 
 from dataclasses import dataclass
 
@@ -15,30 +15,30 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two bundles answer the same crops."""
+    """How far the predictions of two bundles on the same crops agree."""
 
     n: int
     same_product: float
-    """Share of crops for which both name the same SKU, or both none."""
+    """Proportion of crops for which both predict the same SKU, or both unknown."""
     changed: tuple[tuple[int, str, str], ...]
-    """Each crop that they answer differently: its index, and what each says ("unknown" for none of its products)."""
+    """Each crop with different predictions: its index, and both of them ("unknown" for a rejected crop)."""
 
 
 @dataclass(frozen=True)
 class BundleDiff:
-    """Two bundles, laid side by side."""
+    """The differences between two bundles."""
 
     came: tuple[str, ...]
     """Classes that only the second knows."""
     went: tuple[str, ...]
     """Classes that only the first knows."""
     facts: dict[str, tuple[str, str]]
-    """What the manifests say, where they differ."""
+    """The values of the manifests, where they differ."""
     agreement: Agreement | None
 
 
 def diff_bundles(first: Bundle, second: Bundle) -> BundleDiff:
-    """Compare what two bundles say of themselves."""
+    """Compare the manifests of two bundles."""
     one, other = ({info.name for info in bundle.manifest.classes} for bundle in (first, second))
     rows = zip(_facts(first).items(), _facts(second).values(), strict=True)
     facts = {what: (before, after) for (what, before), after in rows if before != after}
@@ -51,7 +51,7 @@ def diff_bundles(first: Bundle, second: Bundle) -> BundleDiff:
 
 
 def agreement(first: Bundle, second: Bundle, crops_of_first: Pixels, crops_of_second: Pixels) -> Agreement:
-    """Compare what two bundles answer to the same photos, each at its own size: (N, S, S, 3) uint8 RGB."""
+    """Compare the predictions of two bundles on the same photos, each at its own size: (N, S, S, 3) uint8 RGB."""
     one, other = _named(first, crops_of_first), _named(second, crops_of_second)
     changed = tuple((i, a, b) for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
     return Agreement(len(one), 1 - len(changed) / len(one), changed)

@@ -1,4 +1,4 @@
-"""Writes a bundle: the same inputs give the same bytes."""
+"""Writes bundles reproducibly: the same inputs give the same bytes."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can carry
 
 
 def members_of(model: bytes, golden: Sequence[GoldenSample], pictures: Sequence[bytes]) -> dict[str, bytes]:
-    """The members that the manifest lists: the model, what is expected of the golden samples, and their PNG files."""
+    """The members that the manifest lists: the model, the golden samples' expected outputs, and their PNG files."""
     files = {sample.file: picture for sample, picture in zip(golden, pictures, strict=True)}
     return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **files}
 
@@ -45,7 +45,7 @@ def write_bundle(
 
 
 def sign_again(bundle: Path, out: Path, keys: Sequence[Ed25519PrivateKey], dropped: Collection[str]) -> tuple[str, ...]:
-    """Write a bundle with more signatures, and without those of dropped public keys; who signed it then.
+    """Write a bundle with more signatures, and without those of dropped public keys; returns its signers.
 
     Raises:
         BundleError: it can't be read, or was altered.
@@ -84,7 +84,7 @@ def _json(content: object) -> bytes:
 
 
 def png(crop: Pixels) -> bytes:
-    """A crop (S, S, 3) uint8 RGB, losslessly."""
+    """A crop (S, S, 3) uint8 RGB as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(crop).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

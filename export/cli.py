@@ -42,21 +42,23 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def build_command(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a checkpoint.")],
     out_file: OutOption,
-    precision: Annotated[Precision, typer.Option(help="Of weights and arithmetic.")] = "fp32",
+    precision: Annotated[Precision, typer.Option(help="Precision of weights and arithmetic.")] = "fp32",
     data: Annotated[
-        Path | None, typer.Option(help="Data set to compare and judge on; by default the one that was trained on.")
+        Path | None,
+        typer.Option(help="Data set for parity and for evaluating a lower precision; by default the training one."),
     ] = None,
     calibrate: Annotated[
-        Path | None, typer.Option(help="Photos to measure 8-bit ranges on; by default trained ones.")
+        Path | None, typer.Option(help="Photos to calibrate the int8 ranges on; by default training photos.")
     ] = None,
     max_drop: Annotated[
-        float, typer.Option(min=0, max=100, help="Points of accuracy by class that a lower precision may lose.")
+        float,
+        typer.Option(min=0, max=100, help="Percentage points of accuracy by class that a lower precision may lose."),
     ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
     sign: SignOption = None,
 ) -> None:
-    """Export CHECKPOINT, compare it with the trained model on real crops, and pack and sign the bundle."""
+    """Export CHECKPOINT, check parity with the trained model on real crops, and write and sign the bundle."""
     try:
         from export.build import build  # noqa: PLC0415 - the other commands run without torch
         from export.lower_precision import PrecisionTarget  # noqa: PLC0415
@@ -86,12 +88,13 @@ def build_command(
 def verify_command(
     bundle: BundleArgument,
     trust: Annotated[list[str] | None, typer.Option(help="Public key that must have signed it.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Labelled photos to let it answer, every one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Labelled photos to evaluate it on.")] = None,
     run: Annotated[
-        Path | None, typer.Option(help="The run that it was built from, to compare with on these photos; needs torch.")
+        Path | None,
+        typer.Option(help="The run that it was built from, to check parity with on these photos; needs torch."),
     ] = None,
 ) -> None:
-    """Check structure, hashes, signatures, golden samples and repeatability of BUNDLE, and its answers to photos."""
+    """Check structure, hashes, signatures, golden samples and repeatability of BUNDLE, and its accuracy on photos."""
     if run is not None and data is None:
         raise UsageError("--run: needs photos to compare on: name them with --data")
     checks = verify(bundle, tuple(trust or ()))
@@ -106,7 +109,7 @@ def verify_command(
 
 @app.command("inspect")
 def inspect_command(bundle: BundleArgument, as_json: JsonOption = False) -> None:
-    """Show what BUNDLE knows, how it was made, and what to expect of it."""
+    """Show BUNDLE's classes, training, calibration and metrics."""
     read = read_bundle(bundle)
     rows = ((info.name, info.sku, info.category, info.face) for info in read.manifest.classes)
     classes = table_of(("class", "SKU", "category", "face"), rows)
@@ -121,14 +124,14 @@ def enroll_command(
     name: Annotated[str, typer.Option("--name", help="The new class.")],
     out_file: OutOption,
     sku: Annotated[str, typer.Option(help="Its SKU; by default its name.")] = "",
-    category: Annotated[str, typer.Option(help="Its category; by default that of the class it is most like.")] = "",
+    category: Annotated[str, typer.Option(help="Its category; by default that of the nearest class.")] = "",
     gtin: Annotated[str, typer.Option(help="Its GTIN.")] = "",
     variant: Annotated[str, typer.Option(help="Its variant, such as the flavour.")] = "",
     face: Annotated[str, typer.Option(help="Which face of the carton the photos show.")] = "",
     version: VersionOption = "",
     sign: SignOption = None,
 ) -> None:
-    """Teach BUNDLE a new product from a few photos, in seconds and without training."""
+    """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
     info = _class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
     done = enroll(read, info, photos, _release(read, out_file, version, sign))
@@ -169,10 +172,10 @@ def retire_command(
 def diff_command(
     first: Annotated[Path, typer.Argument(help="A .bundle file.")],
     second: Annotated[Path, typer.Argument(help="The one to take its place.")],
-    data: Annotated[Path | None, typer.Option(help="Photos to let both answer.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Photos to compare their predictions on.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two bundles: classes, figures, and what they answer to the same photos."""
+    """Compare two bundles: classes, metrics, and predictions on the same photos."""
     one, other = read_bundle(first), read_bundle(second)
     found = diff_bundles(one, other)
     if data is not None:
@@ -201,7 +204,7 @@ def bench_command(
     seconds: Annotated[float, typer.Option(min=0, help="How long to measure.")] = 10.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how fast BUNDLE answers here, beside onnxruntime alone."""
+    """Benchmark BUNDLE on this machine, beside onnxruntime alone."""
     speeds = bench(read_bundle(bundle), threads, batch, seconds)
     rows = ((s.what, f"{s.p50_ms:.1f} ms", f"{s.p99_ms:.1f} ms", f"{s.crops_per_s:.1f}") for s in speeds)
     columns = ("", "batch p50", "batch p99", "crops a second")
@@ -224,7 +227,9 @@ def rotate_command(
     bundle: BundleArgument,
     out_file: OutOption,
     sign: Annotated[list[Path], typer.Option(help="Private key to sign with too; may be given again.")],
-    drop: Annotated[list[str] | None, typer.Option(help="Public key whose signature goes; may be given again.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Public key whose signature is removed; may be given again.")
+    ] = None,
 ) -> None:
     """Sign BUNDLE with another key too, so that agents can be moved from one key to the next."""
     _require_bundle_name(out_file)
@@ -290,7 +295,7 @@ def _class_info(**given: str) -> ClassInfo:
 
 
 def _warn_of(done: Enrolled) -> None:
-    """What the new product and the others may be mistaken for."""
+    """Warn of products that the new one may be confused with."""
     new = done.manifest.classes[-1].name
     lines = []
     if done.confused:
@@ -312,7 +317,7 @@ def _note_unsigned(sign: list[Path] | None) -> None:
 
 
 def _changed(manifest: Manifest) -> dict[str, str]:
-    """What became of the model after it was trained."""
+    """How the model was changed after training."""
     rows = {}
     if low := manifest.lower_precision:
         lost = 100 * (low.accuracy_before.value - low.accuracy.value)

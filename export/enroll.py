@@ -1,4 +1,4 @@
-"""Products that come and go, without training and without torch: a new bundle from an earlier one."""
+"""Enrols and retires products without training and without torch: a new bundle from an earlier one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Release:
-    """What a changed bundle is written as."""
+    """File, version and signing keys of a changed bundle."""
 
     out: Path
     version: str
@@ -34,17 +34,17 @@ class Release:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """A new class in a new bundle."""
+    """The result of an enrolment."""
 
     manifest: Manifest
     nearest: str
-    """The known class, of another product, that it is most like."""
+    """The nearest known class of another product."""
     confused: int
-    """How many of its photos would be taken for another product, each judged by the others."""
+    """How many of its photos would be classified as another product, leave-one-out."""
     confused_with: str
-    """The class that most of them would be taken for; empty where none would."""
+    """The class that most of them would be classified as; empty where none would."""
     takes: tuple[str, ...]
-    """Classes whose own golden sample is now taken for the new product."""
+    """Classes whose own golden sample is now classified as the new product."""
     photos: int
 
 
@@ -54,7 +54,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     Args:
         bundle: the earlier one.
         info: the new class. What it leaves empty it gets from a class of the same SKU; its category else from the
-            class that it is most like.
+            nearest class.
         paths: photos of it, one at least, and folders of them; a photo that comes twice counts once.
         release: the new bundle's name, version and keys.
 
@@ -107,13 +107,13 @@ def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, embedding
 
 
 def _without_doubt(calibration: Calibration) -> Calibration:
-    """Crops of a new product lie further from its few photos than trained ones: they would be doubted for ever."""
+    """No doubt threshold: crops of a new product are farther from its few photos, and would always be doubted."""
     lowest = min(calibration.doubt_threshold, calibration.rejection_threshold)
     return calibration.model_copy(update={"doubt_threshold": lowest})
 
 
 def _completed(info: ClassInfo, manifest: Manifest, nearest: ClassInfo) -> ClassInfo:
-    """With what another face of the same product says."""
+    """Fill in what is empty: from another face of the same product, the category else from the nearest class."""
     face = next((known for known in manifest.classes if known.sku == info.sku), None)
     given = {key: value for key, value in info.model_dump().items() if value}
     own = {"gtin": face.gtin, "variant": face.variant, "category": face.category} if face else {}
@@ -160,7 +160,7 @@ def _check_name(manifest: Manifest, name: str) -> None:
 
 
 def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
-    """Those of before, or none yet, with the scale that the golden samples show."""
+    """The earlier changes; where there are none, with the scale from the golden samples."""
     manifest = bundle.manifest
     if manifest.changes:
         return manifest.changes
@@ -175,7 +175,7 @@ def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
 def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
     """By how much squared distances grow where logits fall by one: least squares over crops and classes.
 
-    Both measure how much less likely each class is than the best; the line goes through the best, where both are 0.
+    Both are taken relative to the best class, where both are 0: the regression line goes through the origin.
     """
     best = outputs.logits.argmax(axis=1)[:, None]
     distances = squared_distances(outputs.embedding, prototypes)
@@ -185,7 +185,7 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
 
 
 def photos_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The photos that files and folders come to, each once; and pictures in the folders of kinds that aren't read."""
+    """The photos in files and folders, each once; and the images in the folders whose format isn't supported."""
     photos: list[Path] = []
     passed: list[Path] = []
     for path in paths:
@@ -207,7 +207,7 @@ def _crops(paths: Sequence[Path], size_px: int) -> Pixels:
 
 
 def _confused(embedding: Floats, to_known: Floats) -> list[int]:
-    """The known class of each photo that lies nearer to it than to the mean of the others; one alone tells nothing."""
+    """The known class of each photo that is nearer to it than to the mean of the others; needs two photos."""
     count = len(embedding)
     if count == 1:
         return []
@@ -218,14 +218,14 @@ def _confused(embedding: Floats, to_known: Floats) -> list[int]:
 
 
 def _file(golden: Sequence[GoldenSample]) -> str:
-    """A name that no golden sample has yet."""
+    """A file name that no golden sample has yet."""
     return f"golden/{1 + max(int(Path(sample.file).stem) for sample in golden)}.png"
 
 
 def _write(
     bundle: Bundle, manifest: Manifest, golden: Sequence[GoldenSample], pictures: Sequence[bytes], release: Release
 ) -> tuple[Manifest, list[GoldenSample]]:
-    """Fill in what the golden samples give now, and write the bundle, signed again."""
+    """Fill in the new outputs for the golden samples, and write the bundle, signed again."""
     changed = manifest.model_copy(update={"version": release.version, "created": build_time().isoformat()})
     files = dict(zip((sample.file for sample in golden), pictures, strict=True))
     draft = replace(bundle, source=str(release.out), manifest=changed, golden=tuple(golden), golden_png=files)

@@ -10,16 +10,16 @@ from export.precision_search import LayerNoise
 
 
 class HalfPrecision:
-    """Makes the one version in half precision that a model has."""
+    """Converts a model to half precision."""
 
     def __init__(self, model: bytes) -> None:
         """Take the float model."""
         self._model = model
 
     def model(self, in_float: Collection[str] = ()) -> bytes:
-        """The model with everything in float16 but what goes in and out, and the named nodes, as one file."""
+        """The model in float16, except inputs, outputs and the named nodes, as one file."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # values below float16's smallest are rounded, and the accuracy is judged
+            warnings.simplefilter("ignore")  # of values below float16's range; the accuracy is evaluated
             converted = convert_float_to_float16(
                 onnx.load_from_string(self._model), keep_io_types=True, node_block_list=list(in_float)
             )

@@ -1,4 +1,4 @@
-"""Golden samples: one crop of every class with the outputs that were given where the bundle was built."""
+"""Golden samples: one crop of every class with its outputs on the machine that built the bundle."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from kardus.contract.manifest import GoldenSample, Precision
 from kardus.inference.preprocess import Pixels
 
 TOLERANCE: dict[Precision, float] = {"fp32": 2e-3, "fp16": 5e-2, "int8": 0.5}
-"""The largest logit difference between processors. Eight bits round differently on AVX2, VNNI and ARM."""
+"""The largest logit difference allowed between processors. Eight bits round differently on AVX2, VNNI and ARM."""
 
 
 def choose_golden(
     names: Sequence[str], examples: Crops, logits: NDArray[np.float32]
 ) -> tuple[list[GoldenSample], list[Pixels]]:
-    """For each class the example whose answer is the clearest, so that no rounding changes it.
+    """For each class the example with the largest logit margin, so that rounding doesn't change its predicted class.
 
     `logits` (N, classes) are the exported model's for the examples.
     """

@@ -1,4 +1,4 @@
-"""From a model in FP32 to one of lower precision that holds its accuracy, calibrated anew."""
+"""Converts a model from FP32 to a lower precision that keeps its accuracy, and recalibrates it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,24 +31,24 @@ COLLAPSE_POINTS = 1.0
 
 @dataclass(frozen=True)
 class PrecisionTarget:
-    """What is asked for of a lower precision."""
+    """A precision, and what it may cost."""
 
     precision: Precision
     max_drop: float
-    """Points of accuracy by class that may be lost."""
+    """Percentage points of accuracy by class that may be lost."""
     data: Path | None = None
-    """Photos to judge by; by default those held out of the run."""
+    """Photos to evaluate on; by default those held out of the run."""
     calibrate: Path | None = None
-    """Photos to measure ranges on; by default trained ones."""
+    """Photos to calibrate the quantisation ranges on; by default training photos."""
 
 
 @dataclass(frozen=True)
 class LowPrecisionModel:
-    """A model of lower precision, with what was measured of it."""
+    """A model of lower precision, with its metrics."""
 
     model: bytes
     calibration: Calibration
-    """Fitted again, on the answers of this precision."""
+    """Fitted again, on the outputs of this precision."""
     found: LowerPrecision
 
 
@@ -61,22 +61,22 @@ def lower(
     run: Run,
     on_step: Callable[[str], None],
 ) -> LowPrecisionModel:
-    """Make the model and judge it.
+    """Convert the model and evaluate it.
 
-    A checkpoint that has learnt the held-out photos is judged by the network that hadn't, which its run kept.
+    For a checkpoint that was refitted on the held-out photos, the network from before the refit is evaluated.
 
     Args:
         path: where the checkpoint is.
         checkpoint: the model to deliver.
-        plain: its graph in FP32.
+        plain: its ONNX model in FP32.
         target: the precision, and what it may cost.
-        run: what a model says.
+        run: gives an ONNX model's outputs for crops.
         on_step: called with a line on every step.
 
     Raises:
-        BundleError: the accuracy doesn't hold.
+        BundleError: too much accuracy is lost.
         DataError: a data set can't be read.
-        UsageError: there is no photo to judge by.
+        UsageError: there is no photo to evaluate on.
     """
     judged = _judged(path, checkpoint)
     photos = trained_and_unseen(judged, target.data, target.calibrate)
@@ -94,10 +94,10 @@ def lower(
 
 
 def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """The model itself, or the one of before it learnt the held-out photos.
+    """The checkpoint to evaluate: the given one, or the one from before the refit on the held-out photos.
 
     Raises:
-        DataError: the one that lies there is of another run.
+        DataError: the one that is there is of another run.
     """
     kept = (path if path.is_dir() else path.parent) / MEASURED
     if not checkpoint.refitted or not kept.exists():
@@ -113,7 +113,7 @@ def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecision) -> None:
-    """The model that is delivered must follow its own FP32 as closely as the one that was judged followed its own.
+    """Require that the delivered model agrees with its FP32 version as closely as the evaluated one with its own.
 
     Raises:
         BundleError: it doesn't.
@@ -130,7 +130,7 @@ def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecisi
 def _calibration(
     judged: Checkpoint, photos: Unseen, outputs: RawOutputs, on_step: Callable[[str], None]
 ) -> Calibration:
-    """Fitted on this precision's answers, where they are enough."""
+    """The calibration, fitted again on this precision's outputs where there are enough photos."""
     names = [info.name for info in judged.classes]
     labels = np.array([names.index(name) for name in photos.judging.names], np.int64)
     if len(labels) < min(FEW_PHOTOS, judged.calibration.n):

@@ -1,4 +1,4 @@
-"""What a bundle's manifest says of its model."""
+"""The manifest of a bundle, from its checkpoint."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _NOT_COMPARED = Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min
 
 
 def describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision) -> Manifest:
-    """The manifest of a model that is not compared yet, with no members."""
+    """The manifest of a model before the parity check, with no members."""
     config = checkpoint.config
     return Manifest(
         name=name,
@@ -43,5 +43,5 @@ def describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str
 
 
 def _names_only(config: TrainConfig) -> dict[str, str]:
-    """A bundle names no path of the machine that made it."""
+    """File names without their folders: a bundle has no path of the machine that made it."""
     return {"init": Path(config.init).name, "teacher": Path(config.teacher).name}

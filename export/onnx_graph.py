@@ -1,4 +1,4 @@
-"""The ONNX graph: uint8 crops in, normalised inside; logits, embedding and evidence out; what it says of itself."""
+"""The ONNX graph: uint8 crops in, normalised inside; logits, embedding and evidence out; and its metadata."""
 
 import contextlib
 import io
@@ -32,7 +32,7 @@ class _Deployed(nn.Module):
 
 
 def to_onnx(network: CartonNet, size_px: int) -> bytes:
-    """Export with a dynamic batch, as one file, with nothing of the building machine in it."""
+    """Export with a dynamic batch size, as one file, without traces of the building machine."""
     example = torch.zeros(2, size_px, size_px, 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
     with _quiet():
         program: Any = torch.onnx.export(
@@ -52,7 +52,7 @@ def to_onnx(network: CartonNet, size_px: int) -> bytes:
 
 
 def strip(model: onnx.ModelProto) -> None:
-    """Take out what exporters note of their own machine and work: stack traces, paths, module names."""
+    """Remove what exporters record of their machine and run: stack traces, paths, module names."""
     del model.metadata_props[:]
     model.producer_version = ""
     for part in (model.graph, *model.functions):

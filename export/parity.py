@@ -1,4 +1,4 @@
-"""How closely an exported model follows the trained one, through the agent's own classifier."""
+"""Parity: how closely the outputs of an exported model, in the agent's own classifier, match the trained model's."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def measure_parity(trained: RawOutputs, exported: RawOutputs) -> Parity:
     """Compare the outputs for the same N crops.
 
     Raises:
-        BundleError: an answer is no number.
+        BundleError: an output is not finite.
     """
     if not all(np.isfinite(outputs.logits).all() for outputs in (trained, exported)):
         raise BundleError("not written: the model's answers are not finite numbers: train again, with a lower --lr")
@@ -31,10 +31,10 @@ def measure_parity(trained: RawOutputs, exported: RawOutputs) -> Parity:
 
 
 def refuse_difference(out: Path, parity: Parity) -> None:
-    """In FP32 the two must be the same model.
+    """Refuse an FP32 export without parity.
 
     Raises:
-        BundleError: they are not.
+        BundleError: logits differ by more than MAX_LOGIT_DIFFERENCE, or a predicted class differs.
     """
     if parity.max_logit_difference > MAX_LOGIT_DIFFERENCE or parity.top1_agreement < 1:
         raise BundleError(

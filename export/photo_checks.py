@@ -1,4 +1,4 @@
-"""A bundle checked on photos: what it answers, and that it answers as the trained model does."""
+"""Checks a bundle on photos: its accuracy, and its parity with the trained model."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ BATCH = 64
 
 
 def check_answers(bundle: Bundle, data: DataSet, crops: Pixels) -> Check:
-    """How many labelled photos are named right; `crops` (N, S, S, 3) are the data set's."""
+    """How many labelled photos are classified correctly; `crops` (N, S, S, 3) are the data set's."""
     classifier = Classifier(bundle)
     answers = [
         answer for start in range(0, len(crops), BATCH) for answer in classifier.classify(crops[start : start + BATCH])
@@ -34,10 +34,10 @@ def check_answers(bundle: Bundle, data: DataSet, crops: Pixels) -> Check:
 
 
 def check_parity(bundle: Bundle, trained: Callable[[Pixels], RawOutputs], crops: Pixels) -> Check:
-    """Every crop through the bundle and through the model that it was built from.
+    """Compare the outputs of the bundle with those of the model that it was built from, on every crop.
 
     Raises:
-        BundleError: in FP32 they differ by more than MAX_LOGIT_DIFFERENCE, or in a class.
+        BundleError: in FP32 logits differ by more than MAX_LOGIT_DIFFERENCE, or a predicted class differs.
         UsageError: the bundle's classes have changed since.
     """
     manifest = bundle.manifest

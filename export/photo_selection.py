@@ -1,4 +1,4 @@
-"""Which photos an export works on: for parity and golden samples, to calibrate 8 bits on, and to judge them by."""
+"""The photos of an export: for parity and golden samples, to calibrate quantisation on, and to evaluate it on."""
 
 import hashlib
 from collections.abc import Iterable
@@ -27,22 +27,22 @@ class Crops:
     names: list[str]
 
     def __len__(self) -> int:
-        """How many."""
+        """The number of crops."""
         return len(self.names)
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What a lower precision is made and judged with."""
+    """The photos that a lower precision is calibrated on and evaluated on."""
 
     calibration: Crops
     judging: Crops
     origin: str
-    """The hash of the data set that judges, and which of its photos."""
+    """The hash of the data set of `judging`, and which of its photos they are."""
 
 
 def examples(checkpoint: Checkpoint, data: Path | None) -> Crops:
-    """Photos of `data`, then held-out ones, then trained ones, until every class and PARITY_CROPS photos are there.
+    """Photos of `data`, then held-out ones, then training ones: one of every class, and PARITY_CROPS if there are.
 
     Raises:
         DataError: no data set is there, one can't be read, or no photo of a class is found.
@@ -70,15 +70,15 @@ def examples(checkpoint: Checkpoint, data: Path | None) -> Crops:
 
 
 def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | None) -> Unseen:
-    """Photos to calibrate on, and photos to judge by that `judged` was neither trained nor calibrated on.
+    """Photos to calibrate on, and photos to evaluate on that `judged` was neither trained nor calibrated on.
 
-    To calibrate on: those of `calibrate`, else trained ones, CALIBRATION_CROPS at most, of every class in turn. To
-    judge by: those of `data`, else those held out of the run. None of them is the same file, or nearly the same photo
-    (one burst), as one that was trained or calibrated on.
+    To calibrate on: those of `calibrate`, else training ones, CALIBRATION_CROPS at most, of every class in turn. To
+    evaluate on: those of `data`, else those held out of the run, without copies and near-duplicates (bursts) of photos
+    that were trained or calibrated on.
 
     Raises:
         DataError: a data set can't be read.
-        UsageError: nothing is left to judge by.
+        UsageError: nothing is left to evaluate on.
     """
     own = _trained_on(judged, data)
     trained = [sample for sample in own.samples if sample.split == "train"]
@@ -98,7 +98,7 @@ def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | 
 
 
 def _split(checkpoint: Checkpoint, data: DataSet) -> DataSet:
-    """As it was for training, where it is the data set that was trained on; else as it is marked."""
+    """The data set split as for training, where it is the one that was trained on; else as it is marked."""
     config = checkpoint.config
     if config.folds or config.protocol == "founding":
         return all_trained(data)

@@ -1,4 +1,4 @@
-"""What a lower precision may cost: judged on photos that were neither trained nor calibrated on."""
+"""Searches for the layers to leave in float, by accuracy on photos that were neither trained nor calibrated on."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from train.evaluation.metrics import proportion
 
 @dataclass(frozen=True)
 class LayerNoise:
-    """How much a layer of lower precision differs from what it computes in float."""
+    """The quantisation noise of a layer."""
 
     node: str
     ratio_db: float
-    """Signal to quantisation noise of its weights or its output, whichever is worse, in decibels."""
+    """Signal-to-quantisation-noise ratio of its weights or its output, whichever is worse, in decibels."""
 
 
 class PrecisionLowering(Protocol):
@@ -34,20 +34,20 @@ class PrecisionLowering(Protocol):
 
 @dataclass(frozen=True)
 class AccuracyJudge:
-    """Photos with known labels, and what the model in FP32 says of them."""
+    """Labelled photos, with the outputs of the model in FP32."""
 
     answers: RawOutputs
     """Of the model in FP32."""
     names: Sequence[str]
-    """(N,): the classes that are right."""
+    """(N,): the true classes."""
     classes: Sequence[ClassInfo]
     calibration: Calibration
     max_drop: float
-    """Points of accuracy by class that may be lost."""
+    """Percentage points of accuracy by class that may be lost."""
     calibration_crops: int
 
     def judge(self, lowered: RawOutputs, in_float: Sequence[str] = ()) -> LowerPrecision:
-        """What a model of lower precision keeps."""
+        """Evaluate the outputs of a model of lower precision."""
         before, now = self._named(self.answers), self._named(lowered)
         return LowerPrecision(
             accuracy_before=self._proportion(before),
@@ -59,11 +59,11 @@ class AccuracyJudge:
         )
 
     def holds(self, found: LowerPrecision) -> bool:
-        """Whether no more is lost than may be."""
+        """Whether no more accuracy is lost than `max_drop`."""
         return drop(found) <= self.max_drop + 1e-9
 
     def _named(self, outputs: RawOutputs) -> list[str]:
-        """The classes as the agent names them; whether a crop is known at all plays no part."""
+        """The predicted classes as the agent names them, without unknown rejection."""
         scores = np.zeros(len(outputs.logits), np.float32)
         return [answer.name for answer in interpret(outputs.logits, self.classes, self.calibration, scores)]
 
@@ -73,7 +73,7 @@ class AccuracyJudge:
 
 
 def drop(found: LowerPrecision) -> float:
-    """Points of accuracy by class that were lost; negative where some were gained."""
+    """Percentage points of accuracy by class that were lost; negative where some were gained."""
     return 100 * (found.accuracy_before.value - found.accuracy.value)
 
 
@@ -86,9 +86,9 @@ def search_precision(
     """Leave the noisiest layers in float, one more at a time, until the accuracy holds.
 
     Args:
-        judge: decides.
+        judge: evaluates each model.
         lowering: makes a model with some layers in float.
-        answer: what such a model says of the judge's crops.
+        answer: gives such a model's outputs for the judge's crops.
         on_step: called with a line on every step.
 
     Raises:

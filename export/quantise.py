@@ -1,8 +1,9 @@
-"""8-bit versions of an ONNX model: static, QDQ, weights per channel, activations by what real crops reach.
+"""8-bit static quantisation of an ONNX model: QDQ, weights per channel, activation ranges calibrated on real crops.
 
-What follows the trunk's last convolution (attention, pooling, head, embedding, evidence) stays in float: it costs
-nothing there and is what answers, scores and thresholds are read from. Convolutions of one filter, whose answer is a
-map of attention, aren't the trunk's: what they multiply, recursively, has no range that 8 bits divide well.
+What follows the backbone's last convolution (attention, pooling, head, embedding, evidence) stays in float: that costs
+hardly any time, and predictions, scores and thresholds depend on it directly. Convolutions of a single filter, whose
+output is a spatial attention map, aren't the backbone's: the maps that they scale recursively have no range that 8 bits
+resolve well.
 """
 
 import contextlib
@@ -32,14 +33,14 @@ from kardus.inference.preprocess import Pixels
 
 CALIBRATION_BATCH = 8
 RANKING_CROPS = 8
-"""Every tensor of both models is kept for so many crops: about 100 MB each for a ResNet-50."""
+"""Every tensor of both models is kept in memory for so many crops: about 100 MB each for a ResNet-50."""
 
 
 class Quantiser:
-    """Makes 8-bit versions of one model, with ranges of activations that are measured once."""
+    """Makes 8-bit versions of one model, with activation ranges that are calibrated once."""
 
     def __init__(self, model: bytes, crops: Pixels, folder: Path) -> None:
-        """Take the float model and the crops (N, S, S, 3) uint8 to measure ranges on; works in `folder`."""
+        """Take the float model and the crops (N, S, S, 3) uint8 to calibrate ranges on; works in `folder`."""
         self._plain = folder / "float.onnx"
         self._folded = fold_normalisation(onnx.load_from_string(model))
         graph = self._folded.model.graph
@@ -100,7 +101,7 @@ class Quantiser:
 
 @contextlib.contextmanager
 def quantiser(model: bytes, crops: Pixels) -> Iterator[Quantiser]:
-    """A quantiser with a folder of its own, which goes away with it."""
+    """A quantiser with a temporary folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         yield Quantiser(model, crops, Path(folder))
 
@@ -117,11 +118,11 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _kept_in_float(nodes: Sequence[onnx.NodeProto], filters: Mapping[str, int]) -> list[str]:
-    """Names of the nodes that no convolution of the trunk depends on, and of normalisations folded into none.
+    """Names of the nodes that no convolution of the backbone depends on, and of batch normalisations left unfolded.
 
     Args:
         nodes: the graph's, in order.
-        filters: how many a convolution has, by the name of its weights.
+        filters: the number of each convolution's filters, by the name of its weights.
     """
     needed: set[str] = set()
     kept = [node.name for node in nodes if node.op_type == "BatchNormalization"]
@@ -135,7 +136,7 @@ def _kept_in_float(nodes: Sequence[onnx.NodeProto], filters: Mapping[str, int]) 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Advice that is followed already (shapes are known, normalisation is folded) is not for the user."""
+    """Silence onnxruntime's advice that is followed already (shapes are known, normalisation is folded)."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.CRITICAL)

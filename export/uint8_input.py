@@ -1,12 +1,12 @@
-"""Lets the first convolution of an 8-bit network take the crops' bytes as they come.
+"""Feeds the uint8 crops directly to the first convolution of an 8-bit network, without normalisation in float.
 
-Normalisation is linear, and so is the convolution behind it: the deviations go into its weights, the means into its
-bias. What is left, x - ZERO, is what 8 bits with scale 1 and zero point ZERO hold of the bytes themselves, so that no
-step in float is left before the network. (On bytes of three channels onnxruntime's Sub and Div take as long as a tenth
-of an 8-bit ResNet-18, more where the processor has instructions for 8 bits.)
+Normalisation is linear, and so is the convolution after it: the standard deviations are folded into its weights, the
+means into its bias. What is left, x - ZERO, is the crop itself, read as quantised with scale 1 and zero point ZERO, so
+that no operation in float is left before the network. (On bytes of three channels onnxruntime's Sub and Div take as
+long as a tenth of an 8-bit ResNet-18, more where the processor has instructions for 8 bits.)
 
-What a convolution adds around the picture is ZERO in every channel then, in place of each channel's mean: 11 levels
-away from it at most. The accuracy that is judged is that of the model so made.
+The convolution's padding is then ZERO in every channel, in place of each channel's mean: a difference of 11 levels at
+most. Accuracy is evaluated on the model with this padding.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from onnx import numpy_helper
 from kardus.inference.classifier import INPUT
 
 ZERO = 114
-"""The level of brightness that stands for 0: the mean of the channels' means (`train.networks.carton.MEAN`)."""
+"""The pixel value that stands for 0: the mean of the channels' means (`train.networks.carton.MEAN`)."""
 CHAIN = ("Transpose", "Cast", "Sub", "Div", "Conv")
-"""What the crops pass through, each followed by the next alone."""
+"""The operators after the input, each the only reader of the one before."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Folded:
 
     model: onnx.ModelProto
     shifted: str | None
-    """The tensor of x - ZERO; None: the graph begins otherwise, and is as it was."""
+    """The name of the tensor x - ZERO; None: the graph begins with other operators, and is unchanged."""
 
     @property
     def ranges(self) -> dict[str, list[dict[str, object]]]:
@@ -40,7 +40,7 @@ class Folded:
 
 
 def fold_normalisation(model: onnx.ModelProto) -> Folded:
-    """Fold (x - mean) / std into the convolution that follows it. Changes the model that it is given."""
+    """Fold (x - mean) / std into the convolution that follows it; changes the model in place."""
     graph = model.graph
     chain = _chain(graph)
     if chain is None:
@@ -71,7 +71,7 @@ def fold_normalisation(model: onnx.ModelProto) -> Folded:
 
 
 def take_bytes(model: onnx.ModelProto, shifted: str | None) -> None:
-    """Give the bytes themselves to what reads x - ZERO in 8 bits. A first layer in float stays as it is."""
+    """Connect the uint8 crops to what reads x - ZERO in 8 bits. A first layer in float stays as it is."""
     graph = model.graph
     readers = [node for node in graph.node if shifted in node.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
@@ -90,7 +90,7 @@ def _chain(graph: onnx.GraphProto) -> list[onnx.NodeProto] | None:
     chain: list[onnx.NodeProto] = []
     tensor = INPUT
     for kind in CHAIN:
-        may_measure = tensor == INPUT  # a batch's size is asked of the crops
+        may_measure = tensor == INPUT  # the batch size is read from the crops
         readers = [n for n in graph.node if tensor in n.input and not (may_measure and n.op_type == "Shape")]
         if len(readers) != 1 or readers[0].op_type != kind or readers[0].input[0] != tensor:
             return None
@@ -100,7 +100,7 @@ def _chain(graph: onnx.GraphProto) -> list[onnx.NodeProto] | None:
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Take out the constants that no node reads any more: onnxruntime warns of each."""
+    """Remove the constants that no node reads any more: onnxruntime warns of each."""
     read = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
         graph.initializer.remove(tensor)

@@ -14,14 +14,14 @@ BATCH_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked, and what was found."""
+    """One check, and its result."""
 
     what: str
     found: str
 
 
 def verify(path: Path, trusted: tuple[str, ...] = ()) -> list[Check]:
-    """Structure, hashes, signatures, golden samples, batch 1 equals batch N, two runs equal.
+    """Check structure, hashes, signatures, golden samples, that batch 1 equals batch N, and that two runs are equal.
 
     With `trusted` keys, one of them must have signed the bundle.
 

@@ -1,1 +1,1 @@
-"""Photos to checkpoint: data, augmentation, networks, the training loop and its evaluation."""
+"""From photos to a checkpoint: data, augmentation, networks, training and evaluation."""

@@ -16,7 +16,7 @@ def main() -> None:
 
 
 def _load() -> typer.Typer:
-    from train.cli import app  # noqa: PLC0415 - what is missing is told in one line
+    from train.cli import app  # noqa: PLC0415 - a missing package is reported in one line
 
     return app
 

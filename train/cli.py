@@ -47,18 +47,19 @@ def fit_command(
         str,
         typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
     ] = "kardus",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, which was stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust-proposed", help="Train on unconfirmed proposals too, but for those that networks contradict."
+            "--trust-proposed",
+            help="Train on unconfirmed proposals too, except those that out-of-fold predictions contradict.",
         ),
     ] = False,
     **options: Any,
 ) -> None:
-    """Train on the train split of DATA; measure on its val split; write the run to --out.
+    """Train on the train split of DATA, evaluate on its val split, write the run to --out.
 
-    Under torchrun (torchrun --nproc-per-node 2 -m train fit ...) the work is shared between processes or devices.
+    Under torchrun (torchrun --nproc-per-node 2 -m train fit ...) training is distributed over processes or devices.
     """
     config = make_config(**read_recipe(recipe) | given_options(context))
 
@@ -71,9 +72,9 @@ def fit_command(
     require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
-        told = ProgressCallbacks(_on_epoch(progress), _note) if rank() == 0 else ProgressCallbacks()
-        source = trust_proposed(data, out_dir, config, told, resume=resume) if trust else data
-        checkpoint = (cross_fit if config.folds else fit)(source, out_dir, config, told, resume=resume or trust)
+        callbacks = ProgressCallbacks(_on_epoch(progress), _note) if rank() == 0 else ProgressCallbacks()
+        source = trust_proposed(data, out_dir, config, callbacks, resume=resume) if trust else data
+        checkpoint = (cross_fit if config.folds else fit)(source, out_dir, config, callbacks, resume=resume or trust)
     if rank() == 0:
         for metric in checkpoint.metrics:
             out.print(f"Held-out accuracy: {percent(metric)}")
@@ -86,18 +87,18 @@ def evaluate_command(
     data: DataArgument,
     split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "all",
     unknown: Annotated[
-        Path | None, typer.Option(help="Photos of things that are none of the classes: how many are rejected?")
+        Path | None, typer.Option(help="Out-of-distribution photos, of none of the classes: how many are rejected?")
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Write path, name, predicted, confidence, score here.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="Another model, measured on the same photos: is one better? (McNemar's test)")
+        Path | None, typer.Option(help="Another model to compare with on the same photos (McNemar's test).")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page with pictures here (one file, .html).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure MODEL on DATA: accuracy by class, SKU and category with 95 % intervals, calibration, rejection."""
+    """Evaluate MODEL on DATA: accuracy by class, SKU and category (95 % intervals), calibration, unknown rejection."""
     if split not in (*SPLITS, "all"):
         raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
     for option, target in (("--predictions", predictions), ("--report", report)):
@@ -139,15 +140,15 @@ def check_data_command(
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails here (one file, .html).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look for what is wrong with DATA: unreadable, few, small, repeated, leaking or indistinguishable photos.
+    """Check DATA for problems: unreadable, few, small, near-duplicate or indistinguishable photos, leakage.
 
-    Exit code 1 if something must be mended.
+    Exit code 1 if there is an error.
     """
     if html:
         require_file_target("--html", html)
     data_set = read_data(data, photos_must_exist=False, proposals_suffice=True)
     with _progress() as progress:
-        task = progress.add_task("Looking at photos", total=len(data_set.samples))
+        task = progress.add_task("Checking photos", total=len(data_set.samples))
         checked = check_data(data_set, lambda: progress.advance(task))
     if html:
         from train.data.check_report import write_data_report  # noqa: PLC0415 - see the module
@@ -164,12 +165,13 @@ def check_data_command(
 @app.command("study")
 def study_command(
     data: DataArgument,
-    out_dir: Annotated[Path, typer.Option("--out", help="The study's folder; an earlier start of it goes on.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Scale the runs to a processor.")] = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="The study's folder; an interrupted study in it is resumed.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Scale the runs down for a CPU.")] = False,
     standin: Annotated[
         str,
         typer.Option(
-            "--init-standin", help="Weights (a run, a file) for the rows that had ImageNet's; labelled as such."
+            "--init-standin",
+            help="Initial weights (a run, a file) in place of ImageNet's; the tables name them.",
         ),
     ] = "",
     precision: Annotated[
@@ -177,7 +179,7 @@ def study_command(
         typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it; auto with --quick)."),
     ] = None,
 ) -> None:
-    """Run the founding study's eight runs under its own and an honest protocol, and lay them beside its figures."""
+    """Reproduce the founding study's eight runs under its own and under an honest protocol, beside its figures."""
     from train.fitting.fit import ProgressCallbacks  # noqa: PLC0415 - see the module
     from train.study.study import Study, run_study  # noqa: PLC0415
     from train.study.study_report import write_study  # noqa: PLC0415
@@ -223,7 +225,7 @@ def _print_check(checked: DataReport) -> None:
 
 
 def evaluation_json(result: "Evaluation", rejection: "Rejection | None") -> dict[str, Any]:
-    """The figures of an evaluation, for programs."""
+    """The metrics of an evaluation, as JSON content."""
     content: dict[str, Any] = {
         "accuracy": {level: metric.model_dump() for level, metric in result.overall.items()},
         "by_class": [metric.model_dump() for metric in result.by_class],
@@ -260,12 +262,12 @@ def _note(text: str) -> None:
 
 
 def percent(metric: Metric) -> str:
-    """A share for people: per cent, its 95 % interval and n."""
+    """A proportion as text: per cent, its 95 % interval and n."""
     return f"{100 * metric.value:.1f} % (95 %: {100 * metric.low:.1f} to {100 * metric.high:.1f}, n = {metric.n})"
 
 
 def quiet_libraries() -> None:
-    """Keep notices of libraries that a user can do nothing about off the screen."""
+    """Silence notices of libraries that a user can do nothing about."""
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
 

@@ -22,7 +22,7 @@ from kardus.support.errors import UsageError
 
 def _is_odd(number: int) -> int:
     if number % 2 == 0:
-        raise ValueError("must be odd, so that a place is in the middle of its kernel")
+        raise ValueError("must be odd, so that a kernel has a centre")
     return number
 
 
@@ -36,90 +36,90 @@ BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides what a run becomes."""
+    """The hyperparameters of a training run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     arch: str = "resnet18"
     """Network: a family member of torchvision (see docs/training.md), or timm:NAME."""
     init: str = ""
-    """Weights to begin with: imagenet, a .pth or .safetensors file, a run; else random."""
+    """Initial weights: imagenet, a .pth or .safetensors file, or a run; empty: random."""
     rmcsam: bool = False
     """Add the RMCSAM attention module."""
     rmcsam_recursions: Annotated[int, Field(ge=1, le=10)] = 3
-    """How often its step is applied."""
+    """Number of recursions of the attention module."""
     rmcsam_reductions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 16, 32)
-    """Its channel perceptrons' hidden sizes: channels divided by each of these."""
+    """Reduction ratios of its channel attention: hidden size = channels / ratio."""
     rmcsam_kernels: Annotated[tuple[OddInt, ...], Field(min_length=1)] = (7, 5, 3)
-    """Its spatial convolutions' kernel sizes, odd, in places of the map."""
+    """Kernel sizes of its spatial attention: odd, in cells of the feature map."""
     pooling: Literal["avg", "gem"] = "avg"
-    """How the map becomes a vector: avg or gem."""
+    """Global pooling of the feature map: avg (mean) or gem (generalised mean)."""
     dropout: BelowOne = 0.2
-    """Dropout before the head."""
+    """Dropout probability before the head."""
     category_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Weight of a second head's loss, which tells the categories apart; 0: no such head."""
+    """Weight of the loss of an auxiliary head that classifies the category; 0: no such head."""
     size: Annotated[int, Field(ge=32, le=512)] = 224
     """Width and height of the network's input, in pixels."""
 
     protocol: Protocol = "honest"
-    """honest: bursts grouped, photos split first; founding: copies made first, then split, as the study did."""
+    """honest: bursts grouped, split before augmentation; founding: augmented, then split, as the founding study did."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share held out where the data set marks no val split."""
+    """Fraction held out for validation where the data set marks no val split."""
     folds: Annotated[int, Field(ge=0, le=50)] = 0
-    """Measure and calibrate by so many grouped folds, then train on every photo; 0: hold out one part."""
+    """Evaluate and calibrate by grouped cross-validation with so many folds, then train on all photos; 0: one split."""
     seeds: PositiveInt = 1
-    """With --folds: how many times the folds are drawn and trained, each time with another seed."""
+    """With --folds: repetitions of the cross-validation, each with another seed."""
     refit: Proportion = 0.2
-    """Then go on with the held-out photos too, for this share of the epochs; the figures stay those from before."""
+    """After evaluation, train further on all photos for this fraction of the epochs; metrics stay those from before."""
 
     copies: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Constant copies of every photo, made as the founding study did (both flips too); 0: a new look in every epoch."""
+    """Fixed augmented copies of every photo, as in the founding study (with flips); 0: augment anew in every epoch."""
     smallest_zoom: Annotated[float, Field(gt=0.1, le=1)] = 0.5
-    """Smallest share of a photo's width that a crop shows."""
+    """Smallest fraction of a photo's width that a random crop covers."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 30.0
-    """Largest rotation, in degrees."""
+    """Largest random rotation, in degrees."""
     perspective: Annotated[float, Field(ge=0, le=0.4)] = 0.15
-    """Largest tilt out of the plane, as a share of the distance."""
+    """Largest random perspective distortion: relative change of depth from the centre to an edge."""
     cutmix: Proportion = 0.0
-    """How often a batch is mixed with boxes of other photos."""
+    """Probability of CutMix for a batch."""
     outliers: Proportion = 0.0
-    """Share of each batch repeated in false colours, to be doubted."""
+    """Fraction of each batch that is repeated in false colours, as synthetic unknowns."""
     clutter: Proportion = 0.125
-    """Heaps of round things, drawn in the photos' colours, as a share of each batch, to be doubted."""
+    """Synthetic unknowns (heaps of ellipses in the photos' colours) added to each batch, as a fraction of it."""
     first_size: Annotated[int, Field(ge=0, le=512)] = 128
-    """Size of the crops in the first epoch; it grows to --size in two thirds of them; 0: --size from the start."""
+    """Crop size in the first epoch; it grows to --size over two thirds of the epochs; 0: --size from the start."""
 
     teacher: str = ""
-    """A run whose answers are learnt beside the labels (distillation)."""
+    """Knowledge distillation: a run whose outputs are learnt beside the labels."""
     epochs: NonNegativeInt = 0
-    """How often every photo is seen; 0: 90 times, more often where they are few, less often where they are many."""
+    """Number of epochs; 0: 90, more for small data sets, fewer for large ones."""
     batch: Annotated[int, Field(ge=2)] = 32
-    """Photos a step, over all devices."""
+    """Batch size, over all devices."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """adamw or adam."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """Learning rate: cosine (warm-up, then half a cosine) or constant."""
+    """Learning-rate schedule: cosine (linear warm-up, then cosine decay) or constant."""
     lr: Annotated[float, Field(gt=0)] = 2e-3
-    """Highest learning rate."""
+    """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    """Weight decay of kernels and matrices (adamw)."""
+    """Weight decay (adamw only), not applied to biases and normalisation."""
     label_smoothing: BelowOne = 0.1
     """Label smoothing."""
     clip: Annotated[float, Field(ge=0)] = 5.0
-    """Largest norm of a step's gradients; 0: no limit."""
+    """Gradient clipping: largest norm of a step's gradients; 0: no clipping."""
     ema: Proportion = 0.1
-    """The weights that are kept are averaged over this share of all steps; 0: the last ones are kept."""
+    """Exponential moving average of the weights over this fraction of all steps; 0: none, the last weights are kept."""
     patience: NonNegativeInt = 0
-    """Stop after so many epochs without a lower held-out loss, and keep the best; 0: never."""
+    """Early stopping: stop after so many epochs without a lower validation loss, keep the best weights; 0: never."""
     precision: ComputePrecision = "auto"
     """auto, 32 or bf16: auto computes in bfloat16 where the device has it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    """Seed of everything random."""
+    """Random seed."""
 
     def for_photos(self, count: int) -> Self:
-        """The same with a number of epochs, where it has none yet, that suits so many photos to train on.
+        """This configuration with `epochs`, where it is 0, chosen for the number of training photos.
 
-        What a network needs is steps: EPOCHS of a few hundred photos have enough, those of a hundred have not.
+        What counts is the number of optimiser steps: EPOCHS over a few hundred photos are enough, over a hundred not.
         """
         if self.epochs:
             return self

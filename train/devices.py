@@ -1,33 +1,35 @@
-"""Where a run computes: one device, or all that torchrun starts it on."""
+"""Devices and processes of a run: one device, or all that torchrun starts it on."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from kardus.support.errors import UsageError
 from train.config import ComputePrecision, TrainConfig
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def rank() -> int:
-    """This process's number among those of the run, from 0; torchrun sets it."""
+    """This process's rank in the run, from 0; set by torchrun."""
     return int(os.environ.get("RANK", "0"))
 
 
 def world() -> int:
-    """How many processes the run has."""
+    """The world size: how many processes the run has."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def wait_for_all() -> None:
-    """Wait until every process of the run is here: what the first one wrote can be read now."""
+    """Barrier: wait for every process of the run, so that what rank 0 wrote can be read."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
-def launch(config: TrainConfig, model: nn.Module) -> Fabric:
+def launch(config: TrainConfig, model: nn.Module) -> "Fabric":
     """Connect the processes of the run, and choose device and precision.
 
     Raises:
@@ -35,6 +37,8 @@ def launch(config: TrainConfig, model: nn.Module) -> Fabric:
     """
     if config.batch < 2 * world():
         raise UsageError(f"--batch {config.batch}: {world()} processes need two photos each: use {2 * world()} or more")
+    from lightning_fabric import Fabric  # noqa: PLC0415 - seconds, which only training takes
+
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator="auto",
@@ -48,15 +52,16 @@ def launch(config: TrainConfig, model: nn.Module) -> Fabric:
 
 
 def augmenting_device(computing: torch.device) -> torch.device:
-    """Where crops are changed: on the run's CUDA device, else on the processor (Apple's lack a kernel)."""
+    """The device to augment crops on: the run's CUDA device, else the CPU (Apple's GPUs lack a kernel)."""
     return computing if computing.type == "cuda" else torch.device("cpu")
 
 
 def choose_precision(asked: ComputePrecision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
     """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
 
-    That is on a GPU that has it, and on a CPU whose instructions have it, but there for dense convolutions only:
-    grouped ones are slower in bfloat16. Weights and their average stay in 32 bits (Micikevicius et al., ICLR 2018).
+    That is on a GPU that supports it, and on a CPU with bfloat16 instructions unless the network has grouped
+    convolutions, which are slower in bfloat16 there. Weights and their moving average stay in 32 bits (Micikevicius et
+    al., ICLR 2018).
     """
     if asked == "auto":
         on_gpu = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""Pages that need no other file: rendered from the templates beside the modules, on `page.html.jinja`."""
+"""Self-contained HTML pages: rendered from the templates beside the modules, which extend `page.html.jinja`."""
 
 import base64
 import io
@@ -10,11 +10,11 @@ from PIL import Image
 from kardus.inference.preprocess import Pixels
 
 Picture = tuple[Pixels | None, str]
-"""(height, width, 3) uint8, None where it can't be read; and its caption."""
+"""Pixels (height, width, 3) uint8, None where the photo can't be read; and the caption."""
 
 
 def render(template: str, **values: object) -> bytes:
-    """A whole page; `template` is the file's path within this package."""
+    """Render a page; `template` is the file's path within this package."""
     return _TEMPLATES.get_template(template).render(values).encode()
 
 

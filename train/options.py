@@ -1,4 +1,4 @@
-"""Every field of the configuration as an option of the command line, told once: in `train.config`."""
+"""Every field of the configuration as a command-line option, defined once: in `train.config`."""
 
 import inspect
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_options(context: typer.Context) -> dict[str, Any]:
-    """The fields of the configuration that stand on the command line: they go before the recipe's values."""
+    """The fields of the configuration given on the command line; they override the recipe's values."""
     given = {
         name: value
         for name, value in context.params.items()
@@ -41,7 +41,7 @@ def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
 
 
 def _plain(annotation: Any) -> type:
-    """The type that the command line reads; ranges and choices are checked by the configuration itself."""
+    """The type that the command line parses; ranges and choices are validated by the configuration itself."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Literal, tuple, Union, UnionType):

@@ -1,6 +1,6 @@
 """Recipes: a training run's configuration as a small TOML file.
 
-Some come with Kardus (`train/recipes`), and every run leaves its own, from which it can be made again.
+Some come with Kardus (`train/recipes`), and every run writes its own, from which it can be reproduced.
 """
 
 import json
@@ -18,7 +18,7 @@ _OURS = files("train") / "recipes"
 
 
 def names() -> list[str]:
-    """The recipes that come with Kardus."""
+    """The names of the recipes that come with Kardus."""
     return sorted(entry.name.removesuffix(".toml") for entry in _OURS.iterdir() if entry.name.endswith(".toml"))
 
 
@@ -46,7 +46,7 @@ def read_recipe(recipe: str) -> dict[str, Any]:
 
 
 def write_recipe(path: Path, config: TrainConfig) -> None:
-    """Write every value of a configuration; JSON's scalars and lists are TOML's too."""
+    """Write every value of a configuration as TOML; JSON's scalars and lists are valid TOML."""
     values = config.model_dump(mode="json")
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     write_whole(path, ("# kardus-train fit DATA --recipe THIS_FILE --out RUN\n" + "\n".join(lines) + "\n").encode())

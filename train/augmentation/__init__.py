@@ -1,1 +1,1 @@
-"""What a photo is shown as while the network learns: label-safe looks, copies, things to be doubted."""
+"""What a network is trained on: label-preserving augmentation, fixed copies, synthetic unknowns."""

@@ -1,7 +1,7 @@
-"""Label-safe augmentation of whole batches: what a shelf may show, and nothing that changes the label.
+"""Label-preserving augmentation of whole batches: only variation that a camera at a shelf may see.
 
-No flips (no shelf shows mirrored print) and hardly any hue (an accent colour is the label). Works on tensors, on the
-device of the generator that draws, so that a batch costs a few milliseconds and needs no worker processes.
+No flips (print is never mirrored) and hardly any hue shift (an accent colour may tell products apart). Works on
+tensors, on the random generator's device, so that a batch costs a few milliseconds and needs no worker processes.
 """
 
 import math
@@ -12,18 +12,18 @@ from torch import Tensor
 from torch.nn import functional
 
 WARMTH = 0.08
-"""How far red and blue are moved against each other, as a share."""
+"""Largest white-balance shift: red and blue are scaled in opposite directions by up to this fraction."""
 GRAIN_ROOM_PX = 64
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Draws a new look for every crop of a batch. The defaults suit a few dozen photos a class."""
+    """Augments every crop of a batch at random. The defaults suit a few dozen photos per class."""
 
     size_px: int
     smallest_zoom: float = 0.65
-    """The smallest share of the photo's width that a crop shows."""
+    """The smallest fraction of the photo's width that a crop covers."""
     rotation_deg: float = 12.0
     shear: float = 0.12
     perspective: float = 0.06
@@ -35,7 +35,7 @@ class Augmenter:
     """Largest standard deviation of added noise, on the 0..255 scale."""
 
     def __call__(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, 3, H, W) on 0..255 -> (N, 3, size_px, size_px) on 0..255; the generator is of the photos' device."""
+        """(N, 3, H, W) on 0..255 -> (N, 3, size_px, size_px) on 0..255; the generator is on the photos' device."""
         shown = functional.grid_sample(
             photos, self._grid(len(photos), generator), mode="bilinear", padding_mode="reflection", align_corners=False
         )
@@ -43,7 +43,7 @@ class Augmenter:
         return self._grain(crops, generator).clamp_(0, 255)
 
     def _grid(self, count: int, generator: torch.Generator) -> Tensor:
-        """Sampling grids (N, S, S, 2): zoom, place, rotation, shear, a little perspective, as one homography each."""
+        """Sampling grids (N, S, S, 2): zoom, translation, rotation, shear, perspective, as one homography each."""
         zoom = uniform((count,), self.smallest_zoom, 1.05, generator)
         aspect = torch.exp(uniform((count,), -0.12, 0.12, generator))
         angle = uniform((count,), -math.radians(self.rotation_deg), math.radians(self.rotation_deg), generator)
@@ -66,14 +66,14 @@ class Augmenter:
         return (points[..., :2] / points[..., 2:]).reshape(count, self.size_px, self.size_px, 2)
 
     def _colour(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """Saturation, warmth, contrast and brightness: all of them linear, so that one matrix a crop does them."""
+        """Saturation, white balance, contrast and brightness: all linear, so that one matrix per crop applies them."""
         count = len(photos)
         brightness = torch.exp(uniform((count, 1, 1), -self.brightness, self.brightness, generator))
         contrast = torch.exp(uniform((count, 1, 1), -self.contrast, self.contrast, generator))
         saturation = torch.exp(uniform((count, 1, 1), -self.saturation, self.saturation, generator))
         warmth = uniform((count, 1, 1), -WARMTH, WARMTH, generator)
         luma = torch.tensor(_LUMA, device=photos.device)
-        # a sixteenth of the pixels says what the mean is
+        # the mean is estimated from a sixteenth of the pixels
         mean = (photos[:, :, ::4, ::4].mean(dim=(2, 3)) * luma).sum(dim=1).view(count, 1, 1)
         matrix = saturation * torch.eye(3, device=photos.device) + (1 - saturation) * luma  # (N, 3, 3)
         balance = torch.cat([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)  # (N, 3, 1)
@@ -83,21 +83,21 @@ class Augmenter:
         return mixed.view(photos.shape)
 
     def _erase(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """Cover a box of up to a third of each side with one colour (Zhong et al., AAAI 2020); changes its argument."""
+        """Random erasing (Zhong et al., AAAI 2020), in place: a box of up to a third of each side gets one colour."""
         count, side = len(photos), photos.shape[-1]
         extent = uniform((count, 2), 0.08, 0.34, generator)
         start = uniform((count, 2), 0, 1, generator) * (1 - extent)
         chosen = uniform((count,), 0, 1, generator) < self.erase_probability
         colour = uniform((count, 3, 1, 1), 0, 255, generator)
         corners = torch.cat([start, start + extent], dim=1).mul_(side).round().long()
-        boxes = corners.tolist()  # at once: each question makes a GPU wait
+        boxes = corners.tolist()  # in one transfer: each makes a GPU wait
         for index in chosen.nonzero().flatten().tolist():
             top, left, bottom, right = boxes[index]
             photos[index, :, top:bottom, left:right] = colour[index]
         return photos
 
     def _grain(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise, a window of one drawn field to each crop; changes its argument."""
+        """Add Gaussian noise in place: to each crop, a window of one random field."""
         side = photos.shape[-1]
         shape = (3, side + GRAIN_ROOM_PX, side + GRAIN_ROOM_PX)
         field = torch.randn(shape, generator=generator, device=generator.device)
@@ -112,7 +112,7 @@ def cutmix(
 ) -> tuple[Tensor, Tensor, float]:
     """With the given probability, paste one box of another photo into every crop (CutMix: Yun et al., ICCV 2019).
 
-    Returns the crops (N, 3, S, S), the labels (N,) of the pasted boxes, and the share of each crop that is its own.
+    Returns the crops (N, 3, S, S), the labels (N,) of the pasted boxes, and the proportion of a crop that is its own.
     """
     if float(uniform((), 0, 1, generator)) >= probability:
         return crops, labels, 1.0
@@ -128,5 +128,5 @@ def cutmix(
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Evenly distributed numbers in low..high, on the generator's device."""
+    """Uniformly distributed random numbers in low..high, on the generator's device."""
     return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)

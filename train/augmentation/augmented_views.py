@@ -1,6 +1,6 @@
-"""What a network is shown of the photos: a new look each time, or constant copies.
+"""Augmented views of the training photos: augmented anew in every epoch, or fixed copies.
 
-Pictures are made on the device of the generator that they are asked for with: on a GPU, where the run has one.
+They are computed on the random generator's device: on a GPU, where the run has one.
 """
 
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ from train.config import TrainConfig
 
 CPU = torch.device("cpu")
 GROWTH_SHARE = 2 / 3
-"""The crops have grown to their full size after this share of the epochs."""
+"""The crops have grown to their full size after this fraction of the epochs."""
 GROWTH_STEP_PX = 32
 HEAPS, HEAPS_AT_ONCE = 256, 32
 CACHE_MARGIN = 1.15
-"""Photos are cached this much larger than the network's input, so that a zoomed-in crop stays sharp."""
+"""Photos are cached at this multiple of the network's input size, so that a zoomed-in crop stays sharp."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,25 @@ class Photos:
 
 
 class Views(Protocol):
-    """Pictures to train on, made when they are asked for."""
+    """Training images, computed on demand."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The class index of each picture of an epoch, (m,)."""
+        """The class index of each image of an epoch, (m,)."""
 
     def crops(self, chosen: NDArray[np.int64], epoch: int, generator: torch.Generator) -> Tensor:
-        """The chosen pictures as float (N, 3, S, S) on 0..255."""
+        """The chosen images as float (N, 3, S, S) on 0..255."""
 
     def clutter(self, count: int, epoch: int, generator: torch.Generator) -> Tensor:
-        """So many heaps of things that are no product (see outliers), as float (count, 3, S, S) on 0..255."""
+        """Synthetic unknowns (see train.augmentation.synthetic_unknowns), as float (count, 3, S, S) on 0..255."""
 
 
 @dataclass
 class FreshViews:
-    """Every photo once an epoch, with a new look (see train.augmentation.augment)."""
+    """Every photo once per epoch, augmented anew (see train.augmentation.augment)."""
 
     photos: Photos
-    """CACHE_MARGIN larger than the network's input."""
+    """At CACHE_MARGIN times the network's input size."""
     config: TrainConfig
     _heaps: Pixels | None = field(default=None, init=False, repr=False)
 
@@ -63,11 +63,11 @@ class FreshViews:
         return self.photos.labels
 
     def crops(self, chosen: NDArray[np.int64], epoch: int, generator: torch.Generator) -> Tensor:
-        """The chosen photos as float (N, 3, S, S) on 0..255; S grows with the epochs where it is configured."""
+        """The chosen photos as float (N, 3, S, S) on 0..255; S grows with the epochs: see `size_of`."""
         return self._augmenter(epoch)(to_tensor(self.photos.pixels[chosen], generator.device), generator)
 
     def clutter(self, count: int, epoch: int, generator: torch.Generator) -> Tensor:
-        """So many heaps, with a new look each time; they are drawn once for a run."""
+        """Synthetic unknowns: generated once per run, augmented anew each time."""
         if not count:
             return torch.zeros(0, 3, self.config.size, self.config.size, device=generator.device)
         if self._heaps is None:
@@ -95,12 +95,12 @@ class FreshViews:
 
 @dataclass(frozen=True)
 class CopiedViews:
-    """Constant copies of photos, as the founding study made them; each is made again whenever it is shown."""
+    """Fixed augmented copies of photos, as in the founding study; recomputed each time they are used."""
 
     photos: Photos
     """At the network's input size."""
     items: NDArray[np.int64]
-    """(m, 2): the numbers of a photo and of its copy."""
+    """(m, 2): the indices of a photo and of its copy."""
     seed: int
     labels: NDArray[np.int64] = field(init=False)
     """The class index of each copy, (m,)."""
@@ -114,11 +114,11 @@ class CopiedViews:
         return self._made(chosen, generator.device).float()
 
     def clutter(self, count: int, epoch: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002
-        """None: the study had none."""
+        """None: the founding study had no synthetic unknowns."""
         return torch.zeros(0, 3, *self.photos.pixels.shape[1:3], device=generator.device)
 
     def in_memory(self) -> Photos:
-        """All the copies, to validate on."""
+        """All the copies at once, for validation."""
         pixels = self._made(np.arange(len(self.items)), CPU).permute(0, 2, 3, 1).contiguous().numpy()
         return Photos(pixels, self.labels)
 
@@ -129,7 +129,7 @@ class CopiedViews:
 
 
 def size_of(epoch: int, config: TrainConfig) -> int:
-    """The crops' size in an epoch, from 1: it grows from `first_size` in steps of GROWTH_STEP_PX."""
+    """The crop size in an epoch, counted from 1: it grows from `first_size` in steps of GROWTH_STEP_PX."""
     if not config.first_size or config.first_size >= config.size:
         return config.size
     grown = min(1.0, (epoch - 1) / (GROWTH_SHARE * config.epochs))

@@ -1,8 +1,8 @@
-"""The founding study's augmentation: constant copies of each photo.
+"""The founding study's augmentation: fixed copies of each photo.
 
 What torchvision's ColorJitter(brightness=0.5), RandomRotation(25), RandomHorizontalFlip and RandomVerticalFlip with
-probability 0.5 do, in that order, as the study names them (Jurnal JTIK 8(4), 2024), for a whole batch at once. Both
-flips show what no shelf shows: this is here to repeat the study, not to be used.
+probability 0.5 do, in that order, as the study names them (Jurnal JTIK 8(4), 2024), for a whole batch at once. The
+flips mirror print, which no camera sees: use this to reproduce the study only.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ FLIP_PROBABILITY = 0.5
 
 
 def founding_copies(photos: Tensor, indices: Tensor, copies: Tensor, seed: int) -> Tensor:
-    """One copy of each photo, always the same for the same seed and numbers.
+    """One copy of each photo, always the same for the same seed and indices.
 
     Args:
         photos: (N, 3, S, S) uint8.
-        indices: (N,): each photo's number in its data set, from 0.
-        copies: (N,): the number of its copy, from 0.
+        indices: (N,): each photo's index in its data set.
+        copies: (N,): the index of its copy.
         seed: of the run.
 
     Returns:
@@ -33,7 +33,7 @@ def founding_copies(photos: Tensor, indices: Tensor, copies: Tensor, seed: int) 
     ).T  # (N,) each; the last two are 1 or -1
     angle = torch.deg2rad(angle_deg)
     cos, sin, nothing = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
-    # where each place of the copy comes from: unflipped, then turned back
+    # the source position of each pixel of the copy: flipped back, then rotated back
     rows = (
         torch.stack([cos * across, -sin * down, nothing], dim=1),
         torch.stack([sin * across, cos * down, nothing], dim=1),

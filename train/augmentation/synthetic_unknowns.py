@@ -1,7 +1,7 @@
-"""Pictures that are none of the products, made from the photos themselves, for the network to doubt.
+"""Synthetic unknowns: out-of-distribution images, generated from the training photos.
 
-Outlier exposure (Hendrycks et al., ICLR 2019) without a data set of outliers: a network that must not recognise these
-learns to doubt cartons of other colours, and things that are no cartons.
+Outlier exposure (Hendrycks et al., ICLR 2019) without a data set of outliers: trained towards a uniform prediction on
+these, a network is less confident on cartons of other colours, and on things that are no cartons.
 """
 
 import math
@@ -12,20 +12,17 @@ from torch import Tensor
 from train.augmentation.augment import uniform
 
 SMALLEST_CHANGE = 8.0
-"""Mean difference of pixels (0..255) below which a copy in another hue still looks like the crop."""
+"""Mean absolute difference of pixels (0..255) up to which a copy in another hue counts as unchanged."""
 THINGS = 40
-"""How many round things lie in a heap; later ones cover earlier ones."""
+"""How many ellipses an image has; later ones cover earlier ones."""
 _YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 
 def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Copies of crops with the hue of a band, or of all, turned far away: cartons that are no product of ours.
+    """Copies of crops with a large hue shift, in a horizontal band or overall: cartons of no known product.
 
-    A network that must not recognise these learns to doubt cartons of other colours (outlier exposure: Hendrycks et
-    al., ICLR 2019, here with the photos themselves as the source).
-
-    Returns the copies, (N, 3, S, S) on 0..255 like `crops`, and a weight (N,) in 0..1: a grey crop (an empty location)
-    looks the same in any hue, is still what it was, and weighs nothing.
+    Returns the copies, (N, 3, S, S) on 0..255 like `crops`, and their loss weights (N,) in 0..1: a grey crop (an empty
+    location) looks the same in any hue and keeps its class, so its weight is 0.
     """
     turned = _turn_hue(crops, uniform((len(crops),), math.radians(50), math.radians(310), generator))
     line = torch.linspace(0, 1, crops.shape[-1], device=crops.device)[None, :]
@@ -39,10 +36,10 @@ def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
 
 
 def dead_leaves(crops: Tensor, generator: torch.Generator) -> Tensor:
-    """Heaps of round things in the colours and textures of the crops, (N, 3, S, S) on 0..255 like `crops`.
+    """Heaps of ellipses in the colours and textures of the crops, (N, 3, S, S) on 0..255 like `crops`.
 
-    A dead-leaves model (Lee, Mumford, Huang, IJCV 2001): ellipses of one size in a picture cover each other and are
-    shaded towards their rims. Half of the heaps have things of one kind, half of many.
+    A dead-leaves model (Lee, Mumford, Huang, IJCV 2001): an image's ellipses are of similar size, cover each other and
+    are shaded towards their rims. In half of the images they are of one colour, in the other half of many.
     """
     count, _, side, _ = crops.shape
     line = torch.linspace(-1, 1, side, device=crops.device)
@@ -64,7 +61,7 @@ def dead_leaves(crops: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _reach(across: Tensor, down: Tensor, size: Tensor, generator: torch.Generator) -> Tensor:
-    """How far each place (S, S) is from the middle of one ellipse a picture: (N, 1, S, S), 1 at the rim."""
+    """Squared distance of each pixel from the centre of one random ellipse per image: (N, 1, S, S), 1 at the rim."""
     count = (len(size),)
     x, y = (uniform(count, -1.1, 1.1, generator) for _ in range(2))
     radius = size * torch.exp(uniform(count, -0.4, 0.4, generator))

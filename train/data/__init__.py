@@ -1,1 +1,1 @@
-"""Photos and labels: read, checked, divided."""
+"""Data sets: labelled photos are read, checked and split."""

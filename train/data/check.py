@@ -1,4 +1,4 @@
-"""Looks for what is wrong with a data set, before it is trained on."""
+"""Checks a data set for problems before it is trained on."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -22,26 +22,26 @@ ADVISED_PHOTOS = 10
 SMALL_PX = 128
 IMBALANCE = 5.0
 ALIKE = 0.7
-"""Two classes of which less than this share is told apart by colour and layout are named."""
+"""Two classes are reported if a smaller proportion of their photos is told apart by colour and layout."""
 _CROP_PX = 64
 THUMBNAIL_PX = 140
 _CONFIRM = "confirm them in the table, or use fit --trust-proposed"
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """The severity of a finding."""
 
     ERROR = "error"
-    """It must be mended: training fails, or its figures will be false."""
+    """It must be fixed: training fails, or its metrics will be wrong."""
     WARNING = "warning"
-    """Look at it."""
+    """It should be looked at."""
     NOTE = "note"
-    """Good to know."""
+    """For information."""
 
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One thing that was found, with the photos that show it."""
+    """One finding, with the photos that show it."""
 
     weight: Severity
     what: str
@@ -51,7 +51,7 @@ class DataProblem:
 
 @dataclass(frozen=True)
 class DataReport:
-    """A data set with everything that was found in it."""
+    """A data set with all findings."""
 
     data: DataSet
     findings: tuple[DataProblem, ...]
@@ -59,13 +59,13 @@ class DataReport:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing must be mended."""
+        """Whether no finding is an error."""
         return all(finding.weight != Severity.ERROR for finding in self.findings)
 
 
 @dataclass(frozen=True)
 class _Photo:
-    """What is kept of a photo that could be read."""
+    """The features of a readable photo that the checks need."""
 
     sample: Sample
     width: int
@@ -77,7 +77,7 @@ class _Photo:
 
 
 def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> DataReport:
-    """Read every photo and look at everything that can be told without training.
+    """Read every photo and run every check that needs no training.
 
     `on_photo` is called after each photo.
     """

@@ -1,4 +1,4 @@
-"""What `check-data` found, as one page that needs no other file."""
+"""The findings of `check-data`, as a self-contained HTML page."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,7 @@ from train.data.data_set import Sample
 from train.html_page import Picture, render
 
 SHOWN = 8
-"""The most photos that a finding shows."""
+"""How many photos are shown of a finding at most."""
 
 
 def write_data_report(path: Path, checked: DataReport) -> None:

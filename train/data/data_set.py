@@ -20,7 +20,7 @@ from train.data.proposals import ProposedLabel, sort_out
 
 SPLITS = ("train", "val", "test")
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
-"""Pictures that phones and cameras write and that are not read: named, so that nobody misses them."""
+"""Image formats of phones and cameras that are not supported: reported, so that no photo is ignored silently."""
 SPLIT_HELP = f"use {', '.join(SPLITS)}, or leave it empty"
 MAX_NAME = 200
 _OWN_COLUMNS = ("category", "sku", "gtin", "variant", "face")
@@ -37,15 +37,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Labelled photos and what is known of their classes, in the order of the model's outputs."""
+    """Labelled photos and their classes, in the order of the model's outputs."""
 
     source: Path
     samples: tuple[Sample, ...]
     classes: tuple[ClassInfo, ...]
     notes: tuple[str, ...] = ()
-    """What its reader should know: photos that were passed over."""
+    """Notes for the user, such as on photos that were skipped."""
     proposals: tuple[ProposedLabel, ...] = ()
-    """Photos of an agent's harvest that nobody has confirmed: they are no samples."""
+    """Photos of an agent's harvest with labels that nobody has confirmed: they are not in `samples`."""
 
     def select(self, split: str) -> "DataSet":
         """The photos of one split; "all" keeps every photo.
@@ -61,7 +61,7 @@ class DataSet:
         return replace(self, samples=chosen)
 
     def sha256(self) -> str:
-        """A hash over the labels and the photos' bytes, the same wherever the folder lies.
+        """A hash over the labels and the photos' bytes, independent of the folder's path.
 
         Raises:
             DataError: a photo can't be read.
@@ -79,7 +79,7 @@ class DataSet:
 def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice: bool = False) -> DataSet:
     """Read a data set in any of its forms; photos are located but not opened.
 
-    `proposals_suffice` takes one that holds nothing but proposals, too.
+    With `proposals_suffice`, a data set of nothing but proposals is accepted, too.
 
     Raises:
         DataError: the data set is missing, empty, lacks a column, names a missing photo or an unknown class.
@@ -98,10 +98,10 @@ def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice
 
 
 def check_trainable(data: DataSet) -> None:
-    """Every class of a training split needs two photos, and there must be two classes.
+    """Require two photos of every class of a training split, and two classes.
 
     Raises:
-        DataError: it is not so.
+        DataError: there are fewer.
     """
     counts = Counter(sample.name for sample in data.samples)
     if len(counts) < 2:  # noqa: PLR2004
@@ -156,7 +156,7 @@ def _sample(table: Path, row: Row) -> Sample:
 
 
 def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
-    """The classes that the table uses. What its own columns say of one goes before what `classes.csv` says.
+    """The classes that the table uses. Its own columns override those of `classes.csv`.
 
     In the order of `classes.csv` where there is one, else by name.
     """
@@ -177,7 +177,7 @@ def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
 
 
 def _without_photos(table: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]:
-    """Classes of `classes.csv` that the table has no photo of: one line, since a part of a data set lacks many."""
+    """A note on the classes of `classes.csv` without a photo: one line, since a part of a data set lacks many."""
     classes_file = table.parent / "classes.csv"
     if not classes_file.exists():
         return ()
@@ -250,7 +250,7 @@ def _from_folders(source: Path) -> DataSet:
 
 
 def _passed_over(folders: list[Path], classes: set[str]) -> tuple[str, ...]:
-    """Photos in a format that isn't read.
+    """Notes on photos in a format that isn't supported.
 
     Raises:
         DataError: a class has no others.

@@ -1,8 +1,8 @@
-"""Finds photos that are nearly the same: bursts of one carton, copies under two labels, leaks between splits.
+"""Finds near-duplicate photos: bursts of one carton, copies under two labels, leakage between splits.
 
 Perceptual hash of 64 bits: the signs of the lowest frequencies of a discrete cosine transform (Zauner, "Implementation
-and Benchmarking of Perceptual Image Hash Functions", 2010). It finds candidates; how alike two of them are is
-the correlation of their brightness.
+and Benchmarking of Perceptual Image Hash Functions", 2010). It finds candidates; their similarity is the
+correlation of their brightness.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from PIL import Image
 from kardus.inference.preprocess import Pixels
 
 NEARLY_SAME_BITS = 10
-"""Two photos whose hashes differ in no more bits than this may be nearly the same."""
+"""Two photos whose hashes differ in at most so many bits are candidates for near-duplicates."""
 NEARLY_SAME_LIKENESS = 0.95
-"""Candidates that are at least this alike are. Separate photos of one carton in one place stay below."""
+"""Smallest similarity of near-duplicates. Separate photos of one carton in one place stay below."""
 _SIDE, _KEPT = 32, 8
 _CHUNK = 1024
 _WAVES = np.cos(np.pi * np.arange(_SIDE)[:, None] * (2 * np.arange(_SIDE)[None, :] + 1) / (2 * _SIDE))
 
 
 def perceptual_hash(photo: Pixels) -> int:
-    """A hash of 64 bits of a photo (height, width, 3) uint8; nearly the same photos have nearly the same bits."""
+    """A hash of 64 bits of a photo (height, width, 3) uint8; near-duplicates differ in few bits."""
     grey = Image.fromarray(photo).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     spectrum = (_WAVES @ np.asarray(grey, dtype=np.float64) @ _WAVES.T)[:_KEPT, :_KEPT].ravel()
-    bits = spectrum > np.median(spectrum[1:])  # the first is the mean brightness, which says nothing of what is shown
+    bits = spectrum > np.median(spectrum[1:])  # the first is the mean brightness, which doesn't depend on the content
     bits[0] = False
     return int(np.packbits(bits).view(">u8")[0])
 
 
 def brightness(photo: Pixels) -> NDArray[np.float64]:
-    """The photo's brightness on a grid of 32 x 32, with mean 0 and length 1: shape (1024,)."""
+    """The photo's brightness on a grid of 32 x 32, with mean 0 and norm 1: shape (1024,)."""
     small = Image.fromarray(photo).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     grid = np.asarray(small, dtype=np.float64)
     flat = grid.ravel() - grid.mean()
@@ -41,7 +41,7 @@ def brightness(photo: Pixels) -> NDArray[np.float64]:
 
 
 def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """How alike two photos are, from what `brightness` says of them: -1 to 1, 1 for a copy."""
+    """The similarity of two photos, the correlation of their `brightness`: -1 to 1, 1 for a copy."""
     return float(one @ other)
 
 
@@ -58,7 +58,7 @@ def nearly_same(hashes: Sequence[int], bits: int = NEARLY_SAME_BITS) -> list[tup
 
 
 def groups(count: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    """The group of each of `count` photos, shape (count,): photos that a chain of pairs connects share one."""
+    """The group of each of `count` photos, shape (count,): the connected components of the graph of pairs."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - the command line imports this module before it needs scipy
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 

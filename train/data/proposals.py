@@ -1,7 +1,7 @@
-"""Photos that an agent has kept, with a label that somebody has yet to confirm. Imports no torch.
+"""Proposed labels: photos that an agent has collected, with a label that is yet to be confirmed. Imports no torch.
 
 A row of `labels.csv` that has a `name` is a labelled photo, whatever else it says, unless its `status` is `rejected`.
-Without one, `confirmed` takes the `proposed` product for its name, and anything else is a proposal.
+Without a name, a `confirmed` row takes the `proposed` product as its name, and any other row is a proposal.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ class ProposedLabel:
     sku: str
     """The product that the WMS expected there, or `empty`."""
     name: str
-    """The class that this means; empty where the product has several faces, and none of them was seen."""
+    """The class of that product; empty where it has several faces, and the model predicted none of them."""
 
 
 def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[ProposedLabel, ...]]:
@@ -53,14 +53,14 @@ def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Propose
 
 
 def left_out_note(source: Path, proposals: Sequence[ProposedLabel]) -> tuple[str, ...]:
-    """What is to be said of proposals that aren't used; nothing where there are none."""
+    """The note on proposals that aren't used; empty where there are none."""
     if not proposals:
         return ()
     return (f"{source}: {len(proposals)} proposals that nobody has confirmed are left out",)
 
 
 def _faces(table: Path, rows: Sequence[Row]) -> Faces:
-    """The classes of each product, as far as `classes.csv` and labelled rows tell."""
+    """The classes of each product, from `classes.csv` and the labelled rows."""
     classes_file = table.parent / "classes.csv"
     known = read_table(classes_file, required=("name", "category")) if classes_file.exists() else []
     found: dict[str, dict[str, None]] = defaultdict(dict)
@@ -72,7 +72,7 @@ def _faces(table: Path, rows: Sequence[Row]) -> Faces:
 
 
 def _class_of(sku: str, seen: str, faces: Faces) -> str:
-    """The class of a product: its only one, the one that the model saw, or a new one of the product's own name."""
+    """The class of a product: its only one, the one that the model predicted, or a new one with the product's name."""
     own = faces.get(sku, (sku,))
     if len(own) == 1:
         return own[0]

@@ -1,4 +1,4 @@
-"""Which proposals were trained on and which were dropped: as a table, and as a part of the run's page."""
+"""Which proposals were trained on and which were dropped: as a table, and as a part of the run's report."""
 
 import csv
 import io
@@ -16,26 +16,26 @@ from train.data.proposals import ProposedLabel
 PROPOSALS = "proposals.csv"
 _COLUMNS = ("path", "proposed", "kept", "why", "answered", "likelihood", "of_proposed")
 SHOWN = 48
-"""The most dropped photos that are shown."""
+"""How many dropped photos are shown at most."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A proposal, and what became of it."""
+    """A proposal, and whether it is trained on."""
 
     proposal: ProposedLabel
     kept: bool
     why: str = ""
     """Why it was dropped."""
     answered: str = ""
-    """The product that a network took it for which had not seen it; empty: none was asked."""
+    """The out-of-fold predicted product; empty where there was no prediction."""
     likelihood: float = 0.0
     of_proposed: float = 0.0
-    """What that network gives to its answer, and to the proposed product."""
+    """The predicted probabilities of that product (`likelihood`) and of the proposed one (`of_proposed`)."""
 
 
 def write_judged(path: Path, rows: Sequence[Judged]) -> None:
-    """Write them as a table, whole or not at all."""
+    """Write them as a CSV table, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -47,7 +47,7 @@ def write_judged(path: Path, rows: Sequence[Judged]) -> None:
 
 
 def proposals_of(run: Path) -> dict[str, Any] | None:
-    """What a run's page says of its proposals, for `proposals_report.html.jinja`; None where it has none.
+    """The values for `proposals_report.html.jinja` from a run's folder; None where it has no proposals.
 
     Raises:
         DataError: the table can't be read.

@@ -13,7 +13,7 @@ GRID = 8
 
 
 def layout(crops: Pixels) -> NDArray[np.float64]:
-    """A grid of mean colours for each crop (n, S, S, 3), evened out for brightness: shape (n, GRID * GRID * 3)."""
+    """A grid of mean colours for each crop (n, S, S, 3), standardised per crop: shape (n, GRID * GRID * 3)."""
     n, side = len(crops), crops.shape[1] // GRID * GRID
     grid = crops[:, :side, :side].reshape(n, GRID, side // GRID, GRID, side // GRID, 3)
     cells = grid.mean(axis=(2, 4), dtype=np.float64)
@@ -24,9 +24,9 @@ def layout(crops: Pixels) -> NDArray[np.float64]:
 
 
 def separability(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The share of photos of two classes, (n, d) and (m, d), that are nearer to their own class's mean.
+    """The proportion of photos of two classes, (n, d) and (m, d), that are nearer to their own class's mean.
 
-    Each photo is left out of the mean that it is compared with. 0.5 is chance; 1.0 means that they are never confused.
+    Leave-one-out: a photo is left out of its own class's mean. 0.5 is chance; 1.0 means that none is confused.
     Needs two photos of each.
     """
     right = [_nearer_to_own(one, other), _nearer_to_own(other, one)]

@@ -1,7 +1,7 @@
-"""Who is trained on and who is held out, honestly: bursts stay together, and photos are split before anything else.
+"""Grouped, stratified splits into training and validation photos, and into folds, before any augmentation.
 
-Nearly the same photos (one carton, one place, one moment: see train.data.duplicates) share a group, and a group is
-never divided: else a held-out photo would be known already. Stratified: every class is held out in proportion.
+Near-duplicates (one carton, one place, one moment: see train.data.duplicates) share a group, and a group is never
+divided: that would be leakage. Stratified: every class is held out in proportion.
 """
 
 from collections import Counter
@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from kardus.inference.preprocess import read_photo
 from kardus.support.errors import DataError
@@ -24,7 +23,7 @@ Groups = NDArray[np.int64]
 def with_split(data: DataSet, val_fraction: float, seed: int) -> DataSet:
     """The data set with a train and a val split: its own where it marks a val split, else grouped and stratified.
 
-    Photos that the data set leaves unmarked are trained on. Reads the photos where it has to split.
+    With a marked val split, unmarked photos are in train. Reads the photos where it has to split.
 
     Raises:
         DataError: a class has a single photo, so that nothing of it can be held out; a photo can't be read.
@@ -44,12 +43,12 @@ def with_split(data: DataSet, val_fraction: float, seed: int) -> DataSet:
 
 
 def all_trained(data: DataSet) -> DataSet:
-    """The data set with every photo to train on, whatever it marks."""
+    """The data set with every photo in the training split, whatever it marks."""
     return replace(data, samples=tuple(replace(sample, split="train") for sample in data.samples))
 
 
 def photo_groups(samples: Sequence[Sample]) -> Groups:
-    """The group of each photo, (n,): nearly the same photos share one.
+    """The group of each photo, (n,): near-duplicates share one.
 
     Raises:
         DataError: a photo can't be read.
@@ -72,8 +71,8 @@ def _look(sample: Sample) -> tuple[int, NDArray[np.float64]]:
 def hold_out(names: Sequence[str], group: Groups, fraction: float, seed: int) -> NDArray[np.bool_]:
     """Which photos are held out, (n,): about `fraction` of each class, at least one and never all of them.
 
-    A class whose photos are all nearly the same can't be held out honestly; some of them are held out all the same,
-    since a class that is never measured would be worse.
+    A class of nothing but near-duplicates can't be split without leakage; some of them are held out all the same,
+    since a class without validation photos would be worse.
     """
     rng = np.random.default_rng(seed)
     classes = np.array(names)
@@ -95,11 +94,13 @@ def hold_out(names: Sequence[str], group: Groups, fraction: float, seed: int) ->
 
 
 def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each photo, (n,), from 0: groups stay together, every class is spread evenly.
+    """The fold of each photo, (n,), from 0: groups stay together, stratified by class.
 
     Raises:
         DataError: a class has fewer groups than there are folds.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - it takes longer than torch
+
     classes = np.array(names)
     for name in sorted(set(names)):
         apart = len(np.unique(group[classes == name]))
@@ -109,7 +110,7 @@ def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> 
                 f"add photos of it, or use --folds {apart}"
             )
     fold = np.zeros(len(names), dtype=np.int64)
-    drawn = np.random.RandomState(np.random.MT19937(seed))  # takes every seed; as a number only 32 bits are allowed
+    drawn = np.random.RandomState(np.random.MT19937(seed))  # takes any seed; a plain number may have 32 bits only
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=drawn)
     for number, (_, own) in enumerate(splitter.split(classes, classes, group)):
         fold[own] = number

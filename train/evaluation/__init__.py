@@ -1,1 +1,1 @@
-"""How good a model is, and how sure: figures with intervals, calibration, rejection, the report."""
+"""Evaluation: metrics with confidence intervals, calibration, unknown rejection, cross-validation, reports."""

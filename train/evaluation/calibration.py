@@ -1,8 +1,8 @@
-"""From held-out answers to what a model's confidence is worth, and to the scores below which a crop isn't believed.
+"""Calibration on held-out photos: temperature scaling, and thresholds of the rejection score.
 
-Two scores, since the same doubt weighs differently: where a crop looks like what is expected, it would take much to
-believe that something unknown stands there; where it looks like another product, it is an alert anyway, and the
-question is only whether to name that product.
+Two thresholds, since errors differ in cost: a crop that is classified as the expected product is called unknown only
+below the lower one (rejection). One that is classified as another product is an alert anyway: below the higher one
+(doubt) that product isn't named.
 """
 
 import io
@@ -22,19 +22,19 @@ from kardus.support.files import write_whole
 from train.evaluation.metrics import fit_temperature
 
 REJECTION_SCORE: RejectionScore = "distance"
-"""The best on products and things that were left out of training: see docs/results.md."""
+"""The best one at rejecting products and objects that were left out of training: see docs/results.md."""
 FALSE_ALARM_RATE = 0.001
-"""Known cartons of which no more than this share is called unknown."""
+"""Largest proportion of known cartons that may be rejected as unknown."""
 THRESHOLD_MARGIN = 0.75
 DOUBT_RATE = 0.01
-"""Known cartons of which no more than this share is doubted, of those whose class is named right."""
+"""Largest proportion of the correctly classified known cartons that may be doubted."""
 ANSWERS = "held_out.npz"
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Answers to photos that the network was not trained on."""
+    """A network's outputs for photos that it was not trained on."""
 
     logits: NDArray[np.float32]
     """(n, classes)."""
@@ -45,7 +45,7 @@ class HeldOut:
 
 
 def keep_answers(path: Path, answers: HeldOut) -> None:
-    """Write the answers to held-out photos, whole or not at all."""
+    """Write the outputs for held-out photos, whole or not at all."""
     buffer = io.BytesIO()
     np.savez(buffer, logits=answers.logits, scores=answers.scores, labels=answers.labels)
     write_whole(path, buffer.getvalue())
@@ -65,13 +65,13 @@ def read_answers(path: Path) -> HeldOut:
 
 
 def held_out(outputs: RawOutputs, labels: NDArray[np.int64], prototypes: NDArray[np.float32]) -> HeldOut:
-    """The answers to labelled crops, with their rejection scores."""
+    """The outputs for labelled crops, with their rejection scores."""
     scores = rejection_scores(REJECTION_SCORE, outputs.logits, outputs.embedding, prototypes)
     return HeldOut(outputs.logits, scores, labels)
 
 
 def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
-    """Temperature and thresholds, from answers to held-out photos."""
+    """Fit temperature and thresholds on the outputs for held-out photos."""
     if not len(answers.labels):
         return Calibration(rejection_score=REJECTION_SCORE, rejection_threshold=-1e9, fitted_on=fitted_on)
     threshold = threshold_at(answers.scores.astype(np.float64), FALSE_ALARM_RATE)
@@ -91,7 +91,7 @@ def threshold_at(scores: Floats, rate: float) -> float:
     """The score below which a known crop falls with at most the given probability, from scores (n,) of known crops.
 
     The k-th smallest, k = rate (n + 1), rounded down (conformal: Vovk et al., 2005). Where k is 0, there are too few
-    photos to know: THRESHOLD_MARGIN standard deviations below the smallest, since a location is looked at thousands
+    photos for that: THRESHOLD_MARGIN standard deviations below the smallest, since a location is classified thousands
     of times a day.
     """
     place = math.floor(rate * (len(scores) + 1))

@@ -1,4 +1,4 @@
-"""Which labels are contradicted by out-of-fold predictions: confident learning.
+"""Confident learning: finds labels that out-of-fold predictions contradict.
 
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", Journal of Artificial
 Intelligence Research 70 (2021): per-class thresholds, the confident joint, and pruning by noise rate.
@@ -15,25 +15,25 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Contradiction:
-    """What the predictions say of each of n labels."""
+    """The result for n labels."""
 
     found: NDArray[np.bool_]
     """(n,): whether the label is contradicted."""
     answered: Indices
-    """(n,): the likeliest class."""
+    """(n,): the predicted class."""
     thresholds: Floats
-    """(classes,): the mean likelihood of each class among the photos that are labelled so (the paper's t_j)."""
+    """(classes,): the mean predicted probability of each class over the photos labelled so (the paper's t_j)."""
 
 
 def contradicted(likelihoods: Floats, labels: Indices) -> Contradiction:
     """Find the labels that are probably wrong.
 
-    A photo counts as class j with confidence when its likelihood of j is at least what photos labelled j have on
-    average. How many photos of each label so count as each class is the confident joint; it says how many labels i
-    are really j, and so many of those that are answered j are given up, the clearest first.
+    A photo counts confidently as class j if its predicted probability of j is at least the mean over the photos
+    labelled j. The confident joint counts these by label and class, and so estimates how many of the photos labelled i
+    are really of class j. So many of those predicted as j are contradicted, those with the largest margin first.
 
     Args:
-        likelihoods: (n, classes), each row by a network that has not seen the photo.
+        likelihoods: (n, classes), the out-of-fold predicted probabilities.
         labels: (n,), every class at least once.
     """
     count, classes = likelihoods.shape
@@ -53,10 +53,10 @@ def contradicted(likelihoods: Floats, labels: Indices) -> Contradiction:
 
 
 def _joint(likelihoods: Floats, labels: Indices, thresholds: Floats, totals: Indices) -> Indices:
-    """How many photos of each label (rows) are of each class (columns), as far as can be told: (classes, classes).
+    """The confident joint (classes, classes): estimated counts of photos by label (rows) and true class (columns).
 
-    Confident counts, scaled so that each row has as many photos as there are of its label. A label of which no photo
-    is confident is believed.
+    Confident counts, scaled so that each row sums to the number of photos with its label. A row without confident
+    photos stays 0: none of its labels is contradicted.
     """
     classes = len(thresholds)
     confident = np.where(likelihoods >= thresholds, likelihoods, -1.0)

@@ -1,4 +1,4 @@
-"""What the answers of several folds come to, taken together: nothing is fitted on the photos that it is judged on."""
+"""Pools out-of-fold predictions; a fold's temperature and threshold are fitted on the other folds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
 from kardus.inference.classification import interpret
@@ -21,17 +20,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fold:
-    """The answers to the photos of one fold, by the network that was trained on the others."""
+    """The out-of-fold outputs for the photos of one fold, by the network that was trained on the others."""
 
     seed: int
     number: int
     photos: NDArray[np.int64]
-    """(n,): which photos of the data set they are."""
+    """(n,): the photos' indices in the data set."""
     answers: HeldOut
 
 
 class Interval(NamedTuple):
-    """A figure with its 95 % interval, by resampling photos."""
+    """A statistic with its 95 % bootstrap interval over photos."""
 
     value: float
     low: float
@@ -40,22 +39,22 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The figures of all folds of all seeds."""
+    """The metrics over all folds of all seeds."""
 
     accuracy: dict[str, Metric]
-    """By `class`, `sku` and `category`; the mean over the seeds, with n photos."""
+    """Accuracy by `class`, `sku` and `category`: the mean over the seeds, with n photos."""
     before: Interval
-    """Calibration error as the networks answer."""
+    """Calibration error without temperature scaling."""
     after: Interval
     """Calibration error with a temperature fitted on the other folds."""
     coverage: Metric
-    """Share of answers above the confidence from which on the other folds reach SELECTIVE_ACCURACY."""
+    """Proportion of predictions kept by the confidence threshold at which the other folds reach SELECTIVE_ACCURACY."""
     selective: Metric
-    """Share of these that is right."""
+    """Selective accuracy: the proportion of these that is correct."""
     confidence: Floats
-    """(m,): of every answer, with the temperature of the other folds."""
+    """(m,): of every prediction, with the temperature of the other folds."""
     correct: NDArray[np.bool_]
-    """(m,): whether the product was named right."""
+    """(m,): whether the product was predicted correctly."""
     truth: NDArray[np.int64]
     answered: NDArray[np.int64]
     """(m,): class indices, for the confusion matrix."""
@@ -68,7 +67,7 @@ class _Judged(NamedTuple):
 
 
 def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> CrossValidation:
-    """Judge every answer with a temperature and a threshold from the other folds of its seed."""
+    """Evaluate every prediction with temperature and threshold fitted on the other folds of its seed."""
     warm, cold, kept = [], [], []
     for fold in folds:
         others = [other for other in folds if other.seed == fold.seed and other.number != fold.number]
@@ -100,7 +99,7 @@ def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> CrossValidation
 
 
 def mean_proportion(name: str, hits: NDArray[np.bool_], photos: NDArray[np.int64]) -> Metric:
-    """The share of hits, (m,), with an interval for as many photos as there are: seeds look at the same ones."""
+    """The proportion of hits (m,), with an interval for n distinct photos: all seeds share the same ones."""
     count = len(np.unique(photos))
     return proportion(name, round(float(hits.mean()) * count), count) if count else proportion(name, 0, 0)
 
@@ -130,10 +129,13 @@ def _error(confidence: Floats, correct: NDArray[np.bool_], photos: NDArray[np.in
 
 
 def resampled(figure: Callable[[NDArray[np.int64]], float], photos: NDArray[np.int64]) -> Interval:
-    """A figure of answers, chosen by their numbers, with its interval: photos (m,) are drawn again, with their answers.
+    """A statistic of predictions, given by their indices, with its bootstrap interval over their photos (m,).
 
-    The percentile bootstrap (Efron, 1979) with RESAMPLED draws, the same ones every time.
+    The percentile bootstrap (Efron, 1979) with RESAMPLED draws and a fixed seed; a photo is resampled with all its
+    predictions.
     """
+    from scipy.stats import bootstrap  # noqa: PLC0415 - it takes longer than torch
+
     present, which = np.unique(photos, return_inverse=True)
     members = [np.flatnonzero(which == index) for index in range(len(present))]
 

@@ -1,4 +1,4 @@
-"""Measures a model on labelled photos: accuracy by class, SKU and category, calibration, rejection."""
+"""Evaluates a model on labelled photos: accuracy by class, SKU and category, calibration, unknown rejection."""
 
 import csv
 import io
@@ -26,57 +26,57 @@ from train.evaluation.selective_classification import McNemar, mcnemar
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model said of one photo."""
+    """The model's prediction for one photo."""
 
     sample: Sample
     answer: Classification
     score: float
-    """The rejection score that the model's threshold is for."""
+    """The rejection score that the model's threshold applies to."""
     scores: dict[RejectionScore, float]
-    """Every rejection score that there is."""
+    """The values of all rejection scores."""
     unscaled: float
-    """The confidence that the answer would have without the model's temperature."""
+    """The confidence of this answer without temperature scaling."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """How well unknown things are told from known ones."""
+    """Unknown rejection: how well out-of-distribution photos are told from known ones."""
 
     auroc: float
     """Of the score that the model uses."""
     by_score: dict[RejectionScore, float]
-    """The same of every score."""
+    """The AUROC of every score."""
     rejected: Metric
-    """Unknown photos that the model's threshold rejects."""
+    """The proportion of unknown photos that the model's threshold rejects."""
     false_alarms: Metric
-    """Known photos that it rejects."""
+    """The proportion of known photos that it rejects."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All the figures of one evaluation."""
+    """All the metrics of one evaluation."""
 
     overall: dict[str, Metric]
-    """By `class`, `sku` and `category`: the share of photos that are right at that level."""
+    """Accuracy by `class`, `sku` and `category`."""
     by_class: tuple[Metric, ...]
     by_sku: tuple[Metric, ...]
     by_category: tuple[Metric, ...]
     calibration_error: float
     error_without_temperature: float
-    """The calibration error that the model would have without its temperature."""
+    """The calibration error without temperature scaling."""
     calibrated_on_these: bool
-    """The temperature was fitted on some of these very photos, so the calibration error flatters."""
+    """Whether the temperature was fitted on some of these photos, so that the calibration error is optimistic."""
     trained_on_these: int
-    """How many of these photos the model was trained on, so that every figure flatters."""
+    """How many of these photos the model was trained on, which makes every metric optimistic."""
     left_out: dict[str, int]
-    """Classes that the model doesn't know, with how many photos of them were left out of every figure."""
+    """Classes that the model doesn't know, with the number of their photos, which are left out of every metric."""
     predictions: tuple[Prediction, ...]
     sku_of: dict[str, str]
     """The product of each class, as the model knows it."""
 
 
 def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
-    """Measure the model on one split of a data set ("all": on every photo).
+    """Evaluate the model on one split of a data set ("all": on every photo).
 
     Where the data set marks no split and is the one that the model was trained on, it is split as it was then.
 
@@ -126,7 +126,7 @@ def _as_trained(model: Predictor, data: DataSet) -> DataSet | None:
 
 
 def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rejection:
-    """Compare the scores of known photos with those of photos of other things.
+    """Measure unknown rejection: the scores of known photos against those of out-of-distribution photos.
 
     `unknown` is a data set, or a plain folder of photos without labels.
     """
@@ -144,7 +144,7 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
 
 
 def usable_scores(model: Predictor) -> tuple[RejectionScore, ...]:
-    """The rejection scores that the model can be judged by: all, or, in a run that isn't done, those of the logits."""
+    """The rejection scores that the model has: all, or, in an unfinished run without prototypes, the logits' alone."""
     return get_args(RejectionScore) if len(model.prototypes) else ("max_logit", "energy")
 
 
@@ -153,7 +153,7 @@ def _all(predictions: Sequence[Prediction], kind: RejectionScore) -> NDArray[np.
 
 
 def compare(first: Evaluation, second: Evaluation) -> McNemar:
-    """Two models on the photos that both know the class of, by whether the product was named right."""
+    """McNemar's test of two models by product, on the photos whose class both know."""
     others = {p.sample.path: _is_right(p, second) for p in second.predictions}
     shared = [p for p in first.predictions if p.sample.path in others]
     return mcnemar(
@@ -167,7 +167,7 @@ def _is_right(prediction: Prediction, evaluation: Evaluation) -> bool:
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write a table of path, name, predicted, confidence, score."""
+    """Write a CSV table of path, name, predicted, confidence, score."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("path", "name", "predicted", "confidence", "score"))

@@ -1,4 +1,4 @@
-"""An evaluation as one page that a warehouse manager can read, with the pictures behind the figures."""
+"""An evaluation as a self-contained HTML page that a warehouse manager can read, with the misclassified photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from train.evaluation.selective_classification import risk_coverage
 from train.html_page import Picture, render
 
 PROTOCOLS = {
-    "honest": "Honest protocol: bursts grouped, photos split first, then changed.",
+    "honest": "Honest protocol: bursts grouped, photos split before augmentation.",
     "founding": "Founding protocol: photos copied first, then split.",
 }
 _FOUNDING = (
@@ -26,7 +26,7 @@ _FOUNDING = (
     "Use --protocol honest to know what to expect of a warehouse."
 )
 WORST = 16
-"""The most photos that are shown."""
+"""How many misclassified photos are shown at most."""
 
 
 def write_evaluation(
@@ -39,7 +39,7 @@ def write_evaluation(
     pixels: Sequence[PixelAccuracy] = (),
     proposals: dict[str, Any] | None = None,
 ) -> None:
-    """Write the page, whole or not at all; `pixels` says how accuracy falls with them, `proposals` is the run's."""
+    """Write the page, whole or not at all; `pixels` is the accuracy by resolution, `proposals` is of `proposals_of`."""
     names = [info.name for info in model.classes]
     position = {name: index for index, name in enumerate(names)}
     truth = [position[p.sample.name] for p in result.predictions]
@@ -66,9 +66,9 @@ def write_evaluation(
 
 
 def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[PixelAccuracy]) -> None:
-    """Write `report.html` into a run's folder: the run on the photos that were held out of it.
+    """Write `report.html` into a run's folder: the evaluation on its held-out photos.
 
-    Under the founding protocol nothing was: it reports on the photos that were trained on, and says so.
+    Under the founding protocol there are none: it reports on the training photos, and says so.
     """
     held_out = any(sample.split == "val" for sample in data.samples)
     result = evaluate(model, data, "val" if held_out else "all")
@@ -108,12 +108,12 @@ def _figures(result: Evaluation, rejection: Rejection | None) -> list[tuple[str,
 
 
 def format_proportion(metric: Metric) -> tuple[str, str, str]:
-    """A share in per cent, its interval, and n."""
+    """A proportion in per cent, its interval, and n."""
     return f"{100 * metric.value:.1f} %", f"{100 * metric.low:.1f} to {100 * metric.high:.1f}", str(metric.n)
 
 
 def _worst(model: Predictor, wrong: Sequence[Prediction]) -> list[Picture]:
-    """The photos that are wrong with the greatest confidence, with what the network looked at."""
+    """The most confident misclassifications, each with its class activation map."""
     shown = sorted(wrong, key=lambda prediction: -prediction.answer.confidence)[:WORST]
     if not shown:
         return []

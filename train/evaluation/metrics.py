@@ -1,35 +1,37 @@
-"""Figures of merit, as pure functions."""
+"""Evaluation metrics, as pure functions.
+
+scipy and scikit-learn are imported where they are needed: they take longer than torch, and most commands need neither.
+"""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
 
 from kardus.contract.manifest import Metric
 
 Floats = NDArray[np.float64]
+_Z = NormalDist().inv_cdf(0.975)
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a share (Wilson, JASA 22, 1927); (0, 1) for n = 0."""
+    """The 95 % Wilson score interval of a proportion (Wilson, JASA 22, 1927); (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
-    low, high = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return float(low), float(high)
+    rate, spread = hits / n, _Z**2 / n
+    middle, half = rate + spread / 2, math.sqrt(spread * (rate * (1 - rate) + spread / 4))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def proportion(name: str, hits: int, n: int) -> Metric:
-    """A share with its interval; the value is 0 for n = 0."""
+    """A proportion with its 95 % Wilson interval; the value is 0 for n = 0."""
     low, high = wilson(hits, n)
     return Metric(name=name, value=hits / n if n else 0.0, n=n, low=low, high=high)
 
 
 def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = 15) -> float:
-    """Debiased expected calibration error, with confidences (n,) in 0..1 and whether each was right (n,).
+    """Debiased expected calibration error of predictions with confidences (n,) in 0..1 and correctness (n,).
 
     Root-mean-square over equally filled bins, less what sampling noise alone would give
     (Kumar, Liang, Ma: Verified Uncertainty Calibration, NeurIPS 2019, eq. 3). 0 or more.
@@ -46,17 +48,21 @@ def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int 
 
 
 def auroc(known: Floats, unknown: Floats) -> float:
-    """Area under the ROC curve: the chance that a known crop scores above an unknown one, ties counted half."""
+    """Area under the ROC curve: the probability that a known crop scores above an unknown one, ties counted half."""
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - see above
+
     is_known = np.repeat([True, False], [len(known), len(unknown)])
     return float(roc_auc_score(is_known, np.concatenate([known, unknown])))
 
 
 def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """The temperature that makes the labels most likely (Guo et al., ICML 2017), 0.05 to 20; 1.0 for no photos.
+    """Temperature scaling by maximum likelihood (Guo et al., ICML 2017): 0.05 to 20; 1.0 for no photos.
 
-    The labels count as right with probability (n + 1) / (n + 2) only (Platt, 1999): n photos without an error don't
+    The labels' target probability is (n + 1) / (n + 2) instead of 1 (Platt, 1999): n photos without an error don't
     prove that errors never happen. The search runs over the logarithm, in which the likelihood is unimodal.
     """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - see above
+
     if not len(labels):
         return 1.0
     bounds, precision = (math.log(0.05), math.log(20.0)), {"xatol": 1e-9}
@@ -65,6 +71,8 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
 
 
 def _nll(logits: Floats, labels: NDArray[np.int64]) -> float:
+    from scipy.special import log_softmax  # noqa: PLC0415 - see above
+
     log_probabilities = log_softmax(logits, axis=1)
     right = log_probabilities[np.arange(len(labels)), labels]
     others = (log_probabilities.sum(axis=1) - right) / (logits.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as PNG bytes."""
+"""Plots of an evaluation, as PNG bytes."""
 
 import io
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _DPI = 110
 
 
 def confusion_plot(truth: Sequence[int], predicted: Sequence[int], names: Sequence[str]) -> bytes:
-    """Which class is taken for which: rows are the truth, columns the answer, indices into `names`."""
+    """The confusion matrix: rows are the true, columns the predicted classes, given as indices into `names`."""
     counts = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(counts, (list(truth), list(predicted)), 1)
     side = max(4.0, 0.28 * len(names) + 2.5)
@@ -37,7 +37,7 @@ def confusion_plot(truth: Sequence[int], predicted: Sequence[int], names: Sequen
 
 
 def risk_plot(curve: RiskCoverage) -> bytes:
-    """The share of wrong answers among those that are kept, over the share that is kept."""
+    """The risk-coverage curve: the error rate of the predictions that are kept, over the proportion that is kept."""
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     axes.plot(100 * curve.coverage, 100 * curve.risk)
     axes.set(xlabel="answers kept, most confident first (%)", ylabel="of them wrong (%)", xlim=(0, 100), ylim=(0, None))
@@ -46,7 +46,7 @@ def risk_plot(curve: RiskCoverage) -> bytes:
 
 
 def pixel_plot(points: Sequence[PixelAccuracy]) -> bytes:
-    """Accuracy by class, with its interval, over the pixels that a crop's shorter side has in the picture."""
+    """Accuracy by class, with its interval, over the resolution: the pixels of a crop's shorter side."""
     sides = [point.side_px for point in points]
     value, low, high = (100 * np.array([getattr(p.accuracy, key) for p in points]) for key in ("value", "low", "high"))
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
@@ -60,7 +60,7 @@ def pixel_plot(points: Sequence[PixelAccuracy]) -> bytes:
 
 
 def over_photo(crop: Pixels, evidence: NDArray[np.float32]) -> Pixels:
-    """A crop (S, S, 3) with what the network looked at (h, w; 0 or more) over it: red where it spoke for the answer."""
+    """A crop (S, S, 3) with its class activation map (h, w; 0 or more) over it in red."""
     top = float(evidence.max())
     scaled = (255 * evidence / top if top > 0 else evidence).astype(np.uint8)
     size = (crop.shape[1], crop.shape[0])

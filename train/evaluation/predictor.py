@@ -1,4 +1,4 @@
-"""One way to ask a trained model, whether it is a run, a checkpoint or a bundle."""
+"""One interface for inference with a trained model, whether it is a run, a checkpoint or a bundle."""
 
 import typing
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class ModelOrigin(Record):
 
     @property
     def refitted(self) -> bool:
-        """Whether the held-out photos were trained on in the end."""
+        """Whether training continued on the held-out photos after the evaluation."""
         return bool(self.refit)
 
 
@@ -64,7 +64,7 @@ class Predictor(typing.Protocol):
         """The mean embedding of each class, (classes, d)."""
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """What the network says of crops (N, size_px, size_px, 3) uint8: see `RawOutputs`."""
+        """The network's outputs for crops (N, size_px, size_px, 3) uint8: see `RawOutputs`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class TorchPredictor:
     prototypes: NDArray[np.float32]
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """What the network says of crops (N, size_px, size_px, 3) uint8."""
+        """The network's outputs for crops (N, size_px, size_px, 3) uint8."""
         return run_network(self.model, crops)
 
 
@@ -116,7 +116,7 @@ class BundlePredictor:
         return np.array(self.classifier.manifest.prototypes, np.float32)
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """What the bundle's model says of crops (N, size_px, size_px, 3) uint8."""
+        """The model's outputs for crops (N, size_px, size_px, 3) uint8."""
         return self.classifier.run(crops)
 
 

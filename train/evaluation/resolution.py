@@ -1,4 +1,4 @@
-"""How accuracy falls with the pixels that a carton has in the picture: how near, or how good, must the camera be?"""
+"""Accuracy by resolution: how many pixels a carton needs in the image, and so how near or how good a camera."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,9 @@ MOST_PHOTOS = 200
 
 
 def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[PixelAccuracy, ...]:
-    """Accuracy by class on photos made smaller to each of SIDES_PX, up to the photos' own size.
+    """Accuracy by class on photos downscaled to each of SIDES_PX, up to the size of the smallest photo.
 
-    At most MOST_PHOTOS photos, evenly taken. The photo as a whole is taken for the carton, so that a figure holds for
+    On at most MOST_PHOTOS photos, evenly spaced. The carton is assumed to fill the photo, so that a figure holds for
     crops like it.
     """
     chosen = [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), MOST_PHOTOS)).astype(int)]
@@ -37,7 +37,7 @@ def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[Pix
 
 
 def _smaller(photo: Pixels, side_px: int) -> Pixels:
-    """The photo with its shorter side at `side_px`, as a camera farther away would see it: each pixel is a mean."""
+    """The photo downscaled by area averaging to a shorter side of `side_px`, as a camera farther away would see it."""
     height, width = photo.shape[:2]
     scale = side_px / min(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

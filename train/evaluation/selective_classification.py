@@ -1,11 +1,10 @@
-"""What a model is worth when it may say that it is unsure, and whether one model is better than another."""
+"""Selective classification (risk-coverage curve, confidence threshold), and McNemar's test of two models."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 Floats = NDArray[np.float64]
 Hits = NDArray[np.bool_]
@@ -13,26 +12,26 @@ Hits = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """For each number of answers that are kept, most confident first: their share of all, and how many are wrong."""
+    """The risk-coverage curve: for each number of predictions that are kept, most confident first."""
 
     coverage: Floats
-    """(n,), rising to 1."""
+    """(n,), rising to 1: the proportion of predictions that is kept."""
     risk: Floats
-    """(n,): the share of the kept answers that is wrong."""
+    """(n,): the error rate of these."""
 
 
 def risk_coverage(confidence: Floats, correct: Hits) -> RiskCoverage:
-    """The risk-coverage curve of answers with confidences (n,) in 0..1 and whether each was right (n,)."""
+    """The risk-coverage curve of predictions with confidences (n,) in 0..1 and correctness (n,)."""
     order = np.argsort(-confidence, kind="stable")
     kept = np.arange(1, len(order) + 1)
     return RiskCoverage(kept / len(order), np.cumsum(~correct[order]) / kept)
 
 
 def threshold_for(confidence: Floats, correct: Hits, accuracy: float) -> float:
-    """The lowest confidence from which on answers reach the accuracy (0 to 1); above 1 where none do."""
+    """The lowest confidence threshold at which kept predictions reach the accuracy (0 to 1); above 1 if none does."""
     order = np.argsort(-confidence, kind="stable")
     reached = np.cumsum(correct[order]) / np.arange(1, len(order) + 1) >= accuracy
-    # answers of equal confidence can't be told apart: a threshold keeps all of them or none
+    # a threshold keeps all predictions of equal confidence, or none of them
     last_of_its_kind = np.append(np.diff(confidence[order]) != 0, True)
     usable = np.flatnonzero(reached & last_of_its_kind)
     return float(confidence[order[usable[-1]]]) if len(usable) else math.nextafter(1.0, 2.0)
@@ -40,16 +39,18 @@ def threshold_for(confidence: Floats, correct: Hits, accuracy: float) -> float:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two models on the same photos: what one gets right and the other wrong."""
+    """McNemar's test: how many photos only one of two models classifies correctly."""
 
     only_first: int
     only_second: int
     p: float
-    """How likely so uneven a split is if neither is better (exact, two-sided)."""
+    """The exact two-sided p-value: how likely so uneven a split is if neither model is better."""
 
 
 def mcnemar(first: Hits, second: Hits) -> McNemar:
-    """Compare two models by whether each was right, (n,) and (n,), on the same photos (McNemar, Psychometrika 1947)."""
+    """Compare two models by their correctness (n,) and (n,) on the same photos (McNemar, Psychometrika 1947)."""
+    from scipy.stats import binomtest  # noqa: PLC0415 - it takes longer than torch
+
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     differing = only_first + only_second
     p = binomtest(only_first, differing).pvalue if differing else 1.0

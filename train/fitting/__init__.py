@@ -1,1 +1,1 @@
-"""One run: prepared photos, the loop, its memory, what it leaves in its folder."""
+"""One training run: preparation of the photos, training loop, resuming, the files in the run's folder."""

@@ -1,4 +1,4 @@
-"""Curves of loss and accuracy over the epochs, as a picture."""
+"""Learning curves: loss and accuracy over the epochs, as a plot."""
 
 import io
 import math
@@ -17,14 +17,14 @@ from matplotlib import pyplot as plt
 def draw_curves(history: Sequence[Epoch], path: Path) -> None:
     """Write a PNG with loss and accuracy of training and validation."""
     epochs = [epoch.epoch for epoch in history]
-    looked = [epoch for epoch in history if not math.isnan(epoch.val_loss)]  # a long run doesn't look at every epoch
-    looked_at = [epoch.epoch for epoch in looked]
+    validated = [epoch for epoch in history if not math.isnan(epoch.val_loss)]  # in a long run, not every epoch is
+    validated_at = [epoch.epoch for epoch in validated]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     left.plot(epochs, [epoch.train_loss for epoch in history], label="training")
-    left.plot(looked_at, [epoch.val_loss for epoch in looked], label="held out")
+    left.plot(validated_at, [epoch.val_loss for epoch in validated], label="held out")
     left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy")
     right.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training (augmented)")
-    right.plot(looked_at, [100 * epoch.val_accuracy for epoch in looked], label="held out")
+    right.plot(validated_at, [100 * epoch.val_accuracy for epoch in validated], label="held out")
     right.set(title="Accuracy", xlabel="epoch", ylabel="%", ylim=(0, 101))
     for axes in (left, right):
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""From trained weights to a model that can be used: the embedding's space, prototypes, and what it is measured by."""
+"""From trained weights to a usable model: whitened embedding, prototypes, outputs for held-out photos, accuracy."""
 
 import importlib.metadata
 from pathlib import Path
@@ -22,7 +22,7 @@ from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint
 
 
 def template(prepared: PreparedPhotos, config: TrainConfig) -> Checkpoint:
-    """The checkpoint of a run of which nothing is trained or measured yet."""
+    """The checkpoint of a run before training, without weights and metrics."""
     return Checkpoint(
         config=config,
         classes=prepared.classes,
@@ -44,7 +44,7 @@ def category_of(prepared: PreparedPhotos) -> NDArray[np.int64]:
 
 
 def teacher_of(config: TrainConfig, prepared: PreparedPhotos) -> nn.Module | None:
-    """The network to learn from, frozen.
+    """The frozen teacher network for knowledge distillation; None where no teacher is configured.
 
     Raises:
         UsageError: it knows other classes.
@@ -58,7 +58,7 @@ def teacher_of(config: TrainConfig, prepared: PreparedPhotos) -> nn.Module | Non
 
 
 def finalise(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[CartonNet, NDArray[np.float32]]:
-    """Fit the embedding's space on the photos that were trained on; also the prototypes (classes, d)."""
+    """Fit the whitening on the training photos; returns the network and the prototypes (classes, d)."""
     if not isinstance(model, CartonNet):
         raise TypeError("the loop gives back the kind of network that it was given")
     crops = resized_batch(photos.pixels, config.size)
@@ -67,7 +67,7 @@ def finalise(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[Car
 
 
 def answers_of(network: CartonNet, photos: Photos, prototypes: NDArray[np.float32]) -> HeldOut:
-    """The answers to photos at the network's size; there may be none."""
+    """The outputs for photos at the network's input size; there may be none."""
     if not len(photos.labels):
         nothing = np.zeros((0, network.head.out_features), np.float32)
         return HeldOut(nothing, np.zeros(0, np.float32), photos.labels)
@@ -75,7 +75,7 @@ def answers_of(network: CartonNet, photos: Photos, prototypes: NDArray[np.float3
 
 
 def accuracy_of(prepared: PreparedPhotos, answers: HeldOut, calibration: Calibration) -> Metric:
-    """Share of photos whose class is named right, judged as the agent answers and as `evaluate` does."""
+    """Accuracy by class; outputs are interpreted as in the agent and in `evaluate`."""
     classes = prepared.classes
     seen = interpret(answers.logits, classes, calibration, answers.scores)
     hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
@@ -83,5 +83,5 @@ def accuracy_of(prepared: PreparedPhotos, answers: HeldOut, calibration: Calibra
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights as they are kept."""
+    """The weights as a checkpoint stores them: on the CPU, contiguous."""
     return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}

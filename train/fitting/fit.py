@@ -41,12 +41,12 @@ from train.recipe import write_recipe
 
 REFIT_LAST = "refit.ckpt"
 REFIT_LR_SHARE = 0.5
-"""Going on with the held-out photos begins at this share of the highest learning rate."""
+"""The refit on all photos has this fraction of the run's peak learning rate."""
 
 
 @dataclass(frozen=True)
 class ProgressCallbacks:
-    """Whom a run tells what."""
+    """Functions that a run calls with each epoch and each note."""
 
     epoch: Callable[[Epoch], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
@@ -54,7 +54,7 @@ class ProgressCallbacks:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on photos that a network had not seen."""
+    """Calibration and metrics that were measured out of fold."""
 
     calibration: Calibration
     metrics: tuple[Metric, ...]
@@ -62,7 +62,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A trained network with everything that was measured on photos that it hadn't seen."""
+    """A trained network with its outputs for the held-out photos, and its metrics."""
 
     checkpoint: Checkpoint
     answers: HeldOut
@@ -77,15 +77,15 @@ def fit(
 
     Args:
         source: the data set.
-        out: must hold nothing of a run yet, unless `resume` is given: then an unfinished one goes on.
-        config: how.
+        out: must not hold a run yet; with `resume`, it may hold an unfinished one.
+        config: the hyperparameters.
         progress: called on notes and epochs.
-        resume: whether a run may be there that goes on.
+        resume: whether to resume an unfinished run.
 
     Raises:
-        DataError: the data set cannot be trained on, or the disk takes no checkpoint; the last one stays.
+        DataError: the data set cannot be trained on, or a checkpoint can't be written; the last one stays.
         UsageError: `out` holds a run already, or one of other values.
-        KardusError: the loss is no longer a number; the last good state stays.
+        KardusError: the loss is no longer finite; the last good state stays.
     """
     progress = progress or ProgressCallbacks()
     refuse_used(out, resume=resume)
@@ -105,11 +105,11 @@ def fit_prepared(
     progress: ProgressCallbacks,
     measured: Measured | None = None,
 ) -> Checkpoint:
-    """Train on photos that are ready, or take what an earlier start of this run has trained.
+    """Train on prepared photos, or reuse the network that an interrupted start of this run has trained.
 
-    `measured` says what is known already of a network that nothing is held out of.
+    `measured` are the calibration and metrics of a network without held-out photos.
     """
-    if (out / CHECKPOINT).exists():  # it was killed while it was refitted
+    if (out / CHECKPOINT).exists():  # the run was killed during the refit
         kept = load_checkpoint(out)
         refuse_other_run(out / CHECKPOINT, kept.config.model_dump(), kept.data_sha256, template(prepared, config))
         return kept
@@ -126,9 +126,9 @@ def fit_prepared(
 
 
 def _report(prepared: PreparedPhotos, out: Path, checkpoint: Checkpoint, progress: ProgressCallbacks) -> Checkpoint:
-    """Look closely at what was measured, before anything is trained on the held-out photos; also how many pixels do.
+    """Measure accuracy by resolution and write the report, before anything is trained on the held-out photos.
 
-    The photos are read again for it: one that has gone in the meantime costs the page, not the run.
+    The photos are read again for it: one that has disappeared meanwhile costs the report, not the run.
     """
     if rank() != 0:
         return checkpoint
@@ -226,9 +226,9 @@ def _write(out: Path, trained: _Trained, prepared: PreparedPhotos, origin: Weigh
 
 
 def _refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: ProgressCallbacks) -> Checkpoint:
-    """Go on with every photo from the weights that were measured: figures and calibration stay those from before."""
+    """Continue training on every photo from the evaluated weights; metrics and calibration stay as measured before."""
     config = measured.config
-    progress.note("measured; now going on with the held-out photos too: the figures stay those from before")
+    progress.note("evaluated; now training further on the held-out photos too: metrics and calibration stay unchanged")
     if rank() == 0:
         save_checkpoint(out / MEASURED, measured)
     changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
@@ -276,5 +276,5 @@ def _metrics_file(trained: _Trained, prepared: PreparedPhotos, origin: WeightsOr
 
 
 def _finite(epoch: Epoch) -> dict[str, float | None]:
-    """JSON knows no nan: an epoch that didn't look at the held-out photos has none of their figures."""
+    """For JSON, which has no nan: None for the validation metrics of an epoch without validation."""
     return {key: value if np.isfinite(value) else None for key, value in vars(epoch).items()}

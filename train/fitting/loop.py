@@ -1,15 +1,14 @@
-"""The training loop: all of it can be read here."""
+"""The complete training loop."""
 
 import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,20 +21,23 @@ from train.devices import augmenting_device, launch, rank, world
 from train.fitting.losses import Objective
 from train.fitting.optim import average, average_decay, build_optimizer, set_rate
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 VALIDATIONS = 50
-"""A long run looks at the held-out photos this often, not after every epoch."""
+"""A long run is validated about so many times, not after every epoch."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Accuracies are shares; validation chooses nothing, unless `patience` asks for it.
+    """The metrics of one epoch. Accuracies are in 0..1; validation influences training only through `patience`.
 
-    Held-out figures are nan in epochs that didn't look at the held-out photos.
+    Validation metrics are nan in epochs without validation.
     """
 
     epoch: int
     of: int
-    """How many were asked for."""
+    """How many epochs the run has."""
     train_loss: float
     train_accuracy: float
     val_loss: float
@@ -44,23 +46,23 @@ class Epoch:
 
 
 class ResumeStore(Protocol):
-    """Where a run keeps what it needs to go on after it was killed."""
+    """Stores the state of a run, so that it can be resumed after it was killed."""
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept last; None at a run's beginning."""
+        """The last stored state; None at a run's beginning."""
 
     def hint(self) -> str:
-        """What the user should know of what is kept, for the end of an error's line; empty where nothing is."""
+        """A hint on the stored state, for the end of an error message; empty where there is none."""
 
     def keep(self, averaged: Mapping[str, Tensor], progress: Callable[[], dict[str, Any]]) -> None:
-        """Keep a good state, or not, if the last one is fresh enough; `progress` is called only where it is kept."""
+        """Store a good state, unless the last one is recent; `progress` is called only where it is stored."""
 
 
 @dataclass
 class _Run:
-    """What a run works with, and below that what changes and is kept for a run that goes on."""
+    """The parts of a run, and (from `epoch` on) what changes and is stored for resuming."""
 
-    fabric: Fabric
+    fabric: "Fabric"
     network: Any
     """The model as Fabric wraps it."""
     optimizer: Any
@@ -79,7 +81,7 @@ class _Run:
     best: dict[str, Tensor] | None = None
 
     def progress(self) -> dict[str, Any]:
-        """Everything but the averaged weights."""
+        """The state to store, without the averaged weights."""
         return {
             "epoch": self.epoch,
             "model": self.model.state_dict(),
@@ -89,7 +91,7 @@ class _Run:
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what was kept."""
+        """Restore a stored state."""
         progress = kept["progress"]
         self.averaged.load_state_dict(kept["weights"])
         self.model.load_state_dict(progress["model"])
@@ -110,22 +112,22 @@ def train(
     teacher: nn.Module | None = None,
     resume_store: ResumeStore | None = None,
 ) -> nn.Module:
-    """Train the model and return its averaged (EMA) copy, in evaluation mode.
+    """Train the model and return its exponential moving average (EMA), in evaluation mode.
 
-    Every epoch begins with seeds of its own, so that a run that was killed goes on to the same result.
+    Every epoch has its own seeds, so that a resumed run ends with the same result.
 
     Args:
-        model: gets trained.
-        views: what it is shown.
-        val_photos: at the network's input size; may be none.
-        config: how.
-        on_epoch: called with each epoch, those of before a restart too.
-        category_of: (classes,) each class's category; needed with `config.category_weight`.
-        teacher: a trained network whose answers the model learns too.
-        resume_store: where the run resumes from, and keeps its state.
+        model: the network to train.
+        views: the augmented training images.
+        val_photos: the validation photos, at the network's input size; may be none.
+        config: the hyperparameters.
+        on_epoch: called with each epoch; when resumed, also with those from before.
+        category_of: (classes,): each class's category index; needed with `config.category_weight`.
+        teacher: a trained network to distil from.
+        resume_store: where the run resumes from, and stores its state.
 
     Raises:
-        KardusError: the loss is no longer a number; the message names the batch.
+        KardusError: the loss is no longer finite; the message names the batch.
         UsageError: the batch is too small for so many devices.
     """
     run = _set_up(model, views, val_photos, config, category_of=category_of, teacher=teacher, resume_store=resume_store)
@@ -156,7 +158,7 @@ def _set_up(
     teacher: nn.Module | None,
     resume_store: ResumeStore | None,
 ) -> _Run:
-    """Everything on the device that was chosen, before the first step."""
+    """The run on its device, before the first step."""
     fabric = launch(config, model)
     categories = None if category_of is None else torch.from_numpy(category_of)
     objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
@@ -174,7 +176,7 @@ def _one_epoch(run: _Run) -> Epoch:
     torch.manual_seed(own.initial_seed())  # dropout draws from it
     per_epoch = batches_in(len(views.labels), config.batch)
     steps = config.epochs * per_epoch
-    totals = torch.zeros(3)  # loss, hits, pictures
+    totals = torch.zeros(3)  # loss, hits, images
     run.network.train()
     for number, chosen in enumerate(batches(len(views.labels), config.batch, shared), 1):
         step = run.epoch * per_epoch + number
@@ -204,7 +206,7 @@ def _one_epoch(run: _Run) -> Epoch:
 
 
 def _looks(epoch: int, config: TrainConfig) -> bool:
-    """Whether the held-out photos are looked at after this epoch."""
+    """Whether there is a validation after this epoch."""
     return epoch == config.epochs or epoch % max(1, config.epochs // VALIDATIONS) == 0
 
 
@@ -226,7 +228,7 @@ def _remember_best(run: _Run, epoch: Epoch) -> None:
 
 
 def seeds_of(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """Generators for an epoch: one that draws the same in every process, and one of this process's own device."""
+    """Random generators for an epoch: one that is the same in every process, and this process's own, on `device`."""
     numbers = (
         np.random.SeedSequence((seed, epoch, process)).generate_state(1, np.uint64) for process in (0, 1 + rank())
     )
@@ -235,12 +237,12 @@ def seeds_of(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generat
 
 
 def batches_in(count: int, size: int) -> int:
-    """How many batches an epoch of `count` pictures has: a last, smaller one is left out, but never the only one."""
+    """How many batches an epoch of `count` images has: an incomplete last one is dropped, but never the only one."""
     return max(1, count // size)
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """The numbers of the pictures of each batch, shuffled."""
+    """The indices of the images of each batch, shuffled."""
     order = torch.randperm(count, generator=generator).numpy()
     size = min(size, count)
     for start in range(0, count - size + 1, size):

@@ -1,4 +1,4 @@
-"""What the training minimises, on one batch of augmented crops."""
+"""The training loss on one batch of augmented crops."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,47 +19,48 @@ Answer = Callable[[Tensor], Any]
 
 @dataclass(frozen=True)
 class Objective:
-    """Cross-entropy with label smoothing, and what the configuration adds to it."""
+    """Cross-entropy with label smoothing, and the auxiliary losses that are configured."""
 
     config: TrainConfig
     category_of: Tensor | None = None
-    """(classes,): the category's index of each class; needed with `config.category_weight`."""
+    """(classes,): each class's category index; needed with `config.category_weight`."""
     teacher: nn.Module | None = None
-    """A trained network in evaluation mode, whose answers are learnt beside the labels."""
+    """A trained network in evaluation mode to distil from."""
 
     def __call__(
         self, network: Any, crops: Tensor, labels: Tensor, clutter: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """The loss on augmented crops (N, 3, S, S) with labels (N,), and their logits (N, classes).
 
-        `clutter` (M, 3, S, S) is to be doubted.
+        `clutter` (M, 3, S, S) are synthetic unknowns.
 
-        What is to be doubted goes through the network in the same batch, so that both share its batch statistics.
+        Synthetic unknowns go through the network in the same batch, so that both share its batch statistics.
         """
-        foreign, foreign_weight = self._foreign(crops, clutter, generator)
+        unknown, unknown_weight = self._unknown(crops, clutter, generator)
         crops, others, kept = cutmix(crops, labels, self.config.cutmix, generator)
         device = next(network.parameters()).device
         together = (
-            (torch.cat([crops, foreign]) if len(foreign) else crops)
+            (torch.cat([crops, unknown]) if len(unknown) else crops)
             .contiguous(memory_format=torch.channels_last)
             .to(device)
         )
         logits, categories = self._answer(network, together)
-        own, doubted = logits[: len(crops)], logits[len(crops) :]
+        own, unknown_logits = logits[: len(crops)], logits[len(crops) :]
         loss = self._mixed(own, labels, others, kept)
         if categories is not None and self.category_of is not None:
             parents, other_parents = self.category_of[labels], self.category_of[others]
             loss = loss + self.config.category_weight * self._mixed(
                 categories[: len(crops)], parents, other_parents, kept
             )
-        if len(foreign):
-            loss = loss + OUTLIER_WEIGHT * uniformity_loss(doubted, foreign_weight) * len(foreign) / len(crops)
+        if len(unknown):
+            uniformity = uniformity_loss(unknown_logits, unknown_weight)
+            loss = loss + OUTLIER_WEIGHT * uniformity * len(unknown) / len(crops)
         if self.teacher is not None:
             loss = loss + distillation_loss(own, self.teacher, together[: len(crops)])
         return loss, own
 
-    def _foreign(self, crops: Tensor, clutter: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What is to be doubted, the clutter and crops in false colours: (M, 3, S, S), and its weights (M,)."""
+    def _unknown(self, crops: Tensor, clutter: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The synthetic unknowns, clutter and crops in false colours: (M, 3, S, S), and their loss weights (M,)."""
         if not self.config.outliers:
             return clutter, torch.ones(len(clutter), device=clutter.device)
         coloured, weight = false_colours(crops[: round(self.config.outliers * len(crops))], generator)
@@ -72,7 +73,7 @@ class Objective:
         return network(crops), None
 
     def _mixed(self, logits: Tensor, labels: Tensor, others: Tensor, kept: float) -> Tensor:
-        """The loss of crops of which the share `kept` is their own and the rest another photo's."""
+        """The CutMix loss: a proportion `kept` of each crop is its own, the rest another photo's."""
         loss = self._smooth(logits, labels)
         return loss if kept == 1 else kept * loss + (1 - kept) * self._smooth(logits, others)
 
@@ -82,12 +83,12 @@ class Objective:
 
 
 def uniformity_loss(logits: Tensor, weight: Tensor) -> Tensor:
-    """Weighted cross-entropy against the uniform distribution: least where every class is equally likely."""
+    """Weighted cross-entropy against the uniform distribution: smallest where every class is equally likely."""
     return -(functional.log_softmax(logits, dim=1).mean(dim=1) * weight.to(logits.device)).mean()
 
 
 def distillation_loss(logits: Tensor, teacher: nn.Module, crops: Tensor) -> Tensor:
-    """How far the answers (N, classes) are from the teacher's on the same crops (N, 3, S, S).
+    """Knowledge distillation of logits (N, classes) from the teacher's on the same crops (N, 3, S, S).
 
     Kullback-Leibler divergence at TEACHER_TEMPERATURE (Hinton, Vinyals, Dean, 2015). Teacher and student see the same
     crop (Beyer et al., CVPR 2022).

@@ -1,4 +1,4 @@
-"""Steps, rates and averages: how the weights move."""
+"""Optimiser, learning-rate schedule, and exponential moving average of the weights."""
 
 import math
 
@@ -26,14 +26,14 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object
 
 
 def set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, done: int, steps: int) -> None:
-    """Give the optimizer its learning rate after `done` of `steps` steps."""
+    """Set the optimizer's learning rate after `done` of `steps` steps."""
     proportion = 1.0 if config.schedule == "constant" else rate(done, steps)
     for group in optimizer.param_groups:
         group["lr"] = config.lr * proportion
 
 
 def rate(done: int, steps: int) -> float:
-    """The learning rate's share of its highest value, in 0..1, after `done` of `steps` steps.
+    """The learning rate as a fraction of its peak, in 0..1, after `done` of `steps` steps.
 
     Linear warm-up over WARM_UP_SHARE of the steps, then half a cosine down to 0 (Loshchilov and Hutter, ICLR 2017).
     """
@@ -44,13 +44,13 @@ def rate(done: int, steps: int) -> float:
 
 
 def average_decay(step: int, steps: int, proportion: float) -> float:
-    """How much of the average stays at a step, from 1, so that it spans `proportion` of all steps; 0 for none."""
+    """The EMA's decay at a step, counted from 1, so that it spans `proportion` of all steps; 0 for no average."""
     return 1 - 1 / max(1.0, min(step / 2, proportion * steps))
 
 
 @torch.no_grad()
 def average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the model's; buffers are taken over."""
+    """Update the exponential moving average of the weights; buffers are copied."""
     move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # in a few kernels for all weights together
     move(list(averaged.parameters()), list(model.parameters()), 0)
     for kept_buffer, buffer in zip(averaged.buffers(), model.buffers(), strict=True):

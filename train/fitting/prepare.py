@@ -1,4 +1,4 @@
-"""From a data set to photos in memory, split as the configuration says."""
+"""From a data set to photos in memory, split as configured."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -26,13 +26,13 @@ class PreparedPhotos:
     sha256: str
     """Of the data set, taken before anything was trained on it."""
     left_out: dict[str, int]
-    """Classes without a photo to train on, with how many photos of them are held out in vain."""
+    """Classes without training photos, with the number of their held-out photos, which aren't used."""
     train: Photos
-    """CACHE_MARGIN larger than the network's input, where a new look is taken in every epoch."""
+    """At CACHE_MARGIN times the network's input size; at that size itself where there are fixed copies."""
     val: Photos
     """At the network's input size."""
     train_items: NDArray[np.int64] | None = None
-    """Under the founding protocol: the copies to train on, (m, 2); the others are `val`, of the same photos."""
+    """Founding protocol: the copies to train on, (m, 2) of `every_copy`; the other copies of these photos are `val`."""
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
@@ -40,14 +40,14 @@ class PreparedPhotos:
         return self.data.classes
 
     def views(self, config: TrainConfig) -> Views:
-        """What the network is shown of the photos to train on."""
+        """The augmented views of the training photos."""
         if not config.copies:
             return FreshViews(self.train, config)
         items = every_copy(len(self.train.labels), config.copies) if self.train_items is None else self.train_items
         return CopiedViews(self.train, items, config.seed)
 
     def with_held_out(self) -> Photos:
-        """All photos to train on, the held-out ones too: they are enlarged to the size of the others."""
+        """The training and the held-out photos together; the latter are enlarged to the size of the former."""
         side = self.train.pixels.shape[1]
         pixels = np.concatenate([self.train.pixels, resized_batch(self.val.pixels, side)])
         return Photos(pixels, np.concatenate([self.train.labels, self.val.labels]))
@@ -91,9 +91,9 @@ def prepare_split(data: DataSet, config: TrainConfig) -> PreparedPhotos:
 
 
 def prepare_founding(data: DataSet, config: TrainConfig) -> PreparedPhotos:
-    """As the founding study did: copies are made of every photo, and then split, stratified, at random.
+    """As the founding study did: copies are made of every photo, and then split at random, stratified.
 
-    So the held-out copies are of photos that are trained on, and so is every original: figures flatter.
+    This is leakage: the held-out copies are of photos that are trained on, so that metrics are optimistic.
 
     Raises:
         DataError: it can't be trained on, or a photo can't be read.
@@ -109,7 +109,7 @@ def prepare_founding(data: DataSet, config: TrainConfig) -> PreparedPhotos:
 
 
 def _stratified(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
-    """A random part, (n,), with the same share of each class, and of all: the largest remainders are rounded up."""
+    """A stratified random subset, as a mask (n,): `fraction` of each class and of all, by largest remainders."""
     rng = np.random.default_rng(seed)
     wanted = fraction * np.bincount(labels)
     counts = np.floor(wanted).astype(int)
@@ -122,7 +122,7 @@ def _stratified(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArra
 
 
 def resized_batch(pixels: Pixels, side_px: int) -> Pixels:
-    """Square pictures (n, S, S, 3) at another size, as the agent would see them."""
+    """Square images (n, S, S, 3) resized as in the agent."""
     if pixels.shape[1] == side_px:
         return pixels
     made = np.empty((len(pixels), side_px, side_px, 3), np.uint8)
@@ -132,5 +132,5 @@ def resized_batch(pixels: Pixels, side_px: int) -> Pixels:
 
 
 def every_copy(photos: int, copies: int) -> NDArray[np.int64]:
-    """The numbers of each photo and of each of its copies, (photos * copies, 2)."""
+    """The indices of each photo and of each of its copies, (photos * copies, 2)."""
     return np.stack(np.meshgrid(np.arange(photos), np.arange(copies), indexing="ij"), axis=-1).reshape(-1, 2)

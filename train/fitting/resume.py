@@ -1,4 +1,4 @@
-"""What a run keeps on disk while it is trained, so that it can be killed at any moment."""
+"""The state that a run stores during training, so that it can be resumed when it was killed."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,20 +18,20 @@ SECONDS_BETWEEN = 60.0
 
 
 class ResumeFile:
-    """The last good state of a run: a checkpoint that can be evaluated, with what training needs to go on from it."""
+    """The last good state of a run: a checkpoint that can be evaluated, with the training state needed to resume."""
 
     def __init__(self, path: Path, template: Checkpoint) -> None:
-        """Keep states at `path`, as `template` with the weights of the moment."""
+        """Store states at `path`, as `template` with the current weights."""
         self._path = path
         self._template = template
         self._kept_at = float("-inf")
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept last; None where nothing was.
+        """The last stored state; None where there is none.
 
         Raises:
             DataError: it is damaged.
-            UsageError: it was kept by a run of other values or another data set; the message names the first.
+            UsageError: it is of a run with other values or another data set; the message names the first difference.
         """
         if not self._path.exists():
             return None
@@ -40,14 +40,14 @@ class ResumeFile:
         return content
 
     def hint(self) -> str:
-        """Where the last good state is, for the end of an error's line; empty where there is none."""
+        """Where the last good state is, for the end of an error message; empty where there is none."""
         return f"; the last good state is {self._path}" if self._path.exists() else ""
 
     def keep(self, averaged: Mapping[str, Tensor], progress: Callable[[], dict[str, Any]]) -> None:
-        """Keep the state if the last one is old enough and this one is good (every weight is a number).
+        """Store the state if the last one is old enough and this one is good (every weight is finite).
 
         Raises:
-            DataError: the disk doesn't take it; the state before stays.
+            DataError: it can't be written; the state before stays.
         """
         fresh = time.monotonic() - self._kept_at < SECONDS_BETWEEN
         if fresh or not all(bool(torch.isfinite(value).all()) for value in averaged.values()):
@@ -58,10 +58,10 @@ class ResumeFile:
 
 
 def refuse_other_run(path: Path, config: dict[str, Any], data_sha256: str, asked: Checkpoint) -> None:
-    """Refuse to go on with a run of other values or photos.
+    """Refuse to resume a run of other values or photos.
 
     Raises:
-        UsageError: what was kept at `path` is of another run than is asked for; names the first difference.
+        UsageError: the state at `path` is of another run than `asked`; the message names the first difference.
     """
     values = asked.config.model_dump().items()
     pairs = [("data set", data_sha256, asked.data_sha256), *((_option(key), config.get(key), v) for key, v in values)]

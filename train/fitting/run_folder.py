@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, what it holds, and that a failed run leaves nothing of no use."""
+"""A run's folder: its file names, whether it is in use, and its removal after a failed run."""
 
 import contextlib
 import shutil
@@ -19,7 +19,7 @@ def refuse_used(out: Path, *, resume: bool) -> None:
     """Refuse a folder that holds a run.
 
     Raises:
-        UsageError: it does, or holds an unfinished one that isn't to go on.
+        UsageError: it does, or holds an unfinished one without `resume`.
     """
     done = (out / CHECKPOINT).exists() and not waits_for_refit(load_checkpoint(out))
     if done:
@@ -29,17 +29,17 @@ def refuse_used(out: Path, *, resume: bool) -> None:
 
 
 def waits_for_refit(checkpoint: Checkpoint) -> bool:
-    """Whether training is still to go on with the held-out photos."""
+    """Whether the refit on the held-out photos, too, is still to be done."""
     return bool(checkpoint.config.refit) and not checkpoint.config.folds and not checkpoint.refitted
 
 
 @contextlib.contextmanager
 def run_folder(out: Path) -> Iterator[None]:
-    """Make the folder before the work, so that a name that can't be used costs nothing; a failed run leaves none."""
+    """Make the folder before training, so that an unusable name fails early; remove it if the run leaves no state."""
     is_new = not out.exists()
     make_folder("--out", out)
     try:
         yield
     finally:
         if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST)):
-            shutil.rmtree(out)  # a board without a state to go on from
+            shutil.rmtree(out)  # TensorBoard's log without a state to resume from

@@ -1,9 +1,7 @@
-"""Curves for TensorBoard, beside the run's own pictures: `tensorboard --logdir RUN`."""
+"""Learning curves for TensorBoard, beside the run's own plots: `tensorboard --logdir RUN`."""
 
 import math
 from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
 
 from train.fitting.loop import Epoch
 
@@ -11,10 +9,12 @@ FOLDER = "tensorboard"
 
 
 class TensorboardLog:
-    """Writes each epoch's figures as TensorBoard reads them."""
+    """Writes each epoch's metrics as TensorBoard reads them."""
 
     def __init__(self, run: Path) -> None:
-        """Write into a folder of the run; figures of an earlier start are written again."""
+        """Write into a folder of the run; when resumed, earlier epochs are written again."""
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - seconds, which only training takes
+
         folder = run / FOLDER
         if folder.is_dir():
             for old in folder.iterdir():
@@ -22,7 +22,7 @@ class TensorboardLog:
         self._writer = SummaryWriter(str(folder))
 
     def write(self, epoch: Epoch) -> None:
-        """Loss and accuracy of training and, where they were looked at, of the held-out photos."""
+        """Write loss and accuracy of training and, where there was a validation, of the held-out photos."""
         figures = {
             "loss/training": epoch.train_loss,
             "loss/held out": epoch.val_loss,

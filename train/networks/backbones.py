@@ -1,6 +1,6 @@
-"""Backbones cut before their pooling: each gives a feature map (N, channels, H, W).
+"""Backbones without pooling and head: each returns a feature map (N, channels, H, W).
 
-Families of torchvision by their own names, and any convolutional network of timm as `timm:NAME`.
+Architectures of torchvision by their own names, and any convolutional network of timm as `timm:NAME`.
 """
 
 import importlib
@@ -18,7 +18,7 @@ _PROBE_PX = 64
 
 
 class Parts(NamedTuple):
-    """Which attributes of a network make its feature map, and which name begins the weights of its head."""
+    """The attributes of a network that compute its feature map, and the prefix of its head's weight names."""
 
     body: tuple[str, ...]
     head: str
@@ -41,10 +41,10 @@ ARCHITECTURES = tuple(_PARTS)
 
 
 class Backbone(nn.Module):
-    """A feature extractor. Its weights have the names that they have in the network it is cut from."""
+    """A feature extractor. Its weights keep the names that they have in the original network."""
 
     def __init__(self, network: nn.Module, body: tuple[str, ...], head: str) -> None:
-        """Keep the parts named by `body`; `head` begins the names of the weights that are left behind."""
+        """Keep the modules named by `body`; `head` is the name prefix of the weights that are dropped."""
         super().__init__()
         for name in body:
             setattr(self, name, getattr(network, name))
@@ -62,7 +62,7 @@ class TimmBackbone(nn.Module):
     """A network of timm without its head."""
 
     def __init__(self, network: Any) -> None:
-        """Keep the network; timm gives it its names."""
+        """Wrap the network; timm says how the head is named."""
         super().__init__()
         self.network = network
         self.head = str(network.default_cfg.get("classifier", "")) + "."
@@ -88,10 +88,10 @@ def build_backbone(name: str) -> tuple[Backbone | TimmBackbone, int]:
 
 
 def require_known(name: str) -> None:
-    """Refuse a name that nothing is known of.
+    """Refuse an unknown architecture.
 
     Raises:
-        UsageError: it is no architecture of ours, or timm doesn't know it.
+        UsageError: it is neither in ARCHITECTURES nor in timm.
     """
     if name in _PARTS:
         return
@@ -102,7 +102,7 @@ def require_known(name: str) -> None:
 
 
 def load_timm() -> Any:
-    """The package timm: most runs do without it, and start a second sooner."""
+    """Import timm lazily: most runs don't need it, and importing it takes a second."""
     return importlib.import_module("timm")
 
 
@@ -113,7 +113,7 @@ def _from_timm(name: str) -> TimmBackbone:
 
 @torch.no_grad()
 def _channels(backbone: nn.Module, name: str) -> int:
-    """Found by trying: a small batch of nothing goes through the network."""
+    """The number of channels of the feature map, found by a forward pass on a batch of zeros."""
     refusal = f"--arch {name}: gives no feature map of (N, channels, H, W): use a convolutional network"
     was_training = backbone.training
     try:

@@ -15,18 +15,18 @@ STD = (58.395, 57.12, 57.375)
 
 
 class Outputs(NamedTuple):
-    """What the network says of N crops."""
+    """The network's outputs for N crops."""
 
     logits: Tensor
     """(N, classes)."""
     embedding: Tensor
     """(N, d), whitened: see `train.networks.whitening`."""
     evidence: Tensor
-    """(N, h, w): how much each place of the feature map speaks for the most likely class."""
+    """(N, h, w), 0 or more: the class activation map of the most likely class."""
 
 
 class AttentionSpec(NamedTuple):
-    """The scales of RMCSAM, in the order of its arguments."""
+    """The hyperparameters of RMCSAM, in the order of its arguments."""
 
     reductions: tuple[int, ...] = REDUCTIONS
     kernels_px: tuple[int, ...] = KERNELS_PX
@@ -51,10 +51,10 @@ class CartonNet(nn.Module):
         Args:
             architecture: one of `backbones.ARCHITECTURES`, or `timm:NAME`.
             classes: outputs of the head.
-            attention: RMCSAM with these scales, or none.
+            attention: RMCSAM's hyperparameters; None: no attention.
             pooling: "avg" or "gem" (generalised mean with p = 3: Radenovic et al., TPAMI 2019).
-            dropout: before the heads.
-            categories: outputs of a second head, which training alone uses; 0 for none.
+            dropout: its probability, before the heads.
+            categories: outputs of an auxiliary head that is used in training only; 0 for none.
 
         Raises:
             UsageError: the architecture is not known.
@@ -89,7 +89,7 @@ class CartonNet(nn.Module):
         return logits
 
     def with_categories(self, crops: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits (N, classes), and (N, categories) where there is a second head."""
+        """Logits (N, classes), and the auxiliary head's (N, categories) where there is one."""
         pooled = self.dropout(self.pooled(crops))
         return self.head(pooled), self.category_head(pooled) if self.category_head is not None else None
 
@@ -110,7 +110,7 @@ class AveragePool(nn.Module):
     """Global average pooling: (N, C, H, W) -> (N, C)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mean over the places."""
+        """Mean over the spatial positions."""
         return x.mean(dim=(2, 3))
 
 
@@ -123,5 +123,5 @@ class GeM(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """The p-mean over the places."""
+        """The generalised mean over the spatial positions."""
         return x.clamp(min=1e-6).pow(self.p).mean(dim=(2, 3)).pow(1.0 / self.p)

@@ -1,4 +1,4 @@
-"""What a run leaves behind, and how it is read again.
+"""Checkpoints: what a run writes, and how it is read back.
 
 A run is a folder: `model.ckpt` (weights and everything needed to use them), `metrics.json`, `curves.png`.
 """
@@ -23,7 +23,7 @@ from train.networks.carton import AttentionSpec, CartonNet
 
 CHECKPOINT = "model.ckpt"
 MEASURED = "measured.ckpt"
-"""Beside a refitted checkpoint: the network that was measured, which hasn't seen the held-out photos."""
+"""Beside a refitted checkpoint: the network that was evaluated, which wasn't trained on the held-out photos."""
 FORMAT = 3
 _DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or foreign file
     OSError,
@@ -48,7 +48,7 @@ class Checkpoint:
     calibration: Calibration
     metrics: tuple[Metric, ...]
     data_source: str
-    """The data set's path when it was trained on."""
+    """The data set's path at training time."""
     data_sha256: str
     photos: int
     versions: dict[str, str]
@@ -56,9 +56,9 @@ class Checkpoint:
     prototypes: torch.Tensor
     """(classes, d): the mean embedding of each class's photos."""
     pixels: tuple[PixelAccuracy, ...] = ()
-    """How accuracy falls with the pixels of a crop."""
+    """Accuracy by the resolution of a crop."""
     refitted: bool = False
-    """Whether training went on with the held-out photos after they were measured."""
+    """Whether training continued on the held-out photos after the evaluation."""
 
     def model(self) -> CartonNet:
         """The network with the trained weights, in evaluation mode."""
@@ -81,17 +81,17 @@ def build_network(config: TrainConfig, classes: Sequence[ClassInfo]) -> CartonNe
 
 
 def categories_of(classes: Sequence[ClassInfo]) -> list[str]:
-    """The categories in a fixed order."""
+    """The distinct categories, sorted."""
     return sorted({info.category for info in classes})
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, progress: dict[str, Any] | None = None) -> None:
     """Write the checkpoint to a temporary name, then rename: a reader sees the old one or the new one.
 
-    `progress` is what training needs to go on from it.
+    `progress` is the training state needed to resume from it.
 
     Raises:
-        DataError: the disk doesn't take it; what was there stays.
+        DataError: it can't be written; an earlier checkpoint stays.
     """
     content = {
         "format": FORMAT,
@@ -133,7 +133,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_content(file: Path) -> dict[str, Any]:
-    """Everything that `save_checkpoint` wrote into a file, unchecked but for its sums and its format.
+    """Everything that `save_checkpoint` wrote into a file; only its checksums and its format version are verified.
 
     Raises:
         DataError: the file is damaged, of another format, or no checkpoint.
@@ -154,7 +154,7 @@ def read_content(file: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people and programs, whole or not at all."""
+    """Write indented JSON, whole or not at all."""
     write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 

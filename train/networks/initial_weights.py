@@ -1,4 +1,4 @@
-"""Where a network's weights begin: at random, at ImageNet's, at a file's, or at an earlier run's."""
+"""Initial weights of a network: random, ImageNet's, from a file, or from an earlier run."""
 
 import hashlib
 import pickle
@@ -26,7 +26,7 @@ _PARALLEL = "module."
 
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """Which weights a network began with."""
+    """The initial weights of a network."""
 
     source: str
     sha256: str
@@ -35,10 +35,10 @@ class WeightsOrigin:
 
 
 def initialise(network: CartonNet, arch: str, init: str) -> WeightsOrigin:
-    """Load weights into everything but the head, which knows other classes.
+    """Load weights into everything but the head, whose classes differ.
 
     Args:
-        network: gets the weights.
+        network: the one to initialise.
         arch: its architecture's name.
         init: "imagenet", a file (`.pth`, `.pt`, `.safetensors`), or a Kardus run or checkpoint.
 
@@ -59,7 +59,7 @@ def initialise(network: CartonNet, arch: str, init: str) -> WeightsOrigin:
 
 
 def _imagenet(arch: str) -> Mapping[str, Tensor]:
-    """The weights that torchvision or timm publish; downloaded once, then kept in the cache that they use."""
+    """The weights that torchvision or timm publish; downloaded once, then kept in their cache."""
     if arch.startswith(TIMM):
         return _imagenet_of_timm(arch)
     weights = models.get_model_weights(arch).DEFAULT
@@ -139,7 +139,7 @@ def _load(network: CartonNet, state: Mapping[str, Tensor], source: str, arch: st
 
 
 def _target(network: CartonNet, state: Mapping[str, Tensor]) -> tuple[torch.nn.Module, tuple[str, ...]]:
-    """Which part the names mean, and what begins the names that are passed over."""
+    """The submodule that the weights' names refer to, and the prefixes of the names to ignore."""
     if any(name.startswith("features.") and name[9:] in network.features.state_dict() for name in state):
         return _Body(network), (
             "head.",

@@ -1,4 +1,4 @@
-"""What a network costs: multiplications with addition for one crop."""
+"""Computational cost of a network: multiply-accumulate operations (MACs) for one crop."""
 
 from typing import Any
 

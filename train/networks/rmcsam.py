@@ -15,9 +15,9 @@ RECURSIONS = 3
 
 
 class RMCSAM(nn.Module):
-    """Attention over channels and over places, each at three scales, applied recursively with the same weights.
+    """Channel and spatial attention, each at several scales, applied recursively with shared weights.
 
-    Takes and gives feature maps of shape (N, channels, H, W).
+    Takes and returns feature maps of shape (N, channels, H, W).
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class RMCSAM(nn.Module):
         kernels_px: Sequence[int] = KERNELS_PX,
         recursions: int = RECURSIONS,
     ) -> None:
-        """Build the perceptrons and convolutions of one step; `recursions` says how often it is applied."""
+        """Build the perceptrons and convolutions of one step, which is applied `recursions` times."""
         super().__init__()
         self.channel = ChannelAttention(channels, reductions)
         self.spatial = SpatialAttention(kernels_px)
@@ -41,7 +41,7 @@ class RMCSAM(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """A weight in (0, 1) for each channel, from global average and maximum through perceptrons of several widths."""
+    """A weight in (0, 1) for each channel, from global mean and max pooling through perceptrons of several widths."""
 
     def __init__(self, channels: int, reductions: Sequence[int]) -> None:
         """Make one two-layer perceptron for each reduction (hidden size channels / reduction)."""
@@ -63,7 +63,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """A weight in (0, 1) for each place, from the channels' maximum and mean through kernels of several sizes."""
+    """A weight in (0, 1) for each position, from max and mean over the channels through kernels of several sizes."""
 
     def __init__(self, kernels_px: Sequence[int]) -> None:
         """Make one convolution with batch normalisation for each kernel size."""

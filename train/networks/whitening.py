@@ -1,24 +1,24 @@
-"""The embedding's space: distances in it are Mahalanobis distances, so that what is far from every class is unknown.
+"""The whitened embedding: distances in it are Mahalanobis distances, for unknown rejection and for enrolment.
 
-Directions in which photos of one class differ are shrunk, those in which they agree are stretched. A simple and strong
-test of whether a crop is any of the known things (Lee et al., "A Simple Unified Framework for Detecting
-Out-of-Distribution Samples", NeurIPS 2018), and a good space to enrol new products in.
+Directions of large within-class variance are shrunk, those of small variance are stretched. The distance to the nearest
+class mean detects out-of-distribution crops (Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution
+Samples", NeurIPS 2018), and the mean of a few photos enrols a new product.
 """
 
 import torch
 from torch import Tensor, nn
 
 WITHIN_DIRECTIONS = 64
-"""Directions kept, beside those between the classes, in which photos of one class differ most."""
+"""Directions of largest within-class variance that are kept, beside those between the class means."""
 SHRINKAGE = 0.1
-"""Share of the mean variance that is added to each direction's own (Ledoit and Wolf, 2004, with a fixed share)."""
+"""Weight of the mean variance in the shrunk covariance (Ledoit and Wolf, 2004, with a fixed weight)."""
 
 
 class Whitening(nn.Module):
-    """Pooled features (N, channels) -> embeddings (N, d): d - 1 whitened directions, and how far off they lie."""
+    """Pooled features (N, channels) -> embeddings (N, d): d - 1 whitened coordinates, and the scaled residual norm."""
 
     def __init__(self, channels: int, classes: int) -> None:
-        """Make room for the directions; `fit` fills them."""
+        """Allocate the buffers; `fit` fills them."""
         super().__init__()
         kept = min(channels - 1, classes - 1 + WITHIN_DIRECTIONS)
         self.center: Tensor
@@ -27,12 +27,12 @@ class Whitening(nn.Module):
         self.off: Tensor
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("directions", torch.zeros(channels, kept))
-        """Orthonormal columns; columns of nothing where there were too few photos."""
+        """Orthonormal columns; zero columns where there were too few photos."""
         self.register_buffer("mixing", torch.eye(kept))
         self.register_buffer("off", torch.ones(()))
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """(N, channels) -> (N, d): the last number is the distance from the span of the kept directions."""
+        """(N, channels) -> (N, d): the last coordinate is the scaled distance from the span of the kept directions."""
         centred = nn.functional.normalize(pooled, dim=1) - self.center
         along = centred @ self.directions
         beside = centred - along @ self.directions.T
@@ -40,7 +40,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, pooled: Tensor, labels: Tensor) -> None:
-        """Learn the space from the pooled features (n, channels) of labelled photos (n,), in double precision."""
+        """Fit the whitening to pooled features (n, channels) with labels (n,), in double precision."""
         features = nn.functional.normalize(pooled.double(), dim=1)
         count, channels = features.shape
         present, index = torch.unique(labels, return_inverse=True)

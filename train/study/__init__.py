@@ -1,1 +1,1 @@
-"""Many runs laid side by side: folds and seeds, the founding study."""
+"""Experiments of several runs: cross-validation, filtering of proposals, the founding study."""

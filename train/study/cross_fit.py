@@ -1,4 +1,4 @@
-"""Measures by grouped folds, and trains the model to deliver on every photo, calibrated on all folds."""
+"""Evaluates by grouped cross-validation, then trains the final model on every photo, calibrated out of fold."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,10 +25,10 @@ from train.study.cross_fit_report import cross_validation_json, write_cross_vali
 def cross_fit(
     source: Path, out: Path, config: TrainConfig, progress: ProgressCallbacks, *, resume: bool = False
 ) -> Checkpoint:
-    """Train every fold, pool their answers, then train on all photos; write the run folder `out`.
+    """Train every fold, pool the out-of-fold outputs, then train on all photos; write the run folder `out`.
 
     Raises:
-        DataError: the data set can't be trained on, or is smaller than the folds.
+        DataError: the data set can't be trained on, or a class has fewer photos than there are folds.
         UsageError: `out` holds a run already, or one of other values.
     """
     refuse_used(out, resume=resume)
@@ -52,7 +52,7 @@ def cross_fit(
 def train_folds(
     data: DataSet, folder: Path, config: TrainConfig, progress: ProgressCallbacks, groups: Groups | None = None
 ) -> Iterator[Fold]:
-    """Each fold of each seed; those that an earlier start has trained are taken over.
+    """Train each fold of each seed; folds that an interrupted run has finished are reused.
 
     `groups` (n,) are those of `photo_groups`, where they are known already.
 
@@ -89,7 +89,7 @@ def _train_fold(
 
 
 def _check_same(out: Path, config: TrainConfig, sha256: str, classes: tuple[ClassInfo, ...]) -> None:
-    """A fold that was trained by an earlier start must be one of this run."""
+    """Refuse to reuse a fold that was trained with other values or photos."""
     kept = load_checkpoint(out)
     if (kept.config, kept.data_sha256, kept.classes) != (config, sha256, classes):
         raise DataError(f"{out}: was trained with other values or photos: remove it, or name a new folder with --out")

@@ -1,4 +1,4 @@
-"""The page and the figures of a measurement by folds."""
+"""The HTML page and the JSON metrics of a cross-validation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from train.html_page import render
 
 
 def cross_validation_json(pooled: CrossValidation, config: TrainConfig) -> dict[str, Any]:
-    """The figures, for programs."""
+    """The metrics, as JSON content."""
     return {
         "protocol": config.protocol,
         "folds": config.folds,

@@ -1,8 +1,8 @@
-"""From proposed labels that nobody has confirmed to a table that can be trained on.
+"""Filters unconfirmed proposed labels by confident learning, into a table to train on.
 
-Networks are trained on folds of all photos, labelled and proposed; a proposal that the network which has not seen it
+Networks are cross-validated on all photos, labelled and proposed; a proposal that its out-of-fold prediction
 contradicts is dropped (train.evaluation.confident_learning). What is left is an ordinary data set, `trusted.csv`, in
-the run's folder: training, evaluation and export go on from there as from any other.
+the run's folder, which training, evaluation and export use like any other.
 """
 
 import csv
@@ -35,19 +35,19 @@ from train.study.cross_fit import train_folds
 TRUSTED = "trusted.csv"
 FOLDS = 4
 LIGHT_PX, LIGHT_SHARE = 128, 0.5
-"""The folds' networks see crops of at most so many pixels, for this share of the epochs (docs/training.md says why)."""
+"""The folds' networks train on crops of at most so many pixels, for this fraction of the epochs (docs/training.md)."""
 AGREEMENT = 0.5
-"""Below this share of labels that are answered as proposed, the networks haven't learnt to tell the products apart."""
+"""If a smaller proportion of proposals is predicted as proposed, the networks haven't learnt to tell products apart."""
 _COLUMNS = ("path", "name", "split", "category", "sku", "gtin", "variant", "face")
 _FACELESS = "its product has several faces: fill in its name"
 _GONE = "its photo is gone"
 _FEW = f"fewer than {FOLDS} different photos of its class: too few to be checked"
-_UNCONFIRMED = "what is held out was confirmed by nobody: photos of which you are sure tell how good the model is"
+_UNCONFIRMED = "the held-out labels are unconfirmed, too: evaluate on photos with confirmed labels to know the accuracy"
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """The photos that check each other: labelled ones first, then proposals."""
+    """The photos to cross-validate on: labelled ones first, then proposals."""
 
     data: DataSet
     groups: Groups
@@ -61,7 +61,7 @@ class _Pool:
 def trust_proposed(
     source: Path, out: Path, config: TrainConfig, progress: ProgressCallbacks, *, resume: bool = False
 ) -> Path:
-    """Decide which proposals are trained on; write them to `out`, and give the table to train on.
+    """Decide which proposals are trained on, and write them to `out`; returns the table to train on.
 
     Raises:
         DataError: the data set has no proposals, or too few of every class; a photo can't be read.
@@ -91,7 +91,7 @@ def trust_proposed(
 
 
 def light_config(config: TrainConfig, photos: int) -> TrainConfig:
-    """How the folds' networks are trained, where `photos` are to be checked: lighter than the run's own."""
+    """The configuration of the folds' networks, for so many photos: cheaper than the run's own."""
     size = min(config.size, LIGHT_PX)
     epochs = config.for_photos(round(photos * (1 - 1 / FOLDS))).epochs
     changes = {"folds": FOLDS, "seeds": 1, "size": size, "epochs": max(1, round(LIGHT_SHARE * epochs))}
@@ -99,7 +99,7 @@ def light_config(config: TrainConfig, photos: int) -> TrainConfig:
 
 
 def _pool(data: DataSet) -> tuple[_Pool, list[Judged]]:
-    """What can be checked, and the proposals that can't."""
+    """The photos to cross-validate on, and the proposals that can't be checked so."""
     dropped = [_refused(p, _FACELESS) for p in data.proposals if not p.name]
     named = [p for p in data.proposals if p.name]
     dropped += [_refused(p, _GONE) for p in named if not p.path.is_file()]
@@ -126,7 +126,7 @@ def _classes(data: DataSet, proposals: Sequence[ProposedLabel], names: set[str])
 
 
 def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
-    """What the folds say of each proposal, product by product: a face isn't told from another of the same."""
+    """Confident learning on each proposal, by product: the probabilities of a product's faces are summed."""
     classes = pool.data.classes
     skus = list(dict.fromkeys(info.sku for info in classes))
     likelihoods = np.zeros((len(pool.data.samples), len(skus)))
@@ -152,7 +152,7 @@ def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
 
 
 def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
-    """Networks that have learnt nothing contradict at random.
+    """Require that the networks have learnt something: otherwise they contradict at random.
 
     Raises:
         DataError: they agree with too few labels for their contradiction to mean anything.

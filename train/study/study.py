@@ -28,18 +28,18 @@ from train.study.cross_fit import train_folds
 FOLDS = 4
 NOT_RUN = "not run"
 QUICK: dict[str, Any] = {"arch": "resnet18", "size": 64, "epochs": 6, "batch": 32, "precision": "auto"}
-"""What `--quick` changes, so that two processor cores are done in half an hour."""
+"""What `--quick` changes, so that the study takes half an hour on two processor cores."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the study says of one of its runs."""
+    """The figures that the study published of one of its runs."""
 
     loss: float
     validation: float
-    """Per cent."""
+    """Accuracy, in per cent."""
     test: float
-    """Per cent."""
+    """Accuracy, in per cent."""
 
 
 @dataclass(frozen=True)
@@ -67,45 +67,45 @@ CONFIGURATIONS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What one run came to here, or why it was not run."""
+    """The result of one run here, or why it was not run."""
 
     configuration: Configuration
     note: str = ""
-    """"not run: ...", or which weights stood in; empty for an ordinary run."""
+    """Why it was not run ("not run: ..."), or which stand-in weights it used; empty for an ordinary run."""
     validation: Metric | None = None
-    """Founding protocol: copies that were held out."""
+    """Founding protocol: accuracy on the held-out copies."""
     test: Metric | None = None
-    """Founding protocol: the originals."""
+    """Founding protocol: accuracy on the originals."""
     loss: float | None = None
-    """Founding protocol: the last held-out loss."""
+    """Founding protocol: the last validation loss."""
     honest: Metric | None = None
-    """Honest protocol: photos that were held out before anything was copied."""
+    """Honest protocol: cross-validated accuracy, on photos that were held out before anything was copied."""
     curves: Path | None = None
-    """The picture of the run's curves under the founding protocol."""
+    """The plot of the run's learning curves under the founding protocol."""
 
     @property
     def can_run(self) -> bool:
-        """Whether there are weights to begin with."""
+        """Whether its initial weights are available."""
         return not self.note.startswith(NOT_RUN)
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be run, and where."""
+    """The settings of a study."""
 
     source: Path
     """The data set."""
     out: Path
-    """The study's folder; an earlier start of it goes on."""
+    """The study's folder; an interrupted study in it is resumed."""
     quick: bool = False
-    """Whether to scale the runs to a processor (see QUICK)."""
+    """Whether to scale the runs down for a CPU (see QUICK)."""
     precision: ComputePrecision | None = None
     """None: the recipe's."""
     standin: str = ""
-    """Weights to begin with where the study took ImageNet's and they can't be had; "" for none."""
+    """Initial weights in place of the ImageNet weights that the study took; "" for ImageNet's."""
 
     def configure(self, configuration: Configuration, init: str) -> TrainConfig:
-        """The founding recipe with what this run changes in it."""
+        """The founding recipe with this run's changes."""
         values = read_recipe("founding") | (QUICK if self.quick else {})
         changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
         if self.precision:
@@ -116,15 +116,15 @@ class Study:
 def run_study(
     study: Study, progress: ProgressCallbacks, on_run: Callable[[str], None] = lambda _: None
 ) -> Iterator[list[Result]]:
-    """Run what isn't there yet of the eight runs, under the founding protocol and then under the honest one.
+    """Run those of the eight runs that aren't finished yet, under the founding protocol, then under the honest one.
 
     Args:
         study: what to run.
         progress: called on notes and epochs.
-        on_run: told of each run before it begins.
+        on_run: called with each run's name before it begins.
 
     Yields:
-        All eight results as they stand, after each run that an earlier start hadn't finished, and at the end.
+        All eight results so far, after each run that wasn't finished yet, and at the end.
 
     Raises:
         DataError: the data set can't be trained on, or is too small for FOLDS folds.
@@ -185,7 +185,7 @@ def _run_honest(study: Study, result: Result, config: TrainConfig, progress: Pro
 
 
 def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str, str]:
-    """Where the weights begin, and what is to be said of it."""
+    """The initial weights, and the note on them."""
     if not configuration.pretrained:
         return "", ""
     if standin:
@@ -195,7 +195,7 @@ def _weights(configuration: Configuration, standin: str, arch: str) -> tuple[str
 
 @cache
 def _has_imagenet(arch: str) -> bool:
-    """Asked once: without a network, each try can take a while to fail."""
+    """Whether ImageNet weights can be had; tried once, since without internet it takes a while to fail."""
     try:
         initialise(CartonNet(arch, 2), arch, IMAGENET)
     except UsageError:

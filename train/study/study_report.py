@@ -1,4 +1,4 @@
-"""The study's tables, ours beside the published ones, as Markdown with pictures and as JSON."""
+"""The study's tables, ours beside the published ones, as Markdown with plots and as JSON."""
 
 import shutil
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ CURVES = "curves"
 
 
 def write_study(study: Study, results: Sequence[Result], command: str) -> Path:
-    """Write `study.md`, `study.json` and the curves; gives the path of the first."""
+    """Write `study.md`, `study.json` and the learning curves; returns the path of the first."""
     out = study.out
     make_folder("--out", out / CURVES)
     for result in results:
