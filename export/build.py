@@ -6,21 +6,24 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
-from export.golden import choose_golden
+from export.golden import TOLERANCE, choose_golden
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
-from export.manifest import describe
-from export.onnx_graph import to_onnx, with_metadata
+from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
 from export.photo_selection import Crops, examples
-from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
+from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, InputSpec, Manifest, Parity, Precision, Training
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
+from train.config import TrainConfig
 from train.evaluation.outputs import run_network
-from train.networks.checkpoint import load_checkpoint
+from train.networks.carton import CartonNet
+from train.networks.checkpoint import Checkpoint, load_checkpoint
 
+_NOT_COMPARED = Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1)
 FP32 = PrecisionTarget("fp32", max_drop=0)
 
 
@@ -54,7 +57,7 @@ def build(
     _check_names(name or out.stem, version)
     checkpoint = load_checkpoint(checkpoint_path)
     network = checkpoint.model()
-    manifest = describe(checkpoint, network, name or out.stem, version, target.precision)
+    manifest = _describe(checkpoint, network, name or out.stem, version, target.precision)
     shown = examples(checkpoint, target.data)
 
     def run(model: bytes, crops: Crops) -> RawOutputs:
@@ -89,3 +92,37 @@ def _check_names(name: str, version: str) -> None:
     ):
         if not re.fullmatch(pattern, value):
             raise UsageError(f"{option} '{value}': can't be used: {remedy}")
+
+
+def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision) -> Manifest:
+    """The manifest of a model before the parity check, with no members."""
+    config = checkpoint.config
+    return Manifest(
+        name=name,
+        version=version,
+        created=build_time().isoformat(),
+        precision=precision,
+        opset=OPSET,
+        input=InputSpec(size=config.size),
+        classes=checkpoint.classes,
+        calibration=checkpoint.calibration,
+        prototypes=tuple(tuple(round(float(x), 5) for x in row) for row in checkpoint.prototypes),
+        metrics=checkpoint.metrics,
+        pixels=checkpoint.pixels,
+        parity=_NOT_COMPARED,
+        golden_tolerance=TOLERANCE[precision],
+        training=Training(
+            architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            config=config.model_dump(mode="json") | _names_only(config),
+            data_sha256=checkpoint.data_sha256,
+            photos=checkpoint.photos,
+            versions=checkpoint.versions,
+        ),
+        members={},
+    )
+
+
+def _names_only(config: TrainConfig) -> dict[str, str]:
+    """File names without their folders: a bundle has no path of the machine that made it."""
+    return {"init": Path(config.init).name, "teacher": Path(config.teacher).name}

@@ -92,7 +92,7 @@ def search_precision(
         on_step: called with a line on every step.
 
     Raises:
-        BundleError: it holds with no choice of layers; the message says what was lost, and which layers cost most.
+        BundleError: no choice of layers keeps the accuracy; the message names the loss and the noisiest layers.
     """
     kept: list[str] = []
     noisy: list[LayerNoise] | None = None

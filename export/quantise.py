@@ -57,7 +57,7 @@ class Quantiser:
         target = self._folder / "int8.onnx"
         with _quiet():
             quantize_static(
-                self._plain,  # a model in memory would be changed
+                self._plain,  # a model in memory would be changed in place
                 target,
                 _Crops(self._crops),
                 quant_format=QuantFormat.QDQ,

@@ -6,7 +6,7 @@ from kardus.support.console import run_with_extra
 
 
 def main() -> None:
-    """Run the command line; say in one line when the `train` extra isn't installed."""
+    """Run the command line; report in one line if the `train` extra isn't installed."""
     run_with_extra(
         _load,
         "kardus-train",

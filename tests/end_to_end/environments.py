@@ -10,8 +10,8 @@ from tests.patience import PATIENCE_S
 ROOT = Path(__file__).parents[2]
 
 
-def build_wheel(folder: Path) -> Path:
-    """The wheel of the working tree."""
+def build_wheel(folder: Path) -> None:
+    """Put the wheel of the working tree into a folder."""
     # pip builds in the source folder: give it a clean copy, so that the wheel has what a stranger's would have
     source = folder / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
@@ -19,11 +19,11 @@ def build_wheel(folder: Path) -> Path:
         shutil.copytree(ROOT / room, source / room, dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", source)
     subprocess.run([*_PIP, "wheel", "-q", "--no-deps", "-w", str(folder), str(source)], check=True, timeout=PATIENCE_S)
-    return next(folder.glob("kardus-*.whl"))
 
 
-def install(wheel: Path, folder: Path, extra: str) -> Path:
+def install(wheels: Path, folder: Path, extra: str) -> Path:
     """The folder of the programs of a fresh environment with one extra, as deploy/environment.sh makes it."""
+    wheel = next(wheels.glob("kardus-*.whl"))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     into = ["--python", str(folder / "bin" / "python"), "install", "-q", "--no-compile"]
     what = ["-c", str(ROOT / "constraints.txt"), f"{wheel}[{extra}]"]

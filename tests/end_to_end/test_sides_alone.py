@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.conftest import Once
 from tests.end_to_end.environments import ROOT, build_wheel, install, run
 
 CONFIG = """
@@ -47,9 +48,9 @@ print(sorted(name for name in sys.modules if name.split(".")[0] in rooms))
     ],
 )
 def test_each_side_runs_without_the_other_s_libraries(
-    tmp_path: Path, extra: str, command: str, others: tuple[str, ...]
+    tmp_path: Path, once: Once, extra: str, command: str, others: tuple[str, ...]
 ) -> None:
-    programs = install(build_wheel(tmp_path), tmp_path / "venv", extra)
+    programs = install(once("wheel", build_wheel), tmp_path / "venv", extra)
     for module in others:
         asked = run(programs, "python", "-c", f"import {module}", cwd=tmp_path)
         assert f"No module named '{module}'" in asked.stderr

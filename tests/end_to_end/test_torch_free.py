@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Once
 from tests.end_to_end.environments import ROOT, build_wheel, install, run
 
 LIMIT_MB = 380
@@ -11,10 +12,9 @@ HEAVY = ("torch", "torchvision", "onnx", "lightning_fabric")
 
 
 @pytest.fixture(scope="module")
-def agent_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def agent_bin(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Path:
     """What `make demo` installs."""
-    folder = tmp_path_factory.mktemp("demo")
-    return install(build_wheel(folder), folder / "venv", "demo")
+    return install(once("wheel", build_wheel), tmp_path_factory.mktemp("demo") / "venv", "demo")
 
 
 @pytest.mark.parametrize("module", HEAVY)

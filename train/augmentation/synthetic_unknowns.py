@@ -39,7 +39,7 @@ def dead_leaves(crops: Tensor, generator: torch.Generator) -> Tensor:
     """Heaps of ellipses in the colours and textures of the crops, (N, 3, S, S) on 0..255 like `crops`.
 
     A dead-leaves model (Lee, Mumford, Huang, IJCV 2001): an image's ellipses are of similar size, cover each other and
-    are shaded towards their rims. In half of the images they are of one colour, in the other half of many.
+    are shaded towards their rims. In half of the images they are of similar colour, in the others of many.
     """
     count, _, side, _ = crops.shape
     line = torch.linspace(-1, 1, side, device=crops.device)

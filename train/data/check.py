@@ -162,7 +162,9 @@ def _copies(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
             yield DataProblem(weight, what, "keep it under the right one", shown)
         elif one.sample.split != other.sample.split:
             what = f"{same} in two splits of class '{one.sample.name}'"
-            yield DataProblem(Severity.ERROR, what, "keep both in one split, or the figures flatter", shown)
+            yield DataProblem(
+                Severity.ERROR, what, "keep both in one split: this leakage makes metrics optimistic", shown
+            )
     yield from _bursts(photos, [(i, j) for i, j in pairs if photos[i].sample.name == photos[j].sample.name])
 
 

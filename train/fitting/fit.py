@@ -17,13 +17,12 @@ from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answe
 from train.evaluation.evaluation_report import report_run
 from train.evaluation.predictor import open_checkpoint
 from train.evaluation.resolution import accuracy_by_pixels
-from train.fitting.curves import draw_curves
+from train.fitting.curves import TensorboardLog, draw_curves
 from train.fitting.finalise import accuracy_of, answers_of, category_of, finalise, teacher_of, template, weights_of
 from train.fitting.loop import Epoch, train
 from train.fitting.prepare import PreparedPhotos, prepare
 from train.fitting.resume import LAST, ResumeFile, refuse_other_run
 from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
-from train.fitting.tensorboard_log import TensorboardLog
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
     CHECKPOINT,

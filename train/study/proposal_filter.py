@@ -155,7 +155,7 @@ def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
     """Require that the networks have learnt something: otherwise they contradict at random.
 
     Raises:
-        DataError: they agree with too few labels for their contradiction to mean anything.
+        DataError: they agree with too few proposals.
     """
     agreed = sum(row.answered == row.proposal.sku for row in judged)
     if agreed < AGREEMENT * len(judged):

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from tests.conftest import BIN
+from tests.in_process import call
 from tests.patience import PATIENCE_S
 from tests.train.making import labelled
+from train.__main__ import main
 from train.networks.checkpoint import load_checkpoint
 
 OPTIONS = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "4", "--batch", "4", "--precision", "32")
@@ -63,9 +65,12 @@ def test_a_run_of_two_goes_on_to_the_same_weights(
     )
 
 
-def test_a_batch_that_is_too_small_is_refused(tmp_path: Path) -> None:
+def test_a_batch_that_is_too_small_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it; it is refused before the processes meet
     data = labelled(tmp_path / "data", each=6, val=2)
-    result = _torchrun("fit", data, "--out", tmp_path / "run", *OPTIONS, "--batch", "3")
-    assert result.returncode != 0
+    result = call(capsys, main, "fit", data, "--out", tmp_path / "run", *OPTIONS, "--batch", "3")
+    assert result.returncode == 2
     assert "--batch 3: 2 processes need two photos each: use 4 or more" in result.stderr
     assert not (tmp_path / "run" / "model.ckpt").exists()
