@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
@@ -36,29 +36,21 @@ app = new_app("The warehouse side: say what is expected, see what stands there."
 app.add_typer(authority_app, name="authority")
 
 
-def _site(text: str) -> str:
-    return _topic_part("--site", text)
+def _topic_part(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
+    """Refuses a text, or one of a list of texts, that can't be one level of a topic."""
+
+    def check(given: Any) -> Any:
+        for text in [given] if isinstance(given, str) else given or ():
+            if not (re.fullmatch(ID_PATTERN, text) or (may_be_empty and not text)):
+                raise UsageError(f"{option} '{text}': can't stand in a topic: no /, + or # in it, and not empty")
+        return given
+
+    return check
 
 
-def _receiver_name(text: str) -> str:
-    return _topic_part("--name", text)
-
-
-def _group(text: str) -> str:
-    return _topic_part("--group", text) if text else ""
-
-
-def _agents(names: list[str] | None) -> list[str] | None:
-    return [_topic_part("--agent", name) for name in names] if names else None
-
-
-def _topic_part(option: str, text: str) -> str:
-    if not re.fullmatch(ID_PATTERN, text):
-        raise UsageError(f"{option} '{text}': can't stand in a topic: no /, + or # in it, and not empty")
-    return text
-
-
-SiteOption = Annotated[str, typer.Option(callback=_site, help="The site, as in the agents' configuration.")]
+SiteOption = Annotated[
+    str, typer.Option(callback=_topic_part("--site"), help="The site, as in the agents' configuration.")
+]
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
@@ -155,13 +147,21 @@ def receive_command(
     key_file: KeyOption = None,
     crl_file: CrlOption = None,
     name: Annotated[
-        str, typer.Option(callback=_receiver_name, help="Its own for each receiver of a site, the same at every start.")
+        str,
+        typer.Option(
+            callback=_topic_part("--name"), help="Its own for each receiver of a site, the same at every start."
+        ),
     ] = "receiver",
     agent: Annotated[
-        list[str] | None, typer.Option(callback=_agents, help="Only this agent; may be given several times.")
+        list[str] | None,
+        typer.Option(callback=_topic_part("--agent"), help="Only this agent; may be given several times."),
     ] = None,
     group: Annotated[
-        str, typer.Option(callback=_group, help="Receivers of one group divide the events; they share the file.")
+        str,
+        typer.Option(
+            callback=_topic_part("--group", may_be_empty=True),
+            help="Receivers of one group divide the events; they share the file.",
+        ),
     ] = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Disk space for pictures, in megabytes; the oldest go first. 0: none.")

@@ -161,8 +161,8 @@ def _messages() -> dict[str, Any]:
         name: {
             "name": name,
             "title": name,
-            "contentType": "application/cloudevents+json" if _is_enveloped(name) else "application/json",
-            "payload": {"$ref": f"#/components/schemas/{_title(model)}"},
+            "contentType": "application/cloudevents+json" if issubclass(model, Envelope) else "application/json",
+            "payload": {"$ref": "#/components/schemas/" + re.sub(r"\W", "_", model.__name__)},
             "examples": [{"name": name, "payload": example(name)}] if name in EXAMPLES else [],
         }
         for name, model in PAYLOADS.items()
@@ -176,14 +176,6 @@ def _schemas() -> dict[str, Any]:
     _, found = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: dict[str, Any] = found["$defs"]
     return schemas
-
-
-def _is_enveloped(name: str) -> bool:
-    return name in {record.__name__ for record in _ENVELOPED}
-
-
-def _title(model: type[Record]) -> str:
-    return re.sub(r"\W", "_", model.__name__)
 
 
 def _file(name: str) -> str:

@@ -1,8 +1,9 @@
 """What every Kardus command does the same way: errors in one line, exit codes, JSON."""
 
+import importlib
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
 import typer
@@ -28,17 +29,17 @@ def run_app(app: typer.Typer) -> None:
         sys.exit(130)
 
 
-def run_with_extra(load: Callable[[], typer.Typer], command: str, extra: str, modules: Collection[str]) -> None:
+def run_with_extra(cli: str, command: str, extra: str, modules: Collection[str]) -> None:
     """Run a command line whose modules come with an extra; say in one line when that isn't installed.
 
     Args:
-        load: imports the command line and gives it.
+        cli: the module whose `app` is the command line.
         command: its name.
         extra: which of Kardus' extras it needs.
         modules: top-level modules that the extra brings.
     """
     try:
-        run_app(load())
+        run_app(importlib.import_module(cli).app)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in modules:
             raise

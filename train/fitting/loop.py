@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ from train.config import TrainConfig
 from train.devices import augmenting_device, launch, rank, world
 from train.fitting.losses import Objective
 from train.fitting.optim import average, average_decay, build_optimizer, set_rate
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 VALIDATIONS = 50
 """A long run is validated about so many times, not after every epoch."""
@@ -62,7 +59,8 @@ class ResumeStore(Protocol):
 class _Run:
     """The parts of a run, and (from `epoch` on) what changes and is stored for resuming."""
 
-    fabric: "Fabric"
+    fabric: Any
+    """Lightning Fabric, which only training imports."""
     network: Any
     """The model as Fabric wraps it."""
     optimizer: Any

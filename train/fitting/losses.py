@@ -1,6 +1,5 @@
 """The training loss on one batch of augmented crops."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from train.config import TrainConfig
 
 OUTLIER_WEIGHT = 0.5
 TEACHER_TEMPERATURE = 2.0
-Answer = Callable[[Tensor], Any]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ A message is acknowledged to the broker only when it is on disk. An event that c
 import logging
 import math
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from kardus.mqtt.connection import Handlers, Options, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, KardusError
+from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
@@ -79,7 +79,7 @@ class ReceiverStatus:
     """Times that an agent was asked for events again."""
 
 
-class Receiver:
+class Receiver(Worker):
     """Receives in threads of its own from `start` to `stop`; use it in a `with` statement."""
 
     def __init__(
@@ -103,6 +103,7 @@ class Receiver:
             DataError: the database can't be used.
             UsageError: it holds another site's events.
         """
+        super().__init__("receipts")
         self._settings = settings
         self._on_stored = on_stored
         options = Options(
@@ -126,25 +127,21 @@ class Receiver:
         self._ack_schedule = AckSchedule()
         self._storage = StorageThread(settings.site, self._store, self._stored)
         self._acks = self._resends = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._acknowledge_and_ask, name="receipts", daemon=True)
 
     def start(self) -> None:
         """Begin to receive; returns at once."""
         self._storage.start()
-        self._thread.start()
+        super().start()
         self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._storage.take))
         if self._webhooks:
             self._webhooks.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float | None = None) -> None:
         """Store what is queued, acknowledge it, disconnect, close the database. May be called twice."""
         if self._webhooks:
             self._webhooks.stop()
         self._storage.stop()
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop(timeout_s)
         self._session.stop()
         self.database.close()
 
@@ -183,14 +180,14 @@ class Receiver:
                 f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
             )
         delivers = self._webhooks is None or self._webhooks.is_alive
-        if not (delivers and self._session.is_alive and self._storage.is_alive and self._thread.is_alive()):
+        if not (delivers and self._session.is_alive and self._storage.is_alive and self.is_alive):
             raise RuntimeError("a thread of the receiver has died")
 
     def _stored(self, written: WriteResult) -> None:
         self._ack_schedule.changed(written.covered, time.monotonic())
         self._on_stored(written)
 
-    def _acknowledge_and_ask(self) -> None:
+    def _run(self) -> None:
         """The thread that publishes `ack` messages and asks agents to resend missing events."""
         gaps_at_s = 0.0
         while True:

@@ -1,6 +1,7 @@
 """Every command fails the same way: one line, an exit code, no traceback."""
 
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -68,13 +69,14 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(capsys: pytest.CaptureF
     assert capsys.readouterr().err == expected
 
 
-def test_only_a_module_of_the_extra_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    def load(name: str) -> typer.Typer:
-        raise ModuleNotFoundError(name=name)
-
+def test_only_a_module_of_the_extra_is_said_to_be_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_an_extra.py").write_text("import not_there.nn\n")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        run_with_extra(lambda: load("torch.nn"), "kardus-train", "train", ("torch",))
+        run_with_extra("needs_an_extra", "kardus-train", "train", ("not_there",))
     assert stop.value.code == 2
-    assert "pip install 'kardus[train]'" in capsys.readouterr().err
+    assert "needs not_there, which is not installed: pip install 'kardus[train]'" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
-        run_with_extra(lambda: load("kardus.gone"), "kardus-train", "train", ("torch",))
+        run_with_extra("needs_an_extra", "kardus-train", "train", ("torch",))

@@ -7,7 +7,7 @@ import time
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from kardus.mqtt.sockets import send_at_once
+from kardus.mqtt.connection import _send_at_once
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S, wait_until
 
@@ -18,17 +18,17 @@ NAGLE_S = 0.04
 def test_a_tcp_socket_no_longer_waits() -> None:
     with socket.socket() as opened:
         assert not opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        send_at_once(None, None, opened)
+        _send_at_once(None, None, opened)
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_what_is_no_tcp_socket_is_left_alone() -> None:
-    send_at_once(None, None, object())
+    _send_at_once(None, None, object())
 
 
 def test_a_looks_states_are_acknowledged_without_the_wait(mosquitto: Mosquitto) -> None:
     client = paho.Client(CallbackAPIVersion.VERSION2)
-    client.on_socket_open = send_at_once
+    client.on_socket_open = _send_at_once
     client.connect("127.0.0.1", mosquitto.port)
     client.loop_start()
     # a busy machine may be slower now and then; with the wait in it, half of the looks never are this quick
