@@ -1,0 +1,23 @@
+"""Two commits timed in turn."""
+
+import subprocess
+
+import pytest
+
+from tests.scripts.side_by_side import ROOT, compare
+
+
+@pytest.mark.slow
+def test_a_commit_beside_itself_has_a_ratio_for_each_figure_and_leaves_no_tree(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    compare("HEAD", 1, (2, 2, 1))
+    rows = [line for line in capfd.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row.split("|")[1].strip() for row in rows[1:]] == [
+        "cycle of 16 locations",
+        "event beyond inference",
+        "start to first verdict",
+    ]
+    assert all(0.2 < float(row.split("|")[4]) < 5 for row in rows[1:])
+    listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "side_by_side" not in listed
