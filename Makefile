@@ -11,7 +11,7 @@ demo: .venv-agent/installed  ## A simulated rack, watched: installs agent and wa
 	$(AGENT)/kardus-agent demo $(ARGS)
 
 test: check  ## Everything that must hold: formatting, types, import rules, tests (about 15 minutes)
-	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --durations 15  # many of them wait, for clocks and processes
+	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15  # many of them wait, for clocks and processes
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)
 	$(DEV)/python -m pytest -m slow

@@ -28,6 +28,8 @@ settings.load_profile("kardus")
 ROOMS_OF_PROCESSES = ("demo", "deploy", "end_to_end", "export", "faults", "models", "train")
 """Their tests run whole agents, installations or trainings: pyproject's time-out is too short on a busy machine."""
 LONG_S = 1800
+BUILT = "1700000000"
+"""When `bundle_file` is said to have been built, in seconds since 1970."""
 T = TypeVar("T")
 
 
@@ -40,10 +42,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Another order where it is asked for, the same in every worker; and more time for what may take long."""
     if config.option.shuffle is not None:
         items[:] = shuffled(items, lambda item: str(item.path), random.Random(config.option.shuffle))
+    else:  # what takes long comes first, so that no process is left alone with it at the end (sorting is stable)
+        items.sort(key=lambda item: not _runs_processes(item))
     for item in items:
-        is_long = "run_folder" in getattr(item, "fixturenames", ()) or set(item.path.parts) & set(ROOMS_OF_PROCESSES)
+        is_long = "run_folder" in getattr(item, "fixturenames", ()) or _runs_processes(item)
         if is_long and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG_S))
+
+
+def _runs_processes(item: pytest.Item) -> bool:
+    return bool(set(item.path.parts) & set(ROOMS_OF_PROCESSES))
 
 
 def shuffled(items: Sequence[T], file_of: Callable[[T], str], rng: random.Random) -> list[T]:
@@ -124,12 +132,16 @@ def signing_key(once: Once) -> tuple[Path, str]:
 
 @pytest.fixture(scope="session")
 def bundle_file(run_folder: Path, signing_key: tuple[Path, str], once: Once) -> Path:
-    """The small run, exported and signed with `signing_key`."""
+    """The small run, exported and signed with `signing_key`, as of BUILT."""
     from export.build import build
     from export.keys import read_key
 
-    keys = [read_key(signing_key[0])]
-    return once("bundles", lambda folder: build(run_folder, folder / "small.bundle", keys=keys)) / "small.bundle"
+    def export(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SOURCE_DATE_EPOCH", BUILT)
+            build(run_folder, folder / "small.bundle", keys=[read_key(signing_key[0])])
+
+    return once("bundles", export) / "small.bundle"
 
 
 @pytest.fixture
