@@ -23,7 +23,7 @@ SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
 
 
-def open_source(camera: CameraSection) -> Source:
+def open_camera_source(camera: CameraSection) -> Source:
     """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
 
     Raises:
@@ -93,7 +93,7 @@ class Cameras(dict[str, Camera]):
         self,
         config: Config,
         hand_over: Callable[[ReaderItem], None],
-        open_source: Callable[[CameraSection], Source] = open_source,
+        open_camera_source: Callable[[CameraSection], Source] = open_camera_source,
     ) -> None:
         """Open nothing yet; `begin` starts the readers.
 
@@ -102,7 +102,7 @@ class Cameras(dict[str, Camera]):
             DataError: a commissioning or an empty picture cannot be read.
         """
         self._hand_over = hand_over
-        self._open_source = open_source
+        self._open_source = open_camera_source
         self.running: set[str] = set()
         """Those whose source may give more."""
         super().__init__({section.name: self._new(section, config) for section in config.cameras})

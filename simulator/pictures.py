@@ -9,12 +9,10 @@ import numpy as np
 from PIL import Image
 
 from kardus.contract.manifest import EMPTY_CLASS
-from kardus.inference.preprocess import read_picture
+from kardus.inference.preprocess import PHOTO_SUFFIXES, read_picture
 from kardus.support.errors import DataError
 from simulator.catalogue import catalogue, invented_product
 from simulator.drawing import draw_carton
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)

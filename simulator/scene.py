@@ -14,7 +14,7 @@ _LABEL = (236, 236, 228)
 
 
 @dataclass(frozen=True)
-class Slot:
+class RackCell:
     """A location's opening in the picture: its WMS code and its corners (4, 2) in pixels."""
 
     location: str
@@ -32,11 +32,11 @@ class Rack:
     aisle: str = "A"
     bay: int = 1
 
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self) -> tuple[RackCell, ...]:
         """Every opening; level 1 is the lowest, position 1 the leftmost."""
         view = homography(_UNIT, self._outline())
         return tuple(
-            Slot(self.code(level, position), project(view, self._opening(level, position)))
+            RackCell(self.code(level, position), project(view, self._opening(level, position)))
             for level in range(1, self.levels + 1)
             for position in range(1, self.positions + 1)
         )

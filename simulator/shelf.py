@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from kardus.support.errors import DataError
 from simulator.effects import light_gain, worn
 from simulator.pictures import Pictures, generator
-from simulator.scene import Rack, Slot, put_carton, put_recess
+from simulator.scene import Rack, RackCell, put_carton, put_recess
 from simulator.script import Content, Kind, Script
 from simulator.spoiling import spoil
 
@@ -87,18 +87,18 @@ class Shelf:
         self._cells = {key: cell for key, cell in self._cells.items() if contents[key[0]] == key[1]}
         return scene
 
-    def _cell(self, slot: Slot, content: Content) -> tuple[Image.Image, tuple[int, int]]:
+    def _cell(self, slot: RackCell, content: Content) -> tuple[Image.Image, tuple[int, int]]:
         """One location with what stands in it, and where it belongs in the frame; drawn once."""
         key = (slot.location, content)
         if key not in self._cells:
             left, top = (int(v) for v in np.floor(slot.corners.min(axis=0)) - 14)
             right, bottom = (int(v) for v in np.ceil(slot.corners.max(axis=0)) + 14)
             cell = self._bare.crop((left, top, right, bottom))
-            self._fill(cell, Slot(slot.location, slot.corners - [left, top]), content)
+            self._fill(cell, RackCell(slot.location, slot.corners - [left, top]), content)
             self._cells[key] = cell, (left, top)
         return self._cells[key]
 
-    def _fill(self, cell: Image.Image, slot: Slot, content: Content) -> None:
+    def _fill(self, cell: Image.Image, slot: RackCell, content: Content) -> None:
         rng = generator(self.script.seed, slot.location, content.since)
         put_recess(cell, slot.corners, generator(self.script.seed, slot.location))
         if content.unknown:

@@ -22,7 +22,7 @@ from kardus.mqtt.tls import TlsFiles
 from kardus.support.console import new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
-from kardus.support.secrets import place
+from kardus.support.secrets import secret_file
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
@@ -269,6 +269,6 @@ def _tls(ca: Path | None, certificate: Path | None, key: Path | None, crl: Path 
 
 def _placed(option: str, path: Path | None) -> Path | None:
     try:
-        return place(path) if path is not None else None
+        return secret_file(path) if path is not None else None
     except ValueError as error:
         raise UsageError(f"{option} {path}: {error}") from error

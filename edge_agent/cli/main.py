@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from edge_agent.agent import Agent
 from edge_agent.cli.replay import replay_command
+from edge_agent.cli.slots import ConfigArgument
 from edge_agent.cli.slots import app as slots_app
 from edge_agent.config import load_config
 from edge_agent.control.reload import FileWatch
@@ -52,8 +53,6 @@ app.add_typer(
 app.add_typer(slots_app, name="slots")
 app.command("replay")(replay_command)
 
-ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
-
 
 @app.command("run")
 def run_command(
@@ -82,7 +81,7 @@ def check_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
-    from edge_agent.cameras import open_source  # noqa: PLC0415
+    from edge_agent.cameras import open_camera_source  # noqa: PLC0415
     from edge_agent.commissioning.checks import check_all  # noqa: PLC0415 - see the module
     from edge_agent.models.load import load_model  # noqa: PLC0415
     from edge_agent.reporting.outbox.check import check_outbox  # noqa: PLC0415
@@ -91,7 +90,7 @@ def check_command(
     with err.status("Checking"):
         settings = load_config(config)
         outbox = settings.agent.data_dir / OUTBOX_FILE
-        results = check_all(settings, load_model, lambda: check_outbox(outbox), open_source)
+        results = check_all(settings, load_model, lambda: check_outbox(outbox), open_camera_source)
     verdict = {True: Text("ok", "green"), False: Text("wrong", "red")}
     table = table_of(("checked", "", "found"), ((r.what, verdict[r.ok], r.found) for r in results))
     print_result([vars(result) for result in results], table, as_json=as_json)

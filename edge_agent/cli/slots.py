@@ -9,7 +9,7 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import TypeAdapter, ValidationError
 
-from edge_agent.cameras import open_source
+from edge_agent.cameras import open_camera_source
 from edge_agent.commissioning.layout import as_toml, grid, prospect
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
@@ -138,7 +138,7 @@ def _picture(section: CameraSection, given: Path | None) -> Image.Image:
 
 def _take(section: CameraSection) -> Image.Image:
     """A picture of the camera; a stream may need a few attempts."""
-    source = open_source(section)
+    source = open_camera_source(section)
     reason = "it has no picture"
     try:
         with err.status(f"Looking through camera {section.name}"):

@@ -30,7 +30,7 @@ def check_all(
     config: Config,
     load: Callable[[ModelSection], tuple[Bundle, Classifier]],
     check_outbox: Callable[[], str],
-    open_source: Callable[[CameraSection], Source],
+    open_camera_source: Callable[[CameraSection], Source],
 ) -> list[CheckResult]:
     """Check model, data folder, every camera with its corners, and the broker. Changes nothing.
 
@@ -38,12 +38,12 @@ def check_all(
         config: what is checked.
         load: loads and tests the model.
         check_outbox: what is wrong with the outbox file; empty if nothing is.
-        open_source: gives a camera's source.
+        open_camera_source: gives a camera's source.
     """
     return [
         _check_model(config.model, load),
         _check_folder(config.agent.data_dir, check_outbox),
-        *(_check_camera(camera, open_source) for camera in config.cameras),
+        *(_check_camera(camera, open_camera_source) for camera in config.cameras),
         _check_broker(config),
     ]
 
@@ -68,9 +68,9 @@ def _check_folder(folder: Path, check_outbox: Callable[[], str]) -> CheckResult:
     return CheckResult("data folder", ok=not problem, found=problem or str(folder))
 
 
-def _check_camera(camera: CameraSection, open_source: Callable[[CameraSection], Source]) -> CheckResult:
+def _check_camera(camera: CameraSection, open_camera_source: Callable[[CameraSection], Source]) -> CheckResult:
     what = f"camera {camera.name}"
-    picture = next(open_source(camera).pictures(), "no picture")
+    picture = next(open_camera_source(camera).pictures(), "no picture")
     if isinstance(picture, str):
         return CheckResult(what, ok=False, found=picture)
     slots = slots_of(camera)

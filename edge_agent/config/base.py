@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from kardus.inference.geometry import FloatArray
-from kardus.support.secrets import place
+from kardus.support.secrets import secret_file
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -22,7 +22,7 @@ class Section(BaseModel):
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / place(path)
+    return Path(folder) / secret_file(path)
 
 
 FilePath = Annotated[Path, AfterValidator(_relative_to_file)]

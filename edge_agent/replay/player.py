@@ -90,7 +90,7 @@ class Player:
         self._cameras = Cameras(
             config.model_copy(update={"cameras": sections}),
             hand_over=lambda _: None,
-            open_source=lambda section: NoCamera(live=live[section.name]),
+            open_camera_source=lambda section: NoCamera(live=live[section.name]),
         )
         named = Model(name=bundle.manifest.name, version=bundle.manifest.version)
         topics, valid_for_s = Topics(config.agent.site, config.agent.name), config.verdict.valid_for_s

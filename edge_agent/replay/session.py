@@ -22,7 +22,7 @@ Truth = Mapping[int, Mapping[str, str]]
 Watching = Callable[[Iterator[Moment]], Iterable[Moment]]
 
 
-class Player(Protocol):
+class ReplayPlayer(Protocol):
     """One configuration of the agent that a recording can be played to."""
 
     model: str
@@ -52,7 +52,7 @@ class Player(Protocol):
 class Side:
     """One configuration, with what it came to."""
 
-    player: Player
+    player: ReplayPlayer
     tally: Tally = field(default_factory=Tally)
     changes: list[VerdictChange] = field(default_factory=list)
     took_s: float = 0.0
@@ -90,7 +90,9 @@ class ReplayOutcome:
     has_truth: bool
 
 
-def replay(recorded: Recorded, players: Sequence[Player], truth: Truth, watching: Watching = iter) -> ReplayOutcome:
+def replay(
+    recorded: Recorded, players: Sequence[ReplayPlayer], truth: Truth, watching: Watching = iter
+) -> ReplayOutcome:
     """Play a recording to its end; `watching` is given everything that comes, to show how far it is.
 
     Raises:
@@ -137,7 +139,7 @@ def read_truth(folder: Path) -> Truth:
         raise DataError(f"{path}: not readable: remove it, or write the shelf again") from error
 
 
-def _require_alike(players: Sequence[Player]) -> None:
+def _require_alike(players: Sequence[ReplayPlayer]) -> None:
     first, last = set(players[0].locations), set(players[-1].locations)
     if first != last:
         raise UsageError(

@@ -12,7 +12,7 @@ from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Frame, Sighting
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
-from edge_agent.seeing.slots import Cutting, outside, place, slots_of
+from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_guard import View, ViewGuard
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, read_photo, resized
@@ -106,7 +106,7 @@ class CameraView:
             size_px: width and height of the crops.
         """
         self.last_capture, self.last_frame = frame.captured, frame.picture
-        self._last_corners = corners = place(self.slots, *frame.picture.size, view.motion)
+        self._last_corners = corners = place_slots(self.slots, *frame.picture.size, view.motion)
         gate = self._known_gate(frame, view, corners)
         activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
         chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
@@ -153,7 +153,7 @@ class CameraView:
     def _as_configured(self, picture: Pixels, frame: Frame, view: View) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
-        corners = place(self.slots, *frame.picture.size, np.eye(3)) / view.factor
+        corners = place_slots(self.slots, *frame.picture.size, np.eye(3)) / view.factor
         return resized(picture, width, height), corners
 
     def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:

@@ -52,7 +52,7 @@ def outside(slots: Sequence[Slot], width: int, height: int) -> str:
     return ""
 
 
-def place(slots: Sequence[Slot], width: int, height: int, motion: FloatArray) -> FloatArray:
+def place_slots(slots: Sequence[Slot], width: int, height: int, motion: FloatArray) -> FloatArray:
     """Where the slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
 
     Args:

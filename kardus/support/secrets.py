@@ -13,7 +13,7 @@ _OTHERS = 0o007
 _GROUP = 0o070
 
 
-def place(path: Path) -> Path:
+def secret_file(path: Path) -> Path:
     """A path with `$CREDENTIALS_DIRECTORY` at its beginning put in; any other as it is.
 
     Raises:

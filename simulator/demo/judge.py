@@ -60,7 +60,7 @@ def is_report_of(event: LocationEvent, fault: Fault) -> bool:
     return fault.verdict not in ("mismatch", "unexpected") or (event.seen is not None and event.seen.sku == fault.sku)
 
 
-def judge(script: Script, skus: Mapping[str, str], events: Sequence[LocationEvent]) -> DemoOutcome:
+def judge_demo(script: Script, skus: Mapping[str, str], events: Sequence[LocationEvent]) -> DemoOutcome:
     """Compare all events of a run, in the order in which they were decided, with the script."""
     faults = scripted_faults(script, skus)
     reported = tuple(

@@ -23,7 +23,7 @@ from kardus.support.console import out
 from kardus.support.errors import KardusError
 from kardus.support.files import make_folder, write_whole
 from simulator.demo.broker import RunningBroker, run_broker
-from simulator.demo.judge import DemoOutcome, is_report_of, judge, scripted_faults
+from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
 from simulator.demo.report import Picture, annotate, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
@@ -68,7 +68,7 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
         out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
         recording = _record(script, shelf, broker, _write_config(Path(scratch), rack, seed, broker))
-    outcome = judge(script, shelf.skus(), recording.events)
+    outcome = judge_demo(script, shelf.skus(), recording.events)
     facts = {
         "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
         "Broker": broker.name,

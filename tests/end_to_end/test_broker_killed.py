@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from kardus.contract.messages import LocationEvent
 from kardus.contract.topics import agents_filter
 from kardus.mqtt.settings import BrokerSettings
-from simulator.demo.judge import judge
+from simulator.demo.judge import judge_demo
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
 from simulator.script import demo_script
@@ -87,4 +87,4 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(tmp_path: Path, mo
     assert sequences == list(range(1, len(by_id) + 1))
     assert any(data["historical"] for data in by_id.values())
     in_order = sorted(by_id.values(), key=lambda data: data["sequence"])
-    assert judge(script, skus(), [LocationEvent.model_validate(data) for data in in_order]).passed
+    assert judge_demo(script, skus(), [LocationEvent.model_validate(data) for data in in_order]).passed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
-from simulator.scene import Slot
+from simulator.scene import RackCell
 from simulator.script import Change, Kind, Script
 from simulator.shelf import BODY, Shelf
 
@@ -190,7 +190,7 @@ def hidden(shelf: Shelf, number: int) -> set[str]:
     return {where for where, (left, right) in reaches.items() if walker - BODY < right and walker + BODY > left}
 
 
-def _reach(slot: Slot, width_px: int) -> tuple[float, float]:
+def _reach(slot: RackCell, width_px: int) -> tuple[float, float]:
     """From where to where a slot and its edge reach, in shares of the picture's width."""
     left, right = slot.corners[:, 0].min() / width_px, slot.corners[:, 0].max() / width_px
     edge = EDGE * (right - left)

@@ -14,7 +14,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from simulator.camera import open_shelf
 from simulator.demo.broker import run_broker
-from simulator.demo.judge import DemoOutcome, judge
+from simulator.demo.judge import DemoOutcome, judge_demo
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from tests.scripts.steps import BIN
@@ -64,7 +64,7 @@ def play_shelf(bundle: Path, key: str, source: SimulatedSource, work: Path) -> P
         with MqttClient(address, [(agents_filter(SITE), 1)], take):
             subprocess.run([str(BIN / "kardus-agent"), "run", str(config)], check=True, timeout=300)
             stopped.wait(ARRIVAL_S)
-    outcome = judge(shelf.script, shelf.skus(), events)
+    outcome = judge_demo(shelf.script, shelf.skus(), events)
     last = {event.location: event.verdict for event in events}
     doubts = sum(verdict == Verdict.UNCERTAIN for verdict in last.values())
     return Played(source.seed, outcome, doubts, len(lines), events)

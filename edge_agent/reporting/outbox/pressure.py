@@ -26,7 +26,7 @@ class Pressure:
     def count(self, database: sqlite3.Connection) -> None:
         """Look at what is stored."""
         self._deleted = 0
-        self._stored = dict.fromkeys(MESSAGE_KINDS, 0) | rows.count(database)
+        self._stored = dict.fromkeys(MESSAGE_KINDS, 0) | rows.stored_by_kind(database)
         self._evidence_bytes = float(
             database.execute(
                 "SELECT coalesce(sum(length(payload)), 0) FROM messages WHERE kind = 'evidence'"

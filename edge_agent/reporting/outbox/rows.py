@@ -112,7 +112,7 @@ def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float, l
     ).rowcount
 
 
-def count(database: sqlite3.Connection) -> dict[MessageKind, int]:
+def stored_by_kind(database: sqlite3.Connection) -> dict[MessageKind, int]:
     """How many of each kind are stored, of what the limits are about."""
     query = f"SELECT kind, count(*) FROM messages WHERE {COUNTED} GROUP BY kind"  # noqa: S608 - a constant
     return dict(database.execute(query).fetchall())

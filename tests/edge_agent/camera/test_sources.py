@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.camera.source import Source
-from edge_agent.cameras import open_source
+from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from simulator.script import Script, write_script
 from tests.edge_agent.making import damaged
@@ -24,7 +24,7 @@ Make = Callable[[Path], Source]
 def _open(kind: str, **settings: Any) -> Source:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     source = {"type": kind, **settings}
-    return open_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
+    return open_camera_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
 
 
 def _picture(path: Path, shade: int) -> None:

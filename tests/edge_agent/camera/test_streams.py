@@ -19,7 +19,7 @@ from PIL import Image
 
 from edge_agent.camera.source import Source
 from edge_agent.camera.stream import StreamSource
-from edge_agent.cameras import open_source
+from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from kardus.support.errors import ConfigError
 from tests.cameras import PASSWORD, USER, HttpCamera, RtspCamera, mjpeg, silent
@@ -30,7 +30,7 @@ from tests.proxies import damaging_link
 def _open(kind: str, **settings: Any) -> Source:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     source = {"type": kind, "timeout_s": 10, **settings}
-    return open_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
+    return open_camera_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.cameras import CameraSection
-from edge_agent.seeing.slots import Cutting, Slot, outside, place, slots_of
+from edge_agent.seeing.slots import Cutting, Slot, outside, place_slots, slots_of
 from kardus.inference.geometry import rectangle
 from kardus.inference.preprocess import Pixels, rectify
 
@@ -55,7 +55,7 @@ def test_each_facing_of_a_location_is_a_slot_with_its_number() -> None:
 def test_the_slots_follow_a_camera_that_was_nudged() -> None:
     slots = [Slot("a", rectangle(10, 10, 40, 40), in_shares=False), Slot("b", rectangle(0.5, 0, 1, 1), in_shares=True)]
     motion = np.array([[1.0, 0, 5], [0, 1.0, -3], [0, 0, 1]])
-    placed = place(slots, 100, 60, motion)
+    placed = place_slots(slots, 100, 60, motion)
     assert placed[0].tolist() == rectangle(15, 7, 45, 37).tolist()
     assert placed[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import ConfigError
-from kardus.support.secrets import PASSWORD_VARIABLE, broker_password, place, read_secret
+from kardus.support.secrets import PASSWORD_VARIABLE, broker_password, read_secret, secret_file
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_file_of_roots_that_a_services_group_may_read_is_private(
 def test_a_credential_is_looked_after_by_systemd(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret.chmod(0o440)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
-    path = place(Path("$CREDENTIALS_DIRECTORY/password"))
+    path = secret_file(Path("$CREDENTIALS_DIRECTORY/password"))
     assert path == secret
     assert read_secret("mqtt.password_file", path) == "open sesame"
 
@@ -48,7 +48,7 @@ def test_a_credential_is_looked_after_by_systemd(secret: Path, monkeypatch: pyte
 def test_a_credential_outside_a_service_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     with pytest.raises(ValueError, match="LoadCredential"):
-        place(Path("$CREDENTIALS_DIRECTORY/password"))
+        secret_file(Path("$CREDENTIALS_DIRECTORY/password"))
 
 
 def test_the_environment_is_looked_at_where_no_file_is_named(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:

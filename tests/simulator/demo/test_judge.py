@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from kardus.contract.messages import LocationEvent, Model, Seen
 from kardus.contract.verdicts import Verdict
-from simulator.demo.judge import judge, scripted_faults
+from simulator.demo.judge import judge_demo, scripted_faults
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
 from simulator.script import demo_script
@@ -44,19 +44,19 @@ def test_every_kind_of_fault_is_scripted() -> None:
 
 
 def test_passes_when_all_is_reported_and_nothing_else() -> None:
-    assert judge(SCRIPT, SKUS, _right_events()).passed
+    assert judge_demo(SCRIPT, SKUS, _right_events()).passed
 
 
 def test_fails_when_any_one_fault_is_missing() -> None:
     for fault in FAULTS:
         events = [e for e in _right_events() if (e.location, e.verdict) != (fault.location, fault.verdict)]
-        assert not judge(SCRIPT, SKUS, events).passed
+        assert not judge_demo(SCRIPT, SKUS, events).passed
 
 
 def test_fails_on_a_false_alert_that_went_away_again() -> None:
     quiet = next(loc for loc, verdict in SCRIPT.truth(SCRIPT.frames, SKUS).items() if verdict == "match")
     events = [*_right_events(), _event(quiet, "mismatch", "Tea-Peach"), _event(quiet, "match")]
-    outcome = judge(SCRIPT, SKUS, events)
+    outcome = judge_demo(SCRIPT, SKUS, events)
     assert not outcome.passed
     assert [event.location for event in outcome.false_alerts] == [quiet]
 
@@ -64,10 +64,10 @@ def test_fails_on_a_false_alert_that_went_away_again() -> None:
 def test_fails_when_the_wrong_product_is_named() -> None:
     fault = next(f for f in FAULTS if f.verdict == "mismatch")
     events = [_event(e.location, e.verdict, "Other") if e.location == fault.location else e for e in _right_events()]
-    assert not judge(SCRIPT, SKUS, events).passed
+    assert not judge_demo(SCRIPT, SKUS, events).passed
 
 
 def test_fails_when_the_last_word_on_a_location_is_a_doubt() -> None:
-    outcome = judge(SCRIPT, SKUS, [*_right_events(), _event(FAULTS[0].location, "uncertain")])
+    outcome = judge_demo(SCRIPT, SKUS, [*_right_events(), _event(FAULTS[0].location, "uncertain")])
     assert not outcome.passed
     assert outcome.wrong_states == (FAULTS[0].location,)

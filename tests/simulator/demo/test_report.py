@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kardus.contract.verdicts import Verdict
-from simulator.demo.judge import DemoOutcome, judge
+from simulator.demo.judge import DemoOutcome, judge_demo
 from simulator.demo.report import Picture, write_report
 from tests.publishers import Publisher
 from tests.simulator.demo.test_judge import FAULTS, SCRIPT, SKUS, _event, _right_events
@@ -25,7 +25,7 @@ def _page(path: Path, outcome: DemoOutcome) -> str:
 
 
 def test_a_run_that_passed_is_said_to_have(tmp_path: Path) -> None:
-    page = _page(tmp_path / "report.html", judge(SCRIPT, SKUS, _right_events()))
+    page = _page(tmp_path / "report.html", judge_demo(SCRIPT, SKUS, _right_events()))
     assert "Every scripted fault was reported" in page
     assert page.count("<td>yes</td>") == len(FAULTS)
     assert "False alerts" not in page
@@ -45,7 +45,7 @@ def test_what_went_wrong_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("passes", [True, False])
 def test_no_name_is_taken_for_markup(tmp_path: Path, *, passes: bool) -> None:
-    outcome = judge(SCRIPT, SKUS, _right_events() if passes else [_event(MARKUP, "mismatch", MARKUP)])
+    outcome = judge_demo(SCRIPT, SKUS, _right_events() if passes else [_event(MARKUP, "mismatch", MARKUP)])
     page = _page(tmp_path / "report.html", outcome)
     assert "<script" not in page
     assert page.count(SHOWN) >= 5
