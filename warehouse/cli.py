@@ -36,7 +36,7 @@ app = new_app("The warehouse side: say what is expected, see what stands there."
 app.add_typer(authority_app, name="authority")
 
 
-def _topic_part(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
+def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
     """Refuses a text, or one of a list of texts, that can't be one level of a topic."""
 
     def check(given: Any) -> Any:
@@ -48,9 +48,8 @@ def _topic_part(option: str, *, may_be_empty: bool = False) -> Callable[[Any], A
     return check
 
 
-SiteOption = Annotated[
-    str, typer.Option(callback=_topic_part("--site"), help="The site, as in the agents' configuration.")
-]
+_GROUP = _level("--group", may_be_empty=True)
+SiteOption = Annotated[str, typer.Option(callback=_level("--site"), help="The site, as in the agents' configuration.")]
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
@@ -148,23 +147,16 @@ def receive_command(
     crl_file: CrlOption = None,
     name: Annotated[
         str,
-        typer.Option(
-            callback=_topic_part("--name"), help="Its own for each receiver of a site, the same at every start."
-        ),
+        typer.Option(callback=_level("--name"), help="Its own for each receiver of a site, the same at every start."),
     ] = "receiver",
     agent: Annotated[
-        list[str] | None,
-        typer.Option(callback=_topic_part("--agent"), help="Only this agent; may be given several times."),
+        list[str] | None, typer.Option(callback=_level("--agent"), help="Only this agent; may be given several times.")
     ] = None,
     group: Annotated[
-        str,
-        typer.Option(
-            callback=_topic_part("--group", may_be_empty=True),
-            help="Receivers of one group divide the events; they share the file.",
-        ),
+        str, typer.Option(callback=_GROUP, help="Receivers of one group divide the events; they share the file.")
     ] = "",
     pictures_mb: Annotated[
-        int, typer.Option(min=0, help="Disk space for pictures, in megabytes; the oldest go first. 0: none.")
+        int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
     session_days: Annotated[
         float, typer.Option(min=0.01, max=3650, help="How long the broker keeps events while it is away.")
