@@ -158,9 +158,7 @@ def receive_command(
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
-    session_days: Annotated[
-        float, typer.Option(min=0.01, max=3650, help="How long the broker keeps events while it is away.")
-    ] = 7,
+    session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="File with the secret to sign with; else KARDUS_WEBHOOK_SECRET.")
