@@ -34,8 +34,9 @@ T = TypeVar("T")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tests in another order."""
+    """Tests in another order; and what they share, kept."""
     parser.addoption("--shuffle", type=int, metavar="SEED", help="files in another order, and the tests in each")
+    parser.addoption("--shared", type=Path, metavar="FOLDER", help="keep a trained run, a bundle and the like there")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -86,13 +87,13 @@ def chores() -> Iterator[Chores]:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+def once(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Once:
     """Makes a folder's content once, for all processes that share the tests: what is costly isn't made by each."""
     base = tmp_path_factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root = pytestconfig.option.shared or ((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 
     def make_once(name: str, make: Callable[[Path], object]) -> Path:
-        folder, done = root / "shared" / name, root / "shared" / f"{name}.done"
+        folder, done = root / name, root / f"{name}.done"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not done.exists():

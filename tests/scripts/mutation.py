@@ -1,8 +1,8 @@
-"""Mutation tests of a room: python -m tests.scripts.mutation ROOM [--mutants N] [--seed S] [--again] [--table].
+"""Mutation tests of a room: python -m tests.scripts.mutation ROOM [--mutants N] [--processes P] [--again] [--table].
 
 ROOM is a package's folder, as `warehouse/report`. N seeded mutants are drawn, spread over as many places of the code as
-there are. Each is applied in a temporary copy of the tree, and the tests of its module run there: those that mirror it
-first, then those that import it, then the room's. A mutant that no test notices has survived.
+there are. Each is applied in a temporary copy of the tree (one a process), and the tests of its module run there: those
+that mirror it first, then those that import it, then the room's. A mutant that no test notices has survived.
 
 Cosmic Ray's operators change the code, and one of our own deletes statements. Cosmic Ray is no dependency of the
 project: `pip install --target FOLDER cosmic-ray`, then start this with `PYTHONPATH=FOLDER`. Outcomes are appended to
@@ -11,24 +11,23 @@ build/mutation.jsonl; started again, it goes on. `--again` runs survivors once m
 
 import argparse
 import ast
-import contextlib
 import difflib
 import hashlib
 import importlib
 import json
-import os
+import multiprocessing
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.scripts.forked_tests import import_libraries, run_tests
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "mutation.jsonl"
@@ -102,40 +101,15 @@ def tests_of(room: str, module: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in dict.fromkeys(ordered)]
 
 
-@contextlib.contextmanager
-def copied_tree() -> Iterator[Path]:
-    """A temporary copy of what git knows of, as it is in the working tree."""
+def copied_tree(folder: Path) -> Path:
+    """A copy of what git knows of, as it is in the working tree."""
     names = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        for name in names:
-            if (ROOT / name).is_file():
-                target = Path(folder) / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, target)
-        yield Path(folder)
-
-
-def run_tests(tree: Path, files: list[str], timeout_s: float) -> dict[str, Any]:
-    """Run them up to the first that fails: outcome (killed, survived, timeout), how many ran, seconds."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *files]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    began_s = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        output, _ = process.communicate(timeout=timeout_s)
-        outcome = "survived" if process.returncode == 0 else "killed"
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        outcome = "timeout"
-    marks = re.findall(rb"^([.FEsx]+)", output, flags=re.MULTILINE)
-    return {
-        "outcome": outcome,
-        "tests": sum(map(len, marks)),
-        "seconds": round(time.monotonic() - began_s, 1),
-    }
+    for name in names:
+        if (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return folder
 
 
 def read_results() -> dict[str, dict[str, Any]]:
@@ -146,27 +120,29 @@ def read_results() -> dict[str, dict[str, Any]]:
     return {row["key"]: row for row in rows}
 
 
-def run(room: str, mutants: list[Mutant], *, again: bool) -> None:
+def run(room: str, mutants: list[Mutant], *, again: bool, processes: int) -> None:
     """Run the tests of every mutant that has no outcome yet, and of survivors where that is asked for."""
     known, equivalent = read_results(), _equivalent()
     todo = [m for m in mutants if m.key not in known or (again and known[m.key]["outcome"] == "survived")]
     todo = [m for m in todo if (m.module, m.before, m.after) not in equivalent]
-    RESULTS.parent.mkdir(exist_ok=True)
     if not todo:
         return
-    with copied_tree() as tree, RESULTS.open("a", encoding="utf-8") as results:
-        everything = dict.fromkeys(file for mutant in todo for file in tests_of(room, mutant.module))
-        timeout_s = _timeout_s(tree, list(everything))
-        for number, mutant in enumerate(todo, start=1):
-            files = tests_of(room, mutant.module)
-            found = _run_one(tree, mutant, files, timeout_s)
-            row = {**asdict(mutant), "key": mutant.key, "room": room, "diff": mutant.diff, **found}
-            del row["code"]
-            results.write(json.dumps(row) + "\n")
-            results.flush()
-            print(
-                f"{number}/{len(todo)} {found['outcome']} {mutant.module}:{mutant.line} {mutant.operator}", flush=True
-            )
+    RESULTS.parent.mkdir(exist_ok=True)
+    import_libraries()
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        options = ["--hypothesis-seed=0", "--shared", f"{folder}/shared"]
+        trees = [copied_tree(Path(folder) / str(number)) for number in range(processes)]
+        timeout_s = _timeout_s(room, trees[0], todo, options)
+        shares = [todo[number::processes] for number in range(processes)]
+        fork = multiprocessing.get_context("fork")
+        workers = [
+            fork.Process(target=_run_all, args=(room, tree, share, timeout_s, options))
+            for tree, share in zip(trees, shares, strict=True)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
 
 
 def table(room: str, mutants: list[Mutant]) -> None:
@@ -185,21 +161,30 @@ def table(room: str, mutants: list[Mutant]) -> None:
         print(f"\n{mutant.module}:{mutant.line} {mutant.operator}\n{mutant.diff}")
 
 
-def _timeout_s(tree: Path, files: list[str]) -> float:
-    found = run_tests(tree, files, timeout_s=3600)
+def _timeout_s(room: str, tree: Path, mutants: list[Mutant], options: list[str]) -> float:
+    """Runs everything once: what is costly to make is made here, without a mutant."""
+    files = dict.fromkeys(file for mutant in mutants for file in tests_of(room, mutant.module))
+    found = run_tests(tree, list(files), 3600, options)
     if found["outcome"] != "survived":
         sys.exit(f"the tests fail without a mutant: {' '.join(files)}")
-    return max(MIN_TIMEOUT_S, SLOWER * float(found["seconds"]))
+    found = run_tests(tree, list(files), 3600, options)
+    return max(MIN_TIMEOUT_S, SLOWER * float(str(found["seconds"])))
 
 
-def _run_one(tree: Path, mutant: Mutant, files: list[str], timeout_s: float) -> dict[str, Any]:
-    path = tree / mutant.module
-    original = path.read_text(encoding="utf-8")
-    try:
-        _write(path, mutant.code)
-        return run_tests(tree, files, timeout_s)
-    finally:
-        _write(path, original)
+def _run_all(room: str, tree: Path, mutants: list[Mutant], timeout_s: float, options: list[str]) -> None:
+    for mutant in mutants:
+        path = tree / mutant.module
+        original = path.read_text(encoding="utf-8")
+        try:
+            _write(path, mutant.code)
+            found = run_tests(tree, tests_of(room, mutant.module), timeout_s, options)
+        finally:
+            _write(path, original)
+        row = {**asdict(mutant), "key": mutant.key, "room": room, "diff": mutant.diff, **found}
+        del row["code"]
+        with RESULTS.open("a", encoding="utf-8") as results:
+            results.write(json.dumps(row) + "\n")
+        print(f"{found['outcome']} {mutant.module}:{mutant.line} {mutant.operator}", flush=True)
 
 
 def _write(path: Path, code: str) -> None:
@@ -277,12 +262,13 @@ def main() -> None:
     parser.add_argument("room")
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     mutants = drawn(options.room.rstrip("/"), options.mutants, options.seed)
     if not options.table:
-        run(options.room.rstrip("/"), mutants, again=options.again)
+        run(options.room.rstrip("/"), mutants, again=options.again, processes=options.processes)
     table(options.room.rstrip("/"), mutants)
 
 
