@@ -96,14 +96,14 @@ def _check_names(name: str, version: str) -> None:
 
 def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision) -> Manifest:
     """The manifest of a model before the parity check, with no members."""
-    config = checkpoint.config
+    config, statistics = checkpoint.config, network.statistics
     return Manifest(
         name=name,
         version=version,
         created=build_time().isoformat(),
         precision=precision,
         opset=OPSET,
-        input=InputSpec(size=config.size),
+        input=InputSpec(size=config.size, mean=_rounded(statistics.mean), std=_rounded(statistics.std)),
         classes=checkpoint.classes,
         calibration=checkpoint.calibration,
         prototypes=tuple(tuple(round(float(x), 5) for x in row) for row in checkpoint.prototypes),
@@ -121,6 +121,11 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         ),
         members={},
     )
+
+
+def _rounded(channels: tuple[float, ...]) -> tuple[float, float, float]:
+    red, green, blue = (round(value, 4) for value in channels)  # without what 32 bits add
+    return red, green, blue
 
 
 def _names_only(config: TrainConfig) -> dict[str, str]:

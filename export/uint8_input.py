@@ -1,12 +1,13 @@
 """Feeds the uint8 crops directly to the first convolution of an 8-bit network, without normalisation in float.
 
 Normalisation is linear, and so is the convolution after it: the standard deviations are folded into its weights, the
-means into its bias. What is left, x - ZERO, is the crop itself, read as quantised with scale 1 and zero point ZERO, so
+means into its bias. What is left, x - zero, is the crop itself, read as quantised with scale 1 and that zero point, so
 that no operation in float is left before the network. (On bytes of three channels onnxruntime's Sub and Div take as
 long as a tenth of an 8-bit ResNet-18, more where the processor has instructions for 8 bits.)
 
-The convolution's padding is then ZERO in every channel, in place of each channel's mean: a difference of 11 levels at
-most. Accuracy is evaluated on the model with this padding.
+The zero point is the mean of the channels' means. The convolution's padding is then that in every channel, in place of
+each channel's mean: with ImageNet's statistics a difference of 11 levels at most. Accuracy is evaluated on the model
+with this padding.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,6 @@ from onnx import numpy_helper
 
 from kardus.inference.classifier import INPUT
 
-ZERO = 114
-"""The pixel value that stands for 0: the mean of the channels' means (`train.networks.carton.MEAN`)."""
 CHAIN = ("Transpose", "Cast", "Sub", "Div", "Conv")
 """The operators after the input, each the only reader of the one before."""
 
@@ -30,12 +29,14 @@ class Folded:
 
     model: onnx.ModelProto
     shifted: str | None
-    """The name of the tensor x - ZERO; None: the graph begins with other operators, and is unchanged."""
+    """The name of the tensor x - zero; None: the graph begins with other operators, and is unchanged."""
+    zero: int = 0
+    """The pixel value that stands for 0, in 0..255."""
 
     @property
     def ranges(self) -> dict[str, list[dict[str, object]]]:
         """The 8-bit range of that tensor, as `quantize_static` takes it (TensorQuantOverrides)."""
-        exact = {"scale": np.array(1, np.float32), "zero_point": np.array(ZERO, np.uint8)}
+        exact = {"scale": np.array(1, np.float32), "zero_point": np.array(self.zero, np.uint8)}
         return {self.shifted: [exact]} if self.shifted else {}
 
 
@@ -54,24 +55,25 @@ def fold_normalisation(model: onnx.ModelProto) -> Folded:
         return Folded(model, None)
     if mean.size != std.size or std.size != weights.shape[1]:
         return Folded(model, None)
+    zero = int(np.clip(round(float(mean.mean())), 0, 255))
     scaled = weights / std.reshape(1, -1, 1, 1)
-    moved = -(scaled * (mean.reshape(1, -1, 1, 1) - ZERO)).sum(axis=(1, 2, 3))
+    moved = -(scaled * (mean.reshape(1, -1, 1, 1) - zero)).sum(axis=(1, 2, 3))
     names = [f"{conv.name}.{part}_of_bytes" for part in ("weight", "bias")]
     values = (scaled, moved + bias)
     graph.initializer.extend(
         numpy_helper.from_array(value.astype(np.float32), name) for value, name in zip(values, names, strict=True)
     )
-    zero = f"{sub.name}.zero"
-    graph.initializer.append(numpy_helper.from_array(np.full((1, 1, 1, 1), ZERO, np.float32), zero))
+    zero_name = f"{sub.name}.zero"
+    graph.initializer.append(numpy_helper.from_array(np.full((1, 1, 1, 1), zero, np.float32), zero_name))
     conv.input[:] = [sub.output[0], *names]
-    sub.input[1] = zero
+    sub.input[1] = zero_name
     graph.node.remove(div)
     _drop_unread(graph)
-    return Folded(model, sub.output[0])
+    return Folded(model, sub.output[0], zero)
 
 
 def take_bytes(model: onnx.ModelProto, shifted: str | None) -> None:
-    """Connect the uint8 crops to what reads x - ZERO in 8 bits. A first layer in float stays as it is."""
+    """Connect the uint8 crops to what reads x - zero in 8 bits. A first layer in float stays as it is."""
     graph = model.graph
     readers = [node for node in graph.node if shifted in node.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
 from kardus.contract.base import Record
 
@@ -37,6 +37,10 @@ class InputSpec(Record):
     channels: Literal["RGB"] = "RGB"
     resize: Literal["reduce-warp-bilinear"] = "reduce-warp-bilinear"
     """`kardus.inference.preprocess.rectify`: integer box reduction, then one bilinear perspective warp."""
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """What the graph subtracts from R, G and B (0..255): the input statistics that its weights were trained with."""
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (58.395, 57.12, 57.375)
+    """What it then divides by."""
 
 
 class Calibration(Record):

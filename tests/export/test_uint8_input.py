@@ -12,9 +12,9 @@ from torch import nn
 
 from export.onnx_graph import to_onnx
 from export.quantise import quantiser
-from export.uint8_input import ZERO, fold_normalisation
+from export.uint8_input import fold_normalisation
 from kardus.inference.preprocess import Pixels
-from train.networks.carton import MEAN, CartonNet
+from train.networks.carton import IMAGENET_STATISTICS, CartonNet
 
 SIDE = 64
 CROPS = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
@@ -30,11 +30,18 @@ def plain() -> bytes:
 class _First(nn.Module):
     """A first convolution that looks beyond the picture, or doesn't."""
 
-    def __init__(self, padding: int, divisor: torch.Tensor, *, bias: bool = True) -> None:
+    def __init__(
+        self,
+        padding: int,
+        divisor: torch.Tensor,
+        *,
+        bias: bool = True,
+        mean: tuple[float, ...] = IMAGENET_STATISTICS.mean,
+    ) -> None:
         super().__init__()
         torch.manual_seed(1)
         self.conv = nn.Conv2d(3, 5, 3, padding=padding, bias=bias)
-        self.mean = torch.tensor(MEAN).view(1, 3, 1, 1)
+        self.mean = torch.tensor(mean).view(1, 3, 1, 1)
         self.divisor = divisor
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
@@ -72,10 +79,12 @@ def test_folding_changes_no_answer_but_at_the_edge_of_the_picture() -> None:
         assert (difference.max() > 1e-3) == bool(padding)
 
 
-def test_the_edge_is_as_grey_as_zero_says() -> None:
+@pytest.mark.parametrize(("mean", "zero"), [(IMAGENET_STATISTICS.mean, 114), ((127.0,) * 3, 127), ((0.0,) * 3, 0)])
+def test_the_edge_is_as_grey_as_zero_says(mean: tuple[float, ...], zero: int) -> None:
     """A picture of that grey has no edge."""
-    folded = fold_normalisation(_exported(_First(1, torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1))))
-    answers = _run(folded.model, np.full((1, SIDE, SIDE, 3), ZERO, np.uint8))
+    folded = fold_normalisation(_exported(_First(1, torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1), mean=mean)))
+    assert folded.zero == zero
+    answers = _run(folded.model, np.full((1, SIDE, SIDE, 3), folded.zero, np.uint8))
     assert np.ptp(answers, axis=(2, 3)).max() < 1e-4
 
 

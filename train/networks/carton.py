@@ -9,9 +9,16 @@ from train.networks.backbones import build_backbone
 from train.networks.rmcsam import KERNELS_PX, RECURSIONS, REDUCTIONS, RMCSAM
 from train.networks.whitening import Whitening
 
-# ImageNet's channel statistics on the 0..255 scale: what every published backbone expects.
-MEAN = (123.675, 116.28, 103.53)
-STD = (58.395, 57.12, 57.375)
+
+class InputStatistics(NamedTuple):
+    """What a network's input is normalised by, by channel (R, G, B) on the 0..255 scale."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+IMAGENET_STATISTICS = InputStatistics((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""ImageNet's channels: what most published weights were trained with, and what random ones begin with."""
 
 
 class Outputs(NamedTuple):
@@ -69,8 +76,20 @@ class CartonNet(nn.Module):
         self.category_head = nn.Linear(channels, categories) if categories else None
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.empty(1, 3, 1, 1))
+        self.register_buffer("std", torch.empty(1, 3, 1, 1))
+        self.use_statistics(IMAGENET_STATISTICS)
+        self.register_load_state_dict_pre_hook(_complete)  # type: ignore[no-untyped-call]
+
+    def use_statistics(self, statistics: InputStatistics) -> None:
+        """Normalise by these: they belong to the weights, and are kept and loaded with them."""
+        self.mean.copy_(torch.tensor(statistics.mean).view(1, 3, 1, 1))
+        self.std.copy_(torch.tensor(statistics.std).view(1, 3, 1, 1))
+
+    @property
+    def statistics(self) -> InputStatistics:
+        """What the input is normalised by."""
+        return InputStatistics(tuple(self.mean.flatten().tolist()), tuple(self.std.flatten().tolist()))
 
     def feature_map(self, crops: Tensor) -> Tensor:
         """(N, 3, S, S) on 0..255 -> (N, channels, h, w)."""
@@ -104,6 +123,12 @@ class CartonNet(nn.Module):
         weights = self.head.weight[logits.argmax(dim=1)]  # (N, channels)
         evidence = torch.relu((maps * weights[:, :, None, None]).sum(dim=1))
         return Outputs(logits, self.space(pooled), evidence)
+
+
+def _complete(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights that were kept before input statistics were kept with them were trained with ImageNet's."""
+    for name, values in IMAGENET_STATISTICS._asdict().items():
+        state.setdefault(prefix + name, torch.tensor(values).view(1, 3, 1, 1))
 
 
 class AveragePool(nn.Module):

@@ -16,8 +16,10 @@ from torchvision import models
 
 from kardus.support.errors import DataError, UsageError
 from train.networks.backbones import TIMM, load_timm
-from train.networks.carton import CartonNet
+from train.networks.carton import IMAGENET_STATISTICS, CartonNet, InputStatistics
 from train.networks.checkpoint import CHECKPOINT
+from train.networks.packaged_weights import PACKAGED, read_packaged
+from train.networks.packaged_weights import STATISTICS as PACKAGED_STATISTICS
 
 IMAGENET = "imagenet"
 _WRAPPERS = ("state_dict", "model", "weights")
@@ -47,21 +49,30 @@ def initialise(network: CartonNet, arch: str, init: str) -> WeightsOrigin:
         DataError: the file is damaged, holds more than tensors, or the weights of another network.
     """
     if init == IMAGENET:
-        state = _imagenet(arch)
-        return WeightsOrigin(IMAGENET, _digest(state), _load(network, state, f"--init {init}", arch))
+        state, statistics = _imagenet(arch)
+        loaded = _load(network, state, f"--init {init}", arch)
+        network.use_statistics(statistics)
+        return WeightsOrigin(IMAGENET, _digest(state), loaded)
     path = Path(init)
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise UsageError(f"--init {init}: no such file: name a file of weights, a run's folder, or {IMAGENET}")
     data = file.read_bytes()
-    loaded = _load(network, _read(file, data), str(file), arch)
+    state = _read(file, data)
+    loaded = _load(network, state, str(file), arch)
+    network.use_statistics(_statistics_of(state, arch))
     return WeightsOrigin(str(file), hashlib.sha256(data).hexdigest(), loaded)
 
 
-def _imagenet(arch: str) -> Mapping[str, Tensor]:
-    """The weights that torchvision or timm publish; downloaded once, then kept in their cache."""
+def _imagenet(arch: str) -> tuple[Mapping[str, Tensor], InputStatistics]:
+    """The weights that were published, and what their input is normalised by.
+
+    From a package of the index where there is one; else torchvision's or timm's, downloaded once, then kept in a cache.
+    """
+    if arch in PACKAGED:
+        return read_packaged(arch, load_timm().create_model(arch.removeprefix(TIMM))), PACKAGED_STATISTICS
     if arch.startswith(TIMM):
-        return _imagenet_of_timm(arch)
+        return _imagenet_of_timm(arch), _statistics_of_timm(arch)
     weights = models.get_model_weights(arch).DEFAULT
     name = weights.url.rsplit("/", 1)[-1]
     try:
@@ -71,7 +82,22 @@ def _imagenet(arch: str) -> Mapping[str, Tensor]:
             f"--init {IMAGENET}: {name} can't be downloaded ({_first_line(error)}): "
             f"get it where there is a network, and name your copy with --init {name}"
         ) from error
-    return state
+    return state, IMAGENET_STATISTICS
+
+
+def _statistics_of(state: Mapping[str, Tensor], arch: str) -> InputStatistics:
+    """Those of an earlier run are kept with its weights; other files don't tell."""
+    if {"mean", "std"} <= set(state):
+        return InputStatistics(*(tuple(state[name].flatten().tolist()) for name in ("mean", "std")))
+    return _statistics_of_timm(arch) if arch.startswith(TIMM) else IMAGENET_STATISTICS
+
+
+def _statistics_of_timm(arch: str) -> InputStatistics:
+    """What timm says of its own weights of this network."""
+    published = load_timm().get_pretrained_cfg(arch.removeprefix(TIMM))
+    if published is None:
+        return IMAGENET_STATISTICS
+    return InputStatistics(*(tuple(255 * value for value in values) for values in (published.mean, published.std)))
 
 
 def _imagenet_of_timm(arch: str) -> Mapping[str, Tensor]:
@@ -143,6 +169,8 @@ def _target(network: CartonNet, state: Mapping[str, Tensor]) -> tuple[torch.nn.M
     if any(name.startswith("features.") and name[9:] in network.features.state_dict() for name in state):
         return _Body(network), (
             "head.",
+            "mean",
+            "std",
             "category_head.",
             "space.",
             *(() if _has_attention(network) else ("attention.",)),

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from train.networks.carton import MEAN, STD, AttentionSpec, CartonNet, GeM
+from train.networks.carton import IMAGENET_STATISTICS, AttentionSpec, CartonNet, GeM, InputStatistics
 from train.networks.rmcsam import RMCSAM
 from train.networks.whitening import WITHIN_DIRECTIONS
 
@@ -61,12 +60,14 @@ def test_input_is_normalised_by_imagenets_statistics_inside_the_network() -> Non
     torch.manual_seed(0)
     network = CartonNet(SMALL, 3).eval()
     crops = _crops()
-    by_hand = (crops.numpy() - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
+    by_hand = (crops.numpy() - np.reshape(IMAGENET_STATISTICS.mean, (1, 3, 1, 1))) / np.reshape(
+        IMAGENET_STATISTICS.std, (1, 3, 1, 1)
+    )
     with torch.no_grad():
         expected = network.features(torch.from_numpy(by_hand).float())
         assert torch.allclose(network.feature_map(crops), expected, atol=1e-4)
-    assert pytest.approx((123.675, 116.28, 103.53)) == MEAN
-    assert pytest.approx((58.395, 57.12, 57.375)) == STD
+    assert pytest.approx((123.675, 116.28, 103.53)) == IMAGENET_STATISTICS.mean
+    assert pytest.approx((58.395, 57.12, 57.375)) == IMAGENET_STATISTICS.std
 
 
 def test_evidence_is_the_positive_part_of_the_top_class_activation_map() -> None:
@@ -100,7 +101,21 @@ def test_dropout_acts_in_training_only() -> None:
         assert not torch.equal(network(crops), network(crops))
 
 
-def test_statistics_of_the_input_are_no_part_of_the_weights() -> None:
+def test_statistics_of_the_input_are_kept_with_the_weights() -> None:
+    network, other = CartonNet(SMALL, 3), CartonNet(SMALL, 3)
+    network.use_statistics(InputStatistics((127.0,) * 3, (128.0,) * 3))
+    other.load_state_dict(network.state_dict())
+    assert other.statistics == network.statistics
+    crops = _crops()
+    with torch.no_grad():
+        assert torch.equal(network.eval()(crops), other.eval()(crops))
+
+
+def test_weights_without_statistics_were_trained_with_those_of_imagenet() -> None:
     network = CartonNet(SMALL, 3)
-    assert isinstance(network, nn.Module)
-    assert not {"mean", "std"} & set(network.state_dict())
+    network.use_statistics(InputStatistics((127.0,) * 3, (128.0,) * 3))
+    network.load_state_dict(
+        {name: value for name, value in network.state_dict().items() if name not in ("mean", "std")}
+    )
+    assert network.statistics.mean == pytest.approx(IMAGENET_STATISTICS.mean)
+    assert network.statistics.std == pytest.approx(IMAGENET_STATISTICS.std)
