@@ -1,5 +1,7 @@
 """Each side installed alone: the warehouse's without the agent's libraries, the agent's without the warehouse's."""
 
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,35 +42,70 @@ print(sorted(name for name in sys.modules if name.split(".")[0] in rooms))
 """The agent runs to the end of its pictures; then the modules that it has loaded of other sides are told."""
 
 
-@pytest.mark.parametrize(
-    ("extra", "command", "others"),
-    [
-        ("warehouse", "kardus-wms", ("onnxruntime", "av", "prometheus_client", "torch", "amqtt")),
-        ("agent", "kardus-agent", ("jinja2", "standardwebhooks", "torch", "amqtt")),
-    ],
-)
-def test_each_side_runs_without_the_other_s_libraries(
-    tmp_path: Path, once: Once, extra: str, command: str, others: tuple[str, ...]
-) -> None:
-    programs = install(once("wheel", build_wheel), tmp_path / "venv", extra)
-    for module in others:
-        asked = run(programs, "python", "-c", f"import {module}", cwd=tmp_path)
-        assert f"No module named '{module}'" in asked.stderr
-    if extra == "warehouse":
-        (tmp_path / "events.sqlite").touch()
-        for words in (("expect", "--help"), ("receive", "--help"), ("authority", "--help")):
-            assert run(programs, command, *words, cwd=tmp_path).returncode == 0
-        listed = run(programs, command, "report", "--sqlite", "events.sqlite", "--html", "list.html", cwd=tmp_path)
-        assert listed.returncode == 1, "an empty file is no database, and is said to be none"
-        assert "Traceback" not in listed.stderr
-        other = run(programs, "kardus-agent", "--help", cwd=tmp_path)
-        assert other.returncode == 2
-        assert "pip install 'kardus[agent]'" in other.stderr
-    else:
-        bundle = ROOT / "simulator" / "demo" / "demo.bundle"
-        config = tmp_path / "agent.toml"
-        Image.new("RGB", (640, 480), (90, 120, 150)).save(tmp_path / "now.png")
-        config.write_text(CONFIG.format(bundle=bundle, key=bundle.with_suffix(".pub").read_text().strip()))
-        ran = run(programs, "python", "-c", RUN, str(config), cwd=tmp_path)
-        assert ran.returncode == 0, ran.stderr
-        assert ran.stdout.strip().splitlines()[-1] == "[]"
+BUNDLE = ROOT / "simulator" / "demo" / "demo.bundle"
+LIMIT_MB = 330
+"""What the agent's environment may take on a box's disk."""
+
+
+def _refuses(programs: Path, modules: tuple[str, ...], folder: Path) -> None:
+    tried = "import importlib.util, sys; print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])"
+    assert run(programs, "python", "-c", tried, *modules, cwd=folder).stdout.strip() == "[]"
+
+
+def test_the_warehouse_s_side_runs_without_the_agent_s_libraries(tmp_path: Path, once: Once) -> None:
+    programs = install(once("wheel", build_wheel), tmp_path / "venv", "warehouse")
+    _refuses(programs, ("onnxruntime", "av", "prometheus_client", "torch", "onnx", "amqtt"), tmp_path)
+    (tmp_path / "events.sqlite").touch()
+    for words in (("expect", "--help"), ("receive", "--help"), ("authority", "--help")):
+        assert run(programs, "kardus-wms", *words, cwd=tmp_path).returncode == 0
+    listed = run(programs, "kardus-wms", "report", "--sqlite", "events.sqlite", "--html", "list.html", cwd=tmp_path)
+    assert listed.returncode == 1, "an empty file is no database, and is said to be none"
+    assert "Traceback" not in listed.stderr
+    other = run(programs, "kardus-agent", "--help", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "pip install 'kardus[agent]'" in other.stderr
+
+
+@pytest.fixture(scope="module")
+def agent_alone(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Path:
+    """The programs of an environment with the agent alone, as on a camera's box."""
+    return install(once("wheel", build_wheel), tmp_path_factory.mktemp("agent") / "venv", "agent")
+
+
+def test_the_agent_is_small_and_runs_without_other_sides_libraries(agent_alone: Path, tmp_path: Path) -> None:
+    others = ("torch", "torchvision", "onnx", "lightning_fabric", "jinja2", "standardwebhooks", "amqtt")
+    _refuses(agent_alone, others, tmp_path)
+    total = sum(path.lstat().st_blocks * 512 for path in agent_alone.parent.rglob("*"))
+    assert total / 1e6 <= LIMIT_MB
+    config = tmp_path / "agent.toml"
+    Image.new("RGB", (640, 480), (90, 120, 150)).save(tmp_path / "now.png")
+    config.write_text(CONFIG.format(bundle=BUNDLE, key=BUNDLE.with_suffix(".pub").read_text().strip()))
+    ran = run(agent_alone, "python", "-c", RUN, str(config), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_command_that_needs_torch_says_what_to_install(agent_alone: Path, tmp_path: Path) -> None:
+    for words, extra in (
+        (("kardus-train", "fit", "photos", "--out", "run"), "train"),
+        (("kardus-export", "build", "r", "--out", "r.bundle"), "export"),
+    ):
+        result = run(agent_alone, *words, cwd=tmp_path)
+        assert result.returncode == 2
+        assert f"pip install 'kardus[{extra}]'" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_bundles_are_verified_and_inspected_without_torch(agent_alone: Path, tmp_path: Path) -> None:
+    for command in ("verify", "inspect"):
+        result = run(agent_alone, "kardus-export", command, str(BUNDLE), cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+
+
+def test_the_wheel_has_what_the_demo_needs(once: Once) -> None:
+    wheel = next(once("wheel", build_wheel).glob("kardus-*.whl"))
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tracked = subprocess.check_output(
+        ["git", "ls-files", "simulator", "warehouse/report", "train"], cwd=ROOT, text=True
+    )
+    assert set(tracked.splitlines()) <= names

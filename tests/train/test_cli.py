@@ -19,7 +19,7 @@ Capture = pytest.CaptureFixture[str]
 TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 1, "--batch", 4, "--refit", 0)
 
 
-def test_fit_and_evaluate_work_from_the_shell(tmp_path: Path) -> None:
+def test_fit_works_from_the_shell_and_evaluate_reads_its_run(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data")
     fitted = run_command("kardus-train", "fit", data, "--out", tmp_path / "run", *TINY, "--rmcsam", "--pooling", "gem")
     assert "Held-out accuracy: " in fitted.stdout
@@ -27,15 +27,15 @@ def test_fit_and_evaluate_work_from_the_shell(tmp_path: Path) -> None:
     assert f"Run written to {tmp_path / 'run'}" in fitted.stdout
     assert "epoch 1/1: loss " in fitted.stderr
     assert "arning" not in fitted.stderr
-    measured = run_command("kardus-train", "evaluate", tmp_path / "run", data, "--json")
+    measured = call(capsys, main, "evaluate", tmp_path / "run", data, "--json")
     assert json.loads(measured.stdout)["accuracy"]["class"]["n"] == 12
     assert measured.stderr.strip() == "note: the model was trained on 9 of these photos: --split val leaves them out"
 
 
-def test_error_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_error_is_one_line_and_leaves_nothing_half_written(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data")
     (data / "red" / "2.png").write_bytes(b"broken")
-    failed = run_command("kardus-train", "fit", data, "--out", tmp_path / "run", *TINY, check=1)
+    failed = call(capsys, main, "fit", data, "--out", tmp_path / "run", *TINY)
     assert_one_line(failed, 1, data / "red" / "2.png", "not a readable picture", "replace it")
     assert_nothing_written(tmp_path, tmp_path / "run")
 

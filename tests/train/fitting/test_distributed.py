@@ -32,6 +32,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, subpro
     return data, folder / "run", _torchrun("fit", data, "--out", folder / "run", *OPTIONS, "--refit", "0.5")
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_run_and_tell_of_it_once(
     shared: tuple[Path, Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -43,6 +44,7 @@ def test_two_processes_write_one_run_and_tell_of_it_once(
     assert (run / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_every_photo_is_seen_by_one_of_them(shared: tuple[Path, Path, subprocess.CompletedProcess[str]]) -> None:
     _, run, _ = shared
     metrics = json.loads((run / "metrics.json").read_text())

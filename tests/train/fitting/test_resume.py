@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -219,19 +220,25 @@ def test_a_state_with_weights_that_are_no_numbers_is_not_kept(tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
-def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_path: Path) -> None:
+@contextmanager
+def _no_file_larger_than(most: int) -> Iterator[None]:
+    """The kernel takes no larger file of this process, as a full disk takes none."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data", each=5, val=1)
     with pytest.raises(Killed):
         fit(data, tmp_path / "run", _config(), _killed_at(2))
     before = (tmp_path / "run" / LAST).read_bytes()
     options = ("--arch", "shufflenet_v2_x0_5", "--size", "32", "--epochs", "6", "--batch", "4", "--refit", "0.5")
-    command = [str(BIN / "kardus-train"), "fit", str(data), *options, "--out", str(tmp_path / "run"), "--resume"]
-    most = len(before) // 2
-
-    def limit() -> None:  # the kernel takes no larger file of this process, as a full disk takes none
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-    result = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=limit)
+    with _no_file_larger_than(len(before) // 2):
+        result = call(capsys, main, "fit", data, *options, "--out", tmp_path / "run", "--resume")
     errors = [line for line in result.stderr.splitlines() if line.startswith("error")]
     assert result.returncode == 1
     assert len(errors) == 1
