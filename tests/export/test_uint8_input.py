@@ -8,9 +8,9 @@ import onnxruntime as ort
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from onnx import helper, numpy_helper
 
-from export.onnx_graph import to_onnx
+from export.onnx_graph import OPSET, to_onnx
 from export.quantise import quantiser
 from export.uint8_input import fold_normalisation
 from kardus.inference.preprocess import Pixels
@@ -27,37 +27,39 @@ def plain() -> bytes:
     return to_onnx(CartonNet("resnet18", 4).eval(), SIDE)
 
 
-class _First(nn.Module):
-    """A first convolution that looks beyond the picture, or doesn't."""
-
-    def __init__(
-        self,
-        padding: int,
-        divisor: torch.Tensor,
-        *,
-        bias: bool = True,
-        mean: tuple[float, ...] = IMAGENET_STATISTICS.mean,
-    ) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.conv = nn.Conv2d(3, 5, 3, padding=padding, bias=bias)
-        self.mean = torch.tensor(mean).view(1, 3, 1, 1)
-        self.divisor = divisor
-
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.conv((crops.permute(0, 3, 1, 2).float() - self.mean) / self.divisor)
-        return out
+STD = (58.0, 57.0, 56.0)
 
 
-def _exported(network: nn.Module) -> onnx.ModelProto:
-    example = torch.from_numpy(CROPS[:2])
-    program = torch.onnx.export(
-        network.eval(), (example,), dynamo=True, input_names=["crops"], output_names=["logits"],
-        dynamic_shapes={"crops": {0: torch.export.Dim("batch", min=1, max=64)}}, verbose=False,
-    )  # fmt: skip
-    assert program
-    model: onnx.ModelProto = program.model_proto
-    return model
+def _graph(
+    padding: int, std: tuple[float, ...] = STD, *, bias: bool = True, mean: tuple[float, ...] = IMAGENET_STATISTICS.mean
+) -> onnx.ModelProto:
+    """Normalisation and a first convolution that looks beyond the picture, or doesn't, as `to_onnx` writes them."""
+    rng = np.random.default_rng(1)
+    constants = {
+        "mean": np.array(mean, np.float32).reshape(1, 3, 1, 1),
+        "std": np.array(std, np.float32).reshape((1, -1, 1, 1) if len(std) > 1 else ()),
+        "weight": rng.uniform(-0.2, 0.2, (5, 3, 3, 3)).astype(np.float32),
+        **({"bias": rng.uniform(-0.2, 0.2, 5).astype(np.float32)} if bias else {}),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["crops"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["planes"], ["floats"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Sub", ["floats", "mean"], ["centred"], "sub"),
+        helper.make_node("Div", ["centred", "std"], ["normalised"], "div"),
+        helper.make_node(
+            "Conv",
+            ["normalised", "weight", *["bias"] * bias],
+            ["logits"],
+            "conv",
+            pads=[padding] * 4,
+            kernel_shape=[3, 3],
+        ),
+    ]
+    crops = helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["batch", SIDE, SIDE, 3])
+    logits = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None)
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "first", [crops], [logits], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
 
 
 def _run(model: onnx.ModelProto | bytes, crops: Pixels = CROPS) -> NDArray[np.float32]:
@@ -67,10 +69,9 @@ def _run(model: onnx.ModelProto | bytes, crops: Pixels = CROPS) -> NDArray[np.fl
 
 
 def test_folding_changes_no_answer_but_at_the_edge_of_the_picture() -> None:
-    std = torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1)
     for padding, bias, inside in ((0, True, slice(None)), (0, False, slice(None)), (1, True, slice(1, -1))):
-        before = _run(_exported(_First(padding, std, bias=bias)))
-        folded = fold_normalisation(_exported(_First(padding, std, bias=bias)))
+        before = _run(_graph(padding, bias=bias))
+        folded = fold_normalisation(_graph(padding, bias=bias))
         assert folded.shifted
         assert not {"Div"} & {node.op_type for node in folded.model.graph.node}
         difference = np.abs(_run(folded.model) - before)
@@ -82,14 +83,14 @@ def test_folding_changes_no_answer_but_at_the_edge_of_the_picture() -> None:
 @pytest.mark.parametrize(("mean", "zero"), [(IMAGENET_STATISTICS.mean, 114), ((127.0,) * 3, 127), ((0.0,) * 3, 0)])
 def test_the_edge_is_as_grey_as_zero_says(mean: tuple[float, ...], zero: int) -> None:
     """A picture of that grey has no edge."""
-    folded = fold_normalisation(_exported(_First(1, torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1), mean=mean)))
+    folded = fold_normalisation(_graph(1, mean=mean))
     assert folded.zero == zero
     answers = _run(folded.model, np.full((1, SIDE, SIDE, 3), folded.zero, np.uint8))
     assert np.ptp(answers, axis=(2, 3)).max() < 1e-4
 
 
 def test_a_graph_that_begins_otherwise_stays_as_it_was() -> None:
-    model = _exported(_First(1, torch.tensor(255.0)))  # one number for all channels
+    model = _graph(1, (255.0,))  # one number for all channels
     before = model.SerializeToString()
     folded = fold_normalisation(model)
     assert folded.shifted is None
@@ -98,7 +99,7 @@ def test_a_graph_that_begins_otherwise_stays_as_it_was() -> None:
 
 
 def test_a_bias_that_is_no_constant_is_left_alone() -> None:
-    model = _exported(_First(1, torch.tensor([58.0, 57.0, 56.0]).view(1, 3, 1, 1)))
+    model = _graph(1)
     conv = next(node for node in model.graph.node if node.op_type == "Conv")
     bias = next(tensor for tensor in model.graph.initializer if tensor.name == conv.input[2])
     model.graph.node.insert(0, onnx.helper.make_node("Constant", [], [bias.name], value=bias))
