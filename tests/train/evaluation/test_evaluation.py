@@ -171,7 +171,7 @@ def test_the_held_out_photos_of_a_data_set_without_a_split_are_found_again(tmp_p
     source = class_folders(tmp_path / "data") if form == "folders" else labelled(tmp_path / "data")
     if form == "table":
         source /= "labels.csv"
-    config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4, val_fraction=0.5, seed=3, refit=0)
+    config = make_config(arch="timm:test_resnet", size=32, epochs=1, batch=4, val_fraction=0.5, seed=3, refit=0)
     fit(source, tmp_path / "run", config)
     model, data = open_predictor(tmp_path / "run"), read_data(source)
     held = {sample.path for sample in with_split(data, 0.5, 3).samples if sample.split == "val"}
@@ -227,7 +227,7 @@ def test_what_fit_accepts_evaluate_accepts(tmp_path: Path, form: str) -> None:
     data = labelled(tmp_path / "data", val=1 if form == "marked" else 0)
     if form == "class folders":
         (data / "labels.csv").unlink()
-    config = make_config(arch="shufflenet_v2_x0_5", size=32, epochs=1, batch=4)
+    config = make_config(arch="timm:test_resnet", size=32, epochs=1, batch=4)
     fit(data, tmp_path / "run", config)
     result = evaluate(open_predictor(tmp_path / "run"), read_data(data), "all")
     assert {metric.name: metric.n for metric in result.by_class} == {"blue": 4, "green": 4, "red": 4}

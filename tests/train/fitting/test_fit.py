@@ -23,7 +23,7 @@ from train.networks.checkpoint import load_checkpoint
 
 def _config(**changes: object) -> TrainConfig:
     values: dict[str, object] = {
-        "arch": "shufflenet_v2_x0_5",
+        "arch": "timm:test_resnet",
         "size": 32,
         "epochs": 1,
         "batch": 4,

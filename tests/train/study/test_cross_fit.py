@@ -20,12 +20,12 @@ from train.networks.checkpoint import load_checkpoint
 from train.study.cross_fit import cross_fit
 
 Capture = pytest.CaptureFixture[str]
-TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 2, "--batch", 4, "--refit", 0)
+TINY = ("--arch", "timm:test_resnet", "--size", 32, "--epochs", 2, "--batch", 4, "--refit", 0)
 
 
 def _config(**changes: object) -> TrainConfig:
     values: dict[str, object] = {
-        "arch": "shufflenet_v2_x0_5",
+        "arch": "timm:test_resnet",
         "size": 32,
         "epochs": 2,
         "batch": 4,

@@ -155,7 +155,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_folds_that_it_has(
 def test_networks_that_have_learnt_nothing_contradict_nobody(tmp_path: Path) -> None:
     data = _harvest(tmp_path / "data")
     with pytest.raises(DataError, match=r"agree with \d+ of 29 proposals, too few to tell which are wrong"):
-        trust_proposed(data, tmp_path / "run", _config(arch="shufflenet_v2_x0_5", epochs=1), ProgressCallbacks())
+        trust_proposed(data, tmp_path / "run", _config(arch="timm:test_resnet", epochs=1), ProgressCallbacks())
 
 
 def test_no_proposals_too_few_and_the_founding_protocol_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from train.study.study import CONFIGURATIONS, Result, Study, run_study
 from train.study.study_report import write_study
 
 Capture = pytest.CaptureFixture[str]
-TINY = {"arch": "shufflenet_v2_x0_5", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
+TINY = {"arch": "timm:test_resnet", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
 
 
 def _last(asked: Study, told: ProgressCallbacks | None = None) -> list[Result]:
@@ -95,6 +95,7 @@ def test_weights_may_stand_in_for_imagenets_and_are_named(
 ) -> None:
     photos = class_folders(tmp_path / "photos", each=4)
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[1:2])
+    monkeypatch.setattr(study, "QUICK", TINY | {"arch": "shufflenet_v2_x0_5"})  # the stand-in's
     (result,) = _last(Study(photos, tmp_path / "s", quick=True, standin=str(run_folder)))
     assert result.note == "stand-in weights: run"
     assert result.test is not None
