@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import Recorder, coverage_of
+from edge_agent.deciding.recorder import EventPictures, Recorder, coverage_of
 from edge_agent.records import Finding
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
+from kardus.support.clock import SetClock
 
 TOPICS = Topics("s", "box")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -181,3 +182,71 @@ def test_everything_is_published_again_on_request(outbox: Outbox) -> None:
     outbox.delivered([stored.id for stored in outbox.pending(100)])
     recorder.publish_again()
     assert [topic for topic, _ in _waiting(outbox)] == [TOPICS.state("L"), TOPICS.state("M")]
+
+
+def test_where_nothing_has_left_nothing_is_stored(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(outbox, "append", refuse)
+    recorder.forget_others(TOPICS, ["L"], [])
+    assert set(recorder.states) == {"L"}
+
+
+def test_a_location_that_has_left_is_not_due_any_more(outbox: Outbox) -> None:
+    clock = SetClock(NOW, monotonic_s=1000)
+    writer = MessageWriter(TOPICS, Model(name="m", version="1.0.0"), 300, clock)
+    recorder = Recorder(outbox, writer, 300, clock=clock)
+    recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.MATCH)], historical=False)
+    recorder.forget_others(TOPICS, ["L"], [])
+    clock.set(NOW, 1100)
+    assert recorder.due() == {"L"}
+
+
+def test_states_of_the_run_before_are_due_at_once_however_lately_the_machine_has_started(outbox: Outbox) -> None:
+    _recorder(outbox).record([_finding("L", Verdict.MATCH)], historical=False)
+    clock = SetClock(NOW, monotonic_s=3)
+    later = Recorder(outbox, MessageWriter(TOPICS, Model(name="m", version="1.0.0"), 300, clock), 300, clock=clock)
+    assert later.due() == {"L"}
+
+
+def test_a_state_says_since_when_its_verdict_stands(outbox: Outbox) -> None:
+    recorder = _recorder(outbox, valid_for_s=1e-9)
+    later = NOW + timedelta(minutes=5)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    recorder.record([Finding("L", Verdict.MATCH, "cam", later)], historical=False)
+    assert recorder.states["L"].since == NOW
+    recorder.record([Finding("L", Verdict.EMPTY, "cam", later)], historical=False)
+    assert recorder.states["L"].since == later
+
+
+@pytest.mark.parametrize("pictures", [EventPictures(), EventPictures(kept=True), EventPictures(True, b"jpeg")])
+def test_an_event_says_whether_its_pictures_are_kept_and_brings_the_one_that_is_published(
+    outbox: Outbox, pictures: EventPictures
+) -> None:
+    told: list[str] = []
+
+    def on_event(event_id: str, _: Finding) -> EventPictures:
+        told.append(event_id)
+        return pictures
+
+    writer = MessageWriter(TOPICS, Model(name="m", version="1.0.0"), 300)
+    Recorder(outbox, writer, 300, on_event).record([_finding("L", Verdict.EMPTY)], historical=False)
+    assert [event["evidence"] for event in _events(outbox, "L")] == [pictures.kept]
+    topic = TOPICS.evidence("L", told[0])
+    assert [payload for at, payload in _waiting(outbox) if at == topic] == [pictures.publish] * bool(pictures.publish)
+
+
+def test_what_is_retained_under_a_topic_of_its_own_is_stored(outbox: Outbox) -> None:
+    _recorder(outbox).record_retained("s/topic", b"payload")
+    (stored,) = outbox.pending(10)
+    assert (stored.message.topic, stored.message.payload, stored.message.retain) == ("s/topic", b"payload", True)
+
+
+def test_the_position_is_that_of_the_last_event(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    assert recorder.position == (outbox.epoch, 1)
