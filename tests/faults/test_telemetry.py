@@ -1,0 +1,154 @@
+"""Nothing leaves the box: no file in the home, no name looked up, no packet but the broker's."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from simulator.demo.broker import free_port
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from tests.agents import drawn_stock, still_frames, write_config
+from tests.brokers import Mosquitto
+from tests.conftest import BIN
+from tests.faults.networks import Cable
+from tests.patience import PATIENCE_S
+
+IPV4, IPV6, TCP, UDP, ICMPV6 = 0x0800, 0x86DD, 6, 17, 58
+RUN = """
+import sys
+from pathlib import Path
+from edge_agent.agent import Agent
+from edge_agent.config import load_config
+path = Path(sys.argv[1])
+Agent(load_config(path), path).run()
+"""
+"""The agent, to the end of its pictures."""
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """As a user's shell has it: with CI set, onnxruntime would be silent."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG")}
+    return kept | {"HOME": str(home)}
+
+
+def _config(folder: Path, host: str, port: int) -> Path:
+    still_frames(folder / "frames", [drawn_stock(3)], each=4)
+    config = write_config(folder, port, DEMO_BUNDLE, DEMO_KEY.read_text().strip(), 'type = "folder", path = "frames"')
+    config.write_text(config.read_text().replace('host = "127.0.0.1"', f'host = "{host}"'))
+    return config
+
+
+@pytest.mark.parametrize("command", ["agent", "check", "verify", "build"])
+def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, run_folder: Path, photos: Path, command: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    words = {
+        "agent": [sys.executable, "-c", RUN, str(_config(tmp_path, "127.0.0.1", free_port()))],
+        "check": [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, "127.0.0.1", free_port()))],
+        "verify": [str(BIN / "kardus-export"), "verify", str(DEMO_BUNDLE)],
+        "build": [str(BIN / "kardus-export"), "build", str(run_folder), "--data", str(photos), "--out", "b.bundle"],
+    }[command]
+    done = subprocess.run(words, cwd=tmp_path, env=_environment(home), capture_output=True, text=True, check=False)
+    assert done.returncode in ((0, 1) if command == "check" else (0,)), done.stderr  # there is no broker to be found
+    assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+
+
+class Sniffer:
+    """Keeps what comes over the near end of a cable, but for its address resolution."""
+
+    def __init__(self, interface: str, broker_port: int) -> None:
+        """Listen."""
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self._socket.bind((interface, 0))
+        self._socket.settimeout(0.2)
+        self._broker_port = broker_port
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self.strange: list[str] = []
+        """Packets that are no broker's."""
+        self.brokers = 0
+        """Packets that are."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._sort(self._socket.recv(2048))
+            except TimeoutError:
+                continue
+
+    def _sort(self, packet: bytes) -> None:
+        (kind,) = struct.unpack_from("!H", packet, 12)
+        if kind == IPV4:
+            header = (packet[14] & 15) * 4
+            ports = struct.unpack_from("!HH", packet, 14 + header) if packet[23] in (TCP, UDP) else (0, 0)
+            if packet[23] == TCP and self._broker_port in ports:
+                self.brokers += 1
+            else:
+                self.strange.append(f"{packet[23]} to {socket.inet_ntoa(packet[30:34])}:{ports[1]}")
+        elif kind == IPV6 and packet[20] != ICMPV6 and packet[20] != 0:  # neighbours and groups of the kernel's own
+            self.strange.append(packet.hex())
+
+
+@contextmanager
+def _names_asked_at(cable: Cable) -> Iterator[None]:
+    """Names are looked up at the near end of the cable, where the sniffer sits."""
+    folder = Path("/etc/netns") / cable.namespace
+    folder.mkdir(parents=True)
+    (folder / "resolv.conf").write_text(f"nameserver {cable.here}\noptions timeout:1 attempts:1\n")
+    try:
+        yield
+    finally:
+        (folder / "resolv.conf").unlink()
+        folder.rmdir()
+
+
+@pytest.mark.root
+def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    home.mkdir()
+    with Cable() as cable, _names_asked_at(cable):
+        cable.lead_everywhere()
+        broker = Mosquitto(tmp_path / "mosquitto", f"listener {port} {cable.here}\n")
+        broker.start()
+        try:
+            with Sniffer(cable.near, port) as sniffer:
+                words = [*cable.prefix, sys.executable, "-c", RUN, str(_config(tmp_path, cable.here, port))]
+                environment = _environment(home)
+                done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+                asking = "import socket; socket.socket(2, 2).sendto(b'x', ('192.0.2.1', 9))"
+                seen_before = list(sniffer.strange)
+                subprocess.run([*cable.prefix, sys.executable, "-c", asking], env=environment, check=True)
+                _wait_until_seen(sniffer, len(seen_before) + 1)
+        finally:
+            broker.kill()
+    assert done.returncode == 0, done.stderr
+    assert sniffer.brokers > 10
+    assert seen_before == []
+    assert sniffer.strange == ["17 to 192.0.2.1:9"], "what does leave is seen"
+
+
+def _wait_until_seen(sniffer: Sniffer, count: int) -> None:
+    waiter = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.05)):
+        if len(sniffer.strange) >= count:
+            return
+        waiter.wait(0.05)
