@@ -10,6 +10,7 @@ from PIL import Image
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from kardus.support.files import appearing
+from kardus.support.tables import EMPTY
 from simulator.scene import Rack
 from simulator.script import Kind
 from simulator.shelf import Shelf
@@ -36,7 +37,7 @@ def write_shelf(folder: Path, shelf: Shelf, interval_s: float = 1.0) -> None:
         with (building / "expected.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("location", "sku"))
-            writer.writerows((location, sku or "") for location, sku in shelf.script.expected.items())
+            writer.writerows((location, sku or EMPTY) for location, sku in shelf.script.expected.items())
         camera = camera_toml(shelf.rack, 'type = "folder", path = "frames"')
         (building / "camera.toml").write_text(camera, encoding="utf-8")
 

@@ -23,6 +23,7 @@ from kardus.support.console import new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
+from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
@@ -30,7 +31,7 @@ from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.report.report import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
 from warehouse.stock.publishing import publish_stock
-from warehouse.stock.stock_list import read_stock
+from warehouse.stock.stock_list import StockRules, read_stock
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.add_typer(authority_app, name="authority")
@@ -77,7 +78,10 @@ Messages = queue.SimpleQueue[tuple[str, bytes] | None]
 
 @app.command("expect")
 def expect_command(
-    file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file: location,sku[,quantity]; no sku: must be empty.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help=f"A .csv, .xlsx or .xlsm file: location,sku[,quantity][,empty]; {EMPTY} where nothing is."),
+    ],
     site: SiteOption,
     host: HostOption = "localhost",
     port: PortOption = 1883,
@@ -91,12 +95,22 @@ def expect_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")
     ] = False,
+    confirmed: Annotated[
+        bool, typer.Option("--yes", help="With --replace: give up more than a fifth of the managed locations too.")
+    ] = False,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook that has several.")] = None,
+    blank_is_empty: Annotated[
+        bool, typer.Option("--blank-is-empty", help="A blank sku says that the location must be empty.")
+    ] = False,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="A location with several products isn't managed; else the list is refused.")
+    ] = False,
 ) -> None:
     """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
-    lines = read_stock(file)
+    lines = read_stock(file, StockRules(sheet, blank_is_empty, mixed))
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
-    published = publish_stock(broker, site, lines, replace=replace)
-    given_up = sum(not change.expected.managed for change in published)
+    published = publish_stock(broker, site, lines, replace=replace, confirmed=confirmed)
+    given_up = sum(not change.expected.managed and not change.expected.reason for change in published)
     out.print(
         f"{len(lines)} locations listed: {len(published) - given_up} published, "
         f"{len(lines) - len(published) + given_up} unchanged, {given_up} given up"

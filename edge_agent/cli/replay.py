@@ -15,7 +15,7 @@ from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
 from kardus.support.errors import DataError, UsageError
-from kardus.support.tables import read_table
+from kardus.support.tables import EMPTY, read_table
 
 
 def replay_command(
@@ -32,7 +32,8 @@ def replay_command(
     ] = None,
     every: Annotated[int | None, typer.Option(min=1, help="Of plain pictures: take every n-th [default: 1].")] = None,
     expected: Annotated[
-        Path | None, typer.Option(help="Of plain pictures: the expected stock, .csv or .xlsx with location,sku.")
+        Path | None,
+        typer.Option(help="Of plain pictures: the expected stock, .csv or .xlsx with location,sku (EMPTY: nothing)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -80,7 +81,10 @@ def _expected_in(path: Path) -> dict[str, str | None]:
         location = row.values["location"]
         if not location or location in expected:
             raise DataError(f"{path}: line {row.line}: location '{location}': name every location once")
-        expected[location] = row.values.get("sku") or None
+        sku = row.values["sku"]
+        if not sku:
+            raise DataError(f"{path}: line {row.line}: no sku: write {EMPTY} where nothing must stand")
+        expected[location] = None if sku.upper() == EMPTY else sku
     return expected
 
 

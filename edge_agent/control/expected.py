@@ -105,7 +105,7 @@ class ExpectedStore:
         if len(payload) > MAX_BYTES:
             return self._refuse(f"{len(payload)} bytes")
         try:
-            expected = Expected.model_validate_json(payload)
+            expected = _read_expected(payload)
         except (ValidationError, RecursionError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
             return self._refuse(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip())
@@ -123,7 +123,7 @@ class ExpectedStore:
         """Everything that was ever stored."""
         try:
             rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
-            return {row[0]: Expectation(Expected.model_validate_json(row[1]), self._since(row[2])) for row in rows}
+            return {row[0]: Expectation(_read_expected(row[1]), self._since(row[2])) for row in rows}
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise _DamagedError(f"damaged ({type(error).__name__})") from error
 
@@ -175,3 +175,9 @@ def _anew(path: Path, error: Exception) -> sqlite3.Connection:
         return _open(path)
     except (OSError, sqlite3.Error) as failure:
         raise KardusError(f"{path}: damaged, and can't be replaced ({failure}): check the folder's rights") from failure
+
+
+def _read_expected(payload: bytes | str) -> Expected:
+    """0 of a product: the location must be empty, whoever published it."""
+    expected = Expected.model_validate_json(payload)
+    return expected.model_copy(update={"sku": None}) if expected.quantity == 0 else expected

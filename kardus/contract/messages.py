@@ -50,6 +50,7 @@ UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(_utc_text, retu
 Proportion = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
 MAX_SKU = 200
+MAX_REASON = 200
 
 
 Status = Literal["ok", "lost", "frozen", "dark", "over-exposed", "blurred", "covered", "moved", "ended"]
@@ -65,8 +66,10 @@ class Expected(Record):
     """None: the location must be empty."""
     managed: bool = True
     """False: the WMS has given the location up."""
+    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    """Why it isn't managed, for people."""
     quantity: Annotated[int, Field(ge=0)] | None = None
-    """Passed on, not counted."""
+    """0: the location must be empty, whatever `sku` says. Other quantities are passed on, not counted."""
     valid_from: UtcTime | None = None
     """When the expectation begins to hold; passed on."""
 

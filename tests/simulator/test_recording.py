@@ -81,7 +81,7 @@ def test_the_truth_knows_the_spoiled_view_and_a_dead_camera_gives_no_frame(tmp_p
 def test_the_expected_stock_has_a_line_for_every_location(folder: Path) -> None:
     with (folder / "expected.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["location"]: row["sku"] or None for row in rows} == EXPECTED
+    assert {row["location"]: row["sku"] for row in rows} == {at: sku or "EMPTY" for at, sku in EXPECTED.items()}
 
 
 def test_the_camera_s_part_makes_a_configuration(folder: Path) -> None:

@@ -11,7 +11,7 @@ from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_filter, expected_topic, location_of
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.errors import BrokerError
+from kardus.support.errors import BrokerError, UsageError
 from kardus.support.identifiers import uuid7
 from warehouse.stock.stock_list import StockLine
 
@@ -19,6 +19,12 @@ ECHO_TIMEOUT_S = 15.0
 """How long the broker may take to deliver all retained messages."""
 RETAINED_SETTLE_S = 0.2
 """A broker that doesn't keep the order of messages may still give some after the echo."""
+
+
+MOST_GIVEN_UP = 0.2
+"""A list that gives up a larger share of the managed locations has to be confirmed."""
+EXAMPLES = 10
+"""So many of them are named."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,13 @@ def expected_changes(
     result = []
     for line in lines:
         before = known.get(line.location)
-        wanted = Expected(revision=_next_revision(before, now_ms), sku=line.sku, quantity=line.quantity)
+        wanted = Expected(
+            revision=_next_revision(before, now_ms),
+            sku=line.sku,
+            quantity=line.quantity,
+            managed=not line.reason,
+            reason=line.reason,
+        )
         if before is None or _stock_content(before) != _stock_content(wanted):
             result.append(StockChange(line.location, wanted))
     if replace:
@@ -52,10 +64,19 @@ def expected_changes(
     return result
 
 
-def publish_stock(broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool) -> list[StockChange]:
-    """Read the retained stock, and publish what has to change. Returns what was published."""
+def publish_stock(
+    broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool, confirmed: bool = False
+) -> list[StockChange]:
+    """Read the retained stock, and publish what has to change. Returns what was published.
+
+    Raises:
+        UsageError: with `replace`, more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`.
+        BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it.
+    """
     known = read_expected(broker, site)
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
+    if replace and not confirmed:
+        _require_most_kept(lines, known)
     if not needed:
         return needed
     with MqttClient(broker) as connection:
@@ -65,6 +86,18 @@ def publish_stock(broker: BrokerSettings, site: str, lines: Sequence[StockLine],
         )
     _require_retained(read_expected(broker, site), needed)
     return needed
+
+
+def _require_most_kept(lines: Sequence[StockLine], known: Mapping[str, Expected]) -> None:
+    """A list that was cut off, or that is another site's, lacks most of what is managed."""
+    managed = {location for location, expected in known.items() if expected.managed}
+    gone = sorted(managed - {line.location for line in lines})
+    if len(gone) > MOST_GIVEN_UP * len(managed):
+        examples = ", ".join(gone[:EXAMPLES]) + (", ..." if len(gone) > EXAMPLES else "")
+        raise UsageError(
+            f"--replace: gives up {len(gone)} of {len(managed)} locations that the list doesn't have ({examples}): "
+            "look whether it is whole and of this site, then add --yes"
+        )
 
 
 def _require_retained(kept: Mapping[str, Expected], published: Sequence[StockChange]) -> None:
@@ -120,5 +153,5 @@ def _next_revision(before: Expected | None, now_ms: int) -> int:
     return max(now_ms, before.revision + 1) if before else now_ms
 
 
-def _stock_content(expected: Expected) -> tuple[str | None, bool, int | None]:
-    return expected.sku, expected.managed, expected.quantity
+def _stock_content(expected: Expected) -> tuple[str | None, bool, int | None, str]:
+    return expected.sku, expected.managed, expected.quantity, expected.reason

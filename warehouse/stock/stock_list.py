@@ -1,47 +1,140 @@
-"""Reads the WMS's stock list: which SKU belongs at which location."""
+"""Reads the WMS's stock list: which SKU belongs at which location.
+
+A cell that is lost is no order to find nothing: an empty location is said in words, and a line that can't be told for
+sure is refused with all others of its kind. The list is taken as a whole or not at all.
+"""
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import ID_PATTERN
 from kardus.support.errors import DataError
-from kardus.support.tables import Row, read_table
+from kardus.support.tables import EMPTY, Columns, Row, read_rows
+
+COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), numbers=("quantity",))
+YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0"})
+"""What the column `empty` may hold."""
+MOST_SHOWN = 20
+"""So many wrong lines are listed; the others are counted."""
+MIXED = "several products are listed there"
+"""Why a location with two products isn't managed."""
+_EXPONENT = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
+"""A long number as a spreadsheet shows and saves it: its digits are lost."""
 
 
 @dataclass(frozen=True)
 class StockLine:
-    """One line of the list; no SKU means that the location must be empty."""
+    """What is expected at a location; no SKU means that it must be empty."""
 
     location: str
     sku: str | None
     quantity: int | None = None
+    reason: str = ""
+    """Why it isn't managed; empty: it is."""
 
 
-def read_stock(path: Path) -> list[StockLine]:
-    """Read a .csv or .xlsx file with the columns `location,sku[,quantity]`.
+@dataclass(frozen=True)
+class StockRules:
+    """How a list is read."""
+
+    sheet: str | None = None
+    """Of a workbook with several."""
+    blank_is_empty: bool = False
+    """A blank SKU says that the location must be empty."""
+    mixed: bool = False
+    """A location with several products is given up, and not refused."""
+
+
+def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
+    """Read a .csv, .xlsx or .xlsm file with the columns `location,sku[,quantity][,empty]`.
+
+    Lines of one location and SKU (lots) become one, with their quantities added.
 
     Raises:
-        DataError: the file can't be read, lacks a column, or a line is wrong; the message names the line.
+        DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MOST_SHOWN of them.
     """
-    lines = [_stock_line(path, row) for row in read_table(path, required=("location", "sku"))]
-    if not lines:
+    rules = rules or StockRules()
+    rows = read_rows(path, COLUMNS, rules.sheet, can_choose=True)
+    if not rows:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
-    seen: set[str] = set()
-    for line in lines:
-        if line.location in seen:
-            raise DataError(f"{path}: location '{line.location}' is listed twice: keep one line for it")
-        seen.add(line.location)
-    return lines
+    problems: list[str] = []
+    lines: list[tuple[int, StockLine]] = []
+    for row in rows:
+        found = row.problems or _problems(row, rules)
+        problems += found
+        if not found:
+            lines.append((row.line, _stock_line(row)))
+    merged, clashes = _merged(lines, rules)
+    _refuse(path, problems + clashes)
+    return merged
 
 
-def _stock_line(path: Path, row: Row) -> StockLine:
-    location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
+def _refuse(path: Path, problems: Sequence[str]) -> None:
+    if not problems:
+        return
+    rest = len(problems) - MOST_SHOWN
+    more = f"; and {rest} more" if rest > 0 else ""
+    nothing = f" (nothing was published; {len(problems)} lines are wrong)" if len(problems) > 1 else ""
+    raise DataError(f"{path}: {'; '.join(problems[:MOST_SHOWN])}{more}{nothing}")
+
+
+def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
+    """What is wrong with a line."""
+    location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
+    found = []
     if not re.match(ID_PATTERN, location):
-        raise DataError(f"{path}: line {row.line}: location '{location}' can't stand in a topic: no /, + or # in it")
+        found.append(f"location '{location}' can't stand in a topic: no /, + or # in it")
+    for name, value in (("location", location), ("sku", sku)):
+        if _EXPONENT.fullmatch(value):
+            found.append(f"{name} '{value}' is a number that lost its digits: format the column as text in its source")
     if quantity and not (quantity.isascii() and quantity.isdecimal()):
-        raise DataError(f"{path}: line {row.line}: quantity '{quantity}': a whole number, or nothing")
+        found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
     if len(sku) > MAX_SKU:
-        raise DataError(f"{path}: line {row.line}: sku is longer than {MAX_SKU} characters: shorten it")
-    return StockLine(location, sku or None, int(quantity) if quantity else None)
+        found.append(f"sku is longer than {MAX_SKU} characters: shorten it")
+    if empty.lower() not in YES | NO:
+        found.append(f"empty '{empty}': write yes, or nothing")
+    elif empty.lower() in YES and sku and sku.upper() != EMPTY:
+        found.append(f"empty is '{empty}' beside sku '{sku}': leave one of them out")
+    elif not sku and empty.lower() in NO and not rules.blank_is_empty:
+        found.append(f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty")
+    return tuple(f"line {row.line}: {text}" for text in found)
+
+
+def _stock_line(row: Row) -> StockLine:
+    location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
+    name = unicodedata.normalize("NFC", sku) if sku and sku.upper() != EMPTY else None
+    return StockLine(unicodedata.normalize("NFC", location), name, int(quantity) if quantity else None)
+
+
+def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:
+    """One line a location, and what is wrong with those that have several products."""
+    found: dict[str, tuple[int, StockLine]] = {}
+    clashes = []
+    for number, line in lines:
+        first, known = found.setdefault(line.location, (number, line))
+        if first == number:
+            continue
+        if line.sku == known.sku and not known.reason:
+            found[line.location] = first, replace(known, quantity=_sum(known.quantity, line.quantity))
+        elif rules.mixed:
+            found[line.location] = first, StockLine(line.location, None, reason=MIXED)
+        else:
+            names = " and ".join(f"'{one.sku or EMPTY}'" for one in (known, line))
+            clashes.append(
+                f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed"
+            )
+    return [_without_none_of_it(line) for _, line in found.values()], clashes
+
+
+def _without_none_of_it(line: StockLine) -> StockLine:
+    """0 of a product: none of it may be there."""
+    return replace(line, sku=None) if line.quantity == 0 else line
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    """Of two lots; unknown where one of them is."""
+    return None if one is None or other is None else one + other

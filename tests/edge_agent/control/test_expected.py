@@ -158,6 +158,19 @@ def test_a_location_that_must_be_empty_is_not_one_of_which_nothing_is_said() -> 
         assert (_sku(store), _sku(store, "M")) == (None, "nothing said")
 
 
+def test_none_of_a_product_is_an_empty_location_whoever_published_it(tmp_path: Path) -> None:
+    with _store(tmp_path / "e.sqlite") as store:
+        store.apply("L", _payload(Expected(revision=1, sku="A", quantity=0)))
+        store.apply("M", _payload(Expected(revision=1, sku="A", quantity=3)))
+        assert (_sku(store, "L"), _sku(store, "M")) == (None, "A")
+    with contextlib.closing(sqlite3.connect(tmp_path / "e.sqlite")) as database, database:  # as an earlier version did
+        database.execute(
+            "UPDATE expected SET payload = ?", (_payload(Expected(revision=1, sku="A", quantity=0)).decode(),)
+        )
+    with _store(tmp_path / "e.sqlite") as store:
+        assert (_sku(store, "L"), _sku(store, "M")) == (None, None)
+
+
 def test_other_locations_are_ignored(tmp_path: Path) -> None:
     with _store(tmp_path / "e.sqlite") as store:
         assert store.apply("elsewhere", b'{"revision": 1, "sku": "A"}') == ""

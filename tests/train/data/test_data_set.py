@@ -145,7 +145,7 @@ def _blank_class_name(folder: Path) -> None:
         (_empty_file, ["labels.csv: no column 'path' (found: nothing): name the columns"]),
         (_empty_folder, ["data: no labels.csv and no class folder with photos in it: see docs/data.md"]),
         (_misspell_split, ["labels.csv: line 2: split 'training': use train, val, test, or leave it empty"]),
-        (_forget_name, ["labels.csv: line 3: path and name must both be filled in"]),
+        (_forget_name, ["labels.csv: line 3: ends before column 'name'"]),
         (_forget_class_name, ["classes.csv: line 5: ", "name"]),
         (_blank_class_name, ["classes.csv: line 5: ", "name"]),
     ],

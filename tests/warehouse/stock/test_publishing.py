@@ -3,20 +3,21 @@
 import csv
 from pathlib import Path
 
-import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.messages import Expected
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.errors import BrokerError, DataError
+from kardus.support.errors import BrokerError
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
+from tests.in_process import assert_one_line, call
 from tests.proxies import slow_link
+from warehouse.__main__ import main
 from warehouse.stock.publishing import StockChange, _require_retained, expected_changes, publish_stock, read_expected
-from warehouse.stock.stock_list import StockLine, read_stock
+from warehouse.stock.stock_list import MIXED, StockLine
 
 SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
 LOCATIONS = st.sampled_from([f"A-{n:02d}" for n in range(8)])
@@ -26,39 +27,6 @@ def _table(path: Path, *rows: tuple[str, ...]) -> Path:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     return path
-
-
-def test_reads_csv_and_xlsx_alike(tmp_path: Path) -> None:
-    rows = [("location", "sku", "quantity"), ("A-1", "Tea", "12"), ("A-2", "", "")]
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(tmp_path / "s.xlsx")
-    expected = [StockLine("A-1", "Tea", 12), StockLine("A-2", None)]
-    assert read_stock(_table(tmp_path / "s.csv", *rows)) == expected
-    assert read_stock(tmp_path / "s.xlsx") == expected
-
-
-@pytest.mark.parametrize(
-    ("rows", "named"),
-    [
-        ([("place", "sku"), ("A", "x")], "no column 'location' (found: place, sku)"),
-        ([("location", "sku"), ("A", "x"), ("A", "y")], "location 'A' is listed twice"),
-        ([("location", "sku"), ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
-        ([("location", "sku", "quantity"), ("A", "x", "many")], "line 2: quantity 'many'"),
-        ([("location", "sku", "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
-        ([("location", "sku"), ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
-        ([("location", "sku")], "no location is listed"),
-    ],
-)
-def test_a_wrong_table_is_named_and_nothing_is_published(
-    tmp_path: Path, rows: list[tuple[str, ...]], named: str
-) -> None:
-    path = _table(tmp_path / "stock.csv", *rows)
-    with pytest.raises(DataError) as caught:
-        read_stock(path)
-    assert str(path) in str(caught.value)
-    assert named in str(caught.value)
 
 
 @given(
@@ -87,7 +55,7 @@ def test_after_the_changes_the_broker_says_what_the_list_says(
 def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(mosquitto: Mosquitto) -> None:
     broker = BrokerSettings("127.0.0.1", mosquitto.port)
     first = publish_stock(broker, "s", [StockLine("A", "Tea"), StockLine("B", None)], replace=False)
-    second = publish_stock(broker, "s", [StockLine("A", "Milk")], replace=True)
+    second = publish_stock(broker, "s", [StockLine("A", "Milk")], replace=True, confirmed=True)
     assert [c.location for c in first] == ["A", "B"]
     assert [(c.location, c.expected.managed) for c in second] == [("A", True), ("B", False)]
     held = read_expected(broker, "s")
@@ -104,7 +72,7 @@ def test_three_thousand_locations_are_published_and_read_back(mosquitto: Mosquit
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> None:
-    path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"), ("B", ""))
+    path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"), ("B", "EMPTY"))
     words = ("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port)
     assert run_command(*words).stdout.strip() == "2 locations listed: 2 published, 0 unchanged, 0 given up"
     assert run_command(*words).stdout.strip() == "2 locations listed: 0 published, 2 unchanged, 0 given up"
@@ -124,7 +92,8 @@ def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitt
     broker = BrokerSettings("127.0.0.1", mosquitto.port)
     publish_stock(broker, "s", [StockLine("A-1", "Tea"), StockLine("A-2", "Milk")], replace=False)
     with slow_link(mosquitto.port, delay_s=0.8) as port:
-        done = publish_stock(BrokerSettings("127.0.0.1", port), "s", [StockLine("A-1", "Tea")], replace=True)
+        there = BrokerSettings("127.0.0.1", port)
+        done = publish_stock(there, "s", [StockLine("A-1", "Tea")], replace=True, confirmed=True)
     assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
 
 
@@ -134,3 +103,38 @@ def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
     for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
         with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
             _require_retained(kept, published)
+
+
+def test_a_list_that_gives_up_more_than_a_fifth_has_to_be_confirmed(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    publish_stock(broker, "s", [StockLine(f"A-{number:02d}", "Tea") for number in range(60)], replace=False)
+    path = _table(tmp_path / "half.csv", ("location", "sku"), *((f"A-{number:02d}", "Tea") for number in range(47)))
+    words = ("expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--replace")
+    refused = call(capsys, main, *words)
+    assert_one_line(refused, 2, "--replace: gives up 13 of 60 locations", "(A-47, A-48, ", "A-56, ...)", "add --yes")
+    assert all(expected.managed for expected in read_expected(broker, "s").values())
+    assert call(capsys, main, *words, "--yes").stdout.strip().endswith("13 given up")
+    assert sum(expected.managed for expected in read_expected(broker, "s").values()) == 47
+
+
+def test_a_fifth_is_given_up_without_a_question(mosquitto: Mosquitto) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    lines = [StockLine(f"A-{number}", "Tea") for number in range(5)]
+    publish_stock(broker, "s", lines, replace=False)
+    assert [change.location for change in publish_stock(broker, "s", lines[:4], replace=True)] == ["A-4"]
+
+
+def test_a_location_with_several_products_is_published_as_unmanaged_with_its_reason(mosquitto: Mosquitto) -> None:
+    broker, line = BrokerSettings("127.0.0.1", mosquitto.port), StockLine("A", None, reason=MIXED)
+    publish_stock(broker, "s", [StockLine("A", "Tea")], replace=False)
+    assert len(publish_stock(broker, "s", [line], replace=False)) == 1
+    held = read_expected(broker, "s")["A"]
+    assert (held.managed, held.sku, held.reason) == (False, None, MIXED)
+    assert publish_stock(broker, "s", [line], replace=True) == []
+
+
+def test_none_of_a_product_is_told_to_be_an_empty_location() -> None:
+    (change,) = expected_changes([StockLine("A", None, 0)], {}, 1, replace=False)
+    assert (change.expected.sku, change.expected.quantity, change.expected.managed) == (None, 0, True)

@@ -1,0 +1,259 @@
+"""A stock list is read as a person sees it, or refused with all that is wrong: nothing read is not nothing there."""
+
+import csv
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openpyxl.styles import PatternFill
+
+from kardus.support.errors import DataError
+from tests.in_process import assert_one_line, call
+from warehouse.__main__ import main
+from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
+
+HEADER = ("location", "sku")
+Lines = list[tuple[object, ...]]
+
+
+def _csv(path: Path, *lines: tuple[object, ...]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+    return path
+
+
+def _book(path: Path, *lines: tuple[object, ...], formats: dict[str, str] | None = None) -> Path:
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append(line)
+    for cell, number_format in (formats or {}).items():
+        book.active[cell].number_format = number_format
+    book.save(path)
+    return path
+
+
+def _refusal(path: Path, rules: StockRules | None = None) -> str:
+    with pytest.raises(DataError) as refusal:
+        read_stock(path, rules)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_both_kinds_of_file_are_read_alike(tmp_path: Path) -> None:
+    rows = [(*HEADER, "quantity"), ("A-1", "Tea", "12"), ("A-2", "EMPTY", ""), ("A-3", "empty", "")]
+    expected = [StockLine("A-1", "Tea", 12), StockLine("A-2", None), StockLine("A-3", None)]
+    assert read_stock(_csv(tmp_path / "s.csv", *rows)) == expected
+    assert read_stock(_book(tmp_path / "s.xlsx", *rows)) == expected
+    assert read_stock(_book(tmp_path / "s.xlsm", *rows)) == expected
+
+
+def test_an_empty_location_is_said_in_words(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "yes"), ("A-2", "Tea", "no"), ("A-3", "EMPTY", "X"))
+    assert read_stock(path) == [StockLine("A-1", None), StockLine("A-2", "Tea"), StockLine("A-3", None)]
+
+
+def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "s.csv", HEADER, ("A-1", ""), ("A-2", "Tea"))
+    assert "line 2: no sku: write EMPTY where nothing must stand, or give --blank-is-empty" in _refusal(path)
+    assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([("place", "sku"), ("A", "x")], "no column 'location' (found: place, sku)"),
+        ([("location", "sku", "SKU"), ("A", "x", "y")], "2 columns are named 'sku': rename all but one"),
+        ([HEADER, ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
+        ([HEADER, ("A",)], "line 2: ends before column 'sku': write 2 cells in every line"),
+        ([HEADER, ("A", "x", "y")], "line 2: 3 cells, where 2 columns are named"),
+        ([(*HEADER, "quantity"), ("A", "x", "many")], "line 2: quantity 'many': write a whole number"),
+        ([(*HEADER, "quantity"), ("A", "x", "-1")], "line 2: quantity '-1': write a whole number"),
+        ([(*HEADER, "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
+        ([(*HEADER, "quantity"), ("A", "x", "2.5")], "line 2: quantity '2.5'"),
+        ([(*HEADER, "empty"), ("A", "x", "yes")], "line 2: empty is 'yes' beside sku 'x': leave one of them out"),
+        ([(*HEADER, "empty"), ("A", "x", "perhaps")], "line 2: empty 'perhaps': write yes, or nothing"),
+        ([HEADER, ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
+        ([HEADER, ("A", "8.99E+12")], "line 2: sku '8.99E+12' is a number that lost its digits"),
+        ([HEADER, ("8,99e12", "x")], "line 2: location '8,99e12' is a number that lost its digits"),
+        ([HEADER, ("A", "x"), ("A", "y")], "lines 2 and 3: location 'A' has 'x' and 'y': keep one, or give --mixed"),
+        ([HEADER, ("A", "x"), ("A", "EMPTY")], "lines 2 and 3: location 'A' has 'x' and 'EMPTY'"),
+        ([HEADER], "no location is listed"),
+        ([], "no column 'location' (found: nothing)"),
+    ],
+)
+def test_a_wrong_list_is_named_with_its_line_and_the_remedy(tmp_path: Path, lines: Lines, said: str) -> None:
+    path = _csv(tmp_path / "stock.csv", *lines)
+    assert _refusal(path).startswith(f"{path}: ")
+    assert said in _refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("location", "sku", "formats", "said"),
+    [
+        ("A-1", '="Tea"', {}, "cell B2 ('sku') is a formula without a stored value: open and save the file in"),
+        (datetime(2026, 3, 4), "Tea", {}, "cell A2 ('location') is a date or time (2026-03-04 00:00:00)"),  # noqa: DTZ001
+        ("A-1", True, {}, "cell B2 ('sku') is a truth value (TRUE): format the column as text"),
+        ("A-1", "#N/A", {}, "cell B2 ('sku') shows the error #N/A"),
+        ("A-1", 1234567890123456789, {}, "cell B2 ('sku') is a number of 19 digits, of which Excel keeps 15"),
+        ("A-1", 8991234567890, {}, "cell B2 ('sku') is the number 8991234567890, which Excel shows otherwise"),
+        ("A-1", 8991234567890, {"B2": "@"}, "cell B2 ('sku') is the number 8991234567890, which Excel shows otherwise"),
+        ("A-1", 17, {"B2": "0.00"}, "cell B2 ('sku') is the number 17, shown otherwise by its format 0.00"),
+        ("A-1", 17.5, {"B2": "0"}, "cell B2 ('sku') is the number 17.5, shown otherwise by its format 0"),
+        ("A-1", 0.25, {"B2": "0%"}, "cell B2 ('sku') is the number 0.25, shown otherwise by its format 0%"),
+        ("A-1", None, {}, "line 2: no sku"),
+    ],
+)
+def test_a_cell_that_is_no_text_is_read_as_it_is_shown_or_refused(
+    tmp_path: Path, location: object, sku: object, formats: dict[str, str], said: str
+) -> None:
+    path = _book(tmp_path / "s.xlsx", HEADER, (location, sku), formats=formats)
+    assert said in _refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "shown"),
+    [
+        (17, "0000", "0017"),
+        (17, "General", "17"),
+        (17.0, "@", "17"),
+        (8991234567890, "0", "8991234567890"),
+        (-5, "000", "-005"),
+        (1.5, "General", "1.5"),
+        ("0017", "@", "0017"),
+        ("=17", "@", "=17"),
+    ],
+)
+def test_a_number_is_read_as_its_format_shows_it(tmp_path: Path, value: object, number_format: str, shown: str) -> None:
+    path = _book(tmp_path / "s.xlsx", HEADER, ("A-1", 0), formats={})
+    book = openpyxl.load_workbook(path)
+    cell = book.active["B2"]
+    cell.value, cell.number_format = value, number_format
+    if isinstance(value, str):
+        cell.data_type = "s"
+    book.save(path)
+    assert read_stock(path) == [StockLine("A-1", shown)]
+
+
+def test_a_quantity_is_its_value_however_it_is_shown(tmp_path: Path) -> None:
+    path = _book(tmp_path / "s.xlsx", (*HEADER, "quantity"), ("A-1", "Tea", 1200), formats={"C2": "#,##0"})
+    assert read_stock(path) == [StockLine("A-1", "Tea", 1200)]
+
+
+def test_a_column_that_nobody_asks_for_may_hold_anything(tmp_path: Path) -> None:
+    counted = datetime(2026, 3, 4)  # noqa: DTZ001 - Excel knows no zones
+    path = _book(tmp_path / "s.xlsx", (*HEADER, "counted", "ok"), ("A-1", "Tea", counted, True))
+    assert read_stock(path) == [StockLine("A-1", "Tea")]
+
+
+def test_lots_of_one_product_are_added(tmp_path: Path) -> None:
+    lines = [("A", "x", 3), ("B", "x", 1), ("A", "x", 4), ("B", "x", ""), ("A", "x", 0)]
+    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), *lines)
+    assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", None)]
+
+
+def test_none_of_a_product_is_an_empty_location(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", 0), ("B", "x", 0), ("B", "x", 0))
+    assert read_stock(path) == [StockLine("A", None, 0), StockLine("B", None, 0)]
+
+
+def test_a_location_with_several_products_is_given_up_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = _csv(tmp_path / "s.csv", HEADER, ("A", "x"), ("A", "y"), ("A", "x"), ("B", "z"))
+    found = read_stock(path, StockRules(mixed=True))
+    assert found == [StockLine("A", None, reason=MIXED), StockLine("B", "z")]
+
+
+def test_all_wrong_lines_are_listed_and_no_more_than_twenty(tmp_path: Path) -> None:
+    lines = [(f"A-{number}", "" if number % 2 else "Tea") for number in range(60)]
+    said = _refusal(_csv(tmp_path / "s.csv", HEADER, *lines))
+    assert said.count("no sku") == 20
+    assert "line 3: no sku" in said
+    assert said.endswith("; and 10 more (nothing was published; 30 lines are wrong)")
+
+
+def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "old"
+    book.active.append(HEADER)
+    book.active.append(("A-1", "Tea"))
+    new = book.create_sheet("new")
+    new.append(HEADER)
+    new.append(("A-2", "Milk"))
+    book.save(tmp_path / "s.xlsx")
+    assert "has several sheets (old, new): name the one to read with --sheet" in _refusal(tmp_path / "s.xlsx")
+    assert read_stock(tmp_path / "s.xlsx", StockRules(sheet="new")) == [StockLine("A-2", "Milk")]
+    assert "no sheet 'gone' (found: old, new)" in _refusal(tmp_path / "s.xlsx", StockRules(sheet="gone"))
+    book["old"].sheet_state = "hidden"
+    book.active = 1
+    book.save(tmp_path / "s.xlsx")
+    assert read_stock(tmp_path / "s.xlsx") == [StockLine("A-2", "Milk")]
+    assert "has no sheets: leave --sheet out" in _refusal(_csv(tmp_path / "s.csv", HEADER), StockRules(sheet="x"))
+
+
+def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
+    path = _book(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"))
+    book = openpyxl.load_workbook(path)
+    book.active.cell(1048576, 16384).fill = PatternFill("solid", "ff0000")
+    book.save(path)
+    assert read_stock(path) == [StockLine("A-1", "Tea")]
+
+
+@pytest.mark.parametrize("form", ["plain", "tabs", "sep", "semicolons", "bars", "utf-16", "mark"])
+def test_texts_of_every_usual_form_are_read(tmp_path: Path, form: str) -> None:
+    text = "location,sku\r\nA-1,Tëa\r\n"
+    separators = {"tabs": "\t", "semicolons": ";", "bars": "|"}
+    text = text.replace(",", separators.get(form, ","))
+    text = "sep=;\r\n" + text.replace(",", ";") if form == "sep" else text
+    path = tmp_path / "s.csv"
+    path.write_bytes(text.encode({"utf-16": "utf-16", "mark": "utf-8-sig"}.get(form, "utf-8")))
+    assert read_stock(path) == [StockLine("A-1", "Tëa")]
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text('sep=,\nlocation,sku,note\nA,Tea,"two\nlines"\n\nB,,\n')
+    assert "line 6: no sku" in _refusal(path)
+
+
+def test_one_name_in_two_forms_is_one_name(tmp_path: Path) -> None:
+    composed, apart = "Té-1", "Te\u0301-1"
+    path = _csv(tmp_path / "s.csv", HEADER, (composed, apart), (apart, composed))
+    assert read_stock(path) == [StockLine(composed, composed)]
+
+
+CODES = st.text(st.characters(categories=["Lu", "Nd"], max_codepoint=127), min_size=1, max_size=8).map(
+    lambda t: f"L{t}"
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.dictionaries(CODES, st.tuples(st.one_of(st.none(), CODES), st.one_of(st.none(), st.integers(1, 99))), min_size=1)
+)
+def test_what_a_list_says_is_read_from_either_kind_of_file(
+    stock: dict[str, tuple[str | None, int | None]],
+) -> None:
+    lines = [
+        (location, sku or "EMPTY", "" if count is None else str(count)) for location, (sku, count) in stock.items()
+    ]
+    expected = [StockLine(location, sku, count) for location, (sku, count) in stock.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        assert read_stock(_csv(Path(folder) / "s.csv", (*HEADER, "quantity"), *lines)) == expected
+        assert read_stock(_book(Path(folder) / "s.xlsx", (*HEADER, "quantity"), *lines)) == expected
+
+
+def test_the_trial_s_own_list_is_read() -> None:
+    lines = read_stock(Path(__file__).parents[3] / "deploy" / "compose" / "stock.csv")
+    assert len(lines) == 15
+    assert None in {line.sku for line in lines}
+
+
+def test_the_command_refuses_in_one_line_and_publishes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _csv(tmp_path / "s.csv", HEADER, ("A", "Tea"), ("B", ""))
+    result = call(capsys, main, "expect", path, "--site", "s", "--port", 9)
+    assert_one_line(result, 1, path, "line 3: no sku")
