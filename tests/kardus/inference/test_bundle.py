@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from export.keys import read_key
 from kardus.contract.manifest import Manifest
 from kardus.inference.bundle import (
+    MAX_BUNDLE_BYTES,
     Bundle,
     parse_bundle,
     parse_public_key,
@@ -335,3 +336,11 @@ def test_a_model_with_data_outside_the_bundle_is_refused(bundle_file: Path, tmp_
     data = sealed({**members, "model.onnx": model.SerializeToString()})
     with pytest.raises(BundleError, match=r"model\.onnx keeps data outside the bundle, .*: refused"):
         parse_bundle(data, "x")
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.bundle"
+    with path.open("wb") as file:
+        file.truncate(MAX_BUNDLE_BYTES + 2)  # takes no room on the disk
+    with pytest.raises(BundleError, match="larger than 1000000000 bytes: not a Kardus bundle"):
+        read_bundle(path)

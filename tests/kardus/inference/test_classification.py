@@ -37,6 +37,12 @@ def test_distance_and_cosine_are_to_the_nearest_prototype() -> None:
     np.testing.assert_allclose(rejection_scores("prototype", logits, embedding, prototypes), [1, 1, 1, 0], atol=1e-6)
 
 
+def test_a_cosine_is_of_the_direction_alone() -> None:
+    embedding, prototypes = np.array([[0.3, 0.4]], np.float32), np.array([[0.1, 0.0], [0.0, 20.0]], np.float32)
+    score = rejection_scores("prototype", np.zeros((1, 2), np.float32), embedding, prototypes)
+    np.testing.assert_allclose(score, [0.8], rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", get_args(RejectionScore))
 def test_every_score_is_one_number_a_crop(kind: RejectionScore) -> None:
     rng = np.random.default_rng(0)

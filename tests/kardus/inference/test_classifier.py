@@ -107,6 +107,25 @@ def test_a_sample_of_too_few_logits_is_refused(classifier: Classifier, bundle: B
         classifier.check_golden(_with_logits(bundle, bundle.golden[0].logits[:-1]))
 
 
+def test_a_sample_of_too_many_logits_is_refused(classifier: Classifier, bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match="its golden samples don't fit its classes"):
+        classifier.check_golden(_with_logits(bundle, (*bundle.golden[0].logits, 0.0)))
+
+
+@pytest.mark.parametrize("score", ["prototype", "distance"])
+def test_prototypes_of_another_shape_are_refused_where_they_are_needed(bundle: Bundle, score: str) -> None:
+    calibration = bundle.manifest.calibration.model_copy(update={"rejection_score": score})
+    fewer = _with_manifest(bundle, calibration=calibration, prototypes=bundle.manifest.prototypes[:-1])
+    with pytest.raises(BundleError, match="not one embedding for each of"):
+        Classifier(fewer, threads=1)
+
+
+def test_a_crop_is_doubted_below_its_threshold_only() -> None:
+    logits = np.array([[5.0, 0, 0, 0, 0]], np.float32)
+    for threshold, doubted in ((-1.0, False), (5.0, False), (5.5, True)):
+        assert _interpret(logits, Calibration(doubt_threshold=threshold))[0].doubted is doubted
+
+
 def test_no_sample_at_all_is_refused(classifier: Classifier, bundle: Bundle) -> None:
     with pytest.raises(BundleError, match=r"small\.bundle: "):
         classifier.check_golden(replace(bundle, golden=()))

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -53,11 +54,85 @@ def _in_sparse(tensor: TensorProto) -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.parametrize("place", [_in_initializer, _in_attribute, _in_branch, _in_function, _in_sparse])
+def _in_sparse_indices(tensor: TensorProto) -> onnx.ModelProto:
+    model = helper.make_model(helper.make_graph([], "g", [], []))
+    model.graph.sparse_initializer.add().indices.CopyFrom(tensor)
+    return model
+
+
+def _in_attribute_of(name: str) -> Callable[[TensorProto], onnx.ModelProto]:
+    """In one of the fields of an attribute that hold tensors."""
+
+    def place(tensor: TensorProto) -> onnx.ModelProto:
+        model = _in_attribute(numpy_helper.from_array(np.zeros(1, np.float32)))
+        attribute = model.graph.node[0].attribute.add()
+        field = getattr(attribute, name)
+        holder = field.add() if name.endswith("s") else field
+        if "sparse" in name:
+            holder.values.CopyFrom(tensor)
+        elif name.startswith("g"):
+            holder.initializer.add().CopyFrom(tensor)
+        else:
+            holder.CopyFrom(tensor)
+        return model
+
+    return place
+
+
+def _in_training(part: str) -> Callable[[TensorProto], onnx.ModelProto]:
+    def place(tensor: TensorProto) -> onnx.ModelProto:
+        model = helper.make_model(helper.make_graph([], "g", [], []))
+        getattr(model.training_info.add(), part).initializer.add().CopyFrom(tensor)
+        return model
+
+    return place
+
+
+def _in_function_attribute(tensor: TensorProto) -> onnx.ModelProto:
+    model = _in_function(numpy_helper.from_array(np.zeros(1, np.float32)))
+    model.functions[0].attribute_proto.add().t.CopyFrom(tensor)
+    return model
+
+
+PLACES = {
+    "initializer": _in_initializer,
+    "attribute": _in_attribute,
+    "branch": _in_branch,
+    "function": _in_function,
+    "function's attribute": _in_function_attribute,
+    "sparse values": _in_sparse,
+    "sparse indices": _in_sparse_indices,
+    **{f"attribute's {name}": _in_attribute_of(name) for name in ("t", "g", "tensors", "graphs")},
+    **{f"attribute's {name}": _in_attribute_of(name) for name in ("sparse_tensor", "sparse_tensors")},
+    **{f"training's {part}": _in_training(part) for part in ("initialization", "algorithm")},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("outside", [True, False])
-def test_data_outside_is_found_wherever_it_is_named(place: object, outside: bool) -> None:  # noqa: FBT001
-    assert callable(place)
-    assert has_external_data(place(_tensor(outside=outside)).SerializeToString()) is outside
+def test_data_outside_is_found_wherever_it_is_named(place: str, outside: bool) -> None:  # noqa: FBT001
+    assert has_external_data(PLACES[place](_tensor(outside=outside)).SerializeToString()) is outside
+
+
+@pytest.mark.parametrize("kept", ["data_location", "external_data"])
+def test_either_of_its_two_marks_is_enough(kept: str) -> None:
+    tensor = _tensor(outside=True)
+    tensor.ClearField({"data_location": "external_data", "external_data": "data_location"}[kept])
+    assert has_external_data(_in_initializer(tensor).SerializeToString())
+
+
+@pytest.mark.parametrize("strange", [b"\xa1\x06" + b"\x07" * 8, b"\xa5\x06" + b"\x07" * 4, b"\xa0\x06\x07"])
+def test_fields_of_a_later_onnx_are_stepped_over(strange: bytes) -> None:
+    """Field 100 in eight bytes, in four, as a number."""
+    model = _in_initializer(_tensor(outside=True)).SerializeToString()
+    assert has_external_data(strange + model)
+    assert not has_external_data(strange)
+
+
+@pytest.mark.parametrize("cut", [b"\x3a\x05abc", b"\xa1\x06\x07", b"\xa5\x06\x07\x07\x07", b"\xa1\x06" + b"\x07" * 7])
+def test_a_field_that_is_cut_off_is_a_value_error(cut: bytes) -> None:
+    with pytest.raises(ValueError, match="cut off"):
+        has_external_data(cut)
 
 
 def test_a_bundle_of_ours_keeps_everything_inside() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from kardus.inference.geometry import FloatArray, homography, rectangle
-from kardus.inference.preprocess import Pixels, cut_out, decode_picture, read_photo, rectify, rectify_whole
+from kardus.inference.preprocess import Pixels, cut_out, decode_picture, read_photo, rectify, rectify_whole, warp_of
 from kardus.support.errors import DataError
 from tests.edge_agent.making import damaged
 
@@ -103,6 +103,25 @@ def test_fine_stripes_become_grey_and_not_a_pattern() -> None:
     stripes[:, ::2] = 255
     crop = rectify(stripes, rectangle(3, 5, 317, 313), 48)
     assert np.abs(crop.astype(int) - 127).max() < 30
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (128, 64), (64, 192), (192, 64)])
+def test_stripes_across_the_longer_side_become_grey_too(shape: tuple[int, int]) -> None:
+    height, width = shape
+    period = max(shape) // min(shape)  # columns or rows of it in one pixel of the result
+    along = np.arange(max(shape)) % period == 0
+    lines = np.broadcast_to(along if width > height else along[:, None], shape)
+    picture = np.repeat((lines * 240).astype(np.uint8)[..., None], 3, axis=2)
+    assert np.ptp(rectify_whole(picture, 64)) <= 2
+
+
+def test_a_trapezoid_is_reduced_by_its_shorter_sides() -> None:
+    wide_above = np.array([[0, 0], [300, 0], [160, 100], [100, 100]], float)
+    assert warp_of(wide_above, 320, 240, 30).reduction == (2, 4)
+    wide_below = np.array([[100, 0], [160, 0], [300, 100], [0, 100]], float)
+    assert warp_of(wide_below, 320, 240, 30).reduction == (2, 4)
+    high_left = np.array([[0, 0], [100, 100], [100, 160], [0, 230]], float)
+    assert warp_of(high_left, 320, 240, 30).reduction == (4, 2)
 
 
 def test_what_lies_outside_the_corners_changes_nothing() -> None:
