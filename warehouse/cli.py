@@ -2,7 +2,6 @@
 
 import contextlib
 import queue
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from kardus.contract.topics import ID_PATTERN, agents_filter
+from kardus.contract.topics import agents_filter, is_id
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
@@ -42,8 +41,10 @@ def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
 
     def check(given: Any) -> Any:
         for text in [given] if isinstance(given, str) else given or ():
-            if not (re.fullmatch(ID_PATTERN, text) or (may_be_empty and not text)):
-                raise UsageError(f"{option} '{text}': can't stand in a topic: no /, + or # in it, and not empty")
+            if not (is_id(text) or (may_be_empty and not text)):
+                raise UsageError(
+                    f"{option} '{text}': can't stand in a topic: no /, + or # and no control character in it, not empty"
+                )
         return given
 
     return check

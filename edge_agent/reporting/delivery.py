@@ -167,7 +167,10 @@ class Delivery(Worker):
     def _confirm(self) -> None:
         while not self._confirmations.empty():
             ack = self._confirmations.get()
-            self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges])
+            if not self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges]):
+                log.error(
+                    "an acknowledgement beyond the last event is refused: look who else publishes acknowledgements"
+                )
 
     def _send(self) -> None:
         """Hand over what is next. What an earlier connection left unanswered is sent again, in its order."""

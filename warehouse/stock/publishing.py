@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kardus.contract.messages import Expected
+from kardus.contract.messages import MAX_REVISION, Expected
 from kardus.contract.topics import expected_filter, expected_topic, location_of
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
@@ -40,8 +40,9 @@ def expected_changes(
 ) -> list[StockChange]:
     """The messages to publish so that the retained stock equals the list.
 
-    Revisions grow: the present time in milliseconds, or one more than the known revision if that is higher. Locations
-    that already are as the list says are left alone. With `replace`, those that the list no longer names are given up.
+    Revisions grow: the present time in milliseconds, or one more than the known revision if that is higher; it is left
+    as it is where that is the largest there can be, and no agent would take the message. Locations that already are as
+    the list says are left alone. With `replace`, those that the list no longer names are given up.
     """
     result = []
     for line in lines:
@@ -71,21 +72,34 @@ def publish_stock(
 
     Raises:
         UsageError: with `replace`, more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`.
-        BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it.
+        BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it; or it holds a revision
+            that nothing can follow: then all other locations have been published.
     """
     known = read_expected(broker, site)
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
     if replace and not confirmed:
         _require_most_kept(lines, known)
+    stuck = [change.location for change in needed if _is_last(known.get(change.location))]
+    needed = [change for change in needed if change.location not in stuck]
+    _publish(broker, site, needed)
+    if stuck:
+        raise BrokerError(
+            f"{', '.join(stuck[:EXAMPLES])}: the broker holds the largest revision there can be, which nothing follows: "
+            f"clear its topic under {site}/expected/, and look who published it; "
+            f"{len(needed)} other changes were published"
+        )
+    return needed
+
+
+def _publish(broker: BrokerSettings, site: str, needed: Sequence[StockChange]) -> None:
     if not needed:
-        return needed
+        return
     with MqttClient(broker) as connection:
         connection.publish(
             [(expected_topic(site, change.location), change.expected.model_dump_json().encode()) for change in needed],
             retain=True,
         )
     _require_retained(read_expected(broker, site), needed)
-    return needed
 
 
 def _require_most_kept(lines: Sequence[StockLine], known: Mapping[str, Expected]) -> None:
@@ -150,7 +164,11 @@ def read_expected(broker: BrokerSettings, site: str) -> dict[str, Expected]:
 
 
 def _next_revision(before: Expected | None, now_ms: int) -> int:
-    return max(now_ms, before.revision + 1) if before else now_ms
+    return min(MAX_REVISION, max(now_ms, before.revision + 1)) if before else now_ms
+
+
+def _is_last(expected: Expected | None) -> bool:
+    return expected is not None and expected.revision == MAX_REVISION
 
 
 def _stock_content(expected: Expected) -> tuple[str | None, bool, int | None, str]:

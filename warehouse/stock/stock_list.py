@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kardus.contract.messages import MAX_SKU
-from kardus.contract.topics import ID_PATTERN
+from kardus.contract.topics import is_id
 from kardus.support.errors import DataError
 from kardus.support.tables import EMPTY, Columns, Row, read_rows
 
@@ -86,13 +86,17 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
     """What is wrong with a line."""
     location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
     found = []
-    if not re.match(ID_PATTERN, location):
-        found.append(f"location '{location}' can't stand in a topic: no /, + or # in it")
+    if not is_id(location):
+        found.append(
+            f"location {location!r} can't stand in a topic: no /, + or # and no control character in it, not empty"
+        )
     for name, value in (("location", location), ("sku", sku)):
         if _EXPONENT.fullmatch(value):
             found.append(f"{name} '{value}' is a number that lost its digits: format the column as text in its source")
     if quantity and not (quantity.isascii() and quantity.isdecimal()):
         found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
+    if any(unicodedata.category(character) == "Cc" for character in sku):
+        found.append(f"sku {sku!r} has a control character: type it again")
     if len(sku) > MAX_SKU:
         found.append(f"sku is longer than {MAX_SKU} characters: shorten it")
     if empty.lower() not in YES | NO:

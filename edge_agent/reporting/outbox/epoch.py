@@ -29,6 +29,12 @@ def epoch_of(database: sqlite3.Connection) -> tuple[str, int]:
     return meta["epoch"], int(meta["sequence"])
 
 
+def last_of(database: sqlite3.Connection, epoch: str) -> int | None:
+    """The sequence of an epoch's last event; None where the file doesn't know: of an earlier epoch."""
+    meta = meta_of(database)
+    return int(meta["sequence"]) if meta["epoch"] == epoch else None
+
+
 def keep(database: sqlite3.Connection, epoch: str, sequence: int) -> None:
     """Note both, and that the file is open."""
     notes = [("epoch", epoch), ("sequence", str(sequence)), (_OPEN_SINCE, boot_id())]

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from edge_agent.records import Message
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.epoch import epoch_of, keep, leave
+from edge_agent.reporting.outbox.epoch import epoch_of, keep, last_of, leave
 from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Stored
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
@@ -110,15 +110,23 @@ class Outbox:
 
         self._call(write)
 
-    def confirm(self, epoch: str, ranges: Sequence[Range]) -> None:
-        """The WMS side has stored these events of an epoch for good."""
+    def confirm(self, epoch: str, ranges: Sequence[Range]) -> bool:
+        """The WMS side has stored these events of an epoch for good.
 
-        def write(database: sqlite3.Connection) -> None:
+        Returns whether that may be: what goes beyond the last event of this epoch is of another agent or a mistake, and
+        changes nothing.
+        """
+
+        def write(database: sqlite3.Connection) -> bool:
+            known_to = last_of(database, epoch)
+            if known_to is not None and any(last > known_to for _, last in ranges):
+                return False
             for ends in ranges:
                 self._in_portions(database, lambda ends=ends: rows.confirm(database, epoch, ends, PORTION))  # type: ignore[misc]
             self._pressure.recount(database, 1)
+            return True
 
-        self._call(write)
+        return self._call(write)
 
     def send_again(self, epoch: str, first: int, last: int) -> list[Range]:
         """The WMS side lacks these events: let them be sent again. Those that are gone are lost; which were there."""

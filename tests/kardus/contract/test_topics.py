@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from kardus.contract.topics import Id, Topics, agents_filter, expected_filter, expected_topic, location_of
+from kardus.contract.topics import Id, Topics, agents_filter, expected_filter, expected_topic, is_id, location_of
 
 ID = TypeAdapter(Id)
 
@@ -36,10 +36,39 @@ def test_these_may_stand_in_a_topic(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a/b", "a+", "#", "a#", "$SYS", " a", "\ta", "a\n", "a\0", "\x1f", "x" * 101, "a\r\nb"]
+    "text",
+    [
+        "",
+        "a/b",
+        "a+",
+        "#",
+        "a#",
+        "$SYS",
+        " a",
+        "\ta",
+        "a\n",
+        "a\0",
+        "\x1f",
+        "x" * 101,
+        "a\r\nb",
+        "a\x7f",
+        "a\x80",
+        "\x9f",
+        "a\ufdd0",
+        "a\ufdef",
+        "\ufffe",
+        "a\uffff",
+        "a\U0001fffe",
+        "\U0010ffff",
+    ],
 )
 def test_these_may_not(text: str) -> None:
     assert not _is_id(text)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=110))
+def test_both_ways_of_asking_agree(text: str) -> None:
+    assert is_id(text) == _is_id(text)
 
 
 @given(IDS, IDS)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kardus.contract.messages import Expected
+from kardus.contract.messages import MAX_REVISION, Expected
+from kardus.contract.topics import expected_topic
+from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from simulator.demo.broker import free_port
@@ -138,3 +140,16 @@ def test_a_location_with_several_products_is_published_as_unmanaged_with_its_rea
 def test_none_of_a_product_is_told_to_be_an_empty_location() -> None:
     (change,) = expected_changes([StockLine("A", None, 0)], {}, 1, replace=False)
     assert (change.expected.sku, change.expected.quantity, change.expected.managed) == (None, 0, True)
+
+
+def test_a_revision_that_nothing_follows_is_named_and_all_others_are_published(mosquitto: Mosquitto) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    with MqttClient(broker) as connection:
+        last = Expected(revision=MAX_REVISION, sku="Tea").model_dump_json().encode()
+        connection.publish([(expected_topic("s", location), last) for location in ("A", "C")], retain=True)
+    lines = [StockLine("A", "Milk"), StockLine("B", "Tea"), StockLine("C", "Tea")]
+    with pytest.raises(
+        BrokerError, match=r"^A: the broker holds the largest revision .*; 1 other changes were published"
+    ):
+        publish_stock(broker, "s", lines, replace=False)
+    assert read_expected(broker, "s")["B"].sku == "Tea"

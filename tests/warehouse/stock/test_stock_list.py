@@ -77,6 +77,8 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
         ([(*HEADER, "empty"), ("A", "x", "yes")], "line 2: empty is 'yes' beside sku 'x': leave one of them out"),
         ([(*HEADER, "empty"), ("A", "x", "perhaps")], "line 2: empty 'perhaps': write yes, or nothing"),
         ([HEADER, ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
+        ([HEADER, ("A", "Te\x1b[31ma")], r"line 2: sku 'Te\x1b[31ma' has a control character"),
+        ([HEADER, ("A\x90", "x")], r"line 2: location 'A\x90' can't stand in a topic"),
         ([HEADER, ("A", "8.99E+12")], "line 2: sku '8.99E+12' is a number that lost its digits"),
         ([HEADER, ("8,99e12", "x")], "line 2: location '8,99e12' is a number that lost its digits"),
         ([HEADER, ("A", "x"), ("A", "y")], "lines 2 and 3: location 'A' has 'x' and 'y': keep one, or give --mixed"),

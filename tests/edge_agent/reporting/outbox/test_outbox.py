@@ -213,6 +213,18 @@ def test_a_confirmed_event_stays_until_it_is_confirmed_and_can_be_sent_again(tmp
     outbox.close()
 
 
+@pytest.mark.parametrize("ranges", [[(1, 7)], [(1, 0), (5, 7)], [(1, 2**63 - 1)], [(1, 2), (2**62, 2**62)]])
+def test_a_confirmation_beyond_the_last_event_changes_nothing(tmp_path: Path, ranges: list[tuple[int, int]]) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite", delivery="confirmed")
+    outbox.append(_numbered(1, 6), {}, 6)
+    assert not outbox.confirm(outbox.epoch, ranges)
+    assert outbox.depth().unconfirmed + outbox.depth().total == 6
+    assert outbox.confirm(outbox.epoch, [(1, 6)])
+    assert outbox.depth().unconfirmed + outbox.depth().total == 0
+    assert outbox.confirm("an earlier epoch", [(1, 2**63 - 1)]), "how far that one went is not known any more"
+    outbox.close()
+
+
 def test_what_is_asked_for_and_gone_is_announced_as_lost(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite")
     outbox.append(_numbered(1, 5), {}, 5)
