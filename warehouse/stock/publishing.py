@@ -84,7 +84,7 @@ def publish_stock(
     _publish(broker, site, needed)
     if stuck:
         raise BrokerError(
-            f"{', '.join(stuck[:EXAMPLES])}: the broker holds the largest revision there can be, which nothing follows: "
+            f"{', '.join(stuck[:EXAMPLES])}: the broker holds the largest revision, which nothing follows: "
             f"clear its topic under {site}/expected/, and look who published it; "
             f"{len(needed)} other changes were published"
         )
