@@ -2,19 +2,33 @@
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Column, Table
+from rich.text import Text
 
 from kardus.support.errors import KardusError
+from kardus.support.harmless import escaped
 
-out = Console(markup=False)
+
+class HarmlessConsole(Console):
+    """Shows names from outside as they are, and lets none of them steer the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Every text that is printed comes this way."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escaped(segment.text))
+
+
+out = HarmlessConsole(markup=False)
 """Results, on the standard output. Without markup, so that names with brackets in them are shown as they are."""
-err = Console(stderr=True, markup=False)
+err = HarmlessConsole(stderr=True, markup=False)
 """Progress and errors."""
 
 
@@ -53,7 +67,12 @@ def new_app(purpose: str) -> typer.Typer:
 
 def print_json(content: Any) -> None:
     """Write JSON for programs to the standard output."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    sys.stdout.write(_BEYOND_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
+
+
+_BEYOND_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
+"""Control characters that JSON lets through, and halves of characters."""
 
 
 def print_result(content: Any, *shown: RenderableType, as_json: bool) -> None:
@@ -72,8 +91,15 @@ def table_of(
     headers = (Column(name, justify="right" if name in numbers else "left") for name in columns)
     table = Table(*headers, title=title or None, title_justify="left", show_header=bool(columns))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_as_wide_as_shown(cell) for cell in row))
     return table
+
+
+def _as_wide_as_shown(cell: RenderableType) -> RenderableType:
+    """The width of a column is reckoned from what will be printed."""
+    if isinstance(cell, str):
+        return escaped(cell)
+    return Text(escaped(cell.plain), cell.style) if isinstance(cell, Text) and not cell.spans else cell
 
 
 def missing_extra(command: str, extra: str, module: str | None) -> NoReturn:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.drawing.image import Image as SheetImage
 from openpyxl.utils import get_column_letter
 from PIL import Image
 
+from kardus.support.harmless import escaped
 from warehouse.report.report import Report
 from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, Cell, report_rows
 
@@ -42,7 +42,7 @@ def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[S
     for number, line in enumerate(lines, start=2):
         for column, value in enumerate(line, start=1):
             cell = sheet.cell(number, column)
-            cell.value = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+            cell.value = escaped(value) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"  # text, whatever it begins with
                 cell.quotePrefix = value.startswith(FORMULA_PREFIXES)

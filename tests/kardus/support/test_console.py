@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
 
-from kardus.support.console import missing_extra, new_app, print_json, run_app, run_with_extra
+from kardus.support.console import missing_extra, new_app, out, print_json, run_app, run_with_extra, table_of
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
+from kardus.support.harmless import escaped
 
 
 def _app(error: BaseException | None) -> typer.Typer:
@@ -80,3 +84,29 @@ def test_only_a_module_of_the_extra_is_said_to_be_missing(
     assert "needs not_there, which is not installed: pip install 'kardus[train]'" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         run_with_extra("needs_an_extra", "kardus-train", "train", ("torch",))
+
+
+STEERING = "Tea\x1b]0;title\x07\x1b[2J\x9b31m\u202eevil"
+
+
+def test_no_name_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print(STEERING, Text(STEERING, "bold"), table_of((STEERING,), [(STEERING,), (Text(STEERING),)], STEERING))
+    shown = capsys.readouterr().out
+    assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e"}
+    assert shown.count("x1b]0;title") >= 4
+    rows = [line for line in shown.splitlines() if line.startswith("│")]
+    assert len({len(row) for row in rows}) == 1, "the columns are as wide as what is shown"
+
+
+def test_json_holds_no_control_character_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({STEERING: STEERING})
+    printed = capsys.readouterr().out
+    assert not set(printed) & {"\x1b", "\x07", "\x9b"}
+    assert json.loads(printed) == {STEERING: STEERING}
+
+
+@given(st.text())
+def test_what_is_escaped_stays_so_and_what_is_plain_stays_as_it_is(text: str) -> None:
+    once = escaped(text)
+    assert escaped(once) == once
+    assert all(character.isprintable() or character in "\t\n" or ord(character) > 0x9F for character in once)

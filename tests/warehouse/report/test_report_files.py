@@ -14,6 +14,7 @@ from rich.console import Console
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
+from kardus.support.harmless import escaped
 from tests.in_process import assert_one_line, call
 from tests.publishers import Publisher, jpeg
 from tests.warehouse.report.racks import EARLIER, EMU_OF_A_PIXEL, NOW, changed, filled, rack, report_of
@@ -79,7 +80,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     row = next(csv.DictReader(text_file))
     assert row["expected"] == f"'{text}"
     cell = openpyxl.load_workbook(files[1])["list"]["E2"]
-    assert (cell.data_type, str(cell.value).strip()) == ("s", text.strip())
+    assert (cell.data_type, str(cell.value).strip()) == ("s", escaped(text).strip())
 
 
 class Page(HTMLParser):
