@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
+from kardus import __version__
 from kardus.support.errors import KardusError
 from kardus.support.harmless import escaped
 
@@ -62,7 +63,23 @@ def run_with_extra(cli: str, command: str, extra: str, modules: Collection[str])
 
 def new_app(purpose: str) -> typer.Typer:
     """A command group with the settings that all commands share."""
-    return typer.Typer(help=purpose, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app.callback(help=purpose)(_common_options)
+    return app
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        out.print(f"kardus {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def _common_options(
+    _version: Annotated[  # noqa: FBT002 - typer: an option's default is the parameter's
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and end.")
+    ] = False,
+) -> None:
+    """What every command takes."""
 
 
 def print_json(content: Any) -> None:

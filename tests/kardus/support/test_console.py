@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from kardus import __version__
 from kardus.support.console import missing_extra, new_app, out, print_json, run_app, run_with_extra, table_of
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
 from kardus.support.harmless import escaped
+from tests.conftest import run_command
 
 
 def _app(error: BaseException | None) -> typer.Typer:
@@ -27,7 +29,7 @@ def _app(error: BaseException | None) -> typer.Typer:
 
 
 def _run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int | str | None:
-    monkeypatch.setattr("sys.argv", ["test"])
+    monkeypatch.setattr("sys.argv", ["test", "work"])
     with pytest.raises(SystemExit) as stop:
         run_app(_app(error))
     return stop.value.code
@@ -60,7 +62,7 @@ def test_success_is_code_0_and_json_goes_to_the_standard_output(
 
 
 def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["test"])
+    monkeypatch.setattr("sys.argv", ["test", "work"])
     with pytest.raises(ZeroDivisionError):
         run_app(_app(ZeroDivisionError()))
 
@@ -110,3 +112,8 @@ def test_what_is_escaped_stays_so_and_what_is_plain_stays_as_it_is(text: str) ->
     once = escaped(text)
     assert escaped(once) == once
     assert all(character.isprintable() or character in "\t\n" or ord(character) > 0x9F for character in once)
+
+
+@pytest.mark.parametrize("command", ["kardus-agent", "kardus-wms", "kardus-train", "kardus-export"])
+def test_every_command_says_its_version(command: str) -> None:
+    assert run_command(command, "--version").stdout == f"kardus {__version__}\n"
