@@ -1,7 +1,4 @@
-"""Writes findings down: events, states and health go into the outbox, in one transaction a frame.
-
-Belongs to the wiring, as `delivery` does: it joins `events`, `alerts`, `elsewhere` and `outbox`.
-"""
+"""Writes findings down: events, states and health go into the outbox, in one transaction a frame."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Which model judges, and how another one takes its place without a gap. Belongs to the wiring."""
+"""Which model judges, and how another one takes its place without a gap."""

@@ -1,7 +1,4 @@
-"""Plays a recording to the agent's own line under one configuration: with no broker, no disk and no clock of its own.
-
-Part of the wiring, as `agent.py` is.
-"""
+"""Plays a recording to the agent's own line under one configuration: with no broker, no disk and no clock of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta

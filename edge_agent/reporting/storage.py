@@ -1,4 +1,4 @@
-"""While the disk takes nothing the agent goes on looking, says so, and tries again. Belongs to the wiring."""
+"""While the disk takes nothing the agent goes on looking, says so, and tries again."""
 
 import contextlib
 import logging

@@ -268,3 +268,56 @@ def test_the_age_of_the_oldest_message_is_known(tmp_path: Path) -> None:
     assert oldest
     assert abs(time.time() - oldest) < 60
     outbox.close()
+
+
+def test_what_the_broker_retains_is_known_until_it_is_cleared(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.append([Message("state", topic, b"x", retain=True) for topic in ("a", "b")], {}, 0)
+    outbox.append([Message("event", "c", b"x"), Message("state", "a", b"", retain=True)], {}, 0)
+    assert outbox.retained() == {"b"}
+    outbox.close()
+    again = Outbox(tmp_path / "o.sqlite")
+    assert again.retained() == {"b"}
+    again.close()
+
+
+def test_whoever_sends_is_told_of_what_is_new(tmp_path: Path) -> None:
+    outbox, told = Outbox(tmp_path / "o.sqlite"), []
+    outbox.on_news = lambda: told.append(outbox.last_sequence)
+    outbox.append([_event("a")], {}, 1)
+    assert len(told) == 1
+    outbox.pending(10)
+    assert len(told) == 1
+    outbox.close()
+
+
+def test_pictures_that_were_delivered_make_room_for_others(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite", Limits(events=100, evidence_bytes=1000))
+    for _ in range(4):
+        outbox.append([Message("evidence", "p", bytes(900))], {}, 0)
+        assert outbox.depth().messages["evidence"] == 1
+        outbox.delivered([stored.id for stored in outbox.pending(10)])
+    assert outbox.losses.dropped["evidence"] == 0
+    outbox.close()
+
+
+def test_an_outbox_opened_again_counts_what_is_stored(tmp_path: Path) -> None:
+    limits = Limits(events=1000, evidence_bytes=1000)
+    outbox = Outbox(tmp_path / "o.sqlite", limits)
+    outbox.append([Message("evidence", "p", bytes(900)), *_numbered(1, 900)], {}, 900)
+    outbox.close()
+    again = Outbox(tmp_path / "o.sqlite", limits)
+    again.append([Message("evidence", "q", bytes(900)), *_numbered(901, 1050)], {}, 1050)
+    assert (again.losses.dropped["evidence"], again.depth().messages["evidence"]) == (1, 1)
+    assert again.depth().messages["event"] <= 1000
+    again.close()
+
+
+def test_the_oldest_that_waits_is_as_old_as_it_was_stored(tmp_path: Path) -> None:
+    outbox, before = Outbox(tmp_path / "o.sqlite"), time.time()
+    assert outbox.depth().oldest_unix_s is None
+    outbox.append([_event("a")], {}, 1)
+    oldest = outbox.depth().oldest_unix_s
+    assert oldest is not None
+    assert before <= oldest <= time.time()
+    outbox.close()
