@@ -1,6 +1,7 @@
 """What every Kardus command does the same way: errors in one line, exit codes, JSON."""
 
 import importlib
+import importlib.metadata
 import json
 import re
 import sys
@@ -13,7 +14,6 @@ from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
-from kardus import __version__
 from kardus.support.errors import KardusError
 from kardus.support.harmless import escaped
 
@@ -70,7 +70,7 @@ def new_app(purpose: str) -> typer.Typer:
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
     if asked:
-        out.print(f"kardus {__version__}", highlight=False)
+        out.print(f"kardus {importlib.metadata.version('kardus')}", highlight=False)
         raise typer.Exit
 
 
