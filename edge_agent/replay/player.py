@@ -1,4 +1,4 @@
-"""Plays a recording to the agent's own line under one configuration: with no broker, no disk and no clock of its own."""
+"""Plays a recording to the agent's own line under one configuration: no broker, no disk and no clock of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
