@@ -1,6 +1,5 @@
 """The trial in containers: its file is sound, and what its services run works outside of them too."""
 
-import csv
 import os
 import re
 import subprocess
@@ -17,6 +16,7 @@ from simulator.scene import Rack
 from simulator.script import demo_script
 from tests.conftest import BIN
 from tests.deploy.site import SETTINGS
+from warehouse.stock.stock_list import read_stock
 
 DEPLOY = SETTINGS.parents[1]
 FOLDER = DEPLOY / "compose"
@@ -106,8 +106,7 @@ def test_its_broker_is_configured_as_any_other() -> None:
 
 def test_its_stock_and_configuration_are_those_of_the_simulated_rack() -> None:
     script = demo_script([slot.location for slot in Rack().slots()], DrawnPictures().stock(), 1)
-    with (FOLDER / "stock.csv").open() as file:
-        stock = {row["location"]: row["sku"] or None for row in csv.DictReader(file)}
+    stock = {line.location: line.sku for line in read_stock(FOLDER / "stock.csv")}
     assert stock == script.expected
     config = load_config(DEPLOY / "examples" / "simulated.toml")
     assert [location.id for location in config.cameras[0].locations] == list(stock)
