@@ -27,7 +27,7 @@ from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import cut_out
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
-from kardus.support.tables import read_table
+from kardus.support.tables import Columns, read_rows
 
 LABELS, PHOTOS = "labels.csv", "photos"
 MAX_SIDE_PX, MIN_SIDE_PX = 1024, 32
@@ -135,7 +135,8 @@ class Harvest:
     def _rewrite(self, new: Sequence[dict[str, str]]) -> None:
         """Write the table whole: its rows as somebody has left them, but those whose photo is gone, and new ones."""
         table = self._folder / LABELS
-        known = [row.values for row in read_table(table, ("path",))] if table.is_file() else []
+        # a line that a power cut tore has a problem, and is no photo of ours any more
+        known = [row.values for row in read_rows(table, Columns(("path",)))] if table.is_file() else []
         known = [row for row in known if row.get("name") or row.get("proposed")]
         rows = [row for row in known if row.get("path") and (self._folder / row["path"]).is_file()]
         columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
