@@ -61,6 +61,30 @@ def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, run_folder: Path, 
     assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
 
 
+WATCHED = """
+import importlib, importlib.abc, os, sys
+
+class Watch(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+
+sys.meta_path.insert(0, Watch())
+importlib.import_module(sys.argv[1])
+"""
+"""Says what the variable is when onnxruntime is imported."""
+FIRST = ("export.quantise", "export.bench", "export.fp16", "kardus.inference.classifier", "edge_agent.agent")
+
+
+@pytest.mark.parametrize("module", FIRST)
+def test_telemetry_is_off_before_onnxruntime_is_imported_whatever_module_comes_first(
+    tmp_path: Path, module: str
+) -> None:
+    words = [sys.executable, "-c", WATCHED, module]
+    done = subprocess.run(words, env=_environment(tmp_path), capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "1"
+
+
 class Sniffer:
     """Keeps what comes over the near end of a cable, but for its address resolution."""
 

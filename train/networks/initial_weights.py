@@ -86,10 +86,11 @@ def _imagenet(arch: str) -> tuple[Mapping[str, Tensor], InputStatistics]:
 
 
 def _statistics_of(state: Mapping[str, Tensor], arch: str) -> InputStatistics:
-    """Those of an earlier run are kept with its weights; other files don't tell."""
+    """Those of a run are kept with its weights, or were ImageNet's before that; other files don't tell."""
     if {"mean", "std"} <= set(state):
         return InputStatistics(*(tuple(state[name].flatten().tolist()) for name in ("mean", "std")))
-    return _statistics_of_timm(arch) if arch.startswith(TIMM) else IMAGENET_STATISTICS
+    is_run = any(name.startswith("features.network.") for name in state)  # as no file of timm's names its weights
+    return _statistics_of_timm(arch) if arch.startswith(TIMM) and not is_run else IMAGENET_STATISTICS
 
 
 def _statistics_of_timm(arch: str) -> InputStatistics:

@@ -14,7 +14,7 @@ from kardus.support.errors import DataError, UsageError
 from tests.train.making import labelled
 from train.config import make_config
 from train.fitting.fit import ProgressCallbacks, fit
-from train.networks.carton import CartonNet
+from train.networks.carton import IMAGENET_STATISTICS, CartonNet, InputStatistics
 from train.networks.checkpoint import build_network, load_checkpoint
 from train.networks.initial_weights import initialise
 
@@ -162,3 +162,29 @@ def test_imagenet_takes_what_torchvision_downloads(monkeypatch: pytest.MonkeyPat
     network = _network("resnet18")
     assert initialise(network, "resnet18", "imagenet").source == "imagenet"
     assert _agrees(network, state)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_of_a_timm_network_brings_the_statistics_that_it_was_trained_with(tmp_path: Path, kept: bool) -> None:  # noqa: FBT001
+    """Runs from before they were kept were trained with ImageNet's, whatever timm says of its own weights."""
+    arch = "timm:tf_efficientnet_lite0"  # timm's own want 127.5
+    earlier = _network(arch)
+    own = InputStatistics((127.0,) * 3, (128.0,) * 3)
+    earlier.use_statistics(own)
+    state = {name: value for name, value in earlier.state_dict().items() if kept or name not in ("mean", "std")}
+    torch.save(state, tmp_path / "run.pth")
+    network = _network(arch)
+    initialise(network, arch, str(tmp_path / "run.pth"))
+    wanted = own if kept else IMAGENET_STATISTICS
+    assert network.statistics.mean == pytest.approx(wanted.mean)
+    assert network.statistics.std == pytest.approx(wanted.std)
+
+
+def test_a_file_of_timm_s_names_brings_what_timm_says_of_it(tmp_path: Path) -> None:
+    import timm
+
+    arch = "timm:tf_efficientnet_lite0"
+    torch.save(timm.create_model("tf_efficientnet_lite0").state_dict(), tmp_path / "w.pth")
+    network = _network(arch)
+    initialise(network, arch, str(tmp_path / "w.pth"))
+    assert network.statistics == InputStatistics((127.5,) * 3, (127.5,) * 3)
