@@ -78,7 +78,7 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
         return
     rest = len(problems) - MOST_SHOWN
     more = f"; and {rest} more" if rest > 0 else ""
-    nothing = f" (nothing was published; {len(problems)} lines are wrong)" if len(problems) > 1 else ""
+    nothing = f" ({len(problems)} faults; nothing was published)" if len(problems) > 1 else ""
     raise DataError(f"{path}: {'; '.join(problems[:MOST_SHOWN])}{more}{nothing}")
 
 
@@ -86,7 +86,9 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
     """What is wrong with a line."""
     location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
     found = []
-    if not is_id(location):
+    if not location:
+        found.append("no location: fill it in, or remove the line")
+    elif not is_id(location):
         found.append(
             f"location {location!r} can't stand in a topic: no /, + or # and no control character in it, not empty"
         )
