@@ -6,7 +6,7 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,29 +85,33 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
 def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
     """What is wrong with a line."""
     location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
-    found = []
-    if not location:
-        found.append("no location: fill it in, or remove the line")
-    elif not is_id(location):
-        found.append(
-            f"location {location!r} can't stand in a topic: no /, + or # and no control character in it, not empty"
-        )
-    for name, value in (("location", location), ("sku", sku)):
-        if _EXPONENT.fullmatch(value):
-            found.append(f"{name} '{value}' is a number that lost its digits: format the column as text in its source")
+    found = [*_name_problems(location, sku), *_emptiness_problems(sku, empty, rules)]
     if quantity and not (quantity.isascii() and quantity.isdecimal()):
         found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
-    if any(unicodedata.category(character) == "Cc" for character in sku):
-        found.append(f"sku {sku!r} has a control character: type it again")
-    if len(sku) > MAX_SKU:
-        found.append(f"sku is longer than {MAX_SKU} characters: shorten it")
-    if empty.lower() not in YES | NO:
-        found.append(f"empty '{empty}': write yes, or nothing")
-    elif empty.lower() in YES and sku and sku.upper() != EMPTY:
-        found.append(f"empty is '{empty}' beside sku '{sku}': leave one of them out")
-    elif not sku and empty.lower() in NO and not rules.blank_is_empty:
-        found.append(f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty")
     return tuple(f"line {row.line}: {text}" for text in found)
+
+
+def _name_problems(location: str, sku: str) -> Iterator[str]:
+    if not location:
+        yield "no location: fill it in, or remove the line"
+    elif not is_id(location):
+        yield f"location {location!r} can't stand in a topic: no /, + or # and no control character in it"
+    for name, value in (("location", location), ("sku", sku)):
+        if _EXPONENT.fullmatch(value):
+            yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
+    if any(unicodedata.category(character) == "Cc" for character in sku):
+        yield f"sku {sku!r} has a control character: type it again"
+    if len(sku) > MAX_SKU:
+        yield f"sku is longer than {MAX_SKU} characters: shorten it"
+
+
+def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
+    if empty.lower() not in YES | NO:
+        yield f"empty '{empty}': write yes, or nothing"
+    elif empty.lower() in YES and sku and sku.upper() != EMPTY:
+        yield f"empty is '{empty}' beside sku '{sku}': leave one of them out"
+    elif not sku and empty.lower() in NO and not rules.blank_is_empty:
+        yield f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty"
 
 
 def _stock_line(row: Row) -> StockLine:

@@ -68,6 +68,7 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
         ([("place", "sku"), ("A", "x")], "no column 'location' (found: place, sku)"),
         ([("location", "sku", "SKU"), ("A", "x", "y")], "2 columns are named 'sku': rename all but one"),
         ([HEADER, ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
+        ([HEADER, ("", "x")], "line 2: no location: fill it in, or remove the line"),
         ([HEADER, ("A",)], "line 2: ends before column 'sku': write 2 cells in every line"),
         ([HEADER, ("A", "x", "y")], "line 2: 3 cells, where 2 columns are named"),
         ([(*HEADER, "quantity"), ("A", "x", "many")], "line 2: quantity 'many': write a whole number"),
@@ -173,7 +174,7 @@ def test_all_wrong_lines_are_listed_and_no_more_than_twenty(tmp_path: Path) -> N
     said = _refusal(_csv(tmp_path / "s.csv", HEADER, *lines))
     assert said.count("no sku") == 20
     assert "line 3: no sku" in said
-    assert said.endswith("; and 10 more (nothing was published; 30 lines are wrong)")
+    assert said.endswith("; and 10 more (30 faults; nothing was published)")
 
 
 def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
