@@ -22,6 +22,7 @@ from kardus.support.console import new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
+from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
@@ -29,6 +30,7 @@ from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.report.report import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
+from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockRules, read_stock
 
@@ -81,7 +83,10 @@ Messages = queue.SimpleQueue[tuple[str, bytes] | None]
 def expect_command(
     file: Annotated[
         Path,
-        typer.Argument(help=f"A .csv, .xlsx or .xlsm file: location,sku[,quantity][,empty]; {EMPTY} where nothing is."),
+        typer.Argument(
+            help="A text, .xlsx, .xlsm, .xls, .xlsb or .ods file: location,sku[,quantity][,empty]; "
+            f"{EMPTY} where nothing is."
+        ),
     ],
     site: SiteOption,
     host: HostOption = "localhost",
@@ -99,6 +104,16 @@ def expect_command(
     confirmed: Annotated[
         bool, typer.Option("--yes", help="With --replace: give up more than a fifth of the managed locations too.")
     ] = False,
+    preset: Annotated[
+        str, typer.Option(help=f"The WMS that exported it: {', '.join(PRESET_NAMES)}, or a .toml file of your own.")
+    ] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option(help='What columns are called: location=Lokasi,sku="Kode Barang".')
+    ] = None,
+    header_row: Annotated[
+        int | None, typer.Option(min=1, help="The line that names the columns; else it is looked for.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text that isn't UTF-8, as windows-1250.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook that has several.")] = None,
     blank_is_empty: Annotated[
         bool, typer.Option("--blank-is-empty", help="A blank sku says that the location must be empty.")
@@ -108,7 +123,10 @@ def expect_command(
     ] = False,
 ) -> None:
     """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
-    lines = read_stock(file, StockRules(sheet, blank_is_empty, mixed))
+    named = read_preset(preset) if preset else Preset()
+    names = column_names(columns or (), named)
+    layout = Layout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
+    lines = read_stock(file, StockRules(layout, named.sku_pattern, blank_is_empty=blank_is_empty, mixed=mixed))
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     published = publish_stock(broker, site, lines, replace=replace, confirmed=confirmed)
     given_up = sum(not change.expected.managed and not change.expected.reason for change in published)

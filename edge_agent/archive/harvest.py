@@ -27,7 +27,8 @@ from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import cut_out
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
-from kardus.support.tables import Columns, read_rows
+from kardus.support.table_headers import Columns
+from kardus.support.tables import read_rows
 
 LABELS, PHOTOS = "labels.csv", "photos"
 MAX_SIDE_PX, MIN_SIDE_PX = 1024, 32

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.config.base import FilePath, Point, Section, as_array
 from edge_agent.config.sources import SourceSection
-from kardus.contract.topics import Id
+from kardus.contract.topics import Id, LocationCode
 from kardus.inference.geometry import is_convex
 
 
@@ -22,7 +22,7 @@ Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)
 class LocationSection(Section):
     """`[[cameras.locations]]`: one storage location in the picture."""
 
-    id: Id
+    id: LocationCode
     """The WMS's own code."""
     corners: Corners | None = None
     """Top left, top right, bottom right, bottom left, as they appear on the carton."""

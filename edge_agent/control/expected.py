@@ -98,9 +98,7 @@ class ExpectedStore:
 
         Returns what was wrong with it, or an empty text.
         """
-        if location not in self._locations:
-            return ""
-        if not payload:
+        if location not in self._locations or not payload:
             return ""  # a cleared retained topic says nothing: giving up is said with managed = false
         if len(payload) > MAX_BYTES:
             return self._refuse(f"{len(payload)} bytes")
@@ -109,6 +107,8 @@ class ExpectedStore:
         except (ValidationError, RecursionError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
             return self._refuse(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip())
+        if expected.location not in (None, location):
+            return self._refuse(f"location '{expected.location}' stands in it, '{location}' in its topic")
         known = self._known.get(location)
         if known and expected.revision <= known.expected.revision:
             return ""

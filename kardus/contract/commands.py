@@ -12,7 +12,7 @@ from kardus.contract.base import Record
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from kardus.contract.messages import UtcTime
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId
-from kardus.contract.topics import Id
+from kardus.contract.topics import Id, LocationCode
 
 MAX_COMMAND_BYTES = 65_536
 
@@ -45,7 +45,7 @@ class Snapshot(Command):
 class Acknowledge(Command):
     """`acknowledge`: an alert is known to somebody."""
 
-    location: Id
+    location: LocationCode
     """Whose alert."""
     by: Annotated[str, Field(max_length=200)] = ""
     """Who knows of it."""

@@ -101,7 +101,7 @@ EXAMPLES: dict[str, Record] = {
     ),
     "Lost": _wrapped(receipts.LOST_TYPE, "", receipts.Lost(epoch=_EPOCH, ranges=((4001, 4120),))),
     "Ack": receipts.Ack(epoch=_EPOCH, contiguous_to=4705, ranges=((4708, 4711),)),
-    "Expected": messages.Expected(revision=1772436000000, sku="TEA-JASMINE-500", quantity=24),
+    "Expected": messages.Expected(revision=1772436000000, sku="TEA-JASMINE-500", quantity=24, location="A-03-2-05"),
     "Capture": commands.Capture(camera=CAMERA),
     "Snapshot": commands.Snapshot(camera=CAMERA),
     "Acknowledge": commands.Acknowledge(location=LOCATION, by="picker 7"),

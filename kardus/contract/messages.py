@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, NonNegativeInt,
 from pydantic_core import CoreSchema, core_schema
 
 from kardus.contract.base import Record
-from kardus.contract.topics import Id
+from kardus.contract.topics import Id, LocationCode
 from kardus.contract.verdicts import Verdict
 
 
@@ -72,6 +72,8 @@ class Expected(Record):
     """0: the location must be empty, whatever `sku` says. Other quantities are passed on, not counted."""
     valid_from: UtcTime | None = None
     """When the expectation begins to hold; passed on."""
+    location: LocationCode | None = None
+    """The location's code, as it is; its topic has it escaped. Null: what the topic says."""
 
 
 class ExpectedStock(Record):
@@ -142,7 +144,7 @@ class Alert(Record):
 class LocationVerdict(Record):
     """What an event and a state say alike of a location."""
 
-    location: Id
+    location: LocationCode
     """The WMS's code of the storage location."""
     verdict: Verdict
     """What is found now."""
@@ -158,7 +160,7 @@ class LocationVerdict(Record):
     """Why the verdict is a doubt, or why the view can't be trusted."""
     facing: NonNegativeInt | None = None
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
-    seen_at: tuple[Id, ...] = ()
+    seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
@@ -208,7 +210,7 @@ class LocationState(LocationVerdict):
 class Verified(Record):
     """When a location was last verified."""
 
-    location: Id
+    location: LocationCode
     """The WMS's code of the storage location."""
     verdict: Verdict
     """What was found last."""

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from kardus.contract.base import Record
 from kardus.contract.messages import Expected, UtcTime
-from kardus.contract.topics import Id
+from kardus.contract.topics import Id, LocationCode
 
 HEADER = "recording.json"
 ENTRIES = "entries.jsonl"
@@ -47,7 +47,7 @@ class RecordingEntry(Record):
     """The picture's file."""
     lost: str | None = None
     """Why the camera gave no picture."""
-    location: Id | None = None
+    location: LocationCode | None = None
     """The location that the WMS speaks of."""
     expected: Expected | None = None
     """What it expects there."""

@@ -10,9 +10,18 @@ from pydantic import StringConstraints
 ROOT = "kardus/v1"
 _PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
 """The last two places of every plane of Unicode are no characters."""
-_FORBIDDEN = rf"/+#\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff{_PLANE_ENDS}"
-ID_PATTERN = rf"^[^\s${_FORBIDDEN}][^{_FORBIDDEN}]{{0,99}}$"
+_NO_CHARACTERS = rf"\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff{_PLANE_ENDS}"
 """MQTT 5, 1.5.4: brokers hang up on control characters and on what Unicode calls no characters."""
+ID_PATTERN = rf"^[^\s$/+#{_NO_CHARACTERS}][^/+#{_NO_CHARACTERS}]{{0,99}}$"
+LOCATION_PATTERN = rf"^[^\s{_NO_CHARACTERS}][^{_NO_CHARACTERS}]{{0,99}}$"
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""A name that may stand in a topic: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
+LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN)]
+"""The WMS's code of a location: any characters but control characters, no space at the start; 1 to 100 of them."""
+_ESCAPED = {ord(character): f"%{ord(character):02X}" for character in "%/+#.$"}
+"""`/` parts a topic's levels, `+` and `#` stand for any of them, `$` begins topics of the broker's own, and RabbitMQ's
+AMQP side takes a dot for a slash. `%` itself, so that every code has a topic of its own."""
+_ESCAPE = re.compile("%(25|2F|2B|23|2E|24)")
 
 
 def is_id(text: str) -> bool:
@@ -20,15 +29,30 @@ def is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""A name that may stand in a topic: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
+def is_location(text: str) -> bool:
+    """Whether a text may be a location's code."""
+    return re.fullmatch(LOCATION_PATTERN, text) is not None
+
+
+def location_level(code: str | None) -> str:
+    """A location's level of a topic: its code, with `% / + # . $` as percent and two hexadecimal digits (RFC 3986).
+
+    None stands for every location: the level of a subscription.
+    """
+    return "+" if code is None else code.translate(_ESCAPED)
+
+
+def location_code(level: str) -> str:
+    """The code of a level; one that wasn't written by `location_level`, as of earlier versions, stands for itself."""
+    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 16)), level) if "%" in level else level
+
 
 _EXPECTED = re.compile(rf"^{ROOT}/([^/]+)/expected/([^/]+)$")
 
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics of one agent at one site."""
+    """The topics of one agent at one site. A location of None is every location: then it is a subscription."""
 
     site: str
     agent: str
@@ -82,34 +106,34 @@ class Topics:
         name = topic.removeprefix(f"{self.base}/commands/")
         return name if name != topic and "/" not in name else None
 
-    def evidence(self, location: str, event: str) -> str:
+    def evidence(self, location: str | None, event: str) -> str:
         """The crop that an event rests on, as JPEG."""
-        return f"{self.base}/locations/{location}/evidence/{event}"
+        return f"{self.base}/locations/{location_level(location)}/evidence/{event}"
 
     def health(self, camera: str) -> str:
         """Retained: whether a camera delivers."""
         return f"{self.base}/cameras/{camera}/health"
 
     @lru_cache(maxsize=4096)  # noqa: B019 - an agent has one Topics, and asks with every event
-    def state(self, location: str) -> str:
+    def state(self, location: str | None) -> str:
         """Retained: the current verdict."""
-        return f"{self.base}/locations/{location}/state"
+        return f"{self.base}/locations/{location_level(location)}/state"
 
     @lru_cache(maxsize=4096)  # noqa: B019 - as above
-    def events(self, location: str) -> str:
+    def events(self, location: str | None) -> str:
         """Every change of verdict, in order."""
-        return f"{self.base}/locations/{location}/events"
+        return f"{self.base}/locations/{location_level(location)}/events"
 
 
 def expected_topic(site: str, location: str) -> str:
     """Retained: what the WMS expects at a location. Only the WMS side publishes it."""
-    return f"{ROOT}/{site}/expected/{location}"
+    return f"{ROOT}/{site}/expected/{location_level(location)}"
 
 
 def location_of(topic: str) -> str | None:
-    """The location of an expected-stock topic; None for any other topic."""
+    """The location's code of an expected-stock topic; None for any other topic."""
     found = _EXPECTED.match(topic)
-    return found.group(2) if found else None
+    return location_code(found.group(2)) if found else None
 
 
 def agents_filter(site: str) -> str:

@@ -1,43 +1,30 @@
-"""Reads a table with a header line from a .csv or Excel file. What can't be read for sure is never passed over."""
+"""Reads a table with a header line from a text file or a workbook. What can't be read for sure is never passed over."""
 
-import codecs
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kardus.support.errors import DataError
+from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, Line, find_header
+from kardus.support.text_tables import TextLine, decoded, likely_delimiters, text_lines
+from kardus.support.workbooks.cells import NOTHING, Cell
+from kardus.support.workbooks.reading import OTHERS, workbook_kind, workbook_lines
 
 EMPTY = "EMPTY"
 """In a column of products, in any case of letters: nothing must stand there. A blank cell may be one that was lost."""
-WORKBOOKS = (".xlsx", ".xlsm")
-DELIMITERS = (",", ";", "\t", "|")
-"""A spreadsheet writes semicolons where the comma is the decimal sign, and tabs as "Unicode text"."""
-_SEPARATOR = "sep="
-"""A first line that tells Excel which separator follows."""
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_ALWAYS_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
+"""An .xls may be a text under another name, as many programs export it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: its number in the file (the header is 1), and its values by column name."""
+    """One line of a table: its number in the file (of the first line: 1), and its values by column name."""
 
     line: int
     values: dict[str, str]
     problems: tuple[str, ...] = ()
     """What of it can't be told for sure: each with its place and the remedy."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What is asked of a table's columns."""
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    """Read as strictly as the required ones, where they are there. Others may hold anything."""
-    numbers: tuple[str, ...] = ()
-    """Those of them whose numbers are taken as they are, however a spreadsheet shows them."""
 
 
 def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
@@ -53,51 +40,88 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def read_rows(path: Path, columns: Columns, sheet: str | None = None, *, can_choose: bool = False) -> list[Row]:
+def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> list[Row]:
     """The same, with lines that can't be read for sure among the rest: they say why.
 
-    `sheet` is a workbook's; `can_choose` says whether an error may advise to name one.
+    A `layout` is an operator's, who can choose: then errors advise to name a sheet, or what columns are called.
 
     Raises:
         DataError: the file cannot be read, has no header, lacks a required column, or has one twice.
     """
-    if path.suffix.lower() in WORKBOOKS:
-        return _workbook_rows(path, columns, sheet, can_choose=can_choose)
-    if sheet is not None:
+    kind = workbook_kind(path)
+    if kind or path.suffix.lower() in _ALWAYS_WORKBOOKS:
+        lines = workbook_lines(path, layout.sheet if layout else None, can_choose=layout is not None)
+        header = find_header(path, lines, columns, layout)
+        return list(_workbook_rows(lines, header, columns, kind, layout))
+    if layout and layout.sheet is not None:
         raise DataError(f"{path}: has no sheets: leave --sheet out")
-    return _text_rows(path, columns)
+    text = decoded(path, layout.encoding if layout else None, can_choose=layout is not None)
+    delimiter, header = _text_header(path, text, columns, layout)
+    return list(_text_rows(text_lines(path, text, delimiter), header, layout))
 
 
-def _header(path: Path, names: Sequence[str], columns: Columns) -> list[str]:
-    header = [name.strip().lower() for name in names]
-    found = ", ".join(name for name in header if name) or "nothing"
-    for column in columns.required:
-        if column not in header:
-            raise DataError(f"{path}: no column '{column}' (found: {found}): name the columns in the first line")
-    for column in (*columns.required, *columns.optional):
-        if header.count(column) > 1:
-            raise DataError(f"{path}: {header.count(column)} columns are named '{column}': rename all but one")
-    return header
+def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None) -> tuple[str, Header]:
+    """Which character is between the values, and the header that it gives."""
+    refusal = None
+    for delimiter in likely_delimiters(text):
+        lines = islice(text_lines(path, text, delimiter), TITLE_LINES if not (layout and layout.header_line) else None)
+        try:
+            cells = [(number, {i: Cell(cell) for i, cell in enumerate(line)}) for number, line in lines]
+            return delimiter, find_header(path, cells, columns, layout)
+        except DataError as error:
+            refusal = refusal or error
+    raise refusal or DataError(f"{path}: no header")
 
 
-def _workbook_rows(path: Path, columns: Columns, sheet: str | None, *, can_choose: bool) -> list[Row]:
-    # an agent starts sooner without a reader of Excel
-    from kardus.support.workbooks import NOTHING, workbook_lines  # noqa: PLC0415
-
-    lines = workbook_lines(path, sheet, can_choose=can_choose)
-    names = [cell.text for cell in lines[0][1]] if lines else []
-    header, rows = _header(path, names, columns), []
-    for number, cells in lines[1:]:
+def _workbook_rows(
+    lines: Iterable[Line], header: Header, columns: Columns, kind: str, layout: Layout | None
+) -> Iterator[Row]:
+    asked = {*columns.required, *columns.optional}
+    blank = Cell("", f"is blank, or an error, which can't be told in {kind} files: write {EMPTY}, or save it as .xlsx")
+    for number, cells in _lines_below(lines, header, layout):
         values, problems = {}, []
-        for index, name in enumerate(header):
-            cell = cells[index] if index < len(cells) else NOTHING
-            is_number = name in columns.numbers and cell.number
-            values[name] = cell.number if is_number else cell.text.strip()
-            if cell.problem and not is_number and name in (*columns.required, *columns.optional):
-                problems.append(f"cell {_letters(index)}{number} ('{name}') {cell.problem}")
-        values.pop("", None)
-        rows.append(Row(number, values, tuple(problems)))
-    return rows
+        for index, name in header.columns.items():
+            cell = cells.get(index, NOTHING)
+            if cell is NOTHING and name in columns.blanks and kind in OTHERS:
+                cell = blank
+            is_value = name in columns.values and cell.value
+            values[name] = cell.value if is_value else cell.text.strip()
+            if cell.problem and not is_value and name in asked:
+                problems.append(f"cell {_letters(index)}{number} ('{header.shown[index]}') {cell.problem}")
+        if any(values.values()) or problems:
+            yield Row(number, values, tuple(problems))
+
+
+def _text_rows(lines: Iterable[TextLine], header: Header, layout: Layout | None) -> Iterator[Row]:
+    for number, cells in lines:
+        if number <= header.line or not any(cell.strip() for cell in cells) or _is_left_out(cells, layout):
+            continue
+        values = {name: cells[index].strip() for index, name in header.columns.items() if index < len(cells)}
+        yield Row(number, values, _wrong_length(number, header, cells))
+
+
+def _lines_below(lines: Iterable[Line], header: Header, layout: Layout | None) -> Iterator[Line]:
+    for number, cells in lines:
+        if number > header.line and not _is_left_out([cells[index].text for index in sorted(cells)], layout):
+            yield number, cells
+
+
+def _is_left_out(cells: Sequence[str], layout: Layout | None) -> bool:
+    if layout is None or not layout.left_out:
+        return False
+    first = next((cell.strip() for cell in cells if cell.strip()), "")
+    return first.lower() in layout.left_out
+
+
+def _wrong_length(number: int, header: Header, cells: Sequence[str]) -> tuple[str, ...]:
+    """A cell that is lost, or one too many, shifts what follows into other columns."""
+    if len(cells) < header.width:
+        lost = header.shown.get(len(cells), "")
+        return (f"line {number}: ends before column '{lost}': write {header.width} cells in every line",)
+    if any(cell.strip() for cell in cells[header.width :]):
+        said = f"line {number}: {len(cells)} cells, where {header.width} columns are named"
+        return (f"{said}: put a cell that holds the separator into quotes",)
+    return ()
 
 
 def _letters(index: int) -> str:
@@ -107,44 +131,3 @@ def _letters(index: int) -> str:
         index, rest = divmod(index, 26)
         text, index = chr(ord("A") + rest) + text, index - 1
     return text
-
-
-def _text_rows(path: Path, columns: Columns) -> list[Row]:
-    lines = list(_csv_lines(path))
-    header, rows = _header(path, lines[0][1] if lines else [], columns), []
-    for number, cells in lines[1:]:
-        if not any(cell.strip() for cell in cells):
-            continue
-        values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
-        rows.append(Row(number, values, _wrong_length(number, header, cells)))
-    return rows
-
-
-def _wrong_length(number: int, header: list[str], cells: list[str]) -> tuple[str, ...]:
-    """A cell that is lost, or one too many, shifts what follows into other columns."""
-    if len(cells) < len(header):
-        return (f"line {number}: ends before column '{header[len(cells)]}': write {len(header)} cells in every line",)
-    if any(cell.strip() for cell in cells[len(header) :]):
-        said = f"line {number}: {len(cells)} cells, where {len(header)} columns are named"
-        return (f"{said}: put a cell that holds the separator into quotes",)
-    return ()
-
-
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of every line; a cell that holds a line's end makes the next number larger by more than one."""
-    try:
-        content = path.read_bytes()
-        encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
-        text = content.decode(encoding)
-        first = text.partition("\n")[0].rstrip("\r")
-        skipped = first.lower().startswith(_SEPARATOR) and len(first) == len(_SEPARATOR) + 1
-        delimiter = first[-1] if skipped else max(DELIMITERS, key=first.count)
-        file = io.StringIO(text.partition("\n")[2] if skipped else text, newline="")
-        reader, begins = csv.reader(file, delimiter=delimiter), 1
-        for cells in reader:
-            yield begins + skipped, cells
-            begins = reader.line_num + 1
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable .csv file ({error}): save it as CSV in UTF-8") from error

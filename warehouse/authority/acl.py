@@ -41,9 +41,9 @@ def _device(site: str, prefix: str) -> list[str]:
         own.model,
         f"{own.base}/lost",
         own.health(_ANY),
-        own.state(_ANY),
-        own.events(_ANY),
-        own.evidence(_ANY, _ANY),
+        own.state(None),
+        own.events(None),
+        own.evidence(None, _ANY),
         f"{own.replies}/#",
         discovery_topic(prefix, Topics(site, "DEVICE")).replace("DEVICE", _DEVICE),
     ]
@@ -65,7 +65,7 @@ def _home_assistant(site: str, prefix: str) -> list[str]:
     device = discovery_topic(prefix, Topics(site, "DEVICE")).replace(device_id(Topics(site, "DEVICE")), _ANY)
     return [
         *_lines("topic write", [status_topic(prefix)]),
-        *_lines("topic read", [status_topic(prefix), device, every.status, every.health(_ANY), every.state(_ANY)]),
+        *_lines("topic read", [status_topic(prefix), device, every.status, every.health(_ANY), every.state(None)]),
     ]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from kardus.contract.base import Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
-from kardus.contract.topics import ROOT, Topics
+from kardus.contract.topics import ROOT, Topics, location_code, location_level
 
 MAX_MESSAGE_BYTES = 1_000_000
 """A larger message is rejected; coverage of 10,000 locations has about as many."""
@@ -105,12 +105,12 @@ def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
 
 def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessage:
     match rest:
-        case ["locations", location, "evidence", event]:
-            return PictureMessage(_require_event_id(event, location), _checked_jpeg(payload))
-        case ["locations", location, "events"]:
-            return _parse_event(topics.agent, location, payload)
-        case ["locations", subject, "state"] | ["cameras", subject, "health"]:
-            return _parse_retained(topics, rest[-1], subject, payload)
+        case ["locations", level, "evidence", event]:
+            return PictureMessage(_require_event_id(event, location_code(level)), _checked_jpeg(payload))
+        case ["locations", level, "events"]:
+            return _parse_event(topics.agent, location_code(level), payload)
+        case ["locations", level, "state"] | ["cameras", level, "health"]:
+            return _parse_retained(topics, rest[-1], level, payload)
         case ["status" | "coverage" as kind]:
             return _parse_retained(topics, kind, "", payload)
         case ["lost"] if payload:
@@ -127,7 +127,10 @@ def _parse_event(agent: str, location: str, payload: bytes) -> EventMessage:
     return EventMessage(agent, envelope, payload.decode())
 
 
-def _parse_retained(topics: Topics, kind: str, subject: str, payload: bytes) -> RetainedMessage:
+def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes) -> RetainedMessage | None:
+    subject = location_code(level) if kind == "state" else level
+    if kind == "state" and not payload and location_level(subject) != level:
+        return None  # an earlier version's topic, which is cleared
     if not payload:
         return RetainedMessage(topics.agent, kind, subject, "")
     data = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload)).data

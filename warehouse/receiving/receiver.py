@@ -239,10 +239,11 @@ def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     found: list[Subscription] = []
     for agent in settings.agents or ("+",):
         topics = Topics(settings.site, agent)
-        found.append((f"{share}{topics.events('+')}", 1))
+        found.append((f"{share}{topics.events(None)}", 1))
         if settings.pictures_mb:
-            found.append((f"{share}{topics.evidence('+', '+')}", 1))
+            found.append((f"{share}{topics.evidence(None, '+')}", 1))
         found += [
-            (topic, 0) for topic in (topics.state("+"), topics.status, topics.health("+"), topics.coverage, topics.lost)
+            (topic, 0)
+            for topic in (topics.state(None), topics.status, topics.health("+"), topics.coverage, topics.lost)
         ]
     return found

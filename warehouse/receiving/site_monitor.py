@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kardus.contract.messages import AgentStatus, CameraHealth, Envelope, LocationEvent, LocationState
+from kardus.contract.topics import location_code, location_level
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.console import table_of
 
@@ -75,8 +76,8 @@ class SiteMonitor:
         return sum(state.verdict in ALERTS for state in self.current_states().values())
 
     def _forget(self, kind: str, agent: str, parts: list[str]) -> None:
-        if kind == "state":
-            self.states.pop((agent, parts[-2]), None)
+        if kind == "state" and location_level(code := location_code(parts[-2])) == parts[-2]:  # no earlier version's
+            self.states.pop((agent, code), None)
         elif kind == "health":
             self.cameras.pop((agent, parts[-2]), None)
         elif kind == "status":

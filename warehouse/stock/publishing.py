@@ -53,6 +53,7 @@ def expected_changes(
             quantity=line.quantity,
             managed=not line.reason,
             reason=line.reason,
+            location=line.location,
         )
         if before is None or _stock_content(before) != _stock_content(wanted):
             result.append(StockChange(line.location, wanted))
@@ -60,7 +61,8 @@ def expected_changes(
         listed = {line.location for line in lines}
         gone = sorted(location for location, e in known.items() if location not in listed and e.managed)
         result += [
-            StockChange(loc, Expected(revision=_next_revision(known[loc], now_ms), managed=False)) for loc in gone
+            StockChange(loc, Expected(revision=_next_revision(known[loc], now_ms), managed=False, location=loc))
+            for loc in gone
         ]
     return result
 
@@ -144,7 +146,7 @@ def read_expected(broker: BrokerSettings, site: str) -> dict[str, Expected]:
         location = location_of(topic)
         arrived.set()
         try:
-            if location is not None:
+            if location is not None and expected_topic(site, location) == topic:  # else of an earlier version: replaced
                 found[location] = Expected.model_validate_json(payload)
         except ValidationError:
             return

@@ -7,21 +7,25 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kardus.contract.messages import MAX_SKU
-from kardus.contract.topics import is_id
+from kardus.contract.topics import is_location
 from kardus.support.errors import DataError
-from kardus.support.tables import EMPTY, Columns, Row, read_rows
+from kardus.support.table_headers import Columns, Layout
+from kardus.support.tables import EMPTY, Row, read_rows
 
-COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), numbers=("quantity",))
+COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0"})
 """What the column `empty` may hold."""
 MOST_SHOWN = 20
 """So many wrong lines are listed; the others are counted."""
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
+"""A quantity; three zeros may be thousands, where there is anything before them."""
 _EXPONENT = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 """A long number as a spreadsheet shows and saves it: its digits are lost."""
 
@@ -41,8 +45,10 @@ class StockLine:
 class StockRules:
     """How a list is read."""
 
-    sheet: str | None = None
-    """Of a workbook with several."""
+    layout: Layout = field(default_factory=Layout)
+    """Where in the file it is, and what its columns are called there."""
+    sku_pattern: str = ""
+    """A regular expression; where it fits a SKU's cell, its first group is the SKU."""
     blank_is_empty: bool = False
     """A blank SKU says that the location must be empty."""
     mixed: bool = False
@@ -50,7 +56,7 @@ class StockRules:
 
 
 def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
-    """Read a .csv, .xlsx or .xlsm file with the columns `location,sku[,quantity][,empty]`.
+    """Read a text or a workbook with the columns `location,sku[,quantity][,empty]`.
 
     Lines of one location and SKU (lots) become one, with their quantities added.
 
@@ -58,7 +64,8 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
         DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MOST_SHOWN of them.
     """
     rules = rules or StockRules()
-    rows = read_rows(path, COLUMNS, rules.sheet, can_choose=True)
+    columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
+    rows = [_with_sku(row, rules.sku_pattern) for row in read_rows(path, columns, rules.layout)]
     if not rows:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
     problems: list[str] = []
@@ -86,7 +93,7 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
     """What is wrong with a line."""
     location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
     found = [*_name_problems(location, sku), *_emptiness_problems(sku, empty, rules)]
-    if quantity and not (quantity.isascii() and quantity.isdecimal()):
+    if quantity and not _WHOLE.fullmatch(quantity):
         found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
     return tuple(f"line {row.line}: {text}" for text in found)
 
@@ -94,12 +101,12 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
 def _name_problems(location: str, sku: str) -> Iterator[str]:
     if not location:
         yield "no location: fill it in, or remove the line"
-    elif not is_id(location):
-        yield f"location {location!r} can't stand in a topic: no /, + or # and no control character in it"
+    elif not is_location(location):
+        yield f"location {location!r} is no code: up to 100 characters, and no control character among them"
     for name, value in (("location", location), ("sku", sku)):
         if _EXPONENT.fullmatch(value):
             yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
-    if any(unicodedata.category(character) == "Cc" for character in sku):
+    if _CONTROL.search(sku):
         yield f"sku {sku!r} has a control character: type it again"
     if len(sku) > MAX_SKU:
         yield f"sku is longer than {MAX_SKU} characters: shorten it"
@@ -114,10 +121,16 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
         yield f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty"
 
 
+def _with_sku(row: Row, pattern: str) -> Row:
+    found = re.match(pattern, row.values["sku"]) if pattern and "sku" in row.values else None
+    return replace(row, values=row.values | {"sku": found.group(1).strip()}) if found else row
+
+
 def _stock_line(row: Row) -> StockLine:
     location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
     name = unicodedata.normalize("NFC", sku) if sku and sku.upper() != EMPTY else None
-    return StockLine(unicodedata.normalize("NFC", location), name, int(quantity) if quantity else None)
+    count = int(re.split("[.,]", quantity)[0]) if quantity else None
+    return StockLine(unicodedata.normalize("NFC", location), name, count)
 
 
 def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openpyxl.styles import PatternFill
 
 from kardus.support.errors import DataError
+from kardus.support.table_headers import Layout
 from tests.in_process import assert_one_line, call
 from warehouse.__main__ import main
 from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
@@ -187,13 +188,15 @@ def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
     new.append(("A-2", "Milk"))
     book.save(tmp_path / "s.xlsx")
     assert "has several sheets (old, new): name the one to read with --sheet" in _refusal(tmp_path / "s.xlsx")
-    assert read_stock(tmp_path / "s.xlsx", StockRules(sheet="new")) == [StockLine("A-2", "Milk")]
-    assert "no sheet 'gone' (found: old, new)" in _refusal(tmp_path / "s.xlsx", StockRules(sheet="gone"))
+    assert read_stock(tmp_path / "s.xlsx", StockRules(Layout(sheet="new"))) == [StockLine("A-2", "Milk")]
+    assert "no sheet 'gone' (found: old, new)" in _refusal(tmp_path / "s.xlsx", StockRules(Layout(sheet="gone")))
     book["old"].sheet_state = "hidden"
     book.active = 1
     book.save(tmp_path / "s.xlsx")
     assert read_stock(tmp_path / "s.xlsx") == [StockLine("A-2", "Milk")]
-    assert "has no sheets: leave --sheet out" in _refusal(_csv(tmp_path / "s.csv", HEADER), StockRules(sheet="x"))
+    assert "has no sheets: leave --sheet out" in _refusal(
+        _csv(tmp_path / "s.csv", HEADER), StockRules(Layout(sheet="x"))
+    )
 
 
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:

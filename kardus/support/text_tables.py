@@ -1,0 +1,77 @@
+"""Reads the lines of a table that is text: values with commas, semicolons, tabs or bars between them."""
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from kardus.support.encodings import guessed_encoding, marked_encoding
+from kardus.support.errors import DataError
+
+DELIMITERS = (",", ";", "\t", "|")
+"""A spreadsheet writes semicolons where the comma is the decimal sign, and tabs as "Unicode text"."""
+TextLine = tuple[int, list[str]]
+"""Number of a line, from 1, and its cells."""
+_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""A first line that tells Excel which separator follows."""
+_RULE = re.compile(r"[-=+|\s]*")
+"""A line that is drawn, as ERP systems do between title, header and values."""
+_PAGE = re.compile(r"\s*<(!doctype|html|table|\?xml)|MIME-Version:", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+def decoded(path: Path, encoding: str | None = None, *, can_choose: bool = False) -> str:
+    """The text of a file. Where the encoding can be chosen, it may be guessed too, which is logged.
+
+    Raises:
+        DataError: there is no such file, it is no text in that encoding, or a page under the name of a table.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    marked = marked_encoding(content)
+    name = encoding or marked or (guessed_encoding(content) if can_choose else None) or "utf-8"
+    try:
+        text = content.decode(name)
+    except LookupError as error:
+        raise DataError(f"--encoding {name}: unknown: name one as utf-8, windows-1252 or utf-16") from error
+    except UnicodeError as error:
+        raise _unreadable(path, error) from error
+    if not (encoding or marked):
+        _log.warning("note: %s isn't UTF-8; it was read as %s: name another with --encoding", path, name)
+    if _PAGE.match(text):
+        raise DataError(f"{path}: is a web page or XML under the name of a table: save it as .xlsx, or as CSV in UTF-8")
+    return text
+
+
+def text_lines(path: Path, text: str, delimiter: str) -> Iterator[TextLine]:
+    """Every line with a value. A cell that holds a line's end makes the next number larger by more than one.
+
+    Raises:
+        DataError: a cell is longer than any text.
+    """
+    announced = _SEPARATOR.match(text)
+    begins = 1 + bool(announced)
+    reader = csv.reader(io.StringIO(text[announced.end() :] if announced else text, newline=""), delimiter=delimiter)
+    try:
+        for cells in reader:
+            if any(not _RULE.fullmatch(cell) for cell in cells):
+                yield begins, cells
+            begins = reader.line_num + 1 + bool(announced)
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
+
+
+def likely_delimiters(text: str, sample: int = 4000) -> list[str]:
+    """Which character may be between the values: the announced one, or all, the most frequent first."""
+    announced = _SEPARATOR.match(text)
+    return [announced.group(1)] if announced else sorted(DELIMITERS, key=text[:sample].count, reverse=True)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a readable .csv file ({error}): save it as CSV in UTF-8")

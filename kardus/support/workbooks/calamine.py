@@ -1,0 +1,55 @@
+"""Reads .xls, .xlsb and .ods files, a sheet at a time.
+
+The library gives neither number formats nor error cells (docs/adr/0021-workbooks.md): a number counts as one that can't
+be told, and a blank cell may have been an error.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import BinaryIO
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, truth_cell, unformatted_cell
+from kardus.support.workbooks.xlsx import Line, Sheet
+
+Value = int | float | str | bool | time | date | datetime | timedelta
+
+
+class CalamineFile:
+    """An open workbook. Every method raises ValueError where the file is damaged, or locked by a password."""
+
+    def __init__(self, file: BinaryIO, suffix: str) -> None:
+        """Read which sheets there are; `suffix` is what errors call this kind of file."""
+        self._suffix = suffix
+        try:
+            self._book = CalamineWorkbook.from_filelike(file)
+        except CalamineError as error:
+            raise ValueError(str(error)) from error
+        self.sheets = [
+            Sheet(sheet.name, sheet.visible == SheetVisibleEnum.Visible, sheet.name)
+            for sheet in self._book.sheets_metadata
+            if sheet.typ == SheetTypeEnum.WorkSheet
+        ]
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
+        try:
+            rows = self._book.get_sheet_by_name(sheet.part).to_python(skip_empty_area=False)
+        except CalamineError as error:
+            raise ValueError(str(error)) from error
+        for number, row in enumerate(rows, start=1):
+            cells = {column: self._cell(value) for column, value in enumerate(row) if value != ""}
+            if cells:
+                yield number, cells
+
+    def _cell(self, value: Value) -> Cell:
+        match value:
+            case str():
+                return Cell(value) if value else NOTHING
+            case bool():
+                return truth_cell(is_true=value)
+            case int() | float():
+                return unformatted_cell(value, self._suffix)
+            case _:
+                return date_cell(value)

@@ -1,0 +1,84 @@
+"""A cell as a person sees it in the spreadsheet program.
+
+What can't be told for sure (a formula without a value, a code that became a date) is marked, and never guessed: a code
+that is lost or changed would be taken for another one.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+GENERAL = "General"
+TEXT = "@"
+GENERAL_DIGITS = 11
+"""A longer number is shown in exponent form where its format is General or text."""
+EXACT_DIGITS = 15
+"""Excel keeps so many digits of a number."""
+AS_TEXT = "format the column as text and type it again"
+_ZEROS = re.compile(r"0+")
+_NOT_SHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
+"""Of a number format: quoted and escaped characters, spaces as wide as one, fillings, colours and conditions."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as it is shown."""
+
+    text: str
+    problem: str = ""
+    """Why what is shown can't be told, and the remedy; empty: `text` is what is shown."""
+    value: str = ""
+    """Of a number or a truth value: itself, however it is shown."""
+
+
+NOTHING = Cell("")
+LOST_FORMULA = Cell("", "is a formula without a stored value: open and save the file in a spreadsheet program")
+
+
+def error_cell(shown: str) -> Cell:
+    """A cell that shows an error, as `#N/A`."""
+    return Cell(shown, f"shows the error {shown}: mend it in the spreadsheet program")
+
+
+def truth_cell(*, is_true: bool) -> Cell:
+    """A cell that shows TRUE or FALSE."""
+    shown = "TRUE" if is_true else "FALSE"
+    return Cell(shown, f"is a truth value ({shown}): {AS_TEXT}", shown)
+
+
+def date_cell(value: datetime | date | time | timedelta | str) -> Cell:
+    """A cell that shows a date, a time or a duration."""
+    return Cell(str(value), f"is a date or time ({value}): the program turned it into one: {AS_TEXT}")
+
+
+def number_cell(value: float, shown_as: str) -> Cell:
+    """A number as its format shows it: whole, or with zeros in front; any other format is refused.
+
+    Raises:
+        ValueError, OverflowError: it is no finite number.
+    """
+    is_whole = float(value).is_integer()
+    plain = str(int(value)) if is_whole else repr(float(value))
+    digits = len(plain.lstrip("-"))
+    if is_whole and digits > EXACT_DIGITS:
+        return Cell(plain, f"is a number of {digits} digits, of which Excel keeps {EXACT_DIGITS}: {AS_TEXT}")
+    if shown_as in (GENERAL, TEXT):
+        if digits > GENERAL_DIGITS:
+            return Cell(plain, f"is the number {plain}, which Excel shows otherwise: {AS_TEXT}", plain)
+        return Cell(plain, "", plain)
+    if is_whole and _ZEROS.fullmatch(shown_as):
+        sign = "-" if value < 0 else ""
+        return Cell(sign + plain.lstrip("-").zfill(len(shown_as)), "", plain)
+    return Cell(plain, f"is the number {plain}, shown otherwise by its format {shown_as}: {AS_TEXT}", plain)
+
+
+def unformatted_cell(value: float, suffix: str) -> Cell:
+    """A number of a kind of file whose formats can't be read."""
+    plain = str(int(value)) if float(value).is_integer() else repr(float(value))
+    said = f"is the number {plain}, and how it is shown can't be told of {suffix} files"
+    return Cell(plain, f"{said}: save the file as .xlsx, or {AS_TEXT}", plain)
+
+
+def is_date_format(number_format: str) -> bool:
+    """Whether a number format shows a number as a date, a time or a duration (ECMA-376, Part 1, 18.8.31)."""
+    return re.search("[dmyhs]", _NOT_SHOWN.sub("", number_format), re.IGNORECASE) is not None

@@ -1,0 +1,110 @@
+"""Opens a workbook of any usual kind, and reads the sheet that is meant."""
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from kardus.support.errors import DataError
+from kardus.support.workbooks.xlsx import Line, Sheet, XlsxFile
+
+XLSX, OTHERS = (".xlsx", ".xlsm"), (".xls", ".xlsb", ".ods")
+_ZIP, _OLE = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
+_PARTS = {"xl/workbook.bin": ".xlsb", "content.xml": ".ods"}
+"""By what is in it, a package is of another kind than .xlsx."""
+_DAMAGED = (  # what the readers of packages and XML raise
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,  # an encrypted member
+    StopIteration,
+    OverflowError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Workbook(Protocol):
+    """An open workbook."""
+
+    sheets: list[Sheet]
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
+
+
+def workbook_kind(path: Path) -> str:
+    """The usual suffix of a file's kind, by its content; empty: it is no workbook.
+
+    Programs export text or HTML under the name of an .xls, and an .xlsx that is locked by a password is none inside.
+    """
+    try:
+        with path.open("rb") as file:
+            begins = file.read(8)
+            if begins == _OLE:
+                return ".xls"
+            if not begins.startswith(_ZIP):
+                return ""
+            with contextlib.suppress(*_DAMAGED):
+                names = zipfile.ZipFile(file).namelist()
+                return next((kind for part, kind in _PARTS.items() if part in names), XLSX[0])
+    except OSError:
+        return ""  # whoever reads it says why
+    return XLSX[0]
+
+
+def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> list[Line]:
+    """Every line that isn't blank of a workbook's only visible sheet with any, or of the named one.
+
+    Raises:
+        DataError: it is missing, or no workbook; there are several sheets, or none of that name. `can_choose` says
+            whether the remedy may be to name a sheet.
+    """
+    kind = workbook_kind(path)
+    try:
+        with path.open("rb") as file:
+            book = _open(path, file, kind)
+            return list(book.lines(_choose(path, book, sheet, can_choose=can_choose)))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except DataError:
+        raise
+    except _DAMAGED as error:
+        locked = "take its password away, or " if kind == ".xls" else ""
+        raise DataError(
+            f"{path}: not a readable {kind or path.suffix} file: {locked}save it as an .xlsx file"
+        ) from error
+
+
+def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
+    if kind not in OTHERS:
+        return XlsxFile(file)
+    try:
+        from kardus.support.workbooks.calamine import CalamineFile  # noqa: PLC0415 - only the warehouse's side has it
+    except ModuleNotFoundError as error:
+        raise DataError(f"{path}: {kind} files are read by the warehouse's side only: save it as .xlsx") from error
+    return CalamineFile(file, kind)
+
+
+def _choose(path: Path, book: Workbook, name: str | None, *, can_choose: bool) -> Sheet:
+    if name is not None:
+        found = [sheet for sheet in book.sheets if sheet.name == name]
+        if not found:
+            raise DataError(f"{path}: no sheet '{name}' (found: {_names(book.sheets)}): name one of these with --sheet")
+        return found[0]
+    visible = [sheet for sheet in book.sheets if sheet.is_visible]
+    filled = [sheet for sheet in visible if next(iter(book.lines(sheet)), None)]
+    if len(filled) > 1:
+        remedy = "name the one to read with --sheet" if can_choose else "leave the one to read alone"
+        raise DataError(f"{path}: has several sheets ({_names(filled)}): {remedy}")
+    return (filled or visible or book.sheets)[0]
+
+
+def _names(sheets: Sequence[Sheet]) -> str:
+    return ", ".join(sheet.name for sheet in sheets)

@@ -1,0 +1,194 @@
+"""Reads .xlsx and .xlsm files (ECMA-376, Part 1, 18), a line of a sheet at a time.
+
+Of the libraries, those that keep number formats and error cells take too long, and the fast ones drop both
+(docs/adr/0021-workbooks.md).
+"""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import BinaryIO
+from xml.etree import ElementTree as ET
+
+from kardus.support.workbooks.cells import (
+    GENERAL,
+    LOST_FORMULA,
+    NOTHING,
+    TEXT,
+    Cell,
+    date_cell,
+    error_cell,
+    is_date_format,
+    number_cell,
+    truth_cell,
+)
+
+Line = tuple[int, dict[int, Cell]]
+"""Number of a line, from 1, and those of its cells that aren't blank, by column, from 0."""
+_BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 49: TEXT}
+"""Number formats that a file doesn't write down (18.8.30)."""
+_BUILT_IN_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+_BUILT_IN_DATE = "yyyy-mm-dd"
+"""Stands for any of them."""
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+"""A character of a text (22.9.2.19)."""
+_DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - Excel knows no zones
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet of cells: its name, whether it is visible, and its part of the file."""
+
+    name: str
+    is_visible: bool
+    part: str
+
+
+class XlsxFile:
+    """An open workbook.
+
+    Every method raises what `zipfile`, ElementTree and conversions of numbers raise where the file is damaged.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Read which sheets there are; `file` stays open as long as this is used."""
+        self._zip = zipfile.ZipFile(file)
+        workbook = next(iter(self._targets("", "officeDocument").values()))
+        self._parts = {kind: self._targets(workbook, kind) for kind in ("worksheet", "sharedStrings", "styles")}
+        root = self._root(workbook)
+        self.sheets = list(self._sheets(root))
+        calculation, properties = root.find("{*}calcPr"), root.find("{*}workbookPr")
+        # Set by programs that write formulas and don't calculate them: the values beside them are made up.
+        self._is_calculated = calculation is None or not _is_true(calculation.get("fullCalcOnLoad"))
+        is_of_1904 = properties is not None and _is_true(properties.get("date1904"))
+        self._day_0 = _DAY_0_OF_1904 if is_of_1904 else _DAY_0
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
+        number = 0
+        with self._zip.open(sheet.part) as part:
+            for _, element in ET.iterparse(part):  # noqa: S314 - as below
+                if element.tag.endswith("}row"):
+                    number = int(element.get("r", number + 1))
+                    cells = dict(self._cells(element))
+                    if cells:
+                        yield number, cells
+                    element.clear()
+
+    def _cells(self, row: ET.Element) -> Iterator[tuple[int, Cell]]:
+        column = -1
+        for element in row:
+            place = element.get("r")
+            column = _column(place.rstrip("0123456789")) if place else column + 1
+            cell = self._cell(element)
+            if cell is not NOTHING:
+                yield column, cell
+
+    def _cell(self, element: ET.Element) -> Cell:
+        stored, is_formula = None, False
+        for child in element:
+            if child.tag.endswith("}v"):
+                stored = child.text
+            elif child.tag.endswith("}f"):
+                is_formula = True
+            elif child.tag.endswith("}is"):
+                stored = _text(child)
+        kind = element.get("t", "n")
+        if is_formula and not (self._is_calculated and (stored or kind == "str")):
+            return LOST_FORMULA
+        return self._shown(kind, stored, element.get("s")) if stored else NOTHING
+
+    def _shown(self, kind: str, stored: str, style: str | None) -> Cell:
+        match kind:
+            case "s":
+                return self._texts[int(stored)]
+            case "str" | "inlineStr":
+                return _text_cell(stored)
+            case "b":
+                return truth_cell(is_true=_is_true(stored))
+            case "e":
+                return error_cell(stored)
+            case "d":
+                return date_cell(stored)
+            case _:
+                return self._number(float(stored), self._formats[int(style or 0)] if self._formats else GENERAL)
+
+    def _number(self, value: float, number_format: str) -> Cell:
+        if is_date_format(number_format):
+            return date_cell(self._day_0 + timedelta(days=value))
+        return number_cell(value, number_format)
+
+    @cached_property
+    def _texts(self) -> list[Cell]:
+        """The texts that cells refer to."""
+        found = []
+        for part in self._parts["sharedStrings"].values():
+            with self._zip.open(part) as file:
+                for _, element in ET.iterparse(file):  # noqa: S314 - as below
+                    if element.tag.endswith("}si"):
+                        found.append(_text_cell(_text(element)))
+                        element.clear()
+        return found
+
+    @cached_property
+    def _formats(self) -> list[str]:
+        """The number format of each style."""
+        for part in self._parts["styles"].values():
+            root = self._root(part)
+            own = {int(e.attrib["numFmtId"]): e.attrib["formatCode"] for e in root.iterfind("{*}numFmts/{*}numFmt")}
+            numbers = [int(e.get("numFmtId", 0)) for e in root.iterfind("{*}cellXfs/{*}xf")]
+            return [own.get(number) or _built_in(number) for number in numbers]
+        return []
+
+    def _sheets(self, workbook: ET.Element) -> Iterator[Sheet]:
+        for element in workbook.iterfind("{*}sheets/{*}sheet"):
+            relation = next(value for key, value in element.attrib.items() if key.endswith("}id"))
+            if relation in self._parts["worksheet"]:  # others are charts, or macros
+                is_visible = element.get("state", "visible") == "visible"
+                yield Sheet(element.attrib["name"], is_visible, self._parts["worksheet"][relation])
+
+    def _targets(self, part: str, kind: str) -> dict[str, str]:
+        """The parts of a kind that a part refers to, by the reference (Part 2, 6.5)."""
+        folder, name = posixpath.split(part)
+        root = self._root(posixpath.join(folder, "_rels", f"{name}.rels"))
+        return {
+            element.attrib["Id"]: posixpath.normpath(posixpath.join("/", folder, element.attrib["Target"])).lstrip("/")
+            for element in root.iterfind("{*}Relationship")
+            if element.attrib["Type"].endswith(f"/{kind}")
+        }
+
+    def _root(self, part: str) -> ET.Element:
+        return ET.fromstring(self._zip.read(part))  # noqa: S314 - expat limits what entities come to
+
+
+def _built_in(number: int) -> str:
+    if number in _BUILT_IN_DATES:
+        return _BUILT_IN_DATE
+    return _BUILT_IN.get(number, f"number {number}")
+
+
+def _text(element: ET.Element) -> str:
+    """The text of a shared or inline string; how it is pronounced (`rPh`) isn't part of it."""
+    runs = [element, *element.iterfind("{*}r")]
+    return "".join(text.text or "" for run in runs for text in run.iterfind("{*}t"))
+
+
+def _text_cell(stored: str) -> Cell:
+    shown = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), stored) if "_x" in stored else stored
+    return Cell(shown) if shown else NOTHING
+
+
+def _is_true(text: str | None) -> bool:
+    return text in ("1", "true")
+
+
+def _column(letters: str) -> int:
+    """A column's place, from 0, of its name: A is 0, AA is 26."""
+    place = 0
+    for letter in letters:
+        place = 26 * place + ord(letter) - ord("A") + 1
+    return place - 1
