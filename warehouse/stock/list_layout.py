@@ -57,8 +57,8 @@ def read_preset(name: str) -> Preset:
     Raises:
         UsageError: there is none, or it is wrong.
     """
-    path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
-    if path.parent == PRESETS and path.stem not in PRESET_NAMES:
+    path = PRESETS / f"{name}.toml" if name in PRESET_NAMES else Path(name)
+    if path.suffix != ".toml":
         raise UsageError(f"--preset {name}: none of that name: name {', '.join(PRESET_NAMES)}, or a .toml file")
     try:
         return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -168,7 +168,7 @@ class XlsxFile:
 def _built_in(number: int) -> str:
     if number in _BUILT_IN_DATES:
         return _BUILT_IN_DATE
-    return _BUILT_IN.get(number, f"number {number}")
+    return _BUILT_IN.get(number, f"#{number}")
 
 
 def _text(element: ET.Element) -> str:

@@ -1,11 +1,23 @@
 """Topics say whose they are, and only an expected-stock topic gives a location."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from kardus.contract.topics import Id, Topics, agents_filter, expected_filter, expected_topic, is_id, location_of
+from kardus.contract.topics import (
+    Id,
+    LocationCode,
+    Topics,
+    agents_filter,
+    expected_filter,
+    expected_topic,
+    is_id,
+    is_location,
+    location_code,
+    location_level,
+    location_of,
+)
 
 ID = TypeAdapter(Id)
 
@@ -19,6 +31,7 @@ def _is_id(text: str) -> bool:
 
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100).filter(_is_id)
+CODES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100).filter(is_location)
 TOPICS = Topics("hall 3", "box")
 
 
@@ -71,9 +84,37 @@ def test_both_ways_of_asking_agree(text: str) -> None:
     assert is_id(text) == _is_id(text)
 
 
-@given(IDS, IDS)
+@given(IDS, CODES)
+@example("s", "WH/Stock/A-01")
+@example("s", "%2F")
+@example("s", "+")
+@example("s", "$SYS/#")
+@example("s", "A.1%252e")
 def test_the_location_comes_back_from_its_topic(site: str, location: str) -> None:
     assert location_of(expected_topic(site, location)) == location
+    assert TypeAdapter(LocationCode).validate_python(location) == location
+
+
+@given(CODES)
+def test_a_location_s_level_is_a_name_that_every_broker_carries(location: str) -> None:
+    level = location_level(location)
+    assert not set("/+#.$") & set(level)
+    assert location_code(level) == location
+
+
+@given(CODES, CODES)
+def test_two_locations_never_share_a_topic(one: str, other: str) -> None:
+    assert (TOPICS.state(one) == TOPICS.state(other)) == (one == other)
+
+
+@pytest.mark.parametrize("level", ["A.1", "A%", "A%2", "A%41", "A%2f", "100%"])
+def test_a_level_of_an_earlier_version_stands_for_itself(level: str) -> None:
+    assert location_code(level) == level
+
+
+@pytest.mark.parametrize("text", ["", " A", "A\n", "A\x90", "A\ufffe", "x" * 101])
+def test_these_are_no_locations(text: str) -> None:
+    assert not is_location(text)
 
 
 @given(IDS, IDS)

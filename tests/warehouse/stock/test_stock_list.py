@@ -2,6 +2,7 @@
 
 import csv
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from openpyxl.styles import PatternFill
 from kardus.support.errors import DataError
 from kardus.support.table_headers import Layout
 from tests.in_process import assert_one_line, call
+from tests.kardus.support.workbooks.making import write_ods, write_xlsb
 from warehouse.__main__ import main
 from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
 
@@ -68,7 +70,7 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
     [
         ([("place", "sku"), ("A", "x")], "no column 'location' (found: place, sku)"),
         ([("location", "sku", "SKU"), ("A", "x", "y")], "2 columns are named 'sku': rename all but one"),
-        ([HEADER, ("A/1", "x")], "line 2: location 'A/1' can't stand in a topic"),
+        ([HEADER, ("A" * 101, "x")], "no code: up to 100 characters, and no control character among them"),
         ([HEADER, ("", "x")], "line 2: no location: fill it in, or remove the line"),
         ([HEADER, ("A",)], "line 2: ends before column 'sku': write 2 cells in every line"),
         ([HEADER, ("A", "x", "y")], "line 2: 3 cells, where 2 columns are named"),
@@ -80,7 +82,7 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
         ([(*HEADER, "empty"), ("A", "x", "perhaps")], "line 2: empty 'perhaps': write yes, or nothing"),
         ([HEADER, ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
         ([HEADER, ("A", "Te\x1b[31ma")], r"line 2: sku 'Te\x1b[31ma' has a control character"),
-        ([HEADER, ("A\x90", "x")], r"line 2: location 'A\x90' can't stand in a topic"),
+        ([HEADER, ("A\x90", "x")], r"line 2: location 'A\x90' is no code"),
         ([HEADER, ("A", "8.99E+12")], "line 2: sku '8.99E+12' is a number that lost its digits"),
         ([HEADER, ("8,99e12", "x")], "line 2: location '8,99e12' is a number that lost its digits"),
         ([HEADER, ("A", "x"), ("A", "y")], "lines 2 and 3: location 'A' has 'x' and 'y': keep one, or give --mixed"),
@@ -205,6 +207,72 @@ def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     book.active.cell(1048576, 16384).fill = PatternFill("solid", "ff0000")
     book.save(path)
     assert read_stock(path) == [StockLine("A-1", "Tea")]
+
+
+def test_a_list_below_a_title_is_found(tmp_path: Path) -> None:
+    lines: Lines = [("Stock of hall 3",), (), ("counted", "2026-11-28"), HEADER, ("A-1", "Tea")]
+    for path in (_csv(tmp_path / "s.csv", *lines), _book(tmp_path / "s.xlsx", *lines)):
+        assert read_stock(path) == [StockLine("A-1", "Tea")]
+        assert "line 1" not in _refusal(path, StockRules(Layout(header_line=1)))
+        assert (
+            "no column 'location' (found: Stock of hall 3)".lower()
+            in _refusal(path, StockRules(Layout(header_line=1))).lower()
+        )
+
+
+def test_a_list_of_a_spreadsheet_program_s_other_kinds_is_read(tmp_path: Path) -> None:
+    lines = [(*HEADER, "quantity"), ("A-1", "Tea", 12), ("A-2", "EMPTY", None), ("A-3", "Milk", 0)]
+    expected = [StockLine("A-1", "Tea", 12), StockLine("A-2", None), StockLine("A-3", None, 0)]
+    assert read_stock(write_ods(tmp_path / "s.ods", *lines)) == expected
+    assert read_stock(write_xlsb(tmp_path / "s.xlsb", *lines)) == expected
+
+
+@pytest.mark.parametrize("write", [write_ods, write_xlsb])
+def test_what_these_can_t_tell_is_refused(tmp_path: Path, write: Callable[..., Path]) -> None:
+    number = write(tmp_path / "s1", HEADER, ("A-1", 17))
+    assert "cell B2 ('sku') is the number 17, and how it is shown can't be told" in _refusal(number)
+    blank = write(tmp_path / "s2", HEADER, ("A-1", None), ("A-2", "Tea"))
+    assert "line 2: no sku" in _refusal(blank)
+    said = _refusal(blank, StockRules(blank_is_empty=True))
+    assert "cell B2 ('sku') is blank, or an error, which can't be told" in said
+    assert "write EMPTY, or save it as .xlsx" in said
+
+
+def test_a_text_or_a_page_under_the_name_of_a_workbook(tmp_path: Path) -> None:
+    path = tmp_path / "s.xls"
+    path.write_bytes("location\tsku\r\nA-1\tTëa\r\n".encode("utf-16"))
+    assert read_stock(path) == [StockLine("A-1", "Tëa")]
+    path.write_text("<html><table><tr><td>location</td></tr></table></html>")
+    assert "is a web page or XML under the name of a table: save it as .xlsx" in _refusal(path)
+
+
+def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "s.csv"
+    path.write_bytes("location,sku\nA-1,Crème\n".encode("cp1252"))
+    assert read_stock(path) == [StockLine("A-1", "Crème")]
+    assert "isn't UTF-8; it was read as cp1252: name another with --encoding" in caplog.text
+    assert read_stock(path, StockRules(Layout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
+    assert "--encoding klingon: unknown: name one as utf-8" in _refusal(path, StockRules(Layout(encoding="klingon")))
+    assert "not a readable .csv file" in _refusal(path, StockRules(Layout(encoding="ascii")))
+
+
+@pytest.mark.parametrize(("text", "count"), [("12.0", 12), ("12,00", 12), ("0,000", 0), ("0.000", 0), ("007", 7)])
+def test_a_whole_number_may_have_zeros_behind_its_point(tmp_path: Path, text: str, count: int) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(f"location;sku;quantity\nA-1;Tea;{text}\n")
+    assert read_stock(path) == [StockLine("A-1", "Tea" if count else None, count)]
+
+
+@pytest.mark.parametrize("text", ["12,000", "1.200", "1.5", "1e3", "-0"])
+def test_a_quantity_that_may_be_two_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(f"location;sku;quantity\nA-1;Tea;{text}\n")
+    assert f"quantity '{text}': write a whole number" in _refusal(path)
+
+
+def test_a_truth_value_says_that_a_location_is_empty(tmp_path: Path) -> None:
+    path = _book(tmp_path / "s.xlsx", (*HEADER, "empty"), ("A-1", None, True), ("A-2", "Tea", False))
+    assert read_stock(path) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
 
 
 @pytest.mark.parametrize("form", ["plain", "tabs", "sep", "semicolons", "bars", "utf-16", "mark"])

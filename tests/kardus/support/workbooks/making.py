@@ -1,0 +1,122 @@
+"""Writes workbooks as programs do that Kardus doesn't depend on, byte by byte."""
+
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+Line = Sequence[object]
+_RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
+_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def write_xlsx(
+    path: Path,
+    sheet_data: str,
+    *,
+    shared: str = "",
+    calculation: str = "",
+    formats: Sequence[int] = (0,),
+    prefix: str = "",
+) -> Path:
+    """An .xlsx file with one sheet, of the XML of its rows; `formats` are the built-in number formats of its styles."""
+    p = f"{prefix}:" if prefix else ""
+    space = f'xmlns{":" + prefix if prefix else ""}="{_MAIN}" xmlns:r="{_DOCUMENT}"'
+    styles = "".join(f'<{p}xf numFmtId="{number}"/>' for number in formats)
+    sheets = f'<{p}sheets><{p}sheet name="S" sheetId="1" r:id="r1"/></{p}sheets>'
+    parts = {
+        "_rels/.rels": _relations(("r1", "officeDocument", "/xl/workbook.xml")),
+        "xl/workbook.xml": f"<{p}workbook {space}>{sheets}{calculation}</{p}workbook>",
+        "xl/_rels/workbook.xml.rels": _relations(
+            ("r1", "worksheet", "worksheets/sheet1.xml"),
+            ("r2", "styles", "styles.xml"),
+            ("r3", "sharedStrings", "sharedStrings.xml"),
+        ),
+        "xl/styles.xml": f"<{p}styleSheet {space}><{p}cellXfs>{styles}</{p}cellXfs></{p}styleSheet>",
+        "xl/sharedStrings.xml": f"<{p}sst {space}>{shared}</{p}sst>",
+        "xl/worksheets/sheet1.xml": f"<{p}worksheet {space}><{p}sheetData>{sheet_data}</{p}sheetData></{p}worksheet>",
+    }
+    return _package(path, parts)
+
+
+def write_ods(path: Path, *lines: Line) -> Path:
+    """An .ods file; a cell is a text, a number, or None."""
+    names = (
+        'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+    )
+    rows = "".join(f"<table:table-row>{''.join(map(_ods_cell, line))}</table:table-row>" for line in lines)
+    body = f'<office:spreadsheet><table:table table:name="S">{rows}</table:table></office:spreadsheet>'
+    root = "office:document-content"
+    content = f'<{root} {names} office:version="1.3"><office:body>{body}</office:body></{root}>'
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    return _package(path, {"mimetype": kind, "content.xml": content, "META-INF/manifest.xml": "<manifest/>"})
+
+
+def write_xlsb(path: Path, *lines: Line) -> Path:
+    """An .xlsb file ([MS-XLSB] 2.4); a cell is a text, a number, or None."""
+    sheet = _record(143, b"") + _record(156, struct.pack("<II", 0, 1) + _wide("r1") + _wide("S")) + _record(144, b"")
+    parts: dict[str, str | bytes] = {
+        "_rels/.rels": _relations(("r1", "officeDocument", "xl/workbook.bin")),
+        "xl/workbook.bin": _record(131, b"") + sheet + _record(132, b""),
+        "xl/_rels/workbook.bin.rels": _relations(("r1", "worksheet", "worksheets/sheet1.bin")),
+        "xl/worksheets/sheet1.bin": b"".join(_xlsb_sheet(lines)),
+    }
+    return _package(path, parts)
+
+
+def _package(path: Path, parts: Mapping[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in parts.items():
+            package.writestr(name, content)
+    return path
+
+
+def _relations(*relations: tuple[str, str, str]) -> str:
+    each = (f'<Relationship Id="{key}" Type="{_DOCUMENT}/{kind}" Target="{to}"/>' for key, kind, to in relations)
+    return f'<Relationships xmlns="{_RELATIONS}">{"".join(each)}</Relationships>'
+
+
+def _ods_cell(value: object) -> str:
+    match value:
+        case None:
+            return "<table:table-cell/>"
+        case str():
+            return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
+        case _:
+            shown = f"<text:p>{value}</text:p>"
+            return f'<table:table-cell office:value-type="float" office:value="{value}">{shown}</table:table-cell>'
+
+
+def _xlsb_sheet(lines: Sequence[Line]) -> Iterable[bytes]:
+    width = max(map(len, lines))
+    yield _record(129, b"") + _record(148, struct.pack("<IIII", 0, len(lines) - 1, 0, width - 1)) + _record(145, b"")
+    for row, line in enumerate(lines):
+        yield _record(0, struct.pack("<IIHHBI", row, 0, 300, 0, 0, 0))
+        for column, value in enumerate(line):
+            place = struct.pack("<II", column, 0)
+            if isinstance(value, str):
+                yield _record(6, place + _wide(value))
+            elif isinstance(value, int | float):
+                yield _record(5, place + struct.pack("<d", value))
+    yield _record(146, b"") + _record(130, b"")
+
+
+def _record(kind: int, content: bytes) -> bytes:
+    return _variable(kind) + _variable(len(content)) + content
+
+
+def _variable(number: int) -> bytes:
+    """7 bits a byte, the lowest first; the highest bit says that more follows."""
+    found = bytearray()
+    while True:
+        number, low = number >> 7, number & 0x7F
+        found.append(low | (0x80 if number else 0))
+        if not number:
+            return bytes(found)
+
+
+def _wide(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode("utf-16-le")

@@ -1,0 +1,59 @@
+"""Workbooks are known by their content, and read by who can; whatever is wrong is one line with the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from kardus.support.errors import DataError
+from kardus.support.workbooks.cells import Cell
+from kardus.support.workbooks.reading import workbook_kind, workbook_lines
+from tests.kardus.support.workbooks.making import write_ods, write_xlsb, write_xlsx
+
+XLS = Path(__file__).with_name("stock.xls")
+LINES = (("location", "sku", "quantity"), ("A-1", "Tea", 3), ("A-2", None, 2.5))
+
+
+@pytest.mark.parametrize(("kind", "write"), [(".ods", write_ods), (".xlsb", write_xlsb)])
+def test_texts_are_read_and_numbers_can_t_be_told(tmp_path: Path, kind: str, write: object) -> None:
+    path = write(tmp_path / "s.bin", *LINES)  # type: ignore[operator]
+    assert workbook_kind(path) == kind
+    (_, first), (number, second), (_, third) = workbook_lines(path)
+    assert [cell.text for cell in first.values()] == ["location", "sku", "quantity"]
+    assert (number, second[0], second[1]) == (2, Cell("A-1"), Cell("Tea"))
+    assert second[2].value == "3"
+    assert f"how it is shown can't be told of {kind} files: save the file as .xlsx" in second[2].problem
+    assert 1 not in third
+    assert third[2].value == "2.5"
+
+
+def test_an_xls_of_a_spreadsheet_program_is_read() -> None:
+    assert workbook_kind(XLS) == ".xls"
+    assert [(number, cells[0].text, cells[1].text) for number, cells in workbook_lines(XLS)] == [
+        (1, "location", "sku"),
+        (2, "A-1", "Tea"),
+        (3, "A-2", "EMPTY"),
+        (4, "A-3", "Müsli"),
+    ]
+
+
+def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path: Path) -> None:
+    book = write_xlsx(tmp_path / "s.csv", "<row><c><v>1</v></c></row>")
+    assert workbook_kind(book) == ".xlsx"
+    (tmp_path / "text.xls").write_text("location\tsku\n")
+    assert not workbook_kind(tmp_path / "text.xls")
+    assert not workbook_kind(tmp_path / "missing.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (XLS.read_bytes()[:600], r"not a readable \.xls file: take its password away, or save it as an \.xlsx file"),
+        (b"PK\x03\x04 and no more", r"not a readable \.xlsx file: save it as an \.xlsx file"),
+        (b"", r"not a readable \.xlsx file"),
+    ],
+)
+def test_a_damaged_workbook_is_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "s.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        workbook_lines(path)

@@ -1,0 +1,138 @@
+"""An .xlsx file is read as Excel shows it, whichever program wrote it."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+
+from kardus.support.workbooks.cells import LOST_FORMULA, Cell
+from kardus.support.workbooks.reading import workbook_lines
+from kardus.support.workbooks.xlsx import XlsxFile
+from tests.kardus.support.workbooks.making import write_xlsx
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), min_size=1, max_size=12
+)
+
+
+def _cells(path: Path) -> dict[int, Cell]:
+    ((_, cells),) = workbook_lines(path)
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ('<c t="inlineStr"><is><t>Tea</t></is></c>', Cell("Tea")),
+        ('<c t="inlineStr"><is><r><t>Te</t></r><r><t>a</t></r></is></c>', Cell("Tea")),
+        ('<c t="str"><f>"Te"&amp;"a"</f><v>Tea</v></c>', Cell("Tea")),
+        ('<c t="s"><v>0</v></c>', Cell("Tea")),
+        ('<c t="s"><v>1</v></c>', Cell("Ryokucha")),
+        ('<c t="s"><v>2</v></c>', Cell("A_\tB")),
+        ("<c><v>17</v></c>", Cell("17", "", "17")),
+        ('<c t="n"><v>1.7E1</v></c>', Cell("17", "", "17")),
+        ("<c><f>1+1</f><v>2</v></c>", Cell("2", "", "2")),
+        ("<c><f>1+1</f></c>", LOST_FORMULA),
+        ("<c><f>1+1</f><v></v></c>", LOST_FORMULA),
+    ],
+)
+def test_every_kind_of_cell_is_read(tmp_path: Path, cell: str, shown: Cell) -> None:
+    shared = (
+        "<si><t>Tea</t></si>"
+        "<si><r><t>Ryoku</t></r><r><t>cha</t></r><rPh sb='0' eb='1'><t>how it is pronounced</t></rPh></si>"
+        "<si><t>A_x005F__x0009_B</t></si>"
+    )
+    assert _cells(write_xlsx(tmp_path / "s.xlsx", f"<row>{cell}</row>", shared=shared)) == {0: shown}
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ('<c t="b"><v>1</v></c>', "is a truth value (TRUE)"),
+        ('<c t="e"><v>#N/A</v></c>', "shows the error #N/A"),
+        ('<c t="e"><f>1/0</f><v>#DIV/0!</v></c>', "shows the error #DIV/0!"),
+        ('<c t="d"><v>2026-03-04</v></c>', "is a date or time (2026-03-04)"),
+        ('<c s="1"><v>46085</v></c>', "is a date or time (2026-03-04 00:00:00)"),
+        ('<c s="2"><v>0.25</v></c>', "shown otherwise by its format 0%"),
+        ('<c s="3"><v>2</v></c>', "shown otherwise by its format #12"),
+    ],
+)
+def test_what_shows_something_else_says_so(tmp_path: Path, cell: str, said: str) -> None:
+    path = write_xlsx(tmp_path / "s.xlsx", f"<row>{cell}</row>", formats=(0, 14, 9, 12))
+    assert said in _cells(path)[0].problem
+
+
+def test_values_beside_formulas_that_were_never_calculated_are_not_believed(tmp_path: Path) -> None:
+    row = "<row><c><f>A9</f><v>0</v></c><c t='str'><f>A9</f><v></v></c><c><v>3</v></c></row>"
+    path = write_xlsx(tmp_path / "s.xlsx", row, calculation='<calcPr calcId="124519" fullCalcOnLoad="1"/>')
+    assert _cells(path) == {0: LOST_FORMULA, 1: LOST_FORMULA, 2: Cell("3", "", "3")}
+
+
+def test_days_may_be_counted_from_1904(tmp_path: Path) -> None:
+    row = '<row><c s="1"><v>44623</v></c></row>'
+    path = write_xlsx(tmp_path / "s.xlsx", row, calculation='<workbookPr date1904="1"/>', formats=(0, 14))
+    assert "2026-03-04" in _cells(path)[0].problem
+
+
+def test_names_may_have_a_prefix_and_places_may_be_left_out(tmp_path: Path) -> None:
+    rows = "<x:row><x:c><x:v>1</x:v></x:c><x:c r='D1'><x:v>2</x:v></x:c><x:c><x:v>3</x:v></x:c></x:row>"
+    rows += "<x:row><x:c/></x:row><x:row r='9'><x:c r='AA9'><x:v>4</x:v></x:c></x:row>"
+    lines = workbook_lines(write_xlsx(tmp_path / "s.xlsx", rows, prefix="x"))
+    assert [(number, {place: cell.text for place, cell in cells.items()}) for number, cells in lines] == [
+        (1, {0: "1", 3: "2", 4: "3"}),
+        (9, {26: "4"}),
+    ]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.one_of(st.none(), TEXT, st.integers(0, 10**10)), max_size=5), max_size=6))
+def test_what_openpyxl_writes_comes_back(lines: list[list[object]]) -> None:
+    book = openpyxl.Workbook()
+    for number, line in enumerate(lines, start=1):
+        for place, value in enumerate(line, start=1):
+            if value is not None:
+                cell = book.active.cell(number, place)
+                cell.value = value
+                cell.data_type = "s" if isinstance(value, str) else "n"
+    file = io.BytesIO()
+    book.save(file)
+    read = XlsxFile(file)
+    found = {
+        number: {place: cell.text for place, cell in cells.items()} for number, cells in read.lines(read.sheets[0])
+    }
+    written = {n: {p: str(v) for p, v in enumerate(line) if v is not None} for n, line in enumerate(lines, start=1)}
+    assert found == {number: line for number, line in written.items() if line}
+
+
+def test_rich_text_is_its_characters(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = CellRichText("Te", TextBlock(InlineFont(b=True), "a"))
+    book.save(tmp_path / "s.xlsx")
+    assert _cells(tmp_path / "s.xlsx") == {0: Cell("Tea")}
+
+
+def test_the_sheet_is_read_as_it_streams_by(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "s.xlsx", "<row><c><v>1</v></c></row>" * 3 + "<row><c><v>no number</v></c></row>")
+    with path.open("rb") as file:
+        book = XlsxFile(file)
+        lines = book.lines(book.sheets[0])
+        assert [next(lines)[0] for _ in range(3)] == [1, 2, 3]
+        with pytest.raises(ValueError, match="no number"):
+            next(lines)
+
+
+def test_charts_are_no_sheets(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "s.xlsx", "<row><c><v>1</v></c></row>")
+    with zipfile.ZipFile(path) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(b"</sheets>", b'<sheet name="C" r:id="r2"/></sheets>')
+    with zipfile.ZipFile(path, "w") as package:
+        for name, content in parts.items():
+            package.writestr(name, content)
+    assert _cells(path) == {0: Cell("1", "", "1")}
