@@ -7,12 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from kardus.support.errors import DataError
-from kardus.support.workbooks.cells import Cell
+from kardus.support.workbooks.sheet_parser import Line
 
 TITLE_LINES = 30
 """The header is looked for in so many lines; those above it are a title."""
-Line = tuple[int, dict[int, Cell]]
-"""Number of a line, from 1, and its cells by column, from 0."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 from kardus.support.errors import DataError
-from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, Line, find_header
+from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, find_header
 from kardus.support.text_tables import TextLine, decoded, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell
 from kardus.support.workbooks.reading import OTHERS, workbook_kind, workbook_lines
+from kardus.support.workbooks.sheet_parser import Line
 
 EMPTY = "EMPTY"
 """In a column of products, in any case of letters: nothing must stand there. A blank cell may be one that was lost."""

@@ -128,9 +128,14 @@ def _with_sku(row: Row, pattern: str) -> Row:
 
 def _stock_line(row: Row) -> StockLine:
     location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
-    name = unicodedata.normalize("NFC", sku) if sku and sku.upper() != EMPTY else None
-    count = int(re.split("[.,]", quantity)[0]) if quantity else None
-    return StockLine(unicodedata.normalize("NFC", location), name, count)
+    name = _composed(sku) if sku and sku.upper() != EMPTY else None
+    whole = _WHOLE.fullmatch(quantity)
+    return StockLine(_composed(location), name, int(whole.group(1) or 0) if whole else None)
+
+
+def _composed(name: str) -> str:
+    """One form of what looks alike."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:

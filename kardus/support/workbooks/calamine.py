@@ -11,7 +11,8 @@ from typing import BinaryIO
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, truth_cell, unformatted_cell
-from kardus.support.workbooks.xlsx import Line, Sheet
+from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.xlsx import Sheet
 
 Value = int | float | str | bool | time | date | datetime | timedelta
 

@@ -5,8 +5,9 @@ that is lost or changed would be taken for another one.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 GENERAL = "General"
 TEXT = "@"
@@ -20,8 +21,7 @@ _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNOREC
 """Of a number format: quoted and escaped characters, spaces as wide as one, fillings, colours and conditions."""
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A cell as it is shown."""
 
     text: str
@@ -79,6 +79,7 @@ def unformatted_cell(value: float, suffix: str) -> Cell:
     return Cell(plain, f"{said}: save the file as .xlsx, or {AS_TEXT}", plain)
 
 
+@lru_cache(maxsize=1000)
 def is_date_format(number_format: str) -> bool:
     """Whether a number format shows a number as a date, a time or a duration (ECMA-376, Part 1, 18.8.31)."""
     return re.search("[dmyhs]", _NOT_SHOWN.sub("", number_format), re.IGNORECASE) is not None

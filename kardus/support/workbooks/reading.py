@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from kardus.support.errors import DataError
-from kardus.support.workbooks.xlsx import Line, Sheet, XlsxFile
+from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.xlsx import Sheet, XlsxFile
 
 XLSX, OTHERS = (".xlsx", ".xlsm"), (".xls", ".xlsb", ".ods")
 _ZIP, _OLE = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")

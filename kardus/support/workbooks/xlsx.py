@@ -26,9 +26,8 @@ from kardus.support.workbooks.cells import (
     number_cell,
     truth_cell,
 )
+from kardus.support.workbooks.sheet_parser import Line, sheet_lines
 
-Line = tuple[int, dict[int, Cell]]
-"""Number of a line, from 1, and those of its cells that aren't blank, by column, from 0."""
 _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 49: TEXT}
 """Number formats that a file doesn't write down (18.8.30)."""
 _BUILT_IN_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -69,40 +68,15 @@ class XlsxFile:
 
     def lines(self, sheet: Sheet) -> Iterator[Line]:
         """Every line that isn't blank."""
-        number = 0
         with self._zip.open(sheet.part) as part:
-            for _, element in ET.iterparse(part):  # noqa: S314 - as below
-                if element.tag.endswith("}row"):
-                    number = int(element.get("r", number + 1))
-                    cells = dict(self._cells(element))
-                    if cells:
-                        yield number, cells
-                    element.clear()
+            yield from sheet_lines(part, self._shown)
 
-    def _cells(self, row: ET.Element) -> Iterator[tuple[int, Cell]]:
-        column = -1
-        for element in row:
-            place = element.get("r")
-            column = _column(place.rstrip("0123456789")) if place else column + 1
-            cell = self._cell(element)
-            if cell is not NOTHING:
-                yield column, cell
-
-    def _cell(self, element: ET.Element) -> Cell:
-        stored, is_formula = None, False
-        for child in element:
-            if child.tag.endswith("}v"):
-                stored = child.text
-            elif child.tag.endswith("}f"):
-                is_formula = True
-            elif child.tag.endswith("}is"):
-                stored = _text(child)
-        kind = element.get("t", "n")
+    def _shown(self, kind: str, stored: str, style: str, is_formula: bool) -> Cell:  # noqa: FBT001 - as it is called
         if is_formula and not (self._is_calculated and (stored or kind == "str")):
             return LOST_FORMULA
-        return self._shown(kind, stored, element.get("s")) if stored else NOTHING
+        return self._of_kind(kind, stored, style) if stored else NOTHING
 
-    def _shown(self, kind: str, stored: str, style: str | None) -> Cell:
+    def _of_kind(self, kind: str, stored: str, style: str) -> Cell:
         match kind:
             case "s":
                 return self._texts[int(stored)]
@@ -173,8 +147,13 @@ def _built_in(number: int) -> str:
 
 def _text(element: ET.Element) -> str:
     """The text of a shared or inline string; how it is pronounced (`rPh`) isn't part of it."""
-    runs = [element, *element.iterfind("{*}r")]
-    return "".join(text.text or "" for run in runs for text in run.iterfind("{*}t"))
+    parts = []
+    for child in element:
+        if child.tag.endswith("}t"):
+            parts.append(child.text or "")
+        elif child.tag.endswith("}r"):
+            parts += [run.text or "" for run in child if run.tag.endswith("}t")]
+    return "".join(parts)
 
 
 def _text_cell(stored: str) -> Cell:
@@ -184,11 +163,3 @@ def _text_cell(stored: str) -> Cell:
 
 def _is_true(text: str | None) -> bool:
     return text in ("1", "true")
-
-
-def _column(letters: str) -> int:
-    """A column's place, from 0, of its name: A is 0, AA is 26."""
-    place = 0
-    for letter in letters:
-        place = 26 * place + ord(letter) - ord("A") + 1
-    return place - 1
