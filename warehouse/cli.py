@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group
 from rich.live import Live
+from rich.progress import Progress
 from rich.text import Text
 
 from kardus.contract.topics import agents_filter, is_id
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
-from kardus.support.console import new_app, out, print_json
+from kardus.support.console import err, new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
@@ -128,7 +129,16 @@ def expect_command(
     layout = Layout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
     lines = read_stock(file, StockRules(layout, named.sku_pattern, blank_is_empty=blank_is_empty, mixed=mixed))
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
-    published = publish_stock(broker, site, lines, replace=replace, confirmed=confirmed)
+    with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("published", total=None)
+        published = publish_stock(
+            broker,
+            site,
+            lines,
+            replace=replace,
+            confirmed=confirmed,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     given_up = sum(not change.expected.managed and not change.expected.reason for change in published)
     out.print(
         f"{len(lines)} locations listed: {len(published) - given_up} published, "

@@ -1,7 +1,8 @@
 """An MQTT client for commands that wait: connected or refused, published or refused, subscribed from the beginning."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 from kardus.mqtt.connection import Handlers, Subscription, Token
@@ -12,7 +13,10 @@ from kardus.support.identifiers import uuid7
 
 READY_TIMEOUT_S = 25.0
 """Two versions of MQTT, each with a TCP connection and an answer; and a subscription."""
-PUBLISH_TIMEOUT_S = 10.0
+PUBLISH_TIMEOUT_S = 60.0
+"""A broker that answers nothing for so long takes nothing more; a connection that is lost is noticed before."""
+IN_FLIGHT = 1000
+"""So many messages may be on their way: paho refuses more than 65,535, and brokers drop what they have no room for."""
 
 
 class MqttClient:
@@ -51,24 +55,35 @@ class MqttClient:
         """The protocol version: "5" or "3.1.1"."""
         return self._session.version
 
-    def publish(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
-        """Publish topics with payloads (QoS 1) and wait until the broker has them all.
+    def publish(
+        self, messages: Iterable[tuple[str, bytes]], *, retain: bool, on_step: Callable[[], None] = lambda: None
+    ) -> None:
+        """Publish topics with payloads (QoS 1) and wait until the broker has them all; `on_step` is called for each.
 
         Raises:
-            BrokerError: the broker refuses one, or doesn't take it in time.
+            BrokerError: the broker refuses one, or doesn't take it in time. Those before it are published.
         """
         connection = self._session.connection or 0
-        sent = [(topic, self._session.publish(connection, topic, data, retain=retain)) for topic, data in messages]
+        sent: deque[tuple[str, Token | None]] = deque()
+        for topic, payload in messages:
+            if len(sent) == IN_FLIGHT:
+                self._require_taken(*sent.popleft())
+                on_step()
+            sent.append((topic, self._session.publish(connection, topic, payload, retain=retain)))
         for topic, token in sent:
-            if token is None:
-                raise BrokerError(f"{topic}: not published (there is no connection): try again")
-            with self._answered:
-                self._answered.wait_for(lambda token=token: token in self._answers, PUBLISH_TIMEOUT_S)  # type: ignore[misc]
-                refusal = self._answers.pop(token, None)
-            if refusal is None:
-                raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
-            if refusal:
-                raise BrokerError(f"{topic}: the broker refused it ({refusal}): check the user's rights")
+            self._require_taken(topic, token)
+            on_step()
+
+    def _require_taken(self, topic: str, token: Token | None) -> None:
+        if token is None:
+            raise BrokerError(f"{topic}: not published (there is no connection): try again")
+        with self._answered:
+            self._answered.wait_for(lambda: token in self._answers, PUBLISH_TIMEOUT_S)
+            refusal = self._answers.pop(token, None)
+        if refusal is None:
+            raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
+        if refusal:
+            raise BrokerError(f"{topic}: the broker refused it ({refusal}): check the user's rights")
 
     def close(self) -> None:
         """Disconnect."""

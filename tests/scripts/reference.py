@@ -48,6 +48,12 @@ ON_THE_WIRE = (
     "MQTT 5 (3.1.1 where the broker has no 5), QoS 1. What the agent publishes is a CloudEvents 1.0 envelope in "
     "structured JSON; expected stock is plain JSON. Fields are only ever added, with defaults.\n"
 )
+LOCATION_CODES = (
+    "## Location codes in topics\n\n"
+    "`{location}` in a topic is the code with `%`, `/`, `+`, `#`, `.` and `$` as percent and two hexadecimal digits: "
+    "`WH/Stock/A-01` is `WH%2FStock%2FA-01` there. Every message has the code itself. (`/`, `+` and `#` mean something "
+    "in MQTT, `$` at the beginning too, and RabbitMQ turns a dot into a slash.)\n"
+)
 COMMANDS = {
     "kardus-agent": edge_agent.cli.main.app,
     "kardus-wms": warehouse.cli.app,
@@ -137,7 +143,8 @@ def contract() -> str:
         PUBLISHED,
         "| topic | message | retained | what it says |\n|---|---|---|---|",
         *(f"| `{topic}` | {name} | {retained} | {words} |" for topic, name, retained, words in _topics()),
-        "\n## Verdicts\n",
+        f"\n{LOCATION_CODES}",
+        "## Verdicts\n",
         "| verdict | meaning |\n|---|---|",
         *(f"| `{value}` | {words} |" for value, words in _verdicts()),
         "",

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pydantic import ValidationError
 
@@ -19,12 +20,12 @@ ECHO_TIMEOUT_S = 15.0
 """How long the broker may take to deliver all retained messages."""
 RETAINED_SETTLE_S = 0.2
 """A broker that doesn't keep the order of messages may still give some after the echo."""
-
-
 MOST_GIVEN_UP = 0.2
 """A list that gives up a larger share of the managed locations has to be confirmed."""
 EXAMPLES = 10
 """So many of them are named."""
+OnProgress = Callable[[int, int], None]
+"""Gets how many messages the broker has taken, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,17 @@ def expected_changes(
 
 
 def publish_stock(
-    broker: BrokerSettings, site: str, lines: Sequence[StockLine], *, replace: bool, confirmed: bool = False
+    broker: BrokerSettings,
+    site: str,
+    lines: Sequence[StockLine],
+    *,
+    replace: bool,
+    confirmed: bool = False,
+    on_progress: OnProgress = lambda *_: None,
 ) -> list[StockChange]:
     """Read the retained stock, and publish what has to change. Returns what was published.
+
+    One that was broken off goes on when it is called again: what is published already is as the list says.
 
     Raises:
         UsageError: with `replace`, more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`.
@@ -83,7 +92,7 @@ def publish_stock(
         _require_most_kept(lines, known)
     stuck = [change.location for change in needed if _is_last(known.get(change.location))]
     needed = [change for change in needed if change.location not in stuck]
-    _publish(broker, site, needed)
+    _publish(broker, site, needed, on_progress)
     if stuck:
         raise BrokerError(
             f"{', '.join(stuck[:EXAMPLES])}: the broker holds the largest revision, which nothing follows: "
@@ -93,14 +102,15 @@ def publish_stock(
     return needed
 
 
-def _publish(broker: BrokerSettings, site: str, needed: Sequence[StockChange]) -> None:
+def _publish(broker: BrokerSettings, site: str, needed: Sequence[StockChange], on_progress: OnProgress) -> None:
     if not needed:
         return
+    messages = (
+        (expected_topic(site, change.location), change.expected.model_dump_json().encode()) for change in needed
+    )
+    taken = count(1)
     with MqttClient(broker) as connection:
-        connection.publish(
-            [(expected_topic(site, change.location), change.expected.model_dump_json().encode()) for change in needed],
-            retain=True,
-        )
+        connection.publish(messages, retain=True, on_step=lambda: on_progress(next(taken), len(needed)))
     _require_retained(read_expected(broker, site), needed)
 
 

@@ -68,9 +68,44 @@ def test_publishes_only_what_changed_and_gives_up_what_the_list_no_longer_names(
 def test_three_thousand_locations_are_published_and_read_back(mosquitto: Mosquitto) -> None:
     broker = BrokerSettings("127.0.0.1", mosquitto.port)
     lines = [StockLine(f"A-{n:05d}", "Tea") for n in range(3000)]
-    assert len(publish_stock(broker, "s", lines, replace=False)) == 3000
+    steps: list[tuple[int, int]] = []
+    done = publish_stock(broker, "s", lines, replace=False, on_progress=lambda *step: steps.append(step))
+    assert len(done) == 3000
+    assert steps == [(n, 3000) for n in range(1, 3001)]
     assert len(read_expected(broker, "s")) == 3000
     assert publish_stock(broker, "s", lines, replace=True) == []
+
+
+class _BrokenOffError(Exception):
+    pass
+
+
+def test_a_run_that_was_broken_off_goes_on(mosquitto: Mosquitto) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    lines = [StockLine(f"A-{n:05d}", "Tea") for n in range(1500)]
+
+    def break_off(done: int, _: int) -> None:
+        if done == 100:
+            raise _BrokenOffError
+
+    with pytest.raises(_BrokenOffError):
+        publish_stock(broker, "s", lines, replace=False, on_progress=break_off)
+    already = len(read_expected(broker, "s"))
+    assert 100 <= already < 1500
+    assert len(publish_stock(broker, "s", lines, replace=False)) == 1500 - already
+    assert len(read_expected(broker, "s")) == 1500
+
+
+def test_a_code_of_any_characters_is_carried_and_an_earlier_version_s_topic_replaced(mosquitto: Mosquitto) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    codes = ["WH/Stock/A-01", "A.1", "+", "#", "$SYS", "50%", "a b"]
+    earlier = Expected(revision=2**62, sku="Milk").model_dump_json().encode()
+    with MqttClient(broker) as client:
+        client.publish([("kardus/v1/s/expected/A.1", earlier)], retain=True)
+    published = publish_stock(broker, "s", [StockLine(code, "Tea") for code in codes], replace=False)
+    assert [change.expected.location for change in published] == codes
+    held = read_expected(broker, "s")
+    assert {code: (held[code].sku, held[code].location) for code in codes} == {code: ("Tea", code) for code in codes}
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> None:
