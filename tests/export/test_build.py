@@ -41,7 +41,7 @@ def _fp32(data: Path) -> PrecisionTarget:
     return PrecisionTarget("fp32", max_drop=0, data=data)
 
 
-def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
+def test_same_inputs_give_the_same_bytes_in_another_folder_and_process_and_no_file_in_the_home(
     run_folder: Path,
     photos: Path,
     signing_key: tuple[Path, str],
@@ -51,6 +51,9 @@ def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", BUILT)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CI", raising=False)  # where it is set, onnxruntime sends and keeps nothing of itself
+    (tmp_path / "home").mkdir()
     here = tmp_path / "far" / "away"
     shutil.copytree(run_folder, here / "run")
     shutil.copytree(photos, here / "photos")
@@ -59,6 +62,7 @@ def test_same_inputs_give_the_same_bytes_in_another_folder_and_process(
     assert read_bundle(bundle_file).manifest.created == "2023-11-14T22:13:20+00:00"
     assert (here / "small.bundle").read_bytes() == bundle_file.read_bytes()
     assert not list(tmp_path.rglob("*.part"))
+    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]  # telemetry is off
 
 
 def test_parity_on_real_crops_is_measured_and_within_its_limit(bundle: Bundle) -> None:

@@ -46,15 +46,14 @@ def _config(folder: Path, host: str, port: int) -> Path:
     return config
 
 
-@pytest.mark.parametrize("command", ["agent", "check", "verify", "build"])
-def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, run_folder: Path, photos: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["agent", "check", "verify"])  # build: tests/export/test_build.py
+def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, command: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     words = {
         "agent": [sys.executable, "-c", RUN, str(_config(tmp_path, "127.0.0.1", free_port()))],
         "check": [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, "127.0.0.1", free_port()))],
         "verify": [str(BIN / "kardus-export"), "verify", str(DEMO_BUNDLE)],
-        "build": [str(BIN / "kardus-export"), "build", str(run_folder), "--data", str(photos), "--out", "b.bundle"],
     }[command]
     done = subprocess.run(words, cwd=tmp_path, env=_environment(home), capture_output=True, text=True, check=False)
     assert done.returncode in ((0, 1) if command == "check" else (0,)), done.stderr  # there is no broker to be found
