@@ -27,7 +27,7 @@ from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.receiving.site_monitor import SiteMonitor
-from warehouse.report.report import AISLE_PATTERN
+from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockRules, read_stock
@@ -210,15 +210,19 @@ def report_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     since: Annotated[
         datetime | None,
-        typer.Option(help="From when on a location counts as verified, in local time; by default since midnight."),
+        typer.Option(help="From when on a picture counts, in the report's time zone; by default since midnight."),
     ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="The time zone of the whole report (Europe/Berlin); by default the machine's own.")
+    ] = "",
     aisle: Annotated[
         str, typer.Option(help="Regular expression that finds the aisle in a location's code.")
     ] = AISLE_PATTERN.pattern,
 ) -> None:
     """Report open discrepancies by aisle with what to do, unverified locations, and coverage."""
     write_discrepancy_report(
-        sqlite, ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle)
+        sqlite,
+        ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle, timezone=timezone),
     )
 
 

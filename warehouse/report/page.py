@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from warehouse.report.report import Report
+from warehouse.report.coverage import reasons
+from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import age_in_words
 
 MAX_PICTURES = 300
@@ -23,7 +24,8 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters |= {
     "age": age_in_words,
     "base64": lambda data: base64.b64encode(data).decode(),
-    "minute": lambda moment: datetime.strftime(moment, "%Y-%m-%d %H:%M"),
+    "minute": lambda moment: datetime.strftime(moment, MINUTE),
+    "reasons": reasons,
 }
 
 

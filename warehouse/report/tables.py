@@ -12,7 +12,8 @@ from rich.console import Group
 from rich.text import Text
 
 from kardus.support.console import table_of
-from warehouse.report.report import Report
+from warehouse.report.coverage import reasons
+from warehouse.report.report import MINUTE, Report
 
 REPORT_COLUMNS = (
     "list",
@@ -96,12 +97,15 @@ def as_text(report: Report) -> Group:
     listed = table_of(("aisle", "location", "expected", "seen", "age", "what to do"), lines, _report_title(report))
     counts = ((a.aisle, str(a.total), str(a.verified), f"{a.percent:.1f}") for a in report.coverage)
     figures = ("locations", "verified", "%")
-    coverage = table_of(("aisle", *figures), counts, f"Verified since {report.since:%Y-%m-%d %H:%M}", figures)
+    coverage = table_of(("aisle", *figures), counts, f"Verified now, seen since {report.since:{MINUTE}}", figures)
+    why = [Text(f"{number} not verified: {words}") for number, words in reasons(report.unverified)]
     old = [
-        Text(f"not verified: {o.location} (last {_moment(o.last_verified) or 'never'}) {o.why}")
+        Text(
+            f"not verified: {o.location} (last {f'{o.last_verified:{MINUTE}}' if o.last_verified else 'never'}) {o.why}"
+        )
         for o in report.unverified
     ]
-    return Group(listed, coverage, *old, *(Text(f"problem: {words}", "yellow") for words in report.problems))
+    return Group(listed, coverage, *why, *old, *(Text(f"problem: {words}", "yellow") for words in report.problems))
 
 
 def age_in_words(age: timedelta) -> str:
@@ -115,7 +119,7 @@ def age_in_words(age: timedelta) -> str:
 def _report_title(report: Report) -> str:
     total = report.total
     return (
-        f"Site {report.site}, {report.made:%Y-%m-%d %H:%M}: {len(report.discrepancies)} discrepancies, "
+        f"Site {report.site}, {report.made:{MINUTE}} ({report.zone}): {len(report.discrepancies)} discrepancies, "
         f"{total.verified} of {total.total} locations verified ({total.percent:.1f} %)"
     )
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def test_the_terminal_shows_everything(tmp_path: Path) -> None:
     assert re.search(r"aisle locations verified % \n", text)
     assert "\n A 1 1 100.0 \n B 2 0 0.0 \n" in text
     assert "1 discrepancies, 1 of 3 locations verified (33.3 %)" in text
-    assert f"not verified: B-1 (last {EARLIER.isoformat(timespec='minutes')}) one: match" in text
+    assert f"not verified: B-1 (last {EARLIER:%Y-%m-%d %H:%M} UTC) one: match" in text
     assert "not verified: B-2 (last never) one: stale" in text
     assert "problem: agent one: 1 events are lost" in text
 
@@ -180,10 +180,56 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert found["discrepancies"][0]["age_s"] > 0
 
 
+def test_every_time_is_in_the_zone_that_is_asked_for_and_the_zone_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Across the end of summer time: opened at 00:30 UTC, which is 02:30, an hour before 02:30 once more."""
+    opened, seen = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    box, alert = Publisher(), {"id": "x", "status": "open", "opened": opened}
+    messages = [
+        changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=alert, valid_until=opened),
+        changed(box.state("A-2", Verdict.STALE), last_verified=seen),
+    ]
+    path = filled(tmp_path / "k.sqlite", messages)
+    files = (tmp_path / "l.html", tmp_path / "l.xlsx", tmp_path / "l.csv")
+    words = ("report", "--sqlite", path, "--timezone", "Europe/Berlin")
+    call(capsys, main, *words, "--html", files[0], "--xlsx", files[1], "--csv", files[2])
+    page, table = files[0].read_text(), call(capsys, main, *words).stdout
+    book = openpyxl.load_workbook(files[1])
+    assert ("time zone", "Europe/Berlin") in list(book["about"].values)
+    shown = [row[6] for row in book["list"].values]
+    assert (shown[1], shown[-1]) == ("2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00")
+    rows = list(csv.DictReader(io.StringIO(files[2].read_bytes().decode("utf-8-sig"), newline="")))
+    assert [row["since"] for row in rows if row["location"] == "A-2"] == ["2026-10-25T02:30+01:00"]
+    for text in (page, table):
+        assert "Europe/Berlin" in text
+        assert "UTC" not in text
+        assert "2026-10-25 02:30 CET" in text
+    assert "no word since 2026-10-25 02:30 CEST" in page
+    printed = call(capsys, main, *words, "--json", "--since", "2026-10-25").stdout
+    found = json.loads(printed)
+    assert (found["zone"], found["since"]) == ("Europe/Berlin", "2026-10-25T00:00:00+02:00")
+    assert found["discrepancies"][0]["since"] == "2026-10-25T02:30:00+02:00"
+    assert not re.search(r"\+00:00|Z\"", printed)
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], since: str
+) -> None:
+    path = filled(tmp_path / "k.sqlite", rack())
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        result = call(capsys, main, "report", "--sqlite", path, "--since", since, "--timezone", zone, "--json")
+        assert result.returncode in {0, 2}
+        if result.returncode:
+            assert_one_line(result, 2, "--since", "no calendar holds it")
+
+
 def test_wrong_use_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "no.sqlite"
     assert_one_line(call(capsys, main, "report", "--sqlite", missing), 1, missing, "no such file")
     path = filled(tmp_path / "k.sqlite", [])
     assert_one_line(call(capsys, main, "report", "--sqlite", path, "--aisle", "("), 2, "--aisle '('")
+    assert_one_line(call(capsys, main, "report", "--sqlite", path, "--timezone", "Europe/Berlln"), 2, "Europe/Berlln")
     target = tmp_path / "none" / "l.csv"
     assert_one_line(call(capsys, main, "report", "--sqlite", path, "--csv", target), 2, "--csv", target)
