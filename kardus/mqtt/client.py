@@ -51,6 +51,15 @@ class MqttClient:
         """The protocol version: "5" or "3.1.1"."""
         return self._session.version
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the broker has answered every subscription."""
+        return self._session.is_subscribed
+
+    def use(self, subscriptions: Sequence[Subscription]) -> None:
+        """Other (filter, QoS) pairs; returns at once."""
+        self._session.use(subscriptions)
+
     def publish(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
         """Publish topics with payloads (QoS 1) and wait until the broker has them all.
 
