@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from kardus.support.harmless import escaped
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import age_in_words
@@ -17,6 +18,7 @@ MAX_PICTURES = 300
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
+    finalize=lambda value: escaped(value) if type(value) is str else value,
     undefined=StrictUndefined,
     trim_blocks=True,
     keep_trailing_newline=True,

@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from kardus.support.console import table_of
+from kardus.support.harmless import escaped, one_line
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 
@@ -28,8 +29,8 @@ REPORT_COLUMNS = (
     "conflict",
     "note",
 )
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
 _DAY = timedelta(days=1)
 Cell = str | float
 
@@ -65,7 +66,10 @@ def as_csv(report: Report) -> bytes:
 
 def escape_formula(cell: Cell) -> Cell:
     """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_PREFIXES) else cell
+    if not isinstance(cell, str):
+        return cell
+    plain = "\r".join(map(escaped, cell.split("\r")))
+    return f"'{plain}" if plain.startswith(FORMULA_PREFIXES) else plain
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -98,14 +102,14 @@ def as_text(report: Report) -> Group:
     counts = ((a.aisle, str(a.total), str(a.verified), f"{a.percent:.1f}") for a in report.coverage)
     figures = ("locations", "verified", "%")
     coverage = table_of(("aisle", *figures), counts, f"Verified now, seen since {report.since:{MINUTE}}", figures)
-    why = [Text(f"{number} not verified: {words}") for number, words in reasons(report.unverified)]
+    why = [Text(one_line(f"{number} not verified: {words}")) for number, words in reasons(report.unverified)]
     old = [
-        Text(
-            f"not verified: {o.location} (last {f'{o.last_verified:{MINUTE}}' if o.last_verified else 'never'}) {o.why}"
-        )
+        Text(one_line(f"not verified: {o.location} (last {_minute(o.last_verified)}) {o.why}"))
         for o in report.unverified
     ]
-    return Group(listed, coverage, *why, *old, *(Text(f"problem: {words}", "yellow") for words in report.problems))
+    return Group(
+        listed, coverage, *why, *old, *(Text(one_line(f"problem: {words}"), "yellow") for words in report.problems)
+    )
 
 
 def age_in_words(age: timedelta) -> str:
@@ -122,6 +126,10 @@ def _report_title(report: Report) -> str:
         f"Site {report.site}, {report.made:{MINUTE}} ({report.zone}): {len(report.discrepancies)} discrepancies, "
         f"{total.verified} of {total.total} locations verified ({total.percent:.1f} %)"
     )
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:{MINUTE}}" if moment else "never"
 
 
 def _moment(moment: datetime | None) -> str:

@@ -18,6 +18,7 @@ from kardus.mqtt.connection import Subscription
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out, print_json, table_of
 from kardus.support.errors import BrokerError
+from kardus.support.harmless import one_line
 from warehouse.receiving.site_monitor import SiteMonitor, table_cells
 from warehouse.report.aisles import walking_order
 from warehouse.report.completeness import Completeness
@@ -124,7 +125,7 @@ def watch_screen(monitor: SiteMonitor, site: str, problem: str, height: int | No
         lines.insert(0, f"and {len(states) - len(shown)} locations more")
     rows = (_row(monitor, *state) for state in shown)
     table = table_of(COLUMNS, rows, _title(site, [state for _, state in states]), ("confidence",))
-    return Group(table, *(Text(line) for line in lines))
+    return Group(table, *(Text(one_line(line)) for line in lines))
 
 
 def _title(site: str, states: Sequence[LocationState]) -> str:

@@ -1,6 +1,7 @@
 """The report as an Excel workbook: the list with its pictures, the coverage by aisle, and what it tells of."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, Cell, report_rows
 
+_CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 THUMBNAIL_PX = 96
 """Greatest height and width of a picture in its cell."""
 OVERSAMPLING = 2
@@ -55,12 +57,17 @@ def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[S
     for number, line in enumerate(lines, start=2):
         for column, value in enumerate(line, start=1):
             cell = sheet.cell(number, column)
-            cell.value = escaped(value) if isinstance(value, str) else value
+            cell.value = _as_it_is(value) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"  # text, whatever it begins with
                 cell.quotePrefix = value.startswith(FORMULA_PREFIXES)
     if lines:
         sheet.auto_filter.ref = sheet.dimensions
+
+
+def _as_it_is(text: str) -> str:
+    """A text that Excel shows as it is: it reads `_x0041_` as an A, unless the first `_` is written so itself."""
+    return _CODED.sub("_x005F_", escaped(text))
 
 
 def _add_pictures(sheet: Any, alerts: Sequence[str], pictures: Mapping[str, bytes]) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_the_terminal_shows_everything(tmp_path: Path) -> None:
     assert "problem: agent one: 1 events are lost" in text
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\n=1", "\uff1d1"])
 def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert escape_formula(text) == f"'{text}"
     path = filled(tmp_path / "k.sqlite", [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
@@ -81,6 +82,54 @@ def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert row["expected"] == f"'{text}"
     cell = openpyxl.load_workbook(files[1])["list"]["E2"]
     assert (cell.data_type, str(cell.value).strip()) == ("s", escaped(text).strip())
+
+
+HOSTILE = [
+    *map(chr, [*range(9), *range(11, 32), *range(0x7F, 0xA0), 0xFDD0, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF]),
+    *("\u061c\u200b\u200f\u202e\u2028\u2029\u2066\ufeff\U000e0041"),
+]
+STEERING = "Tea\x1b]0;title\x07\x1b[2J" + "".join(HOSTILE) + "evil"
+
+
+def test_no_form_of_the_report_holds_what_steers_or_cannot_be_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box, other = Publisher(), Publisher("other")
+    alert = {"id": "x", "status": "acknowledged", "opened": NOW, "by": STEERING}
+    messages = [
+        changed(box.state("A-1", Verdict.MISMATCH, STEERING, "Milk"), alert=alert),
+        changed(box.state("A-2", Verdict.MISMATCH, "Tea", STEERING), alert=alert, valid_until=NOW),
+        other.state("A-1", Verdict.MISMATCH, "Tea", STEERING),
+        changed(box.state("A-3", Verdict.STALE), reason=STEERING),
+        box._writer.offline(STEERING, NOW),
+    ]
+    path = filled(tmp_path / "k.sqlite", messages)
+    files = [tmp_path / name for name in ("l.html", "l.csv", "l.xlsx")]
+    assert call(capsys, main, "report", "--sqlite", path, "--html", files[0], "--csv", files[1]).returncode == 0
+    assert call(capsys, main, "report", "--sqlite", path, "--xlsx", files[2]).returncode == 0
+    printed = call(capsys, main, "report", "--sqlite", path).stdout
+    book = openpyxl.load_workbook(files[2])
+    cells = "".join(str(cell) for sheet in book for row in sheet.values for cell in row)
+    for text in (files[0].read_text("utf-8"), files[1].read_bytes().decode("utf-8-sig"), printed, cells):
+        assert not set(text.replace("\r\n", "")) & (set(HOSTILE) - {"\r"})
+        assert "\\x1b]0;title" in text.replace("\n", "")
+    printed = call(capsys, main, "report", "--sqlite", path, "--json").stdout
+    assert not set(printed) & set(HOSTILE)
+    assert json.loads(printed)["discrepancies"][1]["seen"] == STEERING, "for programs it is what it was"
+
+
+def test_no_reason_begins_a_line_of_its_own(tmp_path: Path) -> None:
+    box = Publisher()
+    for end in ("\n", "\r", "\u2028", "\x85"):
+        state = changed(box.state("A-1", Verdict.STALE), reason=f"dark{end}problem: none", last_verified=None)
+        assert "\nproblem" not in shown(report_of(tmp_path / hex(ord(end)), [state]))
+
+
+def test_excel_shows_a_code_that_looks_like_one_of_its_own_as_it_is(tmp_path: Path) -> None:
+    text = "_x0041__x001b_"
+    report = report_of(tmp_path, [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
+    with zipfile.ZipFile(io.BytesIO(as_xlsx(report, {}))) as parts:
+        assert "_x005F_x0041__x005F_x001b_" in parts.read("xl/worksheets/sheet1.xml").decode()
 
 
 class Page(HTMLParser):
