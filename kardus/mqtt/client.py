@@ -56,6 +56,11 @@ class MqttClient:
         """Whether the broker has answered every subscription."""
         return self._session.is_subscribed
 
+    @property
+    def problem(self) -> str:
+        """Why there is no connection now; empty while there is one."""
+        return "" if self._session.connected else self._session.problem
+
     def use(self, subscriptions: Sequence[Subscription]) -> None:
         """Other (filter, QoS) pairs; returns at once."""
         self._session.use(subscriptions)

@@ -82,6 +82,18 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
     assert isinstance(json.loads(text), list)
 
 
+def test_a_broker_that_goes_while_it_is_watched_is_missed(mosquitto: Mosquitto) -> None:
+    _publish(mosquitto.port)
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json", "--seconds", "4")
+    command = [str(BIN / "kardus-wms"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        mosquitto.wait_for_log("kardus/v1/s/agents/+/status")
+        mosquitto.kill()
+        _, complaint = watching.communicate(timeout=PATIENCE_S)
+    assert watching.returncode == 1
+    assert f"127.0.0.1:{mosquitto.port}" in complaint
+
+
 def test_a_receiver_is_stopped_in_time_while_its_webhook_drips(mosquitto: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("k" * 32)
     files = ("--sqlite", tmp_path / "k.sqlite", "--webhook-secret-file", tmp_path / "secret")

@@ -98,7 +98,8 @@ class Completeness:
 
     def _next_portion(self, missing: dict[str, int]) -> list[str]:
         """The next agents that lack some, together at most PORTION locations; later each alone, while that helps."""
-        found, locations = [], 0
+        found: list[str] = []
+        locations = 0
         for agent in sorted(missing):
             announced = self._announced(agent)
             if not self._tries[agent] and (not found or locations + announced <= PORTION):

@@ -63,9 +63,15 @@ def aisle_coverage(
     return tuple(unverified), tuple(coverage)
 
 
-def reasons(unverified: Iterable[Unverified]) -> list[tuple[int, str]]:
+def reasons(unverified: Iterable[Unverified], since: datetime) -> list[tuple[int, str]]:
     """How many locations aren't verified for the same reason, the most frequent first."""
-    return [(number, why) for why, number in Counter(old.why for old in unverified).most_common()]
+    return [(number, why) for why, number in Counter(_reason(old, since) for old in unverified).most_common()]
+
+
+def _reason(old: Unverified, since: datetime) -> str:
+    if old.last_verified is None:
+        return f"{old.why}, never seen"
+    return old.why if old.last_verified >= since else f"{old.why}, not seen since {since:%H:%M}"
 
 
 def _reports(site_state: SiteState, now: datetime) -> Reports:

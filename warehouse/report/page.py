@@ -1,10 +1,11 @@
 """The report as one page that opens on a phone: everything is in the file, and nothing is fetched from anywhere."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -23,12 +24,13 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters |= {
+_FILTERS: dict[str, Callable[..., Any]] = {
     "age": age_in_words,
     "base64": lambda data: base64.b64encode(data).decode(),
     "minute": lambda moment: datetime.strftime(moment, MINUTE),
     "reasons": reasons,
 }
+_TEMPLATES.filters |= _FILTERS
 
 
 def as_page(report: Report, pictures: Mapping[str, bytes]) -> bytes:

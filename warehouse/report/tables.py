@@ -102,7 +102,9 @@ def as_text(report: Report) -> Group:
     counts = ((a.aisle, str(a.total), str(a.verified), f"{a.percent:.1f}") for a in report.coverage)
     figures = ("locations", "verified", "%")
     coverage = table_of(("aisle", *figures), counts, f"Verified now, seen since {report.since:{MINUTE}}", figures)
-    why = [Text(one_line(f"{number} not verified: {words}")) for number, words in reasons(report.unverified)]
+    why = [
+        Text(one_line(f"{number} not verified: {words}")) for number, words in reasons(report.unverified, report.since)
+    ]
     old = [
         Text(one_line(f"not verified: {o.location} (last {_minute(o.last_verified)}) {o.why}"))
         for o in report.unverified

@@ -49,12 +49,18 @@ def watch(broker: BrokerSettings, site: str, seconds: float | None, *, as_json: 
         completeness = Completeness(
             site, monitor, lambda more: client.use([*everything, *more]), lambda: client.is_subscribed
         )
-        _Watch(messages, monitor, completeness, seconds).run(site, as_json=as_json)
+
+        def problem() -> str:
+            return client.problem or completeness.problem()
+
+        _Watch(messages, completeness, seconds).run(
+            None if as_json else lambda height: watch_screen(monitor, site, problem(), height)
+        )
+        found = problem()
     if as_json:
         print_json(as_rows(monitor), in_one_line=True)
-        problem = completeness.problem()
-        if problem:
-            raise BrokerError(f"{problem}: {_REMEDY}")
+        if found:
+            raise BrokerError(f"{found}: {_REMEDY}")
 
 
 def as_rows(monitor: SiteMonitor) -> list[dict[str, Any]]:
@@ -66,25 +72,22 @@ def as_rows(monitor: SiteMonitor) -> list[dict[str, Any]]:
 
 
 class _Watch:
-    def __init__(
-        self, messages: Messages, monitor: SiteMonitor, completeness: Completeness, seconds: float | None
-    ) -> None:
+    def __init__(self, messages: Messages, completeness: Completeness, seconds: float | None) -> None:
         self._messages = messages
-        self._monitor = monitor
         self._completeness = completeness
         self._deadline_s = time.monotonic() + seconds if seconds else float("inf")
 
-    def run(self, site: str, *, as_json: bool) -> None:
-        if as_json:
+    def run(self, screen: Callable[[int | None], Group] | None) -> None:
+        """Until the end; `screen` is given the height of the terminal, if it is one."""
+        if screen is None:
             self._take_in(lambda: None)
             return
 
-        def screen() -> Group:
-            height = out.size.height - OTHER_LINES if out.is_terminal else None
-            return watch_screen(self._monitor, site, self._completeness.problem(), height)
+        def draw() -> Group:
+            return screen(out.size.height - OTHER_LINES if out.is_terminal else None)
 
-        with Live(screen(), console=out, auto_refresh=False) as live:
-            self._take_in(lambda: live.update(screen(), refresh=True))
+        with Live(draw(), console=out, auto_refresh=False) as live:
+            self._take_in(lambda: live.update(draw(), refresh=True))
 
     def _take_in(self, redraw: Callable[[], None]) -> None:
         """Take messages in until None comes or the time is over. Redraws without any too: states become void."""

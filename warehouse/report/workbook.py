@@ -46,7 +46,7 @@ def _about(report: Report) -> Iterator[tuple[Cell, Cell]]:
     yield "seen since", f"{report.since:{MINUTE}}"
     yield "locations", report.total.total
     yield "verified now", report.total.verified
-    yield from ((f"{number} not verified", why) for number, why in reasons(report.unverified))
+    yield from ((f"{number} not verified", why) for number, why in reasons(report.unverified, report.since))
     yield from (("problem", words) for words in report.problems)
 
 

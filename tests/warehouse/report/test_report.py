@@ -252,7 +252,18 @@ def test_what_was_verified_today_and_cannot_be_judged_now_is_not_verified(tmp_pa
     found = report_of(tmp_path, messages)
     assert (found.total.verified, found.total.total) == (0, 8)
     assert all(old.last_verified and old.last_verified > TODAY for old in found.unverified)
-    assert reasons(found.unverified) == [(8, f"box: {verdict.value} {reason}")]
+    assert reasons(found.unverified, TODAY) == [(8, f"box: {verdict.value} {reason}")]
+
+
+def test_why_locations_are_not_verified_is_summed_up(tmp_path: Path) -> None:
+    box = Publisher()
+    messages = [box.state(f"A-{n}", verified=EARLIER) for n in range(3)]
+    messages += [changed(box.state("B-1", Verdict.STALE), last_verified=None)]
+    found = report_of(tmp_path, messages)
+    assert reasons(found.unverified, found.since) == [
+        (3, f"box: match, not seen since {found.since:%H:%M}"),
+        (1, "box: stale, never seen"),
+    ]
 
 
 def test_a_state_that_has_run_out_verifies_nothing(tmp_path: Path) -> None:

@@ -167,6 +167,18 @@ def test_the_page_is_one_file_with_pictures_and_no_script(tmp_path: Path, capsys
     assert "swap with A-10" in page.read_text()
 
 
+def test_the_page_says_what_was_found_once_and_when_there_is_nothing_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box, page = Publisher(), tmp_path / "list.html"
+    path = filled(tmp_path / "k.sqlite", [box.state("A-1", Verdict.EMPTY, "Tea", None)])
+    call(capsys, main, "report", "--sqlite", path, "--html", page)
+    assert "<dd>(empty)</dd>" in page.read_text()
+    assert "Nothing to do" not in page.read_text()
+    call(capsys, main, "report", "--sqlite", filled(tmp_path / "o.sqlite", [box.state("A-1")]), "--html", page)
+    assert "Nothing to do" in page.read_text()
+
+
 def test_swaps_and_conflicts_are_marked_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     box, other = Publisher("box"), Publisher("other")
     messages = [
