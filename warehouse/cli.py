@@ -1,25 +1,17 @@
 """The `kardus-wms` command: every sub-command's options; the work is done in `receiving`, `report` and `stock`."""
 
-import contextlib
-import queue
-import signal
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.live import Live
 from rich.progress import Progress
-from rich.text import Text
 
-from kardus.contract.topics import agents_filter, is_id
-from kardus.mqtt.client import MqttClient
+from kardus.contract.topics import is_id
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
-from kardus.support.console import err, new_app, out, print_json
+from kardus.support.console import err, new_app, out
 from kardus.support.errors import UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
@@ -28,9 +20,9 @@ from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
-from warehouse.receiving.site_monitor import SiteMonitor
-from warehouse.report.report import AISLE_PATTERN
+from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
+from warehouse.report.watch import watch
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockRules, read_stock
@@ -75,9 +67,6 @@ CertificateOption = Annotated[
 ]
 KeyOption = Annotated[Path | None, typer.Option(help="Its private key (PEM), for you alone.", envvar="KARDUS_KEY_FILE")]
 CrlOption = Annotated[Path | None, typer.Option(help="What the authority has revoked (PEM).", envvar="KARDUS_CRL_FILE")]
-REDRAW_S = 0.25
-Messages = queue.SimpleQueue[tuple[str, bytes] | None]
-"""Topic and payload of each message; None: stop."""
 
 
 @app.command("expect")
@@ -159,20 +148,13 @@ def watch_command(
     key_file: KeyOption = None,
     crl_file: CrlOption = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at Ctrl-C.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the states as JSON at the end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the states as JSON at the end; exit code 1 where some are missing.")
+    ] = False,
 ) -> None:
     """Show what is on the broker: every location's verdict, agents and cameras, live."""
-    messages: Messages = queue.SimpleQueue()
-    monitor = SiteMonitor()
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: messages.put(None))
-    # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
-    everything = [(agents_filter(site), 0)]
-    with MqttClient(broker, everything, lambda *message: messages.put(message)):
-        _show_watch(messages, monitor, site, seconds, as_json=as_json)
-    if as_json:
-        print_json([state.model_dump(mode="json") for state in monitor.current_states().values()])
+    watch(broker, site, seconds, as_json=as_json)
 
 
 @app.command("receive")
@@ -238,47 +220,20 @@ def report_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     since: Annotated[
         datetime | None,
-        typer.Option(help="From when on a location counts as verified, in local time; by default since midnight."),
+        typer.Option(help="From when on a picture counts, in the report's time zone; by default since midnight."),
     ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="The time zone of the whole report (Europe/Berlin); by default the machine's own.")
+    ] = "",
     aisle: Annotated[
         str, typer.Option(help="Regular expression that finds the aisle in a location's code.")
     ] = AISLE_PATTERN.pattern,
 ) -> None:
     """Report open discrepancies by aisle with what to do, unverified locations, and coverage."""
     write_discrepancy_report(
-        sqlite, ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle)
+        sqlite,
+        ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle, timezone=timezone),
     )
-
-
-def _show_watch(messages: Messages, monitor: SiteMonitor, site: str, seconds: float | None, *, as_json: bool) -> None:
-    if as_json:
-        _watch_messages(messages, monitor, seconds, lambda: None)
-        return
-    with Live(_watch_screen(monitor, site), console=out, auto_refresh=False) as live:
-        _watch_messages(messages, monitor, seconds, lambda: live.update(_watch_screen(monitor, site), refresh=True))
-
-
-def _watch_messages(
-    messages: Messages, monitor: SiteMonitor, seconds: float | None, redraw: Callable[[], None]
-) -> None:
-    """Take messages in until None comes or the time is over. Redraws without messages too: states become void."""
-    deadline = time.monotonic() + seconds if seconds else None
-    while deadline is None or time.monotonic() < deadline:
-        with contextlib.suppress(queue.Empty):
-            message = messages.get(timeout=REDRAW_S)
-            if message is None:
-                break
-            monitor.update(*message)
-            if not messages.empty():
-                continue  # one redraw for all that has come
-        redraw()
-    redraw()
-
-
-def _watch_screen(monitor: SiteMonitor, site: str) -> Group:
-    lines = [f"{name}: {status.status} {status.reason}".strip() for name, status in sorted(monitor.agents.items())]
-    lines += [f"{a}, camera {c}: {h.status} {h.reason}".strip() for (a, c), h in sorted(monitor.cameras.items())]
-    return Group(monitor.table(f"Site {site}: {monitor.alert_count()} alerts"), *(Text(line) for line in lines))
 
 
 def _broker(

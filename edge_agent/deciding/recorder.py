@@ -11,7 +11,7 @@ from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding, Message
 from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from kardus.contract.topics import Topics
-from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict, is_verified
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.identifiers import uuid7
 
@@ -19,7 +19,6 @@ REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
 WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
-UNVERIFIED = frozenset({Verdict.STALE, Verdict.OBSTRUCTED})
 """Verdicts of pictures that show nothing of the stock: the location was last verified before."""
 
 
@@ -217,8 +216,7 @@ class Recorder:
     def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
         since = finding.captured if changed or known is None else known.since
         earlier = known.last_verified if known else None
-        nobody_looked = finding.verdict is Verdict.UNCERTAIN and finding.seen is None  # there is no model
-        verified = earlier if finding.verdict in UNVERIFIED or nobody_looked else finding.captured
+        verified = earlier if finding.verdict in UNVERIFIED else finding.captured
         before = known.alert if known else None
         alert = self._next_alert(before, finding) if before or finding.verdict in ALERTS else None
         return self._writer.state(finding, since, verified, alert=alert)
@@ -254,13 +252,13 @@ def differs(finding: Finding, state: LocationState) -> bool:
 def coverage_of(
     states: Mapping[str, LocationState], locations: Collection[str], since: datetime, until: datetime
 ) -> Coverage:
-    """Which locations were verified between two moments."""
+    """Which locations are verified at a moment (`until`), by a picture taken since an earlier one."""
     rows = tuple(_verified(location, states.get(location)) for location in sorted(locations))
-    verified = sum(row.last_verified is not None and row.last_verified >= since for row in rows)
+    verified = sum(is_verified(row.verdict, row.last_verified, since) for row in rows)
     return Coverage(since=since, until=until, total=len(rows), verified=verified, locations=rows)
 
 
 def _verified(location: str, state: LocationState | None) -> Verified:
     if state is None:
-        return Verified(location=location, verdict=Verdict.STALE, last_verified=None)
-    return Verified(location=location, verdict=state.verdict, last_verified=state.last_verified)
+        return Verified(location=location, verdict=Verdict.STALE, last_verified=None, reason="nobody has looked yet")
+    return Verified(location=location, verdict=state.verdict, last_verified=state.last_verified, reason=state.reason)

@@ -3,7 +3,6 @@
 import hashlib
 import ssl
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import httpx2
 from kardus.contract.commands import ChangeModel
 from kardus.inference.bundle import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
+from kardus.support.exchange import Exchanges, Trace
 
 TIMEOUT_S = 20.0
 """How long a server may be silent."""
-LIMIT_S = 3600.0
-"""How long all of it may take."""
+SLOWEST_BYTES_S = 8192.0
+"""A server that gives less a second, on average, is given up: so all of it has a time-out."""
 TRIES = 4
 BACK_OFF_S = 2.0
 """Before the second try; twice as long before each further one."""
@@ -34,8 +34,8 @@ def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: th
         try:
             # Nothing of the environment's proxies or credentials; no redirection to somewhere else.
             with httpx2.Client(verify=context, timeout=TIMEOUT_S, trust_env=False) as client:
-                digest = write_limited(_parts(client, command.url, stopping), target, command.size)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                digest = _downloaded(client, command, target, stopping)
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError) as error:
             if attempt == TRIES or stopping.wait(BACK_OFF_S * 2 ** (attempt - 1)):
                 raise BundleError(
                     f"{command.url}: can't be fetched ({str(error) or type(error).__name__}): check the address, the "
@@ -85,16 +85,25 @@ def write_limited(parts: Iterable[bytes], target: Path, limit: int) -> str:
     return digest.hexdigest()
 
 
-def _parts(client: httpx2.Client, url: str, stopping: threading.Event) -> Iterator[bytes]:
-    deadline = time.monotonic() + LIMIT_S
-    with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
+def _downloaded(client: httpx2.Client, command: ChangeModel, target: Path, stopping: threading.Event) -> str:
+    """Download to a file once; the SHA-256 of what came."""
+
+    def download(trace: Trace) -> str:
+        return write_limited(_parts(client, command.url, stopping, trace), target, command.size)
+
+    return Exchanges(stopping).run(download, TIMEOUT_S + command.size / SLOWEST_BYTES_S)
+
+
+def _parts(client: httpx2.Client, url: str, stopping: threading.Event, trace: Trace) -> Iterator[bytes]:
+    headers = {"Accept-Encoding": "identity"}
+    with client.stream("GET", url, headers=headers, extensions={"trace": trace}) as answer:
         if answer.status_code != httpx2.codes.OK:
             raise httpx2.HTTPStatusError(
                 f"it answers {answer.status_code} {answer.reason_phrase}", request=answer.request, response=answer
             )
         for part in answer.iter_raw(CHUNK):
-            if stopping.is_set() or time.monotonic() > deadline:
-                raise httpx2.ReadTimeout("it is too slow, or isn't wanted any more")
+            if stopping.is_set():
+                raise httpx2.ReadError("it isn't wanted any more")
             yield part
 
 

@@ -216,10 +216,15 @@ class Verified(Record):
     """What was found last."""
     last_verified: UtcTime | None
     """When a picture of it was last good enough to say so; null: never."""
+    reason: str = ""
+    """Why the verdict is a doubt, or why the view can't be trusted."""
 
 
 class Coverage(Record):
-    """Which locations were verified: published when a day (UTC) is over, and on request (retained)."""
+    """Which locations are verified: published when a day (UTC) is over, and on request (retained).
+
+    A location is verified while its verdict says what stands there, by a picture that was taken since the day began.
+    """
 
     since: UtcTime
     """From when on a location counts as verified."""
@@ -228,7 +233,7 @@ class Coverage(Record):
     total: NonNegativeInt
     """How many locations the agent watches."""
     verified: NonNegativeInt
-    """How many of them were verified in this time."""
+    """How many of them are verified when this is said: not those whose view can't be trusted by now."""
     locations: tuple[Verified, ...]
     """Each location."""
 

@@ -1,5 +1,6 @@
 """The words for what was found at a location."""
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -28,3 +29,10 @@ class Verdict(StrEnum):
 
 ALERTS = frozenset({Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNEXPECTED, Verdict.UNKNOWN})
 """The verdicts that somebody has to walk to the shelf for."""
+UNVERIFIED = frozenset({Verdict.UNCERTAIN, Verdict.OBSTRUCTED, Verdict.STALE})
+"""The verdicts that don't say what stands there."""
+
+
+def is_verified(verdict: Verdict, last_verified: datetime | None, since: datetime) -> bool:
+    """Whether it is known now what stands at a location, by a picture that was taken since then."""
+    return verdict not in UNVERIFIED and last_verified is not None and last_verified >= since

@@ -55,6 +55,20 @@ class MqttClient:
         """The protocol version: "5" or "3.1.1"."""
         return self._session.version
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the broker has answered every subscription."""
+        return self._session.is_subscribed
+
+    @property
+    def problem(self) -> str:
+        """Why there is no connection now; empty while there is one."""
+        return "" if self._session.connected else self._session.problem
+
+    def use(self, subscriptions: Sequence[Subscription]) -> None:
+        """Other (filter, QoS) pairs; returns at once."""
+        self._session.use(subscriptions)
+
     def publish(
         self, messages: Iterable[tuple[str, bytes]], *, retain: bool, on_step: Callable[[], None] = lambda: None
     ) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from kardus.contract.messages import Seen
+from kardus.contract.messages import Alert, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
+from tests.dripping import DrippingServer, drips_headers
 from tests.in_process import assert_one_line, call
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, within
+from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
 
@@ -78,6 +80,39 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
         text, complaint = watching.communicate(timeout=PATIENCE_S)
         assert (watching.returncode, complaint) == (0, "")
     assert isinstance(json.loads(text), list)
+
+
+def test_a_broker_that_goes_while_it_is_watched_is_missed(mosquitto: Mosquitto) -> None:
+    _publish(mosquitto.port)
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json", "--seconds", "4")
+    command = [str(BIN / "kardus-wms"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        mosquitto.wait_for_log("kardus/v1/s/agents/+/status")
+        mosquitto.kill()
+        _, complaint = watching.communicate(timeout=PATIENCE_S)
+    assert watching.returncode == 1
+    assert f"127.0.0.1:{mosquitto.port}" in complaint
+
+
+def test_a_receiver_is_stopped_in_time_while_its_webhook_drips(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("k" * 32)
+    files = ("--sqlite", tmp_path / "k.sqlite", "--webhook-secret-file", tmp_path / "secret")
+    alert = Alert(id="a-1", status="open", opened=NOW)
+    with DrippingServer(drips_headers) as server:
+        words = ("receive", "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port, "--webhook", server.url())
+        command = [str(word) for word in (BIN / "kardus-wms", *words, *files)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as receiving:
+            try:
+                mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
+                with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
+                    connection.publish([Publisher().event("A-1", Verdict.MISMATCH, alert)], retain=False)
+                assert server.asked.acquire(timeout=PATIENCE_S)
+                receiving.send_signal(signal.SIGTERM)
+                with within(5):
+                    _, said = receiving.communicate(timeout=PATIENCE_S)
+            finally:
+                receiving.kill()
+    assert (receiving.returncode, said) == (0, "")
 
 
 @pytest.mark.parametrize("site", ["", "a/b", "a#", "+"])

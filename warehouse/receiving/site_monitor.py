@@ -68,7 +68,7 @@ class SiteMonitor:
 
     def table(self, title: str = "") -> Table:
         """The locations as a table for the terminal."""
-        rows = ((location, *_table_cells(state)) for (_, location), state in self.current_states().items())
+        rows = ((location, *table_cells(state)) for (_, location), state in self.current_states().items())
         return table_of(("location", "expected", "seen", "confidence", "verdict"), rows, title, ("confidence",))
 
     def alert_count(self) -> int:
@@ -84,7 +84,8 @@ class SiteMonitor:
             self.agents.pop(agent, None)
 
 
-def _table_cells(state: LocationState) -> tuple[str, str, str, Text]:
+def table_cells(state: LocationState) -> tuple[str, str, str, Text]:
+    """What is expected, what was seen, its confidence and the verdict in its colour."""
     colour = "bold red" if state.verdict in ALERTS else _VERDICT_COLOURS.get(state.verdict, "white")
     expected = "?" if state.expected is None else state.expected.sku or "(empty)"
     confidence = f"{state.seen.confidence:.2f}" if state.seen else ""

@@ -15,11 +15,15 @@ import httpx2
 
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import UsageError
+from kardus.support.exchange import Exchanges, Trace
 from kardus.support.worker import Worker
 from warehouse.receiving.database import Database
 from warehouse.receiving.signing import signed_headers
 
 REQUEST_TIMEOUT_S = 10.0
+"""For all of it, from the name's resolution to the answer's status."""
+STOP_GRACE_S = 2.0
+"""A request that is under way when the receiver is stopped may still be answered for so long."""
 LEASE_S = 60.0
 """Longer than a request may take; the alert of a receiver killed during delivery is sent again after this."""
 MAX_BACKOFF_S = 300.0
@@ -46,6 +50,7 @@ class WebhookEndpoint:
         """
         try:
             address = httpx2.URL(self.url)
+            address.host.encode("idna")  # as the resolver will
         except (httpx2.InvalidURL, ValueError) as error:
             raise UsageError(f"--webhook: not an address ({error}): give http:// or https://") from error
         if address.scheme not in {"http", "https"} or not address.host:
@@ -74,6 +79,7 @@ class WebhookDelivery(Worker):
         super().__init__("webhooks")
         self._database = database
         self._webhook = webhook
+        self._exchanges = Exchanges(self._stopping, STOP_GRACE_S)
         self._failures = 0
         with database.writing() as connection:
             connection.execute(
@@ -143,21 +149,33 @@ class WebhookDelivery(Worker):
             with self._database.writing() as connection:
                 connection.execute("DELETE FROM webhooks WHERE number = ?", (job.number,))
             return True
+        if self._stopping.is_set():
+            self._postpone(job, 0)
+            return False
         pause_s = ALERT_POLL_S + backoff_s(job.tries + 1, first_s=1, cap_s=MAX_BACKOFF_S)
         log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", job.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
+        self._postpone(job, pause_s)
+        return is_refusal
+
+    def _postpone(self, job: _PendingAlert, pause_s: float) -> None:
         with self._database.writing() as connection:
             connection.execute("UPDATE webhooks SET due = ? WHERE number = ?", (time.time() + pause_s, job.number))
-        return is_refusal
 
     def _send(self, client: httpx2.Client, job: _PendingAlert) -> tuple[str, bool]:
         """What was wrong, empty where nothing was; and whether the server refuses this one only."""
         headers = signed_headers(self._webhook.key, job.id, int(time.time()), job.body)
         headers["content-type"] = "application/json"
+
+        def post(trace: Trace) -> int:
+            extensions = {"trace": trace}
+            url = self._webhook.url
+            with client.stream("POST", url, content=job.body, headers=headers, extensions=extensions) as answer:
+                return answer.status_code  # its body is of no interest, and may be endless
+
         try:
-            with client.stream("POST", self._webhook.url, content=job.body, headers=headers) as answer:
-                code = answer.status_code  # its body is of no interest, and may be endless
-        except httpx2.HTTPError as error:
+            code = self._exchanges.run(post, REQUEST_TIMEOUT_S)
+        except (httpx2.HTTPError, TimeoutError) as error:
             return str(error) or type(error).__name__, False
         busy = code in {httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.TOO_MANY_REQUESTS}
         return ("" if code in _HTTP_OK else f"it answers {code}"), 400 <= code < 500 and not busy  # noqa: PLR2004

@@ -1,14 +1,17 @@
 """The report as one page that opens on a phone: everything is in the file, and nothing is fetched from anywhere."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from warehouse.report.report import Report
+from kardus.support.harmless import escaped
+from warehouse.report.coverage import reasons
+from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import age_in_words
 
 MAX_PICTURES = 300
@@ -16,15 +19,18 @@ MAX_PICTURES = 300
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
+    finalize=lambda value: escaped(value) if type(value) is str else value,
     undefined=StrictUndefined,
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters |= {
+_FILTERS: dict[str, Callable[..., Any]] = {
     "age": age_in_words,
     "base64": lambda data: base64.b64encode(data).decode(),
-    "minute": lambda moment: datetime.strftime(moment, "%Y-%m-%d %H:%M"),
+    "minute": lambda moment: datetime.strftime(moment, MINUTE),
+    "reasons": reasons,
 }
+_TEMPLATES.filters |= _FILTERS
 
 
 def as_page(report: Report, pictures: Mapping[str, bytes]) -> bytes:

@@ -10,12 +10,13 @@ from kardus.contract.ranges import count
 from kardus.contract.verdicts import ALERTS, Verdict
 from warehouse.receiving.database_reader import MissingEvents, SiteState
 from warehouse.receiving.site_monitor import describe_seen
+from warehouse.report.aisles import AISLE_PATTERN, aisle_of, walking_order
+from warehouse.report.coverage import AisleCoverage, Unverified, aisle_coverage
+from warehouse.report.time_zone import UTC_ZONE, TimeZone
 
-AISLE_PATTERN = re.compile(r"^([^-]+)")
-"""The aisle in a location's code: its first part, before the first `-`."""
-OTHER_AISLES = "(others)"
-"""The aisle of locations whose code names none."""
 MAX_SUGGESTIONS = 3
+MINUTE = "%Y-%m-%d %H:%M %Z"
+"""A moment as people read it; the zone tells the two halves past two of a clock's change apart."""
 _NOT_SEEN = frozenset({Verdict.STALE, Verdict.OBSTRUCTED, Verdict.UNCERTAIN, Verdict.UNMANAGED})
 
 
@@ -46,38 +47,15 @@ class Discrepancy:
 
 
 @dataclass(frozen=True)
-class Unverified:
-    """A location that no agent has verified in the period of the report."""
-
-    aisle: str
-    location: str
-    last_verified: datetime | None
-    """None: never."""
-    why: str
-
-
-@dataclass(frozen=True)
-class AisleCoverage:
-    """How much of an aisle was verified."""
-
-    aisle: str
-    total: int
-    verified: int
-
-    @property
-    def percent(self) -> float:
-        """0 to 100; of nothing: 0."""
-        return 100 * self.verified / self.total if self.total else 0.0
-
-
-@dataclass(frozen=True)
 class Report:
     """The whole report."""
 
     site: str
     made: datetime
+    zone: str
+    """The time zone of all its times, by its name."""
     since: datetime
-    """From when on a location counts as verified."""
+    """From when on a picture counts: a location is verified that was seen since then, and can be judged now."""
     discrepancies: tuple[Discrepancy, ...]
     unverified: tuple[Unverified, ...]
     coverage: tuple[AisleCoverage, ...]
@@ -101,32 +79,22 @@ def make_report(
     now: datetime,
     *,
     since: datetime,
+    zone: TimeZone = UTC_ZONE,
     pattern: re.Pattern[str] = AISLE_PATTERN,
 ) -> Report:
-    """The report for the present state; `pattern`'s first group (or its whole match) is a location's aisle."""
-    states = _by_location(site_state)
-    verified = _last_verified(site_state)
-    unverified, coverage = _aisle_coverage(verified, states, now, since, pattern)
+    """The report for the present state, in one time zone; `pattern` finds the aisle in a location's code."""
+    now, since = zone.of(now), zone.of(since)
+    unverified, coverage = aisle_coverage(site_state, now, since, zone, pattern)
     return Report(
         site=site,
         made=now,
+        zone=zone.name,
         since=since,
-        discrepancies=_discrepancies(states, now, pattern),
+        discrepancies=_discrepancies(_by_location(site_state), now, zone, pattern),
         unverified=unverified,
         coverage=coverage,
         problems=(*_device_problems(site_state), *_event_problems(missing)),
     )
-
-
-def aisle_of(location: str, pattern: re.Pattern[str] = AISLE_PATTERN) -> str:
-    """The aisle that a location stands in."""
-    found = pattern.search(location)
-    return ((found.group(1) if pattern.groups else found.group()) if found else "") or OTHER_AISLES
-
-
-def walking_order(code: str) -> list[tuple[int, str]]:
-    """A key that sorts A-2 before A-10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", code)]
 
 
 def _by_location(site_state: SiteState) -> States:
@@ -142,7 +110,7 @@ def _is_discrepancy(state: LocationState) -> bool:
     return state.verdict in ALERTS or (state.alert is not None and state.alert.status != "resolved")
 
 
-def _discrepancies(states: States, now: datetime, pattern: re.Pattern[str]) -> tuple[Discrepancy, ...]:
+def _discrepancies(states: States, now: datetime, zone: TimeZone, pattern: re.Pattern[str]) -> tuple[Discrepancy, ...]:
     """One discrepancy per location, from the most recent state that is one."""
     discrepant = {
         location: next(state for _, state in reports if _is_discrepancy(state))
@@ -150,7 +118,10 @@ def _discrepancies(states: States, now: datetime, pattern: re.Pattern[str]) -> t
         if any(_is_discrepancy(state) for _, state in reports)
     }
     swaps = swap_pairs(discrepant)
-    lines = [_discrepancy(location, states[location], state, now, pattern) for location, state in discrepant.items()]
+    lines = [
+        _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
+        for location, state in discrepant.items()
+    ]
     lines = [
         replace(line, swap=swaps.get(line.location, ""), action=_action(discrepant, swaps, line.location))
         for line in lines
@@ -192,10 +163,12 @@ def _discrepancy(
     location: str,
     reports: Sequence[tuple[str, LocationState]],
     state: LocationState,
+    *,
     now: datetime,
+    zone: TimeZone,
     pattern: re.Pattern[str],
 ) -> Discrepancy:
-    since = state.alert.opened if state.alert else state.since
+    since = zone.of(state.alert.opened if state.alert else state.since)
     return Discrepancy(
         aisle=aisle_of(location, pattern),
         location=location,
@@ -206,7 +179,7 @@ def _discrepancy(
         age=max(now - since, timedelta()),
         action="",
         conflict=_conflict(reports, now),
-        note=_discrepancy_note(state, now),
+        note=_discrepancy_note(state, now, zone),
         agents=tuple(sorted(agent for agent, other in reports if _is_discrepancy(other))),
         alert=state.alert.id if state.alert else "",
     )
@@ -224,56 +197,15 @@ def _conflict(reports: Sequence[tuple[str, LocationState]], now: datetime) -> st
     return ", ".join(f"{agent}: {verdict} {seen}".strip() for agent, (verdict, seen) in sorted(opinions.items()))
 
 
-def _discrepancy_note(state: LocationState, now: datetime) -> str:
+def _discrepancy_note(state: LocationState, now: datetime, zone: TimeZone) -> str:
     parts = []
     if state.alert and state.alert.status == "acknowledged":
         parts.append(f"acknowledged by {state.alert.by}".removesuffix(" by "))
     if now >= state.valid_until:
-        parts.append(f"no word since {state.valid_until:%Y-%m-%d %H:%M} UTC")
+        parts.append(f"no word since {zone.of(state.valid_until):{MINUTE}}")
     elif state.verdict not in ALERTS:
         parts.append(state.reason)
     return "; ".join(part for part in parts if part)
-
-
-def _last_verified(site_state: SiteState) -> dict[str, datetime | None]:
-    """When each location was last verified, by any agent; None: never."""
-    found: dict[str, datetime | None] = {}
-    reports = [(state.location, state.last_verified) for state in site_state.states.values()]
-    reports += [
-        (row.location, row.last_verified) for coverage in site_state.coverage.values() for row in coverage.locations
-    ]
-    for location, moment in reports:
-        known = found.get(location)
-        found[location] = max(known, moment) if known and moment else known or moment
-    return found
-
-
-def _aisle_coverage(
-    verified: Mapping[str, datetime | None],
-    states: States,
-    now: datetime,
-    since: datetime,
-    pattern: re.Pattern[str],
-) -> tuple[tuple[Unverified, ...], tuple[AisleCoverage, ...]]:
-    by_aisle: dict[str, list[tuple[str, datetime | None]]] = {}
-    for location, moment in verified.items():
-        by_aisle.setdefault(aisle_of(location, pattern), []).append((location, moment))
-    unverified, coverage = [], []
-    for aisle, rows in sorted(by_aisle.items(), key=lambda item: walking_order(item[0])):
-        old = [(location, moment) for location, moment in rows if moment is None or moment < since]
-        coverage.append(AisleCoverage(aisle, len(rows), len(rows) - len(old)))
-        unverified += [
-            Unverified(aisle, location, moment, _unverified_reason(states.get(location, ()), now))
-            for location, moment in sorted(old, key=lambda row: walking_order(row[0]))
-        ]
-    return tuple(unverified), tuple(coverage)
-
-
-def _unverified_reason(reports: Sequence[tuple[str, LocationState]], now: datetime) -> str:
-    reasons = [
-        f"{agent}: {(present := state.at(now)).verdict.value} {present.reason}".strip() for agent, state in reports
-    ]
-    return "; ".join(reasons)
 
 
 def _device_problems(site_state: SiteState) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kardus.support.console import out, print_json
@@ -12,6 +12,7 @@ from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.report.page import as_page, with_pictures
 from warehouse.report.report import Report, make_report
 from warehouse.report.tables import as_csv, as_json, as_text
+from warehouse.report.time_zone import TimeZone, time_zone
 from warehouse.report.workbook import as_xlsx
 
 
@@ -24,8 +25,10 @@ class ReportOptions:
     html: Path | None
     as_json: bool
     since: datetime | None
-    """In local time; None: midnight."""
+    """As the zone's clock shows it; None: midnight."""
     aisle: str
+    timezone: str = ""
+    """The time zone's name; empty: the machine's own."""
 
 
 def write_discrepancy_report(database: Path, options: ReportOptions) -> None:
@@ -39,11 +42,11 @@ def write_discrepancy_report(database: Path, options: ReportOptions) -> None:
         if path is not None:
             require_file_target(name, path)
     pattern = _pattern(options.aisle)
+    zone, now = time_zone(options.timezone), datetime.now(UTC)
+    since = _since(options.since, zone) if options.since else zone.midnight(now)
     with DatabaseReader.open(database) as reader:
-        now = datetime.now().astimezone()
-        since = options.since.astimezone() if options.since else now.replace(hour=0, minute=0, second=0, microsecond=0)
         found = make_report(
-            reader.site(), reader.site_state(), reader.missing_events(), now, since=since, pattern=pattern
+            reader.site(), reader.site_state(), reader.missing_events(), now, since=since, zone=zone, pattern=pattern
         )
         found = _with_counts(found, reader)
         if options.csv:
@@ -71,6 +74,13 @@ def _with_counts(found: Report, reader: DatabaseReader) -> Report:
 def _alert_pictures(found: Report, reader: DatabaseReader) -> dict[str, bytes]:
     pictures = ((alert, reader.picture_of_alert(alert)) for alert in with_pictures(found))
     return {alert: jpeg for alert, jpeg in pictures if jpeg is not None}
+
+
+def _since(clock: datetime, zone: TimeZone) -> datetime:
+    try:
+        return zone.read(clock)
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"--since {clock}: no calendar holds it: give a day of this century") from error
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -12,7 +12,9 @@ from rich.console import Group
 from rich.text import Text
 
 from kardus.support.console import table_of
-from warehouse.report.report import Report
+from kardus.support.harmless import escaped, one_line
+from warehouse.report.coverage import reasons
+from warehouse.report.report import MINUTE, Report
 
 REPORT_COLUMNS = (
     "list",
@@ -27,8 +29,8 @@ REPORT_COLUMNS = (
     "conflict",
     "note",
 )
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
 _DAY = timedelta(days=1)
 Cell = str | float
 
@@ -64,7 +66,10 @@ def as_csv(report: Report) -> bytes:
 
 def escape_formula(cell: Cell) -> Cell:
     """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_PREFIXES) else cell
+    if not isinstance(cell, str):
+        return cell
+    plain = "\r".join(map(escaped, cell.split("\r")))
+    return f"'{plain}" if plain.startswith(FORMULA_PREFIXES) else plain
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -96,12 +101,17 @@ def as_text(report: Report) -> Group:
     listed = table_of(("aisle", "location", "expected", "seen", "age", "what to do"), lines, _report_title(report))
     counts = ((a.aisle, str(a.total), str(a.verified), f"{a.percent:.1f}") for a in report.coverage)
     figures = ("locations", "verified", "%")
-    coverage = table_of(("aisle", *figures), counts, f"Verified since {report.since:%Y-%m-%d %H:%M}", figures)
+    coverage = table_of(("aisle", *figures), counts, f"Verified now, seen since {report.since:{MINUTE}}", figures)
+    why = [
+        Text(one_line(f"{number} not verified: {words}")) for number, words in reasons(report.unverified, report.since)
+    ]
     old = [
-        Text(f"not verified: {o.location} (last {_moment(o.last_verified) or 'never'}) {o.why}")
+        Text(one_line(f"not verified: {o.location} (last {_minute(o.last_verified)}) {o.why}"))
         for o in report.unverified
     ]
-    return Group(listed, coverage, *old, *(Text(f"problem: {words}", "yellow") for words in report.problems))
+    return Group(
+        listed, coverage, *why, *old, *(Text(one_line(f"problem: {words}"), "yellow") for words in report.problems)
+    )
 
 
 def age_in_words(age: timedelta) -> str:
@@ -115,9 +125,13 @@ def age_in_words(age: timedelta) -> str:
 def _report_title(report: Report) -> str:
     total = report.total
     return (
-        f"Site {report.site}, {report.made:%Y-%m-%d %H:%M}: {len(report.discrepancies)} discrepancies, "
+        f"Site {report.site}, {report.made:{MINUTE}} ({report.zone}): {len(report.discrepancies)} discrepancies, "
         f"{total.verified} of {total.total} locations verified ({total.percent:.1f} %)"
     )
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:{MINUTE}}" if moment else "never"
 
 
 def _moment(moment: datetime | None) -> str:

@@ -1,7 +1,8 @@
-"""The report as an Excel workbook: the list with its pictures, and the coverage by aisle."""
+"""The report as an Excel workbook: the list with its pictures, the coverage by aisle, and what it tells of."""
 
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from openpyxl import Workbook
@@ -10,9 +11,11 @@ from openpyxl.utils import get_column_letter
 from PIL import Image
 
 from kardus.support.harmless import escaped
-from warehouse.report.report import Report
+from warehouse.report.coverage import reasons
+from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, Cell, report_rows
 
+_CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 THUMBNAIL_PX = 96
 """Greatest height and width of a picture in its cell."""
 OVERSAMPLING = 2
@@ -30,9 +33,21 @@ def as_xlsx(report: Report, pictures: Mapping[str, bytes]) -> bytes:
     _add_pictures(book.active, [line.alert for line in report.discrepancies], pictures)
     coverage = [(a.aisle, a.total, a.verified, round(a.percent, 1)) for a in report.coverage]
     _fill_sheet(book.create_sheet(), "coverage", ("aisle", "locations", "verified", "percent"), coverage)
+    _fill_sheet(book.create_sheet(), "about", ("what", "is"), list(_about(report)))
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
+
+
+def _about(report: Report) -> Iterator[tuple[Cell, Cell]]:
+    yield "site", report.site
+    yield "made", f"{report.made:{MINUTE}}"
+    yield "time zone", report.zone
+    yield "seen since", f"{report.since:{MINUTE}}"
+    yield "locations", report.total.total
+    yield "verified now", report.total.verified
+    yield from ((f"{number} not verified", why) for number, why in reasons(report.unverified, report.since))
+    yield from (("problem", words) for words in report.problems)
 
 
 def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
@@ -42,12 +57,17 @@ def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[S
     for number, line in enumerate(lines, start=2):
         for column, value in enumerate(line, start=1):
             cell = sheet.cell(number, column)
-            cell.value = escaped(value) if isinstance(value, str) else value
+            cell.value = _as_it_is(value) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"  # text, whatever it begins with
                 cell.quotePrefix = value.startswith(FORMULA_PREFIXES)
     if lines:
         sheet.auto_filter.ref = sheet.dimensions
+
+
+def _as_it_is(text: str) -> str:
+    """A text that Excel shows as it is: it reads `_x0041_` as an A, unless the first `_` is written so itself."""
+    return _CODED.sub("_x005F_", escaped(text))
 
 
 def _add_pictures(sheet: Any, alerts: Sequence[str], pictures: Mapping[str, bytes]) -> None:

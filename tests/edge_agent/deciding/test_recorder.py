@@ -129,7 +129,7 @@ def test_a_location_that_cannot_be_seen_was_verified_before(outbox: Outbox) -> N
     recorder = _recorder(outbox)
     recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.STALE)], historical=False)
     later = NOW + timedelta(hours=2)
-    for verdict in (Verdict.STALE, Verdict.OBSTRUCTED):
+    for verdict in (Verdict.STALE, Verdict.OBSTRUCTED, Verdict.UNCERTAIN):
         recorder.record([Finding("L", verdict, "cam", later)], historical=False)
         assert _state(outbox, "L")["last_verified"] == "2026-01-02T00:00:00.000Z"
     assert _state(outbox, "M")["last_verified"] is None
@@ -152,6 +152,17 @@ def test_coverage_counts_what_was_verified_since(outbox: Outbox) -> None:
         ("M", "stale", True),
         ("N", "stale", True),
     ]
+
+
+def test_a_camera_that_was_moved_takes_its_locations_out_of_the_coverage_and_says_why(outbox: Outbox) -> None:
+    recorder = _recorder(outbox)
+    recorder.record([_finding(name, Verdict.MATCH) for name in "LM"], historical=False)
+    moved = [Finding(name, Verdict.STALE, "cam", NOW, reason="moved by 300 pixels") for name in "LM"]
+    recorder.record(moved, historical=False)
+    report = recorder.record_coverage(["L", "M"], NOW)
+    assert (report.total, report.verified) == (2, 0)
+    assert {(row.verdict, row.reason) for row in report.locations} == {(Verdict.STALE, "moved by 300 pixels")}
+    assert all(row.last_verified == NOW for row in report.locations)
 
 
 def test_a_restart_keeps_the_coverage_topic(outbox: Outbox) -> None:

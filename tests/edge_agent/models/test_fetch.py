@@ -1,5 +1,6 @@
 """A bundle is fetched over HTTPS from whom it can be trusted to come, whole, or it isn't fetched at all."""
 
+import contextlib
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from edge_agent.models import fetch as fetching
 from edge_agent.models.fetch import copy, fetch, write_limited
 from kardus.contract.commands import ChangeModel
 from kardus.support.errors import BundleError
+from tests.dripping import NEVER_DONE, DrippingServer
 from tests.https_server import HttpsServer, Respond, make_certificates, send
 
 BODY = bytes(range(256)) * 40
@@ -136,6 +138,41 @@ def test_a_fetch_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None:
     ):
         fetch(_command(f"{server.url}/a"), tmp_path / "new", server.ca_file, stopping)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("case", [name for name, (scheme, _) in NEVER_DONE.items() if scheme == "https"])
+def test_a_server_that_never_shakes_hands_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setattr(fetching, "TRIES", 1)
+    with DrippingServer(NEVER_DONE[case][1]) as server, pytest.raises(BundleError, match="can't be fetched"):
+        fetch(_command(server.url("https")), tmp_path / "new", None, threading.Event())
+
+
+@pytest.mark.parametrize("start", ["HTTP/1.1 200 OK\r\nX-Long: ", "HTTP/1.1 200 OK\r\nContent-Length: 10240\r\n\r\n"])
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_server_that_drips_is_given_up_when_it_is_too_slow_or_not_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, *, stops: bool
+) -> None:
+    monkeypatch.setattr(fetching, "TRIES", 1)
+    if stops:
+        monkeypatch.setattr(fetching, "TIMEOUT_S", 600.0)
+    stopping, over = threading.Event(), threading.Event()
+
+    def respond(asked: BaseHTTPRequestHandler) -> None:
+        if stops:
+            stopping.set()
+        asked.wfile.write(start.encode())
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                asked.wfile.write(b"x")
+
+    with (
+        HttpsServer(tmp_path / "pki", respond) as server,
+        pytest.raises(BundleError, match="isn't wanted any more" if stops else "isn't over within"),
+    ):
+        fetch(_command(f"{server.url}/a"), tmp_path / "new", server.ca_file, stopping)
+    over.set()
 
 
 def test_a_copy_gives_the_same_bytes_and_their_hash(tmp_path: Path) -> None:

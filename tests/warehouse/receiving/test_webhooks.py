@@ -19,16 +19,21 @@ from standardwebhooks import WebhookVerificationError
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from kardus.support.errors import UsageError
+from tests.dripping import NEVER_DONE, Behaviour, DrippingServer, drips_body, drips_chunks, drips_headers, redirects
+from tests.patience import PATIENCE_S, within
 from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.receiving import webhooks
 from warehouse.receiving.database import Database
+from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.signing import read_signing_secret, signed_headers
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
 KEY = b"k" * 32
+TAKES_IT = (drips_body, drips_chunks)
+"""What has answered 200 before it goes on and on."""
 
 
 def _is_genuine(key: bytes, headers: dict[str, str], body: bytes) -> bool:
@@ -163,6 +168,65 @@ def test_what_was_not_delivered_is_kept_for_the_next_start(database: Database, e
     again.stop()
 
 
+@pytest.mark.parametrize("case", NEVER_DONE)
+def test_an_endpoint_that_is_never_done_is_asked_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setattr(webhooks, "REQUEST_TIMEOUT_S", 0.3)
+    scheme, behaviour = NEVER_DONE[case]
+    _is_asked_twice_and_ends(database, scheme, behaviour)
+
+
+def test_an_endpoint_that_sends_us_elsewhere_for_ever_is_asked_again(database: Database) -> None:
+    _is_asked_twice_and_ends(database, "http", redirects)
+
+
+def _is_asked_twice_and_ends(database: Database, scheme: str, behaviour: Behaviour) -> None:
+    with DrippingServer(behaviour) as server:
+        work = WebhookDelivery(database, WebhookEndpoint(server.url(scheme), KEY))
+        work.start()
+        _store(database, [_alert(Publisher(), "A", "one")])
+        assert server.asked.acquire(timeout=PATIENCE_S)
+        if scheme == "http" and behaviour in TAKES_IT:
+            wait_for(lambda: DatabaseReader(database).pending_webhooks() == 0)  # its body is not waited for
+        else:
+            assert server.asked.acquire(timeout=PATIENCE_S)
+            assert DatabaseReader(database).pending_webhooks() == 1
+        with within(5):
+            work.stop()
+        assert not work.is_alive
+
+
+def test_stopping_does_not_wait_for_an_endpoint_and_the_alert_goes_first_at_the_next_start(
+    database: Database, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "REQUEST_TIMEOUT_S", 600)
+    monkeypatch.setattr(webhooks, "STOP_GRACE_S", 0.1)
+    _store(database, [])
+    with DrippingServer(drips_headers) as server:
+        work = WebhookDelivery(database, WebhookEndpoint(server.url(), KEY))
+        work.start()
+        _store(database, [_alert(Publisher(), "A", "kept")])
+        assert server.asked.acquire(timeout=PATIENCE_S)
+        work.stop()
+    again = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
+    again.start()
+    wait_for(lambda: endpoint.taken == [("A", "kept")])  # within far less than the lease
+    again.stop()
+
+
+def test_an_answer_under_way_when_the_receiver_stops_is_still_heard(database: Database, endpoint: Endpoint) -> None:
+    asked, answer = threading.Event(), threading.Event()
+    endpoint.answer = lambda _: 200 if asked.set() or answer.wait() else 0  # type: ignore[func-returns-value]
+    work = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
+    work.start()
+    _store(database, [_alert(Publisher(), "A", "one")])
+    asked.wait()
+    threading.Timer(0.2, answer.set).start()
+    work.stop()
+    assert DatabaseReader(database).pending_webhooks() == 0
+
+
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     key = read_signing_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test")  # the example of the specification
     headers = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -191,7 +255,7 @@ def test_a_secret_without_the_prefix_is_the_key_itself_which_the_library_takes_a
         Verifier(secret).verify("{}", headers)  # as text it is taken for base64, whatever it is
 
 
-@pytest.mark.parametrize("url", ["", "ftp://x", "http://", "not an address", "http://user:word@host/"])
+@pytest.mark.parametrize("url", ["", "ftp://x", "http://", "not an address", "http://user:word@host/", "http://a..b/"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="--webhook"):
         WebhookEndpoint(url, KEY)

@@ -13,7 +13,8 @@ from kardus.contract.messages import AgentStatus, Alert, CameraHealth, Coverage,
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
 from tests.warehouse.report.racks import EARLIER, LATER, NOW, TODAY, changed, rack, report_of
-from warehouse.report.report import AisleCoverage, aisle_of
+from warehouse.report.aisles import aisle_of
+from warehouse.report.coverage import AisleCoverage, reasons
 from warehouse.report.tables import age_in_words, as_csv
 
 
@@ -238,9 +239,51 @@ def test_locations_that_only_a_coverage_message_names_count_too(tmp_path: Path) 
     coverage = Coverage(since=TODAY, until=NOW, total=2, verified=1, locations=rows)
     found = report_of(tmp_path, [box.state("A-1"), box._writer.coverage(coverage)])
     assert (found.total.verified, found.total.total) == (2, 3)
-    assert [(old.location, old.last_verified, old.why) for old in found.unverified] == [("A-3", None, "")]
+    assert [(old.location, old.last_verified, old.why) for old in found.unverified] == [("A-3", None, "box: stale")]
     (row,) = csv.DictReader(io.StringIO(as_csv(found).decode("utf-8-sig"), newline=""))
     assert (row["location"], row["since"]) == ("A-3", "")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.STALE, Verdict.OBSTRUCTED, Verdict.UNCERTAIN])
+def test_what_was_verified_today_and_cannot_be_judged_now_is_not_verified(tmp_path: Path, verdict: Verdict) -> None:
+    box = Publisher()
+    reason = "the camera was moved by 300 pixels"
+    messages = [changed(box.state(f"A-{n}", verdict, verified=NOW), reason=reason) for n in range(8)]
+    found = report_of(tmp_path, messages)
+    assert (found.total.verified, found.total.total) == (0, 8)
+    assert all(old.last_verified and old.last_verified > TODAY for old in found.unverified)
+    assert reasons(found.unverified, TODAY) == [(8, f"box: {verdict.value} {reason}")]
+
+
+def test_why_locations_are_not_verified_is_summed_up(tmp_path: Path) -> None:
+    box = Publisher()
+    messages = [box.state(f"A-{n}", verified=EARLIER) for n in range(3)]
+    messages += [changed(box.state("B-1", Verdict.STALE), last_verified=None)]
+    found = report_of(tmp_path, messages)
+    assert reasons(found.unverified, found.since) == [
+        (3, f"box: match, not seen since {found.since:%H:%M}"),
+        (1, "box: stale, never seen"),
+    ]
+
+
+def test_a_state_that_has_run_out_verifies_nothing(tmp_path: Path) -> None:
+    box = Publisher()
+    found = report_of(tmp_path, [changed(box.state("A-1"), valid_until=NOW - timedelta(seconds=1)), box.state("A-2")])
+    assert (found.total.verified, found.total.total) == (1, 2)
+    assert [old.why for old in found.unverified] == ["box: stale no word from the agent since"]
+
+
+def test_an_agent_that_still_sees_a_location_verifies_it_for_all(tmp_path: Path) -> None:
+    one, two = Publisher("one"), Publisher("two")
+    assert report_of(tmp_path, [one.state("A-1", Verdict.STALE), two.state("A-1")]).unverified == ()
+
+
+def test_a_state_outdoes_what_the_coverage_of_its_agent_said_before(tmp_path: Path) -> None:
+    box = Publisher()
+    rows = (Verified(location="A-1", verdict=Verdict.MATCH, last_verified=NOW),)
+    coverage = Coverage(since=TODAY, until=NOW, total=1, verified=1, locations=rows)
+    found = report_of(tmp_path, [box._writer.coverage(coverage), box.state("A-1", Verdict.STALE)])
+    assert (found.total.verified, found.total.total) == (0, 1)
 
 
 def test_coverage_of_nothing_is_no_percentage() -> None:

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import re
-from datetime import timedelta
+import zipfile
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,12 +65,12 @@ def test_the_terminal_shows_everything(tmp_path: Path) -> None:
     assert re.search(r"aisle locations verified % \n", text)
     assert "\n A 1 1 100.0 \n B 2 0 0.0 \n" in text
     assert "1 discrepancies, 1 of 3 locations verified (33.3 %)" in text
-    assert f"not verified: B-1 (last {EARLIER.isoformat(timespec='minutes')}) one: match" in text
+    assert f"not verified: B-1 (last {EARLIER:%Y-%m-%d %H:%M} UTC) one: match" in text
     assert "not verified: B-2 (last never) one: stale" in text
     assert "problem: agent one: 1 events are lost" in text
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\n=1", "\uff1d1"])
 def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert escape_formula(text) == f"'{text}"
     path = filled(tmp_path / "k.sqlite", [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
@@ -81,6 +82,54 @@ def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert row["expected"] == f"'{text}"
     cell = openpyxl.load_workbook(files[1])["list"]["E2"]
     assert (cell.data_type, str(cell.value).strip()) == ("s", escaped(text).strip())
+
+
+HOSTILE = [
+    *map(chr, [*range(9), *range(11, 32), *range(0x7F, 0xA0), 0xFDD0, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF]),
+    *("\u061c\u200b\u200f\u202e\u2028\u2029\u2066\ufeff\U000e0041"),
+]
+STEERING = "Tea\x1b]0;title\x07\x1b[2J" + "".join(HOSTILE) + "evil"
+
+
+def test_no_form_of_the_report_holds_what_steers_or_cannot_be_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box, other = Publisher(), Publisher("other")
+    alert = {"id": "x", "status": "acknowledged", "opened": NOW, "by": STEERING}
+    messages = [
+        changed(box.state("A-1", Verdict.MISMATCH, STEERING, "Milk"), alert=alert),
+        changed(box.state("A-2", Verdict.MISMATCH, "Tea", STEERING), alert=alert, valid_until=NOW),
+        other.state("A-1", Verdict.MISMATCH, "Tea", STEERING),
+        changed(box.state("A-3", Verdict.STALE), reason=STEERING),
+        box._writer.offline(STEERING, NOW),
+    ]
+    path = filled(tmp_path / "k.sqlite", messages)
+    files = [tmp_path / name for name in ("l.html", "l.csv", "l.xlsx")]
+    assert call(capsys, main, "report", "--sqlite", path, "--html", files[0], "--csv", files[1]).returncode == 0
+    assert call(capsys, main, "report", "--sqlite", path, "--xlsx", files[2]).returncode == 0
+    printed = call(capsys, main, "report", "--sqlite", path).stdout
+    book = openpyxl.load_workbook(files[2])
+    cells = "".join(str(cell) for sheet in book for row in sheet.values for cell in row)
+    for text in (files[0].read_text("utf-8"), files[1].read_bytes().decode("utf-8-sig"), printed, cells):
+        assert not set(text.replace("\r\n", "")) & (set(HOSTILE) - {"\r"})
+        assert "\\x1b]0;title" in text.replace("\n", "")
+    printed = call(capsys, main, "report", "--sqlite", path, "--json").stdout
+    assert not set(printed) & set(HOSTILE)
+    assert json.loads(printed)["discrepancies"][1]["seen"] == STEERING, "for programs it is what it was"
+
+
+def test_no_reason_begins_a_line_of_its_own(tmp_path: Path) -> None:
+    box = Publisher()
+    for end in ("\n", "\r", "\u2028", "\x85"):
+        state = changed(box.state("A-1", Verdict.STALE), reason=f"dark{end}problem: none", last_verified=None)
+        assert "\nproblem" not in shown(report_of(tmp_path / hex(ord(end)), [state]))
+
+
+def test_excel_shows_a_code_that_looks_like_one_of_its_own_as_it_is(tmp_path: Path) -> None:
+    text = "_x0041__x001b_"
+    report = report_of(tmp_path, [Publisher().state("A-1", Verdict.MISMATCH, text, "Milk")])
+    with zipfile.ZipFile(io.BytesIO(as_xlsx(report, {}))) as parts:
+        assert "_x005F_x0041__x005F_x001b_" in parts.read("xl/worksheets/sheet1.xml").decode()
 
 
 class Page(HTMLParser):
@@ -116,6 +165,18 @@ def test_the_page_is_one_file_with_pictures_and_no_script(tmp_path: Path, capsys
     assert pictures[0].startswith("data:image/jpeg;base64,")
     assert "viewport" in page.read_text()
     assert "swap with A-10" in page.read_text()
+
+
+def test_the_page_says_what_was_found_once_and_when_there_is_nothing_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box, page = Publisher(), tmp_path / "list.html"
+    path = filled(tmp_path / "k.sqlite", [box.state("A-1", Verdict.EMPTY, "Tea", None)])
+    call(capsys, main, "report", "--sqlite", path, "--html", page)
+    assert "<dd>(empty)</dd>" in page.read_text()
+    assert "Nothing to do" not in page.read_text()
+    call(capsys, main, "report", "--sqlite", filled(tmp_path / "o.sqlite", [box.state("A-1")]), "--html", page)
+    assert "Nothing to do" in page.read_text()
 
 
 def test_swaps_and_conflicts_are_marked_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,10 +241,56 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert found["discrepancies"][0]["age_s"] > 0
 
 
+def test_every_time_is_in_the_zone_that_is_asked_for_and_the_zone_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Across the end of summer time: opened at 00:30 UTC, which is 02:30, an hour before 02:30 once more."""
+    opened, seen = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    box, alert = Publisher(), {"id": "x", "status": "open", "opened": opened}
+    messages = [
+        changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=alert, valid_until=opened),
+        changed(box.state("A-2", Verdict.STALE), last_verified=seen),
+    ]
+    path = filled(tmp_path / "k.sqlite", messages)
+    files = (tmp_path / "l.html", tmp_path / "l.xlsx", tmp_path / "l.csv")
+    words = ("report", "--sqlite", path, "--timezone", "Europe/Berlin")
+    call(capsys, main, *words, "--html", files[0], "--xlsx", files[1], "--csv", files[2])
+    page, table = files[0].read_text(), call(capsys, main, *words).stdout
+    book = openpyxl.load_workbook(files[1])
+    assert ("time zone", "Europe/Berlin") in list(book["about"].values)
+    shown = [row[6] for row in book["list"].values]
+    assert (shown[1], shown[-1]) == ("2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00")
+    rows = list(csv.DictReader(io.StringIO(files[2].read_bytes().decode("utf-8-sig"), newline="")))
+    assert [row["since"] for row in rows if row["location"] == "A-2"] == ["2026-10-25T02:30+01:00"]
+    for text in (page, table):
+        assert "Europe/Berlin" in text
+        assert "UTC" not in text
+        assert "2026-10-25 02:30 CET" in text
+    assert "no word since 2026-10-25 02:30 CEST" in page
+    printed = call(capsys, main, *words, "--json", "--since", "2026-10-25").stdout
+    found = json.loads(printed)
+    assert (found["zone"], found["since"]) == ("Europe/Berlin", "2026-10-25T00:00:00+02:00")
+    assert found["discrepancies"][0]["since"] == "2026-10-25T02:30:00+02:00"
+    assert not re.search(r"\+00:00|Z\"", printed)
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], since: str
+) -> None:
+    path = filled(tmp_path / "k.sqlite", rack())
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        result = call(capsys, main, "report", "--sqlite", path, "--since", since, "--timezone", zone, "--json")
+        assert result.returncode in {0, 2}
+        if result.returncode:
+            assert_one_line(result, 2, "--since", "no calendar holds it")
+
+
 def test_wrong_use_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "no.sqlite"
     assert_one_line(call(capsys, main, "report", "--sqlite", missing), 1, missing, "no such file")
     path = filled(tmp_path / "k.sqlite", [])
     assert_one_line(call(capsys, main, "report", "--sqlite", path, "--aisle", "("), 2, "--aisle '('")
+    assert_one_line(call(capsys, main, "report", "--sqlite", path, "--timezone", "Europe/Berlln"), 2, "Europe/Berlln")
     target = tmp_path / "none" / "l.csv"
     assert_one_line(call(capsys, main, "report", "--sqlite", path, "--csv", target), 2, "--csv", target)
