@@ -83,7 +83,7 @@ class Completeness:
     def _ask(self, agents: Sequence[str]) -> None:
         self._pending = set(agents)
         self._began_s = self._heard_s = time.monotonic()
-        self._subscribe([(Topics(self._site, agent).state("+"), 0) for agent in agents])
+        self._subscribe([(Topics(self._site, agent).state(None), 0) for agent in agents])
 
     def problem(self) -> str:
         """What is missing, or may be; empty: all states are there."""
