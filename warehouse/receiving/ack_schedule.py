@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from warehouse.receiving.database_writer import AgentEpoch
+from warehouse.receiving.epochs import AgentEpoch
 
 MIN_ACK_INTERVAL_S = 1.0
 """Between two `ack` messages for one epoch."""

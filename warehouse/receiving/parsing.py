@@ -8,7 +8,8 @@ from pydantic import Field, ValidationError
 from kardus.contract.base import Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
-from kardus.contract.topics import ROOT, Topics
+from kardus.contract.topics import ROOT, Topics, is_id
+from warehouse.receiving.agreement import OtherAgentError, require_agreement
 
 MAX_MESSAGE_BYTES = 1_000_000
 """A larger message is rejected; coverage of 10,000 locations has about as many."""
@@ -30,6 +31,7 @@ _RETAINED_TYPES = {
 class EventMessage:
     """A location event."""
 
+    topic: str
     agent: str
     envelope: Envelope[LocationEvent]
     payload: str
@@ -53,6 +55,9 @@ class RetainedMessage:
 class PictureMessage:
     """The crop on which an event is based."""
 
+    topic: str
+    agent: str
+    location: str
     event: str
     jpeg: bytes
 
@@ -97,6 +102,8 @@ def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
     agent, *rest = topic.removeprefix(prefix).split("/") if topic.startswith(prefix) else [""]
     try:
         return _parse_topic(Topics(site, agent), rest, payload)
+    except OtherAgentError as error:  # it isn't that agent's event, and must not be acknowledged as one
+        return DeadLetter(topic, payload, str(error), agent)
     except (ValueError, RecursionError) as error:
         place = _position(payload) if rest[-1:] == ["events"] else None
         where = (place.epoch, place.sequence) if place else (None, None)
@@ -104,38 +111,50 @@ def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
 
 
 def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessage:
+    if rest:
+        _require_name(topics.agent)
     match rest:
         case ["locations", location, "evidence", event]:
-            return PictureMessage(_require_event_id(event, location), _checked_jpeg(payload))
+            event = _require_event_id(event, location)
+            topic = topics.evidence(location, event)
+            return PictureMessage(topic, topics.agent, location, event, _checked_jpeg(payload))
         case ["locations", location, "events"]:
-            return _parse_event(topics.agent, location, payload)
+            return _parse_event(topics, location, payload)
         case ["locations", subject, "state"] | ["cameras", subject, "health"]:
             return _parse_retained(topics, rest[-1], subject, payload)
         case ["status" | "coverage" as kind]:
             return _parse_retained(topics, kind, "", payload)
         case ["lost"] if payload:
-            return LostMessage(topics.agent, Envelope[Lost].model_validate_json(_checked_size(payload)).data)
+            return _parse_lost(topics, payload)
         case _:
             return None
 
 
-def _parse_event(agent: str, location: str, payload: bytes) -> EventMessage:
+def _parse_event(topics: Topics, location: str, payload: bytes) -> EventMessage:
     envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
     _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
-    if envelope.data.location != location:
-        raise ValueError(f"the event is of location '{envelope.data.location}', its topic of '{location}'")
-    return EventMessage(agent, envelope, payload.decode())
+    require_agreement(topics, "events", location, envelope)
+    return EventMessage(topics.events(location), topics.agent, envelope, payload.decode())
 
 
 def _parse_retained(topics: Topics, kind: str, subject: str, payload: bytes) -> RetainedMessage:
     if not payload:
         return RetainedMessage(topics.agent, kind, subject, "")
-    data = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload)).data
-    told = data.location if isinstance(data, LocationState) else data.camera if isinstance(data, CameraHealth) else ""
-    if told != subject:
-        raise ValueError(f"the message is of '{told}', its topic of '{subject}'")
-    status = data if isinstance(data, AgentStatus) else None
+    envelope = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload))
+    require_agreement(topics, kind, subject, envelope)
+    status = envelope.data if isinstance(envelope.data, AgentStatus) else None
     return RetainedMessage(topics.agent, kind, subject, payload.decode(), status)
+
+
+def _parse_lost(topics: Topics, payload: bytes) -> LostMessage:
+    envelope = Envelope[Lost].model_validate_json(_checked_size(payload))
+    require_agreement(topics, "lost", "", envelope)
+    return LostMessage(topics.agent, envelope.data)
+
+
+def _require_name(agent: str) -> None:
+    if not is_id(agent):
+        raise ValueError(f"'{agent}' in the topic is no agent's name")
 
 
 def _checked_jpeg(payload: bytes) -> bytes:
