@@ -25,6 +25,7 @@ from kardus.support.secrets import secret_file
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.receiver import ReceiverSettings
+from warehouse.receiving.retention import Keep
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.report.report import AISLE_PATTERN
@@ -173,6 +174,12 @@ def receive_command(
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0.01, help="Delete events after so many days; those of alerts stay.")
+    ] = None,
+    keep_events: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
+    ] = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[
@@ -193,6 +200,7 @@ def receive_command(
         group=group,
         pictures_mb=pictures_mb,
         session_days=session_days,
+        keep=Keep(keep_days, keep_events),
     )
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     set_up("json" if as_json else "text", verbose=verbose)

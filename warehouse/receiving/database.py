@@ -7,6 +7,7 @@ corruption with several writing connections (docs/adr). One connection in a proc
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,24 +90,30 @@ class Database:
         """
         return self._pragma("auto_vacuum") == _INCREMENTAL
 
-    def give_back(self, pages: int) -> None:
-        """Make the file shorter by at most so many free pages.
+    def give_back(self, pages: int) -> float:
+        """Make the file shorter by at most so many free pages; for how many seconds it was held.
 
         Raises:
             sqlite3.Error: the disk doesn't take it, or another process holds the file for too long.
         """
         with self._lock:
+            began_s = time.monotonic()
             self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            return time.monotonic() - began_s
 
-    def rewrite(self) -> None:
-        """Write the file anew without free pages, so that it `gives_back` from now on. Everybody waits for the end.
+    def rewrite(self) -> float:
+        """Write the file anew so that it `gives_back` from now on; for how many seconds it was held.
+
+        Everybody waits for the end: about as long as it takes to copy what is kept.
 
         Raises:
             sqlite3.Error: the disk doesn't take it, or another process holds the file for too long.
         """
         with self._lock:
+            began_s = time.monotonic()
             self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
             self._connection.execute("VACUUM")
+            return time.monotonic() - began_s
 
     def close(self) -> None:
         """Close the file. May be called twice."""
