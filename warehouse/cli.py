@@ -24,6 +24,7 @@ from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
+from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.retention import Keep
 from warehouse.receiving.service import run_receiver, webhook_from_options
@@ -205,6 +206,33 @@ def receive_command(
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     set_up("json" if as_json else "text", verbose=verbose)
     run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
+
+
+@app.command("forget")
+def forget_command(
+    agent: Annotated[str, typer.Argument(help="An agent that won't come back.", callback=_level("AGENT"))],
+    site: Annotated[
+        str, typer.Option(callback=_level("--site", may_be_empty=True), help="Its site; by default the database's.")
+    ] = "",
+    sqlite: Annotated[
+        Path | None, typer.Option("--sqlite", help="The receiver's SQLite database: close its alerts there too.")
+    ] = None,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    confirmed: Annotated[bool, typer.Option("--yes", help="Also when it is online.")] = False,
+) -> None:
+    """Forget an agent: clear its retained topics, and close its alerts, so that no report shows them any more."""
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    done = forget_agent(broker, agent, site=site, database=sqlite, confirmed=confirmed)
+    closed = f", {done.alerts} alerts closed" if sqlite else ""
+    out.print(f"agent {agent}: {done.topics} topics cleared{closed}")
 
 
 @app.command("report")

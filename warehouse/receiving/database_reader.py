@@ -114,6 +114,15 @@ class DatabaseReader:
                     coverage[agent] = Envelope[Coverage].model_validate_json(payload).data
         return SiteState(states, agents, cameras, coverage)
 
+    def knows(self, agent: str) -> bool:
+        """Whether there is something of an agent that wasn't forgotten.
+
+        Raises:
+            DataError: the file can't be read.
+        """
+        epochs = "SELECT 1 FROM epochs WHERE agent = ?1 AND forgotten = 0"
+        return bool(self._rows(f"SELECT 1 FROM latest WHERE agent = ?1 UNION {epochs}", agent))  # noqa: S608 - above
+
     def picture(self, event: str) -> bytes | None:
         """The crop that an event rests on, as JPEG; None: it isn't stored (yet, or any more).
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from kardus.contract.ranges import Range
 from kardus.contract.receipts import Ack
+from warehouse.receiving.closing import forget_stored
 from warehouse.receiving.database import Database, require_site
 from warehouse.receiving.epochs import AgentEpoch, acks, add_covered, note_epoch
 from warehouse.receiving.events import Outcome, insert_event, insert_picture
@@ -128,6 +129,9 @@ class DatabaseWriter:
 
 def _replace_retained(connection: sqlite3.Connection, latest: RetainedMessage, now: str) -> None:
     key = (latest.agent, latest.kind, latest.subject)
+    if not latest.payload and latest.kind == "status":  # nobody clears it but who forgets the agent
+        forget_stored(connection, latest.agent)
+        return
     if not latest.payload:
         connection.execute("DELETE FROM latest WHERE agent = ? AND kind = ? AND subject = ?", key)
         return

@@ -78,11 +78,13 @@ def first_gap(connection: sqlite3.Connection, number: int, contiguous_to: int, h
 
 
 def acks(connection: sqlite3.Connection, epochs: Sequence[AgentEpoch] | None) -> dict[AgentEpoch, Ack]:
-    """The `ack` messages of these epochs; None: of the one that each agent counts in now."""
+    """The `ack` messages of these epochs; None: of the one that each agent counts in now. Forgotten agents get none."""
     if epochs is None:
-        rows = connection.execute("SELECT number, agent, epoch, contiguous_to FROM epochs WHERE present = 1").fetchall()
+        rows = connection.execute(
+            "SELECT number, agent, epoch, contiguous_to FROM epochs WHERE present = 1 AND forgotten = 0"
+        ).fetchall()
     else:
-        one = "SELECT number, agent, epoch, contiguous_to FROM epochs WHERE agent = ? AND epoch = ?"
+        one = "SELECT number, agent, epoch, contiguous_to FROM epochs WHERE agent = ? AND epoch = ? AND forgotten = 0"
         rows = sorted(row for epoch in epochs for row in connection.execute(one, epoch))
     return {(agent, epoch): _ack(connection, number, epoch, reached) for number, agent, epoch, reached in rows}
 

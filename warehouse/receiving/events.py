@@ -7,6 +7,7 @@ import enum
 import json
 import sqlite3
 
+from kardus.contract.messages import Envelope, LocationEvent
 from warehouse.receiving.epochs import is_stored
 from warehouse.receiving.parsing import DeadLetter, EventMessage, PictureMessage
 
@@ -25,7 +26,6 @@ Stored = tuple[Outcome, list[DeadLetter]]
 
 def insert_event(connection: sqlite3.Connection, event: EventMessage, now: str) -> Stored:
     """Store an event unless it is known."""
-    data = event.envelope.data
     known = connection.execute("SELECT agent, payload FROM events WHERE id = ?", (event.envelope.id,)).fetchone()
     if known is not None:
         agent, payload = known
@@ -38,12 +38,21 @@ def insert_event(connection: sqlite3.Connection, event: EventMessage, now: str) 
         return _set_aside(event, problem)
     if _was_deleted(connection, event):
         return Outcome.KNOWN, []
+    add_event(connection, event.agent, event.envelope, event.payload, now)
+    return Outcome.NEW, _foreign_pictures(connection, event)
+
+
+def add_event(
+    connection: sqlite3.Connection, agent: str, envelope: Envelope[LocationEvent], payload: str, now: str
+) -> None:
+    """Store an event that isn't known."""
+    data = envelope.data
     connection.execute(
         "INSERT INTO events (id, agent, epoch, sequence, location, verdict, captured, received, alert, payload) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            event.envelope.id,
-            event.agent,
+            envelope.id,
+            agent,
             data.epoch,
             data.sequence,
             data.location,
@@ -51,10 +60,9 @@ def insert_event(connection: sqlite3.Connection, event: EventMessage, now: str) 
             data.captured.isoformat(timespec="milliseconds"),
             now,
             data.alert.id if data.alert else None,
-            event.payload,
+            payload,
         ),
     )
-    return Outcome.NEW, _foreign_pictures(connection, event)
 
 
 def insert_picture(connection: sqlite3.Connection, picture: PictureMessage) -> Stored:

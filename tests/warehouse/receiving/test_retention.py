@@ -181,18 +181,18 @@ def test_the_file_becomes_shorter_and_stays_whole(
         shutil.copy(FORMER, path)
     database = Database(path, make=True)
     assert database.gives_back != former
-    _write(database, *Publisher("other").events(300))
+    _write(database, *Publisher("other").events(600))
     before = path.stat().st_size
     worker = Retention(database, Keep(events=10))
     worker.round()
-    assert path.stat().st_size < before / 4
+    assert path.stat().st_size < before / 2
     assert database.gives_back
     assert path.stat().st_size == database.size_bytes
     with database.reading() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    _write(database, *Publisher("third").events(300))
+    _write(database, *Publisher("third").events(600))
     worker.round()
-    assert path.stat().st_size < before / 4
+    assert path.stat().st_size < before / 2
     database.close()
 
 
