@@ -1,7 +1,7 @@
 """Whether what a message says of itself agrees with its topic, and its times with the calendar."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from kardus.contract.base import Record
@@ -34,7 +34,7 @@ class OtherAgentError(ValueError):
     """The message says that it is another agent's."""
 
 
-def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelope[Any]) -> None:
+def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelope[Any], now: datetime) -> None:
     """Compare a message with its topic: the agent, the kind of message, and its location or camera.
 
     Raises:
@@ -48,7 +48,7 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
     told = {envelope.subject or subject, getattr(envelope.data, "location", subject), _camera_of(envelope, subject)}
     if other := sorted(told - {subject}):
         raise ValueError(f"the message is of '{other[0]}', its topic of '{subject}'")
-    latest = datetime.now(UTC) + MAX_AHEAD
+    latest = now + MAX_AHEAD
     for key, moment in _times(envelope):
         if moment > latest:
             raise ValueError(f"{key}: {moment:%Y-%m-%dT%H:%M:%SZ} is more than a day ahead: correct the agent's clock")

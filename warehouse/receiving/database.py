@@ -130,7 +130,8 @@ class Database:
             yield self._connection
 
     def _prepare(self, *, make: bool) -> None:
-        self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # of a file that is made now
+        if self._pragma("page_count") == 0:  # a file that is made now: of any other it would have to be written
+            self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         mode = self._connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
         if mode != "truncate":
             raise DataError(

@@ -76,6 +76,16 @@ class DatabaseWriter:
         written.covered |= set(covered)
         return written
 
+    def newest(self) -> datetime | None:
+        """When the last event was received; None: there is none.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT received FROM events ORDER BY number DESC LIMIT 1").fetchone()
+        return datetime.fromisoformat(row[0]) if row else None
+
     def acks(self, epochs: Sequence[AgentEpoch] | None = None) -> dict[AgentEpoch, Ack]:
         """The `ack` messages of these epochs; None: of every agent's last epoch. In the order they were first seen.
 
@@ -144,10 +154,13 @@ def _replace_retained(connection: sqlite3.Connection, latest: RetainedMessage, n
 def _insert_dead_letter(connection: sqlite3.Connection, letter: DeadLetter, now: str, written: WriteResult) -> None:
     written.dead_letters += 1
     payload = letter.payload if letter.sequence is not None else letter.payload[:MAX_DEAD_LETTER_BYTES]
-    connection.execute(
-        "INSERT INTO dead_letters (received, topic, reason, payload, epoch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
-        (now, letter.topic, letter.reason, payload, letter.epoch, letter.sequence),
-    )
+    told = (letter.topic, letter.reason, payload)  # what is sent again and again is kept once
+    same = "SELECT 1 FROM dead_letters WHERE topic = ? AND reason = ? AND payload = ?"
+    if connection.execute(same, told).fetchone() is None:
+        connection.execute(
+            "INSERT INTO dead_letters (received, topic, reason, payload, epoch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
+            (now, *told, letter.epoch, letter.sequence),
+        )
 
 
 def _prune_pictures(connection: sqlite3.Connection, limit_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -96,12 +97,12 @@ class _PositionEnvelope(Record):
     data: _EventPosition
 
 
-def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
-    """Parse one message of a site's agents."""
+def parse_message(site: str, topic: str, payload: bytes, now: datetime | None = None) -> ParsedMessage:
+    """Parse one message of a site's agents; `now` is what its times are compared with, by default the clock's time."""
     prefix = f"{ROOT}/{site}/agents/"
     agent, *rest = topic.removeprefix(prefix).split("/") if topic.startswith(prefix) else [""]
     try:
-        return _parse_topic(Topics(site, agent), rest, payload)
+        return _parse_topic(Topics(site, agent), rest, payload, now or datetime.now(UTC))
     except OtherAgentError as error:  # it isn't that agent's event, and must not be acknowledged as one
         return DeadLetter(topic, payload, str(error), agent)
     except (ValueError, RecursionError) as error:
@@ -110,7 +111,7 @@ def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
         return DeadLetter(topic, payload, _error_text(error), agent, *where)
 
 
-def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessage:
+def _parse_topic(topics: Topics, rest: list[str], payload: bytes, now: datetime) -> ParsedMessage:
     if rest:
         _require_name(topics.agent)
     match rest:
@@ -119,36 +120,36 @@ def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessa
             topic = topics.evidence(location, event)
             return PictureMessage(topic, topics.agent, location, event, _checked_jpeg(payload))
         case ["locations", location, "events"]:
-            return _parse_event(topics, location, payload)
+            return _parse_event(topics, location, payload, now)
         case ["locations", subject, "state"] | ["cameras", subject, "health"]:
-            return _parse_retained(topics, rest[-1], subject, payload)
+            return _parse_retained(topics, rest[-1], subject, payload, now)
         case ["status" | "coverage" as kind]:
-            return _parse_retained(topics, kind, "", payload)
+            return _parse_retained(topics, kind, "", payload, now)
         case ["lost"] if payload:
-            return _parse_lost(topics, payload)
+            return _parse_lost(topics, payload, now)
         case _:
             return None
 
 
-def _parse_event(topics: Topics, location: str, payload: bytes) -> EventMessage:
+def _parse_event(topics: Topics, location: str, payload: bytes, now: datetime) -> EventMessage:
     envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
     _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
-    require_agreement(topics, "events", location, envelope)
+    require_agreement(topics, "events", location, envelope, now)
     return EventMessage(topics.events(location), topics.agent, envelope, payload.decode())
 
 
-def _parse_retained(topics: Topics, kind: str, subject: str, payload: bytes) -> RetainedMessage:
+def _parse_retained(topics: Topics, kind: str, subject: str, payload: bytes, now: datetime) -> RetainedMessage:
     if not payload:
         return RetainedMessage(topics.agent, kind, subject, "")
     envelope = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload))
-    require_agreement(topics, kind, subject, envelope)
+    require_agreement(topics, kind, subject, envelope, now)
     status = envelope.data if isinstance(envelope.data, AgentStatus) else None
     return RetainedMessage(topics.agent, kind, subject, payload.decode(), status)
 
 
-def _parse_lost(topics: Topics, payload: bytes) -> LostMessage:
+def _parse_lost(topics: Topics, payload: bytes, now: datetime) -> LostMessage:
     envelope = Envelope[Lost].model_validate_json(_checked_size(payload))
-    require_agreement(topics, "lost", "", envelope)
+    require_agreement(topics, "lost", "", envelope, now)
     return LostMessage(topics.agent, envelope.data)
 
 

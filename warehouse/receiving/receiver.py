@@ -19,7 +19,7 @@ from kardus.contract.topics import Topics
 from kardus.mqtt.connection import Handlers, Options, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.errors import BrokerError, KardusError
+from kardus.support.errors import BrokerError, DataError, KardusError
 from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.database import Database
@@ -127,15 +127,17 @@ class Receiver(Worker):
         """The open file."""
         try:
             self._store = DatabaseWriter(self.database, settings.site, settings.pictures_mb)
-        except KardusError:
+            self._storage = StorageThread(settings.site, self._store, self._stored)
+            self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+        except (KardusError, sqlite3.Error) as error:
             self.database.close()
-            raise
-        self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+            if isinstance(error, KardusError):
+                raise
+            raise DataError(f"{settings.database}: can't be written ({error}): try again, or check the disk") from error
         self._retention = Retention(self.database, settings.keep)
         self.reader = DatabaseReader(self.database)
         """Reads the stored events, states and pictures."""
         self._ack_schedule = AckSchedule()
-        self._storage = StorageThread(settings.site, self._store, self._stored)
         self._acks = self._resends = 0
 
     def start(self) -> None:

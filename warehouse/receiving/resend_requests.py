@@ -21,9 +21,10 @@ _INCOMPLETE_EPOCHS = """
 SELECT e.number, e.agent, e.epoch, e.highest, e.contiguous_to, e.missing, e.asked, e.asked_to, e.ask_at
 FROM epochs e INDEXED BY epochs_present
 WHERE e.present = 1 AND e.contiguous_to < e.highest AND e.forgotten = 0
+AND (e.missing IS NOT e.contiguous_to + 1 OR e.ask_at <= ?)
 AND NOT EXISTS (SELECT 1 FROM latest WHERE agent = e.agent AND kind = 'status' AND subject = ''
                 AND json_extract(payload, '$.data.status') = 'offline')"""
-"""One row for each agent at most, whatever the number of its epochs."""
+"""One row for each agent at most, whatever the number of its epochs; none for a gap that waits as it did."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendReq
 
 def _gaps_due(connection: sqlite3.Connection, now_unix_s: float) -> list[_Gap]:
     found = []
-    for number, agent, epoch, highest, reached, *asked in connection.execute(_INCOMPLETE_EPOCHS).fetchall():
+    for number, agent, epoch, highest, reached, *asked in connection.execute(
+        _INCOMPLETE_EPOCHS, (now_unix_s,)
+    ).fetchall():
         if missing := first_gap(connection, number, reached, highest):
             found.append(_Gap(number, agent, epoch, *missing, *asked))
     return [gap for gap in found if gap.is_due(now_unix_s)]

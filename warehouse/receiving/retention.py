@@ -15,9 +15,9 @@ from warehouse.receiving.database import Database
 
 INTERVAL_S = 60.0
 """Between two rounds."""
-PORTION = 250
+PORTION = 100
 """So many events are looked at, or deleted, in one transaction ..."""
-PAGES = 250
+PAGES = 100
 """... and so many pages are given back at a time ..."""
 PAUSE_S = 0.05
 """... with so long in between for everybody else."""

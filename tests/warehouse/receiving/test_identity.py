@@ -1,7 +1,9 @@
 """Whatever a message says of itself must agree: with its topic, with what is stored, with the calendar."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,16 @@ from typing import Any
 import pytest
 
 from kardus.contract.messages import CameraHealth, Coverage
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import DataError
+from tests.brokers import Mosquitto
 from tests.publishers import SITE, Message, Publisher, jpeg
+from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, EventMessage, parse_message
+from warehouse.receiving.receiver import Receiver, ReceiverSettings
 
 FAR = (datetime.now(UTC) + timedelta(days=1, minutes=1)).isoformat()
 NEAR = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
@@ -97,6 +104,42 @@ def test_a_state_may_hold_beyond_tomorrow_and_was_not_verified_then() -> None:
     state = Publisher().state("A-1")
     assert not isinstance(parse_message(SITE, *_changed(state, "data", "valid_until", value=FAR)), DeadLetter)
     assert isinstance(parse_message(SITE, *_changed(state, "data", "last_verified", value=FAR)), DeadLetter)
+
+
+def test_a_clock_of_the_receiver_that_was_set_back_makes_no_message_one_of_the_future(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    path, box = tmp_path / "k.sqlite", Publisher()
+    database = Database(path, make=True)
+    _write(database, box.event())
+    with database.writing() as connection:  # stored before the clock was set back by five days
+        connection.execute("UPDATE events SET received = ?", ((datetime.now(UTC) + timedelta(days=5)).isoformat(),))
+    database.close()
+    with receiving(mosquitto, path) as receiver:
+        publish(mosquitto, [_changed(box.event(), "data", "captured", value=FAR)])
+        wait_for(lambda: receiver.status().events == 1)
+
+
+def test_a_file_that_another_program_holds_is_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
+    path = tmp_path / "k.sqlite"
+    Database(path, make=True).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DataError, match=r"k\.sqlite: can't be written"):
+            Receiver(BrokerSettings(), ReceiverSettings(SITE, path))
+
+
+def test_what_is_sent_again_and_again_is_kept_aside_once(database: Database) -> None:
+    box = Publisher()
+    event = box.event()
+    forged = _changed(event, "data", "reason", value="forged")
+    written = _write(database, event, forged, forged, box.picture("A-1", "e", b"no picture"))
+    assert written.dead_letters == 3
+    assert _write(database, forged, box.picture("A-1", "e", b"no picture")).dead_letters == 2
+    assert DatabaseReader(database).dead_letter_count() == 2
 
 
 def test_a_topic_without_an_agent_is_set_aside() -> None:
