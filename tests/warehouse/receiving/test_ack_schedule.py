@@ -13,7 +13,8 @@ from kardus.contract.receipts import Ack
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving.ack_schedule import MIN_ACK_INTERVAL_S, REPEAT_AFTER_S, AckSchedule
 from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import AgentEpoch, DatabaseWriter
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.epochs import AgentEpoch
 from warehouse.receiving.parsing import parse_message
 
 ONE, TWO = ("box", "a"), ("box", "b")

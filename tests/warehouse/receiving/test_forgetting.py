@@ -15,6 +15,7 @@ from kardus.contract.topics import Topics, agents_filter
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import BrokerError
 from tests.brokers import Mosquitto
 from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S
@@ -202,7 +203,7 @@ def test_a_broker_that_clears_nothing_is_not_a_success(tmp_path: Path, capsys: p
         state = Topics(SITE, "box").state("A")
         assert_one_line(call(capsys, main, *_words(broker, "--site", SITE)), 1, "Not authorized")
         old = BrokerSettings("127.0.0.1", broker.port, version="3.1.1")  # has no way to refuse
-        with pytest.raises(forgetting.BrokerError, match="doesn't clear it: check the user's right") as caught:
+        with pytest.raises(BrokerError, match="doesn't clear it: check the user's right") as caught:
             forgetting.forget_agent(old, "box", site=SITE)
         assert "agents/box/" in str(caught.value)
         assert state in _seen(broker)
