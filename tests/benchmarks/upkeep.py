@@ -7,8 +7,8 @@ of the search for gaps that finds them all, one while they wait, the acknowledge
 and what the report reads of missing events.
 
 Then: EVENTS events of about 1,000 bytes, one in ten of an alert; a tenth is kept, while another thread stores 100
-events after another. How long the file was held at most, how long storing took at most without and with it, and the
-file's length before and after; `former` is a file that an earlier version made, which is written anew once.
+events ten times a second. How long the file was held at most, how long storing took at most without and with it, and
+the file's length before and after; `former` is a file that an earlier version made, which is written anew once.
 """
 
 import itertools
@@ -37,8 +37,8 @@ from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.retention import Keep, Retention
 
-ROUNDS, BATCH = 20, 100
-RESTARTS = ((50, 1), (50, 365), (1, 8000), (1000, 365))
+ROUNDS, BATCH, STORE_EVERY_S = 20, 100, 0.1
+RESTARTS = ((50, 1), (50, 365), (1, 8000), (1000, 30))
 """Agents, and epochs of each."""
 
 
@@ -105,7 +105,7 @@ def _stored_beside(database: Database, work: Callable[[], object]) -> float:
     over, box, writer, times = threading.Event(), Publisher(), DatabaseWriter(database, SITE, 1), [0.0]
 
     def store() -> None:
-        while not over.is_set():
+        while not over.wait(STORE_EVERY_S):
             batch = [parse_message(SITE, *message) for message in box.events(BATCH)]
             began_s = time.monotonic()
             writer.write(batch)

@@ -15,11 +15,11 @@ from warehouse.receiving.database import Database
 
 INTERVAL_S = 60.0
 """Between two rounds."""
-PORTION = 100
+PORTION = 200
 """So many events are looked at, or deleted, in one transaction ..."""
-PAGES = 100
+PAGES = 200
 """... and so many pages are given back at a time ..."""
-PAUSE_S = 0.05
+PAUSE_S = 0.02
 """... with so long in between for everybody else."""
 SPARE_BYTES = 1_000_000
 SPARE_SHARE = 0.05
