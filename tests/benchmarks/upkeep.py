@@ -6,7 +6,7 @@ First: agents that began so many epochs (a restart after a power cut each), the 
 of the search for gaps that finds them all, one while they wait, the acknowledgement of all agents after a connection,
 and what the report reads of missing events.
 
-Then: EVENTS events of about 1,000 bytes, one in ten of an alert; a tenth is kept, while another thread stores 100
+Then: EVENTS events of about 1,000 bytes, one in ten of an alert; a tenth is kept, while another thread stores 20
 events ten times a second. How long the file was held at most, how long storing took at most without and with it, and
 the file's length before and after; `former` is a file that an earlier version made, which is written anew once.
 """
@@ -37,7 +37,7 @@ from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.retention import Keep, Retention
 
-ROUNDS, BATCH, STORE_EVERY_S = 20, 100, 0.1
+ROUNDS, BATCH, STORE_EVERY_S = 20, 20, 0.1
 RESTARTS = ((50, 1), (50, 365), (1, 8000), (1000, 30))
 """Agents, and epochs of each."""
 

@@ -71,7 +71,7 @@ def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendReq
         sqlite3.Error: the file can't be read or written.
     """
     with database.reading() as connection:
-        if not _gaps_due(connection, now_unix_s):
+        if connection.execute(_INCOMPLETE_EPOCHS, (now_unix_s,)).fetchone() is None:
             return []
     with database.writing() as connection:  # another receiver may have asked since
         gaps = _gaps_due(connection, now_unix_s)
