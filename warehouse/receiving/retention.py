@@ -21,6 +21,8 @@ PAGES = 200
 """... and so many pages are given back at a time ..."""
 PAUSE_S = 0.02
 """... with so long in between for everybody else."""
+REWRITE_AGAIN_S = 3600.0
+"""After an attempt that the disk, or another program, prevented."""
 SPARE_BYTES = 1_000_000
 SPARE_SHARE = 0.05
 """So much, or this share of the file, stays free for what comes next."""
@@ -60,7 +62,8 @@ class Retention(Worker):
         super().__init__("retention")
         self._database = database
         self._keep = keep
-        self._has_rewritten = False
+        self._rewrite_at_s = 0.0
+        """When the file is to be written anew, by the monotonic clock, should that be needed."""
         self.counts = RetentionCounts()
 
     def round(self) -> None:
@@ -149,8 +152,8 @@ class Retention(Worker):
         if not self._has_to_give_back():
             return
         if not self._database.gives_back:
-            if not self._has_rewritten:
-                self._has_rewritten = True
+            if time.monotonic() >= self._rewrite_at_s:
+                self._rewrite_at_s = time.monotonic() + REWRITE_AGAIN_S
                 log.warning("the database was made by an earlier version: it is written anew once, to become shorter")
                 self._held(self._database.rewrite())
             return

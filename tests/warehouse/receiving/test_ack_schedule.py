@@ -50,6 +50,18 @@ def test_more_events_are_acknowledged_before_the_repetition_is_due() -> None:
     assert schedule.take_due(5 + REPEAT_AFTER_S) == [ONE]
 
 
+def test_epochs_that_are_over_are_not_remembered() -> None:
+    schedule = AckSchedule()
+    for number in range(100):
+        schedule.changed([("box", str(number))], number)
+        schedule.take_due(number)
+    schedule.take_due(100 + REPEAT_AFTER_S)
+    schedule.take_due(102 + REPEAT_AFTER_S)
+    assert not schedule._acknowledged
+    assert not schedule._due
+    assert not schedule._changed
+
+
 def test_after_a_connection_everything_is_acknowledged_once() -> None:
     schedule = AckSchedule()
     assert not schedule.take_all_requested()

@@ -1,7 +1,10 @@
 """What is old is deleted in small portions, alerts keep their history, and nothing deleted comes back."""
 
+import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,6 +15,7 @@ import pytest
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.receiving.test_receiver import broker_of, publish, wait_for
 from warehouse.receiving import retention
@@ -22,7 +26,8 @@ from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.retention import Keep, Retention
 
-FORMER = Path(__file__).parents[2] / "compatibility" / "files_0_1" / "events.sqlite"
+ROOT = Path(__file__).parents[3]
+FORMER = ROOT / "tests" / "compatibility" / "files_0_1" / "events.sqlite"
 ALERT = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
 KNOWN = ALERT.model_copy(update={"status": "acknowledged"})
 OVER = ALERT.model_copy(update={"status": "resolved"})
@@ -196,6 +201,30 @@ def test_the_file_becomes_shorter_and_stays_whole(
     database.close()
 
 
+def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SPARE_BYTES", 10_000)
+    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
+    path = Path(shutil.copy(FORMER, tmp_path / "k.sqlite"))
+    database = Database(path, make=True)
+    _write(database, *Publisher("other").events(300))
+    worker = Retention(database, Keep(events=10))
+    with closing(sqlite3.connect(path, isolation_level=None)) as report:
+        while worker._delete_events():
+            pass
+        report.execute("BEGIN")
+        report.execute("SELECT * FROM meta").fetchall()
+        with pytest.raises(sqlite3.OperationalError):
+            worker.round()
+    worker.round()
+    assert not database.gives_back
+    monkeypatch.setattr(worker, "_rewrite_at_s", 0.0)
+    worker.round()
+    assert database.gives_back
+    database.close()
+
+
 def test_while_another_program_holds_the_file_nothing_is_deleted_and_then_all_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +240,24 @@ def test_while_another_program_holds_the_file_nothing_is_deleted_and_then_all_is
     worker.round()
     assert _kept(database) == [9]
     database.close()
+
+
+def test_the_command_deletes_what_it_is_told_to_and_prints_the_figures(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    path = tmp_path / "k.sqlite"
+    database = Database(path, make=True)
+    _write(database, *Publisher().events(30))
+    database.close()
+    words = ("receive", "--sqlite", path, "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port)
+    command = [sys.executable, "-m", "warehouse", *map(str, words), "--keep-events", "4", "--keep-days", "7", "--json"]
+    process = subprocess.Popen([*command, "--seconds", "60"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    with DatabaseReader.open(path) as reader:
+        wait_for(lambda: len(reader.events()) == 4)
+    mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
+    process.terminate()
+    status = json.loads(process.communicate(timeout=PATIENCE_S)[0].splitlines()[-1])
+    assert process.returncode == 0
+    assert (status["deleted"], status["database_bytes"]) == (26, path.stat().st_size)
+    assert status["held_ms"] >= 0
 
 
 def test_a_receiver_keeps_what_it_is_told_to_and_tells_what_it_deleted(mosquitto: Mosquitto, tmp_path: Path) -> None:
