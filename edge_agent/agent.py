@@ -115,7 +115,7 @@ class Agent:
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._commands = self._command_handlers()
-        self._delivery = Delivery(self._outbox, self._session)
+        self._delivery = Delivery(self._outbox, self._session, on_refused_ack=self._metrics.acks_refused.inc)
         self._losses = LossReporter(self._outbox, self._writer.lost)
         self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
         self._monitor = self._health_monitor()
@@ -135,7 +135,7 @@ class Agent:
             ConfigError: a location lies outside the first picture of its camera.
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
-        router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed)
+        router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed, self._metrics.acks_refused.inc)
         with contextlib.ExitStack() as stops:  # each is called, the last one first, even if another fails
             stops.callback(self._expected.close)
             stops.callback(self._outbox.close)

@@ -18,7 +18,9 @@ from kardus.support.secrets import secret_file
 from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
+from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
+from warehouse.receiving.retention import Keep
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
@@ -183,6 +185,12 @@ def receive_command(
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0.01, help="Delete events after so many days; those of alerts stay.")
+    ] = None,
+    keep_events: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
+    ] = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[
@@ -203,10 +211,38 @@ def receive_command(
         group=group,
         pictures_mb=pictures_mb,
         session_days=session_days,
+        keep=Keep(keep_days, keep_events),
     )
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
     set_up("json" if as_json else "text", verbose=verbose)
     run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
+
+
+@app.command("forget")
+def forget_command(
+    agent: Annotated[str, typer.Argument(help="An agent that won't come back.", callback=_level("AGENT"))],
+    site: Annotated[
+        str, typer.Option(callback=_level("--site", may_be_empty=True), help="Its site; by default the database's.")
+    ] = "",
+    sqlite: Annotated[
+        Path | None, typer.Option("--sqlite", help="The receiver's SQLite database: close its alerts there too.")
+    ] = None,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    confirmed: Annotated[bool, typer.Option("--yes", help="Also when it is online.")] = False,
+) -> None:
+    """Forget an agent: clear its retained topics, and close its alerts, so that no report shows them any more."""
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    done = forget_agent(broker, agent, site=site, database=sqlite, confirmed=confirmed)
+    closed = f", {done.alerts} alerts closed" if sqlite else ""
+    out.print(f"agent {agent}: {done.topics} topics cleared{closed}")
 
 
 @app.command("report")

@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
-
 from edge_agent.config import Config
 from edge_agent.control.commands import CommandRequest
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
@@ -30,11 +28,21 @@ def agent_subscriptions(config: Config, topics: Topics, locations: Sequence[str]
 class MessageRouter:
     """Called from the session's thread: hands every message on at once."""
 
-    def __init__(self, topics: Topics, hand_over: Callable[[Input], None], confirmed: Callable[[Ack], None]) -> None:
-        """`hand_over` gets what the agent's thread deals with, `confirmed` what the WMS has stored."""
+    def __init__(
+        self,
+        topics: Topics,
+        hand_over: Callable[[Input], None],
+        confirmed: Callable[[Ack], None],
+        on_refused_ack: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`hand_over` gets what the agent's thread deals with, `confirmed` what the WMS has stored.
+
+        `on_refused_ack` counts what can't be read of the latter.
+        """
         self._topics = topics
         self._hand_over = hand_over
         self._confirmed = confirmed
+        self._on_refused_ack = on_refused_ack
 
     def route(self, message: Incoming) -> None:
         """Hand one message on by its topic."""
@@ -52,8 +60,14 @@ class MessageRouter:
 
     def _confirm(self, payload: bytes) -> None:
         """The WMS side says what it has stored for good."""
+        if not payload:
+            return  # the topic was cleared
         try:
-            if payload and len(payload) <= MAX_ACK_BYTES:
-                self._confirmed(Ack.model_validate_json(payload))
-        except (ValidationError, RecursionError):
+            if len(payload) > MAX_ACK_BYTES:
+                raise ValueError(f"{len(payload)} bytes are too many")  # noqa: TRY301 - as anything else in it
+            ack = Ack.model_validate_json(payload)
+        except (ValueError, RecursionError):
+            self._on_refused_ack()
             log.warning("an acknowledgement can't be read, and changes nothing: see Ack in docs/messages.md")
+            return
+        self._confirmed(ack)

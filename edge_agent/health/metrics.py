@@ -31,6 +31,7 @@ class Metrics:
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")
+        self.acks_refused = self._counter("kardus_acks_refused", "Acknowledgements by the WMS side that were refused.")
         self.harvested = self._counter("kardus_harvested", "Crops kept for training.", "reason")
         self.classify_s = self._histogram("kardus_classify_seconds", "One batch through the model.")
         self.cycle_s = self._histogram("kardus_cycle_seconds", "From pictures taken to events stored.")

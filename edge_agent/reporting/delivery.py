@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_agent.reporting.outbox.message import Stored
@@ -72,9 +73,16 @@ class _Flight:
 class Delivery(Worker):
     """One thread between the outbox and the session. At most MAX_IN_FLIGHT messages are with the broker at a time."""
 
-    def __init__(self, outbox: Outbox, session: MqttSession, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Prepare; `start` begins."""
+    def __init__(
+        self,
+        outbox: Outbox,
+        session: MqttSession,
+        clock: Clock = SYSTEM_CLOCK,
+        on_refused_ack: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare; `start` begins. `on_refused_ack` counts acknowledgements of what was never sent."""
         super().__init__("delivery")
+        self._on_refused_ack = on_refused_ack
         self._clock = clock
         self._outbox = outbox
         self._session = session
@@ -168,8 +176,12 @@ class Delivery(Worker):
         while not self._confirmations.empty():
             ack = self._confirmations.get()
             if not self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges]):
+                self._on_refused_ack()
                 log.error(
-                    "an acknowledgement beyond the last event is refused: look who else publishes acknowledgements"
+                    "an acknowledgement up to event %d is refused, the last being %d: look who else publishes "
+                    "acknowledgements",
+                    max([ack.contiguous_to, *(last for _, last in ack.ranges)]),
+                    self._outbox.last_sequence,
                 )
 
     def _send(self) -> None:

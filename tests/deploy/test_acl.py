@@ -18,6 +18,7 @@ from tests.deploy.site import HOST, SETTINGS, Site
 from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
 from warehouse.authority.register import Role
+from warehouse.receiving.forgetting import forget_agent
 from warehouse.stock.publishing import publish_stock, read_expected
 from warehouse.stock.stock_list import StockLine
 
@@ -110,6 +111,15 @@ def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(sit
         wms.publish([(OWN.command("capture"), b"{}"), (OWN.ack, b"{}")], retain=False)
     with MqttClient(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):
         wms.publish([(OWN.events("A 1"), b"{}")], retain=False)
+
+
+def test_the_wms_side_clears_what_a_forgotten_agent_retained(site: Site) -> None:
+    retained = [topic for topic in _writes(OTHER) if topic.startswith(f"{OTHER.base}/")]
+    passing = {OTHER.events("A 1"), OTHER.evidence("A 1", "e")}
+    with MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as device:
+        device.publish([(topic, b"{}") for topic in retained if topic not in passing], retain=True)
+    done = forget_agent(site.broker(Role.WMS, "receiver"), OTHER.agent, site=SITE)
+    assert done.topics == len(set(retained) - passing)
 
 
 def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Site) -> None:

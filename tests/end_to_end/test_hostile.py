@@ -87,6 +87,9 @@ def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path
 
         assert wms.states[SECOND]["expected"]["sku"] == "SKU-9"
         assert _metric(port, "kardus_expected_refused_total") == len(NONSENSE)
+        forged = json.dumps({"epoch": wms.events[0]["epoch"], "contiguous_to": 2**63 - 1}).encode()
+        anybody.publish([(TOPICS.ack, forged), (TOPICS.ack, b'{"epoch": 7}')], retain=False)
+        wms.wait_for(lambda: _metric(port, "kardus_acks_refused_total") == 2)
         code, log = agent.terminate()
         wms.wait_for(lambda: wms.statuses[-1:] == ["offline"])
         for location in set(LOCATIONS) - {SECOND, LAST}:
@@ -97,6 +100,7 @@ def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path
     assert code == 0
     assert log.count(f"expected stock of {FIRST} refused") == len(NONSENSE)
     assert "it is retained: publish commands without the retain flag" in log, "its level is as it was"
+    assert f"an acknowledgement up to event {2**63 - 1} is refused" in log
     assert "Traceback" not in log
 
 

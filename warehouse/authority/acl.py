@@ -53,8 +53,9 @@ def _device(site: str, prefix: str) -> list[str]:
 
 def _wms(site: str) -> list[str]:
     every = Topics(site, _ANY)
+    cleared = [every.status, every.coverage, every.model, every.lost, every.health(_ANY), every.state(_ANY)]
     return [
-        *_lines("topic write", [every.commands_filter, every.ack]),
+        *_lines("topic write", [every.commands_filter, every.ack, *cleared]),  # `kardus-wms forget` clears them
         *_lines("topic readwrite", [expected_filter(site)]),
         *_lines("topic read", [agents_filter(site), f"{every.replies}/#"]),
     ]

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from warehouse.receiving.database_writer import AgentEpoch
+from warehouse.receiving.epochs import AgentEpoch
 
 MIN_ACK_INTERVAL_S = 1.0
 """Between two `ack` messages for one epoch."""
@@ -50,4 +50,6 @@ class AckSchedule:
                 if epoch in self._changed:
                     self._due[epoch] = now_s + REPEAT_AFTER_S
             self._changed.difference_update(due)
+            holding_s = now_s - MIN_ACK_INTERVAL_S  # an older one holds nothing back
+            self._acknowledged = {epoch: at_s for epoch, at_s in self._acknowledged.items() if at_s > holding_s}
         return due

@@ -1,4 +1,4 @@
-"""The receiver's SQLite file: how it is opened, its tables, and their history.
+"""The receiver's SQLite file: how it is opened, brought up to date, and given back to the disk.
 
 A rollback journal, not WAL: several receivers and reports open the file at once, and WAL up to SQLite 3.51.2 has a rare
 corruption with several writing connections (docs/adr). One connection in a process, guarded by a lock.
@@ -7,103 +7,24 @@ corruption with several writing connections (docs/adr). One connection in a proc
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from kardus.support.errors import DataError, UsageError
+from warehouse.receiving.schema import MIGRATIONS
 
 BUSY_S = 5.0
 """How long another process is waited for, before the work is tried again from the start."""
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-        """CREATE TABLE events (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    agent TEXT NOT NULL,
-    epoch TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    location TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    captured TEXT NOT NULL,
-    received TEXT NOT NULL,
-    alert TEXT,
-    payload TEXT NOT NULL
-) STRICT""",
-        "CREATE INDEX events_by_location ON events (location, number)",
-        "CREATE INDEX events_by_alert ON events (alert, number) WHERE alert IS NOT NULL",
-        """CREATE TABLE latest (
-    agent TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('state', 'status', 'health', 'coverage')),
-    subject TEXT NOT NULL,
-    received TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    PRIMARY KEY (agent, kind, subject)
-) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE pictures (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    event TEXT NOT NULL UNIQUE,
-    size INTEGER NOT NULL,
-    jpeg BLOB NOT NULL
-) STRICT""",
-        "CREATE INDEX pictures_by_size ON pictures (size)",
-        """CREATE TABLE epochs (
-    agent TEXT NOT NULL,
-    epoch TEXT NOT NULL,
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    highest INTEGER NOT NULL,
-    missing INTEGER,
-    asked INTEGER NOT NULL DEFAULT 0,
-    asked_to INTEGER NOT NULL DEFAULT 0,
-    ask_at REAL NOT NULL DEFAULT 0,
-    UNIQUE (agent, epoch)
-) STRICT""",
-        """CREATE TABLE ranges (
-    epoch INTEGER NOT NULL REFERENCES epochs (number),
-    kind TEXT NOT NULL CHECK (kind IN ('stored', 'lost')),
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    PRIMARY KEY (epoch, kind, first)
-) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE dead_letters (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    received TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    epoch TEXT,
-    sequence INTEGER
-) STRICT""",
-        """CREATE TABLE webhooks (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    location TEXT NOT NULL,
-    body BLOB NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0
-) STRICT""",
-        "CREATE INDEX webhooks_by_location ON webhooks (location, number)",
-        """CREATE VIEW locations AS SELECT
-    subject AS location,
-    agent,
-    json_extract(payload, '$.data.verdict') AS verdict,
-    json_extract(payload, '$.data.expected.sku') AS expected_sku,
-    json_extract(payload, '$.data.seen.sku') AS seen_sku,
-    json_extract(payload, '$.data.since') AS since,
-    json_extract(payload, '$.data.last_verified') AS last_verified,
-    json_extract(payload, '$.data.valid_until') AS valid_until,
-    json_extract(payload, '$.data.alert.status') AS alert
-FROM latest WHERE kind = 'state'""",
-    ),
-)
-"""The statements of every version of the schema; `user_version` says how many of them a file has had."""
+_INCREMENTAL = 2
+"""SQLite's number of the mode in which free pages can be given back some at a time."""
 
 
 class Database:
     """One connection, for any thread."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
-        """Open the file; `make` makes it where there is none, and brings its tables up to date.
+        """Open the file and bring its tables up to date; `make` makes it where there is none.
 
         Raises:
             DataError: it can't be opened, isn't a receiver's, or belongs to a newer version.
@@ -142,10 +63,66 @@ class Database:
         """
         yield from self._transaction("BEGIN")
 
+    @property
+    def size_bytes(self) -> int:
+        """The file's length.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        return self._pragma("page_count") * self._pragma("page_size")
+
+    @property
+    def free_bytes(self) -> int:
+        """What of it holds nothing, and can be given back.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        return self._pragma("freelist_count") * self._pragma("page_size")
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether `give_back` makes it shorter: files that an earlier version made have to be rewritten first.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        return self._pragma("auto_vacuum") == _INCREMENTAL
+
+    def give_back(self, pages: int) -> float:
+        """Make the file shorter by at most so many free pages; for how many seconds it was held.
+
+        Raises:
+            sqlite3.Error: the disk doesn't take it, or another process holds the file for too long.
+        """
+        with self._lock:
+            began_s = time.monotonic()
+            self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` gives back one alone
+            return time.monotonic() - began_s
+
+    def rewrite(self) -> float:
+        """Write the file anew so that it `gives_back` from now on; for how many seconds it was held.
+
+        Everybody waits for the end: about as long as it takes to copy what is kept.
+
+        Raises:
+            sqlite3.Error: the disk doesn't take it, or another process holds the file for too long.
+        """
+        with self._lock:
+            began_s = time.monotonic()
+            self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            self._connection.execute("VACUUM")
+            return time.monotonic() - began_s
+
     def close(self) -> None:
         """Close the file. May be called twice."""
         with self._lock:
             self._connection.close()
+
+    def _pragma(self, name: str) -> int:
+        with self._lock:
+            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._lock, self._connection:  # commits, or rolls back and raises
@@ -153,21 +130,23 @@ class Database:
             yield self._connection
 
     def _prepare(self, *, make: bool) -> None:
+        if self._pragma("page_count") == 0:  # a file that is made now: of any other it would have to be written
+            self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         mode = self._connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
         if mode != "truncate":
             raise DataError(
                 f"{self.path}: can't be given a rollback journal ({mode}): close other programs that use it"
             )
         self._connection.execute("PRAGMA synchronous=EXTRA")  # FULL, and the journal's end is on disk as well
-        if not make:
-            found = _version(self._connection)
-            if found != len(MIGRATIONS):
-                raise DataError(_other_version(self.path, found))
+        found = _version(self._connection)
+        if found == 0 and not make:
+            raise DataError(f"{self.path}: not the database of `kardus-wms receive`: name that file")
+        if found == len(MIGRATIONS):
             return
         with self.writing() as database:  # two receivers may start at once: the second finds the work done
             found = _version(database)
             if found > len(MIGRATIONS):
-                raise DataError(_other_version(self.path, found))
+                raise DataError(f"{self.path}: written by a newer version of Kardus (schema {found}): update this one")
             for statements in MIGRATIONS[found:]:
                 for statement in statements:
                     database.execute(statement)
@@ -188,14 +167,6 @@ def require_site(database: sqlite3.Connection, path: Path, site: str) -> None:
 
 def _version(database: sqlite3.Connection) -> int:
     return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _other_version(path: Path, found: int) -> str:
-    if found > len(MIGRATIONS):
-        return f"{path}: written by a newer version of Kardus (schema {found}): update this one"
-    if found == 0:
-        return f"{path}: not the database of `kardus-wms receive`: name that file"
-    return f"{path}: written by an older version of Kardus (schema {found}): start `kardus-wms receive` on it once"
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> DataError:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
-from kardus.contract.ranges import Range, count, gaps
+from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
 from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import read_covered
+from warehouse.receiving.epochs import missing_ranges
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,15 @@ class DatabaseReader:
                     coverage[agent] = Envelope[Coverage].model_validate_json(payload).data
         return SiteState(states, agents, cameras, coverage)
 
+    def knows(self, agent: str) -> bool:
+        """Whether there is something of an agent that wasn't forgotten.
+
+        Raises:
+            DataError: the file can't be read.
+        """
+        epochs = "SELECT 1 FROM epochs WHERE agent = ?1 AND forgotten = 0"
+        return bool(self._rows(f"SELECT 1 FROM latest WHERE agent = ?1 UNION {epochs}", agent))  # noqa: S608 - above
+
     def picture(self, event: str) -> bytes | None:
         """The crop that an event rests on, as JPEG; None: it isn't stored (yet, or any more).
 
@@ -137,15 +146,14 @@ class DatabaseReader:
         return bytes(rows[0][0]) if rows else None
 
     def missing_events(self) -> list[MissingEvents]:
-        """Missing and lost events, by agent and outbox; outboxes without any are left out.
+        """Missing and lost events, by agent and outbox; outboxes without any, and forgotten ones, are left out.
 
         Raises:
             DataError: the file can't be read.
         """
         try:
             with self._database.reading() as connection:
-                rows = connection.execute("SELECT number, agent, epoch, highest FROM epochs ORDER BY number").fetchall()
-                found = [_missing_events(connection, *row) for row in rows]
+                found = [_missing_events(connection, *row) for row in connection.execute(_LACKING).fetchall()]
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
         return [outbox for outbox in found if outbox.missing or outbox.lost]
@@ -186,9 +194,13 @@ class DatabaseReader:
 
 
 _EVENT = Envelope[LocationEvent]
+_LACKING = """
+SELECT number, agent, epoch, highest FROM epochs WHERE forgotten = 0 AND
+(contiguous_to < highest OR number IN (SELECT epoch FROM ranges WHERE kind = 'lost')) ORDER BY number"""
+"""Epochs of which something is missing or lost: of a finished one nothing else is read."""
 
 
 def _missing_events(connection: sqlite3.Connection, number: int, agent: str, epoch: str, highest: int) -> MissingEvents:
-    missing = gaps(read_covered(connection, number), 1, highest)
+    missing = missing_ranges(connection, number, highest)
     lost = connection.execute("SELECT first, last FROM ranges WHERE epoch = ? AND kind = 'lost'", (number,)).fetchall()
     return MissingEvents(agent, epoch, tuple(missing), count(lost))

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from kardus.contract.ranges import Range, merged
+from kardus.contract.ranges import Range
 from kardus.contract.receipts import Ack
+from warehouse.receiving.closing import forget_stored
 from warehouse.receiving.database import Database, require_site
+from warehouse.receiving.epochs import AgentEpoch, acks, add_covered, note_epoch
+from warehouse.receiving.events import Outcome, insert_event, insert_picture
 from warehouse.receiving.parsing import (
     DeadLetter,
     EventMessage,
@@ -21,11 +24,8 @@ MAX_DEAD_LETTERS = 10_000
 """The oldest are deleted first; dead letters of events don't count and are never deleted."""
 MAX_DEAD_LETTER_BYTES = 65_536
 """A longer message is cut, unless it is an event."""
-MAX_ACK_RANGES = 1000
 PRUNE_EVERY_PICTURES = 50
 """How often the size limit is applied."""
-AgentEpoch = tuple[str, str]
-"""Agent and epoch: one numbering of an agent's events."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class WriteResult:
     events: int = 0
     """Stored for the first time."""
     duplicates: int = 0
-    """Events that were stored before."""
+    """Events that were stored before, some of them deleted since."""
     pictures: int = 0
     dead_letters: int = 0
     covered: set[AgentEpoch] = field(default_factory=set)
@@ -67,29 +67,24 @@ class DatabaseWriter:
         covered: dict[AgentEpoch, list[Range]] = {}
         with self._database.writing() as connection:
             for item in batch:
-                match item:
-                    case EventMessage():
-                        _insert_event(connection, item, now, written)
-                        data = item.envelope.data
-                        covered.setdefault((item.agent, data.epoch), []).append((data.sequence, data.sequence))
-                    case RetainedMessage():
-                        _replace_retained(connection, item, now)
-                    case PictureMessage():
-                        written.pictures += _insert_picture(connection, item)
-                    case LostMessage():
-                        _add_covered(connection, (item.agent, item.lost.epoch), item.lost.ranges, "lost")
-                        written.covered.add((item.agent, item.lost.epoch))
-                    case DeadLetter():
-                        written.dead_letters += 1
-                        _insert_dead_letter(connection, item, now)
-                        if item.epoch is not None and item.sequence is not None:
-                            place = (item.sequence, item.sequence)
-                            covered.setdefault((item.agent, item.epoch), []).append(place)
-            for epoch, places in covered.items():
-                _add_covered(connection, epoch, places, "stored")
+                if place := self._write_one(connection, item, now, written):
+                    agent, epoch, sequence = place
+                    covered.setdefault((agent, epoch), []).append((sequence, sequence))
+            for epoch_key, places in covered.items():
+                add_covered(connection, epoch_key, places, "stored")
             self._prune(connection, written)
         written.covered |= set(covered)
         return written
+
+    def newest(self) -> datetime | None:
+        """When the last event was received; None: there is none.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT received FROM events ORDER BY number DESC LIMIT 1").fetchone()
+        return datetime.fromisoformat(row[0]) if row else None
 
     def acks(self, epochs: Sequence[AgentEpoch] | None = None) -> dict[AgentEpoch, Ack]:
         """The `ack` messages of these epochs; None: of every agent's last epoch. In the order they were first seen.
@@ -98,14 +93,36 @@ class DatabaseWriter:
             sqlite3.Error: the file can't be read.
         """
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT number, agent, epoch FROM epochs ORDER BY number").fetchall()
-            last = {agent: number for number, agent, _ in rows}
-            wanted = set(epochs) if epochs is not None else None
-            return {
-                (agent, epoch): make_ack(epoch, read_covered(connection, number))
-                for number, agent, epoch in rows
-                if ((agent, epoch) in wanted if wanted is not None else last[agent] == number)
-            }
+            return acks(connection, epochs)
+
+    def _write_one(
+        self, connection: sqlite3.Connection, item: ParsedMessage, now: str, written: WriteResult
+    ) -> tuple[str, str, int] | None:
+        """Write one message; agent, epoch and sequence of the event that is stored by it, or was before."""
+        match item:
+            case EventMessage():
+                outcome, others = insert_event(connection, item, now)
+                for letter in others:
+                    _insert_dead_letter(connection, letter, now, written)
+                written.events += outcome == Outcome.NEW
+                written.duplicates += outcome == Outcome.KNOWN
+                data = item.envelope.data
+                return (item.agent, data.epoch, data.sequence) if outcome != Outcome.CONFLICT else None
+            case PictureMessage():
+                outcome, others = insert_picture(connection, item)
+                for letter in others:
+                    _insert_dead_letter(connection, letter, now, written)
+                written.pictures += outcome == Outcome.NEW
+            case RetainedMessage():
+                _replace_retained(connection, item, now)
+            case LostMessage():
+                add_covered(connection, (item.agent, item.lost.epoch), item.lost.ranges, "lost")
+                written.covered.add((item.agent, item.lost.epoch))
+            case DeadLetter():
+                _insert_dead_letter(connection, item, now, written)
+                if item.epoch is not None and item.sequence is not None:
+                    return item.agent, item.epoch, item.sequence
+        return None
 
     def _prune(self, connection: sqlite3.Connection, written: WriteResult) -> None:
         self._since_pruning += written.pictures
@@ -120,93 +137,30 @@ class DatabaseWriter:
             )
 
 
-def read_covered(connection: sqlite3.Connection, epoch: int) -> list[Range]:
-    """The ranges of sequences that are stored or lost in an epoch, given by its number."""
-    return merged(connection.execute("SELECT first, last FROM ranges WHERE epoch = ?", (epoch,)).fetchall())
-
-
-def make_ack(epoch: str, covered: Sequence[Range]) -> Ack:
-    """The `ack` message for an epoch."""
-    from_start = bool(covered) and covered[0][0] == 1
-    beyond = covered[1:] if from_start else covered
-    return Ack(epoch=epoch, contiguous_to=covered[0][1] if from_start else 0, ranges=tuple(beyond[:MAX_ACK_RANGES]))
-
-
-def _insert_event(connection: sqlite3.Connection, event: EventMessage, now: str, written: WriteResult) -> None:
-    data = event.envelope.data
-    done = connection.execute(
-        "INSERT INTO events (id, agent, epoch, sequence, location, verdict, captured, received, alert, payload) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (
-            event.envelope.id,
-            event.agent,
-            data.epoch,
-            data.sequence,
-            data.location,
-            data.verdict.value,
-            data.captured.isoformat(timespec="milliseconds"),
-            now,
-            data.alert.id if data.alert else None,
-            event.payload,
-        ),
-    )
-    if done.rowcount == 1:
-        written.events += 1
-    else:
-        written.duplicates += 1
-
-
 def _replace_retained(connection: sqlite3.Connection, latest: RetainedMessage, now: str) -> None:
     key = (latest.agent, latest.kind, latest.subject)
+    if not latest.payload and latest.kind == "status":  # nobody clears it but who forgets the agent
+        forget_stored(connection, latest.agent)
+        return
     if not latest.payload:
         connection.execute("DELETE FROM latest WHERE agent = ? AND kind = ? AND subject = ?", key)
         return
     connection.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)", (*key, now, latest.payload))
     if latest.status and latest.status.epoch:
-        _epoch_number(connection, (latest.agent, latest.status.epoch), latest.status.sequence)
+        epoch = (latest.agent, latest.status.epoch)
+        note_epoch(connection, epoch, latest.status.sequence, is_present=True)
 
 
-def _insert_picture(connection: sqlite3.Connection, picture: PictureMessage) -> int:
-    row = (picture.event, len(picture.jpeg), picture.jpeg)
-    done = connection.execute(
-        "INSERT INTO pictures (event, size, jpeg) VALUES (?, ?, ?) ON CONFLICT (event) DO NOTHING", row
-    )
-    return done.rowcount
-
-
-def _insert_dead_letter(connection: sqlite3.Connection, letter: DeadLetter, now: str) -> None:
+def _insert_dead_letter(connection: sqlite3.Connection, letter: DeadLetter, now: str, written: WriteResult) -> None:
+    written.dead_letters += 1
     payload = letter.payload if letter.sequence is not None else letter.payload[:MAX_DEAD_LETTER_BYTES]
-    connection.execute(
-        "INSERT INTO dead_letters (received, topic, reason, payload, epoch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
-        (now, letter.topic, letter.reason, payload, letter.epoch, letter.sequence),
-    )
-
-
-def _add_covered(connection: sqlite3.Connection, epoch: AgentEpoch, places: Sequence[Range], kind: str) -> None:
-    number = _epoch_number(connection, epoch, max((last for _, last in places), default=0))
-    before = connection.execute(
-        "SELECT first, last FROM ranges WHERE epoch = ? AND kind = ? ORDER BY first", (number, kind)
-    ).fetchall()
-    after = merged([*before, *places])
-    if after != before:
-        gone, new = set(before) - set(after), set(after) - set(before)
-        connection.executemany(
-            "DELETE FROM ranges WHERE epoch = ? AND kind = ? AND first = ?",
-            [(number, kind, first) for first, _ in gone],
+    told = (letter.topic, letter.reason, payload)  # what is sent again and again is kept once
+    same = "SELECT 1 FROM dead_letters WHERE topic = ? AND reason = ? AND payload = ?"
+    if connection.execute(same, told).fetchone() is None:
+        connection.execute(
+            "INSERT INTO dead_letters (received, topic, reason, payload, epoch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
+            (now, *told, letter.epoch, letter.sequence),
         )
-        connection.executemany(
-            "INSERT INTO ranges VALUES (?, ?, ?, ?)", [(number, kind, first, last) for first, last in new]
-        )
-
-
-def _epoch_number(connection: sqlite3.Connection, epoch: AgentEpoch, highest: int) -> int:
-    """The number of an epoch, after noting that it goes up to `highest`."""
-    row = connection.execute(
-        "INSERT INTO epochs (agent, epoch, highest) VALUES (?, ?, ?) "
-        "ON CONFLICT (agent, epoch) DO UPDATE SET highest = max(highest, excluded.highest) RETURNING number",
-        (*epoch, highest),
-    ).fetchone()
-    return int(row[0])
 
 
 def _prune_pictures(connection: sqlite3.Connection, limit_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -8,7 +9,8 @@ from pydantic import Field, ValidationError
 from kardus.contract.base import Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
-from kardus.contract.topics import ROOT, Topics, location_code, location_level
+from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
+from warehouse.receiving.agreement import OtherAgentError, require_agreement
 
 MAX_MESSAGE_BYTES = 1_000_000
 """A larger message is rejected; coverage of 10,000 locations has about as many."""
@@ -30,6 +32,7 @@ _RETAINED_TYPES = {
 class EventMessage:
     """A location event."""
 
+    topic: str
     agent: str
     envelope: Envelope[LocationEvent]
     payload: str
@@ -53,6 +56,9 @@ class RetainedMessage:
 class PictureMessage:
     """The crop on which an event is based."""
 
+    topic: str
+    agent: str
+    location: str
     event: str
     jpeg: bytes
 
@@ -91,54 +97,69 @@ class _PositionEnvelope(Record):
     data: _EventPosition
 
 
-def parse_message(site: str, topic: str, payload: bytes) -> ParsedMessage:
-    """Parse one message of a site's agents."""
+def parse_message(site: str, topic: str, payload: bytes, now: datetime | None = None) -> ParsedMessage:
+    """Parse one message of a site's agents; `now` is what its times are compared with, by default the clock's time."""
     prefix = f"{ROOT}/{site}/agents/"
     agent, *rest = topic.removeprefix(prefix).split("/") if topic.startswith(prefix) else [""]
     try:
-        return _parse_topic(Topics(site, agent), rest, payload)
+        return _parse_topic(Topics(site, agent), rest, payload, now or datetime.now(UTC))
+    except OtherAgentError as error:  # it isn't that agent's event, and must not be acknowledged as one
+        return DeadLetter(topic, payload, str(error), agent)
     except (ValueError, RecursionError) as error:
         place = _position(payload) if rest[-1:] == ["events"] else None
         where = (place.epoch, place.sequence) if place else (None, None)
         return DeadLetter(topic, payload, _error_text(error), agent, *where)
 
 
-def _parse_topic(topics: Topics, rest: list[str], payload: bytes) -> ParsedMessage:
+def _parse_topic(topics: Topics, rest: list[str], payload: bytes, now: datetime) -> ParsedMessage:
+    if rest:
+        _require_name(topics.agent)
     match rest:
         case ["locations", level, "evidence", event]:
-            return PictureMessage(_require_event_id(event, location_code(level)), _checked_jpeg(payload))
+            location = location_code(level)
+            event = _require_event_id(event, location)
+            topic = topics.evidence(location, event)
+            return PictureMessage(topic, topics.agent, location, event, _checked_jpeg(payload))
         case ["locations", level, "events"]:
-            return _parse_event(topics.agent, location_code(level), payload)
+            return _parse_event(topics, location_code(level), payload, now)
         case ["locations", level, "state"] | ["cameras", level, "health"]:
-            return _parse_retained(topics, rest[-1], level, payload)
+            return _parse_retained(topics, rest[-1], level, payload, now)
         case ["status" | "coverage" as kind]:
-            return _parse_retained(topics, kind, "", payload)
+            return _parse_retained(topics, kind, "", payload, now)
         case ["lost"] if payload:
-            return LostMessage(topics.agent, Envelope[Lost].model_validate_json(_checked_size(payload)).data)
+            return _parse_lost(topics, payload, now)
         case _:
             return None
 
 
-def _parse_event(agent: str, location: str, payload: bytes) -> EventMessage:
+def _parse_event(topics: Topics, location: str, payload: bytes, now: datetime) -> EventMessage:
     envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
     _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
-    if envelope.data.location != location:
-        raise ValueError(f"the event is of location '{envelope.data.location}', its topic of '{location}'")
-    return EventMessage(agent, envelope, payload.decode())
+    require_agreement(topics, "events", location, envelope, now)
+    return EventMessage(topics.events(location), topics.agent, envelope, payload.decode())
 
 
-def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes) -> RetainedMessage | None:
+def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes, now: datetime) -> RetainedMessage | None:
     subject = location_code(level) if kind == "state" else level
     if kind == "state" and not payload and location_level(subject) != level:
         return None  # an earlier version's topic, which is cleared
     if not payload:
         return RetainedMessage(topics.agent, kind, subject, "")
-    data = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload)).data
-    told = data.location if isinstance(data, LocationState) else data.camera if isinstance(data, CameraHealth) else ""
-    if told != subject:
-        raise ValueError(f"the message is of '{told}', its topic of '{subject}'")
-    status = data if isinstance(data, AgentStatus) else None
+    envelope = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload))
+    require_agreement(topics, kind, subject, envelope, now)
+    status = envelope.data if isinstance(envelope.data, AgentStatus) else None
     return RetainedMessage(topics.agent, kind, subject, payload.decode(), status)
+
+
+def _parse_lost(topics: Topics, payload: bytes, now: datetime) -> LostMessage:
+    envelope = Envelope[Lost].model_validate_json(_checked_size(payload))
+    require_agreement(topics, "lost", "", envelope, now)
+    return LostMessage(topics.agent, envelope.data)
+
+
+def _require_name(agent: str) -> None:
+    if not is_id(agent):
+        raise ValueError(f"'{agent}' in the topic is no agent's name")
 
 
 def _checked_jpeg(payload: bytes) -> bytes:

@@ -19,13 +19,14 @@ from kardus.contract.topics import Topics
 from kardus.mqtt.connection import Handlers, Options, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.errors import BrokerError, KardusError
+from kardus.support.errors import BrokerError, DataError, KardusError
 from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.resend_requests import resend_requests_due
+from warehouse.receiving.retention import KEEP_ALL, Keep, Retention
 from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 
@@ -52,6 +53,8 @@ class ReceiverSettings:
     """How much of the disk pictures may take, in megabytes; the oldest go first. 0: none are received."""
     session_days: float = 7
     """How long the broker keeps the session, and queues events, while this receiver is away."""
+    keep: Keep = KEEP_ALL
+    """Which events are kept beside those of alerts; by default all."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class ReceiverStatus:
     """`ack` messages published."""
     resends: int
     """Times that an agent was asked for events again."""
+    deleted: int
+    """Events deleted by `keep`."""
+    held_ms: int
+    """The longest that the database was held to delete them, in milliseconds."""
+    database_bytes: int
+    """The database file's length."""
 
 
 class Receiver(Worker):
@@ -118,14 +127,17 @@ class Receiver(Worker):
         """The open file."""
         try:
             self._store = DatabaseWriter(self.database, settings.site, settings.pictures_mb)
-        except KardusError:
+            self._storage = StorageThread(settings.site, self._store, self._stored)
+            self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+        except (KardusError, sqlite3.Error) as error:
             self.database.close()
-            raise
-        self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+            if isinstance(error, KardusError):
+                raise
+            raise DataError(f"{settings.database}: can't be written ({error}): try again, or check the disk") from error
+        self._retention = Retention(self.database, settings.keep)
         self.reader = DatabaseReader(self.database)
         """Reads the stored events, states and pictures."""
         self._ack_schedule = AckSchedule()
-        self._storage = StorageThread(settings.site, self._store, self._stored)
         self._acks = self._resends = 0
 
     def start(self) -> None:
@@ -135,11 +147,14 @@ class Receiver(Worker):
         self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._storage.take))
         if self._webhooks:
             self._webhooks.start()
+        if self._deletes:
+            self._retention.start()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Store what is queued, acknowledge it, disconnect, close the database. May be called twice."""
         if self._webhooks:
             self._webhooks.stop()
+        self._retention.stop()
         self._storage.stop()
         super().stop(timeout_s)
         self._session.stop()
@@ -165,6 +180,9 @@ class Receiver(Worker):
             waiting=self._storage.waiting,
             acks=self._acks,
             resends=self._resends,
+            deleted=self._retention.counts.deleted,
+            held_ms=round(1000 * self._retention.counts.held_s),
+            database_bytes=self._settings.database.stat().st_size if self._settings.database.exists() else 0,
             **vars(self._storage.counts),
         )
 
@@ -180,8 +198,13 @@ class Receiver(Worker):
                 f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
             )
         delivers = self._webhooks is None or self._webhooks.is_alive
-        if not (delivers and self._session.is_alive and self._storage.is_alive and self.is_alive):
+        deletes = self._retention.is_alive or not self._deletes
+        if not (delivers and deletes and self._session.is_alive and self._storage.is_alive and self.is_alive):
             raise RuntimeError("a thread of the receiver has died")
+
+    @property
+    def _deletes(self) -> bool:
+        return self._settings.keep != KEEP_ALL
 
     def _stored(self, written: WriteResult) -> None:
         self._ack_schedule.changed(written.covered, time.monotonic())

@@ -5,6 +5,7 @@ import queue
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from kardus.mqtt.connection import Incoming
 from kardus.support.worker import Worker
@@ -48,12 +49,17 @@ class StorageThread(Worker):
     """
 
     def __init__(self, site: str, store: DatabaseWriter, on_stored: Callable[[WriteResult], None]) -> None:
-        """`on_stored` is called after every transaction, from the thread."""
+        """`on_stored` is called after every transaction, from the thread.
+
+        Raises:
+            sqlite3.Error: the database can't be read.
+        """
         super().__init__("storing")
         self._site = site
         self._store = store
         self._on_stored = on_stored
         self._queue: queue.Queue[Incoming] = queue.Queue(QUEUE_SIZE)
+        self._now = store.newest() or datetime.now(UTC)
         self.counts = ReceiverCounts()
         self.problem = ""
         """Why nothing can be stored; empty where it can."""
@@ -74,10 +80,16 @@ class StorageThread(Worker):
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            if not self._write([parse_message(self._site, message.topic, message.payload) for message in batch]):
+            now = self._latest()
+            if not self._write([parse_message(self._site, message.topic, message.payload, now) for message in batch]):
                 return
             for message in batch:
                 message.acknowledge()
+
+    def _latest(self) -> datetime:
+        """The present; a clock that was set back lets nothing appear to come from the future."""
+        self._now = max(self._now, datetime.now(UTC))
+        return self._now
 
     def _next_batch(self) -> list[Incoming]:
         """What has come, at most one transaction's worth; empty when it is time to end."""

@@ -18,7 +18,11 @@ class Receivers:
     def __init__(self) -> None:
         self.items: list[Input] = []
         self.acks: list[Ack] = []
-        self.router = MessageRouter(TOPICS, self.items.append, self.acks.append)
+        self.refused = 0
+        self.router = MessageRouter(TOPICS, self.items.append, self.acks.append, self.count)
+
+    def count(self) -> None:
+        self.refused += 1
 
 
 def test_each_kind_goes_its_way() -> None:
@@ -50,6 +54,7 @@ def test_an_acknowledgement_that_cannot_be_read_forgets_nothing(payload: bytes) 
     receivers = Receivers()
     receivers.router.route(Incoming(TOPICS.ack, payload))
     assert (receivers.items, receivers.acks) == ([], [])
+    assert receivers.refused == bool(payload)  # a topic that is cleared says nothing
 
 
 @given(st.text(max_size=60), st.binary(max_size=60))

@@ -14,6 +14,7 @@ from edge_agent.reporting import delivery as delivering
 from edge_agent.reporting.delivery import RETRY_S, Delivery
 from edge_agent.reporting.outbox.message import Stored
 from edge_agent.reporting.outbox.outbox import Outbox
+from kardus.contract.receipts import Ack
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from kardus.mqtt.session import MqttSession
@@ -195,6 +196,26 @@ def test_after_a_refusal_the_refused_message_comes_before_later_ones_of_its_loca
     for _ in range(3):
         rounds.broker.accept()
     assert rounds.go(after_s=0.2)[-3:] == ["A1", "A2", "A3"]
+
+
+@pytest.mark.parametrize("ranges", [(), ((4, 2**63 - 1),)], ids=["contiguous", "beyond"])
+def test_an_acknowledgement_of_what_was_never_sent_is_refused_counted_and_logged(
+    ranges: tuple[tuple[int, int], ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused: list[None] = []
+    outbox = Outbox(tmp_path / "outbox.sqlite", delivery="confirmed")
+    session = cast("MqttSession", ModelSession())
+    delivery = Delivery(outbox, session, on_refused_ack=lambda: refused.append(None))
+    outbox.append([Message("event", "e", b"", location="A", sequence=n) for n in (1, 2)], {}, 2)
+    outbox.delivered([stored.id for stored in outbox.pending(9)])
+    delivery.confirmed(Ack(epoch=outbox.epoch, contiguous_to=1 if ranges else 3, ranges=ranges))
+    delivery._round()
+    assert (len(refused), outbox.depth().unconfirmed) == (1, 2)
+    assert f"an acknowledgement up to event {ranges[0][1] if ranges else 3} is refused, the last being 2" in caplog.text
+    delivery.confirmed(Ack(epoch=outbox.epoch, contiguous_to=2))
+    delivery._round()
+    assert (len(refused), outbox.depth().unconfirmed) == (1, 0)
+    outbox.close()
 
 
 def test_a_broker_that_acknowledges_nothing_for_thirty_seconds_gets_a_new_connection(rounds: Rounds) -> None:

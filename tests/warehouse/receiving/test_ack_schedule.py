@@ -13,7 +13,8 @@ from kardus.contract.receipts import Ack
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving.ack_schedule import MIN_ACK_INTERVAL_S, REPEAT_AFTER_S, AckSchedule
 from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import AgentEpoch, DatabaseWriter
+from warehouse.receiving.database_writer import DatabaseWriter
+from warehouse.receiving.epochs import AgentEpoch
 from warehouse.receiving.parsing import parse_message
 
 ONE, TWO = ("box", "a"), ("box", "b")
@@ -47,6 +48,18 @@ def test_more_events_are_acknowledged_before_the_repetition_is_due() -> None:
     assert schedule.take_due(5) == [ONE]
     assert schedule.take_due(5 + REPEAT_AFTER_S - 1) == []
     assert schedule.take_due(5 + REPEAT_AFTER_S) == [ONE]
+
+
+def test_epochs_that_are_over_are_not_remembered() -> None:
+    schedule = AckSchedule()
+    for number in range(100):
+        schedule.changed([("box", str(number))], number)
+        schedule.take_due(number)
+    schedule.take_due(100 + REPEAT_AFTER_S)
+    schedule.take_due(102 + REPEAT_AFTER_S)
+    assert not schedule._acknowledged
+    assert not schedule._due
+    assert not schedule._changed
 
 
 def test_after_a_connection_everything_is_acknowledged_once() -> None:

@@ -2,13 +2,15 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kardus.support.errors import DataError
-from warehouse.receiving.database import MIGRATIONS, Database
+from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
+from warehouse.receiving.schema import MIGRATIONS
 
 
 def test_two_that_make_it_at_once_find_one_file(tmp_path: Path) -> None:
@@ -44,6 +46,16 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes | None, named: s
     with pytest.raises(DataError, match=named) as caught:
         DatabaseReader.open(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_file_is_opened_while_another_program_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, make: bool
+) -> None:
+    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
+    path = tmp_path / "k.sqlite"
+    with closing(Database(path, make=True)) as first, first.writing():
+        Database(path, make=make).close()
 
 
 @pytest.mark.parametrize("make", [True, False])

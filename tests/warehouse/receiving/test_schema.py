@@ -1,0 +1,97 @@
+"""A file of an earlier version is brought up to date by whoever opens it, whole or not at all."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.patience import PATIENCE_S
+from warehouse.receiving.database import Database
+from warehouse.receiving.database_reader import DatabaseReader
+from warehouse.receiving.epochs import acks
+from warehouse.receiving.schema import MIGRATIONS
+
+FORMER = Path(__file__).parents[2] / "compatibility" / "files_0_1" / "events.sqlite"
+EPOCHS = {
+    ("box", "a"): ([(1, 9)], [], 9),
+    ("box", "b"): ([(1, 4), (8, 9)], [(5, 6)], 6),
+    ("box", "c"): ([(2, 9)], [], 0),
+    ("other", "a"): ([(3, 3), (5, 5)], [(1, 2), (4, 4)], 5),
+    ("other", "d"): ([], [], 0),
+}
+"""Stored and lost ranges of an epoch, and how far that is without a gap."""
+KILLED = """
+import os, shutil, sqlite3, sys
+from pathlib import Path
+from warehouse.receiving.database import Database
+original, path = Path(sys.argv[1]), Path(sys.argv[2])
+class Connection(sqlite3.Connection):
+    left = 0
+    def execute(self, *words):
+        Connection.left -= 1
+        if Connection.left == 0:
+            os.kill(os.getpid(), 9)
+        return super().execute(*words)
+connect = sqlite3.connect
+sqlite3.connect = lambda *words, **more: connect(*words, factory=Connection, **more)
+for moment in range(1, 100):
+    shutil.copy(original, path)
+    Connection.left = moment
+    if (child := os.fork()) == 0:
+        Database(path, make=True).close()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status == 0:
+        break
+    Connection.left = 0
+    database = Database(path, make=True)
+    with database.reading() as connection:
+        content = [line for line in connection.iterdump() if not line.startswith("--")]
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    database.close()
+    print(hash(tuple(content)))
+"""
+
+
+def _former(path: Path) -> Path:
+    """A file of version 1 with several epochs."""
+    with closing(sqlite3.connect(path)) as database, database:
+        for statement in MIGRATIONS[0]:
+            database.execute(statement)
+        for number, ((agent, epoch), (stored, lost, _)) in enumerate(EPOCHS.items(), start=1):
+            database.execute("INSERT INTO epochs (agent, epoch, highest) VALUES (?, ?, 9)", (agent, epoch))
+            for kind, ranges in (("stored", stored), ("lost", lost)):
+                database.executemany(
+                    f"INSERT INTO ranges VALUES ({number}, '{kind}', ?, ?)",  # noqa: S608 - constants
+                    ranges,
+                )
+        database.execute("PRAGMA user_version = 1")
+    return path
+
+
+@pytest.mark.parametrize("make", [True, False], ids=["receiver", "report"])
+def test_what_former_epochs_cover_is_known_at_once(tmp_path: Path, *, make: bool) -> None:
+    database = Database(_former(tmp_path / "k.sqlite"), make=make)
+    with database.reading() as connection:
+        rows = connection.execute("SELECT agent, epoch, contiguous_to FROM epochs ORDER BY number").fetchall()
+        assert rows == [(*name, reached) for name, (_, _, reached) in EPOCHS.items()]
+        assert list(acks(connection, None)) == [("box", "c"), ("other", "d")]
+    missing = {(outbox.agent, outbox.epoch): outbox.missing for outbox in DatabaseReader(database).missing_events()}
+    assert missing == {
+        ("box", "b"): ((7, 7),),
+        ("box", "c"): ((1, 1),),
+        ("other", "a"): ((6, 9),),
+        ("other", "d"): ((1, 9),),
+    }
+    database.close()
+
+
+def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(FORMER), str(tmp_path / "k.sqlite")]
+    done = subprocess.run(command, check=True, timeout=PATIENCE_S, stdout=subprocess.PIPE, text=True)
+    contents = done.stdout.split()
+    assert len(contents) > sum(map(len, MIGRATIONS[1:]))
+    assert len(set(contents)) == 1

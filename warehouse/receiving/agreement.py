@@ -1,0 +1,72 @@
+"""Whether what a message says of itself agrees with its topic, and its times with the calendar."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from kardus.contract.base import Record
+from kardus.contract.messages import (
+    COVERAGE_TYPE,
+    EVENT_TYPE,
+    HEALTH_TYPE,
+    STATE_TYPE,
+    STATUS_TYPE,
+    Envelope,
+)
+from kardus.contract.receipts import LOST_TYPE
+from kardus.contract.topics import Topics
+
+MAX_AHEAD = timedelta(days=1)
+"""A clock may be wrong by so much; what claims to be of later is refused."""
+_TYPES = {
+    "events": EVENT_TYPE,
+    "state": STATE_TYPE,
+    "status": STATUS_TYPE,
+    "health": HEALTH_TYPE,
+    "coverage": COVERAGE_TYPE,
+    "lost": LOST_TYPE,
+}
+"""By the last level of the topic."""
+_AHEAD_BY_NATURE = frozenset({"valid_until"})
+
+
+class OtherAgentError(ValueError):
+    """The message says that it is another agent's."""
+
+
+def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelope[Any], now: datetime) -> None:
+    """Compare a message with its topic: the agent, the kind of message, and its location or camera.
+
+    Raises:
+        OtherAgentError: its `source` is another agent.
+        ValueError: it is of another kind or subject than its topic, or of a time that is still far off.
+    """
+    if envelope.source.removeprefix("/") != topics.base:
+        raise OtherAgentError(f"source: the message is of '{envelope.source}', its topic of '/{topics.base}'")
+    if envelope.type != _TYPES[kind]:
+        raise ValueError(f"type: '{envelope.type}' doesn't belong on a topic '{kind}': that is for '{_TYPES[kind]}'")
+    told = {envelope.subject or subject, getattr(envelope.data, "location", subject), _camera_of(envelope, subject)}
+    if other := sorted(told - {subject}):
+        raise ValueError(f"the message is of '{other[0]}', its topic of '{subject}'")
+    latest = now + MAX_AHEAD
+    for key, moment in _times(envelope):
+        if moment > latest:
+            raise ValueError(f"{key}: {moment:%Y-%m-%dT%H:%M:%SZ} is more than a day ahead: correct the agent's clock")
+
+
+def _camera_of(envelope: Envelope[Any], subject: str) -> str:
+    """The camera that a camera's health is of; an event's camera isn't its subject."""
+    return str(getattr(envelope.data, "camera", subject)) if envelope.type == HEALTH_TYPE else subject
+
+
+def _times(record: Record, prefix: str = "") -> Iterator[tuple[str, datetime]]:
+    """Every moment in a message that is past by nature, with its key."""
+    for name, value in record:
+        if isinstance(value, datetime) and name not in _AHEAD_BY_NATURE:
+            yield f"{prefix}{name}", value
+        elif isinstance(value, Record):
+            yield from _times(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple):
+            for number, item in enumerate(value):
+                if isinstance(item, Record):
+                    yield from _times(item, f"{prefix}{name}.{number}.")

@@ -1,0 +1,141 @@
+"""`kardus-wms forget`: an agent that won't come back leaves the broker and the report."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kardus.contract.messages import AgentStatus, Envelope
+from kardus.contract.topics import Topics
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import BrokerError, DataError, UsageError
+from warehouse.receiving.closing import forget_stored
+from warehouse.receiving.database import Database
+from warehouse.receiving.database_reader import DatabaseReader, SiteState
+
+ECHO_TIMEOUT_S = 15.0
+"""How long the broker may take to give everything that it retains."""
+RETAINED_SETTLE_S = 0.2
+"""A broker that doesn't keep the order of messages may still give some after the echo."""
+PORTION = 200
+Retained = dict[str, bytes]
+"""Payloads by topic."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was done."""
+
+    topics: int
+    """Cleared on the broker."""
+    alerts: int
+    """Closed in the database."""
+
+
+def forget_agent(
+    broker: BrokerSettings, agent: str, *, site: str = "", database: Path | None = None, confirmed: bool = False
+) -> Forgotten:
+    """Clear an agent's topics on the broker, and close its alerts in the database where one is given.
+
+    A receiver that is connected meanwhile closes them in its own. Without a site it is the database's.
+
+    Raises:
+        UsageError: the agent is online and that isn't confirmed, is known to nobody, or no site is given.
+        DataError: the database can't be used.
+        BrokerError: the broker can't be reached, or doesn't let us clear the topics.
+    """
+    with contextlib.ExitStack() as closing:
+        opened = closing.enter_context(contextlib.closing(Database(database, make=False))) if database else None
+        reader = DatabaseReader(opened) if opened else None
+        topics = Topics(_site(site, reader), agent)
+        known = _known_topics(topics, reader)
+        retained = _read_retained(broker, topics, known)
+        if not retained and not (reader and reader.knows(agent)):
+            raise UsageError(f"agent '{agent}': nobody has anything of it: check its name, --site and --sqlite")
+        if not confirmed and _is_online(retained.get(topics.status, b"")):
+            raise UsageError(f"agent '{agent}' is online and would come back: stop it first, or give --yes")
+        alerts = _close_alerts(opened, agent) if opened else 0
+        _clear(broker, topics, retained, known)
+        return Forgotten(len(retained), alerts)
+
+
+def _close_alerts(database: Database, agent: str) -> int:
+    try:
+        with database.writing() as connection:
+            return forget_stored(connection, agent)
+    except sqlite3.Error as error:
+        raise DataError(f"{database.path}: can't be written ({error}): try again, or check the disk") from error
+
+
+def _site(site: str, reader: DatabaseReader | None) -> str:
+    if reader is None:
+        if not site:
+            raise UsageError("--site: say which site the agent is of, or name its database with --sqlite")
+        return site
+    found = reader.site()
+    if site not in ("", found):
+        raise UsageError(f"--sqlite: holds the events of site '{found}', not '{site}': name another file")
+    return found
+
+
+def _known_topics(topics: Topics, reader: DatabaseReader | None) -> list[str]:
+    """Those that an agent has, and those that the database knows of: some brokers give wildcards nothing retained."""
+    state = reader.site_state() if reader else SiteState({}, {}, {}, {})
+    locations = [topics.state(location) for agent, location in state.states if agent == topics.agent]
+    cameras = [topics.health(camera) for agent, camera in state.cameras if agent == topics.agent]
+    return [*locations, *cameras, topics.coverage, topics.model, topics.lost, topics.ack, topics.status]
+
+
+def _read_retained(broker: BrokerSettings, topics: Topics, known: Sequence[str]) -> Retained:
+    """What the broker retains of an agent. It is complete when a message published after the subscription has come."""
+    found: Retained = {}
+    arrived, echoed = threading.Event(), threading.Event()
+
+    def take(topic: str, payload: bytes) -> None:
+        arrived.set()
+        if payload and not _is_passing(topics, topic):
+            found[topic] = payload
+        elif topic == topics.ack:  # empty: our own
+            echoed.set()
+
+    filters = [(f"{topics.base}/#", 0), *((topic, 0) for topic in known)]
+    with MqttClient(broker, filters, take) as connection:
+        connection.publish([(topics.ack, b"")], retain=False)  # an agent that hears it does nothing
+        if not echoed.wait(ECHO_TIMEOUT_S):
+            raise BrokerError(
+                f"{broker.address}: the broker doesn't give back what is published to {topics.ack}: "
+                "check the user's rights to publish and to read there"
+            )
+        arrived.clear()
+        while arrived.wait(RETAINED_SETTLE_S):
+            arrived.clear()
+    return found
+
+
+def _is_passing(topics: Topics, topic: str) -> bool:
+    """Whether a topic is one of those where nothing is retained."""
+    parts = topic.removeprefix(f"{topics.base}/").split("/")
+    return parts[0] == "commands" or parts[2:3] in (["events"], ["evidence"])
+
+
+def _is_online(payload: bytes) -> bool:
+    try:
+        return Envelope[AgentStatus].model_validate_json(payload).data.status == "online"
+    except ValidationError:
+        return False
+
+
+def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> None:
+    """Clear the topics, the status at last: as long as it stands the work isn't done."""
+    names = sorted(retained, key=lambda topic: (topic == topics.status, topic))
+    with MqttClient(broker) as connection:
+        for start in range(0, len(names), PORTION):
+            connection.publish([(topic, b"") for topic in names[start : start + PORTION]], retain=True)
+    left = _read_retained(broker, topics, known)
+    if kept := [topic for topic in names if left.get(topic) == retained[topic]]:  # MQTT 3.1.1 has no way to refuse
+        raise BrokerError(f"{kept[0]}: the broker doesn't clear it: check the user's right to publish there")
