@@ -1,6 +1,7 @@
 """A camera that gives a picture for each HTTP request (ONVIF's snapshot address, for instance)."""
 
-import time
+import functools
+import threading
 from collections.abc import Iterator
 
 import httpx2
@@ -10,9 +11,12 @@ from edge_agent.camera.passwords import read_password
 from edge_agent.config.sources import SnapshotSource
 from kardus.inference.preprocess import decode_picture
 from kardus.support.errors import DataError
+from kardus.support.exchange import Exchanges, Trace
 
 MAX_BYTES = 50_000_000
 """A larger answer is no picture."""
+SILENCE = 0.9
+"""Of the time that a picture may take: who sends nothing for so long is told from who is too slow."""
 _REMEDY = "check the camera, its address, user name and password"
 
 
@@ -30,37 +34,39 @@ class HttpSnapshot:
         self._url = settings.url
         self._timeout_s = settings.timeout_s
         self._login = _login(settings)
-        self._client: httpx2.Client | None = None
+        self._closing = threading.Event()
+        self._exchanges = Exchanges(self._closing)
 
     def pictures(self) -> Iterator[Image.Image | str]:
         """The camera's picture at each look, or why there is none."""
         # Nothing of the machine's proxies: a camera is on the local network.
-        with httpx2.Client(auth=self._login, timeout=self._timeout_s, trust_env=False) as self._client:
+        with httpx2.Client(auth=self._login, timeout=SILENCE * self._timeout_s, trust_env=False) as client:
             while True:
-                yield self._picture(self._client)
+                yield self._picture(client)
 
     def close(self) -> None:
-        """Nothing to free that the end of `pictures` doesn't."""
+        """End a wait for a picture; the end of `pictures` frees the rest."""
+        self._closing.set()
 
     def _picture(self, client: httpx2.Client) -> Image.Image | str:
         try:
-            return decode_picture(self._fetch(client), self._url)
-        except httpx2.HTTPError as error:
+            data = self._exchanges.run(functools.partial(self._fetch, client), self._timeout_s)
+            return decode_picture(data, self._url)
+        except (httpx2.HTTPError, UnicodeError) as error:  # UnicodeError: a text that can't be a host's name
             return f"{self._url}: no picture ({_reason(error)}): {_REMEDY}"
+        except TimeoutError:
+            return f"{self._url}: no picture (it is too slow): {_REMEDY}"
         except DataError as error:
             return f"{error}: check the address, and what the camera sends"
 
-    def _fetch(self, client: httpx2.Client) -> bytes:
+    def _fetch(self, client: httpx2.Client, trace: Trace) -> bytes:
         """The answer's body.
 
-        A camera that sends byte after byte is never late for httpx2, so that the whole has a limit too.
-
         Raises:
-            httpx2.HTTPError: no answer, another than 200, too slow, or too much.
+            httpx2.HTTPError: no answer, another than 200, or too much.
         """
-        deadline = time.monotonic() + self._timeout_s
         body = bytearray()
-        with client.stream("GET", self._url) as answer:
+        with client.stream("GET", self._url, extensions={"trace": trace}) as answer:
             if answer.status_code != httpx2.codes.OK:
                 raise httpx2.HTTPStatusError(
                     f"it answers {answer.status_code} {answer.reason_phrase}", request=answer.request, response=answer
@@ -69,8 +75,6 @@ class HttpSnapshot:
                 body += part
                 if len(body) > MAX_BYTES:
                     raise httpx2.ReadError(f"it sends more than {MAX_BYTES} bytes")
-                if time.monotonic() > deadline:
-                    raise httpx2.ReadTimeout("it is too slow")
         return bytes(body)
 
 
@@ -82,7 +86,5 @@ def _login(settings: SnapshotSource) -> httpx2.Auth | None:
     return kind(settings.username, password)
 
 
-def _reason(error: httpx2.HTTPError) -> str:
-    if isinstance(error, httpx2.TimeoutException):
-        return str(error) if "slow" in str(error) else "it sends nothing"
-    return str(error) or type(error).__name__
+def _reason(error: Exception) -> str:
+    return "it sends nothing" if isinstance(error, httpx2.TimeoutException) else str(error) or type(error).__name__

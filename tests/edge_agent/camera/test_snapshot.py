@@ -24,6 +24,7 @@ from tests.cameras import (
     jpeg,
     silent,
 )
+from tests.dripping import NEVER_DONE, DrippingServer, drips_headers, redirects
 from tests.patience import within
 
 
@@ -102,11 +103,43 @@ def test_a_camera_that_misbehaves_gives_a_line_in_time_and_is_asked_again(case: 
         assert isinstance(next(pictures), Image.Image)
 
 
-def test_an_absent_camera_says_so() -> None:
-    source = HttpSnapshot(SnapshotSource(type="snapshot", url="http://127.0.0.1:9/x.jpg", timeout_s=1))
+@pytest.mark.parametrize("case", NEVER_DONE)
+def test_a_camera_that_is_never_done_gives_a_line_in_time(case: str) -> None:
+    scheme, behaviour = NEVER_DONE[case]
+    with DrippingServer(behaviour) as server:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=server.url(scheme), timeout_s=0.5))
+        with within(3):
+            text = next(source.pictures())
+        url = server.url(scheme)
+    assert text in {
+        f"{url}: no picture ({said}): check the camera, its address, user name and password"
+        for said in ("it sends nothing", "it is too slow")
+    }
+
+
+def test_a_camera_that_sends_its_looker_elsewhere_for_ever_is_asked_once() -> None:
+    with DrippingServer(redirects) as server:
+        text = next(HttpSnapshot(SnapshotSource(type="snapshot", url=server.url())).pictures())
+        assert server.asked.acquire(blocking=False)
+        assert not server.asked.acquire(blocking=False)
+    assert isinstance(text, str)
+    assert "it answers 307" in text
+
+
+def test_closing_ends_the_wait_for_a_picture() -> None:
+    with DrippingServer(drips_headers) as server:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=server.url(), timeout_s=15))
+        server.once_asked(source.close)
+        with within(3):
+            assert isinstance(next(source.pictures()), str)
+
+
+@pytest.mark.parametrize(("host", "said"), [("127.0.0.1:9", "Connection refused"), ("a..b", "label")])
+def test_an_absent_camera_says_so(host: str, said: str) -> None:
+    source = HttpSnapshot(SnapshotSource(type="snapshot", url=f"http://{host}/x.jpg", timeout_s=1))
     text = next(source.pictures())
     assert isinstance(text, str)
-    assert "Connection refused" in text
+    assert said in text
 
 
 def _raw(handler: Any, data: bytes) -> None:
