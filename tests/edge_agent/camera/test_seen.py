@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,6 +30,7 @@ def _video(
     pictures: list[Pixels],
     *,
     code: Colorspace = Colorspace.ITU601,
+    levels: ColorRange = ColorRange.MPEG,
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     prepare: Callable[[VideoStream], Any] = lambda _: None,
@@ -42,7 +43,10 @@ def _video(
         for number, pixels in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame = frame.reformat(
-                format="yuv420p", dst_colorspace=code, interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+                format="yuv420p",
+                dst_colorspace=code,
+                dst_color_range=levels,
+                interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
             )
             frame.pts = number
             container.mux(stream.encode(frame))
@@ -105,6 +109,18 @@ def test_colours_are_the_same_as_in_a_jpeg(tmp_path: Path, case: str) -> None:
         prepare=prepare,
     )
     (found,) = _shown(path, **settings)
+    assert _differs(found, picture) <= LEVELS
+
+
+def test_the_full_range_of_levels_is_known_by_its_tag(tmp_path: Path) -> None:
+    """As most network cameras code it."""
+
+    def prepare(stream: VideoStream) -> None:
+        stream.codec_context.color_range = ColorRange.JPEG
+
+    picture = chart(*SD)
+    path = _video(tmp_path / "v.ts", [np.asarray(picture)], levels=ColorRange.JPEG, prepare=prepare)
+    (found,) = _shown(path)
     assert _differs(found, picture) <= LEVELS
 
 
