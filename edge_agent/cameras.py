@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,6 +21,9 @@ from kardus.support.errors import KardusError, UnknownLocationError
 
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
+
+STOP_S = 2.0
+"""How long all readers together are waited for; one that still hangs then ends with the process."""
 
 
 def open_camera_source(camera: CameraSection) -> Source:
@@ -169,9 +172,7 @@ class Cameras(dict[str, Camera]):
 
     def stop(self) -> None:
         """Stop the readers."""
-        with contextlib.ExitStack() as stops:  # one that fails keeps no other from being stopped
-            for camera in self.values():
-                stops.callback(camera.reader.stop)
+        _stop(camera.reader for camera in self.values())
 
     def prepare(self, config: Config) -> PreparedCameras:
         """Make what another configuration needs.
@@ -192,9 +193,11 @@ class Cameras(dict[str, Camera]):
 
     def end(self, names: Collection[str]) -> None:
         """Let readers go; they hand over nothing more."""
-        for name in names:
-            self.pop(name).reader.abandon()
-            self.running.discard(name)
+        readers = [self.pop(name).reader for name in names]
+        self.running.difference_update(names)
+        for reader in readers:
+            reader.abandon()
+        _stop(readers)
 
     def apply(self, prepared: PreparedCameras) -> None:
         """Go over to another configuration; readers whose source stays go on without a gap."""
@@ -215,6 +218,21 @@ class Cameras(dict[str, Camera]):
         opened = self._open_source(section)
         reader = CameraReader(section.name, opened, section.interval_s, self._hand_over)
         return Camera(section, reader, *_view_and_votes(section, config, live=opened.live))
+
+
+def _stop(readers: Iterable[CameraReader]) -> None:
+    """All are asked first and then waited for together; one that fails keeps no other from being stopped."""
+    deadline = time.monotonic() + STOP_S
+    with contextlib.ExitStack() as stops:  # what is put last is called first
+        readers = list(readers)
+        for reader in readers:
+            stops.callback(_wait_for, reader, deadline)
+        for reader in readers:
+            stops.callback(reader.ask_to_stop)
+
+
+def _wait_for(reader: CameraReader, deadline: float) -> None:
+    reader.stop(max(0.0, deadline - time.monotonic()))
 
 
 def _view_and_votes(section: CameraSection, config: Config, *, live: bool) -> tuple[CameraView, Votes]:

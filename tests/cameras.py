@@ -31,10 +31,10 @@ USER, PASSWORD, REALM = "viewer", "s3cret", "shelf"
 class RtspCamera:
     """GStreamer's RTSP server in a process of its own."""
 
-    def __init__(self, codec: str = "h264", *, login: bool = False) -> None:
-        """Choose a port; `start` runs it."""
+    def __init__(self, codec: str = "h264", *, login: bool = False, chain: Path | None = None) -> None:
+        """Choose a port; `start` runs it. `chain` holds certificate and key, for RTSP over TLS."""
         self.port = free_port()
-        self.url = f"rtsp://127.0.0.1:{self.port}/shelf"
+        self.url = f"{'rtsps' if chain else 'rtsp'}://127.0.0.1:{self.port}/shelf"
         user, password = (USER, PASSWORD) if login else ("", "")
         self._command = [
             str(PYTHON),
@@ -43,6 +43,7 @@ class RtspCamera:
             codec,
             user,
             password,
+            str(chain or ""),
         ]
         self.process: subprocess.Popen[str] | None = None
 
@@ -84,6 +85,21 @@ def jpeg(shade: int, width: int = 64, height: int = 48) -> bytes:
     """A picture of one shade."""
     buffer = io.BytesIO()
     Image.fromarray(np.full((height, width, 3), shade, np.uint8)).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def chart(width: int = 128, height: int = 96) -> Image.Image:
+    """Saturated colours in fields of 16 pixels, large enough to survive coarse colours in video and JPEG."""
+    rng = np.random.default_rng(7)
+    fields = rng.choice([0, 60, 130, 190, 255], (-(-height // 16), -(-width // 16), 3)).astype(np.uint8)
+    pixels = fields.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    return Image.fromarray(pixels)
+
+
+def chart_jpeg() -> bytes:
+    """The chart, whose code is spread over all of the picture."""
+    buffer = io.BytesIO()
+    chart().save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
 
 
@@ -152,14 +168,36 @@ def basic(handler: _Handler) -> None:
 
 def digest(handler: _Handler) -> None:
     """Ask for user and password as a digest (RFC 7616, MD5, qop auth)."""
-    given = dict(re.findall(r'(\w+)="?([^",]+)"?', handler.headers.get("Authorization", "")))
-    secret = _md5(f"{USER}:{REALM}:{PASSWORD}")
-    request = _md5(f"GET:{given.get('uri', '')}")
-    parts = (secret, given.get("nonce"), given.get("nc"), given.get("cnonce"), "auth", request)
-    if given.get("nonce") == "n1" and given.get("response") == _md5(":".join(map(str, parts))):
-        handler.send(jpeg(120))
-    else:
-        handler.send(b"", status=401, WWW_Authenticate=f'Digest realm="{REALM}", nonce="n1", qop="auth"')
+    challenging([digest_challenge("MD5")])(handler)
+
+
+def digest_challenge(algorithm: str) -> str:
+    """How a camera asks for a digest."""
+    return f'Digest realm="{REALM}", nonce="n1", algorithm={algorithm}, qop="auth"'
+
+
+def challenging(challenges: list[str]) -> Answer:
+    """Ask for user and password as a digest, with headers of these values."""
+
+    def answer(handler: _Handler) -> None:
+        given = dict(re.findall(r'(\w+)="?([^",]+)"?', handler.headers.get("Authorization", "")))
+        if given.get("nonce") == "n1" and given.get("response") == _response(given):
+            handler.send(jpeg(120))
+            return
+        handler.send_response(401)
+        handler.send_header("Content-Length", "0")
+        for challenge in challenges:
+            handler.send_header("WWW-Authenticate", challenge)
+        handler.end_headers()
+
+    return answer
+
+
+def _response(given: dict[str, str]) -> str:
+    hashed = _sha256 if given.get("algorithm", "MD5") == "SHA-256" else _md5
+    secret, request = hashed(f"{USER}:{REALM}:{PASSWORD}"), hashed(f"GET:{given.get('uri', '')}")
+    counted = [given["nc"], given["cnonce"], given["qop"]] if "qop" in given else []
+    return hashed(":".join([secret, given["nonce"], *counted, request]))
 
 
 def silent(handler: _Handler) -> None:
@@ -206,6 +244,7 @@ def mjpeg(shades: Iterator[int], pause_s: float = 0.05) -> Answer:
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             handler.wfile.write(head.encode() + picture + b"\r\n")
             time.sleep(pause_s)  # the camera's own pace
+        handler.close_connection = True
 
     return answer
 
@@ -234,3 +273,7 @@ def fuzzed(seed: int) -> Answer:
 
 def _md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - what the standard asks for
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

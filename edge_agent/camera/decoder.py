@@ -5,139 +5,105 @@ passwords stand in no list of processes; each further line asks for a picture. E
 a header (`FRAME_HEADER`) and its content:
 
     b"F", width, height    a picture, height x width x 3 bytes RGB
+    b"N", length, 0        why there is none this time, in UTF-8; more may come
     b"E", length, 0        why there is none, in UTF-8; the process ends
     b".", 0, 0             nothing more will come; the process ends
 
 Of a live stream the newest picture is given, and each only once; of a file each in turn.
 """
 
-import json
 import os
 import resource
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from typing import IO, TypeAlias
+from itertools import islice
+from typing import IO, TypeVar
 
-import av
-from av.error import FFmpegError
-
-from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Stream
+from edge_agent.camera.newest import Newest
+from kardus.support.errors import KardusError
 
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
-VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
-_ENDED = (None, "")
-
-
-class Newest:
-    """The newest picture of a live stream, or why it ended."""
-
-    def __init__(self) -> None:
-        """Nothing has come."""
-        self._changed = threading.Condition()
-        self._frame: av.VideoFrame | None = None
-        self._end: tuple[str | None, str] | None = None
-
-    def put(self, frame: av.VideoFrame) -> None:
-        """Replace what was there."""
-        with self._changed:
-            self._frame = frame
-            self._changed.notify()
-
-    def end(self, reason: str | None) -> None:
-        """Nothing more will come."""
-        with self._changed:
-            self._end = (reason, "") if reason else _ENDED
-            self._changed.notify()
-
-    def take(self) -> av.VideoFrame | str | None:
-        """Wait for a picture that wasn't taken yet; a text says why none will come, None that the stream has ended."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._frame is not None or self._end is not None)
-            frame, self._frame = self._frame, None
-            return frame if frame is not None else (self._end or _ENDED)[0]
+Coded = TypeVar("Coded")
+Picture = tuple[int, int, bytes]
+"""Width, height, and height x width x 3 bytes RGB."""
 
 
 def main() -> None:
     """Serve the pipe until it is closed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    stream = Stream(**json.loads(requests.readline()))
-    if stream.live:
-        newest = Newest()
-        threading.Thread(target=_fill, args=(newest, stream), daemon=True).start()
-        _serve(requests, answers, iter(newest.take, object()))
-    else:
-        _serve(requests, answers, _file_pictures(stream))
+    stream = Stream.decode(requests.readline())
+    _serve(requests, answers, _pictures(stream))
     os._exit(0)  # FFmpeg may still hang in the other thread
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes], pictures: Iterator[av.VideoFrame | str | None]) -> None:
+def _serve(requests: IO[bytes], answers: IO[bytes], pictures: Iterator[Picture | str]) -> None:
     while requests.readline():
-        picture = next(pictures, None)
-        if not isinstance(picture, av.VideoFrame):
-            text = (picture or "").encode()
-            answers.write(FRAME_HEADER.pack(b"E" if text else b".", len(text), 0) + text)
-            answers.flush()
-            return
-        answers.write(FRAME_HEADER.pack(b"F", picture.width, picture.height))
-        answers.write(picture.to_ndarray(format="rgb24").tobytes())
+        kind = b"N"
+        try:
+            picture = next(pictures, None)
+        except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
+            kind, picture = b"E", _reason(error)
+        if isinstance(picture, tuple):
+            width, height, pixels = picture
+            answers.write(FRAME_HEADER.pack(b"F", width, height) + pixels)
+        elif picture is None:
+            answers.write(FRAME_HEADER.pack(b".", 0, 0))
+        else:
+            text = picture.encode()
+            answers.write(FRAME_HEADER.pack(kind, len(text), 0) + text)
         answers.flush()
+        if picture is None or kind == b"E":
+            return
 
 
-def _fill(newest: Newest, stream: Stream) -> None:
+def _pictures(stream: Stream) -> Iterator[Picture | str]:
+    if stream.format == MULTIPART:
+        from edge_agent.camera.mjpeg import coded_pictures, decoded  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
+
+        for coded in _newest(coded_pictures(stream)):
+            picture = decoded(coded)
+            yield picture if isinstance(picture, str) else (picture.width, picture.height, picture.tobytes())
+    else:
+        from av.video.reformatter import VideoReformatter  # noqa: PLC0415
+
+        from edge_agent.camera.seen import as_seen  # noqa: PLC0415
+        from edge_agent.camera.video import frames  # noqa: PLC0415
+
+        reformatter = VideoReformatter()
+        for frame in _newest(frames(stream)) if stream.live else islice(frames(stream), 0, None, stream.every):
+            if isinstance(frame, str):
+                yield frame
+                continue
+            pixels = as_seen(frame, stream, reformatter)
+            yield pixels.shape[1], pixels.shape[0], pixels.tobytes()
+
+
+def _newest(coming: Iterator[Coded]) -> Iterator[Coded]:
+    """The newest of them whenever one is asked for; they are fetched meanwhile."""
+    newest = Newest[Coded]()
+    threading.Thread(target=_fill, args=(newest, coming), daemon=True).start()
+    while True:
+        yield newest.take()
+
+
+def _fill(newest: Newest[Coded], coming: Iterator[Coded]) -> None:
     try:
-        for frame in _frames(stream):
-            newest.put(frame)
+        for item in coming:
+            newest.put(item)
         newest.end("the stream has ended")
     except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever waits must be told
         newest.end(_reason(error))
 
 
-def _file_pictures(stream: Stream) -> Iterator[av.VideoFrame | str | None]:
-    try:
-        for number, frame in enumerate(_frames(stream)):
-            if number % stream.every == 0:
-                yield frame
-    except (FFmpegError, OSError, ValueError, MemoryError) as error:
-        yield _reason(error)
-
-
-def _frames(stream: Stream) -> Iterator[av.VideoFrame]:
-    with av.open(
-        stream.address, format=stream.format, options=stream.options, timeout=(stream.timeout_s, stream.timeout_s)
-    ) as container:
-        if not container.streams.video:
-            raise ValueError("no video stream in it")
-        video = container.streams.video[0]
-        video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        video.thread_type = "SLICE" if stream.live else "AUTO"  # whole frames side by side would come late
-        if stream.keyframes_only:
-            video.codec_context.skip_frame = "NONKEY"
-        for packet in _in_time(container.demux(video), stream):
-            for frame in packet.decode():
-                if frame.width * frame.height > MAX_PIXELS:
-                    raise ValueError(f"{frame.width} x {frame.height} pixels is too large")
-                yield frame
-
-
-def _in_time(packets: Iterator[VideoPacket], stream: Stream) -> Iterator[VideoPacket]:
-    """A camera has sent nothing for too long: FFmpeg's parser gives its last packet first, and would wait once more."""
-    last_s: float | None = None
-    for packet in packets:
-        now_s = time.monotonic()
-        if stream.live and last_s is not None and now_s - last_s >= stream.timeout_s:
-            raise ValueError("it sends nothing")
-        last_s = now_s
-        yield packet
-
-
 def _reason(error: Exception) -> str:
-    """Why, without the address: it may hold a password."""
-    said = error.strerror if isinstance(error, OSError | FFmpegError) else str(error)
-    return said or type(error).__name__
+    """Why, in a line, without the address: it may hold a password."""
+    said = str(error) if isinstance(error, ValueError | KardusError) else None
+    said = getattr(error, "strerror", said)  # the system's errors, and all of FFmpeg's
+    return " ".join((said or type(error).__name__).split())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+
+from PIL import Image
 
 from edge_agent.camera.source import Source
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.backoff import backoff_s
+from kardus.support.errors import KardusError
 from kardus.support.worker import Worker
 
 ReaderItem = Frame | SignalLost | Ended
@@ -33,6 +36,8 @@ class CameraReader(Worker):
         self._hurry = threading.Event()
         self._abandoned = threading.Event()
         self._taken = threading.Event()
+        self._failure: type[Exception] | None = None
+        """What the source has raised since its last picture."""
 
     def taken(self) -> None:
         """The pipeline has dealt with the last item."""
@@ -43,29 +48,51 @@ class CameraReader(Worker):
         self._interval_s = interval_s
 
     def abandon(self) -> None:
-        """Stop, and hand over nothing more: not even the end."""
+        """Stop soon, and hand over nothing more: not even the end. Waits for nothing."""
         self._abandoned.set()
-        self.stop()
+        self.ask_to_stop()
 
     def hurry(self) -> None:
         """Take the next picture now, and not after the interval."""
         self._hurry.set()
 
-    def stop(self, timeout_s: float | None = 2.0) -> None:
-        """Stop reading; a source that doesn't return in time is left behind."""
+    def ask_to_stop(self) -> None:
+        """Stop reading soon; waits for nothing."""
         self._stopping.set()
         self._hurry.set()
         self._taken.set()
         self._source.close()
+
+    def stop(self, timeout_s: float | None = 2.0) -> None:
+        """Stop reading; a source that doesn't return in time is left behind."""
+        self.ask_to_stop()
         super().stop(timeout_s)
 
     def _run(self) -> None:
         try:
             self._read_all()
-        except Exception:  # the thread's outermost guard: a camera that fails must say so, and stop no other
-            log.exception("camera %s: reading failed", self.camera)
-            self._give(SignalLost(self.camera, datetime.now(UTC), "reading failed: see the agent's log"))
-        self._put(Ended(self.camera, datetime.now(UTC)))
+        finally:
+            self._put(Ended(self.camera, datetime.now(UTC)))
+
+    def _pictures(self) -> Iterator[Image.Image | str]:
+        """The source's pictures; one that raises is asked again from its beginning."""
+        while True:
+            try:
+                yield from self._source.pictures()
+            except Exception as error:  # noqa: BLE001 - the outermost guard: no failure may end a camera
+                yield self._failed(error)
+            else:
+                return
+
+    def _failed(self, error: Exception) -> str:
+        """A reason; the log has the traceback of what nobody foresaw, once for the same failure in a row."""
+        if isinstance(error, KardusError):
+            self._failure = type(error)
+            return str(error)
+        if type(error) is not self._failure and not self._stopping.is_set():
+            log.error("camera %s: reading failed", self.camera, exc_info=error)
+        self._failure = type(error)
+        return f"reading failed ({type(error).__name__}): see the agent's log"
 
     def _put(self, item: ReaderItem) -> None:
         if not self._abandoned.is_set():
@@ -74,7 +101,7 @@ class CameraReader(Worker):
     def _read_all(self) -> None:
         failures = 0
         due = time.monotonic()
-        for number, picture in enumerate(self._source.pictures(), start=1):
+        for number, picture in enumerate(self._pictures(), start=1):
             if self._stopping.is_set():
                 return
             now = datetime.now(UTC)
@@ -82,9 +109,9 @@ class CameraReader(Worker):
                 failures += 1
                 self._give(SignalLost(self.camera, now, picture))
             else:
-                failures = 0
+                failures, self._failure = 0, None
                 self._give(Frame(self.camera, number, now, time.monotonic(), picture))
-            pause = backoff_s(failures) if failures and self.live else self._interval_s
+            pause = backoff_s(failures) if failures and (self.live or self._failure) else self._interval_s
             due = max(due + pause, time.monotonic())
             if self._hurry.wait(due - time.monotonic()):
                 self._hurry.clear()

@@ -15,8 +15,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import numpy as np
 from PIL import Image
 
-from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Stream
+from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
+from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
 
 FILE_TIMEOUT_S = 60.0
@@ -24,10 +26,6 @@ FILE_TIMEOUT_S = 60.0
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
 _PIPE_BYTES = 1_048_576
-
-
-class DecoderError(Exception):
-    """The decoding process gave no picture; the text says why."""
 
 
 class Decoder:
@@ -47,8 +45,8 @@ class Decoder:
             fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._ask(stream.encode())
 
-    def picture(self, timeout_s: float) -> Image.Image | None:
-        """The next picture, RGB; None when the source has ended.
+    def picture(self, timeout_s: float) -> Image.Image | str | None:
+        """The next picture, RGB, or why there is none this time; None when the source has ended.
 
         Raises:
             DecoderError: there is none; the process is of no more use.
@@ -60,8 +58,11 @@ class Decoder:
             pixels = np.empty((height, width, 3), np.uint8)
             self._fill(pixels.data.cast("B"), deadline)
             return Image.fromarray(pixels)
-        if kind == b"E" and width <= _PIPE_BYTES:
-            raise DecoderError(self._read(width, deadline).decode(errors="replace"))
+        if kind in {b"N", b"E"} and width <= _PIPE_BYTES:
+            reason = self._read(width, deadline).decode(errors="replace")
+            if kind == b"N":
+                return reason
+            raise DecoderError(reason)
         if kind == b".":
             return None
         raise DecoderError("its decoder gave nonsense")
@@ -116,8 +117,7 @@ class StreamSource:
         while True:
             reason = yield from self._until_it_fails()
             if reason:
-                what = "no picture" if self.live else "cannot be read on"
-                yield f"{self._name}: {what} ({reason}): {self._remedy}"
+                yield self._said(reason)
             if not self.live or self._closed:
                 return
 
@@ -128,7 +128,11 @@ class StreamSource:
             if self._decoder:
                 self._decoder.interrupt()
 
-    def _until_it_fails(self) -> Generator[Image.Image, None, str]:
+    def _said(self, reason: str) -> str:
+        what = "no picture" if self.live else "cannot be read on"
+        return f"{self._name}: {what} ({reason}): {self._remedy}"
+
+    def _until_it_fails(self) -> Generator[Image.Image | str, None, str]:
         """One process's pictures; returns why they ended, or an empty text."""
         with self._lock:
             if self._closed:
@@ -137,7 +141,7 @@ class StreamSource:
         timeout_s = self._stream.timeout_s + GRACE_S
         try:
             while (picture := decoder.picture(timeout_s)) is not None:
-                yield picture
+                yield self._said(picture) if isinstance(picture, str) else picture
         except DecoderError as error:
             return str(error)
         finally:
@@ -149,17 +153,34 @@ class StreamSource:
 
 def rtsp_source(settings: RtspSource) -> StreamSource:
     """A network camera's stream."""
-    options = {"rtsp_transport": "tcp", "timeout": _microseconds(settings.timeout_s), "analyzeduration": "500000"}
+    options = {
+        "rtsp_transport": "tcp",
+        "timeout": _microseconds(settings.timeout_s),
+        "analyzeduration": "500000",
+        "protocol_whitelist": "rtp,udp,tcp",  # a camera that sends us on to TLS would be checked by nobody
+    }
     stream = Stream(
-        _with_login(settings), "rtsp", options, keyframes_only=settings.keyframes_only, timeout_s=settings.timeout_s
+        _with_login(settings),
+        "rtsp",
+        options,
+        keyframes_only=settings.keyframes_only,
+        timeout_s=settings.timeout_s,
+        tls=policy_of(settings),
+        colour=settings.colour,
     )
     return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
 
 
 def mjpeg_source(settings: MjpegSource) -> StreamSource:
     """JPEG after JPEG over HTTP."""
-    options = {"rw_timeout": _microseconds(settings.timeout_s)}
-    stream = Stream(_with_login(settings), "mpjpeg", options, timeout_s=settings.timeout_s)
+    stream = Stream(
+        settings.url,
+        MULTIPART,
+        timeout_s=settings.timeout_s,
+        username=settings.username,
+        password=read_password(settings.password_file),
+        tls=policy_of(settings),
+    )
     return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
 
 
@@ -167,7 +188,9 @@ def v4l2_source(settings: V4l2Source) -> StreamSource:
     """A camera on this machine."""
     size = f"{settings.width}x{settings.height}" if settings.width and settings.height else ""
     options = {"video_size": size} if size else {}
-    stream = Stream(settings.device, "v4l2", options, timeout_s=settings.timeout_s)
+    stream = Stream(
+        settings.device, "v4l2", options, timeout_s=settings.timeout_s, colour=settings.colour, untagged="bt601"
+    )
     return StreamSource(
         settings.device, stream, "plug the camera in, check its name, size and the agent's rights to it"
     )
@@ -175,11 +198,13 @@ def v4l2_source(settings: V4l2Source) -> StreamSource:
 
 def video_source(settings: VideoSource) -> StreamSource:
     """A video file."""
-    stream = Stream(str(settings.path), live=False, every=settings.every, timeout_s=FILE_TIMEOUT_S)
+    stream = Stream(
+        str(settings.path), live=False, every=settings.every, timeout_s=FILE_TIMEOUT_S, colour=settings.colour
+    )
     return StreamSource(str(settings.path), stream, "check the path and the file")
 
 
-def _with_login(settings: RtspSource | MjpegSource) -> str:
+def _with_login(settings: RtspSource) -> str:
     """The address with user name and password, as FFmpeg takes them."""
     if settings.username is None:
         return settings.url

@@ -77,9 +77,12 @@ def _check_camera(camera: CameraSection, open_camera_source: Callable[[CameraSec
     problem = outside(slots, *picture.size)
     if problem:
         return CheckResult(what, ok=False, found=problem)
-    return CheckResult(
-        what, ok=True, found=f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture"
-    )
+    found = f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture"
+    return CheckResult(what, ok=True, found=found + _trust(camera))
+
+
+def _trust(camera: CameraSection) -> str:
+    return "; its certificate isn't checked (insecure = true)" if getattr(camera.source, "insecure", False) else ""
 
 
 def _check_broker(config: Config) -> CheckResult:

@@ -1,9 +1,9 @@
 """`source = { ... }`: where a camera's pictures come from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from edge_agent.config.base import FilePath, Section
 
@@ -30,6 +30,14 @@ def _address(schemes: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _plain_hex(text: object) -> object:
+    """As openssl prints it or as plain digits."""
+    return text.replace(":", "").replace(" ", "").lower() if isinstance(text, str) else text
+
+
+Fingerprint = Annotated[str, BeforeValidator(_plain_hex), Field(pattern="^[0-9a-f]{64}$")]
+Colour = Literal["bt601", "bt709"]
+SECURE_SCHEMES = ("https", "rtsps")
 HttpUrl = Annotated[str, _address(("http", "https"))]
 RtspUrl = Annotated[str, _address(("rtsp", "rtsps"))]
 
@@ -61,6 +69,9 @@ class VideoSource(Section):
     """The video file."""
     every: Annotated[int, Field(ge=1)] = 1
     """Take every n-th frame."""
+    colour: Colour | None = None
+    """How colours are coded. By default as the stream says; one that doesn't say is taken as players do: `bt709` from
+    720 lines up, else `bt601`."""
 
 
 class SimulatedSource(Section):
@@ -99,7 +110,33 @@ class LoggedIn(Section):
     """A camera that sends nothing for this long is taken to be gone; connecting included."""
 
 
-class RtspSource(LoggedIn):
+class OnNetwork(LoggedIn):
+    """A camera with an address, which may begin with `https` or `rtsps`: then its certificate is checked."""
+
+    url: str
+    """Its address."""
+    ca_file: FilePath | None = None
+    """Of an `https` or `rtsps` address: the private authority that signed the camera's certificate, as a PEM file."""
+    fingerprint: Fingerprint | None = None
+    """In place of an authority: SHA-256 of the camera's own certificate, which alone is taken, whatever its name and
+    date; `openssl x509 -fingerprint -sha256` prints it."""
+    insecure: bool = False
+    """Take any certificate: whoever stands between can read the login and show other pictures."""
+
+    @model_validator(mode="after")
+    def _check_trust(self) -> Self:
+        given = [key for key in ("ca_file", "fingerprint", "insecure") if getattr(self, key)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: give one of them")
+        if given and urlsplit(self.url).scheme not in SECURE_SCHEMES:
+            raise ValueError(f"{given[0]} says nothing of {self.url}: leave it out, or use {self._secure_scheme()}://")
+        return self
+
+    def _secure_scheme(self) -> str:
+        return urlsplit(self.url).scheme + "s"
+
+
+class RtspSource(OnNetwork):
     """A network camera's stream (H.264 or H.265, over TCP); the newest frame is taken."""
 
     type: Literal["rtsp"]
@@ -108,9 +145,12 @@ class RtspSource(LoggedIn):
     """The stream's address, `rtsp://HOST/PATH`."""
     keyframes_only: bool = False
     """Decode key frames alone: a fraction of the processor's time, for cameras that send one often enough."""
+    colour: Colour | None = None
+    """How colours are coded. By default as the stream says; one that doesn't say is taken as players do: `bt709` from
+    720 lines up, else `bt601`."""
 
 
-class MjpegSource(LoggedIn):
+class MjpegSource(OnNetwork):
     """A camera that sends JPEG after JPEG over HTTP (multipart/x-mixed-replace); the newest frame is taken."""
 
     type: Literal["mjpeg"]
@@ -119,7 +159,7 @@ class MjpegSource(LoggedIn):
     """The stream's address."""
 
 
-class SnapshotSource(LoggedIn):
+class SnapshotSource(OnNetwork):
     """A camera that gives a picture for each HTTP request (ONVIF's snapshot address, for instance)."""
 
     type: Literal["snapshot"]
@@ -143,6 +183,9 @@ class V4l2Source(Section):
     """Of the pictures to ask for."""
     timeout_s: Wait = 10.0
     """A camera that sends nothing for this long is taken to be gone."""
+    colour: Colour | None = None
+    """How colours are coded. By default as the camera says; one that doesn't say is taken as `bt601`, which is what
+    Linux's video interface means then."""
 
 
 RealSource = StillSource | FolderSource | VideoSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source

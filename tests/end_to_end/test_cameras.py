@@ -18,8 +18,9 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
 from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
+from tests.dripping import DrippingServer, drips_body, drips_headers, says_nothing
 from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
-from tests.patience import within
+from tests.patience import PATIENCE_S, within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
 from warehouse.stock.publishing import publish_stock
@@ -140,6 +141,27 @@ def test_a_camera_that_dies_is_reported_within_twenty_seconds_and_no_other_suffe
         stream.start()
         wms.wait_for(lambda: _health(wms, "aisle")[-1] == ("ok", ""))
         with within(8):
+            assert agent.terminate()[0] == 0
+
+
+def test_an_agent_whose_cameras_drip_ends_within_three_seconds(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    with (
+        DrippingServer(drips_headers) as headers,
+        DrippingServer(drips_body) as body,
+        DrippingServer(says_nothing) as stream,
+    ):
+        source = f'type = "snapshot", url = "{headers.url()}", timeout_s = 15'
+        config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source)
+        _more_cameras(
+            config,
+            body=f'type = "snapshot", url = "{body.url()}", timeout_s = 15',
+            stream=f'type = "mjpeg", url = "{stream.url()}", timeout_s = 15',
+        )
+        agent = AgentProcess(config)
+        agent.start()
+        for server in (headers, body, stream):
+            assert server.asked.acquire(timeout=PATIENCE_S)
+        with within(3):
             assert agent.terminate()[0] == 0
 
 

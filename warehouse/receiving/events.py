@@ -8,6 +8,7 @@ import json
 import sqlite3
 
 from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.topics import location_level
 from warehouse.receiving.epochs import is_stored
 from warehouse.receiving.parsing import DeadLetter, EventMessage, PictureMessage
 
@@ -115,7 +116,10 @@ def _foreign_pictures(connection: sqlite3.Connection, event: EventMessage) -> li
         (event.envelope.id, *owner),
     ).fetchall()
     site = event.topic.partition("/agents/")[0]
-    found = [PictureMessage(f"{site}/agents/{row[0]}/locations/{row[1]}/evidence/{row[2]}", *row) for row in rows]
+    found = [
+        PictureMessage(f"{site}/agents/{row[0]}/locations/{location_level(row[1])}/evidence/{row[2]}", *row)
+        for row in rows
+    ]
     return [_picture_letter(picture, owner) for picture in found]
 
 

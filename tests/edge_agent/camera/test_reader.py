@@ -9,6 +9,7 @@ from PIL import Image
 
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.records import Ended, Frame, SignalLost
+from kardus.support.errors import ConfigError
 from tests.patience import PATIENCE_S, within
 
 PICTURE, OTHER = Image.new("RGB", (6, 4)), Image.new("RGB", (6, 4), (1, 1, 1))
@@ -16,13 +17,13 @@ WAIT_S = PATIENCE_S
 
 
 class Listed:
-    """A source of what it is given; an exception among it is raised."""
+    """A source of what it is given; an exception among it is raised, and asked again it goes on behind it."""
 
     live = False
 
     def __init__(self, *items: Image.Image | str | Exception) -> None:
         """Keep the items."""
-        self._items = items
+        self._items = iter(items)
         self.asked = 0
 
     def pictures(self) -> Iterator[Image.Image | str]:
@@ -91,13 +92,39 @@ def test_a_source_of_nothing_ends_at_once() -> None:
     assert _kinds(_read_all(Listed())) == ["Ended"]
 
 
-def test_a_source_that_raises_is_a_lost_signal_and_ended(caplog: pytest.LogCaptureFixture) -> None:
-    items = _read_all(Listed(PICTURE, RuntimeError("broken cable")))
-    assert _kinds(items) == ["Frame", "SignalLost", "Ended"]
+def test_a_source_that_raises_is_a_lost_signal_and_asked_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.camera.reader.backoff_s", lambda _: 0.0)
+    items = _read_all(
+        Listed(PICTURE, RuntimeError("broken cable"), RuntimeError("again"), OTHER, RuntimeError("later"))
+    )
+    assert _kinds(items) == ["Frame", "SignalLost", "SignalLost", "Frame", "SignalLost", "Ended"]
     assert isinstance(items[1], SignalLost)
-    assert "log" in items[1].reason
+    assert items[1].reason == "reading failed (RuntimeError): see the agent's log"
     assert "broken cable" in caplog.text
+    assert "again" not in caplog.text, "the same failure in a row is logged once"
+    assert "later" in caplog.text
     assert "camera left" in caplog.text
+
+
+def test_what_is_meant_for_the_user_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_agent.camera.reader.backoff_s", lambda _: 0.0)
+    items = _read_all(Listed(ConfigError("ca_file = x: cannot be used"), PICTURE))
+    assert isinstance(items[0], SignalLost)
+    assert items[0].reason == "ca_file = x: cannot be used"
+
+
+def test_a_source_that_raises_at_every_look_is_not_asked_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[int] = []
+
+    def pause_s(failures: int) -> float:
+        pauses.append(failures)
+        return 0.0
+
+    monkeypatch.setattr("edge_agent.camera.reader.backoff_s", pause_s)
+    _read_all(Listed(*[ValueError("no")] * 4, PICTURE))
+    assert pauses == [1, 2, 3, 4]
 
 
 def test_the_next_picture_waits_until_the_last_was_taken() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edge_agent.camera.source import Source
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from simulator.script import Script, write_script
+from tests.cameras import chart_jpeg
 from tests.edge_agent.making import damaged
 
 SHADES = (30, 120, 210)
@@ -210,6 +212,23 @@ def test_one_bad_picture_of_a_folder_costs_no_other(tmp_path: Path) -> None:
 def test_every_nth_frame_is_taken(tmp_path: Path) -> None:
     source = _open("video", path=_video(tmp_path / "v.mp4", frames=7), every=3)
     assert [_shade(picture) for picture in source.pictures()] == pytest.approx([SHADES[0]] * 3, abs=4)
+
+
+def test_a_jpeg_in_a_video_that_was_cut_off_is_a_reason_and_costs_no_other(tmp_path: Path) -> None:
+    """As V4L2 cameras send them, too."""
+    whole = chart_jpeg()
+    with av.open(str(tmp_path / "v.avi"), "w") as container:
+        stream: Any = container.add_stream("mjpeg", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj420p"
+        for number, data in enumerate([whole, whole[:-300], whole[:-300] + b"\xff\xd9", whole]):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 5), number, number
+            container.mux(packet)
+    first, cut, ended, last = _open("video", path=tmp_path / "v.avi").pictures()
+    assert isinstance(first, Image.Image)
+    assert "cut off" in str(cut)
+    assert "cut off" in str(ended)
+    assert isinstance(last, Image.Image)
 
 
 def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,24 @@ from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from kardus.support.errors import ConfigError
-from tests.cameras import PASSWORD, USER, HttpCamera, RtspCamera, mjpeg, silent
+from tests.cameras import (
+    PASSWORD,
+    USER,
+    Answer,
+    HttpCamera,
+    RtspCamera,
+    basic,
+    chart_jpeg,
+    digest,
+    dripping,
+    jpeg,
+    mjpeg,
+    silent,
+)
 from tests.patience import PATIENCE_S, children, stretched, wait_until, within
 from tests.proxies import damaging_link
+
+MULTIPART = "multipart/x-mixed-replace; boundary=frame"
 
 
 def _open(kind: str, **settings: Any) -> Source:
@@ -153,6 +168,121 @@ def test_mjpeg_goes_on_and_its_end_is_said() -> None:
         shown = list(itertools.islice(pictures, 4))
         assert isinstance(shown[0], Image.Image)
         assert isinstance(shown[-1], str)
+
+
+def _part(picture: bytes, head: str = "--frame\r\nContent-Type: image/jpeg") -> bytes:
+    return f"{head}\r\n\r\n".encode() + picture + b"\r\n"
+
+
+def _multipart(body: Callable[[], Iterator[bytes]], kind: str | None = MULTIPART) -> Answer:
+    """An answer of what `body` gives, as it comes; then the camera hangs up."""
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        for name, value in ({"Content-Type": kind} if kind else {}).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        for data in body():
+            handler.wfile.write(data)
+        handler.close_connection = True
+
+    return answer
+
+
+ODD: dict[str, tuple[str | None, str]] = {
+    "image/jpg": (MULTIPART, "--frame\r\nContent-Type: image/jpg"),
+    "no part's type": (MULTIPART, "--frame\r\nX-Time: 1"),
+    "no type": (None, "--frame\r\nContent-Type: image/jpeg"),
+    "a wrong length": (MULTIPART, "--frame\r\nContent-Length: 12"),
+    "a boundary without dashes": (MULTIPART, "frame\r\nContent-Type: image/jpeg"),
+    "a boundary with more dashes": (
+        "multipart/x-mixed-replace; boundary=--frame",
+        "----frame\r\nContent-Length: 99999",
+    ),
+    "a quoted boundary": ('multipart/x-mixed-replace; boundary="frame"', "--frame\r\nContent-Type: image/jpeg"),
+    "another type": ("image/jpeg", "--frame\r\nContent-Type: image/jpeg"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_mjpeg_is_read_however_the_camera_words_it(case: str) -> None:
+    kind, head = ODD[case]
+    body = [b"welcome\r\n", *(_part(jpeg(shade), head) for shade in (30, 120))]
+    with (
+        HttpCamera(_multipart(lambda: iter(body), kind)) as camera,
+        _pictures(_open("mjpeg", url=camera.url)) as pictures,
+    ):
+        assert isinstance(next(pictures), Image.Image)
+
+
+CUT_OFF: dict[str, bytes] = {
+    "in its code": chart_jpeg()[:-300],
+    "in its tables": chart_jpeg()[:200],
+    "in its code, with its end mark": chart_jpeg()[:-300] + b"\xff\xd9",
+}
+
+
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_an_mjpeg_picture_that_was_cut_off_is_a_reason_and_the_connection_goes_on(case: str) -> None:
+    shown = threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield _part(CUT_OFF[case]) + b"--frame\r\n"
+        shown.wait(PATIENCE_S)
+        yield from itertools.repeat(_part(chart_jpeg()), 20)
+
+    with HttpCamera(_multipart(body)) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+        said = next(pictures)
+        shown.set()
+        assert isinstance(said, str)
+        assert said.startswith(f"{camera.url}: no picture (")
+        assert "cut off" in said
+        assert isinstance(next(pictures), Image.Image)
+        assert len(camera.requests) == 1
+
+
+def test_an_mjpeg_picture_without_end_is_given_up() -> None:
+    def body() -> Iterator[bytes]:
+        yield _part(b"\xff\xd8\xff\xe0\0\4ab")
+        while True:
+            yield b"x" * 1_000_000
+
+    with HttpCamera(_multipart(body)) as camera, _pictures(_open("mjpeg", url=camera.url, timeout_s=15)) as pictures:
+        assert "it sends a picture of more than 50000000 bytes" in str(next(pictures))
+
+
+def test_mjpeg_that_drips_is_given_up_once_its_time_is_over() -> None:
+    timeout_s = min(15.0, stretched(3))  # a decoder's start takes a while, too
+    with HttpCamera(dripping) as camera, _pictures(_open("mjpeg", url=camera.url, timeout_s=timeout_s)) as pictures:
+        began = time.monotonic()
+        said = str(next(pictures))
+        assert time.monotonic() - began < stretched(timeout_s + 4)
+    assert f"no whole picture within {timeout_s:g} s" in said or "it sends nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda handler: handler.send(b"", status=404), "it answers 404 Not Found"),
+        (
+            lambda handler: handler.send(b"<html>", "text/html", Connection="close"),
+            "no JPEG in what it sends (text/html)",
+        ),
+    ],
+)
+def test_what_is_no_mjpeg_is_named(answer: Answer, said: str) -> None:
+    with HttpCamera(answer) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+        assert said in str(next(pictures))
+
+
+@pytest.mark.parametrize("answer", [basic, digest])
+def test_an_mjpeg_camera_that_asks_who_looks_is_told_in_the_way_it_asks_for(tmp_path: Path, answer: Answer) -> None:
+    """Its answer is one picture: what a snapshot camera sends is taken, too."""
+    with HttpCamera(answer) as camera:
+        with _pictures(_open("mjpeg", url=camera.url, **_password(tmp_path))) as pictures:
+            assert isinstance(next(pictures), Image.Image)
+        with _pictures(_open("mjpeg", url=camera.url, username="stranger")) as pictures:
+            assert "401" in str(next(pictures))
 
 
 def test_closing_ends_a_wait_for_a_silent_camera_at_once() -> None:

@@ -10,6 +10,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import grey_frame, write_config
 from tests.brokers import Mosquitto
 from tests.conftest import run_command
+from tests.https_server import HttpsServer, send
 
 KEY = DEMO_KEY.read_text().strip()
 
@@ -38,6 +39,19 @@ def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> N
     assert "no.png: no such picture: check the path" in found["camera rack"]
     assert "start it, or correct mqtt.host" in found["broker"]
     assert all(text.startswith("wrong: ") for text in found.values())
+
+
+def test_a_camera_whose_certificate_nobody_checks_is_named(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    grey_frame(tmp_path / "rack.jpg")
+    picture = (tmp_path / "rack.jpg").read_bytes()
+    with HttpsServer(tmp_path / "tls", lambda handler: send(handler, picture)) as camera:
+        source = f'type = "snapshot", url = "{camera.url}"'
+        refused = write_config(tmp_path / "refused", mosquitto.port, DEMO_BUNDLE, KEY, source)
+        assert "name its authority in ca_file" in _found(refused, check=1)["camera rack"]
+        taken = write_config(tmp_path / "taken", mosquitto.port, DEMO_BUNDLE, KEY, source + ", insecure = true")
+        found = _found(taken, check=0)["camera rack"]
+    assert found.startswith("ok: 1920 x 1080, 15 locations inside the picture")
+    assert found.endswith("; its certificate isn't checked (insecure = true)")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Asks a camera over HTTP: its login, its certificate, where it sends one on; whatever fails is a `NoAnswerError`."""
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from edge_agent.camera.errors import NoAnswerError
+from edge_agent.camera.login import Login
+from edge_agent.camera.tls import TlsPolicy, reason_of
+from kardus.support.exchange import Trace
+
+MAX_REDIRECTS = 5
+_CODINGS = "gzip, deflate"
+_FAILURES = (
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.CookieConflict,
+    httpx2.StreamError,
+    OSError,
+    ValueError,
+    LookupError,
+    NotImplementedError,
+)
+"""What httpx2 raises where a camera answers strangely, by its documentation and beyond it."""
+
+
+class CameraHttp:
+    """One camera, over one connection where it keeps it open. Use it in a `with` statement, in one thread."""
+
+    def __init__(self, login: Login | None, tls: TlsPolicy, timeout_s: float) -> None:
+        """Nothing is asked for yet; `timeout_s` is for connecting, and for each read."""
+        self._login = login
+        # Nothing of the machine's proxies: a camera is on the local network.
+        self._client = httpx2.Client(
+            verify=tls.context(), timeout=timeout_s, trust_env=False, headers={"Accept-Encoding": _CODINGS}
+        )
+
+    def __enter__(self) -> Self:
+        """Nothing more is needed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def get(self, url: str, trace: Trace | None = None) -> Iterator[httpx2.Response]:
+        """The camera's answer, whose body is yet to be read; `trace` is told of the request's progress.
+
+        Raises:
+            NoAnswerError: there is none, or another than 200; also for what goes wrong while the body is read.
+        """
+        try:
+            with contextlib.closing(self._answer(url, trace)) as answer:
+                if answer.status_code != httpx2.codes.OK:
+                    raise NoAnswerError(f"it answers {answer.status_code} {answer.reason_phrase}")
+                _name_coding(answer)
+                yield answer
+        except _FAILURES as error:
+            raise NoAnswerError(_reason(error)) from error
+
+    def _answer(self, url: str, trace: Trace | None) -> httpx2.Response:
+        """The first answer that doesn't send us on. Who looks is told to the camera's own host alone."""
+        extensions = {"trace": trace} if trace is not None else {}
+        request = self._client.build_request("GET", url, extensions=extensions)
+        host = request.url.host
+        for _ in range(MAX_REDIRECTS + 1):
+            login = self._login if request.url.host == host else None
+            answer = self._client.send(request, stream=True, auth=login)
+            if answer.next_request is None:
+                return answer
+            answer.close()
+            if request.url.scheme == "https" != answer.next_request.url.scheme:
+                raise NoAnswerError(f"it sends us on to {answer.next_request.url}, where nobody can be verified")
+            request = self._client.build_request("GET", answer.next_request.url, extensions=extensions)
+        raise NoAnswerError(f"it sends us on more than {MAX_REDIRECTS} times")
+
+
+def _name_coding(answer: httpx2.Response) -> None:
+    """Know `gzip` by its old name, too; and take nothing that is packed twice, which could grow without end."""
+    coding = answer.headers.get("Content-Encoding", "").strip().lower()
+    if "," in coding:
+        raise NoAnswerError(f"its answer is packed more than once ({coding})")
+    if coding == "x-gzip":
+        answer.headers["Content-Encoding"] = "gzip"
+
+
+def _reason(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return reason_of(cause)
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx2.TimeoutException):
+        return "it sends nothing"
+    return str(error) or type(error).__name__

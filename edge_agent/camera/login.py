@@ -1,0 +1,102 @@
+"""What a camera is told about who looks: HTTP's Basic and Digest (RFC 7616), however the camera asks for them."""
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from urllib.request import parse_http_list
+
+import httpx2
+
+ALGORITHMS = frozenset(name + suffix for name in ("MD5", "SHA", "SHA-256", "SHA-512") for suffix in ("", "-SESS"))
+"""Of Digest, in capitals: those that can be answered."""
+_PARAMETER = re.compile(r"([\w!#$%&'*+.^`|~-]+)\s*=\s*(.*)", re.DOTALL)
+_SCHEME = re.compile(r"([\w!#$%&'*+.^`|~-]+)(?:\s+(.*))?", re.DOTALL)
+
+
+@dataclass
+class Challenge:
+    """One of the ways in which a camera lets itself be told who looks."""
+
+    scheme: str
+    """In small letters."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """By their names in small letters; values without quotes."""
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether it is Basic, or a Digest of a kind that is known here."""
+        if self.scheme == "basic":
+            return True
+        if self.scheme != "digest" or not {"realm", "nonce"} <= self.parameters.keys():
+            return False
+        ways = re.split(r"[,\s]+", self.parameters.get("qop", "auth").lower())
+        return self.parameters.get("algorithm", "MD5").upper() in ALGORITHMS and ("auth" in ways or ways == [""])
+
+    def header(self) -> str:
+        """As a header of its own; of the ways to protect the exchange `auth` alone, for nothing is sent besides."""
+        kept: dict[str, str] = {
+            key: self.parameters[key] for key in ("realm", "nonce", "opaque") if key in self.parameters
+        }
+        if self.parameters.get("qop"):
+            kept["qop"] = "auth"
+        texts = [f'{key}="{value}"' for key, value in kept.items()]
+        if "algorithm" in self.parameters:
+            texts.append(f"algorithm={self.parameters['algorithm']}")
+        return "Digest " + ", ".join(texts)
+
+
+class Login(httpx2.Auth):
+    """Answers the first challenge of an allowed scheme that it can; Digest before Basic."""
+
+    def __init__(self, username: str, password: str, schemes: tuple[str, ...]) -> None:
+        """`schemes` are those allowed, of `digest` and `basic`; `basic` alone is told without being asked."""
+        self._schemes = schemes
+        self._digest = httpx2.DigestAuth(username, password)
+        self._basic = httpx2.BasicAuth(username, password)
+        self._is_basic = schemes == ("basic",)
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """The request, and where the camera asks who looks once more with the answer."""
+        if self._is_basic:
+            yield from self._basic.auth_flow(request)
+            return
+        flow = self._digest.auth_flow(request)
+        answer = yield next(flow)
+        challenge = self._chosen(answer) if answer.status_code == httpx2.codes.UNAUTHORIZED else None
+        if challenge is None:
+            return
+        if challenge.scheme == "basic":
+            self._is_basic = True
+            yield from self._basic.auth_flow(request)
+            return
+        answer.headers["WWW-Authenticate"] = challenge.header()
+        yield flow.send(answer)
+
+    def _chosen(self, answer: httpx2.Response) -> Challenge | None:
+        found = [challenge for challenge in challenges(answer.headers) if challenge.is_answerable]
+        return next(
+            (one for scheme in ("digest", "basic") if scheme in self._schemes for one in found if one.scheme == scheme),
+            None,
+        )
+
+
+def challenges(headers: httpx2.Headers) -> list[Challenge]:
+    """The challenges of an answer, in one header or several; what is malformed is left out."""
+    found: list[Challenge] = []
+    for item in parse_http_list(", ".join(headers.get_list("WWW-Authenticate"))):
+        parameter = _PARAMETER.fullmatch(item)
+        if parameter is None and item.lower() not in {"auth", "auth-int"}:  # these are of a `qop` without quotes
+            scheme = _SCHEME.fullmatch(item)
+            if scheme is None:
+                continue
+            found.append(Challenge(scheme[1].lower()))
+            parameter = _PARAMETER.fullmatch(scheme[2] or "")
+        if parameter is not None and found:
+            found[-1].parameters.setdefault(parameter[1].lower(), _unquoted(parameter[2].strip()))
+        elif found and item.lower() == "auth":
+            found[-1].parameters["qop"] = "auth"
+    return found
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

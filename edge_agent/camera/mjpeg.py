@@ -1,0 +1,47 @@
+"""JPEG after JPEG over HTTP, in the decoding process."""
+
+import time
+from collections.abc import Iterator
+
+from PIL import Image
+
+from edge_agent.camera.decoding import Stream
+from edge_agent.camera.errors import NoAnswerError
+from edge_agent.camera.http import CameraHttp
+from edge_agent.camera.jpeg import decode_whole
+from edge_agent.camera.login import Login
+from edge_agent.camera.multipart import MultipartPictures
+from kardus.support.errors import DataError
+
+
+def coded_pictures(stream: Stream) -> Iterator[bytes | str]:
+    """JPEGs as they come, not yet decoded, and a reason for each that was cut off.
+
+    Raises:
+        NoAnswerError: the camera doesn't answer, or has sent no whole picture for the stream's `timeout_s`.
+        PictureTooLargeError: a picture doesn't end.
+    """
+    login = Login(stream.username, stream.password, ("digest", "basic")) if stream.username is not None else None
+    with CameraHttp(login, stream.tls, stream.timeout_s) as http, http.get(stream.address) as answer:
+        kind = answer.headers.get("Content-Type", "")
+        parts = MultipartPictures(kind)
+        count, last_s = 0, time.monotonic()
+        for data in answer.iter_bytes():
+            for part in parts.feed(data):
+                count, last_s = count + 1, time.monotonic()
+                yield part
+            if time.monotonic() - last_s > stream.timeout_s:
+                raise NoAnswerError(f"no whole picture within {stream.timeout_s:g} s")
+        yield from parts.end()
+        if not count:
+            raise NoAnswerError(f"no JPEG in what it sends ({kind or 'without a type'})")
+
+
+def decoded(coded: bytes | str) -> Image.Image | str:
+    """A picture, or why it is none."""
+    if isinstance(coded, str):
+        return coded
+    try:
+        return decode_whole(coded, "a picture")
+    except DataError as error:
+        return str(error)

@@ -1,0 +1,75 @@
+"""A decoded frame as it is meant to be seen: its colours as they were coded, its pixels square, the right way up."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from edge_agent.camera.decoding import MAX_PIXELS, Stream
+
+HD_LINES = 720
+"""From here on a stream that doesn't say how its colours are coded is taken as BT.709, as players do."""
+WIDEST = 4
+"""Pixels that are wider or higher than so many times the other way are a mistake of the stream's."""
+_UNSPECIFIED = 2
+_CODES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A frame as the decoder gave it, and the shape of its pixels."""
+
+    frame: av.VideoFrame
+    pixel_shape: Fraction
+    """Width by height of one pixel; 1 where the stream doesn't say."""
+
+
+def as_seen(decoded: DecodedFrame, stream: Stream, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8 RGB, contiguous."""
+    frame = decoded.frame
+    width, height = _squared(frame.width, frame.height, decoded.pixel_shape)
+    rgb = reformatter.reformat(
+        frame,
+        width,
+        height,
+        "rgb24",
+        src_colorspace=_colours(frame, stream),
+        interpolation=Interpolation.BICUBIC,
+    )
+    return np.ascontiguousarray(_turned(rgb.to_ndarray().astype(np.uint8, copy=False), frame))
+
+
+def _squared(width: int, height: int, shape: Fraction) -> tuple[int, int]:
+    """The size with square pixels: never fewer of them than there were, either way."""
+    if shape == 1 or not Fraction(1, WIDEST) <= shape <= WIDEST:
+        return width, height
+    squared = (round(width * shape), height) if shape > 1 else (width, round(height / shape))
+    return squared if squared[0] * squared[1] <= MAX_PIXELS else (width, height)
+
+
+def _colours(frame: av.VideoFrame, stream: Stream) -> Colorspace | None:
+    """How its colours are coded; None: as the frame says."""
+    if frame.format.is_rgb:
+        return None
+    if stream.colour is not None:
+        return _CODES[stream.colour]
+    if frame.colorspace != _UNSPECIFIED:
+        return None
+    by_height = "bt709" if frame.height >= HD_LINES else "bt601"
+    return _CODES[stream.untagged or by_height]
+
+
+def _turned(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """By quarter turns and mirrored, as the frame's display matrix says: x' = a x + c y, y' = b x + d y."""
+    matrix: Any = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV's stub knows no key
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(a) < abs(b):
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

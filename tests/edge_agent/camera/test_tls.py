@@ -1,0 +1,156 @@
+"""One policy for every camera with a certificate: checked by default, and nothing is said to one that is refused."""
+
+import contextlib
+import hashlib
+import logging
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from edge_agent.cameras import open_camera_source
+from edge_agent.config.cameras import CameraSection
+from kardus.support.errors import ConfigError
+from tests.cameras import RtspCamera, jpeg
+from tests.https_server import HttpsServer, make_certificates, send
+
+HOST = "127.0.0.1"
+KINDS = ("snapshot", "mjpeg", "rtsp")
+
+
+def _section(kind: str, url: str, **trust: Any) -> CameraSection:
+    location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    source = {"type": kind, "url": url, "timeout_s": 10, **trust}
+    return CameraSection.model_validate({"name": "c", "source": source, "locations": [location]})
+
+
+def _fingerprint(folder: Path) -> str:
+    """As openssl prints it."""
+    pem = (folder / "server.pem").read_text()
+    end = "-----END CERTIFICATE-----"
+    der = ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])
+    return hashlib.sha256(der).digest().hex(":").upper()
+
+
+@contextlib.contextmanager
+def _camera(kind: str, folder: Path, host: str = HOST) -> Iterator[tuple[str, list[str] | None]]:
+    """A camera with a certificate for `host`: its address, and what it was asked."""
+    if kind == "rtsp":
+        _, chain = make_certificates(folder, host)
+        with RtspCamera(chain=chain) as stream:
+            yield stream.url, None
+        return
+    with HttpsServer(folder, lambda handler: send(handler, jpeg(120)), host) as server:
+        yield server.url, server.asked
+
+
+def _first(section: CameraSection, attempts: int = 1) -> Image.Image | str:
+    source = open_camera_source(section)
+    try:
+        pictures = source.pictures()
+        for _ in range(attempts):
+            if not isinstance(found := next(pictures), str):
+                break
+        return found
+    finally:
+        source.close()
+
+
+TAKEN: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
+    "its authority": (HOST, lambda folder: {"ca_file": str(folder / "ca.pem")}),
+    "its fingerprint, whatever its name": ("elsewhere.example", lambda folder: {"fingerprint": _fingerprint(folder)}),
+    "anybody": ("elsewhere.example", lambda _: {"insecure": True}),
+}
+REFUSED: dict[str, tuple[str, Callable[[Path], dict[str, Any]], str]] = {
+    "an authority that nobody named": (HOST, lambda _: {}, "name its authority in ca_file"),
+    "another name": ("elsewhere.example", lambda folder: {"ca_file": str(folder / "ca.pem")}, "IP address mismatch"),
+    "another's fingerprint": (HOST, lambda _: {"fingerprint": "ab" * 32}, "its certificate has the fingerprint"),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_that_is_trusted_is_taken(tmp_path: Path, kind: str, case: str) -> None:
+    host, trust = TAKEN[case]
+    with _camera(kind, tmp_path, host) as (url, _):
+        assert isinstance(_first(_section(kind, url, **trust(tmp_path)), attempts=5), Image.Image)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_that_is_not_trusted_is_refused_with_the_reason(tmp_path: Path, kind: str, case: str) -> None:
+    host, trust, said = REFUSED[case]
+    with _camera(kind, tmp_path, host) as (url, asked):
+        refused = _first(_section(kind, url, **trust(tmp_path)))
+        assert isinstance(refused, str)
+        assert said in refused
+        assert len(refused.splitlines()) == 1
+        assert not asked, "nothing was said to it"
+
+
+def test_a_fingerprint_that_is_not_the_one_is_told_with_the_one_that_is(tmp_path: Path) -> None:
+    with _camera("snapshot", tmp_path) as (url, _):
+        assert _fingerprint(tmp_path).replace(":", "").lower() in str(
+            _first(_section("snapshot", url, fingerprint="ab" * 32))
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_that_nothing_is_checked_is_logged(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    scheme = "rtsps" if kind == "rtsp" else "https"
+    with caplog.at_level(logging.WARNING):
+        open_camera_source(_section(kind, f"{scheme}://camera/x", insecure=True))
+    assert f"{scheme}://camera/x: the camera's certificate isn't checked (insecure = true)" in caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_an_authority_that_cannot_be_read_is_named_before_anything_begins(
+    tmp_path: Path, kind: str, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    scheme = "rtsps" if kind == "rtsp" else "https"
+    with pytest.raises(ConfigError, match=r"ca_file = .*ca\.pem: cannot be used"):
+        open_camera_source(_section(kind, f"{scheme}://camera/x", ca_file=str(tmp_path / "ca.pem")))
+
+
+NONSENSE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "two at once": ("https://c/x", {"ca_file": "ca.pem", "insecure": True}, "ca_file and insecure exclude each other"),
+    "without TLS": ("http://c/x", {"insecure": True}, "insecure says nothing of http://c/x"),
+    "too short": ("https://c/x", {"fingerprint": "ab:cd"}, "fingerprint"),
+    "no digits": ("https://c/x", {"fingerprint": "xy" * 32}, "fingerprint"),
+}
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_nonsense_is_refused(case: str) -> None:
+    url, trust, said = NONSENSE[case]
+    with pytest.raises(ValidationError, match=said):
+        _section("snapshot", url, **trust)
+
+
+def test_a_camera_that_sends_us_on_to_a_plain_address_is_not_followed(tmp_path: Path) -> None:
+    def answer(handler: Any) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "http://127.0.0.1:9/x.jpg")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with HttpsServer(tmp_path, answer) as server:
+        refused = _first(_section("snapshot", server.url, ca_file=str(server.ca_file)))
+    assert "it sends us on to http://127.0.0.1:9/x.jpg, where nobody can be verified" in str(refused)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_an_old_weak_camera_is_taken_where_nothing_is_checked(tmp_path: Path) -> None:
+    with HttpsServer(tmp_path, lambda handler: send(handler, jpeg(120))) as server:
+        context = server.context
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        assert isinstance(_first(_section("snapshot", server.url, insecure=True)), Image.Image)
+        assert isinstance(_first(_section("snapshot", server.url, fingerprint=_fingerprint(tmp_path))), str)
