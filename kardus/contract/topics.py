@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
+
+from kardus.support.spelling import composed
 
 ROOT = "kardus/v1"
 _PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
@@ -20,8 +22,8 @@ def is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""A name that may stand in a topic: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), AfterValidator(composed)]
+"""A name that may stand in a topic, in NFC: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
 
 _EXPECTED = re.compile(rf"^{ROOT}/([^/]+)/expected/([^/]+)$")
 
@@ -107,9 +109,9 @@ def expected_topic(site: str, location: str) -> str:
 
 
 def location_of(topic: str) -> str | None:
-    """The location of an expected-stock topic; None for any other topic."""
+    """The location of an expected-stock topic, in NFC; None for any other topic."""
     found = _EXPECTED.match(topic)
-    return found.group(2) if found else None
+    return composed(found.group(2)) if found else None
 
 
 def agents_filter(site: str) -> str:
