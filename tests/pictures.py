@@ -39,7 +39,7 @@ def by_littlecms(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def cmyk_profile() -> bytes:
-    """A printer's profile: four inks on white paper, as a table of their 16 full overprints in Lab (ICC.1, lut8Type)."""
+    """A printer's profile: four inks on white paper, as a table of their 16 overprints in Lab (ICC.1, lut8Type)."""
     inks = np.array([[60, -40, -45], [50, 75, 0], [90, -5, 90], [15, 0, 0]], float)
     cells = []
     for number in range(16):

@@ -17,7 +17,7 @@ _BLACK = 16
 """A 16-bit picture without a brighter level (of 255) holds 12 bits or fewer, whatever it says."""
 _INVERTED_TIFF = (262, 0)
 """PhotometricInterpretation: white is zero (TIFF 6.0). Pillow heeds it in 8 bits only."""
-_EXIF, _COLOUR_SPACE, _ADOBE_RGB = 0x8769, 0xA001, 2
+_EXIF, _COLOUR_SPACE, _SRGB, _ADOBE_RGB = 0x8769, 0xA001, 1, 2
 _INTEROPERABILITY, _INDEX, _OPTIONAL_SPACE = 0xA005, 0x0001, "R03"
 """How a camera says without a profile that it takes Adobe RGB (DCF 2.0)."""
 _PROFILE = frozenset({"icc_profile", "exif"})
@@ -142,12 +142,10 @@ def _profile_of(image: Image.Image, mode: str) -> ColourProfile | None:
 
 
 def _is_adobe_rgb(exif: Image.Exif) -> bool:
-    if _EXIF not in exif:
+    space = exif.get_ifd(_EXIF).get(_COLOUR_SPACE)
+    if space == _SRGB:
         return False
-    own = exif.get_ifd(_EXIF)
-    return own.get(_COLOUR_SPACE) == _ADOBE_RGB or (
-        _INTEROPERABILITY in own and exif.get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
-    )
+    return space == _ADOBE_RGB or exif.get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
 
 
 def _in_srgb(base: Image.Image, profile: ColourProfile | None, changes: list[str], doubts: list[str]) -> Image.Image:
