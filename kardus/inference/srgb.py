@@ -17,11 +17,8 @@ _BLACK = 16
 """A 16-bit picture without a brighter level (of 255) holds 12 bits or fewer, whatever it says."""
 _INVERTED_TIFF = (262, 0)
 """PhotometricInterpretation: white is zero (TIFF 6.0). Pillow heeds it in 8 bits only."""
-_EXIF, _COLOUR_SPACE, _SRGB, _ADOBE_RGB = 0x8769, 0xA001, 1, 2
 _INTEROPERABILITY, _INDEX, _OPTIONAL_SPACE = 0xA005, 0x0001, "R03"
 """How a camera says without a profile that it takes Adobe RGB (DCF 2.0)."""
-_PROFILE = frozenset({"icc_profile", "exif"})
-"""Where a profile may be, or be named."""
 SEVERAL = "several pictures in one file: the first is taken"
 TRANSPARENT = "transparent parts are laid on white"
 CMYK = "CMYK without a profile is brought to RGB: its colours are rough"
@@ -83,7 +80,7 @@ def to_srgb(image: Image.Image, stored: Stored) -> Converted:
     Raises:
         UnfitPictureError: nothing of it can be seen, or not rightly.
     """
-    if stored is _AS_NEARLY_ALL and image.mode == "RGB" and not _PROFILE & image.info.keys():
+    if stored is _AS_NEARLY_ALL and image.mode == "RGB" and _profile_of(image, "RGB") is None:
         return Converted(image)
     changes = [SEVERAL] * stored.several
     if stored.bits > 8:  # noqa: PLR2004
@@ -136,16 +133,16 @@ def _brightest(base: Image.Image) -> int:
 def _profile_of(image: Image.Image, mode: str) -> ColourProfile | None:
     """What says how its colours are meant; None: nothing does, or they are sRGB's."""
     data = image.info.get("icc_profile")
-    if data:
-        return read_profile(bytes(data), "L" if mode == "1" else mode)
-    return adobe_rgb() if mode == "RGB" and _is_adobe_rgb(image.getexif()) else None
+    if not data:
+        return adobe_rgb() if mode == "RGB" and _is_adobe_rgb(image) else None
+    profile = read_profile(bytes(data), "L" if mode == "1" else mode)
+    return None if profile.fits and profile.transform is None else profile
 
 
-def _is_adobe_rgb(exif: Image.Exif) -> bool:
-    space = exif.get_ifd(_EXIF).get(_COLOUR_SPACE)
-    if space == _SRGB:
-        return False
-    return space == _ADOBE_RGB or exif.get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Its EXIF is taken apart only where the name is in it: that takes longer than all else here."""
+    named = _OPTIONAL_SPACE.encode() in image.info.get("exif", b"")
+    return named and image.getexif().get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
 
 
 def _in_srgb(base: Image.Image, profile: ColourProfile | None, changes: list[str], doubts: list[str]) -> Image.Image:

@@ -13,6 +13,7 @@ from pathlib import Path
 from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import is_id
 from kardus.support.errors import DataError
+from kardus.support.spelling import composed
 from kardus.support.tables import EMPTY, Columns, Row, read_rows
 
 COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), numbers=("quantity",))
@@ -116,8 +117,8 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
 
 def _stock_line(row: Row) -> StockLine:
     location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
-    name = unicodedata.normalize("NFC", sku) if sku and sku.upper() != EMPTY else None
-    return StockLine(unicodedata.normalize("NFC", location), name, int(quantity) if quantity else None)
+    name = composed(sku) if sku and sku.upper() != EMPTY else None
+    return StockLine(composed(location), name, int(quantity) if quantity else None)
 
 
 def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:
