@@ -13,11 +13,11 @@ from rich.table import Table
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
 from export.bundle_writer import sign_again
-from export.enroll import Enrolled, Release, enroll, photos_in, retire
+from export.enroll import Enrolled, Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision
+from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision, class_name
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
@@ -136,13 +136,14 @@ def enroll_command(
     info = _class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
     done = enroll(read, info, photos, _release(read, out_file, version, sign))
     out.print(
-        f"{out_file}: '{name}' from {done.photos} photos, version {done.manifest.version}; most like '{done.nearest}'",
+        f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
+        f"most like '{done.nearest}'",
         soft_wrap=True,
         highlight=False,
     )
     _warn_of(done)
-    for photo in photos_in(photos)[1]:
-        err.print(f"note: {photo}: not read: save it as JPEG", soft_wrap=True, highlight=False)
+    for note in done.notes:
+        err.print(f"note: {note}", soft_wrap=True, highlight=False)
     _note_unsigned(sign)
 
 
@@ -156,7 +157,7 @@ def retire_command(
 ) -> None:
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(class_name(name) for name in names))
     manifest = retire(read, names, _release(read, out_file, version, sign))
     if EMPTY_CLASS in names:
         err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
-from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest
+from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import squared_distances
 from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
 from kardus.inference.enrolled import DOUBT
-from kardus.inference.preprocess import PHOTO_SUFFIXES, Pixels, read_photo, rectify_whole
+from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, left_out_notes, sort_folder
+from kardus.inference.preprocess import Pixels, read_converted, rectify_whole
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target
-from train.data.data_set import UNREAD_SUFFIXES
 
 Floats = NDArray[np.float32]
 
@@ -46,6 +46,8 @@ class Enrolled:
     takes: tuple[str, ...]
     """Classes whose own golden sample is now classified as the new product."""
     photos: int
+    notes: tuple[str, ...] = ()
+    """What of the photos was left out or may be wrong, each a line."""
 
 
 def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Release) -> Enrolled:
@@ -68,7 +70,8 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     if not manifest.prototypes:
         raise UsageError(f"{bundle.source}: has no prototypes to hold a new class against: build it again")
     classifier = Classifier(bundle)
-    crops = _crops(paths, manifest.input.size)
+    photos, notes = photos_in(paths)
+    crops, doubts = _crops(photos, manifest.input.size)
     embedding = classifier.run(crops).embedding
     to_known = squared_distances(embedding, np.array(manifest.prototypes, np.float32))
     siblings = [known for known in manifest.classes if known.sku != info.sku] or list(manifest.classes)
@@ -90,6 +93,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
         max(sorted(set(names)), key=names.count, default=""),
         tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
         len(crops),
+        notes + doubts,
     )
 
 
@@ -128,6 +132,7 @@ def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
     """
     require_file_target("--out", release.out)
     manifest = bundle.manifest
+    names = [class_name(name) for name in names]
     known = [info.name for info in manifest.classes]
     for name in dict.fromkeys(names):
         if name not in known:
@@ -184,26 +189,33 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
     return max(float(np.square(further).sum() / max(float((further * less).sum()), 1e-9)), 1e-6)
 
 
-def photos_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The photos in files and folders, each once; and the images in the folders whose format isn't supported."""
-    photos: list[Path] = []
-    passed: list[Path] = []
-    for path in paths:
-        inside = sorted(path.iterdir()) if path.is_dir() else []
-        photos += [p for p in inside if p.suffix.lower() in PHOTO_SUFFIXES] if path.is_dir() else [path]
-        passed += [p for p in inside if p.suffix.lower() in UNREAD_SUFFIXES]
-    return list({photo.resolve(): photo for photo in photos}.values()), passed
+def photos_in(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """The photos in files and folders, each once; and notes on what in the folders isn't read.
 
-
-def _crops(paths: Sequence[Path], size_px: int) -> Pixels:
-    photos, passed = photos_in(paths)
+    Raises:
+        UsageError: there is none.
+    """
+    inside = {path: sort_folder(path) for path in paths if path.is_dir()}
+    photos = [photo for path in paths for photo in (inside[path].photos if path in inside else (path,))]
+    notes = tuple(
+        note
+        for path, content in inside.items()
+        for note in (*left_out_notes(path, content), *hidden_note(path, content.hidden))
+    )
     if not photos:
-        convert = f"; {passed[0].name} can't be read: save it as JPEG" if passed else ""
-        raise UsageError(f"PHOTOS {', '.join(map(str, paths))}: no photo there ({', '.join(PHOTO_SUFFIXES)}){convert}")
+        why = "".join(f"; {note}" for note in notes)
+        raise UsageError(f"PHOTOS {', '.join(map(str, paths))}: no photo there ({', '.join(PHOTO_SUFFIXES)}){why}")
+    return list({photo.resolve(): photo for photo in photos}.values()), notes
+
+
+def _crops(photos: Sequence[Path], size_px: int) -> tuple[Pixels, tuple[str, ...]]:
+    """The photos as crops (n, size_px, size_px, 3), and notes on those whose colours may be wrong."""
     try:
-        return np.stack([rectify_whole(read_photo(photo), size_px) for photo in photos])
+        read = [read_converted(photo) for photo in photos]
     except DataError as error:
         raise DataError(f"{error}: replace it, or leave it out") from error
+    notes = tuple(f"{path}: {doubt}" for path, photo in zip(photos, read, strict=True) for doubt in photo.doubts)
+    return np.stack([rectify_whole(np.asarray(photo.picture), size_px) for photo in read]), notes
 
 
 def _confused(embedding: Floats, to_known: Floats) -> list[int]:

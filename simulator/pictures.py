@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from kardus.contract.manifest import EMPTY_CLASS
-from kardus.inference.preprocess import PHOTO_SUFFIXES, read_picture
+from kardus.contract.manifest import EMPTY_CLASS, class_name
+from kardus.inference.photo_files import is_hidden, sort_files
+from kardus.inference.preprocess import read_picture
 from kardus.support.errors import DataError
 from simulator.catalogue import catalogue, invented_product
 from simulator.drawing import draw_carton
@@ -71,11 +72,11 @@ class PhotoPictures:
             DataError: there is no class with a photo, or the folder of unknown things holds none.
         """
         try:
-            children = sorted(child for child in folder.iterdir() if child.is_dir())
+            children = sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child.name))
         except OSError as error:
             raise DataError(f"{folder}: not a folder of class folders ({error.strerror})") from error
-        photos = {child.name: _photos(child, pattern) for child in children if child.name != EMPTY_CLASS}
-        self._photos = {name: paths for name, paths in photos.items() if paths}
+        photos = {class_name(child.name): _photos(child, pattern) for child in children}
+        self._photos = {name: paths for name, paths in photos.items() if paths and name != EMPTY_CLASS}
         if not self._photos:
             raise DataError(f"{folder}: no class folder holds a photo that matches '{pattern}'")
         if len(self._photos) < 2:  # noqa: PLR2004
@@ -111,7 +112,7 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 
 
 def _photos(folder: Path, pattern: str) -> tuple[Path, ...]:
-    return tuple(path for path in sorted(folder.glob(pattern)) if path.suffix.lower() in PHOTO_SUFFIXES)
+    return sort_files(folder.glob(pattern)).photos
 
 
 def _open(path: Path) -> Image.Image:

@@ -121,7 +121,8 @@ def evaluate_command(
     if report:
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
     left_out = left_out_note(data, data_set.proposals)
-    for note in (*data_set.notes, *left_out, *_evaluation_notes(result)):
+    of_unknown = rejection.notes if rejection else ()
+    for note in (*data_set.notes, *of_unknown, *left_out, *_evaluation_notes(result)):
         _note(note)
     if as_json:
         print_json(evaluation_json(result, rejection) | ({"against": vars(compared)} if compared else {}))

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from kardus.inference.photo_files import PHOTO_SUFFIXES, sort_folder
 from kardus.inference.preprocess import read_picture
 from kardus.support.errors import DataError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 class StillPicture:
@@ -41,12 +40,12 @@ class FolderPictures:
     def pictures(self) -> Iterator[Image.Image | str]:
         """Each picture once, or why it can't be read."""
         try:
-            paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES)
+            paths = sort_folder(self._folder).pictures
         except OSError as error:
             yield f"{self._folder}: cannot be listed ({error.strerror}): name a folder of pictures"
             return
         if not paths:
-            yield f"{self._folder}: no picture in it ({', '.join(SUFFIXES)}): name a folder of pictures"
+            yield f"{self._folder}: no picture in it ({', '.join(PHOTO_SUFFIXES)}): name a folder of pictures"
         for path in paths:
             yield try_picture(path)
 

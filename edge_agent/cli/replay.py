@@ -15,6 +15,7 @@ from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
 from kardus.support.errors import DataError, UsageError
+from kardus.support.spelling import composed
 from kardus.support.tables import EMPTY, read_table
 
 
@@ -66,7 +67,7 @@ def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:
     if given["--camera"] is None and len(names) > 1:
         raise UsageError(f"--camera: whose pictures are these? One of {', '.join(names)}")
     plain = Plain(
-        given["--camera"] or names[0],
+        composed(given["--camera"] or names[0]),
         given["--interval"] or 1.0,
         given["--every"] or 1,
         _expected_in(given["--expected"]) if given["--expected"] else {},
@@ -78,7 +79,7 @@ def _expected_in(path: Path) -> dict[str, str | None]:
     """The SKU of every location that a table lists; None: it must be empty."""
     expected: dict[str, str | None] = {}
     for row in read_table(path, required=("location", "sku")):
-        location = row.values["location"]
+        location = composed(row.values["location"])
         if not location or location in expected:
             raise DataError(f"{path}: line {row.line}: location '{location}': name every location once")
         sku = row.values["sku"]

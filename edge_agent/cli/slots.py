@@ -19,6 +19,7 @@ from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_result, table_of
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target, write_whole
+from kardus.support.spelling import composed
 
 app = new_app("Take the commissioning picture, lay out the slots, draw them, and say what they can expect.")
 
@@ -121,7 +122,7 @@ def _camera(config: Config, name: str) -> CameraSection:
     names = [section.name for section in config.cameras]
     if not name and len(names) == 1:
         return config.cameras[0]
-    found = [section for section in config.cameras if section.name == name]
+    found = [section for section in config.cameras if section.name == composed(name)]
     if not found:
         raise UsageError(f"--camera '{name}': no such camera: one of {', '.join(names)}")
     return found[0]

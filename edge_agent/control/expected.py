@@ -8,10 +8,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge_agent.records import Expectation
+from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 from kardus.support.files import set_aside
+from kardus.support.spelling import composed
 
 EXPECTED_FILE = "expected.sqlite"
 MAX_BYTES = 65_536
@@ -122,8 +124,10 @@ class ExpectedStore:
     def _read(self) -> dict[str, Expectation]:
         """Everything that was ever stored."""
         try:
-            rows = self._database.execute("SELECT location, payload, received_unix_s FROM expected").fetchall()
-            return {row[0]: Expectation(_read_expected(row[1]), self._since(row[2])) for row in rows}
+            rows = self._database.execute(
+                "SELECT location, payload, received_unix_s FROM expected ORDER BY revision"
+            ).fetchall()
+            return {composed(row[0]): Expectation(_read_expected(row[1]), self._since(row[2])) for row in rows}
         except (sqlite3.DatabaseError, ValidationError) as error:
             raise _DamagedError(f"damaged ({type(error).__name__})") from error
 
@@ -178,6 +182,7 @@ def _anew(path: Path, error: Exception) -> sqlite3.Connection:
 
 
 def _read_expected(payload: bytes | str) -> Expected:
-    """0 of a product: the location must be empty, whoever published it."""
+    """0 of a product, or one that is called empty: the location must be empty, whoever published it."""
     expected = Expected.model_validate_json(payload)
-    return expected.model_copy(update={"sku": None}) if expected.quantity == 0 else expected
+    is_empty = expected.quantity == 0 or class_name(expected.sku or "") == EMPTY_CLASS
+    return expected.model_copy(update={"sku": None}) if is_empty else expected

@@ -10,6 +10,7 @@ from kardus.contract.homeassistant import ONLINE, status_topic
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics, expected_topic, location_of
 from kardus.mqtt.connection import Incoming, Subscription
+from kardus.support.spelling import decomposed
 
 MAX_ACK_BYTES = 200_000
 Input = ExpectedMessage | CommandRequest | HomeAssistantOnline
@@ -20,7 +21,8 @@ log = logging.getLogger("kardus.router")
 def agent_subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> list[Subscription]:
     """Every topic that an agent subscribes to."""
     home = config.homeassistant
-    expected = [expected_topic(config.agent.site, location) for location in locations]
+    spelt = dict.fromkeys(way for location in locations for way in (location, decomposed(location)))
+    expected = [expected_topic(config.agent.site, location) for location in spelt]
     found = [topics.commands_filter, topics.ack, *expected, *([status_topic(home.prefix)] if home.discovery else [])]
     return [(topic, 1) for topic in found]
 

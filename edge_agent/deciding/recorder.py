@@ -14,6 +14,7 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict, is_verified
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.identifiers import uuid7
+from kardus.support.spelling import composed
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
@@ -73,7 +74,9 @@ class Recorder:
         self._outbox = outbox
         self._writer = writer
         self._refresh_s = valid_for_s * REFRESH_SHARE
-        self._states = {name: LocationState.model_validate_json(text) for name, text in outbox.states().items()}
+        self._states = {
+            name: LocationState.model_validate_json(text) for name, text in _composed_states(outbox).items()
+        }
         self._published = dict.fromkeys(self._states, -math.inf)  # monotonic time of the last state message
         self._on_event = on_event
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
@@ -238,6 +241,17 @@ class Recorder:
         self._states.update(states)
         self._published.update(dict.fromkeys(states, self._clock.monotonic_s()))
         return True
+
+
+def _composed_states(outbox: Journal) -> dict[str, str]:
+    """The stored states; those of locations that were configured in NFD get their present name."""
+    stored = outbox.states()
+    former = [name for name in stored if name != composed(name)]
+    if former:
+        renamed = {composed(name): stored[name] for name in former if composed(name) not in stored}
+        outbox.append([], dict.fromkeys(former) | renamed, outbox.last_sequence)
+        stored = outbox.states()
+    return stored
 
 
 def differs(finding: Finding, state: LocationState) -> bool:

@@ -9,12 +9,13 @@ from pathlib import Path
 from PIL import Image
 from pydantic import ValidationError
 
-from edge_agent.camera.still import SUFFIXES, FolderPictures, try_picture
+from edge_agent.camera.still import FolderPictures, try_picture
 from edge_agent.camera.stream import video_source
 from edge_agent.config.sources import VideoSource
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
+from kardus.inference.photo_files import sort_folder
 from kardus.support.errors import DataError
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,7 +95,7 @@ def open_plain(path: Path, plain: Plain) -> Recorded:
     """
     if not path.exists():
         raise DataError(f"{path}: no such recording: name a folder of a recording or of pictures, or a video file")
-    if path.is_dir() and not any(file.suffix.lower() in SUFFIXES for file in path.iterdir()):
+    if path.is_dir() and not sort_folder(path).pictures:
         raise DataError(f"{path}: neither a recording nor a picture in it: name a folder that has one")
     return Recorded(
         {plain.camera: False}, lambda wanted: _play_plain(path, plain) if plain.camera in wanted else iter(())

@@ -2,12 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
 from kardus.contract.base import Record
+from kardus.support.spelling import composed
 
 EMPTY_CLASS = "empty"
 """The class name reserved for a location with nothing in it."""
+
+
+def class_name(text: str) -> str:
+    """A class or product as it is compared: in NFC, and `empty` in whatever case it was written."""
+    return EMPTY_CLASS if text.strip().lower() == EMPTY_CLASS else composed(text)
+
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
@@ -15,7 +22,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(class_name)]
 
 
 class ClassInfo(Record):
@@ -165,8 +172,8 @@ class GoldenSample(Record):
     """One labelled crop and the outputs expected of it."""
 
     file: str
-    label: str
-    top1: str
+    label: Annotated[str, AfterValidator(class_name)]
+    top1: Annotated[str, AfterValidator(class_name)]
     logits: tuple[float, ...]
 
 

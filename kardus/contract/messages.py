@@ -8,12 +8,21 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, NonNegativeInt, PlainSerializer, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    GetCoreSchemaHandler,
+    NonNegativeInt,
+    PlainSerializer,
+    SerializeAsAny,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from kardus.contract.base import Record
 from kardus.contract.topics import Id, LocationCode
 from kardus.contract.verdicts import Verdict
+from kardus.support.spelling import composed
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -62,7 +71,7 @@ class Expected(Record):
 
     revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
     """Grows with every change for the location."""
-    sku: Annotated[str, Field(min_length=1, max_length=MAX_SKU)] | None = None
+    sku: Annotated[str, Field(min_length=1, max_length=MAX_SKU), AfterValidator(composed)] | None = None
     """None: the location must be empty."""
     managed: bool = True
     """False: the WMS has given the location up."""

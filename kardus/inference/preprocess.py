@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.geometry import FloatArray, homography, rectangle
+from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
+from kardus.inference.srgb import Converted, UnfitPictureError, stored_as, to_srgb
 from kardus.support.errors import DataError
 
 Pixels = NDArray[np.uint8]
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn on its own; ours is judged before anything is decoded
 _ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
-_SIXTEEN_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-"""Grey modes of Pillow's that it cuts off at 255 where it makes RGB of them: all white."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -107,41 +105,49 @@ def resized(picture: Pixels, width: int, height: int) -> Pixels:
 
 
 def read_photo(path: Path) -> Pixels:
-    """Read a photo as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
+    """Read a photo as (height, width, 3) uint8 RGB in sRGB, turned upright by its EXIF orientation.
+
+    What has more bits, other colours or transparency is brought to that (`kardus.inference.srgb`).
 
     Raises:
-        DataError: the file is missing, not a photo, truncated, or larger than MAX_PIXELS; whoever asked adds the
-            remedy.
+        DataError: the file is missing, not a photo, truncated, larger than MAX_PIXELS, or can't be read rightly;
+            whoever asked adds the remedy.
     """
     return np.asarray(read_picture(path))
 
 
 def read_picture(path: Path) -> Image.Image:
     """As `read_photo`, for Pillow: RGB, and nothing of what the file says besides."""
+    return read_converted(path).picture
+
+
+def read_converted(path: Path) -> Converted:
+    """As `read_picture`, with what was brought from another form for it."""
     return _decode(path, str(path))
 
 
 def decode_picture(data: bytes, name: str) -> Image.Image:
     """As `read_picture`, from memory; `name` is what errors call it."""
-    return _decode(io.BytesIO(data), name)
+    return _decode(io.BytesIO(data), name).picture
 
 
-def _decode(file: Path | io.BytesIO, name: str) -> Image.Image:
+def _decode(file: Path | io.BytesIO, name: str) -> Converted:
     try:
-        with Image.open(file, formats=PHOTO_FORMATS) as image:
+        with open_picture(file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
-            if image.mode in _SIXTEEN_BITS:
-                raise DataError(f"{name}: its brightness has 16 bits, not 8: save it as an 8-bit picture")
-            upright = _upright(image)
-            picture = upright if upright.mode == "RGB" else upright.convert("RGB")
-            picture.load()
-            picture.info = {}  # a comment of the camera's would go into every JPEG that is made of it
-            return picture
+            stored = stored_as(image)
+            image.load()  # a TIFF is turned upright by Pillow, and says so only then
+            converted = to_srgb(_upright(image), stored)
+            converted.picture.load()
+            converted.picture.info = {}  # a comment of the camera's would go into every JPEG that is made of it
+            return converted
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such picture") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{name}: not a readable picture (JPEG, PNG, WebP or BMP)") from error
+    except UnfitPictureError as error:
+        raise DataError(f"{name}: {error}") from error
+    except (OSError, SyntaxError, ValueError, *TIFF_FAILURES) as error:
+        raise DataError(f"{name}: {what_it_is(file)}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from export.enroll import Release, enroll, photos_in, retire
 from export.keys import read_key
 from export.verify import verify
-from kardus.contract.manifest import ClassInfo
+from kardus.contract.manifest import EMPTY_CLASS, ClassInfo
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.inference.srgb import UNFIT_PROFILE
 from kardus.support.errors import DataError, UsageError
 from tests.export.colours import COLOURS, SCALE, SIDE, colour_bundle, photo
 from tests.in_process import assert_nothing_written
@@ -215,7 +217,34 @@ def test_photos_that_go_elsewhere_name_where(colours: Bundle, tmp_path: Path) ->
 
 def test_a_photo_that_comes_twice_counts_once_and_unread_kinds_are_found(tmp_path: Path) -> None:
     photos = _photos(tmp_path / "y", YELLOW, 3)
-    (tmp_path / "y" / "phone.heic").write_bytes(b"")
-    found, passed = photos_in([tmp_path / "y", tmp_path / "y", photos[0]])
+    for name in ("phone.jxl", "notes.txt", "._0.png"):
+        (tmp_path / "y" / name).write_bytes(b"")
+    found, notes = photos_in([tmp_path / "y", tmp_path / "y", photos[0]])
     assert found == photos
-    assert passed == [tmp_path / "y" / "phone.heic"] * 2
+    unread, other, hidden = notes
+    assert "y: 1 pictures such as 'phone.jxl' are no JPEG" in unread
+    assert "y: 1 files such as 'notes.txt' are no photos" in other
+    assert hidden.endswith("y: 1 hidden files such as '._0.png' are left out")
+
+
+def test_a_photo_whose_colours_may_be_wrong_is_enrolled_and_named(colours: Bundle, tmp_path: Path) -> None:
+    photos = _photos(tmp_path / "y", YELLOW, 3)
+    with Image.open(photos[1]) as image:
+        image.save(photos[1], icc_profile=b"no profile")
+    done = enroll(colours, _info(), photos, Release(tmp_path / "new.bundle", "1.3.0"))
+    assert done.notes == (f"{photos[1]}: {UNFIT_PROFILE}",)
+
+
+def test_products_in_either_spelling_and_empty_in_any_case_are_known(colours: Bundle, tmp_path: Path) -> None:
+    spelt = ClassInfo(name="Mu\u0308sli", category="", sku="Mu\u0308sli")
+    one = enroll(colours, spelt, _photos(tmp_path / "y", YELLOW), Release(tmp_path / "1.bundle", "1.3.0"))
+    assert one.manifest.classes[-1].name == "M\u00fcsli"
+    empty = enroll(
+        read_bundle(tmp_path / "1.bundle"),
+        ClassInfo(name="Empty", category="", sku="Empty"),
+        _photos(tmp_path / "o", (128, 128, 128)),
+        Release(tmp_path / "2.bundle", "1.4.0"),
+    )
+    assert empty.manifest.classes[-1].sku == EMPTY_CLASS
+    left = retire(read_bundle(tmp_path / "2.bundle"), ["Mu\u0308sli", "EMPTY"], Release(tmp_path / "3.bundle", "1.5.0"))
+    assert [info.name for info in left.classes] == list(COLOURS)

@@ -25,8 +25,9 @@ their own metadata:
 """
 FOOT = """
 Wheels carry libraries of their own: `av` FFmpeg (LGPL-3.0-or-later by its own word), built with libx264 and libx265
-(GPL-2.0-or-later). Whoever passes an image with it on to others has to offer their sources. Training and export add
-torch (BSD-3-Clause), Lightning (Apache-2.0), onnx (Apache-2.0) and what these bring. None of it is part of the agent.
+(GPL-2.0-or-later). Whoever passes an image with it on to others has to offer their sources. The same holds for
+`pillow-heif` of the extra `heic`, built with libheif (LGPL) and libx265. Training and export add torch (BSD-3-Clause),
+Lightning (Apache-2.0), onnx (Apache-2.0) and what these bring. None of it is part of the agent.
 """
 ACCEPTED = re.compile(
     r"Apache|MIT|BSD|ISC|PSF|Python Software Foundation|MPL-2\.0|Mozilla|EPL-2\.0|Unlicense|HPND|0BSD", re.IGNORECASE

@@ -31,6 +31,17 @@ def _shown(pictures: PhotoPictures, name: str) -> set[tuple[int, ...]]:
     return {tuple(np.asarray(pictures.show(name, generator(seed)))[0, 0].tolist()) for seed in range(30)}
 
 
+def test_hidden_files_are_never_shown_and_empty_in_any_case_is_no_product(folder: Path) -> None:
+    plain = PhotoPictures(folder).stock()
+    (folder / "Tea-Red" / "._train_0.png").write_bytes(b"\0\5\x16\7")
+    for name in ("Empty", "__MACOSX"):
+        (folder / name).mkdir()
+        Image.new("RGB", (20, 16)).save(folder / name / "0.png")
+    pictures = PhotoPictures(folder)
+    assert pictures.stock() == plain
+    assert _shown(pictures, "Tea-Red") == _shown(PhotoPictures(folder, pattern="[tv]*"), "Tea-Red")
+
+
 def test_every_drawn_class_can_be_shown() -> None:
     pictures = DrawnPictures()
     assert len(pictures.stock()) == 14

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.inference.preprocess import Pixels, read_photo, rectify_whole
+from kardus.inference.preprocess import Pixels, read_converted, read_photo, rectify_whole
 from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
 from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
@@ -74,6 +74,8 @@ class _Photo:
     code: int
     brightness: NDArray[np.float64]
     crop: Pixels
+    changes: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> DataReport:
@@ -93,6 +95,7 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Da
         *unreadable,
         *(DataProblem(Severity.WARNING, note, "mend it if they are needed") for note in data.notes),
         *(DataProblem(Severity.NOTE, note, _CONFIRM) for note in left_out_note(data.source, data.proposals)),
+        *_conversions(photos),
         *_few(photos),
         *_imbalance(photos),
         *_sizes(photos),
@@ -104,12 +107,36 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Da
 
 
 def _look(sample: Sample) -> _Photo:
-    pixels = read_photo(sample.path)
+    read = read_converted(sample.path)
+    pixels = np.asarray(read.picture)
     height, width = pixels.shape[:2]
-    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     return _Photo(
-        sample, width, height, digest, perceptual_hash(pixels), brightness(pixels), rectify_whole(pixels, _CROP_PX)
+        sample,
+        width,
+        height,
+        hashlib.sha256(pixels.tobytes()).hexdigest(),
+        perceptual_hash(pixels),
+        brightness(pixels),
+        rectify_whole(pixels, _CROP_PX),
+        read.changes,
+        read.doubts,
     )
+
+
+def _conversions(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+    """What reading brings from another form, and what it can't: a line for each kind."""
+    changed: defaultdict[tuple[Severity, str], list[Sample]] = defaultdict(list)
+    for photo in photos:
+        for change in photo.changes:
+            changed[Severity.NOTE, change].append(photo.sample)
+        for doubt in photo.doubts:
+            changed[Severity.WARNING, doubt].append(photo.sample)
+    remedies = {
+        Severity.NOTE: "nothing: it is done wherever they are read",
+        Severity.WARNING: "save them again as sRGB",
+    }
+    for (weight, what), samples in changed.items():
+        yield DataProblem(weight, f"{len(samples)} photos: {what}", remedies[weight], tuple(samples))
 
 
 def _few(photos: Sequence[_Photo]) -> Iterator[DataProblem]:

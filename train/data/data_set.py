@@ -2,8 +2,8 @@
 
 A data set is a folder with `labels.csv` (`path,name[,split]`, or an agent's harvest: see train.data.proposals) and
 optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder with
-one sub-folder for each class; or a path to a `.csv` or `.xlsx` file with the columns of `labels.csv` (`category` may
-stand in it).
+one sub-folder for each class, or with `train`, `val` and `test` of such sub-folders; or a path to a `.csv` or `.xlsx`
+file with the columns of `labels.csv` (`category` may stand in it).
 """
 
 import hashlib
@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.preprocess import PHOTO_SUFFIXES
+from kardus.inference.photo_files import is_hidden
 from kardus.support.errors import DataError
-from kardus.support.tables import Row, read_table
+from kardus.support.spelling import find_spelt
+from kardus.support.tables import Row
+from train.data.class_folders import read_class_folders
+from train.data.label_table import read_label_table
 from train.data.proposals import ProposedLabel, sort_out
 
 SPLITS = ("train", "val", "test")
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".tif", ".tiff", ".gif", ".dng", ".raw", ".cr2", ".nef")
-"""Image formats of phones and cameras that are not supported: reported, so that no photo is ignored silently."""
 SPLIT_HELP = f"use {', '.join(SPLITS)}, or leave it empty"
 MAX_NAME = 200
 _OWN_COLUMNS = ("category", "sku", "gtin", "variant", "face")
@@ -86,7 +87,7 @@ def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice
     """
     if not source.exists():
         raise DataError(f"{source}: no such data set: name a folder, or a .csv or .xlsx file")
-    tables = [source] if source.is_file() else sorted(source.glob("labels.csv")) or sorted(source.glob("*/labels.csv"))
+    tables = [source] if source.is_file() else _tables_in(source)
     if not tables:
         return _from_folders(source)
     data = _together(source, [_from_table(source, table, photos_must_exist=photos_must_exist) for table in tables])
@@ -95,6 +96,12 @@ def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice
             f"{source}: its {len(data.proposals)} photos are proposals: confirm them, or use fit --trust-proposed"
         )
     return data
+
+
+def _tables_in(source: Path) -> list[Path]:
+    own = source / "labels.csv"
+    parts = (path for path in source.glob("*/labels.csv") if not is_hidden(path.parent.name))
+    return [own] if own.exists() else sorted(parts)
 
 
 def check_trainable(data: DataSet) -> None:
@@ -134,7 +141,7 @@ def _together(source: Path, parts: Sequence[DataSet]) -> DataSet:
 
 
 def _from_table(source: Path, table: Path, *, photos_must_exist: bool) -> DataSet:
-    rows, proposals = sort_out(table, read_table(table, required=("path", "name")))
+    rows, proposals = sort_out(table, read_label_table(table, required=("path", "name")))
     samples = tuple(_sample(table, row) for row in rows)
     if not samples and not proposals:
         raise DataError(f"{table}: no photo is listed: add lines of path,name")
@@ -152,7 +159,7 @@ def _sample(table: Path, row: Row) -> Sample:
         raise DataError(f"{table}: line {row.line}: path and name must both be filled in")
     if split and split not in SPLITS:
         raise DataError(f"{table}: line {row.line}: split '{split}': {SPLIT_HELP}")
-    return Sample(table.parent / path, name, split)
+    return Sample(find_spelt(table.parent, path), name, split)
 
 
 def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
@@ -164,7 +171,7 @@ def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:
     classes_file = table.parent / "classes.csv"
     if not classes_file.exists():
         return tuple(_class_info(table, own[name]) for name in sorted(own))
-    lines = read_table(classes_file, required=("name", "category"))
+    lines = read_label_table(classes_file, required=("name", "category"))
     known = _described(classes_file, lines)
     for row in rows:
         if row.values["name"] not in known and not row.values.get("category"):
@@ -181,7 +188,7 @@ def _without_photos(table: Path, samples: tuple[Sample, ...]) -> tuple[str, ...]
     classes_file = table.parent / "classes.csv"
     if not classes_file.exists():
         return ()
-    listed = dict.fromkeys(row.values["name"] for row in read_table(classes_file, required=("name", "category")))
+    listed = dict.fromkeys(row.values["name"] for row in read_label_table(classes_file, required=("name", "category")))
     there = {sample.name for sample in samples}
     lacking = [name for name in listed if name not in there]
     if not lacking:
@@ -233,35 +240,11 @@ def _class_info(table: Path, row: Row) -> ClassInfo:
 
 
 def _from_folders(source: Path) -> DataSet:
-    folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir()]
-    samples = tuple(
-        Sample(path, folder.name)
-        for folder in folders
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
-    )
-    if not samples:
+    found = read_class_folders(source)
+    if not found.photos:
         raise DataError(
             f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format"
         )
+    samples = tuple(Sample(photo.path, photo.name, photo.split) for photo in found.photos)
     names = sorted({sample.name for sample in samples})
-    classes = tuple(ClassInfo(name=n, category=n, sku=n) for n in names)
-    return DataSet(source, samples, classes, _passed_over(folders, set(names)))
-
-
-def _passed_over(folders: list[Path], classes: set[str]) -> tuple[str, ...]:
-    """Notes on photos in a format that isn't supported.
-
-    Raises:
-        DataError: a class has no others.
-    """
-    notes = []
-    for folder in folders:
-        unread = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in UNREAD_SUFFIXES]
-        if unread and folder.name not in classes:
-            raise DataError(f"{folder}: '{unread[0]}' is no JPEG, PNG, WebP or BMP: convert the photos of this class")
-        if unread:
-            notes.append(
-                f"{folder}: {len(unread)} photos such as '{unread[0]}' are no JPEG, PNG, WebP or BMP: left out"
-            )
-    return tuple(notes)
+    return DataSet(source, samples, tuple(ClassInfo(name=n, category=n, sku=n) for n in names), found.notes)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from kardus.contract.proposals import ProposalStatus
 from kardus.support.errors import DataError
-from kardus.support.tables import Row, read_table
+from kardus.support.spelling import find_spelt
+from kardus.support.tables import Row
+from train.data.label_table import read_label_table
 
 _STATUSES = tuple(status.value for status in ProposalStatus)
 Faces = Mapping[str, Sequence[str]]
@@ -48,7 +50,7 @@ def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Propose
             labelled.append(replace(row, values=row.values | {"name": _confirmed(table, row, faces)}))
         else:
             name = _class_of(proposed, row.values.get("seen", ""), faces)
-            proposals.append(ProposedLabel(table.parent / row.values["path"], proposed, name))
+            proposals.append(ProposedLabel(find_spelt(table.parent, row.values["path"]), proposed, name))
     return labelled, tuple(proposals)
 
 
@@ -62,7 +64,7 @@ def left_out_note(source: Path, proposals: Sequence[ProposedLabel]) -> tuple[str
 def _faces(table: Path, rows: Sequence[Row]) -> Faces:
     """The classes of each product, from `classes.csv` and the labelled rows."""
     classes_file = table.parent / "classes.csv"
-    known = read_table(classes_file, required=("name", "category")) if classes_file.exists() else []
+    known = read_label_table(classes_file, required=("name", "category")) if classes_file.exists() else []
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for row in [*known, *rows]:
         name = row.values.get("name")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import ClassInfo, Metric, RejectionScore
 from kardus.inference.classification import Classification, interpret, rejection_scores
-from kardus.inference.preprocess import PHOTO_SUFFIXES
+from kardus.inference.photo_files import FolderContent, hidden_note, left_out_notes, sort_folder
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data
@@ -50,6 +50,8 @@ class Rejection:
     """The proportion of unknown photos that the model's threshold rejects."""
     false_alarms: Metric
     """The proportion of known photos that it rejects."""
+    notes: tuple[str, ...] = ()
+    """On what of the unknown photos was left out, each a line."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
 
     `unknown` is a data set, or a plain folder of photos without labels.
     """
-    predictions = _predict(model, _unlabelled(unknown))
+    photos = _unlabelled(unknown)
+    predictions = _predict(model, photos)
     known_scores = np.array([p.score for p in known.predictions])
     unknown_scores = np.array([p.score for p in predictions])
     threshold = model.calibration.rejection_threshold
@@ -140,6 +143,7 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
         by_score,
         proportion("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
         proportion("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
+        photos.notes,
     )
 
 
@@ -205,8 +209,10 @@ def _grouped(truth: list[ClassInfo], hits: list[bool], key: str) -> tuple[Metric
 
 
 def _unlabelled(source: Path) -> DataSet:
-    plain = source.is_dir() and not (source / "labels.csv").exists()
-    photos = sorted(p for p in source.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if plain else []
-    if photos:
-        return DataSet(source, tuple(Sample(photo, "unknown") for photo in photos), ())
-    return read_data(source)
+    is_plain = source.is_dir() and not (source / "labels.csv").exists()
+    content = sort_folder(source) if is_plain else FolderContent()
+    if not content.photos:
+        return read_data(source)
+    samples = tuple(Sample(photo, "unknown") for photo in content.photos)
+    notes = (*left_out_notes(source, content), *hidden_note(source, content.hidden))
+    return DataSet(source, samples, (), notes)

@@ -8,7 +8,6 @@ import json
 import sqlite3
 
 from kardus.contract.messages import Envelope, LocationEvent
-from kardus.contract.topics import location_level
 from warehouse.receiving.epochs import is_stored
 from warehouse.receiving.parsing import DeadLetter, EventMessage, PictureMessage
 

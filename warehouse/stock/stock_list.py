@@ -5,7 +5,6 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import is_location
 from kardus.support.errors import DataError
+from kardus.support.spelling import composed
 from kardus.support.table_headers import Columns, Layout
 from kardus.support.tables import EMPTY, Row, read_rows
 
@@ -128,14 +128,9 @@ def _with_sku(row: Row, pattern: str) -> Row:
 
 def _stock_line(row: Row) -> StockLine:
     location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
-    name = _composed(sku) if sku and sku.upper() != EMPTY else None
+    name = composed(sku) if sku and sku.upper() != EMPTY else None
     whole = _WHOLE.fullmatch(quantity)
-    return StockLine(_composed(location), name, int(whole.group(1) or 0) if whole else None)
-
-
-def _composed(name: str) -> str:
-    """One form of what looks alike."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    return StockLine(composed(location), name, int(whole.group(1) or 0) if whole else None)
 
 
 def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:

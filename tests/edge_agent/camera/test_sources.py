@@ -209,6 +209,17 @@ def test_one_bad_picture_of_a_folder_costs_no_other(tmp_path: Path) -> None:
     assert "1.png" in bad
 
 
+def test_of_a_folder_hidden_files_are_passed_over_and_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "f")
+    (folder / "._0.png").write_bytes(b"\0\5\x16\7")
+    (folder / ".DS_Store").touch()
+    (folder / "9.JXL").write_bytes(b"\xff\x0a" + bytes(40))
+    *seen, unread = _open("folder", path=folder).pictures()
+    assert [_shade(picture) for picture in seen] == list(SHADES[:3])
+    assert isinstance(unread, str)
+    assert "9.JXL: not a readable picture" in unread
+
+
 def test_every_nth_frame_is_taken(tmp_path: Path) -> None:
     source = _open("video", path=_video(tmp_path / "v.mp4", frames=7), every=3)
     assert [_shade(picture) for picture in source.pictures()] == pytest.approx([SHADES[0]] * 3, abs=4)

@@ -129,6 +129,13 @@ def test_the_full_example_is_read_to_the_last_key(tmp_path: Path) -> None:
     assert right.locations[0].corners == ((10, 10), (200, 12), (190, 180), (8, 170))
 
 
+def test_names_are_in_nfc_however_the_file_was_typed(tmp_path: Path) -> None:
+    text = LEAST.replace('site = "s"', 'site = "Ha\u0308lle"').replace('id = "L"', 'id = "Ku\u0308hl-1"')
+    config = _load(tmp_path, text.replace('name = "c"', 'name = "Tu\u0308r"'))
+    names = (config.agent.site, config.cameras[0].name, config.cameras[0].locations[0].id)
+    assert names == ("H\u00e4lle", "T\u00fcr", "K\u00fchl-1")
+
+
 def test_relative_paths_begin_at_the_configuration_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()

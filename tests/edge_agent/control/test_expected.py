@@ -57,6 +57,30 @@ def test_the_highest_revision_wins_in_whatever_order_they_come(
         assert (store.get("M"), store.refused) == (None, 0)
 
 
+@pytest.mark.parametrize("word", ["EMPTY", "Empty", "empty"])
+def test_a_product_that_is_called_empty_is_none(word: str) -> None:
+    with _store() as store:
+        store.apply("L", json.dumps({"revision": 1, "sku": word}).encode())
+        assert _sku(store) is None
+
+
+def test_a_product_comes_in_nfc() -> None:
+    with _store() as store:
+        store.apply("L", json.dumps({"revision": 1, "sku": "Mu\u0308sli"}).encode())
+        assert _sku(store) == "M\u00fcsli"
+
+
+def test_what_was_stored_for_a_location_in_nfd_is_known_in_nfc(tmp_path: Path) -> None:
+    path, before, now = tmp_path / "e.sqlite", "Ku\u0308hl-1", "K\u00fchl-1"
+    former = ExpectedStore(path, frozenset({before, now}))
+    former.apply(now, _payload(Expected(revision=1, sku="A")))
+    former.apply(before, _payload(Expected(revision=2, sku="B")))
+    former.close()
+    store = ExpectedStore(path, frozenset({now}))
+    assert _sku(store, now) == "B"
+    store.close()
+
+
 def test_a_product_that_takes_another_s_place_is_known_for_a_while() -> None:
     clock = SetClock(NOON, 100.0)
     with _store(clock=clock) as store:

@@ -1,11 +1,14 @@
 """What comes from the broker goes to whom it is for, and what nobody can read goes nowhere."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.config import parse_config
 from edge_agent.control.commands import CommandRequest
-from edge_agent.control.router import MAX_ACK_BYTES, Input, MessageRouter
+from edge_agent.control.router import MAX_ACK_BYTES, Input, MessageRouter, agent_subscriptions
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics, expected_topic
@@ -37,6 +40,22 @@ def test_each_kind_goes_its_way() -> None:
         HomeAssistantOnline(),
     ]
     assert receivers.acks == [Ack(epoch="e", contiguous_to=7, ranges=((9, 12),))]
+
+
+def test_a_location_comes_in_nfc_and_is_asked_for_in_both_spellings() -> None:
+    receivers = Receivers()
+    receivers.router.route(Incoming(expected_topic("hall", "Ku\u0308hl-1"), b"x"))
+    assert receivers.items == [ExpectedMessage("K\u00fchl-1", b"x")]
+    camera = {
+        "name": "c",
+        "source": {"type": "file", "path": "now.jpg"},
+        "locations": [{"id": "L", "corners": [[0, 0], [9, 0], [9, 9], [0, 9]]}],
+    }
+    agent = {"site": "s", "name": "a", "data_dir": "d"}
+    config = parse_config({"agent": agent, "harvest": {"sample": True}, "cameras": [camera]}, Path("agent.toml"))
+    asked = [topic for topic, _ in agent_subscriptions(config, TOPICS, ["K\u00fchl-1", "A-01"])]
+    assert asked.count(expected_topic("s", "A-01")) == 1
+    assert {expected_topic("s", "K\u00fchl-1"), expected_topic("s", "Ku\u0308hl-1")} <= set(asked)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import EventPictures, Recorder, coverage_of
-from edge_agent.records import Finding
+from edge_agent.records import Finding, Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
@@ -85,6 +85,22 @@ def test_topics_of_what_left_the_configuration_are_cleared_once(outbox: Outbox) 
     later.record([_finding("L-1", Verdict.MATCH)], historical=False)  # back again: its history begins anew
     event = next(json.loads(payload)["data"] for topic, payload in _waiting(outbox) if topic.endswith("events"))
     assert (event["previous"], event["sequence"]) == (None, 3)
+
+
+def test_a_location_that_was_configured_in_nfd_keeps_its_history_under_its_name_in_nfc(outbox: Outbox) -> None:
+    before, now = "Ku\u0308hl-1", "K\u00fchl-1"
+    recorder = _recorder(outbox)
+    recorder.record([_finding(now, Verdict.EMPTY)], historical=False)
+    former = json.loads(outbox.states()[now]) | {"location": before}
+    outbox.append(
+        [Message("state", TOPICS.state(before), b"{}", retain=True)], {before: json.dumps(former), now: None}, 1
+    )
+    outbox.delivered([stored.id for stored in outbox.pending(100)])
+    later = _recorder(outbox)
+    later.forget_others(TOPICS, [now], [])
+    assert (set(later.states), set(outbox.states())) == ({now}, {now})
+    assert later.states[now].location == now
+    assert (TOPICS.state(before), b"") in _waiting(outbox)
 
 
 def _events(outbox: Outbox, location: str) -> list[dict[str, Any]]:

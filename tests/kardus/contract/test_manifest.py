@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kardus.contract.manifest import GoldenSample, Manifest
+from kardus.contract.manifest import EMPTY_CLASS, ClassInfo, GoldenSample, Manifest, class_name
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,22 @@ def test_a_wrong_value_is_refused_at_its_key(content: dict[str, Any], key: str, 
 def test_a_missing_key_is_refused(content: dict[str, Any], key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         Manifest.model_validate({k: v for k, v in content.items() if k != key})
+
+
+@pytest.mark.parametrize("word", ["Empty", "EMPTY", " empty "])
+def test_empty_is_reserved_however_it_is_written(word: str) -> None:
+    info = ClassInfo(name=word, category="", sku=word)
+    assert (info.name, info.sku) == (EMPTY_CLASS, EMPTY_CLASS)
+    assert class_name("Empty-Box") == "Empty-Box"
+
+
+def test_a_bundle_with_names_of_a_mac_is_read_as_one_with_others(content: dict[str, Any]) -> None:
+    """Its signature is over the bytes, which stay; names are compared in NFC."""
+    spelt = json.dumps(content, ensure_ascii=False).replace(content["classes"][0]["name"], "Mu\u0308sli")
+    manifest = Manifest.model_validate_json(spelt)
+    assert manifest.classes[0].name == "M\u00fcsli"
+    sample = GoldenSample(file="golden/0.png", label="Mu\u0308sli", top1="Mu\u0308sli", logits=())
+    assert sample.label == sample.top1 == manifest.classes[0].name
 
 
 def test_a_golden_sample_holds_finite_numbers() -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kardus.inference.srgb import CMYK, UNFIT_PROFILE
 from simulator.dataset import write_dataset
 from tests.in_process import assert_one_line, call
+from tests.pictures import DISPLAY_P3
 from tests.train.making import plain_photo, write_table
 from train.__main__ import main
 from train.data.check import DataReport, Severity, check_data
@@ -106,6 +108,21 @@ def test_small_and_oddly_shaped_photos_are_named(photos: Path) -> None:
     warnings = _lines(_found(photos), Severity.WARNING)
     assert any(line.startswith("1 photos are smaller than 128 px, such as 60 x 60") for line in warnings)
     assert any(line.startswith("1 photos have another shape than most, such as 900 x 200") for line in warnings)
+
+
+def test_what_reading_converts_is_said_and_what_it_cannot_is_a_warning(photos: Path) -> None:
+    files = sorted((photos / "images" / "Tea-Lemon").glob("*.jpg"))
+    for file, profile in zip(files, (DISPLAY_P3, DISPLAY_P3, b"no profile"), strict=False):
+        with Image.open(file) as image:
+            image.load()
+        image.save(file, icc_profile=profile)
+    with Image.open(files[3]) as image:
+        image.convert("CMYK").save(files[3])
+    checked = _found(photos)
+    notes, warnings = _lines(checked, Severity.NOTE), _lines(checked, Severity.WARNING)
+    assert "2 photos: colours of 'Display P3' are brought to sRGB: nothing: it is done wherever they are read" in notes
+    assert any(line.startswith(f"1 photos: {CMYK}") for line in notes)
+    assert f"1 photos: {UNFIT_PROFILE}: save them again as sRGB" in warnings
 
 
 def test_sides_without_a_mark_are_noted(tmp_path: Path) -> None:

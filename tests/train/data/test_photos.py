@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kardus.inference.preprocess import read_photo, rectify_whole
+from kardus.inference.srgb import UNFIT_PROFILE
 from kardus.support.errors import DataError
 from tests.train.making import COLOURS, class_folders, plain_photo
 from train.data.data_set import read_data
@@ -54,6 +56,18 @@ def test_label_indices_are_the_places_of_the_classes(tmp_path: Path) -> None:
     indices = label_indices(read_data(tmp_path), ["b", "a"])
     assert indices.dtype == np.int64
     assert indices.tolist() == [1, 0, 0]
+
+
+def test_photos_whose_colours_may_be_wrong_are_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = read_data(class_folders(tmp_path / "data", each=1))
+    for sample in data.samples:
+        Image.new("RGB", (40, 40)).save(sample.path, icc_profile=b"no profile")
+    load_crops(data, 32, "Reading")
+    line, *more = capsys.readouterr().err.splitlines()
+    assert UNFIT_PROFILE in line
+    assert line.startswith("note: ")
+    assert line.endswith("(and 2 more: kardus-train check-data names them)")
+    assert not more
 
 
 def test_progress_leaves_the_standard_output_to_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

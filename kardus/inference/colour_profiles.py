@@ -1,0 +1,126 @@
+"""ICC colour profiles, and what brings their colours to sRGB (ICC.1:2022; the work is LittleCMS's, by way of Pillow).
+
+A profile is judged once by what it does, not by its name: many are called sRGB, and there are many of sRGB.
+"""
+
+import io
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsProfile, ImageCmsTransform
+
+AS_SRGB = 2
+"""A profile that moves no colour by more levels than this is sRGB's own, up to rounding."""
+_STEPS = 17
+_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""The kind of picture that a profile of each colour space is for."""
+_ADOBE_RGB_1998 = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+"""Red, green and blue as XYZ under D50, and the gamma 2 51/256 (Adobe RGB (1998) Color Image Encoding, 2005-05)."""
+_ADOBE_GAMMA = 0x0233
+_D50 = (0.9642, 1.0, 0.8249)
+
+
+@dataclass(frozen=True)
+class ColourProfile:
+    """What a profile means for pictures of one mode."""
+
+    name: str
+    fits: bool = True
+    """False: it is damaged, or of another kind of picture."""
+    mode: str = "RGB"
+    """What the picture has to be."""
+    transform: "ImageCmsTransform | None" = None
+    """To sRGB; None: the colours are sRGB's, or nobody knows what they are."""
+
+    def apply(self, picture: Image.Image) -> Image.Image:
+        """A picture's colours in sRGB."""
+        from PIL import ImageCms  # noqa: PLC0415 - as below
+
+        if self.transform is None:
+            raise AssertionError("only what has a transform is applied")
+        same = picture if picture.mode == self.mode else picture.convert(self.mode)
+        done = ImageCms.applyTransform(same, self.transform)
+        if done is None:
+            raise AssertionError("a new picture was asked for")
+        return done
+
+
+@lru_cache(maxsize=16)
+def read_profile(data: bytes, mode: str) -> ColourProfile:
+    """What a profile means for pictures of a mode (L, RGB, CMYK ...). The same bytes are looked at once."""
+    from PIL import ImageCms  # noqa: PLC0415 - nearly no picture has another profile than sRGB's, and most have none
+
+    unfit = ColourProfile("", fits=False)
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        space = _SPACES.get(profile.profile.xcolor_space.strip(), "")
+        if space != mode and (space, mode) != ("RGB", "L"):  # a grey picture may well have the profile of coloured ones
+            return unfit
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), space, "RGB")
+        return ColourProfile(_name(profile), True, space, None if _is_srgb(transform, space) else transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return unfit
+
+
+@lru_cache(maxsize=1)
+def adobe_rgb() -> ColourProfile:
+    """Adobe RGB (1998), for pictures that name it and don't bring it along."""
+    return read_profile(matrix_profile("Adobe RGB (1998)", _ADOBE_RGB_1998, _ADOBE_GAMMA), "RGB")
+
+
+def matrix_profile(name: str, primaries: tuple[tuple[float, float, float], ...], gamma: int) -> bytes:
+    """A version 2 display profile.
+
+    Args:
+        name: what it calls itself; ASCII.
+        primaries: red, green and blue as XYZ under D50; none: a grey profile.
+        gamma: of all channels, in 1/256.
+    """
+    said = name.encode("ascii") + b"\0"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(said)) + said + bytes(12 + 67),
+        b"cprt": b"text\0\0\0\0public domain\0",
+        b"wtpt": _xyz(_D50),
+    }
+    tags |= {key: _xyz(value) for key, value in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=False)}
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, gamma) + b"\0\0"
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC") if primaries else (b"kTRC",), curve)
+    return _profile(b"RGB " if primaries else b"GRAY", tags)
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    begin = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for key, value in tags.items():
+        table += struct.pack(">4sII", key, begin + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    header = struct.pack(">I4xI4s4s4s12x4s4x", begin + len(body), 0x02400000, b"mntr", space, b"XYZ ", b"acsp")
+    return header + bytes(68 - len(header)) + _xyz(_D50)[8:] + bytes(48) + table + body
+
+
+def _xyz(values: tuple[float, float, float]) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
+
+
+def _name(profile: "ImageCmsProfile") -> str:
+    described = profile.profile.profile_description
+    return " ".join((described or "an unnamed profile").split())
+
+
+def _is_srgb(transform: "ImageCmsTransform", mode: str) -> bool:
+    """Whether a transform to sRGB changes next to nothing, over the whole range."""
+    from PIL import ImageCms  # noqa: PLC0415 - as above
+
+    if mode == "CMYK":
+        return False
+    steps = np.linspace(0, 255, _STEPS).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    before = Image.fromarray(grid) if mode == "RGB" else Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    after = ImageCms.applyTransform(before, transform)
+    return bool(np.abs(np.asarray(before.convert("RGB"), int) - np.asarray(after, int)).max() <= AS_SRGB)

@@ -1,0 +1,102 @@
+"""Opens a picture file by what it holds, whatever its name says; and says what it is, where it can't be read."""
+
+import io
+import struct
+from pathlib import Path
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from kardus.inference.photo_files import HEIC_READER, READ_FORMATS
+from kardus.inference.srgb import UnfitPictureError
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+TIFF_FAILURES = (KeyError, TypeError, IndexError, EOFError, OverflowError, ZeroDivisionError, struct.error)
+"""What Pillow raises besides over a damaged TIFF."""
+_HEAD_BYTES = 32
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_MARKS = {
+    b"GIF8": "a GIF",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"8BPS": "a Photoshop file",
+    b"%PDF": "a PDF",
+    b"FUJIFILMCCD-RAW": "a camera's raw file",
+}
+"""How files begin that are taken for photos and can't be read here."""
+_APPLE_DOUBLE = b"\0\x05\x16\x07"
+_RAW_TIFF = {"DNGVersion": 50706, "PhotometricInterpretation": 262, "NewSubfileType": 254}
+_RAW_INTERPRETATIONS = (32803, 34892)
+_CANON_RAW = b"CR\x02"
+
+
+def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
+    """Open a picture; nothing of it is decoded yet.
+
+    Raises:
+        UnfitPictureError: it is a camera's raw file, of which only a thumbnail would be read.
+        OSError: it can't be read, or is no picture of a format that is read.
+    """
+    try:
+        image = Image.open(file, formats=PHOTO_FORMATS)
+    except UnidentifiedImageError:
+        if not _is_heic(_head(file)) or not _can_read_heic():
+            raise
+        return Image.open(file, formats=("HEIF",))
+    if image.format == "TIFF" and _is_raw(image, _head(file)):
+        image.close()
+        raise UnfitPictureError("a camera's raw file: develop it, and save it as JPEG or PNG")
+    return image
+
+
+def what_it_is(file: Path | io.BytesIO) -> str:
+    """Why a file couldn't be read, as far as its first bytes tell, with the remedy where there is one."""
+    unread = f"not a readable picture ({READ_FORMATS})"
+    try:
+        head = _head(file)
+    except OSError:  # a folder, say
+        return unread
+    if not head:
+        return f"{unread}: it is empty"
+    if head.startswith(_APPLE_DOUBLE):
+        return f"{unread}: it is what a Mac keeps beside a file of that name"
+    if _is_heic(head):
+        return f"{unread}, but HEIC: save it as JPEG" + ("" if _can_read_heic() else ", or install pillow-heif")
+    kind = next((kind for mark, kind in _MARKS.items() if head.startswith(mark)), "")
+    if head[4:8] == b"ftyp":
+        kind = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "a camera's raw file"}.get(head[8:12], "a video")
+    return f"{unread}, but {kind}: save it as JPEG or PNG" if kind else unread
+
+
+def _head(file: Path | io.BytesIO) -> bytes:
+    if isinstance(file, io.BytesIO):
+        return file.getvalue()[:_HEAD_BYTES]
+    with file.open("rb") as opened:
+        return opened.read(_HEAD_BYTES)
+
+
+def _is_heic(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+
+
+def _can_read_heic() -> bool:
+    """Whether the extra `heic` is installed; it is loaded by the first such photo."""
+    try:
+        import pillow_heif  # noqa: PLC0415 - an agent needs it hardly ever
+    except ModuleNotFoundError as error:
+        if error.name != HEIC_READER:
+            raise
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _is_raw(image: ImageFile.ImageFile, head: bytes) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    return (
+        _RAW_TIFF["DNGVersion"] in tags
+        or tags.get(_RAW_TIFF["PhotometricInterpretation"]) in _RAW_INTERPRETATIONS
+        or bool(int(tags.get(_RAW_TIFF["NewSubfileType"], 0)) & 1)  # a smaller copy: the picture itself is elsewhere
+        or head[8:11] == _CANON_RAW
+    )

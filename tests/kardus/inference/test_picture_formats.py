@@ -1,0 +1,100 @@
+"""What a file is shows in its content, and where it can't be read, in the line that refuses it."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from kardus.inference.photo_files import PHOTO_SUFFIXES
+from kardus.inference.preprocess import read_converted, read_photo
+from kardus.support.errors import DataError
+from tests.pictures import DISPLAY_P3, SCENE, encoded
+
+
+def _refusal(folder: Path, data: bytes, name: str = "photo.jpg") -> str:
+    path = folder / name
+    path.write_bytes(data)
+    with pytest.raises(DataError) as refused:
+        read_photo(path)
+    text = str(refused.value)
+    assert text.startswith(f"{path}: ")
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "MPO"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.jfif", "a"])
+def test_a_name_that_lies_changes_nothing(tmp_path: Path, kind: str, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(encoded(SCENE, kind))
+    assert read_photo(path).shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"\0\0\0\x18ftypavif", "but AVIF: save it as JPEG or PNG"),
+        (b"\0\0\0\x18ftypcrx ", "but a camera's raw file"),
+        (b"\0\0\0\x18ftypqt  ", "but a video"),
+        (b"\xff\x0a\xfa\x1f", "but JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "but JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "but JPEG 2000"),
+        (b"GIF89a", "but a GIF"),
+        (b"8BPS\0\1", "but a Photoshop file"),
+        (b"%PDF-1.7", "but a PDF"),
+        (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "it is what a Mac keeps beside a file of that name"),
+    ],
+)
+def test_what_cannot_be_read_is_called_by_its_name(tmp_path: Path, head: bytes, said: str) -> None:
+    assert said in _refusal(tmp_path, head + bytes(200))
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    assert _refusal(tmp_path, b"").endswith("TIFF): it is empty")
+
+
+@pytest.mark.parametrize("tag", [{50706: (1, 4, 0, 0)}, {254: 1}], ids=["DNG", "the smaller copy of a NEF"])
+def test_a_raw_file_s_thumbnail_is_not_taken_for_the_photo(tmp_path: Path, tag: dict[int, object]) -> None:
+    data = encoded(SCENE, "TIFF", tiffinfo=_tags(tag))
+    assert _refusal(tmp_path, data, "photo.tif").endswith("a camera's raw file: develop it, and save it as JPEG or PNG")
+
+
+def _tags(tags: dict[int, object]) -> object:
+    own = ImageFileDirectory_v2()
+    for number, value in tags.items():
+        own.tagtype[number] = 1 if isinstance(value, tuple) else 4
+        own[number] = bytes(value) if isinstance(value, tuple) else value
+    return own
+
+
+def test_a_canon_raw_file_is_known_by_its_head(tmp_path: Path) -> None:
+    data = encoded(SCENE, "TIFF")
+    assert data[4:8] == struct.pack("<I", 8), "its directory comes first, and has to make room"
+    moved = data[:4] + struct.pack("<I", len(data)) + b"CR\x02\0" + data[12:] + data[8:]
+    assert "raw file" in _refusal(tmp_path, moved, "photo.tif")
+
+
+@pytest.mark.skipif(".heic" in PHOTO_SUFFIXES, reason="pillow-heif is installed")
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
+def test_a_heic_photo_is_named_with_what_would_read_it(tmp_path: Path, name: str) -> None:
+    data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(100)
+    assert _refusal(tmp_path, data, name).endswith("but HEIC: save it as JPEG, or install pillow-heif")
+
+
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
+def test_a_heic_photo_is_read_where_its_extra_is_installed(tmp_path: Path, name: str) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    rows, columns = np.mgrid[0:64, 0:96]
+    scene = Image.fromarray(np.stack([rows * 3, columns * 2, rows + columns], axis=-1).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(scene, "HEIF", quality=95, exif=exif.tobytes(), icc_profile=DISPLAY_P3)
+    (tmp_path / name).write_bytes(data)
+    read = read_converted(tmp_path / name)
+    assert read.changes == ("colours of 'Display P3' are brought to sRGB",)
+    assert read.picture.size == (64, 96)
+    assert "but HEIC: save it as JPEG" in _refusal(tmp_path, data[:-900])
