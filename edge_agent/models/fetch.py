@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 
 from kardus.contract.commands import ChangeModel
-from kardus.inference.bundle import MAX_BUNDLE_BYTES
+from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 
 TIMEOUT_S = 20.0
