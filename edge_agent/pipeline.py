@@ -186,11 +186,12 @@ class Pipeline:
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
-        problem = camera.view.outside(frame)
-        if problem and camera.status is None:
-            raise ConfigError(f"camera '{frame.camera}': {problem}")
-        if problem:
-            return SignalLost(frame.camera, frame.captured, problem), "lost"
+        misfit, outside = camera.view.other_shape(frame.picture), camera.view.outside(frame.picture)
+        if outside and not misfit and camera.status is None:
+            raise ConfigError(f"camera '{frame.camera}': {outside}")
+        if misfit or outside:
+            camera.has_looked = True
+            return SignalLost(frame.camera, frame.captured, misfit or outside), "lost"
         camera.has_looked = True
         self._metrics.frames.labels(frame.camera).inc()
         wanted = camera.votes.wanted

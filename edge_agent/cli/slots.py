@@ -13,6 +13,7 @@ from edge_agent.cameras import open_camera_source
 from edge_agent.commissioning.layout import as_toml, grid, prospect
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
+from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import read_picture
@@ -46,6 +47,9 @@ def snapshot_command(
     key = "empty_picture" if empty else "reference"
     out.print(f"{picture.width} x {picture.height} pixels written to {target}", soft_wrap=True)
     out.print(f'in [[cameras]] "{section.name}" write: {key} = "{target}"', soft_wrap=True)
+    if not empty and section.units == "pixels":
+        size = f"picture_size = [{picture.width}, {picture.height}]"
+        out.print(f"and, with the corners laid out in it: {size}", soft_wrap=True)
 
 
 @app.command("grid")
@@ -83,9 +87,10 @@ def draw_command(
     section = _camera(load_config(config), camera)
     pixels = _picture(section, picture)
     png = io.BytesIO()
-    _drawn(pixels, slots_of(section)).save(png, "PNG")
+    slots = _slots(section)
+    _drawn(pixels, slots).save(png, "PNG")
     write_whole(target, png.getvalue())
-    out.print(f"{len(slots_of(section))} slots drawn into {target}", soft_wrap=True)
+    out.print(f"{len(slots)} slots drawn into {target}", soft_wrap=True)
 
 
 @app.command("check")
@@ -100,9 +105,7 @@ def check_command(
     section = _camera(settings, camera)
     width, height = _picture(section, picture).size
     curve = read_bundle(settings.model.bundle).manifest.pixels if settings.model else ()
-    prospects = [
-        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
-    ]
+    prospects = [prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in _slots(section)]
     rows = (
         (
             found.location,
@@ -130,10 +133,15 @@ def _camera(config: Config, name: str) -> CameraSection:
 def _picture(section: CameraSection, given: Path | None) -> Image.Image:
     """A picture in which every slot lies, given or taken now."""
     picture = read_picture(given) if given else _take(section)
-    problem = outside(slots_of(section), *picture.size)
+    size = Commissioned(section).size
+    problem = other_shape(size, *picture.size) or outside(slots_of(section, size), *picture.size)
     if problem:
         raise DataError(problem)
     return picture
+
+
+def _slots(section: CameraSection) -> tuple[Slot, ...]:
+    return slots_of(section, Commissioned(section).size)
 
 
 def _take(section: CameraSection) -> Image.Image:

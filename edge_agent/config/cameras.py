@@ -16,6 +16,8 @@ def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point,
     return corners
 
 
+Side = Annotated[int, Field(ge=16, le=16_384)]
+PictureSize = tuple[Side, Side]
 Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)]
 
 
@@ -52,6 +54,10 @@ class CameraSection(Section):
     """Seconds from one look to the next; 0 looks as fast as the machine can."""
     units: Literal["pixels", "share"] = "pixels"
     """Of the corners: pixels, or shares (0 to 1) of the picture's width and height."""
+    picture_size: PictureSize | None = None
+    """Width and height, in pixels, of the picture in which the corners were laid out. A camera that gives another size
+    of the same shape has them scaled; one of another shape is `stale`. Without it, and with corners in pixels, the
+    size of `reference`."""
     reference: FilePath | None = None
     """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
     Without one, the first good picture after each start."""

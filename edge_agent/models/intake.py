@@ -103,8 +103,8 @@ class BundleIntake:
         command, file = self._request.command, self._request.file
         source = command.url if command else str(file)
         try:
-            with self._staged.open("rb") as file:
-                return parse_bundle(file, source, trust)
+            with self._staged.open("rb") as staged:
+                return parse_bundle(staged, source, trust)
         except OSError as error:
             raise BundleError(f"{self._staged}: cannot be read ({error.strerror}): check the disk") from error
 
