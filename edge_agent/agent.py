@@ -204,6 +204,7 @@ class Agent:
             grace_s=self._config.verdict.grace_s,
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.online.is_set(),
+            heartbeat=self._heartbeat,
         )
 
     def _mqtt_session(self) -> MqttSession:
@@ -277,6 +278,7 @@ class Agent:
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
                 self._taken(item)
+                self._heartbeat.beat()
             with self._storage.guard():
                 self._tick()
             self._storage.tick()
@@ -378,6 +380,7 @@ class Agent:
 
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
+        self._heartbeat.beat()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES

@@ -232,6 +232,6 @@ def _votes(view: CameraView, config: Config) -> Votes:
     return Votes([(slot.location, slot.facing) for slot in view.slots], config.verdict)
 
 
-def _sees(section: CameraSection) -> tuple[object, ...]:
+def _sees(section: CameraSection) -> CameraSection:
     """What a view is made of."""
-    return section.units, section.picture_size, section.reference, section.empty_picture, section.locations
+    return section.model_copy(update={"source": None, "interval_s": 0})

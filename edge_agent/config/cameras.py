@@ -16,6 +16,7 @@ def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point,
     return corners
 
 
+Area = Annotated[tuple[Point, ...], Field(min_length=3, max_length=100)]
 Side = Annotated[int, Field(ge=16, le=16_384)]
 PictureSize = tuple[Side, Side]
 Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)]
@@ -61,6 +62,9 @@ class CameraSection(Section):
     reference: FilePath | None = None
     """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
     Without one, the first good picture after each start."""
+    mask: tuple[Area, ...] = ()
+    """Areas, of three corners or more each, that show what is no part of the rack: the camera's clock, a logo, a lamp.
+    Nothing in them counts as a change, as something that stands in front, or as a mark of the view."""
     empty_picture: FilePath | None = None
     """A picture without any stock, from the same place: a second opinion on whether a location is empty."""
     locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]

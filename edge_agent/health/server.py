@@ -77,8 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/healthz":
             self._probe(self.vitals.problems())
         elif self.path == "/readyz":
-            waiting = [] if self.vitals.is_ready.is_set() else ["no camera has been looked through yet"]
-            self._probe(waiting + self.vitals.problems())
+            self._probe(self.vitals.waiting() + self.vitals.problems())
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
 

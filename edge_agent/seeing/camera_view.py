@@ -13,6 +13,7 @@ from edge_agent.records import Frame, Sighting
 from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
+from edge_agent.seeing.mask import Mask, area_outside, areas_of
 from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_guard import View, ViewGuard
 from kardus.inference.geometry import FloatArray
@@ -44,6 +45,7 @@ class CameraView:
         self._view_rules, self._gate_rules = view, gate
         self._commissioned = Commissioned(camera)
         self.slots = slots_of(camera, self._commissioned.size)
+        self._camera, self._mask = camera, Mask()
         self._guard: ViewGuard | None = None
         self._gate: ChangeGate | None = None
         self._empty: EmptyPictures | None = None
@@ -85,7 +87,11 @@ class CameraView:
         if self._guard is None:
             width, height = frame.picture.size
             shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
-            self._guard = ViewGuard(self._view_rules, shares, self._commissioned.reference, live=self._live)
+            areas = areas_of(self._camera, width, height, self._commissioned.size)
+            self._mask = Mask([area / [width, height] for area in areas])
+            self._guard = ViewGuard(
+                self._view_rules, shares, self._commissioned.reference, live=self._live, mask=self._mask
+            )
         view = self._guard.check(frame)
         self._bad = self._bad + 1 if view.problem else 0
         return view
@@ -144,7 +150,9 @@ class CameraView:
     def _judge_size(self, size: tuple[int, int]) -> None:
         if size != self._size:
             self._size = size
-            self._shape, self._outside = other_shape(self._commissioned.size, *size), outside(self.slots, *size)
+            areas = areas_of(self._camera, *size, self._commissioned.size)
+            self._shape = other_shape(self._commissioned.size, *size)
+            self._outside = outside(self.slots, *size) or area_outside(areas, *size)
 
     def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
         ahead, self._cut_ahead = self._cut_ahead, None
@@ -168,7 +176,7 @@ class CameraView:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
         corners = place_slots(self.slots, *frame.picture.size, np.eye(3)) / view.factor
-        return resized(picture, width, height), corners
+        return self._mask.black_out(resized(picture, width, height)), corners
 
     def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
         if self._empty is None or not chosen:

@@ -30,11 +30,24 @@ class Slot:
 
     def in_pixels(self, width: int, height: int) -> FloatArray:
         """The corners in pixels of a picture of the given size."""
-        if self.in_shares:
-            return self.corners * [width, height]
-        if self.size is None or self.size == (width, height):
-            return self.corners
-        return self.corners * (np.array([width, height]) / self.size)
+        return as_pixels(self.corners, width, height, in_shares=self.in_shares, size=self.size)
+
+
+def as_pixels(
+    places: FloatArray, width: int, height: int, *, in_shares: bool, size: PictureSize | None = None
+) -> FloatArray:
+    """Places (n, 2) of a configuration, in pixels of a picture of the given width and height.
+
+    Args:
+        places: in pixels of a picture, or in shares of its width and height.
+        width: of the picture.
+        height: of the picture.
+        in_shares: which of both.
+        size: width and height of the picture that places in pixels belong to; None: any.
+    """
+    if in_shares:
+        return places * [width, height]
+    return places if size in (None, (width, height)) else places * (np.array([width, height]) / size)
 
 
 def slots_of(camera: CameraSection, size: PictureSize | None = None) -> tuple[Slot, ...]:

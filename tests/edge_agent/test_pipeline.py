@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent import pipeline
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
@@ -21,6 +22,7 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
+from kardus.support.vitals import Heartbeat, Vitals
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import camera_toml
 from simulator.scene import Rack
@@ -30,6 +32,16 @@ from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
 
 FIRST = LOCATIONS[0]
 KEY = DEMO_KEY.read_text().strip()
+
+
+class _NotedHeartbeat(Heartbeat):
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def beat(self, doing: str = "") -> None:
+        super().beat(doing)
+        self.noted.append(doing)
 
 
 class Camera:
@@ -52,6 +64,7 @@ class Camera:
         cameras = Cameras(config, lambda _: None)
         writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300)
         self._found: list[Finding] = []
+        self.heartbeat = _NotedHeartbeat()
         self._pipeline = Pipeline(
             cameras,
             classifier,
@@ -61,6 +74,7 @@ class Camera:
             grace_s=0.0,
             clock=SYSTEM_CLOCK,
             is_late=lambda: False,
+            heartbeat=self.heartbeat,
         )
         self._number = 0
 
@@ -140,3 +154,17 @@ def test_without_a_known_size_corners_are_pixels_of_whatever_the_camera_gives(tm
     for number in range(3):
         settled = camera.verdicts(still(number))
     assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
+
+
+def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Camera(tmp_path)
+    monkeypatch.setattr(pipeline, "PORTION", 8)
+    camera.verdicts(still())
+    said = [text for text in camera.heartbeat.noted if "classified" in text]
+    assert said == [f"{done} of 15 places are classified" for done in (0, 8, 15)]
+    vitals = Vitals({"agent": camera.heartbeat}, {})
+    assert vitals.waiting() == ["no camera has been looked through yet: 15 of 15 places are classified"]
+    vitals.is_ready.set()
+    assert vitals.waiting() == []
