@@ -57,7 +57,7 @@ app.command("replay")(replay_command)
 @app.command("run")
 def run_command(
     config: ConfigArgument,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections and cameras too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log commands and changed files too.")] = False,
 ) -> None:
     """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
     share_one_heap()
