@@ -41,19 +41,26 @@ def _configured(folder: Path, spoil: Spoil, port: int = 0) -> Config:
     return load_config(config)
 
 
-def _file(path: Path, content: bytes = b"nonsense") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+def _file(name: str, addition: str) -> Spoil:
+    """A file of nonsense."""
+
+    def spoil(folder: Path) -> str:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"nonsense")
+        return addition
+
+    return spoil
+
+
+def _without_its_bundle(folder: Path) -> str:
+    config = folder / "agent.toml"
+    config.write_text(config.read_text().replace(str(DEMO_BUNDLE), "gone.bundle"))
+    return "agent "
 
 
 def _kept(name: str, addition: str = "agent ") -> Spoil:
     """A file lies where a folder of the agent's should be."""
-
-    def spoil(folder: Path) -> str:
-        _file(folder / "data" / name)
-        return addition
-
-    return spoil
+    return _file(f"data/{name}", addition)
 
 
 def _folder_for_a_file(name: str) -> Spoil:
@@ -77,14 +84,14 @@ FAULTS: dict[str, tuple[str, Spoil, str]] = {
     "reference missing": ("camera rack", lambda _: 'cameras reference = "gone.png"', "cameras 'rack': reference = "),
     "reference is no picture": (
         "camera rack",
-        lambda f: _file(f / "x.png") or 'cameras reference = "x.png"',
+        _file("x.png", 'cameras reference = "x.png"'),
         "readable",
     ),
     "empty picture missing": ("camera rack", lambda _: 'cameras empty_picture = "gone.png"', "empty_picture = "),
     "empty picture is a folder": ("camera rack", lambda _: 'cameras empty_picture = "."', "snapshot --empty"),
     "health port taken": ("health page", lambda _: "health port = PORT", "health.port = "),
     "no such host": ("health page", lambda _: 'health host = "192.0.2.1"\nport = PORT', "health.host = 192.0.2.1"),
-    "data folder is a file": ("data folder", lambda f: _file(f / "data") or "agent ", "agent.data_dir"),
+    "data folder is a file": ("data folder", _file("data", "agent "), "agent.data_dir"),
     "outbox is a folder": ("data folder", _folder_for_a_file("outbox.sqlite"), "outbox.sqlite is no file"),
     "expected stock is a folder": ("data folder", _folder_for_a_file("expected.sqlite"), "expected.sqlite is no file"),
     "evidence is a file": ("data folder", _kept("evidence"), "evidence is no folder"),
@@ -92,16 +99,7 @@ FAULTS: dict[str, tuple[str, Spoil, str]] = {
     "models is a file": ("data folder", _kept("models"), "models is no folder"),
     "recording is a file": ("data folder", _kept("recording", "recording max_mb = 9"), "recording is no folder"),
     "another agent": ("data folder", _other_agent, "agent tests/other (process "),
-    "model is missing": (
-        "model",
-        lambda f: (
-            (f / "agent.toml").write_text(  # the bundle's line is the second of its table
-                (f / "agent.toml").read_text().replace(str(DEMO_BUNDLE), "gone.bundle")
-            )
-            and "agent "
-        ),
-        "gone.bundle: cannot be",
-    ),
+    "model is missing": ("model", _without_its_bundle, "gone.bundle: cannot be"),
     "authority of bundles": ("model", lambda _: 'model ca_file = "gone.pem"', "model.ca_file = "),
     "watched folder": ("model", lambda _: 'model watch_folder = "rack.png"', "model.watch_folder = "),
     "password": ("broker", lambda _: 'mqtt password_file = "gone"', "mqtt.password_file = "),

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 from typer.testing import CliRunner
@@ -113,9 +114,9 @@ def test_of_a_bundle_that_is_not_trusted_only_manifest_and_signatures_are_read(
     unsigned, read = io.BytesIO(sealed(members)), list[str]()
     opened = zipfile.ZipFile.open
 
-    def noted(self: zipfile.ZipFile, name: zipfile.ZipInfo, mode: str = "r") -> object:
+    def noted(self: zipfile.ZipFile, name: zipfile.ZipInfo) -> IO[bytes]:
         read.append(name.filename)
-        return opened(self, name, mode)  # type: ignore[call-overload]
+        return opened(self, name)
 
     monkeypatch.setattr(zipfile.ZipFile, "open", noted)
     with pytest.raises(BundleError, match="not signed"):
