@@ -1,5 +1,6 @@
 """A run as it goes on: a bar on a terminal, lines elsewhere, and the same lines in the run's own log."""
 
+import contextlib
 import math
 import shlex
 import sys
@@ -70,7 +71,8 @@ class RunDisplay:
     def _log(self, text: str) -> None:
         if self._out is None or not self._out.is_dir():
             return
-        with (self._out / LOG).open("a", encoding="utf-8") as file:
+        # a full disk costs the log, and not the training
+        with contextlib.suppress(OSError), (self._out / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n")
 
 
