@@ -26,6 +26,7 @@ from edge_agent.control.expected import EXPECTED_FILE, ExpectedStore
 from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
+from edge_agent.data_folder import DataFolder
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics, Present
@@ -58,7 +59,6 @@ from kardus.mqtt.session import MqttSession
 from kardus.support.chores import Chores
 from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import BundleError, KardusError
-from kardus.support.files import make_folder
 from kardus.support.vitals import Heartbeat, Vitals
 
 FIRST_CONNECTION_S = 3.0
@@ -83,14 +83,14 @@ class Agent:
         """
         self._config, self._path = config, path
         self._inputs: InputQueue[Item] = InputQueue()
-        data = config.agent.data_dir
+        self._folder = DataFolder(config)
+        data = self._folder.path
         models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
         self._metrics, self._heartbeat = Metrics(), Heartbeat()
         self._cameras = Cameras(config, self._inputs.put)
         locations = self._cameras.locations
-        make_folder("agent.data_dir", data)
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
         self._outbox = open_outbox(config)
         self._chores = Chores()
@@ -137,6 +137,7 @@ class Agent:
         """
         router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed, self._metrics.acks_refused.inc)
         with contextlib.ExitStack() as stops:  # each is called, the last one first, even if another fails
+            stops.callback(self._folder.leave)
             stops.callback(self._expected.close)
             stops.callback(self._outbox.close)
             self._session.start(Handlers(self._on_connect, router.route, self._delivery.acknowledged))
@@ -203,6 +204,7 @@ class Agent:
             grace_s=self._config.verdict.grace_s,
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.online.is_set(),
+            heartbeat=self._heartbeat,
         )
 
     def _mqtt_session(self) -> MqttSession:
@@ -276,6 +278,7 @@ class Agent:
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
                 self._taken(item)
+                self._heartbeat.beat()
             with self._storage.guard():
                 self._tick()
             self._storage.tick()
@@ -377,6 +380,7 @@ class Agent:
 
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
+        self._heartbeat.beat()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES

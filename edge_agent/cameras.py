@@ -39,6 +39,18 @@ def open_camera_source(camera: CameraSection) -> Source:
     return source.open_source(camera.source)
 
 
+def open_camera(
+    section: CameraSection, config: Config, open_source: Callable[[CameraSection], Source] = open_camera_source
+) -> tuple[Source, CameraView]:
+    """A camera's source, and what knows its slots in its pictures.
+
+    Raises:
+        ConfigError: a password file, the commissioning or the empty picture cannot be read.
+    """
+    opened = open_source(section)
+    return opened, CameraView(section, config.view, config.gate, live=opened.live)
+
+
 @dataclass
 class Camera:
     """A camera with what is known of it."""
@@ -101,8 +113,7 @@ class Cameras(dict[str, Camera]):
         """Open nothing yet; `begin` starts the readers.
 
         Raises:
-            ConfigError: a password file cannot be read.
-            DataError: a commissioning or an empty picture cannot be read.
+            ConfigError: a password file, a commissioning or an empty picture cannot be read.
         """
         self._hand_over = hand_over
         self._open_source = open_camera_source
@@ -178,8 +189,7 @@ class Cameras(dict[str, Camera]):
         """Make what another configuration needs.
 
         Raises:
-            ConfigError: a password file cannot be read.
-            DataError: a commissioning or an empty picture cannot be read.
+            ConfigError: a password file, a commissioning or an empty picture cannot be read.
         """
         views, begun = {}, {}
         for section in config.cameras:
@@ -187,7 +197,8 @@ class Cameras(dict[str, Camera]):
             if known is None or known.section.source != section.source:
                 begun[section.name] = self._new(section, config)
             elif _sees(known.section) != _sees(section):
-                views[section.name] = _view_and_votes(section, config, live=known.reader.live)
+                view = CameraView(section, config.view, config.gate, live=known.reader.live)
+                views[section.name] = view, _votes(view, config)
         stay = {section.name for section in config.cameras} - set(begun)
         return PreparedCameras(config, views, begun, frozenset(set(self) - stay))
 
@@ -215,9 +226,9 @@ class Cameras(dict[str, Camera]):
             camera.reader.start()
 
     def _new(self, section: CameraSection, config: Config) -> Camera:
-        opened = self._open_source(section)
+        opened, view = open_camera(section, config, self._open_source)
         reader = CameraReader(section.name, opened, section.interval_s, self._hand_over)
-        return Camera(section, reader, *_view_and_votes(section, config, live=opened.live))
+        return Camera(section, reader, view, _votes(view, config))
 
 
 def _stop(readers: Iterable[CameraReader]) -> None:
@@ -235,11 +246,10 @@ def _wait_for(reader: CameraReader, deadline: float) -> None:
     reader.stop(max(0.0, deadline - time.monotonic()))
 
 
-def _view_and_votes(section: CameraSection, config: Config, *, live: bool) -> tuple[CameraView, Votes]:
-    view = CameraView(section, config.view, config.gate, live=live)
-    return view, Votes([(slot.location, slot.facing) for slot in view.slots], config.verdict)
+def _votes(view: CameraView, config: Config) -> Votes:
+    return Votes([(slot.location, slot.facing) for slot in view.slots], config.verdict)
 
 
-def _sees(section: CameraSection) -> tuple[object, ...]:
+def _sees(section: CameraSection) -> CameraSection:
     """What a view is made of."""
-    return section.units, section.reference, section.empty_picture, section.locations
+    return section.model_copy(update={"source": None, "interval_s": 0})

@@ -25,7 +25,10 @@ from kardus.inference.classification import Classification, CropClassifier
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError
+from kardus.support.vitals import Heartbeat
 
+PORTION = 64
+"""So many crops are classified between two signs of life; a multiple of the classifier's own batches."""
 TICK_S = 1.0
 """How often what doesn't come by itself is looked after."""
 log = logging.getLogger("kardus.agent")
@@ -55,6 +58,7 @@ class Pipeline:
         grace_s: float,
         clock: Clock,
         is_late: Callable[[], bool],
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """Keep whom to ask.
 
@@ -67,7 +71,9 @@ class Pipeline:
             grace_s: for so long after a new expectation nothing is an alert.
             clock: what time it is.
             is_late: whether the broker is away.
+            heartbeat: beats while the pictures of many locations are worked on.
         """
+        self._heartbeat = heartbeat or Heartbeat()
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
@@ -89,7 +95,8 @@ class Pipeline:
         """
         processed, lost = Processed(), []
         sightings: list[tuple[Camera, Sighting]] = []
-        for frame in frames:
+        for number, frame in enumerate(frames):
+            self._heartbeat.beat(f"{number} of {len(frames)} cameras' pictures are cut up")
             camera = self._cameras[frame.camera]
             seen = self._see(camera, frame)
             if isinstance(seen, Sighting):
@@ -186,11 +193,12 @@ class Pipeline:
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
-        problem = camera.view.outside(frame)
-        if problem and camera.status is None:
-            raise ConfigError(f"camera '{frame.camera}': {problem}")
-        if problem:
-            return SignalLost(frame.camera, frame.captured, problem), "lost"
+        misfit, outside = camera.view.other_shape(frame.picture), camera.view.outside(frame.picture)
+        if outside and not misfit and camera.status is None:
+            raise ConfigError(f"camera '{frame.camera}': {outside}")
+        if misfit or outside:
+            camera.has_looked = True
+            return SignalLost(frame.camera, frame.captured, misfit or outside), "lost"
         camera.has_looked = True
         self._metrics.frames.labels(frame.camera).inc()
         wanted = camera.votes.wanted
@@ -209,8 +217,12 @@ class Pipeline:
     def _classify(self, crops: Sequence[Pixels]) -> list[Classification]:
         if not crops:
             return []
+        joined, answers = np.concatenate(crops), list[Classification]()
         with self._metrics.classify_s.time():
-            answers = self.classifier.classify(np.concatenate(crops))
+            for start in range(0, len(joined), PORTION):
+                self._heartbeat.beat(f"{start} of {len(joined)} places are classified")
+                answers += self.classifier.classify(joined[start : start + PORTION])
+        self._heartbeat.beat(f"{len(joined)} of {len(joined)} places are classified")
         self._metrics.classified.inc(len(answers))
         return answers
 

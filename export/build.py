@@ -35,6 +35,7 @@ def build(
     name: str | None = None,
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
+    unfinished: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export, check parity with the trained model on real crops in the agent's own classifier, and write the bundle.
@@ -46,6 +47,7 @@ def build(
         name: the model's name; by default the file's.
         version: three numbers.
         keys: private keys to sign with; none leaves the bundle unsigned.
+        unfinished: take the network of a run that is still going on, or was interrupted, as it is now.
         on_step: called with a line on every step.
 
     Raises:
@@ -56,6 +58,11 @@ def build(
     require_file_target("--out", out)
     _check_names(name or out.stem, version)
     checkpoint = load_checkpoint(checkpoint_path)
+    if checkpoint.unfinished and not unfinished:
+        raise UsageError(
+            f"{checkpoint_path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
+            "... --resume); --unfinished takes it as it is"
+        )
     network = checkpoint.model()
     manifest = _describe(checkpoint, network, name or out.stem, version, target.precision)
     shown = examples(checkpoint, target.data)
@@ -114,7 +121,7 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
             parameters=sum(parameter.numel() for parameter in network.parameters()),
-            config=config.model_dump(mode="json") | _names_only(config),
+            config=config.model_dump(mode="json") | _names_only(config) | _refit_done(checkpoint),
             data_sha256=checkpoint.data_sha256,
             photos=checkpoint.photos,
             versions=checkpoint.versions,
@@ -126,6 +133,11 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
 def _rounded(channels: tuple[float, ...]) -> tuple[float, float, float]:
     red, green, blue = (round(value, 4) for value in channels)  # without what 32 bits add
     return red, green, blue
+
+
+def _refit_done(checkpoint: Checkpoint) -> dict[str, float]:
+    """A refit that was refused, or isn't done yet, has taught the network nothing."""
+    return {} if checkpoint.refitted else {"refit": 0.0}
 
 
 def _names_only(config: TrainConfig) -> dict[str, str]:

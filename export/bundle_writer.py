@@ -12,7 +12,8 @@ from PIL import Image
 
 from export.keys import sign
 from kardus.contract.manifest import GoldenSample, Manifest, Member, Signature
-from kardus.inference.bundle import GOLDEN, MANIFEST, MODEL, SIGNATURES, read_bundle
+from kardus.inference.bundle import read_bundle
+from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import UsageError
 from kardus.support.files import write_whole
@@ -57,8 +58,9 @@ def sign_again(bundle: Path, out: Path, keys: Sequence[Ed25519PrivateKey], dropp
             raise UsageError(
                 f"--drop {key}: hasn't signed {bundle}: it was signed by {', '.join(read.signed_by) or 'nobody'}"
             )
-    with zipfile.ZipFile(bundle) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    with bundle.open("rb") as file:
+        archive = BundleArchive(file, str(bundle))
+        members = {name: archive.read(name) for name in archive.sizes}
     added = [sign(members[MANIFEST], key) for key in keys]
     known = [Signature.model_validate(entry) for entry in json.loads(members[SIGNATURES])]
     fresh = {signature.key for signature in added} | set(dropped)

@@ -56,6 +56,9 @@ def build_command(
     ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")
+    ] = False,
     sign: SignOption = None,
 ) -> None:
     """Export CHECKPOINT, check parity with the trained model on real crops, and write and sign the bundle."""
@@ -74,7 +77,16 @@ def build_command(
             if not err.is_terminal or "points lost" in step:
                 err.print(step, soft_wrap=True, highlight=False)
 
-        manifest = build(checkpoint, out_file, target=target, name=name, version=version, keys=keys, on_step=on_step)
+        manifest = build(
+            checkpoint,
+            out_file,
+            target=target,
+            name=name,
+            version=version,
+            keys=keys,
+            unfinished=unfinished,
+            on_step=on_step,
+        )
     parity = manifest.parity
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "

@@ -4,9 +4,7 @@ What needs torch, or more than the base installation, is imported by the command
 """
 
 import logging
-import math
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,10 +22,10 @@ from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
 from train.recipe import names, read_recipe
+from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
     from train.evaluation.evaluation import Evaluation, Rejection
-    from train.fitting.loop import Epoch
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 
@@ -64,7 +62,9 @@ def fit_command(
     config = make_config(**read_recipe(recipe) | given_options(context))
 
     from train.devices import rank  # noqa: PLC0415 - see the module
-    from train.fitting.fit import ProgressCallbacks, fit  # noqa: PLC0415
+    from train.fitting.fit import fit  # noqa: PLC0415
+    from train.fitting.progress import ProgressCallbacks  # noqa: PLC0415
+    from train.fitting.run_folder import is_used  # noqa: PLC0415
     from train.networks.backbones import require_known  # noqa: PLC0415
     from train.study.cross_fit import cross_fit  # noqa: PLC0415
     from train.study.proposal_filter import trust_proposed  # noqa: PLC0415
@@ -72,12 +72,21 @@ def fit_command(
     require_known(config.arch)
     quiet_libraries()
     with _progress() as progress:
-        callbacks = ProgressCallbacks(_on_epoch(progress), _note) if rank() == 0 else ProgressCallbacks()
-        source = trust_proposed(data, out_dir, config, callbacks, resume=resume) if trust else data
-        checkpoint = (cross_fit if config.folds else fit)(source, out_dir, config, callbacks, resume=resume or trust)
+        display = RunDisplay(progress, out_dir)
+        shown = ProgressCallbacks(display.epoch, display.note, display.batch)
+        callbacks = shown if rank() == 0 else ProgressCallbacks()
+        try:
+            source = trust_proposed(data, out_dir, config, callbacks, resume=resume) if trust else data
+            checkpoint = (cross_fit if config.folds else fit)(
+                source, out_dir, config, callbacks, resume=resume or trust
+            )
+        except KeyboardInterrupt:
+            display.interrupted(is_stored=is_used(out_dir))
+            raise
     if rank() == 0:
+        before = " of the network before its refit" if checkpoint.refitted else ""
         for metric in checkpoint.metrics:
-            out.print(f"Held-out accuracy: {percent(metric)}")
+            out.print(f"Held-out accuracy{before}: {percent(metric)}")
         out.print(f"Run written to {out_dir}", soft_wrap=True)
 
 
@@ -121,11 +130,13 @@ def evaluate_command(
     if report:
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
     left_out = left_out_note(data, data_set.proposals)
+    unfinished = predictor.origin.unfinished
+    whole = [f"{model}: its run is unfinished: {unfinished}; these are figures of what it is now"] if unfinished else []
     of_unknown = rejection.notes if rejection else ()
-    for note in (*data_set.notes, *of_unknown, *left_out, *_evaluation_notes(result)):
+    for note in (*whole, *data_set.notes, *of_unknown, *left_out, *_evaluation_notes(result)):
         _note(note)
     if as_json:
-        print_json(evaluation_json(result, rejection) | ({"against": vars(compared)} if compared else {}))
+        print_json(evaluation_json(result, rejection, unfinished) | ({"against": vars(compared)} if compared else {}))
     else:
         _print_tables(result, rejection)
         if compared:
@@ -181,7 +192,7 @@ def study_command(
     ] = None,
 ) -> None:
     """Reproduce the founding study's eight runs under its own and under an honest protocol, beside its figures."""
-    from train.fitting.fit import ProgressCallbacks  # noqa: PLC0415 - see the module
+    from train.fitting.progress import ProgressCallbacks  # noqa: PLC0415 - see the module
     from train.study.study import Study, run_study  # noqa: PLC0415
     from train.study.study_report import write_study  # noqa: PLC0415
 
@@ -193,7 +204,8 @@ def study_command(
     )
     study = Study(data, out_dir, quick, precision, standin)
     with _progress() as progress:
-        for results in run_study(study, ProgressCallbacks(_on_epoch(progress)), _note):
+        display = RunDisplay(progress)
+        for results in run_study(study, ProgressCallbacks(display.epoch, batch=display.batch), _note):
             page = write_study(study, results, f"kardus-train study {data.name} --out DIR{options}")
     out.print(f"Study written to {page}", soft_wrap=True)
 
@@ -225,7 +237,7 @@ def _print_check(checked: DataReport) -> None:
     out.print(f"{len(checked.data.samples)} photos of {len(checked.data.classes)} classes{proposals}: {result}")
 
 
-def evaluation_json(result: "Evaluation", rejection: "Rejection | None") -> dict[str, Any]:
+def evaluation_json(result: "Evaluation", rejection: "Rejection | None", unfinished: str = "") -> dict[str, Any]:
     """The metrics of an evaluation, as JSON content."""
     content: dict[str, Any] = {
         "accuracy": {level: metric.model_dump() for level, metric in result.overall.items()},
@@ -237,6 +249,7 @@ def evaluation_json(result: "Evaluation", rejection: "Rejection | None") -> dict
         "calibrated_on_these": result.calibrated_on_these,
         "trained_on_these": result.trained_on_these,
         "left_out": result.left_out,
+        "unfinished": unfinished,
     }
     if rejection:
         content["rejection"] = {
@@ -276,19 +289,6 @@ def quiet_libraries() -> None:
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     return Progress(*columns, TimeRemainingColumn(), console=err, disable=not err.is_terminal)
-
-
-def _on_epoch(progress: Progress) -> Callable[["Epoch"], None]:
-    task = progress.add_task("Training", total=None)
-
-    def show(epoch: "Epoch") -> None:
-        held_out = "" if math.isnan(epoch.val_accuracy) else f", held out {100 * epoch.val_accuracy:.1f} %"
-        text = f"loss {epoch.train_loss:.3f}{held_out}"
-        progress.update(task, completed=epoch.epoch, total=epoch.of, description=text)
-        if not err.is_terminal:
-            err.print(f"epoch {epoch.epoch}/{epoch.of}: {text}, {epoch.seconds:.0f} s")
-
-    return show
 
 
 def _print_tables(result: "Evaluation", rejection: "Rejection | None") -> None:

@@ -200,7 +200,7 @@ def receive_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more than connections and trouble.")] = False,
 ) -> None:
     """Receive and store what agents publish: every event exactly once, whatever is killed or breaks."""
     settings = ReceiverSettings(

@@ -57,7 +57,7 @@ app.command("replay")(replay_command)
 @app.command("run")
 def run_command(
     config: ConfigArgument,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log connections and cameras too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log commands and changed files too.")] = False,
 ) -> None:
     """Watch until stopped (SIGTERM, Ctrl-C), or until every source has ended."""
     share_one_heap()
@@ -80,17 +80,14 @@ def check_command(
     config: ConfigArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check everything that can be wrong before `run`: configuration, model, folders, cameras, corners, broker."""
-    from edge_agent.cameras import open_camera_source  # noqa: PLC0415
-    from edge_agent.commissioning.checks import check_all  # noqa: PLC0415 - see the module
-    from edge_agent.models.load import load_model  # noqa: PLC0415
-    from edge_agent.reporting.outbox.check import check_outbox  # noqa: PLC0415
-    from edge_agent.reporting.storage import OUTBOX_FILE  # noqa: PLC0415
+    """Check everything that can be wrong before `run`: model, folders, cameras, corners, health page, broker.
+
+    What `run` opens is opened in the same way, and nothing is changed. An agent of this configuration may be running.
+    """
+    from edge_agent.cli.check import check  # noqa: PLC0415 - see the module
 
     with err.status("Checking"):
-        settings = load_config(config)
-        outbox = settings.agent.data_dir / OUTBOX_FILE
-        results = check_all(settings, load_model, lambda: check_outbox(outbox), open_camera_source)
+        results = check(load_config(config))
     verdict = {True: Text("ok", "green"), False: Text("wrong", "red")}
     table = table_of(("checked", "", "found"), ((r.what, verdict[r.ok], r.found) for r in results))
     print_result([vars(result) for result in results], table, as_json=as_json)

@@ -10,11 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.cameras import open_camera_source
-from edge_agent.commissioning.layout import as_toml, grid, prospect
+from edge_agent.commissioning.layout import as_toml, basis, grid, prospect
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
+from edge_agent.seeing.commissioned import Commissioned, other_shape
+from edge_agent.seeing.mask import area_outside, areas_of
 from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.inference.bundle import read_bundle
+from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_result, table_of
 from kardus.support.errors import DataError, UsageError
@@ -27,6 +30,7 @@ ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration 
 CameraOption = Annotated[str, typer.Option("--camera", help="Which camera; needed where there are several.")]
 PictureOption = Annotated[Path | None, typer.Option("--picture", help="A picture to use in place of one taken now.")]
 _COLOUR = (46, 160, 67)
+_MASK = (110, 60, 160)
 _ATTEMPTS = 5
 
 
@@ -47,6 +51,9 @@ def snapshot_command(
     key = "empty_picture" if empty else "reference"
     out.print(f"{picture.width} x {picture.height} pixels written to {target}", soft_wrap=True)
     out.print(f'in [[cameras]] "{section.name}" write: {key} = "{target}"', soft_wrap=True)
+    if not empty and section.units == "pixels":
+        size = f"picture_size = [{picture.width}, {picture.height}]"
+        out.print(f"and, with the corners laid out in it: {size}", soft_wrap=True)
 
 
 @app.command("grid")
@@ -79,14 +86,17 @@ def draw_command(
     camera: CameraOption = "",
     picture: PictureOption = None,
 ) -> None:
-    """Draw the slots of a camera over its picture."""
+    """Draw the slots of a camera over its picture, and the areas of its mask."""
     require_file_target("--out", target)
     section = _camera(load_config(config), camera)
     pixels = _picture(section, picture)
     png = io.BytesIO()
-    _drawn(pixels, slots_of(section)).save(png, "PNG")
+    size = Commissioned(section).size
+    slots, areas = slots_of(section, size), areas_of(section, *pixels.size, size)
+    _drawn(pixels, slots, areas).save(png, "PNG")
     write_whole(target, png.getvalue())
-    out.print(f"{len(slots_of(section))} slots drawn into {target}", soft_wrap=True)
+    of_mask = f" and {len(areas)} masked areas" if areas else ""
+    out.print(f"{len(slots)} slots{of_mask} drawn into {target}", soft_wrap=True)
 
 
 @app.command("check")
@@ -96,13 +106,15 @@ def check_command(
     picture: PictureOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what each location can expect of its pixels, by the curve in the bundle."""
+    """Say what each location can expect of its pixels, by the curve in the bundle, and from which photos that is."""
     settings = load_config(config)
     section = _camera(settings, camera)
     width, height = _picture(section, picture).size
-    curve = read_bundle(settings.model.bundle).manifest.pixels if settings.model else ()
+    manifest = read_bundle(settings.model.bundle).manifest if settings.model else None
+    curve = manifest.pixels if manifest else ()
     prospects = [
-        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height)) for slot in slots_of(section)
+        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height))
+        for slot in slots_of(section, Commissioned(section).size)
     ]
     rows = (
         (
@@ -116,6 +128,8 @@ def check_command(
     )
     table = table_of(("location", "facing", "shorter side", "right by class", "advice"), rows)
     print_result([asdict(found) for found in prospects], table, as_json=as_json)
+    if manifest and curve:
+        err.print(f"note: {basis(manifest)}", highlight=False, soft_wrap=True)
 
 
 def _camera(config: Config, name: str) -> CameraSection:
@@ -131,7 +145,12 @@ def _camera(config: Config, name: str) -> CameraSection:
 def _picture(section: CameraSection, given: Path | None) -> Image.Image:
     """A picture in which every slot lies, given or taken now."""
     picture = read_picture(given) if given else _take(section)
-    problem = outside(slots_of(section), *picture.size)
+    size = Commissioned(section).size
+    problem = (
+        other_shape(size, *picture.size)
+        or outside(slots_of(section, size), *picture.size)
+        or area_outside(areas_of(section, *picture.size, size), *picture.size)
+    )
     if problem:
         raise DataError(problem)
     return picture
@@ -152,9 +171,11 @@ def _take(section: CameraSection) -> Image.Image:
     raise DataError(f"camera '{section.name}': {reason}")
 
 
-def _drawn(picture: Image.Image, slots: tuple[Slot, ...]) -> Image.Image:
+def _drawn(picture: Image.Image, slots: tuple[Slot, ...], areas: list[FloatArray]) -> Image.Image:
     image = picture.copy()
     draw = ImageDraw.Draw(image)
+    for area in areas:
+        draw.polygon([(float(x), float(y)) for x, y in area], fill=_MASK)
     size = max(12, image.height // 60)
     font = ImageFont.load_default(size)
     for slot in slots:

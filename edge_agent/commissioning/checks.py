@@ -1,20 +1,19 @@
-"""Everything that can be wrong with a configuration, found before the agent runs."""
+"""Everything that can be wrong with a configuration, found before the agent runs: what it opens, opened as it does."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import ModelSection
-from edge_agent.seeing.slots import outside, slots_of
+from edge_agent.seeing.camera_view import CameraView
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
 from kardus.mqtt.client import MqttClient
-from kardus.support.errors import BrokerError, KardusError
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import DataError, KardusError
 
 
 @dataclass(frozen=True)
@@ -26,69 +25,71 @@ class CheckResult:
     found: str
 
 
-def check_all(
-    config: Config,
-    load: Callable[[ModelSection], tuple[Bundle, Classifier]],
-    check_outbox: Callable[[], str],
-    open_camera_source: Callable[[CameraSection], Source],
-) -> list[CheckResult]:
-    """Check model, data folder, every camera with its corners, and the broker. Changes nothing.
+@dataclass(frozen=True)
+class Openings:
+    """How the agent opens what its configuration names. None changes anything; a KardusError says what is wrong."""
 
-    Args:
-        config: what is checked.
-        load: loads and tests the model.
-        check_outbox: what is wrong with the outbox file; empty if nothing is.
-        open_camera_source: gives a camera's source.
-    """
-    return [
-        _check_model(config.model, load),
-        _check_folder(config.agent.data_dir, check_outbox),
-        *(_check_camera(camera, open_camera_source) for camera in config.cameras),
-        _check_broker(config),
+    model: Callable[[ModelSection], tuple[Bundle, Classifier]]
+    """Loads and tests the model that would be run."""
+    data_folder: Callable[[], str]
+    """Sees that what is kept can be kept; what was found."""
+    camera: Callable[[CameraSection], tuple[Source, CameraView]]
+    health_page: Callable[[], str] | None
+    """Takes the port, and gives it back; what was found. None: no port is configured."""
+
+
+def check_all(config: Config, openings: Openings) -> list[CheckResult]:
+    """Check model, data folder, every camera with its corners, the health page and the broker. Changes nothing."""
+    attempts = [
+        ("model", lambda: _check_model(config.model, openings)),
+        ("data folder", openings.data_folder),
+        *((f"camera {camera.name}", _camera_check(camera, openings)) for camera in config.cameras),
+        *([("health page", openings.health_page)] if openings.health_page else []),
+        ("broker", lambda: _check_broker(config.mqtt.broker)),
     ]
+    return [_tried(what, attempt) for what, attempt in attempts]
 
 
-def _check_model(model: ModelSection | None, load: Callable[[ModelSection], tuple[Bundle, Classifier]]) -> CheckResult:
-    if model is None:
-        return CheckResult("model", ok=True, found="none yet: photos are collected for the first one")
+def _tried(what: str, attempt: Callable[[], str]) -> CheckResult:
     try:
-        bundle, _ = load(model)
+        return CheckResult(what, ok=True, found=attempt())
     except KardusError as error:
-        return CheckResult("model", ok=False, found=str(error))
+        return CheckResult(what, ok=False, found=str(error))
+
+
+def _check_model(model: ModelSection | None, openings: Openings) -> str:
+    if model is None:
+        return "none yet: photos are collected for the first one"
+    bundle, _ = openings.model(model)
     names = [info.name for info in bundle.manifest.classes]
     note = "" if EMPTY_CLASS in names else f"; it has no class '{EMPTY_CLASS}', so it never reports an empty location"
-    return CheckResult("model", ok=True, found=f"{bundle.title}, {len(names)} classes, golden samples agree{note}")
+    return f"{bundle.title}, {len(names)} classes, golden samples agree{note}"
 
 
-def _check_folder(folder: Path, check_outbox: Callable[[], str]) -> CheckResult:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return CheckResult("data folder", ok=False, found=f"agent.data_dir = {folder}: {existing} can't be written to")
-    problem = check_outbox()
-    return CheckResult("data folder", ok=not problem, found=problem or str(folder))
+def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str]:
+    def check() -> str:
+        source, view = openings.camera(camera)
+        try:
+            picture = next(source.pictures(), "no picture")
+        finally:
+            source.close()
+        if isinstance(picture, str):
+            raise DataError(picture)
+        problem = view.other_shape(picture) or view.outside(picture)
+        if problem:
+            raise DataError(problem)
+        size = view.commissioned_size
+        is_scaled = size is not None and size != picture.size and not view.slots[0].in_shares
+        scaled = f" (corners scaled from {size[0]} x {size[1]})" if size and is_scaled else ""
+        return f"{picture.width} x {picture.height}, {len(view.slots)} locations inside the picture{scaled}{_trust(camera)}"
 
-
-def _check_camera(camera: CameraSection, open_camera_source: Callable[[CameraSection], Source]) -> CheckResult:
-    what = f"camera {camera.name}"
-    picture = next(open_camera_source(camera).pictures(), "no picture")
-    if isinstance(picture, str):
-        return CheckResult(what, ok=False, found=picture)
-    slots = slots_of(camera)
-    problem = outside(slots, *picture.size)
-    if problem:
-        return CheckResult(what, ok=False, found=problem)
-    found = f"{picture.width} x {picture.height}, {len(slots)} locations inside the picture"
-    return CheckResult(what, ok=True, found=found + _trust(camera))
+    return check
 
 
 def _trust(camera: CameraSection) -> str:
     return "; its certificate isn't checked (insecure = true)" if getattr(camera.source, "insecure", False) else ""
 
 
-def _check_broker(config: Config) -> CheckResult:
-    broker = config.mqtt.broker
-    try:
-        with MqttClient(broker) as client:
-            return CheckResult("broker", ok=True, found=f"{broker.address}, MQTT {client.version}")
-    except BrokerError as error:
-        return CheckResult("broker", ok=False, found=str(error))
+def _check_broker(broker: BrokerSettings) -> str:
+    with MqttClient(broker) as client:
+        return f"{broker.address}, MQTT {client.version}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import Corners
-from kardus.contract.manifest import PixelAccuracy
+from kardus.contract.manifest import Manifest, PixelAccuracy
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
 
 Named = tuple[str, FloatArray]
@@ -70,6 +70,26 @@ def prospect(curve: Sequence[PixelAccuracy], location: str, facing: int | None, 
     needed = min(px for px, value in points if value >= GOOD * best)
     advice = f"{needed} px or more: move the camera closer, or use a longer lens" if side < needed else ""
     return Prospect(location, facing, side, accuracy, advice)
+
+
+def basis(manifest: Manifest) -> str:
+    """From which photos the curve is by which prospects are told, and which products aren't in it."""
+    if not manifest.pixels:
+        return ""
+    training = manifest.training
+    text = (
+        f"the curve of {manifest.name} {manifest.version} is of {manifest.pixels[-1].accuracy.n} held-out photos of "
+        f"its data set (SHA-256 {training.data_sha256[:12]}), made smaller, not of this camera's pictures"
+    )
+    changes = manifest.changes
+    came = ", ".join(f"{name} (from {count} photos)" for name, count in changes.enrolled.items()) if changes else ""
+    known = {info.name for info in manifest.classes}
+    went = ", ".join(name for name in changes.graph_classes if name not in known) if changes else ""
+    return (
+        text
+        + (f"; enrolled since, and not in it: {came}" if came else "")
+        + (f"; retired since, and still in it: {went}" if went else "")
+    )
 
 
 def side_px(corners: FloatArray) -> int:

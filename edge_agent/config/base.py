@@ -30,5 +30,5 @@ FilePath = Annotated[Path, AfterValidator(_relative_to_file)]
 
 
 def as_array(corners: tuple[Point, ...]) -> FloatArray:
-    """Corners as an array of shape (4, 2)."""
+    """Corners as an array of shape (n, 2)."""
     return np.array(corners, dtype=np.float64)

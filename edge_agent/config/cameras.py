@@ -16,6 +16,9 @@ def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point,
     return corners
 
 
+Area = Annotated[tuple[Point, ...], Field(min_length=3, max_length=100)]
+Side = Annotated[int, Field(ge=16, le=16_384)]
+PictureSize = tuple[Side, Side]
 Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)]
 
 
@@ -52,9 +55,16 @@ class CameraSection(Section):
     """Seconds from one look to the next; 0 looks as fast as the machine can."""
     units: Literal["pixels", "share"] = "pixels"
     """Of the corners: pixels, or shares (0 to 1) of the picture's width and height."""
+    picture_size: PictureSize | None = None
+    """Width and height, in pixels, of the picture in which the corners were laid out. A camera that gives another size
+    of the same shape has them scaled; one of another shape is `stale`. Without it, and with corners in pixels, the
+    size of `reference`."""
     reference: FilePath | None = None
     """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
     Without one, the first good picture after each start."""
+    mask: tuple[Area, ...] = ()
+    """Areas, of three corners or more each, that show what is no part of the rack: the camera's clock, a logo, a lamp.
+    Nothing in them counts as a change, as something that stands in front, or as a mark of the view."""
     empty_picture: FilePath | None = None
     """A picture without any stock, from the same place: a second opinion on whether a location is empty."""
     locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]

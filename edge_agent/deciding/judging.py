@@ -3,6 +3,7 @@
 Every classification of a slot is a vote. It is judged once, and again where the expectation changes.
 """
 
+import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,14 @@ from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
+log = logging.getLogger("kardus.deciding")
 OBSTRUCTED = "something stands before it, or it doesn't come to rest"
+NEVER_SETTLES_S = 600.0
+"""A location that is obstructed for longer may be so for good."""
+NEVER_SETTLES = (
+    "something has stood before it, or it hasn't come to rest, for ten minutes: clear the view; what the camera itself "
+    "draws into the picture (a clock, a logo) belongs into mask of [[cameras]]"
+)
 
 
 @dataclass
@@ -190,11 +198,14 @@ class Judging:
         self._grace_s = grace_s
         self.in_grace: set[str] = set()
         """Locations whose alert waits until stock had time to come."""
+        self._obstructed_s: dict[str, float] = {}
+        """Since when each location is that is obstructed now."""
 
     def use(self, grace_s: float, locations: Collection[str]) -> None:
         """Another grace, and which locations are still watched."""
         self._grace_s = grace_s
         self.in_grace &= set(locations)
+        self._obstructed_s = {name: since for name, since in self._obstructed_s.items() if name in locations}
 
     def judge(self, votes: Votes, location: str, camera: str, captured: datetime) -> Finding | None:
         """What the last votes of a location come to; None while they are too few, or something moves before it.
@@ -212,7 +223,9 @@ class Judging:
         )
         decided, stock = outcome.decided, _stock(expectation, now_s)
         if outcome.is_obstructed:
-            return Finding(location, Verdict.OBSTRUCTED, camera, captured, expected=stock, reason=OBSTRUCTED)
+            reason = self._why_obstructed(location, now_s)
+            return Finding(location, Verdict.OBSTRUCTED, camera, captured, expected=stock, reason=reason)
+        self._obstructed_s.pop(location, None)
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
         judgement = self._with_grace(location, expectation, decided.judgement, now_s)
@@ -229,6 +242,15 @@ class Judging:
             reason=judgement.reason,
             facing=decided.facing,
         )
+
+    def _why_obstructed(self, location: str, now_s: float) -> str:
+        since_s = self._obstructed_s.setdefault(location, now_s)
+        if now_s - since_s < NEVER_SETTLES_S:
+            return OBSTRUCTED
+        if since_s > float("-inf"):  # it is logged once, and stands in the state from now on
+            log.warning("location %s: %s", location, NEVER_SETTLES)
+            self._obstructed_s[location] = float("-inf")
+        return NEVER_SETTLES
 
     def _with_grace(
         self, location: str, expectation: Expectation | None, judgement: Judgement, now_s: float

@@ -12,6 +12,30 @@ from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Vitals
 
 
+def listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """Take a port.
+
+    Raises:
+        ConfigError: it can't be listened on.
+    """
+    try:
+        return ThreadingHTTPServer((host, port), handler)
+    except OSError as error:
+        raise ConfigError(
+            f"health.port = {port}: can't be listened on at health.host = {host} ({error.strerror}): end the program "
+            "that has it, or choose another"
+        ) from error
+
+
+def require_port(host: str, port: int) -> None:
+    """Take a port, and give it back.
+
+    Raises:
+        ConfigError: it can't be listened on.
+    """
+    listen(host, port, BaseHTTPRequestHandler).server_close()
+
+
 class HealthServer:
     """Answers probes in threads of its own."""
 
@@ -22,12 +46,7 @@ class HealthServer:
             ConfigError: it can't listen there.
         """
         handler = type("Handler", (_Handler,), {"vitals": vitals, "registry": registry})
-        try:
-            self._server = ThreadingHTTPServer((host, port), handler)
-        except OSError as error:
-            raise ConfigError(
-                f"health.port = {port}: can't be listened on ({error.strerror}): choose another"
-            ) from error
+        self._server = listen(host, port, handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_port)
         """The port it listens on."""
@@ -58,8 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/healthz":
             self._probe(self.vitals.problems())
         elif self.path == "/readyz":
-            waiting = [] if self.vitals.is_ready.is_set() else ["no camera has been looked through yet"]
-            self._probe(waiting + self.vitals.problems())
+            self._probe(self.vitals.waiting() + self.vitals.problems())
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
 

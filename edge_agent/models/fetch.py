@@ -1,15 +1,15 @@
 """Gets a bundle's bytes to the staging folder: over HTTPS, or from a file. Nothing of them is believed here."""
 
 import hashlib
-import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx2
 
+from edge_agent.models.bundle_sources import trusting
 from kardus.contract.commands import ChangeModel
-from kardus.inference.bundle import MAX_BUNDLE_BYTES
+from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 from kardus.support.exchange import Exchanges, Trace
 
@@ -29,7 +29,7 @@ def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: th
     Raises:
         BundleError: the server doesn't give it, it isn't the file that the command names, or the disk doesn't take it.
     """
-    context = _trusting(ca_file)
+    context = trusting(ca_file)
     for attempt in range(1, TRIES + 1):
         try:
             # Nothing of the environment's proxies or credentials; no redirection to somewhere else.
@@ -114,15 +114,6 @@ def _require(command: ChangeModel, target: Path, digest: str) -> None:
             f"{command.url}: {length} bytes with the SHA-256 {digest}: not the {command.size} bytes with "
             f"{command.sha256} that the command names"
         )
-
-
-def _trusting(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except (OSError, ssl.SSLError) as error:
-        raise BundleError(f"model.ca_file = {ca_file}: no certificates (PEM) can be read from it") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _full(target: Path, error: OSError) -> BundleError:

@@ -13,7 +13,7 @@ from edge_agent.models.load import golden_checked
 from edge_agent.models.store import sha256_of
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from kardus.contract.manifest import Manifest
-from kardus.inference.bundle import Bundle, parse_bundle, require_trust
+from kardus.inference.bundle import Bundle, Trust, parse_bundle
 from kardus.support.errors import BundleError, KardusError
 
 log = logging.getLogger("kardus.models")
@@ -91,23 +91,22 @@ class BundleIntake:
         Raises:
             BundleError: it can't be used, or mustn't be.
         """
-        bundle = self._parsed()
         settings = self._criteria.settings
-        require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
+        bundle = self._parsed(Trust(settings.trust, settings.allow_unsigned))
         problem = self._unwanted(bundle.manifest)
         if problem:
             raise BundleError(f"{bundle.source}: {problem}")
         return VerifiedBundle(self._request, self._staged, sha256, bundle, golden_checked(bundle, settings))
 
-    def _parsed(self) -> Bundle:
+    def _parsed(self, trust: Trust) -> Bundle:
         """Errors name the bundle by its address or file, as in the request."""
         command, file = self._request.command, self._request.file
         source = command.url if command else str(file)
         try:
-            data = self._staged.read_bytes()
+            with self._staged.open("rb") as staged:
+                return parse_bundle(staged, source, trust)
         except OSError as error:
             raise BundleError(f"{self._staged}: cannot be read ({error.strerror}): check the disk") from error
-        return parse_bundle(data, source)
 
     def _unwanted(self, new: Manifest) -> str:
         present = self._criteria.present

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
-from kardus.inference.bundle import Bundle, read_bundle, require_trust
+from kardus.inference.bundle import Bundle, Trust, read_bundle
 from kardus.inference.classifier import Classifier
 from kardus.support.memory import give_back
 
@@ -14,8 +14,7 @@ def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle
     Raises:
         BundleError: it is damaged, not trusted, or computes otherwise here.
     """
-    bundle = read_bundle(path or settings.bundle)
-    require_trust(bundle, settings.trust, allow_unsigned=settings.allow_unsigned)
+    bundle = read_bundle(path or settings.bundle, Trust(settings.trust, settings.allow_unsigned))
     return bundle, golden_checked(bundle, settings)
 
 

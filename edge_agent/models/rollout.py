@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
 from edge_agent.models.acceptance import worse
+from edge_agent.models.bundle_sources import require_sources
 from edge_agent.models.intake import AcceptanceCriteria, BundleIntake
 from edge_agent.models.load import load_model
 from edge_agent.models.shadow import ShadowModel
@@ -53,11 +54,13 @@ class ModelRollout:
             now_s: a clock that never jumps.
 
         Raises:
+            ConfigError: what other bundles are to be fetched from can't be used.
             KardusError: there is no model that can be used.
         """
         self._settings = settings
         self._hand_over = hand_over
         self._now_s = now_s
+        require_sources(settings)
         self._store = ModelStore(folder)
         self._configured = sha256_of(settings.bundle)
         self.bundle, self.classifier = self._load()

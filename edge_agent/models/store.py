@@ -174,6 +174,19 @@ class ModelStore:
                     path.unlink()
 
 
+def in_use(folder: Path, configured: str) -> Path | None:
+    """The kept bundle that an agent would run at its next start; None: the configured one. Changes nothing.
+
+    Args:
+        folder: the store's.
+        configured: SHA-256 of the configured bundle; "": it can't be read.
+    """
+    choices = _read(folder / "current.json")
+    if choices.current is None or configured not in ("", choices.configured):
+        return None
+    return folder / f"{choices.current.sha256}.bundle"
+
+
 def sha256_of(path: Path) -> str:
     """A file's SHA-256; empty where it can't be read."""
     digest = hashlib.sha256()

@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 import numpy as np
 from PIL import Image
 
-from edge_agent.config.cameras import CameraSection
+from edge_agent.config.cameras import CameraSection, PictureSize
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Frame, Sighting
+from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
+from edge_agent.seeing.mask import Mask, area_outside, areas_of
 from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_guard import View, ViewGuard
 from kardus.inference.geometry import FloatArray
-from kardus.inference.preprocess import Pixels, read_photo, resized
+from kardus.inference.preprocess import Pixels, resized
 
 BAD_IN_A_ROW = 2
 """One bad picture is passed over; from the second on the view is lost."""
@@ -38,12 +40,12 @@ class CameraView:
         """Prepare.
 
         Raises:
-            DataError: the commissioning or the empty picture cannot be read.
+            ConfigError: the commissioning or the empty picture cannot be read.
         """
         self._view_rules, self._gate_rules = view, gate
-        self.slots = slots_of(camera)
-        self._reference = read_photo(camera.reference) if camera.reference else None
-        self._empty_picture = read_photo(camera.empty_picture) if camera.empty_picture else None
+        self._commissioned = Commissioned(camera)
+        self.slots = slots_of(camera, self._commissioned.size)
+        self._camera, self._mask = camera, Mask()
         self._guard: ViewGuard | None = None
         self._gate: ChangeGate | None = None
         self._empty: EmptyPictures | None = None
@@ -55,7 +57,7 @@ class CameraView:
         self._last_corners: FloatArray | None = None
         self._cut_ahead: _CutAhead | None = None
         self._bad = 0
-        self._size, self._outside = (0, 0), ""
+        self._size, self._shape, self._outside = (0, 0), "", ""
 
     def use(self, view: ViewSection, gate: GateSection) -> None:
         """Other rules. What was seen stays."""
@@ -65,18 +67,31 @@ class CameraView:
         if self._gate:
             self._gate.use(gate)
 
-    def outside(self, frame: Frame) -> str:
+    def other_shape(self, picture: Image.Image) -> str:
+        """Why the slots have no place in a picture of this shape, in words; empty if they have."""
+        self._judge_size(picture.size)
+        return self._shape
+
+    def outside(self, picture: Image.Image) -> str:
         """Which slot has a corner outside this picture, in words; empty if none has."""
-        if frame.picture.size != self._size:
-            self._size, self._outside = frame.picture.size, outside(self.slots, *frame.picture.size)
+        self._judge_size(picture.size)
         return self._outside
+
+    @property
+    def commissioned_size(self) -> PictureSize | None:
+        """Width and height of the picture in which the slots were laid out; None: it isn't known."""
+        return self._commissioned.size
 
     def check(self, frame: Frame) -> View:
         """Whether the picture can be trusted."""
         if self._guard is None:
             width, height = frame.picture.size
             shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
-            self._guard = ViewGuard(self._view_rules, shares, self._reference, live=self._live)
+            areas = areas_of(self._camera, width, height, self._commissioned.size)
+            self._mask = Mask([area / [width, height] for area in areas])
+            self._guard = ViewGuard(
+                self._view_rules, shares, self._commissioned.reference, live=self._live, mask=self._mask
+            )
         view = self._guard.check(frame)
         self._bad = self._bad + 1 if view.problem else 0
         return view
@@ -132,6 +147,13 @@ class CameraView:
         if self._gate:
             self._gate.forget()
 
+    def _judge_size(self, size: tuple[int, int]) -> None:
+        if size != self._size:
+            self._size = size
+            areas = areas_of(self._camera, *size, self._commissioned.size)
+            self._shape = other_shape(self._commissioned.size, *size)
+            self._outside = outside(self.slots, *size) or area_outside(areas, *size)
+
     def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
         ahead, self._cut_ahead = self._cut_ahead, None
         if ahead and set(chosen) <= set(ahead.slots):
@@ -143,10 +165,10 @@ class CameraView:
     def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
         if self._gate is None:
             self._gate = ChangeGate(self._gate_rules, corners)
-            if self._reference is not None:
-                self._gate.commission(*self._as_configured(self._reference, frame, view))
-            if self._empty_picture is not None:
-                small, places = self._as_configured(self._empty_picture, frame, view)
+            if self._commissioned.reference is not None:
+                self._gate.commission(*self._as_configured(self._commissioned.reference, frame, view))
+            if self._commissioned.empty_picture is not None:
+                small, places = self._as_configured(self._commissioned.empty_picture, frame, view)
                 self._empty = EmptyPictures(small, places, self._gate_rules.change)
         return self._gate
 
@@ -154,7 +176,7 @@ class CameraView:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
         corners = place_slots(self.slots, *frame.picture.size, np.eye(3)) / view.factor
-        return resized(picture, width, height), corners
+        return self._mask.black_out(resized(picture, width, height)), corners
 
     def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
         if self._empty is None or not chosen:

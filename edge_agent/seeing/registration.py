@@ -71,7 +71,7 @@ class Found:
         return (self.likeness >= LIKE) & self.inside
 
 
-def choose_marks(grey: Grey, changing: NDArray[np.bool_]) -> Marks:
+def choose_marks(grey: Grey, changing: NDArray[np.bool_], never: NDArray[np.bool_] | None = None) -> Marks:
     """The patches whose place is told best by their content, spread over the picture.
 
     Strength is the smaller eigenvalue of the structure tensor (Shi and Tomasi, Good Features to Track, CVPR 1994).
@@ -80,9 +80,11 @@ def choose_marks(grey: Grey, changing: NDArray[np.bool_]) -> Marks:
         grey: the reference picture.
         changing: (height, width), where the picture is expected to change. That part of a patch doesn't count, unless
             there is too little else.
+        never: (height, width), what doesn't count even then.
     """
     marks = _strongest(grey, ~changing)
-    return marks if len(marks.corners) >= FEW else _strongest(grey, np.ones_like(changing))
+    anything = np.ones_like(changing) if never is None else ~never
+    return marks if len(marks.corners) >= FEW else _strongest(grey, anything)
 
 
 def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from edge_agent.config.base import as_array
-from edge_agent.config.cameras import CameraSection
+from edge_agent.config.cameras import CameraSection, PictureSize
 from kardus.inference.geometry import FloatArray, project
 from kardus.inference.preprocess import Pixels, Warp, warp_of
 
@@ -25,16 +25,35 @@ class Slot:
     in_shares: bool
     facing: int | None = None
     """Counts the facings of a location from 1; None where it has one."""
+    size: PictureSize | None = None
+    """Width and height of the picture that corners in pixels belong to; None: any."""
 
     def in_pixels(self, width: int, height: int) -> FloatArray:
         """The corners in pixels of a picture of the given size."""
-        return self.corners * [width, height] if self.in_shares else self.corners
+        return as_pixels(self.corners, width, height, in_shares=self.in_shares, size=self.size)
 
 
-def slots_of(camera: CameraSection) -> tuple[Slot, ...]:
-    """The slots that a camera's configuration lists."""
+def as_pixels(
+    places: FloatArray, width: int, height: int, *, in_shares: bool, size: PictureSize | None = None
+) -> FloatArray:
+    """Places (n, 2) of a configuration, in pixels of a picture of the given width and height.
+
+    Args:
+        places: in pixels of a picture, or in shares of its width and height.
+        width: of the picture.
+        height: of the picture.
+        in_shares: which of both.
+        size: width and height of the picture that places in pixels belong to; None: any.
+    """
+    if in_shares:
+        return places * [width, height]
+    return places if size in (None, (width, height)) else places * (np.array([width, height]) / size)
+
+
+def slots_of(camera: CameraSection, size: PictureSize | None = None) -> tuple[Slot, ...]:
+    """The slots that a camera's configuration lists; `size` is that of the picture in which they were laid out."""
     return tuple(
-        Slot(location.id, as_array(corners), camera.units == "share", number if location.facings else None)
+        Slot(location.id, as_array(corners), camera.units == "share", number if location.facings else None, size)
         for location in camera.locations
         for number, corners in enumerate(location.quadrilaterals, start=1)
     )

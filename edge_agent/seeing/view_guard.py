@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.records import Frame
+from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
     FEWEST,
     PATCH,
@@ -75,7 +76,13 @@ class ViewGuard:
     """Knows what one camera should see. Owned by one thread."""
 
     def __init__(
-        self, rules: ViewSection, slots: Sequence[FloatArray], reference: Pixels | None, *, live: bool
+        self,
+        rules: ViewSection,
+        slots: Sequence[FloatArray],
+        reference: Pixels | None,
+        *,
+        live: bool,
+        mask: Mask | None = None,
     ) -> None:
         """Prepare.
 
@@ -84,7 +91,10 @@ class ViewGuard:
             slots: corners (4, 2) of each, in shares of the picture's width and height.
             reference: the commissioning picture; None: the first good one.
             live: whether the same picture again and again means that the camera is frozen.
+            mask: areas that show no part of the rack.
         """
+        self._mask = mask or Mask()
+        self._mask_of_rows = self._mask.again()
         self._rules = rules
         self._slots = slots
         self._given = reference
@@ -111,7 +121,7 @@ class ViewGuard:
             problem, reason = self._recognise(reference, frame.picture, grey, factor)
         if not problem:
             self._last_coarse = _coarse(grey)
-        return View(small, factor, self._motion, problem, reason, repeated)
+        return View(self._mask.black_out(small), factor, self._motion, problem, reason, repeated)
 
     def _exposure(self, frame: Frame, grey: Grey) -> tuple[Problem | None, str]:
         if frame.at_s - self._same_since >= self._rules.frozen_after_s:
@@ -128,7 +138,7 @@ class ViewGuard:
         """A sensor's noise never gives the same values twice."""
         width, height = frame.picture.size
         rows = frame.picture.resize((width, max(1, height // _SAMPLED_ROWS)), Image.Resampling.NEAREST)
-        checksum = zlib.crc32(rows.tobytes())
+        checksum = zlib.crc32(self._mask_of_rows.black_out(np.asarray(rows)).tobytes())  # a clock may go on
         repeated = self._live and checksum == self._checksum
         if not repeated:
             self._checksum, self._same_since = checksum, frame.at_s
@@ -140,7 +150,8 @@ class ViewGuard:
             if self._given is not None:
                 picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
                 grey = _grey(_reduce(picture, factor))
-            marks = choose_marks(grey, _inside(self._slots, grey.shape))
+            never = self._mask.over(grey.shape[1], grey.shape[0])
+            marks = choose_marks(grey, _inside(self._slots, grey.shape) | never, never)
             self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), grey)
         return self._reference
 

@@ -1,38 +1,39 @@
-"""Reads a bundle in memory, and verifies everything that can be verified without running the model.
+"""Reads a bundle, and verifies everything that can be verified without running the model.
 
-A bundle is one zip file: manifest.json, model.onnx, golden/*.png with golden/samples.json, signatures.json.
+A bundle is one zip file: manifest.json, model.onnx, golden/*.png with golden/samples.json, signatures.json. It is read
+in the order of trust: signatures and manifest's bytes first; then, if they were signed by whom they must, the manifest
+is parsed; and only what it lists, in the sizes that it lists, is unpacked.
 """
 
 import base64
 import hashlib
-import io
 import json
-import re
-import zipfile
-import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter, ValidationError
 
 from kardus.contract.manifest import GoldenSample, Manifest, Signature
+from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.onnx_data import has_external_data
 from kardus.support.errors import BundleError
 
-MANIFEST = "manifest.json"
-MODEL = "model.onnx"
-SIGNATURES = "signatures.json"
-GOLDEN = "golden/samples.json"
-MAX_BUNDLE_BYTES = 1_000_000_000
-MAX_JSON_BYTES = 20_000_000
-MAX_MEMBERS = 10_000
-_MEMBER_NAME = re.compile(r"^(manifest\.json|model\.onnx|signatures\.json|golden/samples\.json|golden/\d{1,5}\.png)$")
 _SIGNATURES = TypeAdapter(tuple[Signature, ...])
 _GOLDEN = TypeAdapter(tuple[GoldenSample, ...])
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose bundles are accepted."""
+
+    keys: Collection[str]
+    """Public keys, as `public_key_text` writes them; one of them must have signed the bundle."""
+    allow_unsigned: bool = False
+    """Accept a bundle that nobody signed. One that only others signed is refused nevertheless."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,28 @@ class Bundle:
         return f"{self.manifest.name} {self.manifest.version}"
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Read and check a bundle from disk. Says nothing about trust: see `require_trust`.
+def read_bundle(path: Path, trust: Trust | None = None) -> Bundle:
+    """Read and check a bundle from disk; without `trust`, whoever signed it.
 
     Raises:
-        BundleError: the file is missing, not a bundle, or altered; the message says in which part.
+        BundleError: the file is missing, not a bundle, altered, or not to be trusted; the message says in which part.
     """
     try:
-        if path.stat().st_size > MAX_BUNDLE_BYTES:
-            raise BundleError(f"{path}: larger than {MAX_BUNDLE_BYTES} bytes: not a Kardus bundle")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return parse_bundle(file, str(path), trust)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}): name a .bundle file") from error
-    return parse_bundle(data, str(path))
 
 
-def parse_bundle(data: bytes, source: str) -> Bundle:
-    """As `read_bundle`, from memory."""
-    members = _read_members(data, source)
-    manifest_bytes = members[MANIFEST]
+def parse_bundle(file: BinaryIO, source: str, trust: Trust | None = None) -> Bundle:
+    """As `read_bundle`, from an open file that errors call `source`."""
+    archive = BundleArchive(file, source)
+    manifest_bytes = archive.read(MANIFEST)
+    signed_by = _signers(source, archive.read(SIGNATURES), manifest_bytes)
+    if trust is not None:
+        _require_trust(source, signed_by, trust)
     manifest = _validated(source, MANIFEST, manifest_bytes, TypeAdapter(Manifest))
-    _check_hashes(source, manifest, members)
+    members = _listed_members(source, manifest, archive)
     golden = _validated(source, GOLDEN, members[GOLDEN], _GOLDEN)
     if not golden:
         raise BundleError(f"{source}: no golden samples in it: build the bundle again")
@@ -81,32 +83,8 @@ def parse_bundle(data: bytes, source: str) -> Bundle:
     lost = next((name for name, png in pictures.items() if not png), None)
     if lost:
         raise BundleError(f"{source}: golden sample {lost} is missing: get the bundle again")
-    signatures = _validated(source, SIGNATURES, members[SIGNATURES], _SIGNATURES)
-    signed_by = tuple(s.key for s in signatures if _is_valid(s, manifest_bytes))
-    if len(signed_by) != len(signatures):
-        raise BundleError(f"{source}: a signature in it is not valid: it was altered; get the bundle again")
     _refuse_external_data(source, members[MODEL])
     return Bundle(source, manifest, members[MODEL], golden, pictures, signed_by)
-
-
-def require_trust(bundle: Bundle, trusted: Collection[str], *, allow_unsigned: bool = False) -> None:
-    """Accept the bundle only if a trusted key signed it.
-
-    Raises:
-        BundleError: it is unsigned (and that is not allowed), or signed by other keys only.
-    """
-    if any(key in trusted for key in bundle.signed_by):
-        return
-    if bundle.signed_by:
-        raise BundleError(
-            f"{bundle.source}: signed by {bundle.signed_by[0]}, which is not trusted: "
-            "sign it with a trusted key, or add that key to model.trust"
-        )
-    if not allow_unsigned:
-        raise BundleError(
-            f"{bundle.source}: not signed: sign it (kardus-export build --sign KEY), "
-            "or let the agent accept it (model.allow_unsigned = true)"
-        )
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:
@@ -128,52 +106,48 @@ def parse_public_key(text: str) -> Ed25519PublicKey:
         raise ValueError(f"{text!r} is not a public key: it reads ed25519: and 32 bytes in base64") from error
 
 
-def _read_members(data: bytes, source: str) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            _check_entries(source, entries)
-            return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-        raise BundleError(f"{source}: damaged, or not a bundle ({error}): get it again") from error
-    except (ValueError, zlib.error) as error:
-        raise BundleError(f"{source}: damaged ({error}): get it again") from error
+def _signers(source: str, signatures_bytes: bytes, manifest_bytes: bytes) -> tuple[str, ...]:
+    """The keys that signed the manifest.
+
+    Raises:
+        BundleError: a signature is not valid.
+    """
+    signatures = _validated(source, SIGNATURES, signatures_bytes, _SIGNATURES)
+    if not all(_is_valid(signature, manifest_bytes) for signature in signatures):
+        raise BundleError(f"{source}: a signature in it is not valid: it was altered; get the bundle again")
+    return tuple(signature.key for signature in signatures)
 
 
-def _check_entries(source: str, entries: list[zipfile.ZipInfo]) -> None:
-    """Names and declared sizes are judged before a byte is decompressed."""
-    names = [entry.filename for entry in entries]
-    if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
-        raise BundleError(f"{source}: too many or repeated members: not a Kardus bundle; get the bundle again")
-    for entry in entries:
-        name = repr(entry.filename)
-        if not _MEMBER_NAME.match(entry.filename):
-            raise BundleError(f"{source}: unknown member {name}: not a Kardus bundle, or altered; get the bundle again")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BundleError(f"{source}: member {name} is packed in an unknown way: get the bundle again")
-        limit = MAX_JSON_BYTES if entry.filename.endswith(".json") else MAX_BUNDLE_BYTES
-        if entry.file_size > limit or entry.file_size > 1000 * max(entry.compress_size, 1):
-            raise BundleError(
-                f"{source}: member {name} declares {entry.file_size} bytes: refused; get the bundle again"
-            )
-    if sum(entry.file_size for entry in entries) > MAX_BUNDLE_BYTES:
-        raise BundleError(f"{source}: declares more than {MAX_BUNDLE_BYTES} bytes: refused; get the bundle again")
-    for name in (MANIFEST, MODEL, GOLDEN, SIGNATURES):
-        if name not in names:
-            raise BundleError(f"{source}: {name} is missing: not a Kardus bundle, or damaged; get the bundle again")
+def _require_trust(source: str, signed_by: tuple[str, ...], trust: Trust) -> None:
+    if any(key in trust.keys for key in signed_by):
+        return
+    if signed_by:
+        raise BundleError(
+            f"{source}: signed by {signed_by[0]}, which is not trusted: "
+            "sign it with a trusted key, or add that key to model.trust"
+        )
+    if not trust.allow_unsigned:
+        raise BundleError(
+            f"{source}: not signed: sign it (kardus-export build --sign KEY), "
+            "or let the agent accept it (model.allow_unsigned = true)"
+        )
 
 
-def _check_hashes(source: str, manifest: Manifest, members: dict[str, bytes]) -> None:
-    listed = set(manifest.members) | {MANIFEST, SIGNATURES}
-    if listed != set(members):
-        odd = min(listed ^ set(members))
+def _listed_members(source: str, manifest: Manifest, archive: BundleArchive) -> dict[str, bytes]:
+    """Unpack what the manifest lists, and nothing else."""
+    sizes = {name: size for name, size in archive.sizes.items() if name not in (MANIFEST, SIGNATURES)}
+    if set(manifest.members) != set(sizes):
+        odd = min(set(manifest.members) ^ set(sizes))
         raise BundleError(f"{source}: member '{odd}' and the manifest's list disagree: altered; get the bundle again")
+    members = {}
     for name, member in manifest.members.items():
-        data = members[name]
-        if len(data) != member.size or hashlib.sha256(data).hexdigest() != member.sha256:
+        data = archive.read(name) if sizes[name] == member.size else b""
+        if hashlib.sha256(data).hexdigest() != member.sha256:
             raise BundleError(
                 f"{source}: {name} is not what the manifest says (SHA-256): altered; get the bundle again"
             )
+        members[name] = data
+    return members
 
 
 def _refuse_external_data(source: str, model: bytes) -> None:

@@ -124,7 +124,8 @@ def _as_wide_as_shown(cell: RenderableType) -> RenderableType:
 def missing_extra(command: str, extra: str, module: str | None) -> NoReturn:
     """Say which extra a command lacks, and stop with exit code 2."""
     err.print(
-        f"error: {command} needs {module}, which is not installed: pip install 'kardus[{extra}]'",
+        f"error: {command} needs {module}, which is not installed: pip install '.[{extra}]' in the folder of "
+        f"Kardus' source, or, where your package index has Kardus, pip install 'kardus[{extra}]'",
         style="red",
         highlight=False,
         soft_wrap=True,

@@ -141,6 +141,35 @@ def require_new_folder(option: str, path: Path) -> None:
         raise UsageError(f"{option} {path}: {above} can't be written to: name another folder")
 
 
+def require_usable_folder(key: str, path: Path) -> None:
+    """A folder in which files will be written and read, whether or not it is there yet. Changes nothing.
+
+    Raises:
+        DataError: something else is there, or its rights or its disk don't allow it; the message names the key.
+    """
+    try:
+        existing = next(place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink())
+        usable = existing.is_dir() and os.access(existing, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:  # a folder on the way that mustn't be looked into, a name that is too long
+        raise DataError(f"{key}: {path} can't be looked into ({error.strerror}): correct owner and rights") from error
+    if not existing.is_dir():
+        raise DataError(f"{key}: {existing} is no folder: move it away, or name another folder")
+    if not usable:
+        raise DataError(f"{key}: {existing} can't be written to: correct its owner, its rights and its disk's")
+
+
+def require_usable_file(key: str, path: Path) -> None:
+    """A file that will be read and written, where it is there already. Changes nothing.
+
+    Raises:
+        DataError: something else is there, or its rights don't allow it; the message names the key.
+    """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{key}: {path} is no file: move it away")
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise DataError(f"{key}: {path} can't be read and written: correct its owner and rights")
+
+
 def make_folder(option: str, path: Path) -> None:
     """Make a folder, with its parents, where it isn't there yet.
 

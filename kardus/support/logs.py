@@ -27,10 +27,16 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(content, ensure_ascii=False)
 
 
+ALWAYS = ("kardus.mqtt", "kardus.agent")
+"""Connections and cameras: whoever reads that one was lost must also read that it is back."""
+
+
 def set_up(form: Form, *, verbose: bool) -> None:
-    """Log to the standard error: warnings and errors, and when verbose what happens as well."""
+    """Log to the standard error: warnings, errors, connections and cameras, and when verbose what else happens."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("kardus").setLevel(logging.INFO if verbose else logging.WARNING)
+    for name in ALWAYS:
+        logging.getLogger(name).setLevel(logging.INFO)

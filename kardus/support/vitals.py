@@ -14,10 +14,12 @@ class Heartbeat:
     def __init__(self) -> None:
         """Counts as a beat."""
         self._last_s = time.monotonic()
+        self.doing = ""
+        """How far it is with something long; empty: nothing takes long."""
 
-    def beat(self) -> None:
-        """Still at work."""
-        self._last_s = time.monotonic()
+    def beat(self, doing: str = "") -> None:
+        """Still at work; `doing` says how far it is with something long."""
+        self._last_s, self.doing = time.monotonic(), doing
 
     def age_s(self) -> float:
         """Seconds since the last beat."""
@@ -36,6 +38,13 @@ class Vitals:
         self._limit_s = limit_s
         self.is_ready = threading.Event()
         """Set once the agent has begun to look."""
+
+    def waiting(self) -> list[str]:
+        """What the agent is still to do before it has looked once, in words; nothing once it has."""
+        if self.is_ready.is_set():
+            return []
+        doing = [heartbeat.doing for heartbeat in self._heartbeats.values() if heartbeat.doing]
+        return ["no camera has been looked through yet" + "".join(f": {each}" for each in doing)]
 
     def problems(self) -> list[str]:
         """Which threads don't do their work, in words; none where all is well."""

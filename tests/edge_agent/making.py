@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.keys import sign
-from kardus.inference.bundle import MANIFEST, SIGNATURES
+from kardus.inference.bundle_archive import MANIFEST, SIGNATURES
 
 Members = dict[str, bytes]
 

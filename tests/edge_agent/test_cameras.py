@@ -26,7 +26,7 @@ from kardus.inference.classification import Classification, SkuScore
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, rectify
 from kardus.support.clock import SetClock
-from kardus.support.errors import DataError, UnknownLocationError
+from kardus.support.errors import ConfigError, UnknownLocationError
 from simulator.script import Change, Kind
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
 
@@ -288,7 +288,7 @@ def test_a_commissioning_picture_is_what_the_view_is_held_against(tmp_path: Path
 
 
 def test_a_commissioning_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.png"):
+    with pytest.raises(ConfigError, match=r"cameras 'rack': reference = .*gone\.png: no such picture: take it again"):
         _watch(reference=tmp_path / "gone.png")
 
 

@@ -1,9 +1,12 @@
-"""Only new pictures are votes: what a live camera shows once more is no further evidence."""
+"""What pictures come to: only new ones are votes, and their size is part of commissioning."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from edge_agent import pipeline
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
@@ -19,22 +22,39 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
+from kardus.support.vitals import Heartbeat, Vitals
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.recording import camera_toml
+from simulator.scene import Rack
 from simulator.script import Change, Kind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, STOCK, frame, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
 
 FIRST = LOCATIONS[0]
 KEY = DEMO_KEY.read_text().strip()
 
 
+class _NotedHeartbeat(Heartbeat):
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def beat(self, doing: str = "") -> None:
+        super().beat(doing)
+        self.noted.append(doing)
+
+
 class Camera:
     """The pipeline, with one simulated camera whose pictures are handed to it here."""
 
-    def __init__(self, folder: Path, *, live: bool) -> None:
-        """Expect what stands there."""
+    def __init__(self, folder: Path, *, live: bool = False, camera: str = "", rack: Rack = RACK) -> None:
+        """Expect what stands there; `camera` is more of its table, `rack` says where it was laid out."""
         source = f'type = "simulated", live = {str(live).lower()}'
-        config = load_config(write_config(folder, 1, DEMO_BUNDLE, KEY, source))
+        path = write_config(folder, 1, DEMO_BUNDLE, KEY, source)
+        head = path.read_text().partition("[[cameras]]")[0]
+        table = camera_toml(rack, source).replace("interval_s = 0.0", f"interval_s = 0.0\n{camera}", 1)
+        path.write_text(head + table)
+        config = load_config(path)
         store = ExpectedStore(folder / "expected.sqlite", frozenset(LOCATIONS))
         for location, name in STOCK.items():
             expected = Expected(revision=1, sku=skus()[name] if name else None)
@@ -44,6 +64,7 @@ class Camera:
         cameras = Cameras(config, lambda _: None)
         writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300)
         self._found: list[Finding] = []
+        self.heartbeat = _NotedHeartbeat()
         self._pipeline = Pipeline(
             cameras,
             classifier,
@@ -53,6 +74,7 @@ class Camera:
             grace_s=0.0,
             clock=SYSTEM_CLOCK,
             is_late=lambda: False,
+            heartbeat=self.heartbeat,
         )
         self._number = 0
 
@@ -62,6 +84,11 @@ class Camera:
         self._found.clear()
         self._pipeline.process([frame(pixels, self._number / 10, self._number)])
         return {finding.location: finding.verdict for finding in self._found}
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why the last picture's verdicts are what they are."""
+        return {finding.reason for finding in self._found}
 
     def _note(self, _: str, finding: Finding) -> EventPictures:
         self._found.append(finding)
@@ -83,3 +110,61 @@ def test_the_last_picture_once_more_is_no_vote_of_a_live_camera(tmp_path: Path, 
     if live:
         new = [camera.verdicts(gone.frame(number)) for number in (2, 3)]
         assert new[-1] == {FIRST: Verdict.EMPTY}
+
+
+SMALL = (1280, 720)
+
+
+def _smaller(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize(size))
+
+
+def _laid_out_small(folder: Path, how: str) -> Camera:
+    """A camera whose locations were laid out in a picture of 1280 x 720; RACK is of 1920 x 1080."""
+    Image.fromarray(_smaller(still(), SMALL)).save(folder / "reference.png")
+    keys = {"key": f"picture_size = {list(SMALL)}", "reference": 'reference = "reference.png"'}
+    return Camera(folder, camera=keys[how], rack=Rack(width_px=SMALL[0], height_px=SMALL[1]))
+
+
+@pytest.mark.parametrize("how", ["key", "reference"])
+def test_a_rack_that_was_laid_out_at_another_size_of_the_same_shape_is_seen_where_it_is(
+    tmp_path: Path, how: str
+) -> None:
+    camera = _laid_out_small(tmp_path, how)
+    for number in range(3):
+        settled = camera.verdicts(still(number))
+    assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
+
+
+@pytest.mark.parametrize("how", ["key", "reference"])
+def test_a_picture_of_another_shape_is_stale_with_the_two_sizes_until_it_is_right_again(
+    tmp_path: Path, how: str
+) -> None:
+    camera = _laid_out_small(tmp_path, how)
+    assert camera.verdicts(_smaller(still(), (1024, 768))) == dict.fromkeys(LOCATIONS, Verdict.STALE)
+    (reason,) = camera.reasons
+    assert "its picture is 1024 x 768, and its locations were laid out at 1280 x 720" in reason
+    for number in range(3):
+        settled = camera.verdicts(still(number))
+    assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
+
+
+def test_without_a_known_size_corners_are_pixels_of_whatever_the_camera_gives(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    for number in range(3):
+        settled = camera.verdicts(still(number))
+    assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
+
+
+def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Camera(tmp_path)
+    monkeypatch.setattr(pipeline, "PORTION", 8)
+    camera.verdicts(still())
+    said = [text for text in camera.heartbeat.noted if "classified" in text]
+    assert said == [f"{done} of 15 places are classified" for done in (0, 8, 15)]
+    vitals = Vitals({"agent": camera.heartbeat}, {})
+    assert vitals.waiting() == ["no camera has been looked through yet: 15 of 15 places are classified"]
+    vitals.is_ready.set()
+    assert vitals.waiting() == []

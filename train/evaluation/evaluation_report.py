@@ -38,8 +38,20 @@ def write_evaluation(
     *,
     pixels: Sequence[PixelAccuracy] = (),
     proposals: dict[str, Any] | None = None,
+    caution: str = "",
 ) -> None:
-    """Write the page, whole or not at all; `pixels` is the accuracy by resolution, `proposals` is of `proposals_of`."""
+    """Write the page, whole or not at all.
+
+    Args:
+        path: the page.
+        title: of it.
+        model: what was evaluated.
+        result: on photos of known classes.
+        rejection: of others.
+        pixels: the accuracy by resolution.
+        proposals: of `proposals_of`.
+        caution: what else whoever reads the figures must know.
+    """
     names = [info.name for info in model.classes]
     position = {name: index for index, name in enumerate(names)}
     truth = [position[p.sample.name] for p in result.predictions]
@@ -51,7 +63,7 @@ def write_evaluation(
         title=title,
         lead=_lead(result),
         protocol=PROTOCOLS[model.origin.protocol],
-        cautions=_cautions(model, result),
+        cautions=[*_cautions(model, result), *([caution] if caution else [])],
         figures=_figures(result, rejection),
         wrong=len(wrong),
         worst=_worst(model, wrong),
@@ -65,7 +77,7 @@ def write_evaluation(
     write_whole(path, page)
 
 
-def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[PixelAccuracy]) -> None:
+def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[PixelAccuracy], caution: str = "") -> None:
     """Write `report.html` into a run's folder: the evaluation on its held-out photos.
 
     Under the founding protocol there are none: it reports on the training photos, and says so.
@@ -74,7 +86,8 @@ def report_run(run: Path, data: DataSet, model: Predictor, pixels: Sequence[Pixe
     result = evaluate(model, data, "val" if held_out else "all")
     of = "the photos held out of" if held_out else "the photos of"
     title = f"{run.name} on {of} {data.source.name}"
-    write_evaluation(run / "report.html", title, model, result, None, pixels=pixels, proposals=proposals_of(run))
+    page, proposals = run / "report.html", proposals_of(run)
+    write_evaluation(page, title, model, result, None, pixels=pixels, proposals=proposals, caution=caution)
 
 
 def _lead(result: Evaluation) -> str:

@@ -28,6 +28,8 @@ class ModelOrigin(Record):
     protocol: Protocol = "honest"
     folds: int = 0
     refit: float = 0.0
+    unfinished: str = ""
+    """What of its run is still to be done, in words; empty where nothing is."""
 
     @property
     def trained_on_all(self) -> bool:
@@ -143,6 +145,7 @@ def open_checkpoint(checkpoint: Checkpoint) -> Predictor:
             "data_sha256": checkpoint.data_sha256,
             **config.model_dump(include={"val_fraction", "seed", "protocol", "folds"}),
             "refit": config.refit if checkpoint.refitted else 0.0,
+            "unfinished": checkpoint.unfinished,
         }
     )
     prototypes = checkpoint.prototypes.numpy()

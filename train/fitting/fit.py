@@ -1,6 +1,5 @@
 """One training run, from a data set to a run folder."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import torch
 
 from kardus.contract.manifest import Calibration, Metric
 from kardus.support.errors import DataError
-from train.augmentation.augmented_views import FreshViews, Photos
 from train.config import TrainConfig
 from train.data.proposals import left_out_note
 from train.devices import rank
@@ -21,8 +19,10 @@ from train.fitting.curves import TensorboardLog, draw_curves
 from train.fitting.finalise import accuracy_of, answers_of, category_of, finalise, teacher_of, template, weights_of
 from train.fitting.loop import Epoch, train
 from train.fitting.prepare import PreparedPhotos, prepare
+from train.fitting.progress import ProgressCallbacks
+from train.fitting.refit import refit
 from train.fitting.resume import LAST, ResumeFile, refuse_other_run
-from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder, waits_for_refit
+from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
     CHECKPOINT,
@@ -38,17 +38,10 @@ from train.networks.macs import multiply_adds
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
 
-REFIT_LAST = "refit.ckpt"
-REFIT_LR_SHARE = 0.5
-"""The refit on all photos has this fraction of the run's peak learning rate."""
-
-
-@dataclass(frozen=True)
-class ProgressCallbacks:
-    """Functions that a run calls with each epoch and each note."""
-
-    epoch: Callable[[Epoch], None] = lambda _: None
-    note: Callable[[str], None] = lambda _: None
+BEFORE_REFIT = (
+    f"These figures are of the network before its refit on these photos too ({MEASURED}). The refit is compared with "
+    f"it ({METRICS}), and refused where it is worse: then this network is the one that is delivered."
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +85,8 @@ def fit(
         prepared = prepare(source, config)
         config = config.for_photos(len(prepared.train.labels))
         checkpoint = _report(prepared, out, fit_prepared(prepared, out, config, progress), progress)
-        if waits_for_refit(checkpoint):
-            checkpoint = _refit(prepared, out, checkpoint, progress)
+        if checkpoint.waits_for_refit:
+            checkpoint = refit(prepared, out, checkpoint, progress)
         return checkpoint
 
 
@@ -138,7 +131,8 @@ def _report(prepared: PreparedPhotos, out: Path, checkpoint: Checkpoint, progres
     held_out = [sample for sample in prepared.data.samples if sample.split == "val" and sample.name in names]
     try:
         known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
-        report_run(out, prepared.data, model, known.pixels)
+        caution = BEFORE_REFIT if checkpoint.waits_for_refit else ""
+        report_run(out, prepared.data, model, known.pixels, caution)
     except DataError as error:
         progress.note(f"no {REPORT} is written: {error}")
         return checkpoint
@@ -195,6 +189,7 @@ def _train(
         category_of=category_of(prepared),
         teacher=teacher_of(config, prepared),
         resume_store=ResumeFile(out / LAST, template(prepared, config)),
+        on_batch=progress.batch,
     )
     if tensorboard:
         tensorboard.close()
@@ -224,43 +219,11 @@ def _write(out: Path, trained: _Trained, prepared: PreparedPhotos, origin: Weigh
     (out / LAST).unlink(missing_ok=True)
 
 
-def _refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: ProgressCallbacks) -> Checkpoint:
-    """Continue training on every photo from the evaluated weights; metrics and calibration stay as measured before."""
-    config = measured.config
-    progress.note("evaluated; now training further on the held-out photos too: metrics and calibration stay unchanged")
-    if rank() == 0:
-        save_checkpoint(out / MEASURED, measured)
-    changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
-    rest = config.model_copy(update=changes | {"first_size": 0})
-    everything = prepared.with_held_out()
-    model = train(
-        measured.model(),
-        FreshViews(everything, rest),
-        Photos(prepared.val.pixels[:0], prepared.val.labels[:0]),
-        rest,
-        progress.epoch,
-        category_of=category_of(prepared),
-        teacher=teacher_of(config, prepared),
-        resume_store=ResumeFile(out / REFIT_LAST, template(prepared, rest)),
-    )
-    network, prototypes = finalise(model, everything, rest)
-    checkpoint = replace(
-        measured,
-        weights=weights_of(network),
-        prototypes=torch.from_numpy(prototypes),
-        photos=len(everything.labels),
-        refitted=True,
-    )
-    if rank() == 0:
-        save_checkpoint(out / CHECKPOINT, checkpoint)
-        (out / REFIT_LAST).unlink(missing_ok=True)
-    return checkpoint
-
-
 def _metrics_file(trained: _Trained, prepared: PreparedPhotos, origin: WeightsOrigin | None) -> dict[str, object]:
     checkpoint = trained.checkpoint
     return {
         "protocol": checkpoint.config.protocol,
+        "figures_of": CHECKPOINT,
         "init": vars(origin) if origin else None,
         "config": checkpoint.config.model_dump(),
         "data": {"source": checkpoint.data_source, "sha256": checkpoint.data_sha256},

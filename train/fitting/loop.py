@@ -42,6 +42,19 @@ class Epoch:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Batch:
+    """How far an epoch is."""
+
+    epoch: int
+    of: int
+    """How many epochs the run has."""
+    batch: int
+    """Counted from 1."""
+    batches: int
+    """How many the epoch has."""
+
+
 class ResumeStore(Protocol):
     """Stores the state of a run, so that it can be resumed after it was killed."""
 
@@ -72,6 +85,7 @@ class _Run:
     val_photos: Photos
     config: TrainConfig
     resume_store: ResumeStore | None
+    on_batch: Callable[[Batch], None]
     epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
     best_loss: float = math.inf
@@ -109,6 +123,7 @@ def train(
     category_of: NDArray[np.int64] | None = None,
     teacher: nn.Module | None = None,
     resume_store: ResumeStore | None = None,
+    on_batch: Callable[[Batch], None] = lambda _: None,
 ) -> nn.Module:
     """Train the model and return its exponential moving average (EMA), in evaluation mode.
 
@@ -123,12 +138,22 @@ def train(
         category_of: (classes,): each class's category index; needed with `config.category_weight`.
         teacher: a trained network to distil from.
         resume_store: where the run resumes from, and stores its state.
+        on_batch: called after each batch.
 
     Raises:
         KardusError: the loss is no longer finite; the message names the batch.
         UsageError: the batch is too small for so many devices.
     """
-    run = _set_up(model, views, val_photos, config, category_of=category_of, teacher=teacher, resume_store=resume_store)
+    run = _set_up(
+        model,
+        views,
+        val_photos,
+        config,
+        category_of=category_of,
+        teacher=teacher,
+        resume_store=resume_store,
+        on_batch=on_batch,
+    )
     if resume_store and (kept := resume_store.load()):
         run.restore(kept)
     for epoch in run.history:
@@ -155,6 +180,7 @@ def _set_up(
     category_of: NDArray[np.int64] | None,
     teacher: nn.Module | None,
     resume_store: ResumeStore | None,
+    on_batch: Callable[[Batch], None],
 ) -> _Run:
     """The run on its device, before the first step."""
     fabric = launch(config, model)
@@ -165,7 +191,9 @@ def _set_up(
     network, optimizer = fabric.setup(model, build_optimizer(model, config))
     if hasattr(model, "with_categories"):
         network.mark_forward_method("with_categories")
-    return _Run(fabric, network, optimizer, model, averaged, objective, views, val_photos, config, resume_store)
+    return _Run(
+        fabric, network, optimizer, model, averaged, objective, views, val_photos, config, resume_store, on_batch
+    )
 
 
 def _one_epoch(run: _Run) -> Epoch:
@@ -196,6 +224,7 @@ def _one_epoch(run: _Run) -> Epoch:
         average(run.averaged, run.model, average_decay(step, steps, config.ema))
         hits = (logits.argmax(dim=1).cpu() == labels).sum()
         totals += torch.tensor([loss.item() * len(labels), float(hits), float(len(labels))])
+        run.on_batch(Batch(epoch, config.epochs, number, per_epoch))
     totals = run.fabric.to_device(totals)
     run.fabric.all_reduce(totals, reduce_op="sum")
     loss_sum, hit_sum, seen = totals.tolist()

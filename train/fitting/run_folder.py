@@ -9,7 +9,7 @@ from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
 from train.devices import rank
 from train.fitting.resume import LAST
-from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
+from train.networks.checkpoint import CHECKPOINT, load_checkpoint
 
 FOLDS, TRUST = "folds", "trust"
 METRICS, REPORT = "metrics.json", "report.html"
@@ -21,16 +21,16 @@ def refuse_used(out: Path, *, resume: bool) -> None:
     Raises:
         UsageError: it does, or holds an unfinished one without `resume`.
     """
-    done = (out / CHECKPOINT).exists() and not waits_for_refit(load_checkpoint(out))
+    done = (out / CHECKPOINT).exists() and not load_checkpoint(out).waits_for_refit
     if done:
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
-    if any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST)) and not resume:
+    if is_used(out) and not resume:
         raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
 
 
-def waits_for_refit(checkpoint: Checkpoint) -> bool:
-    """Whether the refit on the held-out photos, too, is still to be done."""
-    return bool(checkpoint.config.refit) and not checkpoint.config.folds and not checkpoint.refitted
+def is_used(out: Path) -> bool:
+    """Whether a run has left something there that it can go on from."""
+    return any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST))
 
 
 @contextlib.contextmanager
@@ -41,5 +41,5 @@ def run_folder(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_new and rank() == 0 and not any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST)):
+        if is_new and rank() == 0 and not is_used(out):
             shutil.rmtree(out)  # TensorBoard's log without a state to resume from

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
+from kardus.contract.base import Record
 from kardus.contract.manifest import Calibration, ClassInfo, Metric, PixelAccuracy
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import write_whole
@@ -39,6 +40,21 @@ _DAMAGE = (  # what zipfile, torch.load and the validation raise on a damaged or
 )
 
 
+class RefitOutcome(Record):
+    """What a refit came to on the photos that were held out before it, beside the network that was measured on them."""
+
+    photos: NonNegativeInt
+    loss_before: float
+    """The mean cross-entropy of the measured network."""
+    loss_after: float
+    agreement: float
+    """The share of them that both networks give the same class."""
+    kept: float
+    """The share, of those that the measured network named rightly, that the refitted one does too."""
+    refused: str = ""
+    """Why it wasn't delivered; empty: it was."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained model with its configuration, classes, calibration and origin."""
@@ -59,6 +75,22 @@ class Checkpoint:
     """Accuracy by the resolution of a crop."""
     refitted: bool = False
     """Whether training continued on the held-out photos after the evaluation."""
+    refit: RefitOutcome | None = None
+    """What that came to; None where it is still to be done, isn't asked for, or was done before this was measured."""
+    epochs_done: int | None = None
+    """Of a training that is still going on, or was interrupted; None: it was finished."""
+
+    @property
+    def waits_for_refit(self) -> bool:
+        """Whether the refit on the held-out photos, too, is still to be done."""
+        return bool(self.config.refit) and not self.config.folds and not self.refitted and self.refit is None
+
+    @property
+    def unfinished(self) -> str:
+        """What is still to be done of the run, in words; empty where nothing is."""
+        if self.epochs_done is not None:
+            return f"its training is at epoch {self.epochs_done} of {self.config.epochs}"
+        return "its refit on the held-out photos too isn't done yet" if self.waits_for_refit else ""
 
     def model(self) -> CartonNet:
         """The network with the trained weights, in evaluation mode."""
@@ -107,6 +139,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, progress: dict[str, Any]
         "prototypes": checkpoint.prototypes,
         "pixels": [point.model_dump() for point in checkpoint.pixels],
         "refitted": checkpoint.refitted,
+        "refit": checkpoint.refit.model_dump() if checkpoint.refit else None,
         "progress": progress,
     }
     buffer = io.BytesIO()
@@ -172,4 +205,6 @@ def _from_content(content: dict[str, Any]) -> Checkpoint:
         prototypes=content["prototypes"],
         pixels=tuple(PixelAccuracy.model_validate(point) for point in content["pixels"]),
         refitted=content["refitted"],
+        refit=RefitOutcome.model_validate(content["refit"]) if content.get("refit") else None,
+        epochs_done=content["progress"]["epoch"] if content["progress"] else None,
     )

@@ -15,8 +15,9 @@ from train.data.splits import Groups, all_trained, assign_folds, photo_groups
 from train.devices import rank, wait_for_all
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, read_answers
 from train.evaluation.cross_validation import Fold, pool
-from train.fitting.fit import Measured, ProgressCallbacks, fit_prepared
+from train.fitting.fit import Measured, fit_prepared
 from train.fitting.prepare import prepare_split
+from train.fitting.progress import ProgressCallbacks
 from train.fitting.run_folder import FOLDS, refuse_used, run_folder
 from train.networks.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, write_json
 from train.study.cross_fit_report import cross_validation_json, write_cross_validation

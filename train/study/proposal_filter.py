@@ -28,7 +28,7 @@ from train.data.splits import Groups, photo_groups
 from train.devices import rank, wait_for_all
 from train.evaluation.confident_learning import contradicted
 from train.evaluation.cross_validation import Fold
-from train.fitting.fit import ProgressCallbacks
+from train.fitting.progress import ProgressCallbacks
 from train.fitting.run_folder import TRUST, refuse_used, run_folder
 from train.study.cross_fit import train_folds
 

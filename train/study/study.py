@@ -17,7 +17,8 @@ from train.config import ComputePrecision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
 from train.data.splits import all_trained
 from train.evaluation.cross_validation import pool
-from train.fitting.fit import ProgressCallbacks, fit
+from train.fitting.fit import fit
+from train.fitting.progress import ProgressCallbacks
 from train.fitting.run_folder import METRICS
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import CHECKPOINT

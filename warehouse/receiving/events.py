@@ -8,6 +8,7 @@ import json
 import sqlite3
 
 from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.topics import ROOT, Topics
 from warehouse.receiving.epochs import is_stored
 from warehouse.receiving.parsing import DeadLetter, EventMessage, PictureMessage
 
@@ -114,11 +115,8 @@ def _foreign_pictures(connection: sqlite3.Connection, event: EventMessage) -> li
         "DELETE FROM pictures WHERE event = ? AND (agent <> ? OR location <> ?) RETURNING agent, location, event, jpeg",
         (event.envelope.id, *owner),
     ).fetchall()
-    site = event.topic.partition("/agents/")[0]
-    found = [
-        PictureMessage(f"{site}/agents/{row[0]}/locations/{location_level(row[1])}/evidence/{row[2]}", *row)
-        for row in rows
-    ]
+    site = event.topic.removeprefix(f"{ROOT}/").partition("/agents/")[0]
+    found = [PictureMessage(Topics(site, row[0]).evidence(row[1], row[2]), *row) for row in rows]
     return [_picture_letter(picture, owner) for picture in found]
 
 

@@ -90,6 +90,29 @@ def test_each_location_s_prospect_is_told(config: Path, tmp_path: Path) -> None:
     assert "move the camera" in " ".join(table.split())
 
 
+def test_the_check_says_whose_curve_it_is_and_that_what_was_enrolled_is_not_in_it(config: Path, tmp_path: Path) -> None:
+    _, note = _slots("check", config, "--json")
+    manifest = json.loads(members_in(DEMO_BUNDLE)["manifest.json"])
+    assert f"of {manifest['pixels'][-1]['accuracy']['n']} held-out photos of its data set" in note
+    assert manifest["training"]["data_sha256"][:12] in note
+    assert "enrolled" not in note
+    names = [info["name"] for info in manifest["classes"]]
+    changes = {"graph_classes": [*names[:-1], "Old-Tea"], "distance_per_logit": 1.0, "enrolled": {names[-1]: 4}}
+    (tmp_path / "enrolled.bundle").write_bytes(sealed(members_in(DEMO_BUNDLE), changes=changes))
+    config.write_text(config.read_text().replace(str(DEMO_BUNDLE), "enrolled.bundle"))
+    _, note = _slots("check", config)
+    assert f"enrolled since, and not in it: {names[-1]} (from 4 photos)" in " ".join(note.split())
+    assert "retired since, and still in it: Old-Tea" in " ".join(note.split())
+
+
+def test_masked_areas_are_drawn_too(config: Path, tmp_path: Path) -> None:
+    mask = "mask = [[[10, 10], [110, 10], [110, 60], [10, 60]]]"
+    config.write_text(config.read_text().replace("[[cameras]]", f"[[cameras]]\n{mask}", 1))
+    said, _ = _slots("draw", config, "--out", tmp_path / "drawn.png")
+    assert "15 slots and 1 masked areas drawn" in said
+    assert read_photo(tmp_path / "drawn.png")[30, 50].tolist() == [110, 60, 160]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

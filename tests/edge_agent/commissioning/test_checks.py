@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.cli.check import check
+from edge_agent.config import load_config
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import grey_frame, write_config
@@ -52,6 +54,23 @@ def test_a_camera_whose_certificate_nobody_checks_is_named(tmp_path: Path, mosqu
         found = _found(taken, check=0)["camera rack"]
     assert found.startswith("ok: 1920 x 1080, 15 locations inside the picture")
     assert found.endswith("; its certificate isn't checked (insecure = true)")
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ("[3840, 2160]", "ok: 1920 x 1080, 15 locations inside the picture (corners scaled from 3840 x 2160)"),
+        ("[1600, 1200]", "wrong: its picture is 1920 x 1080, and its locations were laid out at 1600 x 1200"),
+    ],
+)
+def test_the_size_at_which_a_rack_was_laid_out_is_compared_with_the_camera_s(
+    tmp_path: Path, size: str, found: str
+) -> None:
+    grey_frame(tmp_path / "rack.png")
+    config = write_config(tmp_path, free_port(), DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"')
+    config.write_text(config.read_text().replace("interval_s = 0.0", f"picture_size = {size}", 1))
+    result = {result.what: result for result in check(load_config(config))}["camera rack"]
+    assert f"{'ok' if result.ok else 'wrong'}: {result.found}".startswith(found)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.judging import IN_GRACE, Judging, Votes
+from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, Judging, Votes
 from edge_agent.records import Activity, Expectation, Finding, Sighting
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected, LocationState, Model
@@ -225,3 +225,21 @@ def test_a_standing_match_is_judged_with_its_hysteresis() -> None:
     assert doubted
     assert kept
     assert (doubted.verdict, kept.verdict) == (Verdict.UNCERTAIN, Verdict.MATCH)
+
+
+def test_what_never_comes_to_rest_is_told_once_with_its_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    clock, votes = SetClock(NOW, 0.0), _votes()
+    judging = Judging({}, {}, 0.0, clock)
+
+    def reason(now_s: float, *, obstructed: bool) -> str:
+        clock.set(NOW, now_s)
+        votes.take(_sighting(Activity(classify=False, obstructed=obstructed)), [])
+        finding = judging.judge(votes, "L", "rack", NOW)
+        return finding.reason if finding else ""
+
+    seen = [reason(at_s, obstructed=True) for at_s in (0.0, 599.0, 600.0, 900.0)]
+    assert [text == OBSTRUCTED for text in seen] == [True, True, False, False]
+    assert "mask of [[cameras]]" in seen[-1]
+    assert [record.getMessage() for record in caplog.records] == [f"location L: {seen[-1]}"]
+    reason(901.0, obstructed=False)
+    assert reason(902.0, obstructed=True) == OBSTRUCTED, "it had come to rest"

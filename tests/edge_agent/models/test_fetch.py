@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from edge_agent.models import fetch as fetching
 from edge_agent.models.fetch import copy, fetch, write_limited
 from kardus.contract.commands import ChangeModel
-from kardus.support.errors import BundleError
+from kardus.support.errors import BundleError, ConfigError
 from tests.dripping import NEVER_DONE, DrippingServer
 from tests.https_server import HttpsServer, Respond, make_certificates, send
 
@@ -121,7 +121,7 @@ def test_a_command_with_another_kind_of_address_is_malformed(url: str) -> None:
 
 def test_authorities_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(BundleError, match=r"model.ca_file = .*ca.pem: no certificates"):
+    with pytest.raises(ConfigError, match=r"model.ca_file = .*ca.pem: no certificates"):
         fetch(_command("https://127.0.0.1:1/a"), tmp_path / "new", tmp_path / "ca.pem", threading.Event())
 
 

@@ -19,15 +19,9 @@ from hypothesis import strategies as st
 
 from export.keys import read_key
 from kardus.contract.manifest import Manifest
-from kardus.inference.bundle import (
-    MAX_BUNDLE_BYTES,
-    Bundle,
-    parse_bundle,
-    parse_public_key,
-    public_key_text,
-    read_bundle,
-    require_trust,
-)
+from kardus.inference.bundle import Bundle, Trust, parse_public_key, public_key_text, read_bundle
+from kardus.inference.bundle import parse_bundle as parse_file
+from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 from tests.edge_agent.making import Members, damaged, members_in, sealed, zipped
 from tests.scripts.fuzz_bundle import fuzz
@@ -57,6 +51,11 @@ def small(members: Members, key: Ed25519PrivateKey) -> bytes:
     kept = {"manifest.json": members["manifest.json"], "golden/samples.json": json.dumps(golden).encode()}
     kept |= {sample["file"]: b"picture " + sample["file"].encode() for sample in golden}
     return sealed({**kept, "model.onnx": b"\x0a\x08a model " * 40}, key)
+
+
+def parse_bundle(data: bytes, source: str, trust: Trust | None = None) -> Bundle:
+    """A bundle from memory."""
+    return parse_file(io.BytesIO(data), source, trust)
 
 
 def _same(bundle: Bundle, original: Bundle) -> bool:
@@ -181,6 +180,10 @@ def _signatures(members: Members, **changes: str) -> Members:
     return {**members, "signatures.json": json.dumps([signature | changes]).encode()}
 
 
+def _unsigned(members: Members, manifest: bytes) -> Members:
+    return {**members, "manifest.json": manifest, "signatures.json": b"[]"}
+
+
 def _declaring(members: Members, name: str, size: int) -> bytes:
     data = bytearray(zipped(members))
     start = data.index(name.encode(), data.index(b"PK\x01\x02")) - 46
@@ -223,9 +226,9 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "huge model": (lambda m: _declaring(m, "model.onnx", 4_000_000_000), "declares 4000000000 bytes"),
     "huge json": (lambda m: _declaring(m, "manifest.json", 20_000_001), "declares 20000001 bytes"),
     "bomb": (lambda m: {**m, "golden/5.png": bytes(50_000_000)}, "declares 50000000 bytes"),
-    "manifest no json": (lambda m: {**m, "manifest.json": b"{"}, "manifest.json is not JSON"),
-    "manifest nested": (lambda m: {**m, "manifest.json": b"[" * 100_000}, "manifest.json is not JSON"),
-    "manifest no utf-8": (lambda m: {**m, "manifest.json": b'{"a": "\xff"}'}, "manifest.json is not JSON"),
+    "manifest no json": (lambda m: _unsigned(m, b"{"), "manifest.json is not JSON"),
+    "manifest nested": (lambda m: _unsigned(m, b"[" * 100_000), "manifest.json is not JSON"),
+    "manifest no utf-8": (lambda m: _unsigned(m, b'{"a": "\xff"}'), "manifest.json is not JSON"),
     "signatures no list": (lambda m: {**m, "signatures.json": b"{}"}, "signatures.json"),
 }
 
@@ -282,29 +285,28 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 def test_a_trusted_signature_is_enough(bundle_file: Path, signing_key: tuple[Path, str]) -> None:
-    require_trust(read_bundle(bundle_file), ["ed25519:other", signing_key[1]])
+    read_bundle(bundle_file, Trust(["ed25519:other", signing_key[1]]))
 
 
 def test_one_trusted_signature_of_several_is_enough(members: Members, key: Ed25519PrivateKey) -> None:
     other = Ed25519PrivateKey.generate()
-    bundle = parse_bundle(sealed(members, other, key), "x.bundle")
+    bundle = parse_bundle(sealed(members, other, key), "x.bundle", Trust([public_key_text(key.public_key())]))
     assert len(bundle.signed_by) == 2
-    require_trust(bundle, [public_key_text(key.public_key())])
 
 
-def test_an_untrusted_signature_is_refused_even_where_unsigned_ones_are_allowed(bundle_file: Path) -> None:
-    bundle = read_bundle(bundle_file)
-    for allow in (False, True):
-        with pytest.raises(BundleError, match=r"small\.bundle: signed by ed25519:.*, which is not trusted: sign it"):
-            require_trust(bundle, ["ed25519:other"], allow_unsigned=allow)
+@pytest.mark.parametrize("allow", [False, True])
+def test_an_untrusted_signature_is_refused_even_where_unsigned_ones_are_allowed(
+    bundle_file: Path, *, allow: bool
+) -> None:
+    with pytest.raises(BundleError, match=r"small\.bundle: signed by ed25519:.*, which is not trusted: sign it"):
+        read_bundle(bundle_file, Trust(["ed25519:other"], allow_unsigned=allow))
 
 
 def test_an_unsigned_bundle_is_refused_unless_that_is_allowed(members: Members) -> None:
-    bundle = parse_bundle(sealed(members), "x.bundle")
-    assert bundle.signed_by == ()
+    unsigned = sealed(members)
     with pytest.raises(BundleError, match=r"x\.bundle: not signed: sign it"):
-        require_trust(bundle, ["ed25519:other"])
-    require_trust(bundle, [], allow_unsigned=True)
+        parse_bundle(unsigned, "x.bundle", Trust(["ed25519:other"]))
+    assert parse_bundle(unsigned, "x.bundle", Trust([], allow_unsigned=True)).signed_by == ()
 
 
 def test_a_public_key_reads_back_from_its_text() -> None:

@@ -31,4 +31,4 @@ def test_without_the_train_extra_the_page_is_refused_in_one_line_and_the_table_i
     assert "classes" in plain.stdout
     page = subprocess.run([*command, "--html", "page.html"], capture_output=True, text=True, check=False)
     assert (page.returncode, page.stderr.count("\n")) == (2, 1)
-    assert "jinja2, which is not installed: pip install 'kardus[train]'" in page.stderr
+    assert "jinja2, which is not installed: pip install '.[train]'" in page.stderr

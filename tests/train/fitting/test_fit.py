@@ -16,8 +16,9 @@ from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
 from train.evaluation.evaluation import evaluate
 from train.evaluation.predictor import open_predictor
-from train.fitting.fit import ProgressCallbacks, fit
+from train.fitting.fit import fit
 from train.fitting.prepare import prepare
+from train.fitting.progress import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
 
 

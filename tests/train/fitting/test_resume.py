@@ -18,8 +18,9 @@ from tests.in_process import call
 from tests.train.making import labelled
 from train.__main__ import main
 from train.config import TrainConfig, make_config
-from train.fitting.fit import ProgressCallbacks, fit
+from train.fitting.fit import fit
 from train.fitting.loop import Epoch
+from train.fitting.progress import ProgressCallbacks
 from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
 

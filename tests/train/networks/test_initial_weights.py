@@ -13,7 +13,8 @@ from kardus.contract.manifest import ClassInfo
 from kardus.support.errors import DataError, UsageError
 from tests.train.making import labelled
 from train.config import make_config
-from train.fitting.fit import ProgressCallbacks, fit
+from train.fitting.fit import fit
+from train.fitting.progress import ProgressCallbacks
 from train.networks.carton import IMAGENET_STATISTICS, CartonNet, InputStatistics
 from train.networks.checkpoint import build_network, load_checkpoint
 from train.networks.initial_weights import initialise

@@ -14,8 +14,8 @@ from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
 from train.evaluation.evaluation import evaluate
 from train.evaluation.predictor import open_predictor
-from train.fitting.fit import ProgressCallbacks
 from train.fitting.loop import Epoch
+from train.fitting.progress import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
 from train.study.cross_fit import cross_fit
 

@@ -15,7 +15,7 @@ from tests.train.making import COLOURS, write_table
 from train.__main__ import main
 from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
-from train.fitting.fit import ProgressCallbacks
+from train.fitting.progress import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
 from train.study.proposal_filter import FOLDS, LIGHT_PX, TRUSTED, light_config, trust_proposed
 

@@ -9,7 +9,7 @@ from kardus.support.errors import UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import class_folders
 from train.__main__ import main
-from train.fitting.fit import ProgressCallbacks
+from train.fitting.progress import ProgressCallbacks
 from train.study import study
 from train.study.study import CONFIGURATIONS, Result, Study, run_study
 from train.study.study_report import write_study

@@ -1,0 +1,120 @@
+"""What a refit delivers is measured against the network that was measured, and refused where it is worse."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.build import build
+from export.lower_precision import PrecisionTarget
+from kardus.support.errors import DataError, UsageError
+from tests.in_process import call
+from tests.train.making import labelled
+from train.__main__ import main
+from train.config import TrainConfig, make_config
+from train.fitting import refit as refitting
+from train.fitting.fit import fit
+from train.fitting.loop import Epoch
+from train.fitting.progress import ProgressCallbacks
+from train.fitting.refit import cross_entropy, in_words
+from train.networks.checkpoint import CHECKPOINT, MEASURED, RefitOutcome, load_checkpoint
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Stopped(Exception):  # noqa: N818 - it stands for a signal
+    """Ends a run from within."""
+
+
+def _config(**changes: object) -> TrainConfig:
+    values: dict[str, object] = {"arch": "timm:test_resnet", "size": 32, "epochs": 6, "batch": 4, "refit": 0.5}
+    return make_config(**(values | changes))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return labelled(tmp_path / "data", each=8, val=3)
+
+
+def test_a_refit_that_makes_it_worse_is_refused_and_the_measured_network_delivered(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refitting, "REFIT_LR_SHARE", 100.0)
+    notes: list[str] = []
+    run = tmp_path / "run"
+    checkpoint = fit(data, run, _config(), ProgressCallbacks(note=notes.append))
+    assert checkpoint.refit is not None
+    assert checkpoint.refit.refused
+    assert (checkpoint.refitted, checkpoint.photos) == (False, 15)
+    assert "the refit is refused" in notes[-1]
+    assert not (run / MEASURED).exists()
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["figures_of"], metrics["refit"]["refused"]) == (CHECKPOINT, checkpoint.refit.refused)
+    assert load_checkpoint(run).unfinished == "", "it isn't done again"
+
+
+def test_a_refit_that_is_no_worse_is_delivered_and_the_figures_say_whose_they_are(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    checkpoint = fit(data, run, _config())
+    assert checkpoint.refitted
+    outcome = load_checkpoint(run).refit
+    assert outcome is not None
+    assert (outcome.photos, outcome.refused) == (9, "")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["figures_of"], metrics["refit"]) == (MEASURED, outcome.model_dump())
+    assert "before its refit on these photos too" in (run / "report.html").read_text()
+    assert load_checkpoint(run / MEASURED).unfinished == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, False),
+        ({"loss_after": 0.5}, True),
+        ({"kept": 0.8}, True),
+        ({"agreement": 0.5}, False),  # it may learn what was wrong before
+    ],
+)
+def test_what_is_refused(changes: dict[str, float], *, refused: bool) -> None:
+    values = {"photos": 100, "loss_before": 0.4, "loss_after": 0.3, "agreement": 1.0, "kept": 1.0} | changes
+    outcome = RefitOutcome.model_validate(values)
+    assert bool(refitting.problem(outcome, was_right=80)) is refused
+
+
+def test_the_loss_is_torch_s() -> None:
+    logits = np.array([[2.0, 0.0], [0.0, 1.0]], np.float32)
+    assert cross_entropy(logits, np.array([0, 0])) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(1))) / 2)
+    assert cross_entropy(np.array([[np.inf, 0.0]], np.float32), np.array([0])) == refitting.WORST_LOSS
+    assert "no photo was held out" in in_words(RefitOutcome(photos=0, loss_before=0, loss_after=0, agreement=1, kept=1))
+
+
+@pytest.fixture
+def refitting_run(data: Path, tmp_path: Path) -> Path:
+    """A run that was evaluated, and whose refit was interrupted."""
+    told = 0
+
+    def stop_in_refit(epoch: Epoch) -> None:
+        nonlocal told
+        told += 1
+        if told > epoch.of and epoch.of < 6:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fit(data, tmp_path / "run", _config(), ProgressCallbacks(stop_in_refit))
+    return tmp_path / "run"
+
+
+def test_a_run_whose_refit_goes_on_is_said_to_be_unfinished(
+    refitting_run: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    said = "its refit on the held-out photos too isn't done yet"
+    result = call(capsys, main, "evaluate", refitting_run, data, "--json")
+    assert f"its run is unfinished: {said}" in result.stderr
+    assert json.loads(result.stdout)["unfinished"] == said
+    out = tmp_path / "x.bundle"
+    with pytest.raises(UsageError, match=f"unfinished, {said}: wait for it, or go on with it"):
+        build(refitting_run, out)
+    assert not out.exists()
+    with pytest.raises(DataError, match="nowhere"):  # it goes on to what comes next
+        build(refitting_run, out, unfinished=True, target=PrecisionTarget("fp32", 0.0, tmp_path / "nowhere"))
