@@ -81,7 +81,8 @@ def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str
         size = view.commissioned_size
         is_scaled = size is not None and size != picture.size and not view.slots[0].in_shares
         scaled = f" (corners scaled from {size[0]} x {size[1]})" if size and is_scaled else ""
-        return f"{picture.width} x {picture.height}, {len(view.slots)} locations inside the picture{scaled}{_trust(camera)}"
+        found = f"{picture.width} x {picture.height}, {len(view.slots)} locations inside the picture"
+        return f"{found}{scaled}{_trust(camera)}"
 
     return check
 

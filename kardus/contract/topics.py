@@ -22,7 +22,7 @@ _COMPOSED = AfterValidator(partial(unicodedata.normalize, "NFC"))
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), _COMPOSED]
 """A name that may stand in a topic, in NFC: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
 LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN), _COMPOSED]
-"""The WMS's code of a location, in NFC: 1 to 100 characters, none of them a control character, no space at the start."""
+"""The WMS's code of a location, in NFC: 1 to 100 characters, no control characters, no space at the start."""
 _ESCAPED = {ord(character): f"%{ord(character):02X}" for character in "%/+#.$"}
 """`/` parts a topic's levels, `+` and `#` stand for any of them, `$` begins topics of the broker's own, and RabbitMQ's
 AMQP side takes a dot for a slash. `%` itself, so that every code has a topic of its own."""
