@@ -168,7 +168,10 @@ def receive_command(
         list[str] | None, typer.Option(callback=_level("--agent"), help="Only this agent; may be given several times.")
     ] = None,
     group: Annotated[
-        str, typer.Option(callback=_GROUP, help="Receivers of one group divide the events; they share the file.")
+        str,
+        typer.Option(
+            callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."
+        ),
     ] = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")

@@ -29,6 +29,7 @@ class Metrics:
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")
         self.unrecorded = self._counter("kardus_recording_dropped", "Pictures that weren't recorded in time.")
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
+        self.connections_lost = self._counter("kardus_mqtt_connections_lost", "Connections that were lost.", "reason")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")
         self.harvested = self._counter("kardus_harvested", "Crops kept for training.", "reason")

@@ -239,7 +239,7 @@ class AgentStatus(Record):
     boot_id: str
     """Identifies the machine's start."""
     reason: str = ""
-    """Why it is offline: `stopped`, or `connection lost` (its last will); online: why nothing can be stored now."""
+    """Why it is offline: `stopped`, `connection lost` (its last will); online: no storage, or its name used twice."""
     version: str = ""
     """The agent's version."""
     model: Model | None = None
