@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from kardus.mqtt.content_type import content_type
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import Stamp, explain
@@ -214,13 +215,13 @@ class Connection:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
-        more = self._properties(PacketTypes.PUBLISH, CorrelationData=correlation) if correlation else None
-        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=more)
+        more = {"CorrelationData": correlation} if correlation else {}
+        info = self._publish(topic, payload, retain=retain, **more)
         return Token(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def say_farewell(self, topic: str, payload: bytes) -> None:
         """Publish a last retained message, and wait a moment until the broker has it."""
-        info = self._client.publish(topic, payload, qos=1, retain=True)
+        info = self._publish(topic, payload, retain=True)
         if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             info.wait_for_publish(FAREWELL_S)
 
@@ -248,13 +249,18 @@ class Connection:
             more["ReceiveMaximum"] = self._options.receive_maximum
         return {"clean_start": self._clean_start, "properties": self._properties(PacketTypes.CONNECT, **more)}
 
+    def _publish(self, topic: str, payload: bytes, *, retain: bool, **more: Any) -> paho.MQTTMessageInfo:
+        properties = self._properties(PacketTypes.PUBLISH, ContentType=content_type(payload), **more)
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+
     def _properties(self, kind: int, **values: Any) -> Properties | None:
-        """Properties of a packet; None in MQTT 3.1.1, which has none."""
+        """Properties of a packet, without those that are empty texts; None in MQTT 3.1.1, which has none."""
         if self.version != "5":
             return None
         properties = Properties(kind)  # type: ignore[no-untyped-call]
         for name, value in values.items():
-            setattr(properties, name, value)
+            if value != "":
+                setattr(properties, name, value)
         return properties
 
     def _new_client(self, client_id: str) -> paho.Client:
@@ -270,8 +276,11 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if self._options.will:
-            more = self._properties(PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
-            client.will_set(*self._options.will, qos=1, retain=True, properties=more)
+            topic, payload = self._options.will
+            told = {"WillDelayInterval": WILL_DELAY_S, "ContentType": content_type(payload)}
+            client.will_set(
+                topic, payload, qos=1, retain=True, properties=self._properties(PacketTypes.WILLMESSAGE, **told)
+            )
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
