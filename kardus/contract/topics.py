@@ -7,17 +7,16 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from kardus.contract.mqtt_text import NO_TEXT, is_text
+
 ROOT = "kardus/v1"
-_PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
-"""The last two places of every plane of Unicode are no characters."""
-_FORBIDDEN = rf"/+#\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff{_PLANE_ENDS}"
+_FORBIDDEN = rf"/+#{NO_TEXT}"
 ID_PATTERN = rf"^[^\s${_FORBIDDEN}][^{_FORBIDDEN}]{{0,99}}$"
-"""MQTT 5, 1.5.4: brokers hang up on control characters and on what Unicode calls no characters."""
 
 
 def is_id(text: str) -> bool:
     """Whether a name may stand in a topic."""
-    return re.fullmatch(ID_PATTERN, text) is not None
+    return re.fullmatch(ID_PATTERN, text) is not None and is_text(text)
 
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
