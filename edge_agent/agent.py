@@ -360,8 +360,9 @@ class Agent:
         self._report.publish_status(connection)
         self._delivery.wake()
 
-    def _on_connection_lost(self, _connection: int, ending: Ending) -> None:
+    def _on_connection_lost(self, connection: int, ending: Ending) -> None:
         self._metrics.connections_lost.labels(ending.name).inc()
+        self._delivery.lost(connection, ending)
 
     def _report_trouble(self) -> None:
         """The WMS side is told over the present connection, since nothing can be stored, or can again."""

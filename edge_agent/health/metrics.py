@@ -87,6 +87,10 @@ class HasLosses(Protocol):
         """How many of each kind."""
 
     @property
+    def hung_up_on(self) -> int:
+        """How many messages the broker hung up on."""
+
+    @property
     def damaged(self) -> int:
         """How often it was damaged."""
 
@@ -134,4 +138,7 @@ class Present(Collector):
         for kind, number in self._losses.dropped.items():
             dropped.add_metric([kind], number)
         yield dropped
+        yield CounterMetricFamily(
+            "kardus_outbox_set_aside", "Messages that the broker hung up on.", value=self._losses.hung_up_on
+        )
         yield CounterMetricFamily("kardus_outbox_damaged", "Times that it was damaged.", value=self._losses.damaged)

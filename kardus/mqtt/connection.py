@@ -31,6 +31,8 @@ CONNECT_TIMEOUT_S = 5.0
 FAREWELL_S = 2.0
 WILL_DELAY_S = 5
 """How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
+NEVER_SUBSCRIBED = "kardus/question"
+"""To take this subscription back is nothing but a question whether the broker still answers."""
 _UNSUPPORTED_VERSION = 132
 Subscription = tuple[str, int]
 """Topic filter and QoS."""
@@ -209,6 +211,14 @@ class Connection:
         rc, number = self._client.subscribe(list(subscriptions))
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
+    def ask(self) -> Token | None:
+        """Ask something that the broker answers at once, and that changes nothing; `on_acknowledged` gets the answer.
+
+        None when it could not be asked.
+        """
+        rc, number = self._client.unsubscribe(NEVER_SUBSCRIBED)
+        return Token(self.number, number) if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and number is not None else None
+
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Take subscriptions back."""
         self._client.unsubscribe(list(topics))
@@ -287,6 +297,7 @@ class Connection:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
     def _on_connect(
@@ -329,6 +340,9 @@ class Connection:
     ) -> None:
         self.subscribed[number] = [refusal(reason, more) if reason.is_failure else "" for reason in reasons]
         self._changed()
+
+    def _on_unsubscribe(self, _client: paho.Client, _data: Any, number: int, _reasons: Any, _more: Any) -> None:
+        self._handlers.on_acknowledged(Token(self.number, number), "")
 
     def _on_publish(
         self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, more: Properties | None

@@ -11,10 +11,10 @@ TAKEN_OVER = "session taken over: another client uses this name"
 NOT_GIVEN = "no reason given"
 """What a broker that speaks 3.1.1, and some that speak 5, say of it."""
 MAX_TEXT = 200
-_TAKEN_OVER, _SILENT = 0x8E, 0x8D
+_TAKEN_OVER, _SILENT, _NOT_AUTHORIZED = 0x8E, 0x8D, 0x87
 _NO_TEXTS = frozenset({"Unspecified error", "Success", "Normal disconnection"})
-_MESSAGE_FAULTS = frozenset({0x80, 0x81, 0x82, 0x83, 0x90, 0x95, 0x99, 0x9A, 0x9B})
-"""Malformed packet, topic name invalid, packet too large and their like: what was sent is at fault, and not we."""
+_MESSAGE_FAULTS = frozenset({0x80, 0x81, 0x82, 0x83, _NOT_AUTHORIZED, 0x90, 0x95, 0x99, 0x9A, 0x9B})
+"""Malformed packet, topic name invalid, packet too large and their like: what was sent is at fault."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Ending:
     def is_take_over(self) -> bool:
         """Whether the broker says that another client of this id has connected."""
         return self.code == _TAKEN_OVER
+
+    @property
+    def is_of_rights(self) -> bool:
+        """Whether the broker says that we may not do what we did: that can be mended on its side."""
+        return self.code == _NOT_AUTHORIZED
 
     @property
     def may_be_of_a_message(self) -> bool:

@@ -149,6 +149,11 @@ class MqttSession:
             return None
         return live.publish(topic, payload, retain=retain, correlation=correlation)
 
+    def ask(self, connection: int) -> Token | None:
+        """Ask the broker something that changes nothing, over that connection; `on_acknowledged` gets the answer."""
+        live = self._live
+        return live.ask() if live is not None and live.number == connection and live.accepted else None
+
     def drop(self, connection: int) -> None:
         """Give a connection up that does no good; another one is made."""
         live = self._live
