@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kardus.mqtt.connection import Incoming
+from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, ParsedMessage, parse_message
@@ -57,6 +58,7 @@ class StorageThread(Worker):
         self.counts = ReceiverCounts()
         self.problem = ""
         """Why nothing can be stored; empty where it can."""
+        self._knows_strays = False
 
     @property
     def waiting(self) -> int:
@@ -74,10 +76,25 @@ class StorageThread(Worker):
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            if not self._write([parse_message(self._site, message.topic, message.payload) for message in batch]):
+            parsed = [parse_message(self._site, message.topic, message.payload) for message in batch]
+            self._look_for_strays(batch, parsed)
+            if not self._write(parsed):
                 return
             for message in batch:
                 message.acknowledge()
+
+    def _look_for_strays(self, batch: Sequence[Incoming], parsed: Sequence[ParsedMessage]) -> None:
+        """Say once that topics come which nobody subscribed to. A cleared one has nothing to be read."""
+        strays = [
+            message.topic for message, item in zip(batch, parsed, strict=True) if item is None and message.payload
+        ]
+        if strays and not self._knows_strays:
+            self._knows_strays = True
+            log.warning(
+                "a message on %s, and others like it, are passed over: does the broker change topics? "
+                "See docs/brokers.md",
+                escaped(strays[0]),
+            )
 
     def _next_batch(self) -> list[Incoming]:
         """What has come, at most one transaction's worth; empty when it is time to end."""
