@@ -335,7 +335,7 @@ class Envelope(Record, Generic[Data]):
     """CloudEvents 1.0, structured mode."""
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """The title of its schema, which others name their classes by."""
         return f"{params[0].__name__}Message"
 
