@@ -55,6 +55,7 @@ from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.inference.classifier import Classifier
 from kardus.mqtt.connection import Handlers, Options
+from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.support.chores import Chores
 from kardus.support.clock import SYSTEM_CLOCK
@@ -140,7 +141,9 @@ class Agent:
             stops.callback(self._folder.leave)
             stops.callback(self._expected.close)
             stops.callback(self._outbox.close)
-            self._session.start(Handlers(self._on_connect, router.route, self._delivery.acknowledged))
+            self._session.start(
+                Handlers(self._on_connect, router.route, self._delivery.acknowledged, self._on_connection_lost)
+            )
             stops.callback(lambda: self._session.stop(self._writer.offline("stopped", datetime.now(UTC))))
             self._delivery.start()
             stops.callback(self._delivery.stop)
@@ -359,6 +362,10 @@ class Agent:
         self._metrics.connections.inc()
         self._report.publish_status(connection)
         self._delivery.wake()
+
+    def _on_connection_lost(self, connection: int, ending: Ending) -> None:
+        self._metrics.connections_lost.labels(ending.name).inc()
+        self._delivery.lost(connection, ending)
 
     def _report_trouble(self) -> None:
         """The WMS side is told over the present connection, since nothing can be stored, or can again."""

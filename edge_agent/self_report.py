@@ -31,15 +31,18 @@ class SelfReport:
         self._today = _today()
         self.trouble = ""
         """What the agent can't do now, published with its status."""
+        self._told = ""
+        """What of it was published last."""
 
     def publish_status(self, connection: int | None = None) -> None:
         """Publish the agent's status: over this connection, else over the present one, if there is one."""
         connection = self._session.connection if connection is None else connection
         if connection is None:
             return
+        self._told = self._reason()
         epoch, sequence = self._recorder.position
         count, now = len(self._cameras.locations), datetime.now(UTC)
-        status = self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=self.trouble)
+        status = self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=self._told)
         self._session.publish(connection, *status, retain=True)
 
     def publish_health(self) -> None:
@@ -78,10 +81,15 @@ class SelfReport:
         return self._recorder.record_coverage(self._cameras.locations, self._today)
 
     def tick(self) -> None:
-        """At the end of a day (UTC) its coverage is told."""
+        """At the end of a day (UTC) its coverage is told; and its status, when there is something else to say."""
+        if self._reason() != self._told:
+            self.publish_status()
         if _today() > self._today:
             self.report_coverage()
             self._today = _today()
+
+    def _reason(self) -> str:
+        return "; ".join(filter(None, (self.trouble, self._session.conflict)))
 
 
 def _today() -> datetime:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
+from kardus.contract.mqtt_text import is_text
 from kardus.contract.topics import is_id
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
@@ -47,11 +48,18 @@ def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
     return check
 
 
+def _user_name(given: str | None) -> str | None:
+    """Refuses what no broker would read."""
+    if given is not None and not is_text(given):
+        raise UsageError(f"--username '{given}': MQTT takes no control character in it: type it again")
+    return given
+
+
 _GROUP = _level("--group", may_be_empty=True)
 SiteOption = Annotated[str, typer.Option(callback=_level("--site"), help="The site, as in the agents' configuration.")]
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
-UserOption = Annotated[str | None, typer.Option(help="User name at the broker.")]
+UserOption = Annotated[str | None, typer.Option(callback=_user_name, help="User name at the broker.")]
 SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The receiver's SQLite database.")]
 PasswordOption = Annotated[
     Path | None,
@@ -180,7 +188,10 @@ def receive_command(
         list[str] | None, typer.Option(callback=_level("--agent"), help="Only this agent; may be given several times.")
     ] = None,
     group: Annotated[
-        str, typer.Option(callback=_GROUP, help="Receivers of one group divide the events; they share the file.")
+        str,
+        typer.Option(
+            callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."
+        ),
     ] = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")

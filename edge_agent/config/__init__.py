@@ -25,6 +25,7 @@ from edge_agent.config.sections import (
     VerdictSection,
     ViewSection,
 )
+from kardus.contract.mqtt_text import NO_TEXT
 from kardus.support.errors import ConfigError
 
 
@@ -74,6 +75,10 @@ class Config(Section):
         return self
 
 
+_UNFIT = (
+    "MQTT doesn't take it: no control characters; in a topic's levels no /, + or # either, no $ or space at the start, "
+    "and at most 100 characters: choose another"
+)
 _LOGIN = re.compile(r"//[^/@]*@")
 """User and password in an address: an error must not show them."""
 
@@ -113,6 +118,8 @@ def _explain(error: ValidationError) -> str:
         return f"{key}: missing: add it (see docs/configuration.md)"
     if first["type"] == "extra_forbidden":
         return f"{key}: no such key: see docs/configuration.md"
+    if first["type"] == "string_pattern_mismatch" and NO_TEXT in first["ctx"]["pattern"]:
+        message = _UNFIT
     value = first["input"]
     shown = f" = {_LOGIN.sub('//...@', repr(value))}" if isinstance(value, str | int | float) else ""
     return f"{key}{shown}: {message}" if key else message

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from edge_agent.config.base import FilePath, Port, Seconds, Section
+from kardus.contract.mqtt_text import NO_TEXT, MqttText
 from kardus.contract.topics import Id
 from kardus.inference.bundle import parse_public_key
 from kardus.mqtt.settings import BrokerSettings
@@ -61,7 +62,7 @@ class MqttSection(Section):
     """The broker's port."""
     version: Literal["auto", "5", "3.1.1"] = "auto"
     """`auto`: 5, and 3.1.1 where the broker has no 5."""
-    username: str | None = None
+    username: MqttText | None = None
     """User name at the broker."""
     password_file: FilePath | None = None
     """A file that holds the password, readable by the agent only; without one, `KARDUS_MQTT_PASSWORD` is looked for."""
@@ -228,5 +229,5 @@ class HomeAssistantSection(Section):
 
     discovery: bool = False
     """Publish the agent's discovery document."""
-    prefix: Annotated[str, Field(pattern=r"^[^+#\s]{1,100}$")] = "homeassistant"
+    prefix: Annotated[str, Field(pattern=rf"^[^+#\s{NO_TEXT}]{{1,100}}$")] = "homeassistant"
     """Home Assistant's discovery prefix."""

@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Command, Reply
+from kardus.contract.mqtt_text import is_topic
 from kardus.support.errors import KardusError
 
 Handler = Callable[[Any], dict[str, Any]]
 """Carries out a command, given as its model; returns the reply's result, or raises a KardusError."""
-WILDCARDS = frozenset("+#")
-"""No reply can be published to such a topic."""
 log = logging.getLogger("kardus.commands")
 
 
@@ -54,7 +53,7 @@ def answer(request: CommandRequest, handlers: Mapping[str, Handler], now: dateti
         log.info("command %r carried out", request.name)
     reply = Reply(command=request.name, ok=not problem, error=problem, correlation=address.correlation, result=result)
     topic = request.response_topic or address.response_topic
-    return AddressedReply("" if set(topic) & WILDCARDS else topic, request.correlation, reply)
+    return AddressedReply(topic if is_topic(topic) else "", request.correlation, reply)
 
 
 def _address(payload: bytes) -> Command:

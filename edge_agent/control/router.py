@@ -8,8 +8,9 @@ from edge_agent.control.commands import CommandRequest
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.homeassistant import ONLINE, status_topic
 from kardus.contract.receipts import Ack
-from kardus.contract.topics import Topics, expected_topic, location_of
+from kardus.contract.topics import ROOT, Topics, expected_topic, location_of
 from kardus.mqtt.connection import Incoming, Subscription
+from kardus.support.harmless import escaped
 from kardus.support.spelling import decomposed
 
 MAX_ACK_BYTES = 200_000
@@ -45,6 +46,8 @@ class MessageRouter:
         self._hand_over = hand_over
         self._confirmed = confirmed
         self._on_refused_ack = on_refused_ack
+        self._knows_strays = False
+        """Whether somebody was told that topics come which nobody subscribed to."""
 
     def route(self, message: Incoming) -> None:
         """Hand one message on by its topic."""
@@ -59,6 +62,13 @@ class MessageRouter:
             self._confirm(message.payload)
         elif message.payload == ONLINE:  # the one other topic that is subscribed to
             self._hand_over(HomeAssistantOnline())
+        elif message.topic.startswith(f"{ROOT}/") and not self._knows_strays:
+            self._knows_strays = True
+            log.warning(
+                "a message on %s, which nobody subscribed to, and others like it are passed over: does the broker "
+                "change topics? See docs/brokers.md",
+                escaped(message.topic),
+            )
 
     def _confirm(self, payload: bytes) -> None:
         """The WMS side says what it has stored for good."""

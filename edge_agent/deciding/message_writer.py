@@ -22,6 +22,7 @@ from kardus.contract.messages import (
     LocationVerdict,
     Model,
     ModelStatus,
+    source_of,
 )
 from kardus.contract.receipts import LOST_TYPE, Lost
 from kardus.contract.topics import Topics
@@ -39,7 +40,7 @@ class MessageWriter:
         """Keep what every message carries."""
         self._clock = clock
         self._topics = topics
-        self._source = f"/{topics.base}"
+        self._source = source_of(topics)
         self._model = model
         self._valid_for = timedelta(seconds=valid_for_s)
         self._boot_id = boot_id()

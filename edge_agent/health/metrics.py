@@ -29,6 +29,7 @@ class Metrics:
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")
         self.unrecorded = self._counter("kardus_recording_dropped", "Pictures that weren't recorded in time.")
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")
+        self.connections_lost = self._counter("kardus_mqtt_connections_lost", "Connections that were lost.", "reason")
         self.commands = self._counter("kardus_commands", "Commands answered.", "command", "outcome")
         self.expected_refused = self._counter("kardus_expected_refused", "Expected stock that was refused.")
         self.acks_refused = self._counter("kardus_acks_refused", "Acknowledgements by the WMS side that were refused.")
@@ -87,6 +88,10 @@ class HasLosses(Protocol):
         """How many of each kind."""
 
     @property
+    def hung_up_on(self) -> int:
+        """How many messages the broker hung up on."""
+
+    @property
     def damaged(self) -> int:
         """How often it was damaged."""
 
@@ -134,4 +139,7 @@ class Present(Collector):
         for kind, number in self._losses.dropped.items():
             dropped.add_metric([kind], number)
         yield dropped
+        yield CounterMetricFamily(
+            "kardus_outbox_set_aside", "Messages that the broker hung up on.", value=self._losses.hung_up_on
+        )
         yield CounterMetricFamily("kardus_outbox_damaged", "Times that it was damaged.", value=self._losses.damaged)

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 
 from edge_agent.reporting.outbox.message import Stored
 from edge_agent.reporting.outbox.outbox import Outbox
+from edge_agent.reporting.suspicion import Suspicion
 from kardus.contract.receipts import Ack
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Token
+from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
+from kardus.support.harmless import escaped
 from kardus.support.vitals import Heartbeat
 from kardus.support.worker import Worker
 
@@ -49,6 +52,8 @@ class _Flight:
     """Locations (or topics) that wait until this monotonic time, since the broker refused a message of theirs ..."""
     held: set[int] = field(default_factory=set)
     """... and their messages, that others behind them are read."""
+    spared: dict[str, float] = field(default_factory=dict)
+    """The same over several connections, since the broker hung up on a message of theirs."""
     more: bool = True
     """Whether the disk may hold messages that weren't read: the broker's answers alone are no reason to read it."""
 
@@ -56,7 +61,7 @@ class _Flight:
         """Over a new connection everything unanswered is sent again, in its order."""
         self.connection = connection
         self.out.clear()
-        self.refused.clear()
+        self.refused = dict(self.spared)
         self.held.clear()
         self.read_again()
 
@@ -87,6 +92,10 @@ class Delivery(Worker):
         self._outbox = outbox
         self._session = session
         self._flight = _Flight()
+        self._suspicion = Suspicion()
+        self._takes_some = True
+        """Whether the broker has taken a message since one was set aside: if it takes none, it isn't the messages."""
+        self._endings: queue.SimpleQueue[tuple[int, Ending]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
@@ -105,6 +114,11 @@ class Delivery(Worker):
         self._answers.put((token, refusal))
         if self._flight.ready or self._flight.more:  # else it can wait: every waking takes time from the other threads
             self._wake.set()
+
+    def lost(self, connection: int, ending: Ending) -> None:
+        """A connection was lost. Called from the session's thread before there is another one."""
+        self._endings.put((connection, ending))
+        self._wake.set()
 
     def confirmed(self, ack: Ack) -> None:
         """The WMS has stored these events for good. May be called from any thread."""
@@ -152,21 +166,46 @@ class Delivery(Worker):
     def _settle(self) -> None:
         """Take the broker's answers; forget what it has, some at a time."""
         flight, now_s = self._flight, self._clock.monotonic_s()
+        endings = [self._endings.get() for _ in range(self._endings.qsize())]  # their last answers came before them
         while not self._answers.empty():
             token, refusal = self._answers.get()
+            self._suspicion.answered(token)
             stored, _ = flight.out.pop(token, (None, 0.0))
             if stored is None:
                 continue  # of an earlier connection
+            self._suspicion.clear(stored.id)
             if not refusal:
                 flight.done_since_s = flight.done_since_s if flight.done else now_s
                 flight.done.append(stored.id)
+                self._takes_some = True
             else:
                 log.error(
                     "the broker refuses %s (%s): check the agent's rights on the broker", stored.message.topic, refusal
                 )
                 flight.refused[_ordering_key(stored)] = now_s + REFUSED_FOR_S
+        for connection, ending in endings:
+            self._blame(connection, ending)
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
             self._forget()
+
+    def _blame(self, connection: int, ending: Ending) -> None:
+        """A connection was lost: set the message aside that the broker hangs up on, once that is certain."""
+        flight = self._flight
+        if connection != flight.connection:
+            return
+        stored = self._suspicion.lost(connection, ending, [stored for stored, _ in flight.out.values()])
+        flight.out.clear()
+        if stored is None:
+            return
+        self._suspicion.clear(stored.id)
+        topic = escaped(stored.message.topic)
+        if self._takes_some and not ending.is_of_rights:
+            log.error("the broker hangs up on %s (%s): set aside, and never sent again", topic, ending.text)
+            self._outbox.set_aside(stored.id)
+            self._takes_some = False
+        else:
+            log.error("the broker hangs up on %s (%s): check the agent's rights on the broker", topic, ending.text)
+            flight.spared[_ordering_key(stored)] = self._clock.monotonic_s() + REFUSED_FOR_S
 
     def _forget(self) -> None:
         self._outbox.delivered(self._flight.done)
@@ -190,12 +229,16 @@ class Delivery(Worker):
         if connection is None:
             return
         if connection != flight.connection:
+            self._settle()  # the last one's ending came before this one
             flight.begin(connection)
-        while len(flight.out) < MAX_IN_FLIGHT:
+        while len(flight.out) < (1 if self._suspicion.is_open else MAX_IN_FLIGHT):
             stored = self._next()
+            self._suspicion.reached(stored)
             if stored is None:
                 return
             message = stored.message
+            if self._suspicion.is_open:
+                self._suspicion.asked(self._session.ask(connection))
             token = self._session.publish(connection, message.topic, message.payload, retain=message.retain)
             if token is None:
                 flight.ready.appendleft(stored)
@@ -207,6 +250,7 @@ class Delivery(Worker):
         flight, now_s = self._flight, self._clock.monotonic_s()
         if any(until <= now_s for until in flight.refused.values()):
             flight.refused = {key: until for key, until in flight.refused.items() if until > now_s}
+            flight.spared = {key: until for key, until in flight.spared.items() if until > now_s}
             flight.held.clear()
             flight.read_again()  # the refused messages, and those held back, come before others of their location
         while flight.ready or (flight.more and self._read_more()):

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 from kardus.contract.base import Record
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from kardus.contract.messages import UtcTime
+from kardus.contract.mqtt_text import MqttTopic
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId
 from kardus.contract.topics import Id, LocationCode
 
@@ -22,7 +23,7 @@ class Command(Record):
 
     expires: UtcTime | None = None
     """From then on it is refused; null: never (MQTT 5's message expiry counts as well)."""
-    response_topic: Annotated[str, Field(max_length=1000, pattern=r"^[^+#\x00]*$")] = ""
+    response_topic: MqttTopic = ""
     """Where the reply goes, for clients that can't set MQTT 5's response topic."""
     correlation: Annotated[str, Field(max_length=1000)] = ""
     """Comes back in the reply."""

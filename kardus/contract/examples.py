@@ -5,7 +5,7 @@ from typing import Any
 
 from kardus.contract import commands, messages, receipts
 from kardus.contract.base import Record
-from kardus.contract.messages import Envelope
+from kardus.contract.messages import Envelope, source_of
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 
@@ -75,7 +75,7 @@ def _coverage() -> Record:
 
 
 def _wrapped(kind: str, subject: str, data: Record) -> Envelope[Any]:
-    return Envelope(id=_ID, source=TOPICS.base, type=kind, time=_NOW, subject=subject, data=data)
+    return Envelope(id=_ID, source=source_of(TOPICS), type=kind, time=_NOW, subject=subject, data=data)
 
 
 EXAMPLES: dict[str, Record] = {

@@ -4,9 +4,11 @@ What the agent publishes travels in CloudEvents 1.0 structured JSON (https://clo
 publishes as expected stock is plain JSON.
 """
 
+import operator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
+from urllib.parse import quote
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +22,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from kardus.contract.base import Record
-from kardus.contract.topics import Id, LocationCode
+from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
 from kardus.support.spelling import composed
 
@@ -255,7 +257,7 @@ class AgentStatus(Record):
     boot_id: str
     """Identifies the machine's start."""
     reason: str = ""
-    """Why it is offline: `stopped`, or `connection lost` (its last will); online: why nothing can be stored now."""
+    """Why it is offline: `stopped`, `connection lost` (its last will); online: no storage, or its name used twice."""
     version: str = ""
     """The agent's version."""
     model: Model | None = None
@@ -326,22 +328,46 @@ class CameraHealth(Record):
 Data = TypeVar("Data", bound=Record)
 
 
+def source_of(topics: Topics) -> str:
+    """An agent as the `source` of its messages."""
+    return quote(f"/{topics.base}", safe="/!$&'()*+,;=:@~")
+
+
+def _left_out(schema: dict[str, Any]) -> None:
+    """CloudEvents know no empty text: what isn't said is left out."""
+    del schema["default"]
+    schema["minLength"] = 1
+
+
+def _as_choice(schema: dict[str, Any]) -> None:
+    """A choice of one: generators that write wrong code for a constant (modelina) understand it."""
+    schema["enum"] = [schema.pop("const")]
+
+
+_ONE_VALUE = Field(json_schema_extra=_as_choice)
+
+
 class Envelope(Record, Generic[Data]):
     """CloudEvents 1.0, structured mode."""
 
-    specversion: Literal["1.0"] = "1.0"
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The title of its schema, which others name their classes by."""
+        return f"{params[0].__name__}Message"
+
+    specversion: Annotated[Literal["1.0"], _ONE_VALUE] = "1.0"
     """The version of CloudEvents."""
     id: str
     """Unique; a receiver stores each id once (UUID version 7)."""
     source: str
-    """The agent: its base topic."""
+    """The agent: `/` and its base topic, as a URI reference (a space in a name is `%20`)."""
     type: str
     """Which kind of message."""
     time: UtcTime
     """When what it tells of happened."""
-    subject: str = ""
-    """The location or camera."""
-    datacontenttype: Literal["application/json"] = "application/json"
+    subject: Annotated[str, Field(exclude_if=operator.not_, json_schema_extra=_left_out)] = ""
+    """The location or camera; left out where the message is of the agent itself."""
+    datacontenttype: Annotated[Literal["application/json"], _ONE_VALUE] = "application/json"
     """How `data` is written."""
     data: SerializeAsAny[Data]
     """The message itself."""

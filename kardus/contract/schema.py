@@ -162,7 +162,7 @@ def _messages() -> dict[str, Any]:
             "name": name,
             "title": name,
             "contentType": "application/cloudevents+json" if issubclass(model, Envelope) else "application/json",
-            "payload": {"$ref": "#/components/schemas/" + re.sub(r"\W", "_", model.__name__)},
+            "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
             "examples": [{"name": name, "payload": example(name)}] if name in EXAMPLES else [],
         }
         for name, model in PAYLOADS.items()
@@ -175,7 +175,8 @@ def _schemas() -> dict[str, Any]:
     models = [(model, "validation") for model in PAYLOADS.values()]
     _, found = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: dict[str, Any] = found["$defs"]
-    return schemas
+    # pydantic's own key of an envelope has brackets made into underscores; nothing refers to it
+    return {schema["title"] if key.startswith(Envelope.__name__) else key: schema for key, schema in schemas.items()}
 
 
 def _file(name: str) -> str:

@@ -8,15 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from kardus.contract.mqtt_text import NO_TEXT, is_text
 from kardus.support.spelling import composed
 
 ROOT = "kardus/v1"
-_PLANE_ENDS = "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
-"""The last two places of every plane of Unicode are no characters."""
-_NO_CHARACTERS = rf"\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff{_PLANE_ENDS}"
-"""MQTT 5, 1.5.4: brokers hang up on control characters and on what Unicode calls no characters."""
-ID_PATTERN = rf"^[^\s$/+#{_NO_CHARACTERS}][^/+#{_NO_CHARACTERS}]{{0,99}}$"
-LOCATION_PATTERN = rf"^[^\s{_NO_CHARACTERS}][^{_NO_CHARACTERS}]{{0,99}}$"
+ID_PATTERN = rf"^[^\s$/+#{NO_TEXT}][^/+#{NO_TEXT}]{{0,99}}$"
+LOCATION_PATTERN = rf"^[^\s{NO_TEXT}][^{NO_TEXT}]{{0,99}}$"
 _COMPOSED = AfterValidator(partial(unicodedata.normalize, "NFC"))
 """As `composed` does, without a call of Python for each name of each message."""
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), _COMPOSED]
@@ -31,12 +28,12 @@ _ESCAPE = re.compile("%(25|2F|2B|23|2E|24)")
 
 def is_id(text: str) -> bool:
     """Whether a name may stand in a topic."""
-    return re.fullmatch(ID_PATTERN, text) is not None
+    return re.fullmatch(ID_PATTERN, text) is not None and is_text(text)
 
 
 def is_location(text: str) -> bool:
     """Whether a text may be a location's code."""
-    return re.fullmatch(LOCATION_PATTERN, text) is not None
+    return re.fullmatch(LOCATION_PATTERN, text) is not None and is_text(text)
 
 
 def location_level(code: str | None) -> str:

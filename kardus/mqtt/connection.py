@@ -20,6 +20,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from kardus.mqtt.content_type import content_type
+from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import Stamp, explain
 
@@ -29,8 +31,9 @@ CONNECT_TIMEOUT_S = 5.0
 FAREWELL_S = 2.0
 WILL_DELAY_S = 5
 """How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
+NEVER_SUBSCRIBED = "kardus/question"
+"""To take this subscription back is nothing but a question whether the broker still answers."""
 _UNSUPPORTED_VERSION = 132
-_TAKEN_OVER = 142
 Subscription = tuple[str, int]
 """Topic filter and QoS."""
 
@@ -70,6 +73,8 @@ class Handlers:
     on_message: Callable[[Incoming], None] = _nothing
     on_acknowledged: Callable[[Token, str], None] = _nothing
     """What `publish` gave, and why the broker refused it; empty: it took it."""
+    on_lost: Callable[[int, Ending], None] = _nothing
+    """With the number of a connection that has ended, and why; not where it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Options:
     """Messages on their way and not acknowledged (MQTT 5); None: as many as the broker likes."""
     manual_ack: bool = False
     """Messages are acknowledged by `Incoming.acknowledge` alone."""
+    shared: bool = False
+    """Some subscriptions are shared: a broker that doesn't say that it serves such (MQTT 5) is of no use."""
 
 
 class Connection:
@@ -121,11 +128,15 @@ class Connection:
         """What the broker said to CONNECT; None while it has said nothing."""
         self.found_session = False
         """Whether the broker had kept the session."""
-        self.end_reason: ReasonCode | None = None
-        """Why the connection ended; None while nobody has said so."""
+        self.answer_text = ""
+        """The same in words, where it refused."""
+        self.shares = False
+        """Whether the broker serves shared subscriptions, for all that it says: MQTT 3.1.1 has none."""
+        self.ending: Ending = GIVEN_UP
+        """Why the connection ended."""
         self.ended = threading.Event()
-        self.subscribed: dict[int, bool] = {}
-        """The broker's answers to subscriptions, by their number: whether it took all of their filters."""
+        self.subscribed: dict[int, list[str]] = {}
+        """The broker's answers to subscriptions, by their number: why it refused each filter; empty: it took it."""
         self.received = 0
         """How many messages have come."""
         self.tls_stamp: Stamp = ()
@@ -161,15 +172,10 @@ class Connection:
         return self._is_open and (self.answer is None or self.answer.value == _UNSUPPORTED_VERSION)
 
     @property
-    def was_taken_over(self) -> bool:
-        """Whether the broker says that another client of this id has connected (MQTT 5)."""
-        return self.end_reason is not None and self.end_reason.value == _TAKEN_OVER
-
-    @property
     def refusal(self) -> str:
         """How the broker refused. Of a certificate that it refuses, it may tell in no other way than by silence."""
         if self.answer is not None:
-            return f"refused the connection: {self.answer} (MQTT {self.version})"
+            return f"refused the connection: {self.answer_text} (MQTT {self.version})"
         tls = self._settings.tls
         cause = ", as if it refused our certificate" if tls is not None and tls.certificate_file else ""
         return f"gave no answer{cause} (MQTT {self.version})"
@@ -205,19 +211,27 @@ class Connection:
         rc, number = self._client.subscribe(list(subscriptions))
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
+    def ask(self) -> Token | None:
+        """Ask something that the broker answers at once, and that changes nothing; `on_acknowledged` gets the answer.
+
+        None when it could not be asked.
+        """
+        rc, number = self._client.unsubscribe(NEVER_SUBSCRIBED)
+        return Token(self.number, number) if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and number is not None else None
+
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Take subscriptions back."""
         self._client.unsubscribe(list(topics))
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
-        more = self._properties(PacketTypes.PUBLISH, CorrelationData=correlation) if correlation else None
-        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=more)
+        more = {"CorrelationData": correlation} if correlation else {}
+        info = self._publish(topic, payload, retain=retain, **more)
         return Token(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def say_farewell(self, topic: str, payload: bytes) -> None:
         """Publish a last retained message, and wait a moment until the broker has it."""
-        info = self._client.publish(topic, payload, qos=1, retain=True)
+        info = self._publish(topic, payload, retain=True)
         if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             info.wait_for_publish(FAREWELL_S)
 
@@ -245,13 +259,18 @@ class Connection:
             more["ReceiveMaximum"] = self._options.receive_maximum
         return {"clean_start": self._clean_start, "properties": self._properties(PacketTypes.CONNECT, **more)}
 
+    def _publish(self, topic: str, payload: bytes, *, retain: bool, **more: Any) -> paho.MQTTMessageInfo:
+        properties = self._properties(PacketTypes.PUBLISH, ContentType=content_type(payload), **more)
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+
     def _properties(self, kind: int, **values: Any) -> Properties | None:
-        """Properties of a packet; None in MQTT 3.1.1, which has none."""
+        """Properties of a packet, without those that are empty texts; None in MQTT 3.1.1, which has none."""
         if self.version != "5":
             return None
         properties = Properties(kind)  # type: ignore[no-untyped-call]
         for name, value in values.items():
-            setattr(properties, name, value)
+            if value != "":
+                setattr(properties, name, value)
         return properties
 
     def _new_client(self, client_id: str) -> paho.Client:
@@ -267,26 +286,34 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if self._options.will:
-            more = self._properties(PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
-            client.will_set(*self._options.will, qos=1, retain=True, properties=more)
+            topic, payload = self._options.will
+            told = {"WillDelayInterval": WILL_DELAY_S, "ContentType": content_type(payload)}
+            client.will_set(
+                topic, payload, qos=1, retain=True, properties=self._properties(PacketTypes.WILLMESSAGE, **told)
+            )
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
     def _on_connect(
-        self, _client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, _more: Any
+        self, _client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, more: Any
     ) -> None:
         self._network_thread = threading.current_thread()
         self.found_session = flags.session_present
+        self.answer_text = refusal(reason, more)
+        self.shares = self.version == "5" and getattr(more, "SharedSubscriptionAvailable", 1) == 1
         self.answer = reason
         self._changed()
 
-    def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
-        self.end_reason = reason
+    def _on_disconnect(
+        self, _client: paho.Client, _data: Any, flags: paho.DisconnectFlags, reason: ReasonCode | None, more: Any
+    ) -> None:
+        self.ending = ending(reason, more, by_broker=flags.is_disconnect_packet_from_server)
         self.ended.set()
         self._changed()
 
@@ -309,15 +336,18 @@ class Connection:
         )
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: Any, number: int, reasons: list[ReasonCode], _more: Properties | None
+        self, _client: paho.Client, _data: Any, number: int, reasons: list[ReasonCode], more: Properties | None
     ) -> None:
-        self.subscribed[number] = not any(reason.is_failure for reason in reasons)
+        self.subscribed[number] = [refusal(reason, more) if reason.is_failure else "" for reason in reasons]
         self._changed()
 
+    def _on_unsubscribe(self, _client: paho.Client, _data: Any, number: int, _reasons: Any, _more: Any) -> None:
+        self._handlers.on_acknowledged(Token(self.number, number), "")
+
     def _on_publish(
-        self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, _more: Properties | None
+        self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, more: Properties | None
     ) -> None:
-        self._handlers.on_acknowledged(Token(self.number, number), str(reason) if reason.is_failure else "")
+        self._handlers.on_acknowledged(Token(self.number, number), refusal(reason, more) if reason.is_failure else "")
 
 
 def _send_at_once(_client: object, _userdata: object, opened: Any) -> None:

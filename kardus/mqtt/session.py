@@ -10,23 +10,19 @@ import time
 from collections.abc import Callable, Sequence
 
 from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Options, Subscription, Token
+from kardus.mqtt.reasons import NOT_GIVEN, TAKEN_OVER
 from kardus.mqtt.renewal import Renewal
 from kardus.mqtt.settings import BrokerSettings
+from kardus.mqtt.subscriber import Subscriber
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import ConfigError
 
-SUBSCRIBE_PORTION = 500
-"""Brokers queue about 1,000 messages a client and drop the rest of a retained flood silently: so ask in portions."""
-QUIET_S = 0.3
-"""A portion's retained messages are taken to be there when none has come for this long ..."""
-PORTION_LIMIT_S = 10.0
-"""... or after this long, on a busy site."""
 SILENCES = 2
 """A known broker may be silent because it is ill: so many attempts in a row before its version is doubted."""
 LOOK_S = 1.0
 """How often paho's thread and the certificates' files are looked at."""
 SHORT_S = 10.0
-"""A connection that lasted less counts as a failure ..."""
+"""A connection that has lasted less since the broker accepted it counts as a failure ..."""
 SUSPICIOUS = 3
 """... and after so many in a row, another client of the same id is suspected to take it over each time."""
 log = logging.getLogger("kardus.mqtt")
@@ -60,8 +56,8 @@ class MqttSession:
         self._client_id = client_id
         self._options = options or Options()
         self._subscriptions = list(subscriptions)
-        self._subscribed: list[Subscription] = []
-        """What the present connection is subscribed to."""
+        self._subscriber: Subscriber | None = None
+        """Of the present connection, or the last one."""
         self._changed = threading.Condition()
         self._stopping = False
         self._live: Connection | None = None
@@ -79,10 +75,15 @@ class MqttSession:
         """Why there was none when a connection was last attempted or lost."""
         self.failures = 0
         """Attempts in a row that failed, or brought a connection that lasted less than SHORT_S."""
-        self.is_contested = False
-        """Whether connections are accepted and lost at once: not every broker says that a session was taken over."""
+        self._cut_short = 0
+        """Connections in a row that lasted less, and were lost without a reason."""
+        self.conflict = ""
+        """That another client uses this name, until a connection has lasted SHORT_S. The broker said so; or connections
+        were accepted and lost at once without a reason: not every broker gives it."""
         self.taken_over = False
         """Whether the broker said that another client has taken the persistent session. The session has ended then."""
+        self.lacks_sharing = False
+        """Whether the broker doesn't serve shared subscriptions, which are needed. The session has ended then."""
 
     @property
     def is_alive(self) -> bool:
@@ -109,7 +110,13 @@ class MqttSession:
     @property
     def is_subscribed(self) -> bool:
         """Whether the broker has answered every subscription over the present connection."""
-        return self.connected and self._subscribed == self._subscriptions
+        subscriber = self._subscriber
+        return self.connected and subscriber is not None and subscriber.present == self._subscriptions
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Topic filters that the broker refused over the present connection, or the last one, and why."""
+        return self._subscriber.refused if self._subscriber else {}
 
     def start(self, handlers: Handlers) -> None:
         """Begin to connect; returns at once. An absent broker is waited for."""
@@ -142,6 +149,11 @@ class MqttSession:
             return None
         return live.publish(topic, payload, retain=retain, correlation=correlation)
 
+    def ask(self, connection: int) -> Token | None:
+        """Ask the broker something that changes nothing, over that connection; `on_acknowledged` gets the answer."""
+        live = self._live
+        return live.ask() if live is not None and live.number == connection and live.accepted else None
+
     def drop(self, connection: int) -> None:
         """Give a connection up that does no good; another one is made."""
         live = self._live
@@ -160,21 +172,20 @@ class MqttSession:
 
     def _keep_connected(self, handlers: Handlers) -> None:
         """Connect, serve until the connection is lost, wait a random while (full jitter), and again."""
-        while not self._stopping and not self.taken_over:
-            began_s = time.monotonic()
+        while not (self._stopping or self.taken_over or self.lacks_sharing):
             connection = self._connect(handlers)
+            lasted = connection is not None and self._serve(connection, handlers)
             if connection is not None:
-                self._serve(connection, handlers)
                 connection.close()
-            is_short = connection is None or time.monotonic() - began_s < SHORT_S
-            self.failures = self.failures + 1 if is_short else 0
-            self.is_contested = connection is not None and self.failures >= SUSPICIOUS
+            else:
+                self._cut_short = 0
+            self.failures = 0 if lasted else self.failures + 1
             self._notify()
             self.wait_for(lambda: self._stopping, backoff_s(self.failures))
 
     def _connect(self, handlers: Handlers) -> Connection | None:
         """A connection that the broker has accepted; where it lacks one version of MQTT, the other is tried at once."""
-        for _ in range(2):
+        for is_last in (False, True):
             self._count += 1
             connection = Connection(
                 self._settings,
@@ -186,30 +197,29 @@ class MqttSession:
                 number=self._count,
                 clean_start=self._unsettled and not self._options.persistent,
             )
-            if self._open(connection):
+            problem = self._open(connection)
+            if not problem and connection.was_accepted:
                 return connection
             connection.close()
-            if self._stopping or not self._change_version(connection):
+            if self._stopping:
+                break
+            changed = self._change_version(connection)
+            self._report(problem, logging.INFO if changed and not is_last else logging.WARNING)
+            if not changed:
                 break
         return None
 
-    def _open(self, connection: Connection) -> bool:
-        """Connect and wait for the broker's answer; whether it accepts."""
+    def _open(self, connection: Connection) -> str:
+        """Connect and wait for the broker's answer; why it doesn't accept."""
         try:
             problem = connection.open()
         except ConfigError as error:
-            self._report(str(error))
-            return False
-        if not problem:
-            self.wait_for(
-                lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S
-            )
-        if connection.was_accepted or self._stopping:
-            return connection.was_accepted  # it may be over by now: whoever serves it sees why
-        self._report(
-            f"{self._settings.address}: {problem}" if problem else f"{self._settings.address} {connection.refusal}"
-        )
-        return False
+            return str(error)
+        if problem:
+            return f"{self._settings.address}: {problem}"
+        self.wait_for(lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S)
+        # once accepted, it may be over by now: whoever serves it sees why
+        return "" if connection.was_accepted or self._stopping else f"{self._settings.address} {connection.refusal}"
 
     def _change_version(self, connection: Connection) -> bool:
         """Speak the other version where the broker lacks this one; whether that is so.
@@ -225,13 +235,20 @@ class MqttSession:
         self._silences = 0
         return True
 
-    def _serve(self, connection: Connection, handlers: Handlers) -> None:
-        """Use the connection until it is lost, certificates are renewed, or the session is stopped."""
+    def _serve(self, connection: Connection, handlers: Handlers) -> bool:
+        """Use the connection until it is lost, certificates are renewed, or the session is stopped.
+
+        Returns whether it lasted for SHORT_S.
+        """
         self._unsettled = False
         self._silences = 0
-        self._subscribed = []
         self._problem = ""
-        self._live = connection
+        if self._options.shared and not connection.shares:
+            self._end_unshared()
+            return False
+        accepted_s, lasted = time.monotonic(), False
+        subscriber = Subscriber(connection, self.wait_for, lambda: self._is_over(connection))
+        self._subscriber, self._live = subscriber, connection
         self.online.set()
         kept = "had kept" if connection.found_session else "has begun"
         log.info("connected to %s, MQTT %s: the broker %s the session", self._settings.address, self.version, kept)
@@ -239,60 +256,57 @@ class MqttSession:
         self._notify()
         renewal = Renewal(self._settings.tls, connection.tls_stamp)
         while not self._is_over(connection):
-            self._subscribe(connection)
-            self.wait_for(lambda: self._is_over(connection) or self._subscriptions != self._subscribed, LOOK_S)
+            self._subscribe(subscriber)
+            self.wait_for(lambda: self._is_over(connection) or self._subscriptions != subscriber.present, LOOK_S)
+            lasted = time.monotonic() - accepted_s >= SHORT_S
+            if lasted:
+                self.failures, self._cut_short, self.conflict = 0, 0, ""
             if renewal.is_due():
                 log.info("certificates were renewed: connecting again with them")
                 break
         if connection.is_over and not self._stopping:
-            self.taken_over = self._options.persistent and connection.was_taken_over
-            self._report(self._loss(connection))
+            self._lose(connection, handlers)
         self._live = None
         self.online.clear()
+        return lasted
 
-    def _loss(self, connection: Connection) -> str:
-        reason = connection.end_reason or "given up, or a callback has failed"
-        return f"{self._settings.address}: connection to the broker lost ({reason})"
-
-    def _subscribe(self, connection: Connection) -> None:
-        """Subscribe to what is new in portions, the next when what is retained for the last has come."""
-        wanted, subscribed = self._subscriptions, self._subscribed
-        kept, known = set(wanted), set(subscribed)
-        gone = [old[0] for old in subscribed if old not in kept]
-        if gone:
-            connection.unsubscribe(gone)
-        new = [wish for wish in wanted if wish not in known]
-        for start in range(0, len(new), SUBSCRIBE_PORTION):
-            if start:
-                self._await_quiet(connection)
-            if not self._is_taken(connection, new[start : start + SUBSCRIBE_PORTION]):
-                log.error("the broker refuses a subscription: check the user's rights on the broker")
-        self._subscribed = wanted
+    def _subscribe(self, subscriber: Subscriber) -> None:
+        subscriber.subscribe(self._subscriptions)
+        if self._options.shared and subscriber.refuses_sharing:
+            self._end_unshared()
         self._notify()
 
-    def _is_taken(self, connection: Connection, subscriptions: Sequence[Subscription]) -> bool:
-        """Subscribe, wait for the broker's answer, and say whether it took every filter."""
-        number = connection.subscribe(subscriptions)
-        self.wait_for(lambda: number in connection.subscribed or self._is_over(connection), CONNECT_TIMEOUT_S)
-        return connection.subscribed.get(number or 0, True)
+    def _lose(self, connection: Connection, handlers: Handlers) -> None:
+        """Say why the connection was lost."""
+        ending = connection.ending
+        self.taken_over = self._options.persistent and ending.is_take_over
+        self._cut_short = self._cut_short + 1 if ending.name == NOT_GIVEN else 0
+        if ending.is_take_over:
+            self.conflict = TAKEN_OVER
+        elif self._cut_short >= SUSPICIOUS:
+            self.conflict = f"every connection is lost at once, as if {TAKEN_OVER}"
+        self._report(self._loss(connection))
+        handlers.on_lost(connection.number, ending)
 
-    def _await_quiet(self, connection: Connection) -> None:
-        deadline = time.monotonic() + PORTION_LIMIT_S
-        known = -1
-        while known != connection.received and time.monotonic() < deadline:
-            known = connection.received
-            if self.wait_for(lambda: self._is_over(connection), QUIET_S):
-                return
+    def _loss(self, connection: Connection) -> str:
+        reason = connection.ending.text
+        if self.conflict and not connection.ending.is_take_over:
+            reason += f"; {self.conflict}"
+        return f"{self._settings.address}: connection to the broker lost ({reason})"
+
+    def _end_unshared(self) -> None:
+        self._problem = f"{self._settings.address}: the broker (MQTT {self.version}) serves no shared subscriptions"
+        self.lacks_sharing = True
 
     def _is_over(self, connection: Connection) -> bool:
-        return self._stopping or connection.is_over
+        return self._stopping or self.lacks_sharing or connection.is_over
 
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
-    def _report(self, problem: str) -> None:
+    def _report(self, problem: str, level: int = logging.WARNING) -> None:
         if problem != self._problem:
-            log.warning("%s; trying again, nothing is lost", problem)
+            log.log(level, "%s; trying again, nothing is lost", problem)
         self._problem = problem
         self._notify()

@@ -87,6 +87,12 @@ class _CountingSession(MqttSession):
             self.gauges["most_in_flight"] = max(self.gauges["most_in_flight"], out)
         return token
 
+    def ask(self, connection: int) -> Token | None:
+        """Ask, and count: its answer is counted too."""
+        token = super().ask(connection)
+        self.gauges["published"] += token is not None
+        return token
+
 
 class Sender:
     """Appends until it is told to stop."""
@@ -110,7 +116,7 @@ class Sender:
         self.session.gauges = self.gauges
         self.delivery = Delivery(self.outbox, self.session)
         self.stopping, self.alarm = threading.Event(), threading.Event()
-        self.session.start(Handlers(self._on_connect, self._on_message, self._on_acknowledged))
+        self.session.start(Handlers(self._on_connect, self._on_message, self._on_acknowledged, self.delivery.lost))
         self.delivery.start()
 
     def run(self) -> None:

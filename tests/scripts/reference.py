@@ -253,6 +253,7 @@ def _fields(record: type[BaseModel], title: str) -> str:
     lines = [f"| {title} | type | default | what it is |", "|---|---|---|---|"]
     for name, info in record.model_fields.items():
         default = "required" if info.default is PydanticUndefined else f"`{_shown(info.default)}`"
+        default = "left out" if info.exclude_if else default
         description = _plain(field_texts(record).get(name, ""))
         lines.append(f"| `{name}` | {_type(info.annotation)} | {default} | {description} |")
     return "\n".join(lines) + "\n"

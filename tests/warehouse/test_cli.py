@@ -115,9 +115,18 @@ def test_a_receiver_is_stopped_in_time_while_its_webhook_drips(mosquitto: Mosqui
     assert (receiving.returncode, said) == (0, "")
 
 
-@pytest.mark.parametrize("site", ["", "a/b", "a#", "+"])
+@pytest.mark.parametrize("site", ["", "a/b", "a#", "+", "a\x85", "\udcff"])
 def test_a_site_that_cannot_stand_in_a_topic_is_refused(capsys: pytest.CaptureFixture[str], site: str) -> None:
-    assert_one_line(call(capsys, main, "watch", "--site", site), 2, f"--site '{site}'")
+    assert_one_line(
+        call(capsys, main, "watch", "--site", site), 2, f"--site '{site}'".encode("unicode_escape").decode()
+    )
+
+
+@pytest.mark.parametrize("name", ["a\x9b", "\udcff", "\ufdd0"])
+def test_a_user_name_that_no_broker_reads_is_refused(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert_one_line(
+        call(capsys, main, "watch", "--site", "s", "--username", name), 2, "--username", "control character"
+    )
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "no such host"])

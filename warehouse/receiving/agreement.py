@@ -12,6 +12,7 @@ from kardus.contract.messages import (
     STATE_TYPE,
     STATUS_TYPE,
     Envelope,
+    source_of,
 )
 from kardus.contract.receipts import LOST_TYPE
 from kardus.contract.topics import Topics
@@ -41,7 +42,7 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
         OtherAgentError: its `source` is another agent.
         ValueError: it is of another kind or subject than its topic, or of a time that is still far off.
     """
-    if envelope.source.removeprefix("/") != topics.base:
+    if envelope.source not in (source_of(topics), f"/{topics.base}", topics.base):  # the last two: earlier versions
         raise OtherAgentError(f"source: the message is of '{envelope.source}', its topic of '/{topics.base}'")
     if envelope.type != _TYPES[kind]:
         raise ValueError(f"type: '{envelope.type}' doesn't belong on a topic '{kind}': that is for '{_TYPES[kind]}'")

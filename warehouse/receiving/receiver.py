@@ -6,6 +6,7 @@
 A message is acknowledged to the broker only when it is on disk. An event that comes twice is stored once, by its id.
 """
 
+import itertools
 import logging
 import math
 import sqlite3
@@ -120,6 +121,7 @@ class Receiver(Worker):
             expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
             receive_maximum=TRANSACTION_EVENTS,
             manual_ack=True,
+            shared=bool(settings.group),
         )
         client_id = f"kardus-receive-{settings.site}-{settings.name}"
         self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), options)
@@ -172,8 +174,10 @@ class Receiver(Worker):
     def status(self) -> ReceiverStatus:
         """Its health and counts."""
         problem = self._session.problem
-        if problem and self._session.is_contested:
+        if problem and self._session.conflict:
             problem += "; is another receiver of this name running? Give each its own --name"
+        for topic, reason in itertools.islice(self._session.refused.items(), 1):
+            problem = problem or f"the broker refuses the subscription to {topic} ({reason}): check the user's rights"
         return ReceiverStatus(
             connected=self._session.connected,
             problem=self._storage.problem or problem,
@@ -190,12 +194,17 @@ class Receiver(Worker):
         """Return if every thread is running.
 
         Raises:
-            BrokerError: another receiver has taken the session over.
+            BrokerError: another receiver has taken the session over, or the broker can't divide events among a group.
             RuntimeError: a thread has died, by a fault of the program.
         """
         if self._session.taken_over:
             raise BrokerError(
                 f"another receiver named '{self._settings.name}' has connected: give each one of a site its own --name"
+            )
+        if self._session.lacks_sharing:
+            raise BrokerError(
+                f"--group '{self._settings.group}': {self._session.problem}, without which a group gets nothing: "
+                "leave --group out, or use a broker with MQTT 5 that serves them"
             )
         delivers = self._webhooks is None or self._webhooks.is_alive
         deletes = self._retention.is_alive or not self._deletes

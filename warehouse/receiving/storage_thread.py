@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kardus.mqtt.connection import Incoming
+from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, ParsedMessage, parse_message
@@ -63,6 +64,7 @@ class StorageThread(Worker):
         self.counts = ReceiverCounts()
         self.problem = ""
         """Why nothing can be stored; empty where it can."""
+        self._knows_strays = False
 
     @property
     def waiting(self) -> int:
@@ -81,7 +83,9 @@ class StorageThread(Worker):
     def _run(self) -> None:
         while batch := self._next_batch():
             now = self._latest()
-            if not self._write([parse_message(self._site, message.topic, message.payload, now) for message in batch]):
+            parsed = [parse_message(self._site, message.topic, message.payload, now) for message in batch]
+            self._look_for_strays(batch, parsed)
+            if not self._write(parsed):
                 return
             for message in batch:
                 message.acknowledge()
@@ -90,6 +94,19 @@ class StorageThread(Worker):
         """The present; a clock that was set back lets nothing appear to come from the future."""
         self._now = max(self._now, datetime.now(UTC))
         return self._now
+
+    def _look_for_strays(self, batch: Sequence[Incoming], parsed: Sequence[ParsedMessage]) -> None:
+        """Say once that topics come which nobody subscribed to. A cleared one has nothing to be read."""
+        strays = [
+            message.topic for message, item in zip(batch, parsed, strict=True) if item is None and message.payload
+        ]
+        if strays and not self._knows_strays:
+            self._knows_strays = True
+            log.warning(
+                "a message on %s, and others like it, are passed over: does the broker change topics? "
+                "See docs/brokers.md",
+                escaped(strays[0]),
+            )
 
     def _next_batch(self) -> list[Incoming]:
         """What has come, at most one transaction's worth; empty when it is time to end."""

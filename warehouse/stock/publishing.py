@@ -14,6 +14,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, UsageError
 from kardus.support.identifiers import uuid7
+from warehouse.stock.read_back import read_by_name, read_listed
 from warehouse.stock.stock_list import StockLine
 
 ECHO_TIMEOUT_S = 15.0
@@ -87,6 +88,14 @@ def publish_stock(
             that nothing can follow: then all other locations have been published.
     """
     known = read_expected(broker, site)
+    by_name = read_listed(broker, site, [line.location for line in lines if line.location not in known])
+    if by_name and replace:
+        raise BrokerError(
+            f"--replace: the broker gives a wildcard subscription {len(known)} of {len(known | by_name)} locations or "
+            "more that it retains, so that those which the list lacks can't be found: let it queue more for a client "
+            f"(Mosquitto: max_queued_messages), or leave it out, and clear their topics under {site}/expected/ by hand"
+        )
+    known |= by_name
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
     if replace and not confirmed:
         _require_most_kept(lines, known)
@@ -111,7 +120,7 @@ def _publish(broker: BrokerSettings, site: str, needed: Sequence[StockChange], o
     taken = count(1)
     with MqttClient(broker) as connection:
         connection.publish(messages, retain=True, on_step=lambda: on_progress(next(taken), len(needed)))
-    _require_retained(read_expected(broker, site), needed)
+    _require_retained(broker, site, needed)
 
 
 def _require_most_kept(lines: Sequence[StockLine], known: Mapping[str, Expected]) -> None:
@@ -126,15 +135,32 @@ def _require_most_kept(lines: Sequence[StockLine], known: Mapping[str, Expected]
         )
 
 
-def _require_retained(kept: Mapping[str, Expected], published: Sequence[StockChange]) -> None:
+def _require_retained(broker: BrokerSettings, site: str, published: Sequence[StockChange]) -> None:
     """A broker may acknowledge what it doesn't keep (MQTT 3.1.1 has no way to refuse): look at what it holds."""
-    for change in published:
-        found = kept.get(change.location)
-        if found is None or found.revision < change.expected.revision:
-            raise BrokerError(
-                f"{change.location}: the broker took its expected stock and doesn't keep it: "
-                "check the user's right to publish under expected/, and that the broker retains messages"
-            )
+    lacking = _lacking(read_expected(broker, site), published)
+    if not lacking:
+        return
+    told = read_by_name(broker, site, [change.location for change in lacking])
+    lacking = _lacking(told.found, lacking)
+    if lacking and told.strays:
+        raise BrokerError(
+            f"{lacking[0].location}: the broker gives it back as {told.strays[0]}, which no agent reads: "
+            "take a broker that leaves topics as they are (docs/brokers.md), or name locations without dots"
+        )
+    if lacking:
+        raise BrokerError(
+            f"{lacking[0].location}: the broker took its expected stock and doesn't keep it: "
+            "check the user's right to publish under expected/, and that the broker retains messages"
+        )
+
+
+def _lacking(kept: Mapping[str, Expected], published: Sequence[StockChange]) -> list[StockChange]:
+    """What isn't kept of it."""
+    return [
+        change
+        for change in published
+        if (found := kept.get(change.location)) is None or found.revision < change.expected.revision
+    ]
 
 
 def read_expected(broker: BrokerSettings, site: str) -> dict[str, Expected]:

@@ -49,5 +49,7 @@ class Losses:
 
     dropped: dict[MessageKind, int] = field(default_factory=lambda: dict.fromkeys(MESSAGE_KINDS, 0))
     """Messages dropped under pressure since the start."""
+    hung_up_on: int = 0
+    """Messages given up since the start because the broker hung up on them."""
     damaged: int = 0
     """Times that the file was found damaged and set aside since the start."""

@@ -110,6 +110,18 @@ class Outbox:
 
         self._call(write)
 
+    def set_aside(self, number: int) -> None:
+        """The broker hangs up on this message: it is never sent again. An event counts as lost."""
+
+        def write(database: sqlite3.Connection) -> None:
+            make_room(database, self._path)
+            with database:
+                rows.set_aside(database, number)
+            self.losses.hung_up_on += 1
+            self._pressure.recount(database, 1)
+
+        self._call(write)
+
     def confirm(self, epoch: str, ranges: Sequence[Range]) -> bool:
         """The WMS side has stored these events of an epoch for good.
 

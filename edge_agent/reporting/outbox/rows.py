@@ -72,6 +72,15 @@ def forget(database: sqlite3.Connection, ids: Sequence[int]) -> None:
     database.executemany("DELETE FROM messages WHERE id = ?", [(number,) for number in ids])
 
 
+def set_aside(database: sqlite3.Connection, number: int) -> None:
+    """Give a message up; an event counts as lost."""
+    found = database.execute(
+        "SELECT epoch, sequence FROM messages WHERE id = ? AND sequence IS NOT NULL", (number,)
+    ).fetchall()
+    forget(database, [number])
+    add_lost(database, [(epoch, (sequence, sequence)) for epoch, sequence in found])
+
+
 def mark_sent(database: sqlite3.Connection, ids: Sequence[int]) -> None:
     """The broker has these; events stay until they are confirmed, the rest goes."""
     now_unix_s = time.time()

@@ -84,9 +84,10 @@ def test_a_refusal_finds_its_way_without_mqtt_5_too(name: str, more: dict[str, s
     assert (found.topic, found.reply.correlation, found.reply.ok) == ("replies/8", "c-1", False)
 
 
-@pytest.mark.parametrize("topic", ["a/+", "#"])
-def test_no_reply_goes_to_many(topic: str) -> None:
+@pytest.mark.parametrize("topic", ["a/+", "#", "a/\x85", "a/\ufdd0", "a\0"])
+def test_no_reply_goes_to_many_nor_where_the_broker_would_hang_up(topic: str) -> None:
     assert Box().ask("rebirth", {}, response_topic=topic).topic == ""
+    assert Box().ask("rebirth", {"response_topic": topic}).topic == ""
 
 
 REFUSED: dict[str, tuple[str, Any, dict[str, Any], str]] = {

@@ -76,6 +76,17 @@ def test_an_acknowledgement_that_cannot_be_read_forgets_nothing(payload: bytes) 
     assert receivers.refused == bool(payload)  # a topic that is cleared says nothing
 
 
+def test_a_topic_that_nobody_subscribed_to_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """RabbitMQ gives dots back as slashes."""
+    receivers = Receivers()
+    for topic in ("kardus/v1/hall/expected/A/01\x85", "kardus/v1/hall/expected/A/02"):
+        receivers.router.route(Incoming(topic, b"x"))
+    receivers.router.route(Incoming("homeassistant/status", b"offline"))
+    assert receivers.items == []
+    assert len(caplog.records) == 1
+    assert "kardus/v1/hall/expected/A/01\\x85" in caplog.text
+
+
 @given(st.text(max_size=60), st.binary(max_size=60))
 def test_whatever_comes_nothing_raises(topic: str, payload: bytes) -> None:
     receivers = Receivers()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kardus.mqtt.connection import Token
+from kardus.mqtt.reasons import Ending
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class ModelSession:
         self.dropped: list[int] = []
         """Connections that the delivery gave up."""
         self.answer: Callable[[Token, str], None] = lambda *_: None
+        self.on_lost: Callable[[int, Ending], None] = lambda *_: None
+        self.question: Token | None = None
         self._messages = 0
 
     @property
@@ -60,6 +63,21 @@ class ModelSession:
         token = Token(connection, self._messages)
         self.unanswered.append(Published(token, topic, payload))
         return token
+
+    def ask(self, connection: int) -> Token | None:
+        if connection != self.connection:
+            return None
+        self._messages += 1
+        self.question = Token(connection, self._messages)
+        return self.question
+
+    def hang_up(self, ending: Ending, *, answers_first: bool = True) -> None:
+        """End the connection, after the answer to the last question; the next one stands at once."""
+        if answers_first and self.question is not None:
+            self.answer(self.question, "")
+        self.question = None
+        self.on_lost(self.connections, ending)
+        self.connect()
 
     def drop(self, connection: int) -> None:
         self.dropped.append(connection)

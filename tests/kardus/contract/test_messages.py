@@ -19,7 +19,9 @@ from kardus.contract.messages import (
     LocationState,
     Model,
     Seen,
+    source_of,
 )
+from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, Verdict
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
@@ -182,3 +184,22 @@ def test_a_state_comes_back_from_json() -> None:
 def test_a_doubt_calls_nobody_to_the_shelf() -> None:
     doubts = {Verdict.UNCERTAIN, Verdict.OBSTRUCTED, Verdict.STALE, Verdict.UNMANAGED, Verdict.MATCH}
     assert set(Verdict) - doubts == ALERTS
+
+
+def test_what_has_no_subject_leaves_it_out_and_one_that_is_empty_is_read_as_before() -> None:
+    written = _envelope().model_dump_json()
+    assert "subject" not in json.loads(written)
+    assert json.loads(_envelope(subject="A-1").model_dump_json())["subject"] == "A-1"
+    former = json.dumps(json.loads(written) | {"subject": ""})
+    assert Envelope[AgentStatus].model_validate_json(former) == Envelope[AgentStatus].model_validate_json(written)
+
+
+@pytest.mark.parametrize(
+    ("site", "source"),
+    [
+        ("jakarta-1", "/kardus/v1/jakarta-1/agents/box"),
+        ("Halle 3 [süd]", "/kardus/v1/Halle%203%20%5Bs%C3%BCd%5D/agents/box"),
+    ],
+)
+def test_the_source_is_a_uri_reference(site: str, source: str) -> None:
+    assert source_of(Topics(site, "box")) == source

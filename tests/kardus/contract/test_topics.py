@@ -74,6 +74,7 @@ def test_these_may_stand_in_a_topic(text: str) -> None:
         "a\uffff",
         "a\U0001fffe",
         "\U0010ffff",
+        "a\udcff",
     ],
 )
 def test_these_may_not(text: str) -> None:

@@ -254,19 +254,6 @@ def test_a_persistent_session_gets_what_was_published_while_it_was_away(broker: 
         assert probe.message() == ("in/x", b"meanwhile")
 
 
-@every_mosquitto  # amqtt serves both of them
-def test_two_clients_of_one_id_are_noticed(broker: Running) -> None:
-    sessions = [MqttSession(broker.settings, "twin") for _ in range(2)]
-    for session in sessions:
-        session.start(Handlers())
-    deadline_s = time.monotonic() + 2 * WAIT_S
-    while not any(session.is_contested for session in sessions):
-        sessions[0].wait_for(lambda: sessions[0].is_contested, 0.2)
-        assert time.monotonic() < deadline_s
-    for session in sessions:
-        session.stop()
-
-
 def test_a_persistent_session_that_the_broker_says_was_taken_over_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_take_over, args=(listener,), daemon=True).start()

@@ -1,6 +1,7 @@
 """Expected stock: tables in, the right revisions out."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,59 @@ def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitt
     assert [(change.location, change.expected.managed) for change in done] == [("A-2", False)]
 
 
-def test_a_broker_that_takes_and_does_not_keep_is_noticed() -> None:
-    published = [StockChange("A", Expected(revision=7, sku="Tea"))]
-    _require_retained({"A": Expected(revision=8, sku="Milk")}, published)  # somebody else was later
-    for kept in ({}, {"A": Expected(revision=6, sku="Tea")}):
-        with pytest.raises(BrokerError, match="A: the broker took its expected stock and doesn't keep it"):
-            _require_retained(kept, published)
+def test_a_broker_that_takes_and_does_not_keep_is_noticed(mosquitto: Mosquitto) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    publish_stock(broker, "s", [StockLine("A", "Tea")], replace=False)
+    revision = read_expected(broker, "s")["A"].revision
+    kept = StockChange("A", Expected(revision=revision - 1, sku="Milk"))
+    _require_retained(broker, "s", [kept])  # somebody else was later
+    for lacking in (StockChange("A", Expected(revision=revision + 1)), StockChange("B", Expected(revision=7))):
+        with pytest.raises(
+            BrokerError, match=f"{lacking.location}: the broker took its expected stock and doesn't keep"
+        ):
+            _require_retained(broker, "s", [kept, lacking])
+
+
+@pytest.fixture
+def no_wildcards(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> BrokerSettings:
+    """A broker that gives a wildcard subscription nothing that is retained, as RabbitMQ does."""
+    monkeypatch.setattr("warehouse.stock.publishing.read_expected", lambda *_: {})
+    monkeypatch.setattr("warehouse.stock.read_back.SAMPLE", 2)
+    monkeypatch.setattr("warehouse.stock.read_back.PORTION", 3)
+    return BrokerSettings("127.0.0.1", mosquitto.port)
+
+
+def test_where_a_wildcard_gets_nothing_the_list_is_read_back_by_its_names(no_wildcards: BrokerSettings) -> None:
+    lines = [StockLine(f"A-{number}", "Tea") for number in range(8)]
+    assert len(publish_stock(no_wildcards, "s", lines, replace=False)) == 8
+    assert publish_stock(no_wildcards, "s", lines, replace=False) == []
+    lines[5] = StockLine("A-5", "Milk")
+    assert [change.location for change in publish_stock(no_wildcards, "s", lines, replace=False)] == ["A-5"]
+
+
+def test_where_a_wildcard_gets_nothing_nothing_can_be_given_up(no_wildcards: BrokerSettings) -> None:
+    publish_stock(no_wildcards, "s", [StockLine("A", "Tea"), StockLine("B", "Tea")], replace=False)
+    with pytest.raises(BrokerError, match="--replace: the broker gives a wildcard subscription nothing"):
+        publish_stock(no_wildcards, "s", [StockLine("A", "Tea")], replace=True)
+
+
+def test_a_broker_that_makes_another_topic_of_a_location_is_told(
+    no_wildcards: BrokerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ gives dots back as slashes."""
+    written = MqttClient.publish
+
+    def dotless(client: MqttClient, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> None:
+        written(client, [(topic.replace(".", "/"), payload) for topic, payload in messages], retain=retain)
+
+    monkeypatch.setattr(MqttClient, "publish", dotless)
+    monkeypatch.setattr(
+        "warehouse.stock.read_back.expected_topic", lambda site, at: expected_topic(site, at).replace(".", "/")
+    )
+    with pytest.raises(
+        BrokerError, match=r"^A\.1: the broker gives it back as kardus/v1/s/expected/A/1, which no agent"
+    ):
+        publish_stock(no_wildcards, "s", [StockLine("A.1", "Tea")], replace=False)
 
 
 def test_a_list_that_gives_up_more_than_a_fifth_has_to_be_confirmed(
