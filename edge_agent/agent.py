@@ -8,17 +8,17 @@ Everything between reader and outbox happens in the thread that calls `Agent.run
 """
 
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from edge_agent.archive.evidence import EVIDENCE_FOLDER, Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
 from edge_agent.archive.recording import RECORDING_FOLDER, ExpectedChange, Recording, RecordingScope
-from edge_agent.cameras import Camera, Cameras
+from edge_agent.cameras import Cameras
 from edge_agent.config import Config, load_config
 from edge_agent.control.command_handlers import CommandHandlers
 from edge_agent.control.commands import CommandRequest, answer
@@ -36,17 +36,8 @@ from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
 from edge_agent.models.rollout import MODELS_FOLDER, ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
-from edge_agent.pipeline import TICK_S, Pipeline
-from edge_agent.records import (
-    Ended,
-    ExpectedMessage,
-    Finding,
-    Frame,
-    HomeAssistantOnline,
-    ReloadWanted,
-    Shown,
-    SignalLost,
-)
+from edge_agent.pipeline import PORTION, TICK_S, Pipeline
+from edge_agent.records import Ended, ExpectedMessage, Finding, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
@@ -89,7 +80,7 @@ class Agent:
         models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
-        self._metrics, self._heartbeat = Metrics(), Heartbeat()
+        self._metrics, self._heartbeat, self._steps = Metrics(), Heartbeat(), itertools.count(1)
         self._cameras = Cameras(config, self._inputs.put)
         locations = self._cameras.locations
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
@@ -281,7 +272,7 @@ class Agent:
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
                 self._taken(item)
-                self._heartbeat.beat()
+                self._show_life()
             with self._storage.guard():
                 self._tick()
             self._storage.tick()
@@ -332,7 +323,12 @@ class Agent:
             if self._config.harvest.sample:
                 for camera in processed.good:
                     told = (name for name in camera.locations if not camera.votes.is_busy(name))
-                    self._harvesting.sample(told, processed.changed, partial(_shown, camera), time.monotonic())
+                    self._harvesting.sample(
+                        told,
+                        processed.changed,
+                        lambda name, of=camera: of.view.shown(of.votes.slots_of(name)),
+                        time.monotonic(),
+                    )
         if not self._is_ready:
             self._is_ready = True
             self._monitor.ready()
@@ -385,22 +381,21 @@ class Agent:
         self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
         self._report.reply(found.topic, found.correlation, found.reply)
 
+    def _show_life(self) -> None:
+        if next(self._steps) % PORTION == 0:
+            self._heartbeat.beat()
+
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
-        self._heartbeat.beat()
+        self._show_life()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES
-        shown = _shown(self._cameras[finding.camera], finding.location)
+        camera = self._cameras[finding.camera]
+        shown = camera.view.shown(camera.votes.slots_of(finding.location))
         if self._config.harvest.max_mb:
             self._harvesting.doubt(finding, shown, time.monotonic())
         if shown is None or not self._config.evidence.max_mb:
             return NO_PICTURES
         crop = self._evidence.keep(event_id, shown.picture, shown.facings, finding.facing)
         return EventPictures(kept=self._evidence.works, publish=crop if self._config.evidence.publish else b"")
-
-
-def _shown(camera: Camera, location: str) -> Shown | None:
-    """A location in the last good picture; None before the first."""
-    found = camera.view.shown(camera.votes.slots_of(location))
-    return Shown(camera.name, camera.view.last_capture, *found) if found else None

@@ -96,7 +96,8 @@ class Pipeline:
         processed, lost = Processed(), []
         sightings: list[tuple[Camera, Sighting]] = []
         for number, frame in enumerate(frames):
-            self._heartbeat.beat(f"{number} of {len(frames)} cameras' pictures are cut up")
+            if number:
+                self._heartbeat.beat(f"{number} of {len(frames)} cameras' pictures are cut up")
             camera = self._cameras[frame.camera]
             seen = self._see(camera, frame)
             if isinstance(seen, Sighting):
@@ -220,9 +221,9 @@ class Pipeline:
         joined, answers = np.concatenate(crops), list[Classification]()
         with self._metrics.classify_s.time():
             for start in range(0, len(joined), PORTION):
-                self._heartbeat.beat(f"{start} of {len(joined)} places are classified")
+                if start:
+                    self._heartbeat.beat(f"{start} of {len(joined)} places are classified")
                 answers += self.classifier.classify(joined[start : start + PORTION])
-        self._heartbeat.beat(f"{len(joined)} of {len(joined)} places are classified")
         self._metrics.classified.inc(len(answers))
         return answers
 

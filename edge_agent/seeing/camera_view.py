@@ -9,7 +9,7 @@ from PIL import Image
 
 from edge_agent.config.cameras import CameraSection, PictureSize
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.records import Frame, Sighting
+from edge_agent.records import Frame, Shown, Sighting
 from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
@@ -136,11 +136,12 @@ class CameraView:
             like_empty=self._like_empty(view, corners, chosen),
         )
 
-    def shown(self, slots: Sequence[int]) -> tuple[Image.Image, list[FloatArray]] | None:
-        """The last good picture, and where these slots are in it; None before the first."""
+    def shown(self, slots: Sequence[int]) -> Shown | None:
+        """A location, by its slots, in the last good picture; None before the first."""
         if self.last_frame is None or self._last_corners is None:
             return None
-        return self.last_frame, [self._last_corners[index] for index in slots]
+        facings = [self._last_corners[index] for index in slots]
+        return Shown(self._camera.name, self.last_capture, self.last_frame, facings)
 
     def lose(self) -> None:
         """The view is lost: what was seen doesn't count any more."""

@@ -24,27 +24,25 @@ class Mask:
 
     def __init__(self, areas: Sequence[FloatArray] = ()) -> None:
         """Corners (n, 2) of each, in shares of the picture's width and height."""
-        self._areas = areas
+        self.areas = areas
         self._last: Masked | None = None
 
     def again(self) -> "Mask":
         """The same areas, over pictures of another size."""
-        return Mask(self._areas)
+        return Mask(self.areas)
 
     def over(self, width: int, height: int) -> Masked:
         """The masked pixels of a picture of this size."""
         if self._last is None or self._last.shape != (height, width):
             image = Image.new("1", (width, height))
             draw = ImageDraw.Draw(image)
-            for area in self._areas:
+            for area in self.areas:
                 draw.polygon([(float(x) * width, float(y) * height) for x, y in area], fill=1, outline=1)
             self._last = np.array(image)
         return self._last
 
     def black_out(self, picture: Pixels) -> Pixels:
         """A picture (height, width, 3) whose masked pixels are black: two of them never differ there."""
-        if not self._areas:
-            return picture
         height, width = picture.shape[:2]
         return np.where(self.over(width, height)[..., None], np.uint8(0), picture)
 

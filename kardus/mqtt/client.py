@@ -88,6 +88,10 @@ class MqttClient:
             self._require_taken(topic, token)
             on_step()
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message that isn't retained (QoS 1), and don't wait; without a connection it is lost."""
+        self._session.publish(self._session.connection or 0, topic, payload, retain=False)
+
     def _require_taken(self, topic: str, token: Token | None) -> None:
         if token is None:
             raise BrokerError(f"{topic}: not published (there is no connection): try again")

@@ -19,7 +19,8 @@ from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
 from warehouse.authority.register import Role
 from warehouse.receiving.forgetting import forget_agent
-from warehouse.stock.publishing import publish_stock, read_expected
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.read_back import read_expected
 from warehouse.stock.stock_list import StockLine
 
 OWN, OTHER = Topics(SITE, "box-1"), Topics(SITE, "box-2")
@@ -105,8 +106,8 @@ def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site)
 def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(site: Site) -> None:
     broker = site.broker(Role.WMS, "receiver")
     publish_stock(broker, SITE, [StockLine("A 1", "tea")], replace=True)
-    assert read_expected(broker, SITE)["A 1"].sku == "tea"
-    assert read_expected(site.broker(Role.WMS, "receiver"), SITE)
+    assert read_expected(broker, SITE).found["A 1"].sku == "tea"
+    assert read_expected(site.broker(Role.WMS, "receiver"), SITE).found
     with MqttClient(broker) as wms:
         wms.publish([(OWN.command("capture"), b"{}"), (OWN.ack, b"{}")], retain=False)
     with MqttClient(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):

@@ -114,7 +114,7 @@ class StoringReceiver:
         return found
 
     def _subscribe(self, client: paho.Client, *_: object) -> None:
-        client.subscribe(TOPICS.events("+"), 1)
+        client.subscribe(TOPICS.events(None), 1)
 
     def _write(self) -> None:
         """The writing thread: a transaction for what has come, then the broker is told, then the agent."""

@@ -53,7 +53,7 @@ def _device(site: str, prefix: str) -> list[str]:
 
 def _wms(site: str) -> list[str]:
     every = Topics(site, _ANY)
-    cleared = [every.status, every.coverage, every.model, every.lost, every.health(_ANY), every.state(_ANY)]
+    cleared = [every.status, every.coverage, every.model, every.lost, every.health(_ANY), every.state(None)]
     return [
         *_lines("topic write", [every.commands_filter, every.ack, *cleared]),  # `kardus-wms forget` clears them
         *_lines("topic readwrite", [expected_filter(site)]),

@@ -1,5 +1,10 @@
-"""Reads expected stock by its exact topics: some brokers (RabbitMQ) give a wildcard nothing that is retained."""
+"""Reads the expected stock that a broker retains: all of it by a wildcard, or by the locations' own topics.
 
+Some brokers give a wildcard nothing that is retained (RabbitMQ), and others drop what they can't queue for one client
+(Mosquitto, beyond `max_queued_messages`, QoS 0 too).
+"""
+
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,16 +12,31 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from kardus.contract.messages import Expected
-from kardus.contract.topics import expected_topic, location_of
+from kardus.contract.topics import expected_filter, expected_topic, location_of
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import BrokerError
+from kardus.support.identifiers import uuid7
 
-PORTION = 2000
+ECHO_TIMEOUT_S = 15.0
+"""How long the broker may say nothing while it has more to deliver."""
+RETAINED_SETTLE_S = 0.2
+"""A broker that doesn't keep the order of messages may still give some after the echo."""
+PORTION = 500
 """So many locations are asked for over one connection."""
 SAMPLE = 500
 """If the broker holds none of so many locations, it holds none."""
 QUIET_S = 0.5
 """What is retained is taken to be there when nothing has come for so long."""
+
+
+@dataclass
+class Retained:
+    """What the broker gave a wildcard subscription."""
+
+    found: dict[str, Expected] = field(default_factory=dict)
+    is_complete: bool = True
+    """Whether a message that was published after the subscription came back behind it all."""
 
 
 @dataclass
@@ -26,6 +46,48 @@ class ReadBack:
     found: dict[str, Expected] = field(default_factory=dict)
     strays: list[str] = field(default_factory=list)
     """Topics that it answered with and that nobody had asked for: it makes others of some."""
+
+
+def read_expected(broker: BrokerSettings, site: str) -> Retained:
+    """The expected stock that is retained on the broker. What isn't valid is passed over: it will be replaced.
+
+    Raises:
+        BrokerError: nothing comes back, not even what is published then.
+    """
+    result = Retained()
+    arrived, echoed = threading.Event(), threading.Event()
+    echo = expected_topic(site, f"$echo-{uuid7()}")
+
+    def take(topic: str, payload: bytes) -> None:
+        if topic == echo:
+            echoed.set()
+        else:
+            _take(site, topic, payload, result.found)
+        arrived.set()
+
+    # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently.
+    with MqttClient(broker, [(expected_filter(site), 0)], take) as connection:
+        connection.send(echo, b"")
+        while not echoed.is_set() and arrived.wait(ECHO_TIMEOUT_S):
+            arrived.clear()
+        result.is_complete = echoed.is_set()
+        if not (result.is_complete or result.found):
+            raise BrokerError(
+                f"{broker.address}: the broker doesn't give back what is published under {site}/expected: "
+                "check the user's rights to publish and to read there"
+            )
+        arrived.clear()
+        while arrived.wait(RETAINED_SETTLE_S):
+            arrived.clear()
+    return result
+
+
+def _take(site: str, topic: str, payload: bytes, found: dict[str, Expected]) -> None:
+    """Note what is valid, and not of an earlier version, which had other topics for some locations."""
+    location = location_of(topic)
+    if location is not None and expected_topic(site, location) == topic:
+        with contextlib.suppress(ValidationError):
+            found[location] = Expected.model_validate_json(payload)
 
 
 def read_by_name(broker: BrokerSettings, site: str, locations: Sequence[str]) -> ReadBack:
@@ -55,14 +117,9 @@ def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: R
 
     def take(topic: str, payload: bytes) -> None:
         arrived.set()
-        location = location_of(topic)
-        if location is None:
+        if location_of(topic) is None:
             result.strays.append(topic)
-            return
-        try:
-            result.found[location] = Expected.model_validate_json(payload)
-        except ValidationError:
-            return
+        _take(site, topic, payload, result.found)
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
     with MqttClient(broker, [(expected_topic(site, location), 0) for location in locations], take):

@@ -52,7 +52,7 @@ def _file(name: str) -> str:
         ("LocationEvent", ("data", "sequence"), 0),
         ("LocationEvent", ("data", "captured"), "yesterday"),
         ("LocationEvent", ("data", "expected_likelihood"), 1.5),
-        ("LocationEvent", ("data", "location"), "A/1"),
+        ("LocationEvent", ("data", "location"), "A\x01"),
         ("LocationEvent", ("specversion",), "2.0"),
         ("Expected", ("revision",), "7"),
         ("CameraHealth", ("data", "status"), "fine"),
