@@ -323,12 +323,7 @@ class Agent:
             if self._config.harvest.sample:
                 for camera in processed.good:
                     told = (name for name in camera.locations if not camera.votes.is_busy(name))
-                    self._harvesting.sample(
-                        told,
-                        processed.changed,
-                        lambda name, of=camera: of.view.shown(of.votes.slots_of(name)),
-                        time.monotonic(),
-                    )
+                    self._harvesting.sample(told, processed.changed, camera.shown, time.monotonic())
         if not self._is_ready:
             self._is_ready = True
             self._monitor.ready()

@@ -15,6 +15,7 @@ from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sources import SimulatedSource
 from edge_agent.deciding.judging import Votes
+from edge_agent.records import Shown
 from edge_agent.seeing.camera_view import CameraView
 from kardus.contract.messages import CameraHealth, Status
 from kardus.support.errors import KardusError, UnknownLocationError
@@ -77,6 +78,10 @@ class Camera:
     def locations(self) -> tuple[str, ...]:
         """The locations in its picture."""
         return self.votes.locations
+
+    def shown(self, location: str) -> Shown | None:
+        """A location in the last good picture; None before the first."""
+        return self.view.shown(self.votes.slots_of(location))
 
     def health(self, status: Status) -> CameraHealth:
         """Its health, to be told."""
