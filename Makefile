@@ -10,7 +10,7 @@ help:            ## Show this list
 demo: .venv-agent/installed  ## A simulated rack, watched: installs agent and warehouse side, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
 
-test: check  ## Everything that must hold: formatting, types, import rules, tests (about 15 minutes)
+test: check  ## Everything that must hold: formatting, types, import rules, tests (about 17 minutes)
 	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15  # many of them wait, for clocks and processes
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)

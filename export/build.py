@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -58,32 +59,38 @@ def build(
     require_file_target("--out", out)
     _check_names(name or out.stem, version)
     checkpoint = load_checkpoint(checkpoint_path)
-    if checkpoint.unfinished and not unfinished:
-        raise UsageError(
-            f"{checkpoint_path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
-            "... --resume); --unfinished takes it as it is"
-        )
+    if not unfinished:
+        _require_finished(checkpoint_path, checkpoint)
     network = checkpoint.model()
     manifest = _describe(checkpoint, network, name or out.stem, version, target.precision)
     shown = examples(checkpoint, target.data)
-
-    def run(model: bytes, crops: Crops) -> RawOutputs:
-        return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
-
     on_step("exporting the graph")
     model = to_onnx(network, checkpoint.config.size)
     if target.precision != "fp32":
-        low = lower(checkpoint_path, checkpoint, model, target, run=run, on_step=on_step)
+        low = lower(checkpoint_path, checkpoint, model, target, run=partial(_run, out, manifest), on_step=on_step)
         model, manifest = low.model, _measured_again(manifest, low)
     model = with_metadata(model, manifest)
     on_step(f"comparing with the trained model on {len(shown)} crops")
-    exported = run(model, shown)
+    exported = _run(out, manifest, model, shown)
     parity = measure_parity(run_network(network, shown.pixels), exported)
     if target.precision == "fp32":
         refuse_difference(out, parity)
     golden, crops = choose_golden([info.name for info in checkpoint.classes], shown, exported.logits)
     members = members_of(model, golden, [png(crop) for crop in crops])
     return write_bundle(out, manifest.model_copy(update={"parity": parity}), members, keys)
+
+
+def _run(out: Path, manifest: Manifest, model: bytes, crops: Crops) -> RawOutputs:
+    """In the agent's own classifier."""
+    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
+
+
+def _require_finished(path: Path, checkpoint: Checkpoint) -> None:
+    if checkpoint.unfinished:
+        raise UsageError(
+            f"{path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
+            "... --resume); --unfinished takes it as it is"
+        )
 
 
 def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.status import Status
 from rich.table import Table
 
 from export.bench import bench
@@ -71,12 +73,6 @@ def build_command(
     keys = [read_key(path) for path in sign or []]
     target = PrecisionTarget(precision, max_drop, data, calibrate)
     with err.status("Exporting") as status:
-
-        def on_step(step: str) -> None:
-            status.update(step)
-            if not err.is_terminal or "points lost" in step:
-                err.print(step, soft_wrap=True, highlight=False)
-
         manifest = build(
             checkpoint,
             out_file,
@@ -85,7 +81,7 @@ def build_command(
             version=version,
             keys=keys,
             unfinished=unfinished,
-            on_step=on_step,
+            on_step=partial(_show_step, status),
         )
     parity = manifest.parity
     out.print(
@@ -94,6 +90,12 @@ def build_command(
         soft_wrap=True,
     )
     _note_unsigned(sign)
+
+
+def _show_step(status: Status, step: str) -> None:
+    status.update(step)
+    if not err.is_terminal or "points lost" in step:
+        err.print(step, soft_wrap=True, highlight=False)
 
 
 @app.command("verify")

@@ -26,6 +26,7 @@ from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
     from train.evaluation.evaluation import Evaluation, Rejection
+    from train.evaluation.selective_classification import McNemar
 
 app = new_app("Train a carton classifier on photos, and measure it.")
 
@@ -77,9 +78,8 @@ def fit_command(
         callbacks = shown if rank() == 0 else ProgressCallbacks()
         try:
             source = trust_proposed(data, out_dir, config, callbacks, resume=resume) if trust else data
-            checkpoint = (cross_fit if config.folds else fit)(
-                source, out_dir, config, callbacks, resume=resume or trust
-            )
+            run = cross_fit if config.folds else fit
+            checkpoint = run(source, out_dir, config, callbacks, resume=resume or trust)
         except KeyboardInterrupt:
             display.interrupted(is_stored=is_used(out_dir))
             raise
@@ -140,10 +140,14 @@ def evaluate_command(
     else:
         _print_tables(result, rejection)
         if compared:
-            out.print(
-                f"Right where {against} is wrong: {compared.only_first}; the reverse: {compared.only_second}; "
-                f"McNemar's p = {compared.p:.3f}"
-            )
+            _print_comparison(against, compared)
+
+
+def _print_comparison(against: Path | None, compared: "McNemar") -> None:
+    out.print(
+        f"Right where {against} is wrong: {compared.only_first}; the reverse: {compared.only_second}; "
+        f"McNemar's p = {compared.p:.3f}"
+    )
 
 
 @app.command("check-data")

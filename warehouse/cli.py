@@ -79,15 +79,37 @@ KeyOption = Annotated[Path | None, typer.Option(help="Its private key (PEM), for
 CrlOption = Annotated[Path | None, typer.Option(help="What the authority has revoked (PEM).", envvar="KARDUS_CRL_FILE")]
 
 
+ListArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="A text, .xlsx, .xlsm, .xls, .xlsb or .ods file: location,sku[,quantity][,empty]; "
+        f"{EMPTY} where nothing is."
+    ),
+]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="With --replace: give up more than a fifth of the managed locations too.")
+]
+PresetOption = Annotated[
+    str, typer.Option(help=f"The WMS that exported it: {', '.join(PRESET_NAMES)}, or a .toml file of your own.")
+]
+ColumnsOption = Annotated[
+    list[str] | None, typer.Option(help='What columns are called: location=Lokasi,sku="Kode Barang".')
+]
+HeaderRowOption = Annotated[
+    int | None, typer.Option(min=1, help="The line that names the columns; else it is looked for.")
+]
+BlankOption = Annotated[
+    bool, typer.Option("--blank-is-empty", help="A blank sku says that the location must be empty.")
+]
+MixedOption = Annotated[
+    bool, typer.Option("--mixed", help="A location with several products isn't managed; else the list is refused.")
+]
+
+
 @app.command("expect")
 def expect_command(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A text, .xlsx, .xlsm, .xls, .xlsb or .ods file: location,sku[,quantity][,empty]; "
-            f"{EMPTY} where nothing is."
-        ),
-    ],
+    file: ListArgument,
     site: SiteOption,
     host: HostOption = "localhost",
     port: PortOption = 1883,
@@ -98,29 +120,15 @@ def expect_command(
     certificate_file: CertificateOption = None,
     key_file: KeyOption = None,
     crl_file: CrlOption = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")
-    ] = False,
-    confirmed: Annotated[
-        bool, typer.Option("--yes", help="With --replace: give up more than a fifth of the managed locations too.")
-    ] = False,
-    preset: Annotated[
-        str, typer.Option(help=f"The WMS that exported it: {', '.join(PRESET_NAMES)}, or a .toml file of your own.")
-    ] = "",
-    columns: Annotated[
-        list[str] | None, typer.Option(help='What columns are called: location=Lokasi,sku="Kode Barang".')
-    ] = None,
-    header_row: Annotated[
-        int | None, typer.Option(min=1, help="The line that names the columns; else it is looked for.")
-    ] = None,
+    replace: ReplaceOption = False,
+    confirmed: YesOption = False,
+    preset: PresetOption = "",
+    columns: ColumnsOption = None,
+    header_row: HeaderRowOption = None,
     encoding: Annotated[str | None, typer.Option(help="Of a text that isn't UTF-8, as windows-1250.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook that has several.")] = None,
-    blank_is_empty: Annotated[
-        bool, typer.Option("--blank-is-empty", help="A blank sku says that the location must be empty.")
-    ] = False,
-    mixed: Annotated[
-        bool, typer.Option("--mixed", help="A location with several products isn't managed; else the list is refused.")
-    ] = False,
+    blank_is_empty: BlankOption = False,
+    mixed: MixedOption = False,
 ) -> None:
     """Publish what the WMS expects at each location. Only what has changed is published, with a higher revision."""
     named = read_preset(preset) if preset else Preset()
@@ -167,6 +175,19 @@ def watch_command(
     watch(broker, site, seconds, as_json=as_json)
 
 
+NameOption = Annotated[
+    str,
+    typer.Option(callback=_level("--name"), help="Its own for each receiver of a site, the same at every start."),
+]
+AgentsOption = Annotated[
+    list[str] | None, typer.Option(callback=_level("--agent"), help="Only this agent; may be given several times.")
+]
+GroupOption = Annotated[
+    str,
+    typer.Option(callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."),
+]
+
+
 @app.command("receive")
 def receive_command(
     sqlite: SqliteOption,
@@ -180,19 +201,9 @@ def receive_command(
     certificate_file: CertificateOption = None,
     key_file: KeyOption = None,
     crl_file: CrlOption = None,
-    name: Annotated[
-        str,
-        typer.Option(callback=_level("--name"), help="Its own for each receiver of a site, the same at every start."),
-    ] = "receiver",
-    agent: Annotated[
-        list[str] | None, typer.Option(callback=_level("--agent"), help="Only this agent; may be given several times.")
-    ] = None,
-    group: Annotated[
-        str,
-        typer.Option(
-            callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."
-        ),
-    ] = "",
+    name: NameOption = "receiver",
+    agent: AgentsOption = None,
+    group: GroupOption = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,

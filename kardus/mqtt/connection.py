@@ -141,9 +141,7 @@ class Connection:
         """How many messages have come."""
         self.tls_stamp: Stamp = ()
         """The certificates that the connection was made with."""
-        self._settings = settings
-        self._options = options
-        self._handlers = handlers
+        self._settings, self._options, self._handlers = settings, options, handlers
         self._changed = changed
         self._clean_start = clean_start
         self._is_open = False

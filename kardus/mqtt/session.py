@@ -52,9 +52,7 @@ class MqttSession:
         """
         settings.password()
         settings.context()
-        self._settings = settings
-        self._client_id = client_id
-        self._options = options or Options()
+        self._settings, self._client_id, self._options = settings, client_id, options or Options()
         self._subscriptions = list(subscriptions)
         self._subscriber: Subscriber | None = None
         """Of the present connection, or the last one."""

@@ -78,7 +78,7 @@ def find_header(path: Path, lines: Iterable[Line], columns: Columns, layout: Lay
             asked = {found[0]: column for column, found in places.items() if found}
             others = {index: name for index, name in names.items() if name and name not in places}
             shown = {index: cell.text.strip() for index, cell in cells.items()}
-            return Header(number, others | asked, shown)
+            return Header(number, dict(sorted((others | asked).items())), shown)
     raise DataError(f"{path}: {_missing([names for _, names in named], columns, layout)}")
 
 

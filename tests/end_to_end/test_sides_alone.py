@@ -52,6 +52,7 @@ def _refuses(programs: Path, modules: tuple[str, ...], folder: Path) -> None:
     assert run(programs, "python", "-c", tried, *modules, cwd=folder).stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_warehouse_s_side_runs_without_the_agent_s_libraries(tmp_path: Path, once: Once) -> None:
     programs = install(once("wheel", build_wheel), tmp_path / "venv", "warehouse")
     _refuses(programs, ("onnxruntime", "av", "prometheus_client", "torch", "onnx", "amqtt"), tmp_path)

@@ -111,6 +111,7 @@ def test_a_refitted_run_is_judged_by_the_network_that_had_not_seen_the_photos(ru
     assert lowered.manifest.lower_precision.accuracy.n == 30
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_ready_graph")
 def test_same_inputs_give_the_same_bytes_in_another_folder(
     run_folder: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -75,6 +75,7 @@ def _lively() -> CartonNet:
     return network.eval()
 
 
+@pytest.mark.slow
 def test_attention_and_gem_answer_as_in_torch_in_any_batch() -> None:
     network = _lively()
     session = onnxruntime.InferenceSession(to_onnx(network, 32), providers=["CPUExecutionProvider"])

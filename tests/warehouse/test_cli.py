@@ -112,7 +112,8 @@ def test_a_receiver_is_stopped_in_time_while_its_webhook_drips(mosquitto: Mosqui
                     _, said = receiving.communicate(timeout=PATIENCE_S)
             finally:
                 receiving.kill()
-    assert (receiving.returncode, said) == (0, "")
+    assert receiving.returncode == 0
+    assert [line for line in said.splitlines() if " INFO " not in line] == []
 
 
 @pytest.mark.parametrize("site", ["", "a/b", "a#", "+", "a\x85", "\udcff"])
@@ -150,7 +151,7 @@ def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path)
     words = ("expect", stock, "--site", "s", "--host", "127.0.0.1", "--port", broker.port)
     result = run_command("kardus-wms", *words, check=1)
     broker.kill()
-    assert "the broker refused it (Not authorized): check the user's rights" in result.stderr
+    assert "check the user's rights to publish and to read there" in result.stderr
     assert result.stdout == ""
 
 

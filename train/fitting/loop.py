@@ -127,8 +127,6 @@ def train(
 ) -> nn.Module:
     """Train the model and return its exponential moving average (EMA), in evaluation mode.
 
-    Every epoch has its own seeds, so that a resumed run ends with the same result.
-
     Args:
         model: the network to train.
         views: the augmented training images.
@@ -158,17 +156,23 @@ def train(
         run.restore(kept)
     for epoch in run.history:
         on_epoch(epoch)
-    while run.epoch < config.epochs and not _has_settled(run):
-        epoch = _one_epoch(run)
-        run.history.append(epoch)
-        run.epoch += 1
-        _remember_best(run, epoch)
+    for epoch in _epochs(run):
         on_epoch(epoch)
         if resume_store and rank() == 0:
             resume_store.keep(run.averaged.state_dict(), run.progress)
     if run.best:
         run.averaged.load_state_dict(run.best)
     return run.averaged
+
+
+def _epochs(run: _Run) -> Iterator[Epoch]:
+    """To the last, or until none gets better. Each has its own seeds, so that a resumed run comes to the same."""
+    while run.epoch < run.config.epochs and not _has_settled(run):
+        epoch = _one_epoch(run)
+        run.history.append(epoch)
+        run.epoch += 1
+        _remember_best(run, epoch)
+        yield epoch
 
 
 def _set_up(

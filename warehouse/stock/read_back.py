@@ -26,8 +26,6 @@ PORTION = 500
 """So many locations are asked for over one connection."""
 SAMPLE = 500
 """If the broker holds none of so many locations, it holds none."""
-QUIET_S = 0.5
-"""What is retained is taken to be there when nothing has come for so long."""
 
 
 @dataclass
@@ -113,15 +111,23 @@ def read_listed(broker: BrokerSettings, site: str, locations: Sequence[str]) -> 
 
 
 def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: ReadBack) -> None:
-    arrived = threading.Event()
+    arrived, echoed = threading.Event(), threading.Event()
+    echo = expected_topic(site, f"$echo-{uuid7()}")
 
     def take(topic: str, payload: bytes) -> None:
+        if topic == echo:
+            echoed.set()
+        else:
+            if location_of(topic) is None:
+                result.strays.append(topic)
+            _take(site, topic, payload, result.found)
         arrived.set()
-        if location_of(topic) is None:
-            result.strays.append(topic)
-        _take(site, topic, payload, result.found)
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
-    with MqttClient(broker, [(expected_topic(site, location), 0) for location in locations], take):
-        while not result.found.keys() >= set(locations) and arrived.wait(QUIET_S):
+    filters = [(expected_topic(site, location), 0) for location in locations]
+    with MqttClient(broker, [*filters, (echo, 0)], take) as connection:
+        connection.send(echo, b"")
+        while not result.found.keys() >= set(locations):
+            if not arrived.wait(RETAINED_SETTLE_S if echoed.is_set() else ECHO_TIMEOUT_S):
+                break
             arrived.clear()

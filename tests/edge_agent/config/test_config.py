@@ -201,7 +201,7 @@ WRONG = {
     "misspelt key of a source": ("every = 5", "evry = 5", ("cameras.0.source.evry", "no such key")),
     "misspelt key of a location": ('id = "A-02-1-01"', 'ident = "A-02-1-01"', ("cameras.1.locations.0.ident",)),
     "bad site": ('"hall 3"', '"hall/3"', ("agent.site = 'hall/3'",)),
-    "bad location": ('"A-02-1-01"', '"A+1"', ("cameras.1.locations.0.id = 'A+1'",)),
+    "bad location": ('"A-02-1-01"', '" A-1"', ("cameras.1.locations.0.id = ' A-1'",)),
     "location with a control character": ('"A-02-1-01"', '"A\\u0085"', ("cameras.1.locations.0.id = 'A\\x85'", "MQTT")),
     "location that is no text": ('"A-02-1-01"', '"A\\uFDD0"', ("cameras.1.locations.0.id = 'A\\ufdd0'", "MQTT")),
     "user with a control character": ('username = "box-7"', 'username = "u\\u009b"', ("mqtt.username", "MQTT")),

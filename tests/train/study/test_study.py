@@ -29,6 +29,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "FOLDS", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_the_study_lays_its_tables_beside_ours(tmp_path: Path, capsys: Capture) -> None:
     photos = class_folders(tmp_path / "photos", each=4)

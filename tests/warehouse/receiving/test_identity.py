@@ -22,7 +22,7 @@ from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, EventMessage, parse_message
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 
-FAR = (datetime.now(UTC) + timedelta(days=1, minutes=1)).isoformat()
+FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 NEAR = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
 
 
