@@ -15,25 +15,25 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.archive.evidence import EVIDENCE_FOLDER, Evidence, snapshot_jpeg
+from edge_agent.archive.evidence import Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
-from edge_agent.archive.recording import RECORDING_FOLDER, ExpectedChange, Recording, RecordingScope
+from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Cameras
 from edge_agent.config import Config, load_config
+from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
 from edge_agent.control.command_handlers import CommandHandlers
 from edge_agent.control.commands import CommandRequest, answer
-from edge_agent.control.expected import EXPECTED_FILE, ExpectedStore
+from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
-from edge_agent.data_folder import DataFolder
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
 from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
-from edge_agent.models.rollout import MODELS_FOLDER, ModelRollout
+from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import PORTION, TICK_S, Pipeline

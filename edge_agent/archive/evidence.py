@@ -24,7 +24,6 @@ QUALITY = 85
 PRUNE_EVERY = 20
 """After so many pictures the limits are applied again."""
 _ALERT = (218, 54, 51)
-EVIDENCE_FOLDER = "evidence"
 log = logging.getLogger("kardus.evidence")
 
 

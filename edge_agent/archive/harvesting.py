@@ -7,6 +7,7 @@ from functools import partial
 
 from edge_agent.archive.harvest import Harvest, HarvestedCrop, crop_of
 from edge_agent.config import Config
+from edge_agent.config.data_folder import HARVEST_FOLDER
 from edge_agent.config.sections import HarvestSection
 from edge_agent.records import Expectation, Finding, Shown
 from kardus.contract.manifest import EMPTY_CLASS
@@ -14,7 +15,6 @@ from kardus.contract.messages import Expected, LocationState, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.support.chores import Chores
 
-HARVEST_FOLDER = "harvest"
 DOUBTS = frozenset({Verdict.UNCERTAIN, Verdict.UNKNOWN, Verdict.MISMATCH, Verdict.UNEXPECTED, Verdict.EMPTY})
 """Verdicts whose crops a model can learn from: it was unsure, or it contradicts the WMS."""
 PER_FRAME = 8

@@ -35,7 +35,6 @@ SPARED_BYTES = 500_000_000
 """So much of the disk stays free for what matters more: the outbox, before all."""
 STOP_S = 5.0
 """A disk that hangs holds up no stop for longer."""
-RECORDING_FOLDER = "recording"
 log = logging.getLogger("kardus.recording")
 
 

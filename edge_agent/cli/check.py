@@ -3,15 +3,21 @@
 from edge_agent.cameras import open_camera
 from edge_agent.commissioning.checks import CheckResult, Openings, check_all
 from edge_agent.config import Config
+from edge_agent.config.data_folder import (
+    MODELS_FOLDER,
+    OUTBOX_FILE,
+    Occupant,
+    occupant,
+    occupant_of,
+    require_usable,
+    taken,
+)
 from edge_agent.config.sections import HealthSection, ModelSection
-from edge_agent.data_folder import Occupant, occupant, occupant_of, require_usable, taken
 from edge_agent.health.server import require_port
 from edge_agent.models.bundle_sources import require_sources
 from edge_agent.models.load import load_model
-from edge_agent.models.rollout import MODELS_FOLDER
 from edge_agent.models.store import in_use, sha256_of
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.storage import OUTBOX_FILE
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
 from kardus.support.errors import DataError

@@ -15,7 +15,6 @@ from kardus.support.errors import KardusError
 from kardus.support.files import set_aside
 from kardus.support.spelling import composed
 
-EXPECTED_FILE = "expected.sqlite"
 MAX_BYTES = 65_536
 IN_MEMORY = Path(":memory:")
 """In place of a file: nothing is kept."""

@@ -27,7 +27,6 @@ from kardus.support.errors import BundleError, KardusError
 
 FEWEST_CROPS = 10
 """No model takes over before it was compared on so many crops, or on one for each slot."""
-MODELS_FOLDER = "models"
 log = logging.getLogger("kardus.models")
 
 

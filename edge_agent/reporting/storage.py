@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable, Iterator
 
 from edge_agent.config import Config
+from edge_agent.config.data_folder import OUTBOX_FILE
 from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.support.errors import StorageError
 
-OUTBOX_FILE = "outbox.sqlite"
 log = logging.getLogger("kardus.storage")
 
 

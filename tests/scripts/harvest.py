@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.archive.harvest import LABELS, crop_of
-from edge_agent.archive.harvesting import HARVEST_FOLDER
+from edge_agent.config.data_folder import HARVEST_FOLDER
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.tables import read_table

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_agent.archive.harvesting import DOUBTS, HARVEST_FOLDER, PER_FRAME, Harvesting
+from edge_agent.archive.harvesting import DOUBTS, PER_FRAME, Harvesting
 from edge_agent.config import Config, parse_config
 from edge_agent.config.cameras import CameraSection
+from edge_agent.config.data_folder import HARVEST_FOLDER
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.records import Finding, Shown
 from edge_agent.seeing.slots import slots_of

@@ -9,7 +9,7 @@ import pytest
 from edge_agent.agent import Agent
 from edge_agent.cli.check import check
 from edge_agent.config import Config, load_config
-from edge_agent.data_folder import DataFolder
+from edge_agent.config.data_folder import DataFolder
 from kardus.support.errors import KardusError
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import parse_config
+from edge_agent.config.data_folder import OUTBOX_FILE
 from edge_agent.records import Message
 from edge_agent.reporting.outbox.outbox import Outbox
-from edge_agent.reporting.storage import OUTBOX_FILE, Storage, open_outbox
+from edge_agent.reporting.storage import Storage, open_outbox
 from kardus.support.errors import StorageError
 
 CAMERA = {

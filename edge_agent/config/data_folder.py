@@ -8,18 +8,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edge_agent.archive.evidence import EVIDENCE_FOLDER
-from edge_agent.archive.harvesting import HARVEST_FOLDER
-from edge_agent.archive.recording import RECORDING_FOLDER
 from edge_agent.config import Config
-from edge_agent.control.expected import EXPECTED_FILE
-from edge_agent.models.rollout import MODELS_FOLDER
-from edge_agent.reporting.storage import OUTBOX_FILE
 from kardus.contract.base import Record
 from kardus.support.errors import DataError
 from kardus.support.files import make_folder, require_usable_file, require_usable_folder
 
 LOCK_FILE = "agent.lock"
+OUTBOX_FILE = "outbox.sqlite"
+EXPECTED_FILE = "expected.sqlite"
+MODELS_FOLDER = "models"
+EVIDENCE_FOLDER = "evidence"
+RECORDING_FOLDER = "recording"
+HARVEST_FOLDER = "harvest"
 KEY = "agent.data_dir"
 _MOST_BYTES = 10_000
 
