@@ -146,6 +146,17 @@ def bundle_file(run_folder: Path, signing_key: tuple[Path, str], once: Once) -> 
 
 
 @pytest.fixture
+def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra `heic` isn't installed."""
+    from kardus.inference import photo_files, picture_formats
+
+    read = tuple(suffix for suffix in photo_files.PHOTO_SUFFIXES if suffix not in photo_files.HEIC_SUFFIXES)
+    monkeypatch.setattr(photo_files, "PHOTO_SUFFIXES", read)
+    monkeypatch.setattr(photo_files, "UNREAD_SUFFIXES", (*photo_files.UNREAD_SUFFIXES, *photo_files.HEIC_SUFFIXES))
+    monkeypatch.setattr(picture_formats, "_can_read_heic", lambda: False)
+
+
+@pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A real Mosquitto on a port of its own, that can be killed and started again."""
     broker = Mosquitto(tmp_path / "mosquitto")

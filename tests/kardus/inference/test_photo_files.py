@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, is_hidden, left_out_notes, sort_folder
+from kardus.inference.photo_files import hidden_note, is_hidden, left_out_notes, sort_folder
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_is_left_out_is_said_in_a_line_each(tmp_path: Path) -> None:
     assert hidden_note(tmp_path, ()) == ()
 
 
-@pytest.mark.skipif(".heic" in PHOTO_SUFFIXES, reason="pillow-heif is installed")
+@pytest.mark.usefixtures("without_heic")
 def test_of_a_phone_s_photos_it_is_said_what_would_read_them(tmp_path: Path) -> None:
     (tmp_path / "a.HEIC").touch()
     assert left_out_notes(tmp_path, sort_folder(tmp_path))[0].endswith("save them as JPEG, or install pillow-heif")

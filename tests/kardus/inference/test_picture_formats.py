@@ -4,11 +4,11 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from kardus.inference.photo_files import PHOTO_SUFFIXES
 from kardus.inference.preprocess import read_converted, read_photo
 from kardus.support.errors import DataError
 from tests.pictures import DISPLAY_P3, SCENE, encoded
@@ -77,7 +77,7 @@ def test_a_canon_raw_file_is_known_by_its_head(tmp_path: Path) -> None:
     assert "raw file" in _refusal(tmp_path, moved, "photo.tif")
 
 
-@pytest.mark.skipif(".heic" in PHOTO_SUFFIXES, reason="pillow-heif is installed")
+@pytest.mark.usefixtures("without_heic")
 @pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
 def test_a_heic_photo_is_named_with_what_would_read_it(tmp_path: Path, name: str) -> None:
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(100)
@@ -86,7 +86,6 @@ def test_a_heic_photo_is_named_with_what_would_read_it(tmp_path: Path, name: str
 
 @pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
 def test_a_heic_photo_is_read_where_its_extra_is_installed(tmp_path: Path, name: str) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     rows, columns = np.mgrid[0:64, 0:96]
     scene = Image.fromarray(np.stack([rows * 3, columns * 2, rows + columns], axis=-1).astype(np.uint8))

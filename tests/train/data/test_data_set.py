@@ -9,7 +9,6 @@ import openpyxl
 import pytest
 
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.photo_files import PHOTO_SUFFIXES
 from kardus.support.errors import DataError
 from tests.train.making import COLOURS, class_folders, labelled, plain_photo, write_table
 from train.data.data_set import DataSet, Sample, check_trainable, read_data
@@ -256,7 +255,7 @@ def test_a_split_may_be_written_in_capitals(tmp_path: Path) -> None:
     assert read_data(data).samples[0].split == "train"
 
 
-@pytest.mark.skipif(".heic" in PHOTO_SUFFIXES, reason="pillow-heif is installed")
+@pytest.mark.usefixtures("without_heic")
 def test_photos_that_are_not_read_are_named(tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data")
     (data / "blue" / "IMG_1.HEIC").touch()
