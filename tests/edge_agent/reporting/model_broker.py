@@ -2,9 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
 
+from edge_agent.reporting.delivery import Delivery
+from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.mqtt.connection import Token
 from kardus.mqtt.reasons import Ending
+from kardus.mqtt.session import MqttSession
+from kardus.support.clock import SetClock
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,21 @@ class ModelSession:
         for published in [published for published in self.unanswered if alike(published.topic)]:
             self.unanswered.remove(published)
             self.answer(published.token, "not authorised")
+
+
+class Rounds:
+    """A delivery whose rounds the test calls itself, between a real outbox and a model of the broker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = SetClock(datetime(2026, 1, 2, tzinfo=UTC))
+        self.outbox = Outbox(folder / "outbox.sqlite")
+        self.broker = ModelSession()
+        self.delivery = Delivery(self.outbox, cast("MqttSession", self.broker), self.clock)
+        self.broker.answer, self.broker.on_lost = self.delivery.acknowledged, self.delivery.lost
+        self.broker.connect()
+
+    def go(self, after_s: float = 0.0) -> list[str]:
+        """Let time go by, and do a round; what is on its way then."""
+        self.clock.set(self.clock.now(), self.clock.monotonic_s() + after_s)
+        self.delivery._round()
+        return [published.topic for published in self.broker.unanswered]

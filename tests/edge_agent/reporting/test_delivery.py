@@ -3,7 +3,6 @@
 import queue
 import time
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -19,9 +18,8 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.clock import SetClock
 from tests.brokers import Mosquitto
-from tests.edge_agent.reporting.model_broker import ModelSession
+from tests.edge_agent.reporting.model_broker import ModelSession, Rounds
 from tests.patience import PATIENCE_S
 
 WAIT_S = PATIENCE_S
@@ -154,26 +152,9 @@ def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Pat
     line.close()
 
 
-class Rounds:
-    """A delivery whose rounds the test calls itself, between a real outbox and a model of the broker."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = SetClock(datetime(2026, 1, 2, tzinfo=UTC))
-        self.outbox = Outbox(folder / "outbox.sqlite")
-        self.broker = ModelSession()
-        self.delivery = Delivery(self.outbox, cast("MqttSession", self.broker), self.clock)
-        self.broker.answer = self.delivery.acknowledged
-        self.broker.connect()
-
-    def append(self, *texts: str) -> None:
-        """Store messages; the first letter of each is its location."""
-        self.outbox.append([Message("event", text, text.encode(), location=text[0]) for text in texts], {}, 0)
-
-    def go(self, after_s: float = 0.0) -> list[str]:
-        """Let time go by, and do a round; what is on its way then."""
-        self.clock.set(self.clock.now(), self.clock.monotonic_s() + after_s)
-        self.delivery._round()
-        return [published.topic for published in self.broker.unanswered]
+def _append(rounds: Rounds, *texts: str) -> None:
+    """Store messages; the first letter of each is its location."""
+    rounds.outbox.append([Message("event", text, text.encode(), location=text[0]) for text in texts], {}, 0)
 
 
 @pytest.fixture
@@ -188,7 +169,7 @@ def test_after_a_refusal_the_refused_message_comes_before_later_ones_of_its_loca
 ) -> None:
     monkeypatch.setattr(delivering, "REFUSED_FOR_S", 10.0)
     others = [f"B{number}" for number in range(MAX_IN_FLIGHT - 1)]
-    rounds.append("A1", *others, "A2", "B98", "A3")
+    _append(rounds, "A1", *others, "A2", "B98", "A3")
     assert rounds.go(after_s=RETRY_S) == ["A1", *others]
     rounds.broker.refuse(lambda topic: topic == "A1")
     assert rounds.go() == [*others, "B98"], "A2 waits behind A1; A3 was read from the disk, and there is no room for it"
@@ -219,7 +200,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_refused_counted_and_logged
 
 
 def test_a_broker_that_acknowledges_nothing_for_thirty_seconds_gets_a_new_connection(rounds: Rounds) -> None:
-    rounds.append("A1", "A2")
+    _append(rounds, "A1", "A2")
     assert rounds.go(after_s=RETRY_S) == ["A1", "A2"]
     rounds.go(after_s=29.0)
     assert rounds.broker.dropped == []

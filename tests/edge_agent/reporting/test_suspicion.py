@@ -2,9 +2,7 @@
 
 import queue
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -16,9 +14,8 @@ from kardus.mqtt.connection import Handlers
 from kardus.mqtt.reasons import NOT_GIVEN, Ending
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.clock import SetClock
 from tests.brokers import Amqtt, Mosquitto
-from tests.edge_agent.reporting.model_broker import ModelSession
+from tests.edge_agent.reporting.model_broker import Rounds
 from tests.patience import PATIENCE_S
 
 CUT = Ending(NOT_GIVEN, NOT_GIVEN)
@@ -27,16 +24,8 @@ FORBIDDEN = Ending("not authorized", "not authorized", 0x87)
 BUSY = Ending("server busy", "server busy", 0x89)
 
 
-class Line:
-    """A delivery whose rounds the test calls itself, between a real outbox and a model of the broker."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = SetClock(datetime(2026, 1, 2, tzinfo=UTC))
-        self.outbox = Outbox(folder / "outbox.sqlite")
-        self.broker = ModelSession()
-        self.delivery = Delivery(self.outbox, cast("MqttSession", self.broker), self.clock)
-        self.broker.answer, self.broker.on_lost = self.delivery.acknowledged, self.delivery.lost
-        self.broker.connect()
+class Line(Rounds):
+    """With events of many locations, and a broker that hangs up on some."""
 
     def append(self, *texts: str, kind: str = "event") -> None:
         """Store events, each of a location of its own."""
@@ -46,12 +35,6 @@ class Line:
             for n, text in enumerate(texts)
         ]
         self.outbox.append(events, {}, first + len(texts) - 1)
-
-    def go(self, after_s: float = RETRY_S) -> list[str]:
-        """Let time go by, and do a round; what is on its way then."""
-        self.clock.set(self.clock.now(), self.clock.monotonic_s() + after_s)
-        self.delivery._round()
-        return [published.topic for published in self.broker.unanswered]
 
     def serve(self, ending: Ending, rounds: int = 20, *, hates: str = "bad", answers_first: bool = True) -> None:
         """Be a broker that takes everything in its order, and hangs up on what it hates."""
@@ -87,7 +70,7 @@ def test_it_is_set_aside_counted_and_lost_and_the_rest_arrives_in_order(
     assert line.broker.connections == 1 + 5, "once with all the others, and twice in a row for each of the two"
     assert line.outbox.depth().total == 0
     line.append("f", "g")
-    assert line.go() == ["f", "g"], "twenty at a time again"
+    assert line.go(RETRY_S) == ["f", "g"], "twenty at a time again"
 
 
 def test_a_state_that_it_hangs_up_on_is_no_lost_event(line: Line) -> None:
@@ -116,7 +99,7 @@ def test_a_link_that_breaks_again_and_again_costs_no_message(line: Line) -> None
 
 def test_two_hang_ups_that_are_not_in_a_row_prove_nothing(line: Line) -> None:
     line.append("bad")
-    line.go()
+    line.go(RETRY_S)
     line.broker.hang_up(CUT)
     for _ in range(4):
         assert line.go(0.2) == ["bad"]
@@ -146,12 +129,12 @@ def test_what_the_agent_has_no_right_to_waits_and_the_rest_goes_on(line: Line) -
 
 def test_a_suspect_that_a_later_state_replaces_is_no_longer_waited_for(line: Line) -> None:
     line.append("bad", "b", kind="state")
-    line.go()
+    line.go(RETRY_S)
     line.broker.hang_up(CUT)
     line.append("bad", "c", kind="state")
-    assert line.go() == ["b"], "one by one"
+    assert line.go(RETRY_S) == ["b"], "one by one"
     line.broker.accept()
-    assert line.go() == ["bad", "c"]
+    assert line.go(RETRY_S) == ["bad", "c"]
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])

@@ -1,32 +1,21 @@
 """What an epoch covers is kept right in any order, and finished epochs cost nothing, however many there are."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kardus.contract.ranges import gaps, merged, ranges_of
 from kardus.contract.receipts import MAX_SEQUENCE
-from tests.publishers import SITE, Message, Publisher
+from tests.publishers import SITE, Publisher
+from tests.warehouse.receiving.making import write
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.epochs import acks, add_covered, first_gap, missing_ranges, note_epoch
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
-    found = Database(tmp_path / "k.sqlite", make=True)
-    yield found
-    found.close()
-
-
-def _write(database: Database, *messages: Message) -> int:
-    return DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages]).events
 
 
 def _restarted(database: Database, agents: int, epochs: int, *, lacking: int = 0) -> None:
@@ -112,11 +101,11 @@ def test_an_epoch_in_a_thousand_pieces_costs_a_new_piece_no_more(tmp_path: Path)
 def test_nothing_that_is_missing_is_forgotten_with_its_epoch(database: Database) -> None:
     former, present = Publisher(), Publisher()
     events = former.events(4)
-    assert _write(database, *events[:2], events[3], *present.events(2)) == 5
-    assert _write(database, present.online()) == 0
+    assert write(database, *events[:2], events[3], *present.events(2)).events == 5
+    assert write(database, present.online()).events == 0
     reader = DatabaseReader(database)
     assert [(outbox.epoch, outbox.missing) for outbox in reader.missing_events()] == [(former.epoch, ((3, 3),))]
-    assert _write(database, events[2], events[2], *events) == 1  # late, and once
+    assert write(database, events[2], events[2], *events).events == 1  # late, and once
     assert reader.missing_events() == []
     assert DatabaseWriter(database, SITE, 1).acks([("box", former.epoch)])["box", former.epoch].contiguous_to == 4
 
@@ -126,21 +115,21 @@ def test_an_event_behind_the_end_of_a_finished_epoch_is_stored_once_and_shows_wh
 ) -> None:
     former = Publisher()
     events = former.events(6)
-    _write(database, *events[:3], Publisher().event())
+    write(database, *events[:3], Publisher().event())
     assert DatabaseReader(database).missing_events() == []
-    assert _write(database, events[5], events[5]) == 1
+    assert write(database, events[5], events[5]).events == 1
     assert DatabaseReader(database).missing_events()[0].missing == ((4, 5),)
-    assert _write(database, events[4], events[3], events[4]) == 2
+    assert write(database, events[4], events[3], events[4]).events == 2
     assert DatabaseReader(database).missing_events() == []
 
 
 def test_the_agent_itself_says_which_epoch_it_counts_in(database: Database) -> None:
     former, present = Publisher(), Publisher()
     present.events(3)
-    _write(database, present.online())  # retained: it comes before what the broker has queued
-    _write(database, former.event())
+    write(database, present.online())  # retained: it comes before what the broker has queued
+    write(database, former.event())
     assert list(DatabaseWriter(database, SITE, 1).acks()) == [("box", former.epoch)]
-    _write(database, present.online())
+    write(database, present.online())
     assert list(DatabaseWriter(database, SITE, 1).acks()) == [("box", present.epoch)]
     resend_requests_due(database, 0)
     assert [request.command.epoch for request in resend_requests_due(database, GAP_GRACE_S)] == [present.epoch]

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,27 +14,15 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import DataError
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Message, Publisher, jpeg
+from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.parsing import DeadLetter, EventMessage, parse_message
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 
 FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 NEAR = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
-    found = Database(tmp_path / "k.sqlite", make=True)
-    yield found
-    found.close()
-
-
-def _write(database: Database, *messages: Message) -> WriteResult:
-    return DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
 
 
 def _changed(message: Message, *path: str, value: Any) -> Message:
@@ -95,7 +82,7 @@ def test_a_time_more_than_a_day_ahead_is_refused_wherever_it_stands(key: str, va
     assert isinstance(found, DeadLetter)
     assert key in found.reason
     assert "more than a day ahead: correct the agent's clock" in found.reason
-    written = _write(database, _changed(box.sent[0], "data", key, value=value))
+    written = write(database, _changed(box.sent[0], "data", key, value=value))
     assert (written.events, written.dead_letters) == (0, 1)
     assert DatabaseReader(database).missing_events() == []  # it is kept: the agent needn't send it for ever
 
@@ -111,7 +98,7 @@ def test_a_clock_of_the_receiver_that_was_set_back_makes_no_message_one_of_the_f
 ) -> None:
     path, box = tmp_path / "k.sqlite", Publisher()
     database = Database(path, make=True)
-    _write(database, box.event())
+    write(database, box.event())
     with database.writing() as connection:  # stored before the clock was set back by five days
         connection.execute("UPDATE events SET received = ?", ((datetime.now(UTC) + timedelta(days=5)).isoformat(),))
     database.close()
@@ -136,9 +123,9 @@ def test_what_is_sent_again_and_again_is_kept_aside_once(database: Database) -> 
     box = Publisher()
     event = box.event()
     forged = _changed(event, "data", "reason", value="forged")
-    written = _write(database, event, forged, forged, box.picture("A-1", "e", b"no picture"))
+    written = write(database, event, forged, forged, box.picture("A-1", "e", b"no picture"))
     assert written.dead_letters == 3
-    assert _write(database, forged, box.picture("A-1", "e", b"no picture")).dead_letters == 2
+    assert write(database, forged, box.picture("A-1", "e", b"no picture")).dead_letters == 2
     assert DatabaseReader(database).dead_letter_count() == 2
 
 
@@ -150,8 +137,8 @@ def test_the_same_event_written_otherwise_is_known(database: Database) -> None:
     box = Publisher()
     topic, payload = box.event()
     other_order = json.dumps(dict(reversed(json.loads(payload).items())), indent=1).encode()
-    assert _write(database, (topic, payload)).events == 1
-    written = _write(database, (topic, other_order), (topic, payload))
+    assert write(database, (topic, payload)).events == 1
+    written = write(database, (topic, other_order), (topic, payload))
     assert (written.duplicates, written.dead_letters) == (2, 0)
     assert written.covered == {("box", box.epoch)}
 
@@ -174,8 +161,8 @@ def test_what_is_stored_under_a_name_is_not_replaced_and_what_differs_is_kept_as
     event = box.event()
     other = _changed(event, *path, value=value)
     if not at_once:
-        _write(database, event)
-    written = _write(database, *[event, other] if at_once else [other])
+        write(database, event)
+    written = write(database, *[event, other] if at_once else [other])
     assert (written.events, written.duplicates, written.dead_letters) == (int(at_once), 0, 1)
     assert (("box", box.epoch) in written.covered) == at_once  # the other one isn't acknowledged
     with database.reading() as connection:
@@ -192,8 +179,8 @@ def test_an_event_id_of_another_agent_is_not_its_own(database: Database) -> None
     box, other = Publisher("box"), Publisher("other")
     event = box.event()
     foreign = _changed(other.event(), "id", value=box.ids[0])
-    _write(database, event)
-    written = _write(database, foreign)
+    write(database, event)
+    written = write(database, foreign)
     assert (written.events, written.duplicates, written.dead_letters, written.covered) == (0, 0, 1, set())
     assert _letters(database)[0][1] == "id: agent 'box' has an event with this id"
 
@@ -205,10 +192,10 @@ def test_a_picture_belongs_to_the_agent_and_location_of_its_event(first: str, da
     own = box.picture("A-1", box.ids[0])
     foreign = [other.picture("A-1", box.ids[0], jpeg(1)), box.picture("A-2", box.ids[0], jpeg(2))]
     if first == "event":
-        written = _write(database, event, *foreign, own)
+        written = write(database, event, *foreign, own)
         assert (written.pictures, written.dead_letters) == (1, 2)
     else:
-        written = _write(database, foreign[0], event, own)
+        written = write(database, foreign[0], event, own)
         assert (written.pictures, written.dead_letters) == (2, 1)
     assert DatabaseReader(database).picture(box.ids[0]) == own[1]
     topic, reason = _letters(database)[0]
@@ -220,7 +207,7 @@ def test_an_event_that_came_damaged_first_is_stored_when_it_comes_whole(database
     box = Publisher()
     topic, payload = box.event()
     damaged = _changed((topic, payload), "data", "verdict", value="none of them")
-    assert _write(database, damaged).dead_letters == 1
+    assert write(database, damaged).dead_letters == 1
     assert isinstance(parse_message(SITE, topic, payload), EventMessage)
-    assert _write(database, (topic, payload)).events == 1
-    assert _write(database, (topic, payload)).duplicates == 1
+    assert write(database, (topic, payload)).events == 1
+    assert write(database, (topic, payload)).duplicates == 1

@@ -1,11 +1,7 @@
 """An agent is asked for what lacks: after a grace, in portions, less and less often, and never while it is offline."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
-
-import pytest
 
 from kardus.contract.messages import AgentStatus
 from tests.publishers import SITE, Message, Publisher
@@ -18,14 +14,6 @@ from warehouse.receiving.resend_requests import (
     MAX_RESEND_INTERVAL_S,
     resend_requests_due,
 )
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
-    found = Database(tmp_path / "k.sqlite", make=True)
-    yield found
-    found.close()
 
 
 def _store(database: Database, messages: list[Message]) -> None:

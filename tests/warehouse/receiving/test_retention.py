@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +16,13 @@ from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
-from tests.publishers import SITE, Message, Publisher
+from tests.publishers import SITE, Publisher
+from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import broker_of, publish, wait_for
 from warehouse.receiving import retention
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
-from warehouse.receiving.parsing import parse_message
+from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.retention import Keep, Retention
 
@@ -36,18 +36,6 @@ OVER = ALERT.model_copy(update={"status": "resolved"})
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PAUSE_S", 0.0)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
-    found = Database(tmp_path / "k.sqlite", make=True)
-    yield found
-    found.close()
-
-
-def _write(database: Database, *messages: Message) -> WriteResult:
-    return DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
 
 
 def _received(database: Database, days_ago: float, up_to: int) -> None:
@@ -74,7 +62,7 @@ def _kept(database: Database) -> list[int]:
     ],
 )
 def test_what_is_older_or_more_than_is_to_be_kept_goes(keep: Keep, kept: list[int], database: Database) -> None:
-    _write(database, *Publisher().events(8))
+    write(database, *Publisher().events(8))
     _received(database, 31, up_to=5)
     Retention(database, keep).round()
     assert _kept(database) == kept
@@ -86,13 +74,13 @@ def test_alerts_keep_their_history_and_everything_else_goes_with_its_pictures(da
     for alert in (ALERT, KNOWN, OVER):
         box.event("A-01-1", Verdict.MISMATCH, alert)
         box.event("A-02-1")
-    _write(database, *box.sent, *[box.picture(p[0].split("/")[-2], i) for p, i in zip(box.sent, box.ids, strict=True)])
+    write(database, *box.sent, *[box.picture(p[0].split("/")[-2], i) for p, i in zip(box.sent, box.ids, strict=True)])
     Retention(database, Keep(events=1)).round()
     assert _kept(database) == [4, 6, 8, 9]
     reader = DatabaseReader(database)
     assert [bool(reader.picture(event)) for event in box.ids] == [n in (4, 6, 8, 9) for n in range(1, 10)]
     box.event()
-    _write(database, box.sent[-1])
+    write(database, box.sent[-1])
     Retention(database, Keep(events=1)).round()
     assert _kept(database) == [4, 6, 8, 10]
 
@@ -101,16 +89,16 @@ def test_alerts_keep_their_history_and_everything_else_goes_with_its_pictures(da
 def test_what_was_deleted_is_no_gap_and_no_new_event_when_it_comes_again(database: Database, *, late: bool) -> None:
     box = Publisher()
     events = box.events(9)
-    _write(database, *[event for number, event in enumerate(events) if number != 4 or not late])
+    write(database, *[event for number, event in enumerate(events) if number != 4 or not late])
     Retention(database, Keep(events=1)).round()
     reader = DatabaseReader(database)
     assert [outbox.missing for outbox in reader.missing_events()] == ([((5, 5),)] if late else [])
-    written = _write(database, *events)
+    written = write(database, *events)
     assert (written.events, written.duplicates) == (int(late), 9 - late)
     assert written.covered == {("box", box.epoch)}  # the agent is told that they are stored
     assert reader.missing_events() == []
     assert DatabaseWriter(database, SITE, 1).acks()["box", box.epoch].contiguous_to == 9
-    again = _write(database, *events)
+    again = write(database, *events)
     assert (again.events, again.duplicates) == (0, 9)
 
 
@@ -118,16 +106,16 @@ def test_what_was_set_aside_goes_too_and_does_not_come_back(database: Database) 
     box = Publisher()
     topic, payload = box.event()
     damaged = topic, payload.replace(b'"match"', b'"none of them"')
-    assert _write(database, damaged, damaged, (topic, b"{")).dead_letters == 3
+    assert write(database, damaged, damaged, (topic, b"{")).dead_letters == 3
     _received(database, 31, up_to=9)
     Retention(database, Keep(days=30)).round()
     assert DatabaseReader(database).dead_letter_count() == 0
-    assert _write(database, (topic, payload)).duplicates == 1
+    assert write(database, (topic, payload)).duplicates == 1
     assert DatabaseReader(database).missing_events() == []
 
 
 def test_a_wrong_clock_hides_nothing_behind_it_and_deletes_nothing_else(database: Database) -> None:
-    _write(database, *Publisher().events(6))
+    write(database, *Publisher().events(6))
     _received(database, 31, up_to=3)
     with database.writing() as connection:
         connection.execute("UPDATE events SET received = '2999-01-01T00:00:00.000+00:00' WHERE number IN (2, 5)")
@@ -145,7 +133,7 @@ def test_it_is_done_in_portions_that_do_not_grow(
     for _ in range(50):  # a long history of alerts at the beginning isn't looked at again and again
         box.event("A-01-1", Verdict.MISMATCH, ALERT)
     box.events(200)
-    _write(database, *box.sent)
+    write(database, *box.sent)
     steps: list[int] = []
     worker = Retention(database, Keep(events=100))
     delete = worker._delete_events
@@ -186,7 +174,7 @@ def test_the_file_becomes_shorter_and_stays_whole(
         shutil.copy(FORMER, path)
     database = Database(path, make=True)
     assert database.gives_back != former
-    _write(database, *Publisher("other").events(600))
+    write(database, *Publisher("other").events(600))
     before = path.stat().st_size
     worker = Retention(database, Keep(events=10))
     worker.round()
@@ -195,7 +183,7 @@ def test_the_file_becomes_shorter_and_stays_whole(
     assert path.stat().st_size == database.size_bytes
     with database.reading() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    _write(database, *Publisher("third").events(600))
+    write(database, *Publisher("third").events(600))
     worker.round()
     assert path.stat().st_size < before / 2
     database.close()
@@ -208,7 +196,7 @@ def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
     monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
     path = Path(shutil.copy(FORMER, tmp_path / "k.sqlite"))
     database = Database(path, make=True)
-    _write(database, *Publisher("other").events(300))
+    write(database, *Publisher("other").events(300))
     worker = Retention(database, Keep(events=10))
     with closing(sqlite3.connect(path, isolation_level=None)) as report:
         while worker._delete_events():
@@ -231,7 +219,7 @@ def test_while_another_program_holds_the_file_nothing_is_deleted_and_then_all_is
     monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
     path = tmp_path / "k.sqlite"
     database = Database(path, make=True)
-    _write(database, *Publisher().events(9))
+    write(database, *Publisher().events(9))
     worker = Retention(database, Keep(events=1))
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -245,7 +233,7 @@ def test_while_another_program_holds_the_file_nothing_is_deleted_and_then_all_is
 def test_the_command_deletes_what_it_is_told_to_and_prints_the_figures(mosquitto: Mosquitto, tmp_path: Path) -> None:
     path = tmp_path / "k.sqlite"
     database = Database(path, make=True)
-    _write(database, *Publisher().events(30))
+    write(database, *Publisher().events(30))
     database.close()
     words = ("receive", "--sqlite", path, "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port)
     command = [sys.executable, "-m", "warehouse", *map(str, words), "--keep-events", "4", "--keep-days", "7", "--json"]
