@@ -80,6 +80,8 @@ def _workbook_rows(
     asked = {*columns.required, *columns.optional}
     blank = Cell("", f"is blank, or an error, which can't be told in {kind} files: write {EMPTY}, or save it as .xlsx")
     for number, cells in _lines_below(lines, header, layout):
+        if not cells.keys() & header.columns.keys():
+            continue  # what stands beside the table
         values, problems = {}, []
         for index, name in header.columns.items():
             cell = cells.get(index, NOTHING)

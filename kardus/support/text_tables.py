@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kardus.support.encodings import guessed_encoding, marked_encoding
-from kardus.support.errors import DataError
+from kardus.support.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
 """A spreadsheet writes semicolons where the comma is the decimal sign, and tabs as "Unicode text"."""
@@ -27,6 +27,7 @@ def decoded(path: Path, encoding: str | None = None, *, can_choose: bool = False
 
     Raises:
         DataError: there is no such file, it is no text in that encoding, or a page under the name of a table.
+        UsageError: there is no such encoding.
     """
     try:
         content = path.read_bytes()
@@ -39,7 +40,7 @@ def decoded(path: Path, encoding: str | None = None, *, can_choose: bool = False
     try:
         text = content.decode(name)
     except LookupError as error:
-        raise DataError(f"--encoding {name}: unknown: name one as utf-8, windows-1252 or utf-16") from error
+        raise UsageError(f"--encoding {name}: unknown: name one as utf-8, windows-1252 or utf-16") from error
     except UnicodeError as error:
         raise _unreadable(path, error) from error
     if not (encoding or marked):

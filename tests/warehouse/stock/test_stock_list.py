@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import PatternFill
 
-from kardus.support.errors import DataError
+from kardus.support.errors import DataError, UsageError
 from kardus.support.table_headers import Layout
 from tests.in_process import assert_one_line, call
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
@@ -238,6 +238,12 @@ def test_what_these_can_t_tell_is_refused(tmp_path: Path, write: Callable[..., P
     assert "write EMPTY, or save it as .xlsx" in said
 
 
+@pytest.mark.parametrize("write", [write_ods, write_xlsb, _book])
+def test_what_stands_beside_the_list_is_none_of_it(tmp_path: Path, write: Callable[..., Path]) -> None:
+    path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), (None, None, None, "counted by Ann"))
+    assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", "Tea")]
+
+
 def test_a_text_or_a_page_under_the_name_of_a_workbook(tmp_path: Path) -> None:
     path = tmp_path / "s.xls"
     path.write_bytes("location\tsku\r\nA-1\tTëa\r\n".encode("utf-16"))
@@ -252,7 +258,8 @@ def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest
     assert read_stock(path) == [StockLine("A-1", "Crème")]
     assert "isn't UTF-8; it was read as cp1252: name another with --encoding" in caplog.text
     assert read_stock(path, StockRules(Layout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
-    assert "--encoding klingon: unknown: name one as utf-8" in _refusal(path, StockRules(Layout(encoding="klingon")))
+    with pytest.raises(UsageError, match="--encoding klingon: unknown: name one as utf-8"):
+        read_stock(path, StockRules(Layout(encoding="klingon")))
     assert "not a readable .csv file" in _refusal(path, StockRules(Layout(encoding="ascii")))
 
 
