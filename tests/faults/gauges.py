@@ -14,7 +14,8 @@ NAMES = (
     "connections",
     "appended",
     "refusals",  # appends that the disk didn't take
-    "waiting",
+    "waiting",  # not yet with the broker; -1: not looked yet
+    "unconfirmed",  # with the broker, not yet confirmed by the receiver; -1: not looked yet
     "dropped",
     "damaged",
     "last_sequence",

@@ -103,8 +103,9 @@ class Sender:
         self._reports = Path(orders.reports)
         gauges = self._reports / "gauges"
         self.gauges = Gauges.open(gauges) if gauges.exists() else Gauges.make(gauges)
-        for name in ("in_transaction", "published", "acknowledged", "connected", "waiting"):
+        for name in ("in_transaction", "published", "acknowledged", "connected"):
             self.gauges[name] = 0
+        self.gauges["waiting"] = self.gauges["unconfirmed"] = -1
         self._committed = os.open(self._reports / "committed", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._topics = Topics(SITE, AGENT)
         self._writer = MessageWriter(self._topics, Model(name="m", version="1.0.0"), 3600)
@@ -177,9 +178,10 @@ class Sender:
             if rounds % 10:
                 continue
             try:
-                self.gauges["waiting"] = self.outbox.depth().total
+                depth = self.outbox.depth()
+                self.gauges["waiting"], self.gauges["unconfirmed"] = depth.total, depth.unconfirmed
             except KardusError:
-                self.gauges["waiting"] = -1
+                self.gauges["waiting"] = self.gauges["unconfirmed"] = -1
 
     def _on_connect(self, _number: int) -> None:
         self.gauges["connections"] += 1
