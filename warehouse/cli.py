@@ -19,6 +19,7 @@ from kardus.support.secrets import secret_file
 from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
+from warehouse.connectors.epcis.export import export_epcis
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.retention import Keep
@@ -292,6 +293,27 @@ def report_command(
         sqlite,
         ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle, timezone=timezone),
     )
+
+
+@app.command("export")
+def export_command(
+    sqlite: SqliteOption,
+    epcis: Annotated[Path, typer.Option("--epcis", help="Write an EPCIS 2.0 document (JSON) to this file.")],
+    mapping: Annotated[
+        Path, typer.Option("--mapping", help="The .toml file with the GS1 identifiers of locations and products.")
+    ],
+    since: Annotated[
+        datetime | None, typer.Option(help="Only pictures taken from then on, in the mapping's time zone.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only pictures taken before then, in the mapping's time zone.")
+    ] = None,
+) -> None:
+    """Export what was observed for trading partners: EPCIS events, products by GTIN, locations by GLN."""
+    exported = export_epcis(sqlite, epcis, mapping, since=since, until=until)
+    for line in exported.said():
+        err.print(line, soft_wrap=True)
+    out.print(f"{exported.written} events written to {epcis}", soft_wrap=True)
 
 
 def _broker(

@@ -8,11 +8,11 @@ from pathlib import Path
 from kardus.support.console import out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target, write_whole
+from kardus.support.time_zone import TimeZone, time_zone
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.report.page import as_page, with_pictures
 from warehouse.report.report import Report, make_report
 from warehouse.report.tables import as_csv, as_json, as_text
-from warehouse.report.time_zone import TimeZone, time_zone
 from warehouse.report.workbook import as_xlsx
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kardus.support import time_zone as zones
 from kardus.support.errors import UsageError
-from warehouse.report import time_zone as zones
-from warehouse.report.time_zone import TimeZone, time_zone
+from kardus.support.time_zone import TimeZone, time_zone
 
 
 @pytest.fixture(params=["given", "the machine's", "the machine's, by rules"])

@@ -1,0 +1,1 @@
+"""What is stored, given to other systems in their own words."""
