@@ -13,13 +13,15 @@ from kardus.contract.topics import is_id
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 from kardus.support.console import err, new_app, out
-from kardus.support.errors import UsageError
+from kardus.support.errors import KardusError, UsageError
 from kardus.support.logs import set_up
 from kardus.support.secrets import secret_file
 from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.connectors.epcis.export import export_epcis
+from warehouse.connectors.sync.service import run_sync
+from warehouse.connectors.sync.settings import make_source, read_settings
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.retention import Keep
@@ -152,6 +154,38 @@ def expect_command(
         f"{len(lines)} locations listed: {len(published) - given_up} published, "
         f"{len(lines) - len(published) + given_up} unchanged, {given_up} given up"
     )
+
+
+@app.command("sync")
+def sync_command(
+    config: Annotated[Path, typer.Argument(help="The .toml file that says which WMS is asked, and how (docs/wms.md).")],
+    site: SiteOption,
+    host: HostOption = "localhost",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    confirmed: Annotated[
+        bool, typer.Option("--yes", help="Take the first answer even if it has far fewer locations or cartons.")
+    ] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more than changes and trouble.")] = False,
+) -> None:
+    """Keep the expectations equal to the WMS: what it says is compared, and only what has changed is published."""
+    settings = read_settings(config)
+    source = make_source(settings)
+    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    set_up("json" if as_json else "text", verbose=verbose)
+    status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, as_json=as_json)
+    if status.problem:
+        raise KardusError(f"{status.problem}: nothing was published for it")
 
 
 @app.command("watch")

@@ -93,8 +93,24 @@ def publish_stock(
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
     if replace and not confirmed:
         _require_most_kept(lines, known)
-    stuck = [change.location for change in needed if _is_last(known.get(change.location))]
-    needed = [change for change in needed if change.location not in stuck]
+    return publish_changes(broker, site, needed, known, on_progress)
+
+
+def publish_changes(
+    broker: BrokerSettings,
+    site: str,
+    changes: Sequence[StockChange],
+    known: Mapping[str, Expected],
+    on_progress: OnProgress = lambda *_: None,
+) -> list[StockChange]:
+    """Publish changes of what is known to be retained, and look whether they are kept. Returns what was published.
+
+    Raises:
+        BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it; or it holds a revision
+            that nothing can follow: then all other locations have been published.
+    """
+    stuck = [change.location for change in changes if _is_last(known.get(change.location))]
+    needed = [change for change in changes if change.location not in stuck]
     _publish(broker, site, needed, on_progress)
     if stuck:
         raise BrokerError(

@@ -68,16 +68,29 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     rows = [_with_sku(row, rules.sku_pattern) for row in read_rows(path, columns, rules.layout)]
     if not rows:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
+    lines, problems, _ = stock_lines(rows, rules)
+    _refuse(path, problems)
+    return lines
+
+
+def stock_lines(rows: Sequence[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
+    """Rows as lines of stock, what is wrong with them, and the locations of those that are wrong.
+
+    Rows of one location and SKU (lots) become one line, with their quantities added.
+    """
     problems: list[str] = []
+    unclear: set[str] = set()
     lines: list[tuple[int, StockLine]] = []
     for row in rows:
         found = row.problems or _problems(row, rules)
         problems += found
-        if not found:
+        if found:
+            unclear.add(composed(row.values.get("location", "")))
+        else:
             lines.append((row.line, _stock_line(row)))
     merged, clashes = _merged(lines, rules)
-    _refuse(path, problems + clashes)
-    return merged
+    unclear |= clashes.keys()
+    return merged, [*problems, *clashes.values()], unclear
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
@@ -133,10 +146,10 @@ def _stock_line(row: Row) -> StockLine:
     return StockLine(composed(location), name, int(whole.group(1) or 0) if whole else None)
 
 
-def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], list[str]]:
-    """One line a location, and what is wrong with those that have several products."""
+def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], dict[str, str]]:
+    """One line a location, and what is wrong with those that have several products, by location."""
     found: dict[str, tuple[int, StockLine]] = {}
-    clashes = []
+    clashes: dict[str, str] = {}
     for number, line in lines:
         first, known = found.setdefault(line.location, (number, line))
         if first == number:
@@ -147,7 +160,7 @@ def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[
             found[line.location] = first, StockLine(line.location, None, reason=MIXED)
         else:
             names = " and ".join(f"'{one.sku or EMPTY}'" for one in (known, line))
-            clashes.append(
+            clashes[line.location] = (
                 f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed"
             )
     return [_without_none_of_it(line) for _, line in found.values()], clashes

@@ -1,0 +1,115 @@
+"""What is published follows the WMS, and a broken answer changes nothing."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kardus.contract.messages import Expected
+from kardus.support.tables import Row
+from warehouse.connectors.sync.reconcile import Plan, plan
+from warehouse.connectors.sync.source import Snapshot
+from warehouse.stock.stock_list import StockRules
+
+RULES = StockRules()
+Held = dict[str, tuple[str, int] | None]
+CODES = [f"A-{n:02d}" for n in range(30)]
+held = st.dictionaries(
+    st.sampled_from(CODES), st.none() | st.tuples(st.sampled_from(["Tea", "Milk"]), st.integers(1, 3))
+)
+
+
+def snapshot(stock: Held, *more: Row) -> Snapshot:
+    """As a source gives it."""
+    rows = [
+        Row(number, {"location": code, "sku": one[0], "quantity": str(one[1])})
+        for number, (code, one) in enumerate(stock.items(), 1)
+        if one is not None
+    ]
+    return Snapshot(tuple(stock), (*rows, *more))
+
+
+def applied(known: dict[str, Expected], found: Plan) -> dict[str, Expected]:
+    """What the broker retains afterwards."""
+    for change in found.changes:
+        if change.location in known:
+            assert change.expected.revision > known[change.location].revision
+    return known | {change.location: change.expected for change in found.changes}
+
+
+def contents(known: dict[str, Expected]) -> Held:
+    """What is expected at the managed locations."""
+    return {
+        code: (expected.sku, expected.quantity or 0) if expected.sku else None
+        for code, expected in known.items()
+        if expected.managed
+    }
+
+
+@given(st.lists(held, min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_wms_says_is_what_is_expected_and_the_same_again_publishes_nothing(answers: list[Held]) -> None:
+    known: dict[str, Expected] = {}
+    for now_ms, stock in enumerate(answers, 1000):
+        known = applied(known, plan(snapshot(stock), known, now_ms, RULES, confirmed=True))
+        assert contents(known) == stock
+        assert not plan(snapshot(stock), known, now_ms + 1, RULES).changes
+
+
+def _known(stock: Held) -> dict[str, Expected]:
+    return applied({}, plan(snapshot(stock), {}, 1, RULES))
+
+
+FULL: Held = dict.fromkeys(CODES, ("Tea", 1))
+
+
+def test_an_answer_with_nothing_or_far_less_publishes_nothing_until_somebody_confirms() -> None:
+    known = _known(FULL)
+    fewer: Held = dict.fromkeys(CODES[:20], ("Tea", 1))
+    for stock in ({}, fewer):
+        found = plan(snapshot(stock), known, 2, RULES)
+        assert not found.changes
+        assert "are gone" in found.held
+        assert plan(snapshot(stock), known, 2, RULES, confirmed=True).changes
+
+
+def test_an_answer_in_which_most_has_gone_from_the_shelves_is_held_and_a_mornings_work_is_not() -> None:
+    known = _known(FULL)
+    emptied: Held = {code: None if number < 16 else ("Tea", 1) for number, code in enumerate(CODES)}
+    assert "16 of 30 occupied locations" in plan(snapshot(emptied), known, 2, RULES).held
+    small: Held = dict.fromkeys(CODES[:6], ("Tea", 1))
+    picked: Held = {code: None if number < 5 else ("Tea", 1) for number, code in enumerate(CODES[:6])}
+    assert len(plan(snapshot(picked), _known(small), 2, RULES).changes) == 5
+
+
+def test_the_first_answer_for_an_empty_broker_is_taken() -> None:
+    assert len(plan(snapshot(dict.fromkeys(CODES)), {}, 1, RULES).changes) == len(CODES)
+
+
+def test_a_row_that_cannot_be_told_leaves_its_location_as_it_is_and_the_others_follow() -> None:
+    known = _known(FULL)
+    stock: Held = {**FULL, CODES[1]: ("Milk", 1)}
+    del stock[CODES[0]]
+    unclear = Row(99, {"location": CODES[0], "sku": "", "quantity": ""})
+    found = plan(Snapshot(tuple(CODES), snapshot(stock, unclear).stock), known, 2, RULES)
+    assert [change.location for change in found.changes] == [CODES[1]]
+    assert "no sku" in found.problems[0]
+
+
+def test_two_products_at_a_location_are_unclear_or_unmanaged_and_lots_are_one() -> None:
+    two = Row(99, {"location": CODES[0], "sku": "Milk", "quantity": "1"})
+    lot = Row(98, {"location": CODES[1], "sku": "Tea", "quantity": "2"})
+    found = plan(snapshot(FULL, two, lot), {}, 1, RULES)
+    assert CODES[0] not in {change.location for change in found.changes}
+    assert next(change for change in found.changes if change.location == CODES[1]).expected.quantity == 3
+    mixed = plan(snapshot(FULL, two), {}, 1, StockRules(mixed=True))
+    assert not next(change for change in mixed.changes if change.location == CODES[0]).expected.managed
+
+
+def test_stock_elsewhere_is_none_of_ours_and_names_are_compared_in_one_spelling() -> None:
+    rows = (
+        Row(1, {"location": "Cafe\u0301", "sku": "Tea", "quantity": ""}),
+        Row(2, {"location": "Customers", "sku": "Tea", "quantity": ""}),
+    )
+    found = plan(Snapshot(("Caf\u00e9", "bad\nname"), rows), {}, 1, RULES)
+    assert [(change.location, change.expected.sku) for change in found.changes] == [("Caf\u00e9", "Tea")]
+    assert found.elsewhere == 1
+    assert "no code" in found.problems[0]

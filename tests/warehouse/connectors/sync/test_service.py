@@ -1,0 +1,104 @@
+"""`kardus-wms sync` with a real broker: the expectations follow, and whatever fails changes nothing."""
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kardus.mqtt.settings import BrokerSettings
+from tests.brokers import Mosquitto
+from tests.conftest import BIN, run_command
+from tests.faults.load import wait_until
+from tests.publishers import SITE
+from tests.warehouse.connectors.sync.wms import SQL, Stock, write_database
+from warehouse.connectors.sync.service import Sync
+from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
+from warehouse.stock.read_back import read_expected
+
+STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
+
+
+def _config(folder: Path, poll_s: float = 0.2) -> Path:
+    path = folder / "sync.toml"
+    url = f"sqlite:///{folder / 'wms.sqlite'}"
+    path.write_text(f'poll_s = {poll_s}\n[source]\nkind = "sql"\nurl = "{url}"\n{SQL}', encoding="utf-8")
+    return path
+
+
+def _expected(mosquitto: Mosquitto) -> dict[str, str | None]:
+    retained = read_expected(BrokerSettings("127.0.0.1", mosquitto.port), SITE)
+    return {code: one.sku for code, one in retained.found.items() if one.managed}
+
+
+def _skus(stock: Stock) -> dict[str, str | None]:
+    return {code: held[0] if held else None for code, held in stock.items()}
+
+
+def _sync(folder: Path, mosquitto: Mosquitto) -> Sync:
+    settings: SyncSettings = read_settings(_config(folder))
+    return Sync(BrokerSettings("127.0.0.1", mosquitto.port), SITE, settings, make_source(settings))
+
+
+def test_the_running_command_follows_the_wms_and_stops_on_a_signal(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    words = [BIN / "kardus-wms", "sync", _config(tmp_path), "--site", SITE, "--host", "127.0.0.1", "--json"]
+    words += ["--port", str(mosquitto.port)]
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: _expected(mosquitto) == _skus(STOCK))
+        changed: Stock = {**STOCK, "A-0": None, "A-1": ("Milk", 2), "B-1": ("Tea", 1)}
+        write_database(tmp_path / "wms.sqlite", changed)
+        wait_until(lambda: _expected(mosquitto) == _skus(changed))
+        process.terminate()
+        assert process.wait(20) == 0
+        assert process.stdout
+        last = json.loads(process.stdout.read().splitlines()[-1])
+    assert (last["managed"], last["published"], last["problem"]) == (9, 11, "")
+
+
+def test_a_wms_that_is_away_or_says_nothing_changes_nothing_and_is_followed_again(
+    tmp_path: Path, mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    sync = _sync(tmp_path, mosquitto)
+    assert sync.round() is not None
+    write_database(tmp_path / "wms.sqlite", {})
+    sync.round()
+    assert "8 of 8 are gone" in sync.status.problem
+    with closing(sqlite3.connect(tmp_path / "wms.sqlite")) as database, database:
+        database.execute("DROP TABLE places")
+    for _ in range(3):
+        sync.round()
+    assert "no such table" in sync.status.problem
+    assert len([line for line in caplog.messages if "no such table" in line]) == 1, "told once"
+    assert _expected(mosquitto) == _skus(STOCK)
+    write_database(tmp_path / "wms.sqlite", {**STOCK, "A-0": None})
+    sync.round()
+    assert (sync.status.problem, sync.status.failures) == ("", 0)
+    assert _expected(mosquitto)["A-0"] is None
+
+
+def test_a_broker_that_is_away_is_waited_for_and_what_it_forgot_is_published_again(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    sync = _sync(tmp_path, mosquitto)
+    sync.round()
+    mosquitto.kill()
+    write_database(tmp_path / "wms.sqlite", {**STOCK, "A-3": ("Milk", 1)})
+    sync.round()
+    assert "127.0.0.1" in sync.status.problem
+    for stored in tmp_path.rglob("mosquitto.db"):
+        stored.unlink()
+    mosquitto.start()
+    sync.round()
+    assert sync.status.problem == ""
+    assert _expected(mosquitto)["A-3"] == "Milk"
+
+
+def test_what_cannot_be_followed_is_the_commands_error(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    words = ("sync", _config(tmp_path), "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 1)
+    done = run_command("kardus-wms", *words, check=1)
+    assert "no such table" in done.stderr.splitlines()[-1]

@@ -1,0 +1,188 @@
+"""`kardus-wms sync`: keeps the retained expectations equal to the WMS's stock, until it is stopped."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from kardus.contract.messages import Expected
+from kardus.mqtt.settings import BrokerSettings
+from kardus.support.backoff import backoff_s
+from kardus.support.errors import BrokerError
+from kardus.support.systemd import notify, watchdog_s
+from warehouse.connectors.sync.reconcile import Plan, plan
+from warehouse.connectors.sync.settings import SyncSettings
+from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.stock.publishing import publish_changes
+from warehouse.stock.read_back import read_expected, read_listed
+
+RECHECK_S = 3600.0
+"""So often the broker is asked what it holds: somebody else may have changed or cleared it."""
+MAX_BACKOFF_S = 60.0
+PROBLEMS_NAMED = 5
+log = logging.getLogger("kardus.sync")
+
+
+@dataclass
+class SyncStatus:
+    """How it goes; printed as a line of JSON with `--json`."""
+
+    rounds: int = 0
+    """Times that the WMS was asked."""
+    managed: int = 0
+    """Locations that are managed, by its last answer."""
+    published: int = 0
+    """Expectations published since the start."""
+    unclear: int = 0
+    """Rows of the last answer that couldn't be told for sure: their locations stay as they are."""
+    elsewhere: int = 0
+    """Rows of stock at locations that aren't managed."""
+    failures: int = 0
+    """Questions in a row that failed, or whose answer wasn't taken."""
+    problem: str = ""
+    """Why; empty: the expectations equal the last answer."""
+    equal_unix_s: float = 0.0
+    """When they did so last; 0: never."""
+
+
+class Sync:
+    """One source, one site. Used by one thread."""
+
+    def __init__(self, broker: BrokerSettings, site: str, settings: SyncSettings, source: Source) -> None:
+        """Prepare; nothing is asked yet."""
+        self._broker, self._site, self._settings, self._source = broker, site, settings, source
+        self._known: dict[str, Expected] = {}
+        self._known_since_s = float("-inf")
+        self.status = SyncStatus()
+        """How it goes."""
+
+    def round(self, *, confirmed: bool = False) -> Plan | None:
+        """Ask once, and publish what has changed; None: it failed, `status` says why."""
+        self.status.rounds += 1
+        try:
+            found = self._followed(confirmed=confirmed)
+        except (SourceError, BrokerError) as error:
+            self._note(str(error))
+            return None
+        self._note(found.held)
+        return found
+
+    def _followed(self, *, confirmed: bool) -> Plan:
+        snapshot = self._source.read()
+        if time.monotonic() - self._known_since_s > RECHECK_S:
+            self._look_up(snapshot.managed)
+        found = plan(snapshot, self._known, time.time_ns() // 1_000_000, self._settings.rules, confirmed=confirmed)
+        self._tell(found)
+        if found.changes:
+            try:
+                publish_changes(self._broker, self._site, found.changes, self._known)
+            except BrokerError:
+                self._known_since_s = float("-inf")  # some may have arrived
+                raise
+            self._known |= {change.location: change.expected for change in found.changes}
+            self.status.published += len(found.changes)
+            log.info("%d expectations published", len(found.changes))
+        return found
+
+    def _look_up(self, managed: tuple[str, ...]) -> None:
+        retained = read_expected(self._broker, self._site)
+        lacking = [code for code in managed if code not in retained.found]
+        self._known = retained.found | read_listed(self._broker, self._site, lacking)
+        self._known_since_s = time.monotonic()
+
+    def _tell(self, found: Plan) -> None:
+        status = self.status
+        status.managed, status.elsewhere = found.managed, found.elsewhere
+        if len(found.problems) != status.unclear:
+            for problem in found.problems[:PROBLEMS_NAMED]:
+                log.warning("%s: %s: that location stays as it is", self._source.name, problem)
+            if len(found.problems) > PROBLEMS_NAMED:
+                log.warning("%s: %d more rows are unclear", self._source.name, len(found.problems) - PROBLEMS_NAMED)
+        status.unclear = len(found.problems)
+
+    def _note(self, problem: str) -> None:
+        status = self.status
+        if problem and problem != status.problem:
+            log.error("%s: nothing is published; it is asked again", problem)
+        elif not problem and status.problem:
+            log.info("%s: answers again", self._source.name)
+        status.problem = problem
+        status.failures = status.failures + 1 if problem else 0
+        if not problem:
+            status.equal_unix_s = time.time()
+
+
+def run_sync(
+    broker: BrokerSettings,
+    site: str,
+    settings: SyncSettings,
+    source: Source,
+    seconds: float | None,
+    *,
+    confirmed: bool,
+    as_json: bool,
+) -> SyncStatus:
+    """Follow the WMS until a signal, or for so many seconds. `confirmed` holds for the first answer that is taken."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    deadline_s = time.monotonic() + seconds if seconds else float("inf")
+    sync = Sync(broker, site, settings, source)
+    with _SignsOfLife(lambda: sync.status, as_json=as_json):
+        notify("READY=1")
+        while not stopping.is_set() and time.monotonic() < deadline_s:
+            if sync.round(confirmed=confirmed) is not None:
+                confirmed = False
+            pause_s = _pause_s(sync.status, settings)
+            wait = source.wait if not sync.status.problem else _waited
+            wait(stopping, max(0.0, min(pause_s, deadline_s - time.monotonic())))
+        notify("STOPPING=1")
+        source.close()
+    return sync.status
+
+
+def _pause_s(status: SyncStatus, settings: SyncSettings) -> float:
+    if not status.problem:
+        return settings.poll_s
+    return min(settings.poll_s, backoff_s(status.failures, first_s=1.0, cap_s=MAX_BACKOFF_S))
+
+
+def _waited(stopping: threading.Event, seconds: float) -> None:
+    stopping.wait(seconds)
+
+
+class _SignsOfLife:
+    """Tells systemd, and prints the status with `--json`, from a thread: a question to the WMS may take a minute."""
+
+    INTERVAL_S = 10.0
+
+    def __init__(self, status: Callable[[], SyncStatus], *, as_json: bool) -> None:
+        self._status, self._as_json = status, as_json
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._say()
+
+    def _run(self) -> None:
+        interval_s = min(self.INTERVAL_S, (watchdog_s() or self.INTERVAL_S) / 3)
+        while not self._over.wait(interval_s):
+            if watchdog_s() is not None:
+                notify("WATCHDOG=1")
+            self._say()
+
+    def _say(self) -> None:
+        status = self._status()
+        notify(f"STATUS={status.problem or f'{status.managed} locations follow the WMS'}")
+        if self._as_json:
+            sys.stdout.write(json.dumps(asdict(status)) + "\n")
+            sys.stdout.flush()

@@ -1,0 +1,70 @@
+"""The configuration of `kardus-wms sync`: a TOML file."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kardus.support.errors import UsageError
+from warehouse.connectors.sync.folder import FolderSettings, FolderSource
+from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
+from warehouse.connectors.sync.source import Source
+from warehouse.connectors.sync.sql import SqlSettings, SqlSource
+from warehouse.connectors.sync.tryton import TrytonSettings, TrytonSource
+from warehouse.stock.stock_list import StockRules
+
+SourceSettings = Annotated[SqlSettings | HttpSettings | FolderSettings | TrytonSettings, Field(discriminator="kind")]
+_SOURCES: dict[type[BaseModel], Callable[[Any], Source]] = {
+    SqlSettings: SqlSource,
+    HttpSettings: HttpSource,
+    FolderSettings: FolderSource,
+    TrytonSettings: TrytonSource,
+}
+
+
+class SyncSettings(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    source: SourceSettings
+    """The WMS; its other keys depend on `kind`."""
+    poll_s: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
+    """Seconds between two questions, where the WMS doesn't tell by itself."""
+    blank_is_empty: bool = False
+    """Stock whose SKU is NULL or blank says that the location must be empty; else it is an error."""
+    mixed: bool = False
+    """A location with several products isn't managed; else it is an error."""
+
+    @property
+    def rules(self) -> StockRules:
+        """How its rows are read."""
+        return StockRules(blank_is_empty=self.blank_is_empty, mixed=self.mixed)
+
+
+def read_settings(path: Path) -> SyncSettings:
+    """Read a file.
+
+    Raises:
+        UsageError: it isn't there, isn't TOML, or a key of it is wrong.
+    """
+    try:
+        return SyncSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}): write it as docs/wms.md shows") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        kinds = ("sql", "http", "folder", "tryton")
+        key = ".".join(str(part) for part in first["loc"] if part not in kinds)
+        raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def make_source(settings: SyncSettings) -> Source:
+    """The source that the settings describe; it isn't asked yet.
+
+    Raises:
+        UsageError: a part of it can't be used.
+    """
+    return _SOURCES[type(settings.source)](settings.source)

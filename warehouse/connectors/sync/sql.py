@@ -1,0 +1,145 @@
+"""A WMS's database, asked by SQL: any that SQLAlchemy knows. PostgreSQL may tell by NOTIFY that something changed."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import sqlalchemy
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from kardus.support.errors import UsageError
+from warehouse.connectors.sync.secret import SecretPath, secret
+from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+
+STOP_POLL_S = 0.25
+CONNECT_TIMEOUT_S = 10
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class SqlSettings(BaseModel):
+    """`[source]` with `kind = "sql"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Literal["sql"]
+    """A database."""
+    url: Query
+    """Where it is, as SQLAlchemy writes it, without a password: `postgresql+psycopg://reader@db.local/wms`."""
+    password_file: SecretPath | None = None
+    """File that holds the password, for you alone."""
+    managed: Query
+    """SQL that gives a column `location`: every location that is managed, whether something stands there or not."""
+    stock: Query
+    """SQL that gives the columns `location`, `sku` and, if it is known, `quantity`: what stands where."""
+    listen: str = ""
+    """PostgreSQL only: a channel; a NOTIFY on it is followed at once. Empty: it is asked at intervals."""
+
+
+class SqlSource:
+    """Asks in one transaction that only reads."""
+
+    def __init__(self, settings: SqlSettings) -> None:
+        """Prepare; connects when it is asked.
+
+        Raises:
+            UsageError: the address can't be used, or its driver isn't installed.
+        """
+        self._settings = settings
+        self._url = _with_password(settings)
+        self.name = self._url.render_as_string(hide_password=True)
+        if settings.listen and self._url.get_backend_name() != "postgresql":
+            raise UsageError(
+                f"source.listen: only PostgreSQL notifies, not {self._url.get_backend_name()}: leave it out"
+            )
+        self._engine = _engine(self._url)
+        self._listener: Connection | None = None
+
+    def read(self) -> Snapshot:
+        """Both queries, of one moment where the database can give it."""
+        try:
+            with self._engine.connect() as connection:
+                managed = managed_codes(_rows(connection, self._settings.managed), "source.managed")
+                return Snapshot(managed, stock_rows(_rows(connection, self._settings.stock), "source.stock"))
+        except SQLAlchemyError as error:
+            raise SourceError(f"{self.name}: {_first_line(error)}") from error
+
+    def wait(self, stopping: threading.Event, seconds: float) -> None:
+        """Until a notification, if any are listened to; a lost connection is waited for as an interval is."""
+        if not self._settings.listen:
+            stopping.wait(seconds)
+            return
+        deadline_s = time.monotonic() + seconds
+        try:
+            while not stopping.is_set() and time.monotonic() < deadline_s:
+                if self._notified(min(STOP_POLL_S, max(0.0, deadline_s - time.monotonic()))):
+                    return
+        except (SQLAlchemyError, _driver_error()):
+            self._forget_listener()
+            stopping.wait(min(seconds, 1.0))
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._forget_listener()
+        self._engine.dispose()
+
+    def _notified(self, seconds: float) -> bool:
+        if self._listener is None:
+            self._listener = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            quoted = self._engine.dialect.identifier_preparer.quote_identifier(self._settings.listen)
+            self._listener.exec_driver_sql(f"LISTEN {quoted}")
+            return True  # what was told before anybody listened is in the next answer
+        driver: Any = self._listener.connection.driver_connection
+        return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+
+    def _forget_listener(self) -> None:
+        if self._listener is not None:
+            with contextlib.suppress(SQLAlchemyError):
+                self._listener.invalidate()
+                self._listener.close()
+            self._listener = None
+
+
+def _rows(connection: Connection, query: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(sqlalchemy.text(query)).mappings():
+        yield {str(name).lower(): value for name, value in row.items()}
+
+
+def _with_password(settings: SqlSettings) -> URL:
+    try:
+        url = make_url(settings.url)
+    except ArgumentError as error:
+        raise UsageError(
+            "source.url: no address of a database: write it as postgresql+psycopg://user@host/name"
+        ) from error
+    if url.password is not None:
+        raise UsageError(
+            "source.url: leave the password out of the address: put it into a file, and name it password_file"
+        )
+    return url.set(password=secret("password_file", settings.password_file)) if settings.password_file else url
+
+
+def _engine(url: URL) -> sqlalchemy.Engine:
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() == "postgresql":
+        arguments = {"isolation_level": "REPEATABLE READ", "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S}}
+    try:
+        return sqlalchemy.create_engine(url, pool_pre_ping=True, **arguments)
+    except (NoSuchModuleError, ImportError) as error:
+        raise UsageError(f"source.url: no driver for {url.drivername} ({error}): install it beside kardus") from error
+    except (SQLAlchemyError, TypeError) as error:
+        raise UsageError(f"source.url: {_first_line(error)}") from error
+
+
+def _driver_error() -> type[Exception]:
+    import psycopg  # noqa: PLC0415 - only whoever listens has it
+
+    return psycopg.Error
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:300] or type(cause).__name__
