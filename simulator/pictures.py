@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -52,11 +53,14 @@ class DrawnPictures:
     def show(self, name: str, rng: np.random.Generator) -> Image.Image:  # noqa: ARG002 - all prints of a class are alike
         """The class as it is printed."""
         drawn = self._classes[name]
-        return draw_carton(drawn.product, drawn.face)
+        return _printed(drawn.product, drawn.face).copy()
 
     def show_unknown(self, rng: np.random.Generator) -> Image.Image:
         """A product of an invented brand, printed in one of several ways."""
         return draw_unknown(rng)
+
+
+_printed = lru_cache(maxsize=32)(draw_carton)  # a rack shows the same few again and again
 
 
 class PhotoPictures:

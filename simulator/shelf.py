@@ -1,5 +1,7 @@
 """Plays a script: renders each frame of the rack as the camera would deliver it."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
@@ -35,9 +37,7 @@ class Shelf:
         self._slots = {slot.location: slot for slot in rack.slots()}
         self._bare = rack.background(generator(script.seed, "rack"))
         self._cells: dict[tuple[str, Content], tuple[Image.Image, tuple[int, int]]] = {}
-        self._gain = light_gain((rack.height_px, rack.width_px), generator(script.seed, "light"), 0.5)
-        noise = generator(script.seed, "noise").normal(0.0, NOISE, (rack.height_px, rack.width_px, 3))
-        self._noise = noise.round().astype(np.int16)
+        self._gain, self._noise = _light_and_noise(script.seed, rack.height_px, rack.width_px)
         self._still: tuple[tuple[object, ...], NDArray[np.int16]] | None = None
 
     def frame(self, number: int) -> NDArray[np.uint8]:
@@ -113,6 +113,15 @@ class Shelf:
             if done <= 1:
                 return -0.1 + 1.2 * done
         return None
+
+
+@lru_cache(maxsize=1)  # six million random numbers, and one shelf after another is drawn with the same seed
+def _light_and_noise(seed: int, height: int, width: int) -> tuple[np.ndarray, NDArray[np.int16]]:
+    """A gain and the sensor's noise for every pixel and channel, shape (height, width, 3), read-only."""
+    gain = light_gain((height, width), generator(seed, "light"), 0.5)
+    noise = generator(seed, "noise").normal(0.0, NOISE, (height, width, 3)).round().astype(np.int16)
+    gain.flags.writeable = noise.flags.writeable = False
+    return gain, noise
 
 
 def _check_fit(rack: Rack, pictures: Pictures, script: Script, script_name: str) -> None:

@@ -45,11 +45,13 @@ class Mosquitto:
         self._logged = threading.Condition()
 
     def start(self) -> None:
-        """Run it and wait until it listens."""
+        """Run it and wait until it listens. What an earlier process has logged counts no more."""
         self._process = subprocess.Popen(
             [self._program, "-c", str(self._settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True).start()
+        with self._logged:
+            self._log = []
+        threading.Thread(target=self._read_log, args=(self._process.stderr, self._log), daemon=True).start()
         wait_for_port(self.port, PATIENCE_S)
 
     def wait_for_log(self, text: str, lines: int = 1, timeout_s: float = PATIENCE_S) -> None:
@@ -85,11 +87,11 @@ class Mosquitto:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
-    def _read_log(self, log: IO[str]) -> None:
+    def _read_log(self, log: IO[str], lines: list[str]) -> None:
         with log:
             for line in log:
                 with self._logged:
-                    self._log.append(line)
+                    lines.append(line)
                     self._logged.notify_all()
 
 

@@ -118,7 +118,7 @@ def run_folder(photos: Path, once: Once) -> Path:
     from train.config import make_config
     from train.fitting.fit import fit
 
-    config = make_config(arch="shufflenet_v2_x0_5", size=48, epochs=12, lr=4e-3, batch=16, seed=1, refit=0)
+    config = make_config(arch="timm:test_resnet", size=48, epochs=12, lr=4e-3, batch=16, seed=1, refit=0)
     return once("runs", lambda folder: fit(photos, folder / "run", config)) / "run"
 
 

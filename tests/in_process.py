@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from kardus.support.console import err, out
+
 
 def call(
-    capsys: pytest.CaptureFixture[str], main: Callable[[], None], *words: object
+    capsys: pytest.CaptureFixture[str], main: Callable[[], None], *words: object, columns: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `main` with these words as its command line; whatever it doesn't turn into an exit code is raised."""
+    """Run `main` with these words as its command line; whatever it doesn't turn into an exit code is raised.
+
+    `columns` is how wide its terminal is; None: as wide as that of the tests.
+    """
     capsys.readouterr()
     code = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["kardus", *map(str, words)])
+        for console in (out, err) if columns else ():
+            patch.setattr(console, "_width", columns)
         try:
             main()
         except SystemExit as stop:

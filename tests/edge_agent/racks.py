@@ -1,7 +1,7 @@
 """A drawn rack as several tests of the agent see it: frames, slots, and what a camera does to them."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -28,7 +28,12 @@ def shelf(*changes: Change, frames: int = 60, seed: int = 5) -> Shelf:
 @cache
 def still(number: int = 0) -> Pixels:
     """The rack at rest; other numbers are other noise."""
-    return shelf().frame(number)
+    return _at_rest().frame(number)
+
+
+@cache
+def _at_rest() -> Shelf:
+    return shelf()
 
 
 def shares() -> list[FloatArray]:
@@ -48,8 +53,12 @@ def blurred(pixels: Pixels, sigma: float) -> Pixels:
 
 def noisy(pixels: Pixels, seed: int = 0, sigma: float = 3.0) -> Pixels:
     """With a sensor's noise."""
-    rng = np.random.default_rng(seed)
-    return (pixels + rng.normal(0, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
+    return (pixels + _noise(seed, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=4)  # six million numbers for each
+def _noise(seed: int, sigma: float, shape: tuple[int, ...]) -> FloatArray:
+    return np.random.default_rng(seed).normal(0, sigma, shape)
 
 
 def nudged(pixels: Pixels, right: float, down: float, degrees: float = 0.0, zoom: float = 1.0) -> Pixels:

@@ -3,7 +3,11 @@
 import shutil
 import subprocess
 import sys
+import zipfile
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from tests.patience import PATIENCE_S
 
@@ -29,6 +33,46 @@ def install(wheels: Path, folder: Path, extra: str) -> Path:
     what = ["-c", str(ROOT / "constraints.txt"), f"{wheel}[{extra}]"]
     subprocess.run([*_PIP, *into, *what], check=True, timeout=2 * PATIENCE_S)
     return folder / "bin"
+
+
+def link(wheels: Path, folder: Path, extra: str) -> Path:
+    """As `install`, in a tenth of the time and without an index: what the extra needs is linked from the tests' own.
+
+    Raises:
+        PackageNotFoundError: the tests' environment lacks a package that the extra needs.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(next(wheels.glob("kardus-*.whl"))) as wheel:
+        wheel.extractall(site)
+    (kardus,) = distributions(path=[str(site)])
+    for found in _needed(kardus, {extra}):
+        for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():  # two may share a folder
+                (site / top).symlink_to(str(found.locate_file(top)))
+    for entry in kardus.entry_points:
+        program = folder / "bin" / entry.name
+        program.write_text(f"#!{folder}/bin/python\nfrom {entry.module} import {entry.attr}\n{entry.attr}()\n")
+        program.chmod(0o755)
+    return folder / "bin"
+
+
+def _needed(package: Distribution, extras: set[str]) -> list[Distribution]:
+    """What a package needs with these extras, and what that needs; extras of its own are taken for another extra's."""
+    found: dict[str, Distribution] = {}
+    waiting = [(package, extras)]
+    while waiting:
+        at, chosen = waiting.pop()
+        for wanted in map(Requirement, at.requires or ()):
+            if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in {"", *chosen}):
+                continue
+            own = wanted.name == package.name
+            other = package if own else distribution(wanted.name)
+            if own or wanted.name not in found:
+                waiting.append((other, set(wanted.extras)))
+            if not own:
+                found[wanted.name] = other
+    return list(found.values())
 
 
 def run(programs: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

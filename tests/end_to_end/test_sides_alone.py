@@ -2,13 +2,14 @@
 
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.conftest import Once
-from tests.end_to_end.environments import ROOT, build_wheel, install, run
+from tests.end_to_end.environments import ROOT, build_wheel, install, link, run
 
 CONFIG = """
 [agent]
@@ -52,9 +53,11 @@ def _refuses(programs: Path, modules: tuple[str, ...], folder: Path) -> None:
     assert run(programs, "python", "-c", tried, *modules, cwd=folder).stdout.strip() == "[]"
 
 
-@pytest.mark.slow
-def test_the_warehouse_s_side_runs_without_the_agent_s_libraries(tmp_path: Path, once: Once) -> None:
-    programs = install(once("wheel", build_wheel), tmp_path / "venv", "warehouse")
+@pytest.mark.parametrize("make", [link, pytest.param(install, marks=pytest.mark.slow)])
+def test_the_warehouse_s_side_runs_without_the_agent_s_libraries(
+    tmp_path: Path, once: Once, make: Callable[[Path, Path, str], Path]
+) -> None:
+    programs = make(once("wheel", build_wheel), tmp_path / "venv", "warehouse")
     _refuses(programs, ("onnxruntime", "av", "prometheus_client", "torch", "onnx", "amqtt"), tmp_path)
     (tmp_path / "events.sqlite").touch()
     for words in (("expect", "--help"), ("receive", "--help"), ("authority", "--help")):
@@ -70,18 +73,28 @@ def test_the_warehouse_s_side_runs_without_the_agent_s_libraries(tmp_path: Path,
 @pytest.fixture(scope="module")
 def agent_alone(tmp_path_factory: pytest.TempPathFactory, once: Once) -> Path:
     """The programs of an environment with the agent alone, as on a camera's box."""
-    return install(once("wheel", build_wheel), tmp_path_factory.mktemp("agent") / "venv", "agent")
+    return link(once("wheel", build_wheel), tmp_path_factory.mktemp("agent") / "venv", "agent")
 
 
-def test_the_agent_is_small_and_runs_without_other_sides_libraries(agent_alone: Path, tmp_path: Path) -> None:
-    others = ("torch", "torchvision", "onnx", "lightning_fabric", "jinja2", "standardwebhooks", "amqtt")
-    _refuses(agent_alone, others, tmp_path)
-    total = sum(path.lstat().st_blocks * 512 for path in agent_alone.parent.rglob("*"))
+@pytest.mark.slow
+def test_the_agent_is_small_and_runs_as_pip_installs_it(tmp_path: Path, once: Once) -> None:
+    programs = install(once("wheel", build_wheel), tmp_path / "venv", "agent")
+    total = sum(path.lstat().st_blocks * 512 for path in programs.parent.rglob("*"))
     assert total / 1e6 <= LIMIT_MB
+    _runs_alone(programs, tmp_path)
+
+
+def test_the_agent_runs_without_other_sides_libraries(agent_alone: Path, tmp_path: Path) -> None:
+    _runs_alone(agent_alone, tmp_path)
+
+
+def _runs_alone(programs: Path, tmp_path: Path) -> None:
+    others = ("torch", "torchvision", "onnx", "lightning_fabric", "jinja2", "standardwebhooks", "amqtt")
+    _refuses(programs, others, tmp_path)
     config = tmp_path / "agent.toml"
     Image.new("RGB", (640, 480), (90, 120, 150)).save(tmp_path / "now.png")
     config.write_text(CONFIG.format(bundle=BUNDLE, key=BUNDLE.with_suffix(".pub").read_text().strip()))
-    ran = run(agent_alone, "python", "-c", RUN, str(config), cwd=tmp_path)
+    ran = run(programs, "python", "-c", RUN, str(config), cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip().splitlines()[-1] == "[]"
 

@@ -76,7 +76,8 @@ class Load:
     def start(self) -> None:
         """Run it."""
         self.orders.write(self._folder / "orders.json")
-        self.gauges["connected"] = 0  # as the one before may have left it
+        for name, unknown in (("connected", 0), ("waiting", -1), ("unconfirmed", -1)):
+            self.gauges[name] = unknown  # not as the one before may have left it
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", "tests.faults.sender", str(self._folder / "orders.json")],

@@ -14,7 +14,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
-from tests.conftest import BIN, run_command
+from tests.conftest import BIN
 from tests.dripping import DrippingServer, drips_headers
 from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S, within
@@ -22,49 +22,50 @@ from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
 
+Capture = pytest.CaptureFixture[str]
+
 
 def _publish(port: int) -> None:
     with MqttClient(BrokerSettings("127.0.0.1", port)) as connection:
         connection.publish([WRITER.state_message(_state(Verdict.EMPTY)), WRITER.online(1, "0.1.0", NOW)], retain=True)
 
 
-def test_watch_shows_what_is_retained(mosquitto: Mosquitto) -> None:
+def test_watch_shows_what_is_retained(mosquitto: Mosquitto, capsys: Capture) -> None:
     _publish(mosquitto.port)
-    words = ("kardus-wms", "watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
-    text = run_command(*words).stdout
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    text = call(capsys, main, *words, columns=200).stdout
     assert "A-1" in text
     assert "empty" in text
     assert "box: online" in text
-    states = json.loads(run_command(*words, "--json").stdout)
+    states = json.loads(call(capsys, main, *words, "--json").stdout)
     assert [(s["location"], s["verdict"]) for s in states] == [("A-1", "empty")]
 
 
-def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_password_file_that_is_missing_is_named(tmp_path: Path, capsys: Capture) -> None:
     words = ("--host", "127.0.0.1", "--port", free_port(), "--password-file", tmp_path / "no.txt")
-    result = run_command("kardus-wms", "watch", "--site", "s", *words, check=2)
-    assert "no.txt: cannot be read" in result.stderr
+    assert_one_line(call(capsys, main, "watch", "--site", "s", *words), 2, "no.txt: cannot be read")
 
 
-def test_a_state_becomes_void_while_nothing_is_said(mosquitto: Mosquitto) -> None:
+def test_a_state_becomes_void_while_nothing_is_said(mosquitto: Mosquitto, capsys: Capture) -> None:
     words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
     state = _state(Verdict.EMPTY).model_copy(update={"valid_until": datetime.now(UTC) + timedelta(seconds=1.5)})
     with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
         connection.publish([WRITER.state_message(state)], retain=True)
-    shown = run_command("kardus-wms", "watch", *words).stdout
+    shown = call(capsys, main, "watch", *words, columns=200).stdout
     assert "0 alerts" in shown
     assert "stale" in shown
     assert "empty" not in shown
-    printed = json.loads(run_command("kardus-wms", "watch", *words, "--json").stdout)
+    printed = json.loads(call(capsys, main, "watch", *words, "--json").stdout)
     assert [(s["verdict"], s["reason"]) for s in printed] == [("stale", "no word from the agent since")]
 
 
-def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto) -> None:
+def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto, capsys: Capture) -> None:
     seen = Seen(sku="Tea [/x]", confidence=0.5)
     with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
         state = _state(Verdict.MISMATCH, seen).model_copy(update={"location": "A[b]"})
         connection.publish([WRITER.state_message(state)], retain=True)
     words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
-    text = run_command("kardus-wms", "watch", *words).stdout
+    text = call(capsys, main, "watch", *words, columns=200).stdout
     assert "Tea [/x]" in text
     assert "A[b]" in text
 
@@ -117,40 +118,41 @@ def test_a_receiver_is_stopped_in_time_while_its_webhook_drips(mosquitto: Mosqui
 
 
 @pytest.mark.parametrize("site", ["", "a/b", "a#", "+", "a\x85", "\udcff"])
-def test_a_site_that_cannot_stand_in_a_topic_is_refused(capsys: pytest.CaptureFixture[str], site: str) -> None:
+def test_a_site_that_cannot_stand_in_a_topic_is_refused(capsys: Capture, site: str) -> None:
     assert_one_line(
         call(capsys, main, "watch", "--site", site), 2, f"--site '{site}'".encode("unicode_escape").decode()
     )
 
 
 @pytest.mark.parametrize("name", ["a\x9b", "\udcff", "\ufdd0"])
-def test_a_user_name_that_no_broker_reads_is_refused(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_user_name_that_no_broker_reads_is_refused(capsys: Capture, name: str) -> None:
     assert_one_line(
         call(capsys, main, "watch", "--site", "s", "--username", name), 2, "--username", "control character"
     )
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "no such host"])
-def test_a_host_that_is_none_is_named(capsys: pytest.CaptureFixture[str], host: str) -> None:
+def test_a_host_that_is_none_is_named(capsys: Capture, host: str) -> None:
     assert_one_line(call(capsys, main, "watch", "--site", "s", "--host", host), 1, f"{host}:1883: no broker there")
 
 
-def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "p").write_bytes(b"\xff\xfe")
     (tmp_path / "p").chmod(0o600)
     result = call(capsys, main, "watch", "--site", "s", "--username", "u", "--password-file", tmp_path / "p")
     assert_one_line(result, 2, "--password-file", "not UTF-8")
 
 
-def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path) -> None:
+def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "acl").write_text("topic read kardus/#\n")
     broker = Mosquitto(tmp_path / "m", extra=f"acl_file {tmp_path}/acl\n")
     broker.start()
     stock = tmp_path / "stock.csv"
     stock.write_text("location,sku\nA-1,Tea\n")
     words = ("expect", stock, "--site", "s", "--host", "127.0.0.1", "--port", broker.port)
-    result = run_command("kardus-wms", *words, check=1)
+    result = call(capsys, main, *words)
     broker.kill()
+    assert result.returncode == 1
     assert "check the user's rights to publish and to read there" in result.stderr
     assert result.stdout == ""
 
@@ -166,7 +168,7 @@ def test_a_broker_that_refuses_what_is_expected_is_not_a_success(tmp_path: Path)
     ],
 )
 def test_a_certificate_that_cannot_be_used_is_named(
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
     parts: tuple[str, ...],
@@ -175,8 +177,6 @@ def test_a_certificate_that_cannot_be_used_is_named(
     assert_one_line(call(capsys, main, "watch", "--site", "s", *words), 2, *parts)
 
 
-def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(
-    mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(mosquitto: Mosquitto, capsys: Capture) -> None:
     words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 2)
     assert_one_line(call(capsys, main, *words), 1, f":{mosquitto.port}: no ")

@@ -5,37 +5,40 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.__main__ import main
 from edge_agent.cli.check import check
 from edge_agent.config import load_config
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import grey_frame, write_config
 from tests.brokers import Mosquitto
-from tests.conftest import run_command
 from tests.https_server import HttpsServer, send
+from tests.in_process import assert_one_line, call
 
 KEY = DEMO_KEY.read_text().strip()
+Capture = pytest.CaptureFixture[str]
 
 
-def _found(config: Path, check: int) -> dict[str, str]:
-    results = json.loads(run_command("kardus-agent", "check", config, "--json", check=check).stdout)
-    return {r["what"]: ("ok: " if r["ok"] else "wrong: ") + r["found"] for r in results}
+def _found(capsys: Capture, config: Path, check: int) -> dict[str, str]:
+    result = call(capsys, main, "check", config, "--json")
+    assert result.returncode == check, result.stderr
+    return {r["what"]: ("ok: " if r["ok"] else "wrong: ") + r["found"] for r in json.loads(result.stdout)}
 
 
-def test_all_is_well(tmp_path: Path, mosquitto: Mosquitto) -> None:
+def test_all_is_well(tmp_path: Path, mosquitto: Mosquitto, capsys: Capture) -> None:
     grey_frame(tmp_path / "rack.png")
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"')
-    found = _found(config, check=0)
+    found = _found(capsys, config, check=0)
     assert found["camera rack"] == "ok: 1920 x 1080, 15 locations inside the picture"
     assert found["broker"].endswith("MQTT 5")
     assert all(text.startswith("ok: ") for text in found.values())
     assert not (tmp_path / "data").exists()
 
 
-def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> None:
+def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path, capsys: Capture) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     config = write_config(tmp_path, free_port(), bundle_file, KEY, 'type = "file", path = "no.png"')
-    found = _found(config, check=1)
+    found = _found(capsys, config, check=1)
     assert "not trusted" in found["model"]
     assert "agent.data_dir" in found["data folder"]
     assert "no.png: no such picture: check the path" in found["camera rack"]
@@ -43,15 +46,17 @@ def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path) -> N
     assert all(text.startswith("wrong: ") for text in found.values())
 
 
-def test_a_camera_whose_certificate_nobody_checks_is_named(tmp_path: Path, mosquitto: Mosquitto) -> None:
+def test_a_camera_whose_certificate_nobody_checks_is_named(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: Capture
+) -> None:
     grey_frame(tmp_path / "rack.jpg")
     picture = (tmp_path / "rack.jpg").read_bytes()
     with HttpsServer(tmp_path / "tls", lambda handler: send(handler, picture)) as camera:
         source = f'type = "snapshot", url = "{camera.url}"'
         refused = write_config(tmp_path / "refused", mosquitto.port, DEMO_BUNDLE, KEY, source)
-        assert "name its authority in ca_file" in _found(refused, check=1)["camera rack"]
+        assert "name its authority in ca_file" in _found(capsys, refused, check=1)["camera rack"]
         taken = write_config(tmp_path / "taken", mosquitto.port, DEMO_BUNDLE, KEY, source + ", insecure = true")
-        found = _found(taken, check=0)["camera rack"]
+        found = _found(capsys, taken, check=0)["camera rack"]
     assert found.startswith("ok: 1920 x 1080, 15 locations inside the picture")
     assert found.endswith("; its certificate isn't checked (insecure = true)")
 
@@ -81,10 +86,9 @@ def test_the_size_at_which_a_rack_was_laid_out_is_compared_with_the_camera_s(
         ("keepalive_s = 20", 'keepalive_s = "often"', "mqtt.keepalive_s = 'often'"),
     ],
 )
-def test_a_wrong_key_ends_with_exit_code_2_and_one_line(tmp_path: Path, old: str, new: str, named: str) -> None:
+def test_a_wrong_key_ends_with_exit_code_2_and_one_line(
+    tmp_path: Path, capsys: Capture, old: str, new: str, named: str
+) -> None:
     config = write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "file", path = "x.png"')
     config.write_text(config.read_text().replace(old, new, 1))
-    result = run_command("kardus-agent", "check", config, check=2)
-    assert named in result.stderr
-    assert result.stderr.startswith(f"error: {config}: ")
-    assert result.stderr.count("\n") == 1
+    assert_one_line(call(capsys, main, "check", config), 2, f"error: {config}: ", named)

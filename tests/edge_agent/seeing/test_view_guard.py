@@ -1,6 +1,7 @@
 """A picture that can't be trusted is told with its reason; a nudge is followed; stock and people are no problem."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -131,20 +132,24 @@ def test_a_live_camera_whose_picture_never_changes_is_frozen_until_it_does() -> 
     assert guard.check(frame(still(2), at_s=80)).problem is None
 
 
+@cache
+def _half_unknown() -> Pixels:
+    return shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS[::2])).frame(1)
+
+
 @given(right=st.integers(80, 500), down=st.integers(-200, 200), gain=st.floats(0.7, 1.2))
 @settings(deadline=None, max_examples=8)
 def test_how_far_it_was_turned_away_is_told_whatever_the_stock_and_the_light(
     right: int, down: int, gain: float
 ) -> None:
-    other = shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS[::2])).frame(1)
-    lit = (nudged(other, right, down) * gain).clip(0, 255).astype(np.uint8)
+    lit = (nudged(_half_unknown(), right, down) * gain).clip(0, 255).astype(np.uint8)
     view = _check(lit)
     assert view.problem == "moved"
     told = int(view.reason.split()[1])
     assert told == pytest.approx(np.hypot(right, down), abs=8)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_cloth_before_a_rack_that_repeats_itself_is_no_turn(seed: int) -> None:
     rack = Rack(levels=3, positions=4)
     names = [stock.name for stock in DrawnPictures().stock()]

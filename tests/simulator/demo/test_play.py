@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edge_agent.__main__ import main
 from simulator.demo.play import DEMO_BUNDLE
 from tests.conftest import run_command
+from tests.in_process import assert_one_line, call
 
+Capture = pytest.CaptureFixture[str]
 FRESH_SEEDS = range(90_001, 90_021)
 
 
@@ -35,8 +38,8 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert kinds == {"status", "health", "state", "events", "model"}
 
 
-def test_a_broker_that_is_not_known_is_refused() -> None:
-    assert "--broker nats: use one of auto" in run_command("kardus-agent", "demo", "--broker", "nats", check=2).stderr
+def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:
+    assert_one_line(call(capsys, main, "demo", "--broker", "nats"), 2, "--broker nats: use one of auto")
 
 
 @pytest.mark.parametrize(
@@ -44,9 +47,12 @@ def test_a_broker_that_is_not_known_is_refused() -> None:
     [(("--out", "{}/file"), "--out"), (("--seed", "-1"), "--seed")],
     ids=["a file", "seed -1"],
 )
-def test_wrong_use_is_said_before_anything_is_played(tmp_path: Path, words: tuple[str, ...], named: str) -> None:
+def test_wrong_use_is_said_before_anything_is_played(
+    tmp_path: Path, capsys: Capture, words: tuple[str, ...], named: str
+) -> None:
     (tmp_path / "file").touch()
-    result = run_command("kardus-agent", "demo", *(word.format(tmp_path) for word in words), check=2)
+    result = call(capsys, main, "demo", *(word.format(tmp_path) for word in words))
+    assert result.returncode == 2
     assert named in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -96,7 +96,6 @@ def test_weights_may_stand_in_for_imagenets_and_are_named(
 ) -> None:
     photos = class_folders(tmp_path / "photos", each=4)
     monkeypatch.setattr(study, "CONFIGURATIONS", CONFIGURATIONS[1:2])
-    monkeypatch.setattr(study, "QUICK", TINY | {"arch": "shufflenet_v2_x0_5"})  # the stand-in's
     (result,) = _last(Study(photos, tmp_path / "s", quick=True, standin=str(run_folder)))
     assert result.note == "stand-in weights: run"
     assert result.test is not None

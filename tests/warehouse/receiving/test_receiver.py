@@ -95,7 +95,7 @@ def test_a_broker_killed_meanwhile_loses_nothing(mosquitto: Mosquitto, tmp_path:
         wait_for(lambda: not receiver.status().connected)
         assert receiver.status().problem
         mosquitto.start()
-        wait_for(lambda: receiver.status().connected)
+        mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")  # it may have forgotten the session
         publish(mosquitto, agent.events(20))
         wait_for(lambda: receiver.status().events == 40)
     assert stored_ids(path) == agent.ids

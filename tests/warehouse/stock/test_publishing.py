@@ -15,7 +15,6 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
-from tests.conftest import run_command
 from tests.in_process import assert_one_line, call
 from tests.proxies import slow_link
 from warehouse.__main__ import main
@@ -110,21 +109,20 @@ def test_a_code_of_any_characters_is_carried_and_an_earlier_version_s_topic_repl
     assert {code: (held[code].sku, held[code].location) for code in codes} == {code: ("Tea", code) for code in codes}
 
 
-def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto) -> None:
+def test_the_command_says_what_it_did(tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
     path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"), ("B", "EMPTY"))
-    words = ("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port)
-    assert run_command(*words).stdout.strip() == "2 locations listed: 2 published, 0 unchanged, 0 given up"
-    assert run_command(*words).stdout.strip() == "2 locations listed: 0 published, 2 unchanged, 0 given up"
+    words = ("expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port)
+    assert call(capsys, main, *words).stdout.strip() == "2 locations listed: 2 published, 0 unchanged, 0 given up"
+    assert call(capsys, main, *words).stdout.strip() == "2 locations listed: 0 published, 2 unchanged, 0 given up"
 
 
-def test_no_broker_is_one_line(tmp_path: Path) -> None:
+def test_no_broker_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: no broker there"):
         publish_stock(BrokerSettings("127.0.0.1", port), "s", [StockLine("A", "x")], replace=False)
     path = _table(tmp_path / "stock.csv", ("location", "sku"), ("A", "Tea"))
-    result = run_command("kardus-wms", "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port, check=1)
-    assert result.stderr.startswith(f"error: 127.0.0.1:{port}: no broker there")
-    assert result.stderr.count("\n") == 1
+    result = call(capsys, main, "expect", path, "--site", "s", "--host", "127.0.0.1", "--port", port)
+    assert_one_line(result, 1, f"error: 127.0.0.1:{port}: no broker there")
 
 
 def test_what_the_list_no_longer_names_is_given_up_over_a_slow_link_too(mosquitto: Mosquitto) -> None:
