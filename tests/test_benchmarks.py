@@ -27,13 +27,15 @@ ALL: dict[str, Measure] = {
 }
 EXACT = {"fleet": {"agents": 6, "lost": 0, "received twice": 0}}
 """What doesn't depend on how busy the machine is."""
+LONG = ("at_rest", "growth")
+"""They watch the same agent as `cycle` and `start`, for longer."""
 
 
 def test_every_benchmark_is_tried_here() -> None:
     assert set(ALL) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ALL])
 def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work = tmp_path / "work"
     work.mkdir()

@@ -6,25 +6,24 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from export.onnx_graph import OPSET, to_onnx
+from export.onnx_graph import OPSET
 from export.quantise import quantiser
 from export.uint8_input import fold_normalisation
+from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
-from train.networks.carton import IMAGENET_STATISTICS, CartonNet
+from train.networks.carton import IMAGENET_STATISTICS
 
-SIDE = 64
+SIDE = 48
 CROPS = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def plain() -> bytes:
+@pytest.fixture
+def plain(bundle_file: Path) -> bytes:
     """A network as it is exported."""
-    torch.manual_seed(0)
-    return to_onnx(CartonNet("resnet18", 4).eval(), SIDE)
+    return read_bundle(bundle_file).model
 
 
 STD = (58.0, 57.0, 56.0)

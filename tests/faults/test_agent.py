@@ -48,7 +48,7 @@ def _kill_often(load: Load, receiver: StoringReceiver, kills: int, seed: int) ->
 
 
 def test_an_agent_killed_at_random_moments_goes_on_from_its_outbox(load: Load, receiver: StoringReceiver) -> None:
-    _kill_often(load, receiver, kills=10, seed=1)
+    _kill_often(load, receiver, kills=5, seed=1)
 
 
 @pytest.mark.slow

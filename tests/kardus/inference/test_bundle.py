@@ -114,9 +114,9 @@ def test_thousands_of_damaged_bundles_are_refused(small: bytes, seed: int) -> No
 
 def test_a_short_fuzz_of_every_kind_takes_no_altered_bundle(small: bytes, signing_key: tuple[Path, str]) -> None:
     """The long one (200,000 damages) is tests/scripts/fuzz_bundle.py; its figures are in docs/results.md."""
-    found, slowest, _ = fuzz(small, signing_key[1], count=500, seed=3)
-    assert sum(found.values()) == 500
-    assert all(found[f"{kind}, refused"] > 50 for kind in ("anywhere", "directory", "content", "bomb", "values"))
+    found, slowest, _ = fuzz(small, signing_key[1], count=250, seed=3)
+    assert sum(found.values()) == 250
+    assert all(found[f"{kind}, refused"] > 25 for kind in ("anywhere", "directory", "content", "bomb", "values"))
     assert found["content, harmless"] == 0
     assert slowest < 5
 

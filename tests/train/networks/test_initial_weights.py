@@ -38,8 +38,17 @@ def _agrees(network: CartonNet, state: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, state[name]) for name, value in network.features.state_dict().items())
 
 
-@pytest.mark.parametrize("arch", ["resnet18", "mobilenet_v3_small", ARCH, "efficientnet_b0", "regnet_y_400mf"])
-@pytest.mark.parametrize("kind", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    ("arch", "kind"),
+    [
+        ("resnet18", "pth"),
+        ("mobilenet_v3_small", "pth"),
+        (ARCH, "pth"),
+        (ARCH, "safetensors"),
+        ("efficientnet_b0", "pth"),
+        ("regnet_y_400mf", "safetensors"),
+    ],
+)
 def test_a_state_dict_of_torchvision_fills_everything_but_the_head(tmp_path: Path, arch: str, kind: str) -> None:
     state, file = _published(arch), tmp_path / f"weights.{kind}"
     if kind == "pth":
@@ -69,11 +78,12 @@ def test_a_state_dict_of_timm_fills_its_backbone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rmcsam", [True, False])
 def test_an_earlier_run_fills_features_and_attention(tmp_path: Path, rmcsam: bool) -> None:  # noqa: FBT001
-    config = make_config(arch=ARCH, size=32, epochs=1, batch=4, rmcsam=rmcsam, category_weight=0.3)
+    arch = "timm:test_resnet"
+    config = make_config(arch=arch, size=32, epochs=1, batch=4, rmcsam=rmcsam, category_weight=0.3, refit=0)
     fit(labelled(tmp_path / "data"), tmp_path / "run", config)
     weights = load_checkpoint(tmp_path / "run").weights
-    network = _network(rmcsam=rmcsam)
-    initialise(network, ARCH, str(tmp_path / "run"))
+    network = _network(arch, rmcsam=rmcsam)
+    initialise(network, arch, str(tmp_path / "run"))
     ours = network.state_dict()
     assert all(torch.equal(ours[name], weights[name]) for name in ours if not name.startswith(("head.", "space.")))
 
@@ -81,7 +91,7 @@ def test_an_earlier_run_fills_features_and_attention(tmp_path: Path, rmcsam: boo
 def test_fit_says_where_the_weights_came_from_and_begins_there(tmp_path: Path) -> None:
     torch.save(_published(ARCH), tmp_path / "w.pth")
     notes: list[str] = []
-    config = make_config(arch=ARCH, size=32, epochs=1, batch=4, init=str(tmp_path / "w.pth"), lr=1e-9)
+    config = make_config(arch=ARCH, size=32, epochs=1, batch=4, init=str(tmp_path / "w.pth"), lr=1e-9, refit=0)
     checkpoint = fit(labelled(tmp_path / "data"), tmp_path / "run", config, ProgressCallbacks(note=notes.append))
     assert "tensors from" in notes[1]
     assert "SHA-256" in notes[1]
