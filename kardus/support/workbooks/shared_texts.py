@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TypeAlias
 from xml.etree import ElementTree as ET
 
 from kardus.support.workbooks.pieces import PLAIN_TEXT, pieces, plain
 
+_Parser: TypeAlias = "ET.XMLPullParser[ET.Element]"
 _END = "</si>"
 _PLAIN = re.compile(r'\s*<si><t(?: xml:space="preserve")?>(' + PLAIN_TEXT + ")</t></si>")
 
@@ -21,7 +22,7 @@ def shared_texts(part: IO[bytes]) -> Iterator[str]:
         ParseError: it is no XML.
         ValueError: it isn't in the encoding that it declares.
     """
-    parser = ET.XMLPullParser()
+    parser: _Parser = ET.XMLPullParser()
     for xml, is_between_tags in pieces(part, _END):
         for item in xml.split(_END)[:-1] if is_between_tags and isinstance(xml, str) else ():
             found = _PLAIN.fullmatch(item + _END)
@@ -37,10 +38,11 @@ def shared_texts(part: IO[bytes]) -> Iterator[str]:
     yield from _parsed(parser)
 
 
-def _parsed(parser: ET.XMLPullParser) -> Iterator[str]:
+def _parsed(parser: _Parser) -> Iterator[str]:
     """The texts that the parser has come to the end of."""
-    for _, element in parser.read_events():
-        if element.tag.endswith("}si"):
+    for event in parser.read_events():
+        element = event[-1]
+        if isinstance(element, ET.Element) and element.tag.endswith("}si"):
             yield _text(element)
             element.clear()
 

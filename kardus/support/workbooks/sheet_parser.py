@@ -76,7 +76,8 @@ class _SheetParser:
     def take_plainly(self, xml: str) -> bool:
         """Take some rows without the parser, if it is nothing else, and as most are; all of them or none."""
         parts = _CELL.split(xml)
-        number, column, lines = self._number, -1, []
+        number, column = self._number, -1
+        lines: list[Line] = []
         for before, letters, rest in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
             if before or not lines:
                 row = _ROW.fullmatch(before)
