@@ -12,6 +12,7 @@ from typing import IO
 import pytest
 
 from simulator.demo.broker import find_mosquitto, free_port, wait_for_port
+from tests.node import install
 from tests.patience import PATIENCE_S
 
 _LOGGED = "".join(f"log_type {kind}\n" for kind in ("error", "warning", "notice", "information", "subscribe"))
@@ -112,6 +113,36 @@ class Amqtt:
             [sys.executable, "-c", self._code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for_port(self.port)
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class Aedes:
+    """Aedes of npm, in memory (MQTT 3.1.1 alone), for slow tests."""
+
+    _SCRIPT = """
+    import { Aedes } from "aedes";
+    import { createServer } from "node:net";
+
+    const broker = await Aedes.createBroker();
+    createServer(broker.handle).listen(Number(process.argv[2]), "127.0.0.1");
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Install it in a folder; `start` runs it, on a free port."""
+        self.port = free_port()
+        self._module = install(folder, self._SCRIPT, ("aedes@1.2.0",))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self._process = subprocess.Popen(["node", str(self._module), str(self.port)])
+        wait_for_port(self.port, PATIENCE_S)
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
