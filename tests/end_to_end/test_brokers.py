@@ -20,7 +20,7 @@ from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
-from tests.brokers import Aedes
+from tests.brokers import Aedes, RabbitMq
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
 from tests.in_process import call
@@ -95,6 +95,26 @@ def test_the_whole_line_over_aedes_which_serves_no_groups(tmp_path: Path, capsys
         assert (grouped.returncode, "serves no shared subscriptions" in grouped.stderr) == (1, True)
     finally:
         broker.kill()
+
+
+@pytest.mark.slow
+def test_the_whole_line_over_rabbitmq_which_gives_a_wildcard_nothing_retained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = RabbitMq(tmp_path / "rabbitmq")
+    broker.start()
+    try:
+        _require_whole_line(tmp_path, broker.port, "auto")
+        address = ["--host", "127.0.0.1", "--port", str(broker.port), "--site", SITE]
+        shown = call(capsys, main, "watch", *address, "--seconds", "2", "--json")
+        assert json.loads(shown.stdout) == []
+        stock = [StockLine("WH/B.01.2", "Tea")]
+        assert len(publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False)) == 1
+        assert publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False) == []
+        grouped = call(capsys, main, "receive", *address, "--sqlite", tmp_path / "g.sqlite", "--group", "g")
+        assert (grouped.returncode, "serves no shared subscriptions" in grouped.stderr) == (1, True)
+    finally:
+        broker.stop()
 
 
 def _require_whole_line(tmp_path: Path, port: int, version: str) -> None:
