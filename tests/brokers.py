@@ -1,5 +1,6 @@
 """Real brokers for the tests, each on a port of its own."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import IO
 import pytest
 
 from simulator.demo.broker import find_mosquitto, free_port, wait_for_port
+from tests.node import install
 from tests.patience import PATIENCE_S
 
 _LOGGED = "".join(f"log_type {kind}\n" for kind in ("error", "warning", "notice", "information", "subscribe"))
@@ -121,3 +123,79 @@ class Amqtt:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+class Aedes:
+    """Aedes of npm, in memory (MQTT 3.1.1 alone), for slow tests."""
+
+    _SCRIPT = """
+    import { Aedes } from "aedes";
+    import { createServer } from "node:net";
+
+    const broker = await Aedes.createBroker();
+    createServer(broker.handle).listen(Number(process.argv[2]), "127.0.0.1");
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Install it in a folder; `start` runs it, on a free port."""
+        self.port = free_port()
+        self._module = install(folder, self._SCRIPT, ("aedes@1.2.0",))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self._process = subprocess.Popen(["node", str(self._module), str(self.port)])
+        wait_for_port(self.port, PATIENCE_S)
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class RabbitMq:
+    """Debian's RabbitMQ with its MQTT plugin (3.1.1 alone), for slow tests; everything of it is in one folder."""
+
+    _PROGRAMS = Path("/usr/lib/rabbitmq/bin")
+
+    def __init__(self, folder: Path) -> None:
+        """Write its configuration; `start` runs it, on a free port."""
+        if not self._PROGRAMS.is_dir():
+            pytest.fail("RabbitMQ is not installed: apt-get install rabbitmq-server, then run the tests again")
+        folder.mkdir(parents=True)
+        self.port, epmd, amqp = free_port(), free_port(), free_port()
+        (folder / "plugins").write_text("[rabbitmq_mqtt].\n", encoding="utf-8")
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{amqp}\nmqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "mqtt.allow_anonymous = true\nlog.console = false\n",
+            encoding="utf-8",
+        )
+        self._environment = os.environ | {
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(epmd),
+            "RABBITMQ_NODENAME": f"kardus{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and wait until it listens."""
+        self._process = subprocess.Popen(
+            [self._PROGRAMS / "rabbitmq-server"], env=self._environment, stdout=subprocess.DEVNULL
+        )
+        wait_for_port(self.port, PATIENCE_S)
+
+    def stop(self) -> None:
+        """Let it end, and Erlang's daemon that came with it."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait(PATIENCE_S)
+            self._process = None
+        subprocess.run(["epmd", "-kill"], env=self._environment, check=False, stdout=subprocess.DEVNULL)

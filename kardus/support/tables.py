@@ -1,9 +1,9 @@
 """Reads a table with a header line from a text file or a workbook. What can't be read for sure is never passed over."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 from kardus.support.errors import DataError
 from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, find_header
@@ -18,8 +18,7 @@ _ALWAYS_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 """An .xls may be a text under another name, as many programs export it."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of a table: its number in the file (of the first line: 1), and its values by column name."""
 
     line: int
@@ -34,15 +33,15 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
     Raises:
         DataError: the file cannot be read, has no header, lacks a required column, or a line can't be read for sure.
     """
-    rows = read_rows(path, Columns(required))
+    rows = list(read_rows(path, Columns(required)))
     for row in rows:
         if row.problems:
             raise DataError(f"{path}: {row.problems[0]}")
     return rows
 
 
-def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> list[Row]:
-    """The same, with lines that can't be read for sure among the rest: they say why.
+def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> Iterator[Row]:
+    """The same, as it is read, with lines that can't be read for sure among the rest: they say why.
 
     A `layout` is an operator's, who can choose: then errors advise to name a sheet, or what columns are called.
 
@@ -52,13 +51,14 @@ def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> lis
     kind = workbook_kind(path)
     if kind or path.suffix.lower() in _ALWAYS_WORKBOOKS:
         lines = workbook_lines(path, layout.sheet if layout else None, can_choose=layout is not None)
-        header = find_header(path, lines, columns, layout)
-        return list(_workbook_rows(lines, header, columns, kind, layout))
+        first = list(islice(lines, None if layout and layout.header_line else TITLE_LINES))
+        header = find_header(path, first, columns, layout)
+        return _workbook_rows(chain(first, lines), header, columns, kind, layout)
     if layout and layout.sheet is not None:
         raise DataError(f"{path}: has no sheets: leave --sheet out")
     text = decoded(path, layout.encoding if layout else None, can_choose=layout is not None)
     delimiter, header = _text_header(path, text, columns, layout)
-    return list(_text_rows(text_lines(path, text, delimiter), header, layout))
+    return _text_rows(text_lines(path, text, delimiter), header, layout)
 
 
 def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None) -> tuple[str, Header]:
@@ -79,19 +79,18 @@ def _workbook_rows(
 ) -> Iterator[Row]:
     asked = {*columns.required, *columns.optional}
     blank = Cell("", f"is blank, or an error, which can't be told in {kind} files: write {EMPTY}, or save it as .xlsx")
+    instead = {i: blank if name in columns.blanks and kind in OTHERS else NOTHING for i, name in header.columns.items()}
     for number, cells in _lines_below(lines, header, layout):
-        if not cells.keys() & header.columns.keys():
+        if cells.keys().isdisjoint(header.columns):
             continue  # what stands beside the table
         values, problems = {}, []
         for index, name in header.columns.items():
-            cell = cells.get(index, NOTHING)
-            if cell is NOTHING and name in columns.blanks and kind in OTHERS:
-                cell = blank
-            is_value = name in columns.values and cell.value
-            values[name] = cell.value if is_value else cell.text.strip()
-            if cell.problem and not is_value and name in asked:
-                problems.append(f"cell {_letters(index)}{number} ('{header.shown[index]}') {cell.problem}")
-        if any(values.values()) or problems:
+            text, problem, value = cells.get(index, instead[index])
+            is_value = value and name in columns.values
+            values[name] = value if is_value else text.strip()
+            if problem and not is_value and name in asked:
+                problems.append(f"cell {_letters(index)}{number} ('{header.shown[index]}') {problem}")
+        if problems or any(values.values()):
             yield Row(number, values, tuple(problems))
 
 
@@ -103,10 +102,11 @@ def _text_rows(lines: Iterable[TextLine], header: Header, layout: Layout | None)
         yield Row(number, values, _wrong_length(number, header, cells))
 
 
-def _lines_below(lines: Iterable[Line], header: Header, layout: Layout | None) -> Iterator[Line]:
-    for number, cells in lines:
-        if number > header.line and not _is_left_out([cells[index].text for index in sorted(cells)], layout):
-            yield number, cells
+def _lines_below(lines: Iterable[Line], header: Header, layout: Layout | None) -> Iterable[Line]:
+    below = (line for line in lines if line[0] > header.line)
+    if layout is None or not layout.left_out:
+        return below
+    return (line for line in below if not _is_left_out([line[1][index].text for index in sorted(line[1])], layout))
 
 
 def _is_left_out(cells: Sequence[str], layout: Layout | None) -> bool:

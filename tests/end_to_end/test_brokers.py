@@ -4,6 +4,7 @@ amqtt speaks 3.1.1 alone: the agent finds that out.
 """
 
 import contextlib
+import json
 import sqlite3
 import subprocess
 import sys
@@ -19,9 +20,12 @@ from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
+from tests.brokers import Aedes, RabbitMq
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
+from tests.in_process import call
 from tests.wms_side import WAIT_S, WmsSide
+from warehouse.__main__ import main
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -74,14 +78,54 @@ def _confirmed_to(wms: WmsSide) -> int:
 
 @pytest.mark.parametrize(("kind", "version"), [("mosquitto", "auto"), ("mosquitto", "3.1.1"), ("embedded", "auto")])
 def test_a_picture_becomes_a_confirmed_event(tmp_path: Path, kind: str, version: str) -> None:
+    with run_broker(kind) as broker:
+        _require_whole_line(tmp_path, broker.port, version)
+
+
+@pytest.mark.slow
+def test_the_whole_line_over_aedes_which_serves_no_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broker = Aedes(tmp_path / "aedes")
+    broker.start()
+    try:
+        _require_whole_line(tmp_path, broker.port, "auto")
+        address = ["--host", "127.0.0.1", "--port", str(broker.port), "--site", SITE]
+        shown = call(capsys, main, "watch", *address, "--seconds", "2", "--json")
+        assert {state["location"] for state in json.loads(shown.stdout)} == set(LOCATIONS)
+        grouped = call(capsys, main, "receive", *address, "--sqlite", tmp_path / "g.sqlite", "--group", "g")
+        assert (grouped.returncode, "serves no shared subscriptions" in grouped.stderr) == (1, True)
+    finally:
+        broker.kill()
+
+
+@pytest.mark.slow
+def test_the_whole_line_over_rabbitmq_which_gives_a_wildcard_nothing_retained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = RabbitMq(tmp_path / "rabbitmq")
+    broker.start()
+    try:
+        _require_whole_line(tmp_path, broker.port, "auto")
+        address = ["--host", "127.0.0.1", "--port", str(broker.port), "--site", SITE]
+        shown = call(capsys, main, "watch", *address, "--seconds", "2", "--json")
+        assert json.loads(shown.stdout) == []
+        stock = [StockLine("WH/B.01.2", "Tea")]
+        assert len(publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False)) == 1
+        assert publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False) == []
+        grouped = call(capsys, main, "receive", *address, "--sqlite", tmp_path / "g.sqlite", "--group", "g")
+        assert (grouped.returncode, "serves no shared subscriptions" in grouped.stderr) == (1, True)
+    finally:
+        broker.stop()
+
+
+def _require_whole_line(tmp_path: Path, port: int, version: str) -> None:
     Image.fromarray(still()).save(tmp_path / "now.png")
     received = tmp_path / "received.sqlite"
-    with run_broker(kind) as broker, WmsSide(broker.port) as wms:
-        _expect(broker.port)
+    with WmsSide(port) as wms:
+        _expect(port)
         extra = f'version = "{version}"\n[outbox]\ndelivery = "confirmed"\n[verdict]\nvotes = 1\nwindow = 1\n'
         source = 'type = "file", path = "now.png"'
-        config = write_config(tmp_path, broker.port, DEMO_BUNDLE, KEY, source, interval_s=3600, extra=extra)
-        with _receiver(broker.port, received), Caller(broker.port, MQTTProtocolVersion.MQTTv311) as caller:
+        config = write_config(tmp_path, port, DEMO_BUNDLE, KEY, source, interval_s=3600, extra=extra)
+        with _receiver(port, received), Caller(port, MQTTProtocolVersion.MQTTv311) as caller:
             agent = AgentProcess(config)
             agent.start()
             # a look may come before all that is expected: what it says of those locations is said again then

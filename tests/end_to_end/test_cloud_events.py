@@ -1,5 +1,6 @@
 """Every message of a run, on the wire: its content type under MQTT 5, and read strictly by the CloudEvents SDK."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Mosquitto
 from tests.edge_agent.racks import still
 from tests.end_to_end.test_commands import TOPICS, Caller
+from tests.node import run_node
 from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from warehouse.stock.publishing import publish_stock
@@ -87,9 +89,9 @@ def stored(tmp_path: Path) -> Message:
     return message
 
 
-def test_every_message_is_read_strictly_and_says_what_it_is(
-    tmp_path: Path, mosquitto: Mosquitto, stored: Message
-) -> None:
+@pytest.fixture
+def seen(tmp_path: Path, mosquitto: Mosquitto, stored: Message) -> list[tuple[str, str, bytes]]:
+    """Everything that was published in a run: topic, content type, payload."""
     Image.fromarray(still()).save(tmp_path / "now.png")
     source, key = 'type = "file", path = "now.png"', DEMO_KEY.read_text().strip()
     votes = "[verdict]\nvotes = 1\nwindow = 1\n"
@@ -105,8 +107,14 @@ def test_every_message_is_read_strictly_and_says_what_it_is(
         wait_until(lambda: len(wire.events(receipts.LOST_TYPE)) == 2)  # and the stored one
         agent.kill()
         wait_until(lambda: b'"connection lost"' in wire.events(messages.STATUS_TYPE)[-1])  # the will
+        return list(wire.seen)
+
+
+def test_every_message_is_read_strictly_and_says_what_it_is(
+    seen: list[tuple[str, str, bytes]], stored: Message
+) -> None:
     kinds = set()
-    for topic, content_type, payload in wire.seen:
+    for topic, content_type, payload in seen:
         if "/commands/" in topic:
             continue
         if "/agents/" not in topic or "/evidence/" in topic:
@@ -118,4 +126,29 @@ def test_every_message_is_read_strictly_and_says_what_it_is(
             assert event.get_source() == f"/{TOPICS.base}"
             kinds.add(event.get_type())
     assert kinds == ALL_TYPES
-    assert (stored.topic, CLOUD_EVENT, stored.payload) in wire.seen
+    assert (stored.topic, CLOUD_EVENT, stored.payload) in seen
+
+
+JAVASCRIPT = """
+import { readFileSync } from "node:fs";
+import { HTTP } from "cloudevents";
+
+const kinds = new Set();
+for (const body of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
+  const event = HTTP.toEvent({ headers: { "content-type": "application/cloudevents+json" }, body });
+  event.validate();
+  kinds.add(event.type);
+}
+console.log(JSON.stringify([...kinds]));
+"""
+
+
+@pytest.mark.slow
+def test_the_sdk_for_javascript_reads_every_message_too(
+    seen: list[tuple[str, str, bytes]], stored: Message, tmp_path: Path
+) -> None:
+    events = [text.decode() for _, kind, text in seen if kind == CLOUD_EVENT and text != stored.payload]
+    (tmp_path / "events.json").write_text(json.dumps(events))
+    path = str(tmp_path / "events.json")
+    found = json.loads(run_node(tmp_path / "node", JAVASCRIPT, path, packages=("cloudevents@10.0.0",)))
+    assert set(found) == ALL_TYPES

@@ -1,6 +1,5 @@
 """Reads a table of labels or classes with names as they are compared: in NFC, and `empty` in whatever case."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from kardus.contract.manifest import class_name
@@ -18,7 +17,7 @@ def read_label_table(path: Path, required: tuple[str, ...]) -> list[Row]:
         DataError: the file can't be read, lacks a column, or a line can't be read for sure.
     """
     return [
-        replace(row, values={key: _compared(key, value) for key, value in row.values.items()})
+        row._replace(values={key: _compared(key, value) for key, value in row.values.items()})
         for row in read_table(path, required)
     ]
 

@@ -6,7 +6,7 @@ Without a name, a `confirmed` row takes the `proposed` product as its name, and 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kardus.contract.proposals import ProposalStatus
@@ -47,7 +47,7 @@ def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Propose
         if row.values.get("name") or not proposed or not row.values.get("path"):
             labelled.append(row)
         elif status == ProposalStatus.CONFIRMED:
-            labelled.append(replace(row, values=row.values | {"name": _confirmed(table, row, faces)}))
+            labelled.append(row._replace(values=row.values | {"name": _confirmed(table, row, faces)}))
         else:
             name = _class_of(proposed, row.values.get("seen", ""), faces)
             proposals.append(ProposedLabel(find_spelt(table.parent, row.values["path"]), proposed, name))

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Self
 
 from kardus.contract.topics import Topics
-from kardus.mqtt.connection import Handlers, Options, Subscription
+from kardus.mqtt.connection import Handlers, Incoming, Options, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, KardusError
 from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
+from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.database import Database
 from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
+from warehouse.receiving.heard import Heard
 from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.retention import KEEP_ALL, Keep, Retention
 from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
@@ -64,7 +66,7 @@ class ReceiverStatus:
 
     connected: bool
     problem: str
-    """Why it isn't connected or can't store; empty where it is and can."""
+    """Why it isn't connected or can't store, or how many retained states haven't come; empty where all is well."""
     events: int
     """Events stored."""
     duplicates: int
@@ -124,7 +126,16 @@ class Receiver(Worker):
             shared=bool(settings.group),
         )
         client_id = f"kardus-receive-{settings.site}-{settings.name}"
-        self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), options)
+        filters = receiver_subscriptions(settings)
+        self._session = MqttSession(broker, client_id, filters, options)
+        self._heard = Heard()
+        self._completeness = Completeness(
+            settings.site,
+            self._heard,
+            lambda more: self._session.use([*filters, *more]),
+            lambda: self._session.is_subscribed,
+        )
+        self._incomplete = self._logged = ""
         self.database = Database(settings.database, make=True)
         """The open file."""
         try:
@@ -146,7 +157,7 @@ class Receiver(Worker):
         """Begin to receive; returns at once."""
         self._storage.start()
         super().start()
-        self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._storage.take))
+        self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._take))
         if self._webhooks:
             self._webhooks.start()
         if self._deletes:
@@ -180,7 +191,7 @@ class Receiver(Worker):
             problem = problem or f"the broker refuses the subscription to {topic} ({reason}): check the user's rights"
         return ReceiverStatus(
             connected=self._session.connected,
-            problem=self._storage.problem or problem,
+            problem=self._storage.problem or problem or self._incomplete,
             waiting=self._storage.waiting,
             acks=self._acks,
             resends=self._resends,
@@ -215,6 +226,17 @@ class Receiver(Worker):
     def _deletes(self) -> bool:
         return self._settings.keep != KEEP_ALL
 
+    def _take(self, message: Incoming) -> None:
+        """A message has come, in paho's thread."""
+        self._heard.hear(message)
+        self._storage.take(message)
+
+    def _look_for_states(self) -> None:
+        """Ask again for retained states that the broker has dropped."""
+        for topic, payload in self._heard.take_waiting():
+            self._completeness.take(topic, payload)
+        self._completeness.look()
+
     def _stored(self, written: WriteResult) -> None:
         self._ack_schedule.changed(written.covered, time.monotonic())
         self._on_stored(written)
@@ -226,10 +248,12 @@ class Receiver(Worker):
             stopping = self._stopping.wait(ACK_POLL_S)
             try:
                 self._acknowledge(math.inf if stopping else time.monotonic())
+                self._look_for_states()
                 connection = self._session.connection
                 if time.monotonic() >= gaps_at_s and connection is not None and not stopping:
                     gaps_at_s = time.monotonic() + GAP_CHECK_INTERVAL_S
                     self._ask(connection)
+                    self._say_what_is_missing()
             except sqlite3.Error as error:
                 log.warning("the database can't be read now: %s", error)
             if stopping:
@@ -250,6 +274,14 @@ class Receiver(Worker):
                 token = self._session.publish(connection, topic, ack.model_dump_json().encode(), retain=True)
                 self._acks += token is not None
 
+    def _say_what_is_missing(self) -> None:
+        """In the status at once; in the log where it is still the same two rounds later."""
+        found = self._completeness.problem()
+        if found and found == self._incomplete and found != self._logged:
+            log.warning("%s: raise the broker's max_queued_messages", found)
+            self._logged = found
+        self._incomplete = found
+
     def _ask(self, connection: int) -> None:
         for request in resend_requests_due(self.database, time.time()):
             topic = Topics(self._settings.site, request.agent).command("resend")
@@ -263,19 +295,15 @@ def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     """The topic filters of a receiver, with their QoS.
 
     What is retained comes with QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large
-    retained set silently. It comes again with every connection, so that nothing is missed. By MQTT 5 a shared
-    subscription gets nothing that is retained (Mosquitto 2.0 sends it): only events and pictures are shared, which are
-    never retained.
+    retained set silently. It comes again with every connection, so that nothing is missed; statuses first, since they
+    say how many states are to come. By MQTT 5 a shared subscription gets nothing that is retained (Mosquitto 2.0 sends
+    it): only events and pictures are shared, which are never retained.
     """
     share = f"$share/{settings.group}/" if settings.group else ""
-    found: list[Subscription] = []
-    for agent in settings.agents or ("+",):
-        topics = Topics(settings.site, agent)
-        found.append((f"{share}{topics.events(None)}", 1))
-        if settings.pictures_mb:
-            found.append((f"{share}{topics.evidence(None, '+')}", 1))
-        found += [
-            (topic, 0)
-            for topic in (topics.state(None), topics.status, topics.health("+"), topics.coverage, topics.lost)
-        ]
-    return found
+    agents = [Topics(settings.site, agent) for agent in settings.agents or ("+",)]
+    retained = [f for agent in agents for f in (agent.status, agent.health("+"), agent.coverage, agent.lost)]
+    retained += [agent.state(None) for agent in agents]
+    queued = [f"{share}{agent.events(None)}" for agent in agents]
+    if settings.pictures_mb:
+        queued += [f"{share}{agent.evidence(None, '+')}" for agent in agents]
+    return [*((topic, 0) for topic in retained), *((topic, 1) for topic in queued)]

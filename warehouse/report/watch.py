@@ -19,9 +19,9 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out, print_json, table_of
 from kardus.support.errors import BrokerError
 from kardus.support.harmless import one_line
+from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.site_monitor import SiteMonitor, table_cells
 from warehouse.report.aisles import walking_order
-from warehouse.report.completeness import Completeness
 
 REDRAW_S = 0.25
 HEAP_S = 0.01

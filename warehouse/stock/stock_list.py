@@ -5,9 +5,11 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import is_location
@@ -28,10 +30,11 @@ _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 _EXPONENT = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 """A long number as a spreadsheet shows and saves it: its digits are lost."""
+_USUAL = re.compile(r"(?![0-9.,]+E)[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?", re.IGNORECASE | re.ASCII)
+"""A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further."""
 
 
-@dataclass(frozen=True)
-class StockLine:
+class StockLine(NamedTuple):
     """What is expected at a location; no SKU means that it must be empty."""
 
     location: str
@@ -65,32 +68,36 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     """
     rules = rules or StockRules()
     columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
-    rows = [_with_sku(row, rules.sku_pattern) for row in read_rows(path, columns, rules.layout)]
-    if not rows:
-        raise DataError(f"{path}: no location is listed: add lines of location,sku")
+    rows = (_with_sku(row, rules.sku_pattern) for row in read_rows(path, columns, rules.layout))
     lines, problems, _ = stock_lines(rows, rules)
     _refuse(path, problems)
+    if not lines:
+        raise DataError(f"{path}: no location is listed: add lines of location,sku")
     return lines
 
 
-def stock_lines(rows: Sequence[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
+def stock_lines(rows: Iterable[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
     """Rows as lines of stock, what is wrong with them, and the locations of those that are wrong.
 
     Rows of one location and SKU (lots) become one line, with their quantities added.
     """
     problems: list[str] = []
     unclear: set[str] = set()
-    lines: list[tuple[int, StockLine]] = []
+    merged, clashes = _merged(_right_lines(rows, rules, problems, unclear), rules)
+    return merged, [*problems, *clashes.values()], unclear | clashes.keys()
+
+
+def _right_lines(
+    rows: Iterable[Row], rules: StockRules, problems: list[str], unclear: set[str]
+) -> Iterator[tuple[int, StockLine]]:
+    """Those in which nothing is wrong, with their numbers; what is wrong with the others, and where, is added."""
     for row in rows:
         found = row.problems or _problems(row, rules)
-        problems += found
         if found:
+            problems += found
             unclear.add(composed(row.values.get("location", "")))
         else:
-            lines.append((row.line, _stock_line(row)))
-    merged, clashes = _merged(lines, rules)
-    unclear |= clashes.keys()
-    return merged, [*problems, *clashes.values()], unclear
+            yield row.line, _stock_line(row)
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
@@ -104,11 +111,22 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
 
 def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
     """What is wrong with a line."""
-    location, sku, quantity, empty = (row.values.get(key, "") for key in ("location", "sku", "quantity", "empty"))
-    found = [*_name_problems(location, sku), *_emptiness_problems(sku, empty, rules)]
-    if quantity and not _WHOLE.fullmatch(quantity):
+    location, sku, quantity = row.values["location"], row.values["sku"], row.values.get("quantity")
+    empty = row.values.get("empty", "")
+    found: list[str] = []
+    if not (_USUAL.fullmatch(location) and _USUAL.fullmatch(sku)):
+        found += _name_problems(location, sku)
+    if empty or not sku:
+        found += _emptiness_problems(sku, empty, rules)
+    if quantity and _quantity(quantity) is None:
         found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
-    return tuple(f"line {row.line}: {text}" for text in found)
+    return tuple(f"line {row.line}: {text}" for text in found) if found else ()
+
+
+@lru_cache(maxsize=1000)
+def _quantity(text: str) -> int | None:
+    whole = _WHOLE.fullmatch(text)
+    return int(whole.group(1) or 0) if whole else None
 
 
 def _name_problems(location: str, sku: str) -> Iterator[str]:
@@ -136,17 +154,16 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
 
 def _with_sku(row: Row, pattern: str) -> Row:
     found = re.match(pattern, row.values["sku"]) if pattern and "sku" in row.values else None
-    return replace(row, values=row.values | {"sku": found.group(1).strip()}) if found else row
+    return row._replace(values=row.values | {"sku": found.group(1).strip()}) if found else row
 
 
 def _stock_line(row: Row) -> StockLine:
-    location, sku, quantity = (row.values.get(key, "") for key in ("location", "sku", "quantity"))
+    sku, quantity = row.values["sku"], row.values.get("quantity")
     name = composed(sku) if sku and sku.upper() != EMPTY else None
-    whole = _WHOLE.fullmatch(quantity)
-    return StockLine(composed(location), name, int(whole.group(1) or 0) if whole else None)
+    return StockLine(composed(row.values["location"]), name, _quantity(quantity) if quantity else None)
 
 
-def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], dict[str, str]]:
+def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], dict[str, str]]:
     """One line a location, and what is wrong with those that have several products, by location."""
     found: dict[str, tuple[int, StockLine]] = {}
     clashes: dict[str, str] = {}
@@ -155,7 +172,7 @@ def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[
         if first == number:
             continue
         if line.sku == known.sku and not known.reason:
-            found[line.location] = first, replace(known, quantity=_sum(known.quantity, line.quantity))
+            found[line.location] = first, known._replace(quantity=_sum(known.quantity, line.quantity))
         elif rules.mixed:
             found[line.location] = first, StockLine(line.location, None, reason=MIXED)
         else:
@@ -168,7 +185,7 @@ def _merged(lines: Sequence[tuple[int, StockLine]], rules: StockRules) -> tuple[
 
 def _without_none_of_it(line: StockLine) -> StockLine:
     """0 of a product: none of it may be there."""
-    return replace(line, sku=None) if line.quantity == 0 else line
+    return line._replace(sku=None) if line.quantity == 0 else line
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -60,8 +60,8 @@ def workbook_kind(path: Path) -> str:
     return XLSX[0]
 
 
-def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> list[Line]:
-    """Every line that isn't blank of a workbook's only visible sheet with any, or of the named one.
+def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> Iterator[Line]:
+    """Every line that isn't blank of a workbook's only visible sheet with any, or of the named one, as it is read.
 
     Raises:
         DataError: it is missing, or no workbook; there are several sheets, or none of that name. `can_choose` says
@@ -71,7 +71,7 @@ def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = F
     try:
         with path.open("rb") as file:
             book = _open(path, file, kind)
-            return list(book.lines(_choose(path, book, sheet, can_choose=can_choose)))
+            yield from book.lines(_choose(path, book, sheet, can_choose=can_choose))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except DataError:

@@ -26,6 +26,7 @@ from kardus.support.workbooks.cells import (
     number_cell,
     truth_cell,
 )
+from kardus.support.workbooks.shared_texts import shared_texts
 from kardus.support.workbooks.sheet_parser import Line, sheet_lines
 
 _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 49: TEXT}
@@ -102,10 +103,7 @@ class XlsxFile:
         found = []
         for part in self._parts["sharedStrings"].values():
             with self._zip.open(part) as file:
-                for _, element in ET.iterparse(file):  # noqa: S314 - as below
-                    if element.tag.endswith("}si"):
-                        found.append(_text_cell(_text(element)))
-                        element.clear()
+                found += [_text_cell(text) for text in shared_texts(file)]
         return found
 
     @cached_property
@@ -143,17 +141,6 @@ def _built_in(number: int) -> str:
     if number in _BUILT_IN_DATES:
         return _BUILT_IN_DATE
     return _BUILT_IN.get(number, f"#{number}")
-
-
-def _text(element: ET.Element) -> str:
-    """The text of a shared or inline string; how it is pronounced (`rPh`) isn't part of it."""
-    parts = []
-    for child in element:
-        if child.tag.endswith("}t"):
-            parts.append(child.text or "")
-        elif child.tag.endswith("}r"):
-            parts += [run.text or "" for run in child if run.tag.endswith("}t")]
-    return "".join(parts)
 
 
 def _text_cell(stored: str) -> Cell:

@@ -12,23 +12,15 @@ import pytest
 from rich.console import Console
 
 from kardus.contract.verdicts import Verdict
-from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Message, Publisher
-from tests.warehouse.report.racks import changed
+from tests.warehouse.flood import announced, flooded_broker
+from warehouse.receiving import completeness
+from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.site_monitor import SiteMonitor
-from warehouse.report import completeness
-from warehouse.report.completeness import Completeness
 from warehouse.report.watch import as_rows, watch, watch_screen
-
-LONG = "x" * 40_000
-"""As a reason: so many states are more than a connection holds."""
-
-
-def _announced(agent: Publisher, locations: int) -> Message:
-    return agent._writer.online(locations, "0.1.0", datetime.now(UTC))
 
 
 def _offline(agent: Publisher) -> Message:
@@ -51,7 +43,7 @@ def _shown(monitor: SiteMonitor, problem: str = "", height: int | None = None) -
 def test_each_state_names_its_agent_and_one_that_is_offline_is_marked() -> None:
     one, two, three = Publisher("one"), Publisher("two"), Publisher("three")
     states = [agent.state("A-1") for agent in (one, two, three)]
-    monitor = _monitor(*states, _announced(one, 1), _offline(two))
+    monitor = _monitor(*states, announced(one, 1), _offline(two))
     text = _shown(monitor)
     assert " A-1 one Tea " in text
     assert " A-1 two (offline) Tea " in text
@@ -97,7 +89,7 @@ class _Asked:
 def test_agents_are_asked_in_portions_and_then_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _Asked(monkeypatch)
     for name, locations in {"a": 300, "b": 199, "c": 1, "d": 900}.items():
-        asked.of.take(*_announced(Publisher(name), locations))
+        asked.of.take(*announced(Publisher(name), locations))
     for _ in range(12):
         asked.of.look()
     assert asked.filters == [["a", "b", "c"], ["d"], ["a"], ["b"], ["c"], ["d"], []]
@@ -108,7 +100,7 @@ def test_agents_are_asked_in_portions_and_then_each_alone(monkeypatch: pytest.Mo
 
 def test_an_agent_is_asked_again_while_that_helps_and_given_up_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, box = _Asked(monkeypatch), Publisher("a")
-    asked.of.take(*_announced(box, 4))
+    asked.of.take(*announced(box, 4))
     for number in range(3):
         asked.of.look()
         asked.of.take(*box.state(f"A-{number}"))
@@ -120,7 +112,7 @@ def test_an_agent_is_asked_again_while_that_helps_and_given_up_in_between(monkey
 def test_what_has_come_is_not_asked_for_and_what_is_cleared_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, box = _Asked(monkeypatch), Publisher()
     state = box.state("A-1")
-    for message in (_announced(box, 1), state, state):
+    for message in (announced(box, 1), state, state):
         asked.of.take(*message)
     asked.of.look()
     assert (asked.filters, asked.of.problem()) == ([], "")
@@ -141,12 +133,7 @@ def test_of_an_agent_that_says_nothing_of_itself_a_flood_may_be_incomplete(monke
 def flooded(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker with 20 MB of states of eight agents, which queues 20 messages."""
     before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    broker = Mosquitto(tmp_path / "m", extra="max_queued_messages 20\n")
-    broker.start()
-    with MqttClient(BrokerSettings("127.0.0.1", broker.port)) as client:
-        for agent in map(Publisher, "abcdefgh"):
-            states = [changed(agent.state(f"A-{n}", Verdict.STALE), reason=LONG) for n in range(50)]
-            client.publish([*states, _announced(agent, 50)], retain=True)
+    broker = flooded_broker(tmp_path / "m")
     yield broker
     broker.kill()
     for number, handler in before:

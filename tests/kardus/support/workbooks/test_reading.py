@@ -56,4 +56,4 @@ def test_a_damaged_workbook_is_one_line(tmp_path: Path, content: bytes, said: st
     path = tmp_path / "s.xlsx"
     path.write_bytes(content)
     with pytest.raises(DataError, match=said):
-        workbook_lines(path)
+        list(workbook_lines(path))

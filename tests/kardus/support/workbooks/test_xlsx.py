@@ -13,6 +13,8 @@ from openpyxl.cell.text import InlineFont
 
 from kardus.support.workbooks.cells import LOST_FORMULA, Cell
 from kardus.support.workbooks.reading import workbook_lines
+from kardus.support.workbooks.shared_texts import shared_texts
+from kardus.support.workbooks.sheet_parser import _SheetParser, sheet_lines
 from kardus.support.workbooks.xlsx import XlsxFile
 from tests.kardus.support.workbooks.making import write_xlsx
 
@@ -136,3 +138,88 @@ def test_charts_are_no_sheets(tmp_path: Path) -> None:
         for name, content in parts.items():
             package.writestr(name, content)
     assert _cells(path) == {0: Cell("1", "", "1")}
+
+
+CELLS = st.sampled_from(
+    [
+        *(
+            '<c r="A{n}"><v>1</v></c>',
+            '<c r="AB{n}" s="1" t="s"><v>0</v></c>',
+            "<c><v>2</v></c>",
+            "<c/>",
+            "<c><v/></c>",
+        ),
+        *("<c><f>1+1</f></c>", '<c r="B{n}"><f t="shared" si="0"/><v>4</v></c>', '<c t="str"><f>A</f><v></v></c>'),
+        *('<c t="inlineStr"><is><t>Tea &amp;amp; Milk</t></is></c>', '<c t="str"><v>&#65;&lt;</v></c>'),
+        *('<c t="inlineStr"><is><r><t>x</t></r><rPh><t>y</t></rPh></is></c>', '<c t="str"><v>\r\n</v></c>'),
+        *('<c s="1" r="C{n}"><v>5</v></c>', '<c r="D{n}" cm="1"><v>6</v></c>', '<c t="e"><v>#N/A</v></c>'),
+    ]
+)
+ROWS = st.builds(
+    lambda begin, cells, end: begin + "".join(cells) + end,
+    st.sampled_from(
+        ["<row>", '<row r="{n}">', '<row r="{n}" spans="1:4" ht="15">', "<row r='{n}'>", '\n<row r="{n}" >']
+    ),
+    st.lists(CELLS, max_size=4),
+    st.sampled_from(["</row>", "</row>\n", "</row >"]),
+)
+ODD = st.sampled_from(
+    [
+        *(
+            "<row/>",
+            '<row r="{n}" hidden="1"/>',
+            "<row><c/>",
+            "</row>",
+            '<row spans="1:4" spans="1:4"><c/></row>',
+            "<c>",
+        ),
+        *("</sheetData>", "<!-- <row><c/></row> -->", "<![CDATA[<row>]]>", "<?p <row><c/></row>?>", "<!--", "text"),
+        *('<row><c t="str"><v>\x01</v></c></row>', '<row><c t="str"><v>\ufffe</v></c></row>', "<row><v>3</v></row>"),
+        *(
+            "<row><c><is><t>a]]>b</t></is></c></row>",
+            "<row><c><v>&b;</v></c></row>",
+            "<row><c/></c></row>",
+            "<c/></row>",
+        ),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.one_of(ROWS, ROWS, ROWS, ODD), max_size=6), st.sampled_from(["", '<?xml version="1.0"?>', "<!---->"])
+)
+def test_rows_that_are_taken_without_the_parser_are_as_it_reads_them(parts: list[str], begin: str) -> None:
+    inside = "".join(part.replace("{n}", str(number + 5)) for number, part in enumerate(parts))
+    xml = f"{begin}<worksheet><sheetData><row><c><v>0</v></c></row>{inside}</sheetData></worksheet>".encode()
+    parser = _SheetParser(_as_stored)
+    try:
+        parser.feed(xml, is_last=True)
+        expected = parser.taken()
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - that it is refused; the words are the parser's
+            list(sheet_lines(io.BytesIO(xml), _as_stored))
+    else:
+        assert list(sheet_lines(io.BytesIO(xml), _as_stored)) == expected
+
+
+def _as_stored(kind: str, stored: str, style: str, is_formula: bool) -> Cell:  # noqa: FBT001 - as it is called
+    return Cell(stored, f"{kind} {style} {is_formula}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "utf-8-sig"])
+def test_a_sheet_in_another_encoding_is_the_parser_s(encoding: str) -> None:
+    declared = encoding.removesuffix("-sig")
+    xml = f"<?xml version='1.0' encoding='{declared}'?><worksheet><sheetData><row><c t='str'><v>Müsli</v></c></row>"
+    xml += '<row r="2"><c t="str"><v>Öl</v></c></row></sheetData></worksheet>'
+    found = [
+        cell.text for _, cells in sheet_lines(io.BytesIO(xml.encode(encoding)), _as_stored) for cell in cells.values()
+    ]
+    assert found == ["Müsli", "Öl"]
+
+
+def test_shared_texts_are_in_order_however_they_are_written() -> None:
+    plain = "<si><t>a</t></si>"
+    odd = "<si><r><t>b</t></r><rPh><t>x</t></rPh></si><si/><si><t xml:space='preserve'> d</t></si>"
+    xml = f'<sst xmlns="urn:x">{plain}{odd}{plain}<!-- {plain} -->{plain}</sst>'
+    assert list(shared_texts(io.BytesIO(xml.encode()))) == ["a", "b", "", " d", "a", "a"]

@@ -8,11 +8,12 @@ enough at a time that none is dropped; and of what then is still missing, it can
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import Protocol
 
+from kardus.contract.messages import AgentStatus
 from kardus.contract.topics import Topics
 from kardus.mqtt.connection import Subscription
-from warehouse.receiving.site_monitor import SiteMonitor
 
 PORTION = 500
 """Locations whose states are asked for at a time."""
@@ -26,13 +27,28 @@ EXAMPLES = 5
 """So many agents are named."""
 
 
+class Monitor(Protocol):
+    """What has come so far."""
+
+    @property
+    def states(self) -> Sized:
+        """One for each agent and location."""
+
+    @property
+    def agents(self) -> Mapping[str, AgentStatus]:
+        """What each agent says of itself."""
+
+    def update(self, topic: str, payload: bytes) -> object:
+        """Apply a message."""
+
+
 class Completeness:
     """Asks again, agent after agent; `look` is to be called whenever all that has come was taken in."""
 
     def __init__(
         self,
         site: str,
-        monitor: SiteMonitor,
+        monitor: Monitor,
         subscribe: Callable[[Sequence[Subscription]], None],
         is_subscribed: Callable[[], bool],
     ) -> None:
