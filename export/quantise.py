@@ -1,9 +1,10 @@
 """8-bit static quantisation of an ONNX model: QDQ, weights per channel, activation ranges calibrated on real crops.
 
 What follows the backbone's last convolution (attention, pooling, head, embedding, evidence) stays in float: that costs
-hardly any time, and predictions, scores and thresholds depend on it directly. Convolutions of a single filter, whose
-output is a spatial attention map, aren't the backbone's: the maps that they scale recursively have no range that 8 bits
-resolve well.
+hardly any time, and predictions, scores and thresholds depend on it directly. The activation that follows it directly
+is a part of it: ReLU and ReLU6 are its range, and cost nothing. Convolutions of a single filter, whose output is a
+spatial attention map, aren't the backbone's: the maps that they scale recursively have no range that 8 bits resolve
+well.
 """
 
 import contextlib
@@ -32,6 +33,8 @@ from kardus.inference.classifier import INPUT
 from kardus.inference.preprocess import Pixels
 
 CALIBRATION_BATCH = 8
+_RANGES = ("Relu", "Clip")
+"""Activations that onnxruntime's quantiser turns into the range of what they follow."""
 RANKING_CROPS = 8
 """Every tensor of both models is kept in memory for so many crops: about 100 MB each for a ResNet-50."""
 
@@ -125,13 +128,18 @@ def _kept_in_float(nodes: Sequence[onnx.NodeProto], filters: Mapping[str, int]) 
         filters: the number of each convolution's filters, by the name of its weights.
     """
     needed: set[str] = set()
+    convolved = {node.output[0] for node in nodes if _is_backbones(node, filters)}
     kept = [node.name for node in nodes if node.op_type == "BatchNormalization"]
     for node in reversed(nodes):
-        if needed & set(node.output) or (node.op_type == "Conv" and filters.get(node.input[1], 0) > 1):
+        if needed & set(node.output) or _is_backbones(node, filters):
             needed.update(node.input)
-        else:
+        elif node.op_type not in _RANGES or node.input[0] not in convolved:
             kept.append(node.name)
     return kept
+
+
+def _is_backbones(node: onnx.NodeProto, filters: Mapping[str, int]) -> bool:
+    return node.op_type == "Conv" and filters.get(node.input[1], 0) > 1
 
 
 @contextlib.contextmanager

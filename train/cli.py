@@ -21,7 +21,7 @@ from train.data.check import DataReport, Severity, check_data
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
-from train.recipe import names, read_recipe
+from train.recipe import DEFAULT, names, read_recipe
 from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fit_command(
     recipe: Annotated[
         str,
         typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
-    ] = "kardus",
+    ] = DEFAULT,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
     trust: Annotated[
         bool,
@@ -194,19 +194,27 @@ def study_command(
         ComputePrecision | None,
         typer.Option("--precision", help="auto, 32 or bf16 (default: 32, as the study had it; auto with --quick)."),
     ] = None,
+    arch: Annotated[
+        str, typer.Option(help="Another network than the study's ResNet, such as timm:tf_efficientnet_lite0.")
+    ] = "",
 ) -> None:
     """Reproduce the founding study's eight runs under its own and under an honest protocol, beside its figures."""
     from train.fitting.progress import ProgressCallbacks  # noqa: PLC0415 - see the module
     from train.study.study import Study, run_study  # noqa: PLC0415
     from train.study.study_report import write_study  # noqa: PLC0415
 
+    if arch:
+        from train.networks.backbones import require_known  # noqa: PLC0415
+
+        require_known(arch)
     quiet_libraries()
     options = (
         " --quick" * quick
         + (f" --init-standin {Path(standin).name}" if standin else "")
         + (f" --precision {precision}" if precision else "")
+        + (f" --arch {arch}" if arch else "")
     )
-    study = Study(data, out_dir, quick, precision, standin)
+    study = Study(data, out_dir, quick, precision, standin, arch)
     with _progress() as progress:
         display = RunDisplay(progress)
         for results in run_study(study, ProgressCallbacks(display.epoch, batch=display.batch), _note):

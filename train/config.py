@@ -4,7 +4,7 @@ Every field is an option of `kardus-train fit` and a key of a recipe; the text u
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,9 +30,28 @@ ComputePrecision = Literal["auto", "32", "bf16"]
 Protocol = Literal["honest", "founding"]
 OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
 Proportion = Annotated[float, Field(ge=0, le=1)]
-EPOCHS, FEWEST_EPOCHS = 90, 30
-FEWEST_STEPS, MOST_STEPS = 1200, 6000
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Length(NamedTuple):
+    """How long a training takes that isn't told its epochs.
+
+    What counts is the number of optimiser steps: the usual epochs over a few hundred photos are enough, over a hundred
+    not.
+    """
+
+    epochs: int
+    fewest_epochs: int
+    fewest_steps: int
+    most_steps: int
+
+    def of(self, batches: int) -> int:
+        """The number of epochs, for so many batches in each."""
+        steps = min(max(self.epochs * batches, self.fewest_steps), self.most_steps)
+        return max(self.fewest_epochs, math.ceil(steps / batches))
+
+
+FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(10, 4, 200, 2000)
 
 
 class TrainConfig(BaseModel):
@@ -80,6 +99,12 @@ class TrainConfig(BaseModel):
     """Largest random rotation, in degrees."""
     perspective: Annotated[float, Field(ge=0, le=0.4)] = 0.15
     """Largest random perspective distortion: relative change of depth from the centre to an edge."""
+    white_balance: Annotated[float, Field(ge=0, le=0.5)] = 0.08
+    """Largest random shift of the white balance: red and blue are scaled in opposite directions by up to it."""
+    exposure: Annotated[float, Field(ge=0, le=2)] = 0.35
+    """Largest random change of brightness, as a natural logarithm: 0.7 is between half and double."""
+    blur: Proportion = 0.0
+    """Probability that a crop is blurred, as one of a distant or moving camera."""
     cutmix: Proportion = 0.0
     """Probability of CutMix for a batch."""
     outliers: Proportion = 0.0
@@ -92,7 +117,7 @@ class TrainConfig(BaseModel):
     teacher: str = ""
     """Knowledge distillation: a run whose outputs are learnt beside the labels."""
     epochs: NonNegativeInt = 0
-    """Number of epochs; 0: 90, more for small data sets, fewer for large ones."""
+    """Number of epochs; 0: 90, or 10 with --init; more for small data sets, fewer for large ones."""
     batch: Annotated[int, Field(ge=2)] = 32
     """Batch size, over all devices."""
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -101,6 +126,10 @@ class TrainConfig(BaseModel):
     """Learning-rate schedule: cosine (linear warm-up, then cosine decay) or constant."""
     lr: Annotated[float, Field(gt=0)] = 2e-3
     """Peak learning rate."""
+    backbone_lr: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of the backbone, whose weights --init gives, as a fraction of --lr, which the new heads have."""
+    frozen: BelowOne = 0.0
+    """Fraction of the backbone's layers, from the input on, that keep the weights that --init gives them."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """Weight decay (adamw only), not applied to biases and normalisation."""
     label_smoothing: BelowOne = 0.1
@@ -112,27 +141,38 @@ class TrainConfig(BaseModel):
     patience: NonNegativeInt = 0
     """Early stopping: stop after so many epochs without a lower validation loss, keep the best weights; 0: never."""
     precision: ComputePrecision = "auto"
-    """auto, 32 or bf16: auto computes in bfloat16 where the device has it."""
+    """auto, 32 or bf16: auto times a few steps in 32 bits and in bfloat16, where the device has it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Random seed."""
 
     def for_photos(self, count: int) -> Self:
-        """This configuration with `epochs`, where it is 0, chosen for the number of training photos.
-
-        What counts is the number of optimiser steps: EPOCHS over a few hundred photos are enough, over a hundred not.
-        """
+        """This configuration with `epochs`, where it is 0, chosen for the number of training photos."""
         if self.epochs:
             return self
         batches = max(1, count * max(1, self.copies) // self.batch)
-        steps = min(max(EPOCHS * batches, FEWEST_STEPS), MOST_STEPS)
-        return self.model_copy(update={"epochs": max(FEWEST_EPOCHS, math.ceil(steps / batches))})
+        length = PRETRAINED if self.init else FROM_RANDOM
+        return self.model_copy(update={"epochs": length.of(batches)})
+
+    def settled_as(self, kept: str) -> Self:
+        """This configuration; where it leaves the precision open, with the one that a run of it has settled on."""
+        return self if self.precision != "auto" else self.model_copy(update={"precision": kept})
 
     @model_validator(mode="after")
     def _founding_needs_copies(self) -> Self:
         if self.protocol == "founding" and not self.copies:
-            raise ValueError("splits copies of photos: give --copies 10, or use --protocol honest")
+            raise ValueError("--protocol founding: splits copies of photos: give --copies 10, or use --protocol honest")
         if self.protocol == "founding" and (self.folds or self.refit):
-            raise ValueError("tests on the photos that it trains on: --folds and --refit need --protocol honest")
+            raise ValueError(
+                "--protocol founding: tests on the photos that it trains on: --folds and --refit need --protocol honest"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_need_weights(self) -> Self:
+        if self.frozen and not self.init:
+            raise ValueError(
+                f"--frozen {self.frozen}: layers of random weights can't stay as they are: give --init, or --frozen 0"
+            )
         return self
 
 
@@ -147,6 +187,6 @@ def make_config(**values: object) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # a combination of values
-            raise UsageError(f"--protocol founding: {first['msg'].removeprefix('Value error, ')}") from error
+            raise UsageError(first["msg"].removeprefix("Value error, ")) from error
         option = str(first["loc"][0]).replace("_", "-")
         raise UsageError(f"--{option} {first['input']}: {first['msg'].lower()}") from error

@@ -1,13 +1,12 @@
 """Devices and processes of a run: one device, or all that torchrun starts it on."""
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
 from kardus.support.errors import UsageError
-from train.config import ComputePrecision, TrainConfig
+from train.config import TrainConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,14 +28,23 @@ def wait_for_all() -> None:
         torch.distributed.barrier()
 
 
-def launch(config: TrainConfig, model: nn.Module) -> "Fabric":
-    """Connect the processes of the run, and choose device and precision.
+def launch(config: TrainConfig) -> "Fabric":
+    """Connect the processes of the run, on the best device there is.
 
     Raises:
         UsageError: the batch leaves a process fewer than two photos, which batch normalisation needs.
     """
     if config.batch < 2 * world():
         raise UsageError(f"--batch {config.batch}: {world()} processes need two photos each: use {2 * world()} or more")
+    return _fabric("bf16-mixed" if config.precision == "bf16" else "32-true")
+
+
+def agreed(value: Any) -> Any:
+    """What the first process of the run gives, in every process."""
+    return _fabric("32-true").broadcast(value) if world() > 1 else value
+
+
+def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> "Fabric":
     from lightning_fabric import Fabric  # noqa: PLC0415 - seconds, which only training takes
 
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -45,10 +53,17 @@ def launch(config: TrainConfig, model: nn.Module) -> "Fabric":
         devices=here,
         num_nodes=world() // here,
         strategy="ddp" if world() > 1 else "auto",
-        precision=choose_precision(config.precision, model),
+        precision=precision,
     )
     fabric.launch()
     return fabric
+
+
+def computing_device() -> torch.device:
+    """The device that this process computes on, as Fabric chooses it."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def augmenting_device(computing: torch.device) -> torch.device:
@@ -56,24 +71,9 @@ def augmenting_device(computing: torch.device) -> torch.device:
     return computing if computing.type == "cuda" else torch.device("cpu")
 
 
-def choose_precision(asked: ComputePrecision, model: nn.Module) -> Literal["32-true", "bf16-mixed"]:
-    """Fabric's name of the precision; `auto` takes bfloat16 where it is faster.
-
-    That is on a GPU that supports it, and on a CPU with bfloat16 instructions unless the network has grouped
-    convolutions, which are slower in bfloat16 there. Weights and their moving average stay in 32 bits (Micikevicius et
-    al., ICLR 2018).
-    """
-    if asked == "auto":
-        on_gpu = torch.cuda.is_available()
-        fast = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16() and not _has_grouped_convolutions(model)
-        return "bf16-mixed" if fast else "32-true"
-    return "bf16-mixed" if asked == "bf16" else "32-true"
-
-
-def _has_grouped_convolutions(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
-
-
-def _cpu_has_bf16() -> bool:
+def has_bfloat16() -> bool:
+    """Whether the device has instructions for bfloat16; where it has none, it is many times slower."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is supported
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("arm_bf16"))

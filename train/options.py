@@ -8,16 +8,21 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from train.config import TrainConfig
+from train.config import TrainConfig, make_config
+from train.recipe import DEFAULT, read_recipe
 
 _LISTS = tuple(name for name, info in TrainConfig.model_fields.items() if get_origin(info.annotation) is tuple)
 
 
 def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, which takes them as `**options`, an option for every field of TrainConfig."""
+    """Give a command, which takes them as `**options`, an option for every field of TrainConfig.
+
+    The defaults that its help shows are those of the default recipe.
+    """
     signature = inspect.signature(command, eval_str=True)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    added = [_parameter(name, info) for name, info in TrainConfig.model_fields.items()]
+    shown = make_config(**read_recipe(DEFAULT)).model_dump()
+    added = [_parameter(name, info, shown[name]) for name, info in TrainConfig.model_fields.items()]
     command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in (*own, *added)} | {"return": None}
     return command
@@ -33,8 +38,8 @@ def given_options(context: typer.Context) -> dict[str, Any]:
     return given | {name: given[name].split(",") for name in _LISTS if name in given}
 
 
-def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
-    default = ",".join(map(str, info.default)) if name in _LISTS else info.default
+def _parameter(name: str, info: FieldInfo, shown: Any) -> inspect.Parameter:
+    default = ",".join(map(str, shown)) if name in _LISTS else shown
     option = typer.Option(help=info.description)
     kind: Any = Annotated[_plain(info.annotation), option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

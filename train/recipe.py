@@ -14,6 +14,7 @@ from kardus.support.files import write_whole
 from train.config import TrainConfig, make_config
 
 FILE = "recipe.toml"
+DEFAULT = "kardus"
 _OURS = files("train") / "recipes"
 
 

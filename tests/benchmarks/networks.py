@@ -7,7 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kardus.contract.manifest import Calibration, Precision
 from kardus.inference.bundle import read_bundle
@@ -22,13 +22,29 @@ FOLDER = Path("build/benchmarks/bundles")
 SIZE_PX, PHOTOS_EACH = 224, 4
 LIGHT = "light"
 """The model that ships with the demo: ShuffleNetV2 1.0, 112 px, FP32."""
-NETWORKS: dict[str, tuple[str, bool, Precision]] = {
-    "resnet50-rmcsam-fp32": ("resnet50", True, "fp32"),
-    "resnet50-rmcsam-int8": ("resnet50", True, "int8"),
-    "resnet18-int8": ("resnet18", False, "int8"),
-    "resnet18-fp32": ("resnet18", False, "fp32"),
+
+
+class Network(NamedTuple):
+    """A model to time: of 15 classes, with random weights."""
+
+    architecture: str
+    precision: Precision
+    rmcsam: bool = False
+    size_px: int = SIZE_PX
+
+
+LITE = "timm:tf_efficientnet_lite0"
+NETWORKS = {
+    "resnet50-rmcsam-fp32": Network("resnet50", "fp32", rmcsam=True),
+    "resnet50-rmcsam-int8": Network("resnet50", "int8", rmcsam=True),
+    "resnet18-int8": Network("resnet18", "int8"),
+    "resnet18-fp32": Network("resnet18", "fp32"),
 }
-"""Architecture, with RMCSAM or without, and precision; all at 224 px, of 15 classes."""
+RECIPES = {
+    "kardus-int8": Network(LITE, "int8"),
+    "light-int8": Network(LITE, "int8", size_px=160),
+}
+"""The networks of the recipes: see tests.scripts.bundle_speed."""
 
 
 def bundle_of(name: str, told: Callable[[str], None] = lambda _: None) -> Path:
@@ -39,12 +55,12 @@ def bundle_of(name: str, told: Callable[[str], None] = lambda _: None) -> Path:
     """
     if name == LIGHT:
         return DEMO_BUNDLE
-    architecture, rmcsam, precision = NETWORKS[name]
+    network = (NETWORKS | RECIPES)[name]
     path = FOLDER / f"{name}.bundle"
     if not _can_be_read(path):
         FOLDER.mkdir(parents=True, exist_ok=True)
         told(f"building {path} (once)")
-        _build(path, architecture, precision, rmcsam=rmcsam)
+        _build(path, network)
     return path.resolve()
 
 
@@ -58,7 +74,7 @@ def _can_be_read(path: Path) -> bool:
     return True
 
 
-def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool) -> None:
+def _build(path: Path, made: Network) -> None:
     import torch
 
     from export.build import build
@@ -72,13 +88,13 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
     with tempfile.TemporaryDirectory() as work:
         photos = Path(work) / "photos"
         write_dataset(photos, seed=5, train=PHOTOS_EACH, val=2, side_px=256)
-        config = make_config(arch=architecture, rmcsam=rmcsam, size=SIZE_PX, refit=0)
+        config = make_config(arch=made.architecture, rmcsam=made.rmcsam, size=made.size_px, refit=0)
         torch.manual_seed(0)
         empty = template(prepare_split(read_data(photos), config), config)
         network = build_network(config, empty.classes)
-        _settle(network)
+        _settle(network, made.size_px)
         with torch.no_grad():
-            embedding = network.explain(torch.zeros(1, 3, SIZE_PX, SIZE_PX)).embedding
+            embedding = network.explain(torch.zeros(1, 3, made.size_px, made.size_px)).embedding
         complete = dataclasses.replace(
             empty,
             weights=network.state_dict(),
@@ -87,11 +103,11 @@ def _build(path: Path, architecture: str, precision: Precision, *, rmcsam: bool)
         )
         save_checkpoint(Path(work) / CHECKPOINT, complete)
         build(
-            Path(work), path, target=PrecisionTarget(precision, max_drop=100)
+            Path(work), path, target=PrecisionTarget(made.precision, max_drop=100)
         )  # random weights have no accuracy to lose
 
 
-def _settle(network: "CartonNet") -> None:
+def _settle(network: "CartonNet", size_px: int) -> None:
     """Bring values to the range of a trained network's: random ones grow until parity can't be held in FP32."""
     import torch
 
@@ -101,5 +117,5 @@ def _settle(network: "CartonNet") -> None:
             layer.reset_running_stats()
     with torch.no_grad():
         network.head.weight.mul_(0.01)
-        network.train()(torch.rand(8, 3, SIZE_PX, SIZE_PX) * 255)
+        network.train()(torch.rand(8, 3, size_px, size_px) * 255)
     network.eval()

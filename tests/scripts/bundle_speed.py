@@ -1,5 +1,8 @@
 """How long onnxruntime takes for a crop of each bundle: python -m tests.scripts.bundle_speed BUNDLE [BUNDLE ...].
 
+In place of a bundle, a name of `tests.benchmarks.networks` (kardus-int8, light-int8, resnet18-int8) is one with random
+weights, which is built once.
+
 Batches of 8 on two threads, each bundle once and then again, so that a slow moment hits all of them. Prints medians,
 and the median of the ratios that the first bundle's batches have to those beside them.
 """
@@ -17,6 +20,7 @@ from rich.table import Table
 
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import INPUT, OUTPUTS
+from tests.benchmarks.networks import NETWORKS, RECIPES, bundle_of
 
 BATCH, THREADS, SECONDS, WARM_UP = 8, 2, 30.0, 2
 
@@ -62,4 +66,4 @@ def main(paths: list[Path]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    main([Path(word) for word in sys.argv[1:]])
+    main([bundle_of(word, print) if word in NETWORKS | RECIPES else Path(word) for word in sys.argv[1:]])

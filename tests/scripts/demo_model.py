@@ -18,7 +18,7 @@ def make(work: Path) -> None:
     photos, model, bundle = work / "photos", work / "run", work / "demo.bundle"
     run("kardus-agent", "simulate", "dataset", photos, "--seed", 7001, "--train", 80, "--val", 40, "--unknown", 300)
     options = ("--size", 112, "--epochs", 40, "--outliers", 0.25, "--refit", 0)  # val is measured on below
-    run("kardus-train", "fit", photos, "--arch", "shufflenet_v2_x1_0", *options, "--out", model)
+    run("kardus-train", "fit", photos, "--recipe", "scratch", "--arch", "shufflenet_v2_x1_0", *options, "--out", model)
     run("kardus-export", "keys", "make", "demo", "--dir", work)
     run("kardus-export", "build", model, "--out", bundle, "--name", "kardus-demo", "--sign", work / "demo.key")
     result = run_json(

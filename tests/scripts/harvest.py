@@ -45,7 +45,7 @@ FRAMES = 5
 """Looks at each filling: one at which it moves, and enough for every location to be sampled in its turn."""
 WRONG = 0.05
 EMPTY_LOCATIONS = 3
-NETWORK = ("--arch", "shufflenet_v2_x0_5", "--size", 64, "--first-size", 0)
+NETWORK = ("--recipe", "scratch", "--arch", "shufflenet_v2_x0_5", "--size", 64, "--first-size", 0)
 TRAINING = ("--epochs", 30, "--batch", 16, "--lr", 4e-3, "--refit", 0, "--seed", 1)
 
 

@@ -42,7 +42,9 @@ def _stages(work: Path) -> list[tuple[str, str]]:
     draw_s = run("kardus-agent", "simulate", "dataset", photos, "--seed", 41, "--train", 40, "--val", 20)
     run("kardus-agent", "simulate", "dataset", fresh, "--seed", 42, "--train", 2, "--val", 40, "--unknown", 200)
     options = ("--size", 112, "--epochs", 30, "--outliers", 0.25)
-    fit_s = run("kardus-train", "fit", photos, "--arch", "shufflenet_v2_x1_0", *options, "--out", model)
+    fit_s = run(
+        "kardus-train", "fit", photos, "--recipe", "scratch", "--arch", "shufflenet_v2_x1_0", *options, "--out", model
+    )
     run("kardus-export", "keys", "make", "pipeline", "--dir", work)
     build_s = run("kardus-export", "build", model, "--out", bundle, "--sign", work / "pipeline.key")
     key = (work / "pipeline.pub").read_text().strip()

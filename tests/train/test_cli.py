@@ -16,7 +16,7 @@ from tests.train.making import labelled, plain_photo, write_table
 from train.__main__ import main
 
 Capture = pytest.CaptureFixture[str]
-TINY = ("--arch", "timm:test_resnet", "--size", 32, "--epochs", 1, "--batch", 4, "--refit", 0)
+TINY = ("--recipe", "scratch", "--arch", "timm:test_resnet", "--size", 32, "--epochs", 1, "--batch", 4, "--refit", 0)
 
 
 def test_fit_works_from_the_shell_and_evaluate_reads_its_run(tmp_path: Path, capsys: Capture) -> None:

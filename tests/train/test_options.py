@@ -4,16 +4,19 @@ import pytest
 import typer.main
 
 from train.cli import app
-from train.config import TrainConfig
+from train.config import TrainConfig, make_config
+from train.recipe import read_recipe
 
 
-def test_every_field_is_an_option_of_fit_with_its_words_and_default() -> None:
+def test_every_field_is_an_option_of_fit_with_its_words_the_default_recipes_value() -> None:
+    recipe = make_config(**read_recipe("kardus")).model_dump()
     fit = next(c for name, c in typer.main.get_command(app).commands.items() if name == "fit")  # type: ignore[attr-defined]
     options = {parameter.name: parameter for parameter in fit.params}
     for name, info in TrainConfig.model_fields.items():
         assert info.description, f"{name} is not described"
         assert options[name].help == info.description
-        shown = ",".join(map(str, info.default)) if isinstance(info.default, tuple) else info.default
+        value = recipe[name]
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         assert options[name].default == shown
 
 

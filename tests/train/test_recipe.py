@@ -10,7 +10,10 @@ from tests.in_process import assert_one_line, call
 from tests.train.making import labelled
 from train.__main__ import main
 from train.config import TrainConfig, make_config
+from train.networks.carton import CartonNet
 from train.networks.checkpoint import load_checkpoint
+from train.networks.macs import multiply_adds
+from train.networks.packaged_weights import PACKAGED
 from train.recipe import FILE, names, read_recipe, write_recipe
 
 Capture = pytest.CaptureFixture[str]
@@ -22,8 +25,23 @@ def test_the_recipes_that_come_with_kardus_can_be_used(name: str) -> None:
     assert make_config(**read_recipe(name))
 
 
-def test_kardus_is_the_default() -> None:
-    assert make_config(**read_recipe("kardus")) == TrainConfig()
+def test_values_that_a_recipe_does_not_give_are_those_of_scratch() -> None:
+    assert make_config(**read_recipe("scratch")) == TrainConfig()
+
+
+@pytest.mark.parametrize(("name", "most"), [("kardus", 0.9e9), ("light", 0.4e9)])
+def test_a_pretrained_recipe_starts_from_packaged_weights_and_keeps_to_its_cost(name: str, most: float) -> None:
+    config = make_config(**read_recipe(name))
+    assert config.init == "imagenet"
+    assert config.arch in PACKAGED
+    assert multiply_adds(CartonNet(config.arch, 28), config.size) <= most
+
+
+def test_a_network_that_is_pretrained_needs_fewer_steps() -> None:
+    scratch, pretrained = make_config(), make_config(init="imagenet")
+    assert [scratch.for_photos(count).epochs for count in (60, 637, 100_000)] == [1200, 90, 30]
+    assert [pretrained.for_photos(count).epochs for count in (60, 637, 100_000)] == [200, 11, 4]
+    assert make_config(epochs=7, init="imagenet").for_photos(60).epochs == 7
 
 
 def test_a_configuration_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -50,7 +68,9 @@ def test_a_recipe_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -
 def test_no_such_recipe_is_wrong_use(tmp_path: Path, capsys: Capture) -> None:
     result = call(capsys, main, "fit", tmp_path, "--out", tmp_path / "run", "--recipe", "best")
     assert_one_line(
-        result, 2, "--recipe best: no such recipe: use founding, kardus, light, a .toml file, or a run's folder"
+        result,
+        2,
+        "--recipe best: no such recipe: use founding, kardus, light, scratch, a .toml file, or a run's folder",
     )
 
 
@@ -65,7 +85,10 @@ def test_options_go_before_the_recipe(tmp_path: Path, capsys: Capture) -> None:
 
 def test_a_run_is_made_again_from_its_own_folder(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data")
-    assert call(capsys, main, "fit", data, "--out", tmp_path / "a", *TINY, "--seed", 4).returncode == 0
+    assert (
+        call(capsys, main, "fit", data, "--out", tmp_path / "a", "--recipe", "scratch", *TINY, "--seed", 4).returncode
+        == 0
+    )
     assert call(capsys, main, "fit", data, "--out", tmp_path / "b", "--recipe", tmp_path / "a").returncode == 0
     first, second = (load_checkpoint(tmp_path / name) for name in ("a", "b"))
     assert first.config == second.config

@@ -13,7 +13,7 @@ from train.fitting.loop import Batch, Epoch
 from train.run_display import LOG, RunDisplay
 
 Capture = pytest.CaptureFixture[str]
-TINY = ("--arch", "timm:test_resnet", "--size", 32, "--epochs", 3, "--batch", 4, "--refit", 0)
+TINY = ("--recipe", "scratch", "--arch", "timm:test_resnet", "--size", 32, "--epochs", 3, "--batch", 4, "--refit", 0)
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_its_log_says_what_was(

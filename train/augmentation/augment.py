@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-WARMTH = 0.08
-"""Largest white-balance shift: red and blue are scaled in opposite directions by up to this fraction."""
+LARGEST_BLUR = 3.0
+"""A blurred crop is reduced by up to this factor and enlarged again."""
 GRAIN_ROOM_PX = 64
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -30,6 +30,9 @@ class Augmenter:
     brightness: float = 0.35
     contrast: float = 0.3
     saturation: float = 0.25
+    white_balance: float = 0.08
+    """Red and blue are scaled in opposite directions by up to this fraction."""
+    blur_probability: float = 0.0
     erase_probability: float = 0.3
     noise: float = 6.0
     """Largest standard deviation of added noise, on the 0..255 scale."""
@@ -39,7 +42,7 @@ class Augmenter:
         shown = functional.grid_sample(
             photos, self._grid(len(photos), generator), mode="bilinear", padding_mode="reflection", align_corners=False
         )
-        crops = self._erase(self._colour(shown, generator), generator)
+        crops = self._erase(self._colour(self._blur(shown, generator), generator), generator)
         return self._grain(crops, generator).clamp_(0, 255)
 
     def _grid(self, count: int, generator: torch.Generator) -> Tensor:
@@ -65,13 +68,25 @@ class Augmenter:
         points = plane @ torch.stack(rows, dim=1).transpose(1, 2)  # (N, S*S, 3)
         return (points[..., :2] / points[..., 2:]).reshape(count, self.size_px, self.size_px, 2)
 
+    def _blur(self, photos: Tensor, generator: torch.Generator) -> Tensor:
+        """Blur some of the crops, in place, by one factor: as by a camera that is far, moves or is out of focus."""
+        if not self.blur_probability:
+            return photos
+        chosen = uniform((len(photos),), 0, 1, generator) < self.blur_probability
+        factor = float(uniform((), 1.5, LARGEST_BLUR, generator))
+        if chosen.any():
+            side = photos.shape[-1]
+            reduced = functional.interpolate(photos[chosen], size=max(1, round(side / factor)), mode="area")
+            photos[chosen] = functional.interpolate(reduced, size=side, mode="bilinear", align_corners=False)
+        return photos
+
     def _colour(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Saturation, white balance, contrast and brightness: all linear, so that one matrix per crop applies them."""
         count = len(photos)
         brightness = torch.exp(uniform((count, 1, 1), -self.brightness, self.brightness, generator))
         contrast = torch.exp(uniform((count, 1, 1), -self.contrast, self.contrast, generator))
         saturation = torch.exp(uniform((count, 1, 1), -self.saturation, self.saturation, generator))
-        warmth = uniform((count, 1, 1), -WARMTH, WARMTH, generator)
+        warmth = uniform((count, 1, 1), -self.white_balance, self.white_balance, generator)
         luma = torch.tensor(_LUMA, device=photos.device)
         # the mean is estimated from a sixteenth of the pixels
         mean = (photos[:, :, ::4, ::4].mean(dim=(2, 3)) * luma).sum(dim=1).view(count, 1, 1)

@@ -90,6 +90,9 @@ class FreshViews:
             smallest_zoom=self.config.smallest_zoom,
             rotation_deg=self.config.rotation,
             perspective=self.config.perspective,
+            brightness=self.config.exposure,
+            white_balance=self.config.white_balance,
+            blur_probability=self.config.blur,
         )
 
 

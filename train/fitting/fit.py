@@ -18,6 +18,7 @@ from train.evaluation.resolution import accuracy_by_pixels
 from train.fitting.curves import TensorboardLog, draw_curves
 from train.fitting.finalise import accuracy_of, answers_of, category_of, finalise, teacher_of, template, weights_of
 from train.fitting.loop import Epoch, train
+from train.fitting.precision import settle
 from train.fitting.prepare import PreparedPhotos, prepare
 from train.fitting.progress import ProgressCallbacks
 from train.fitting.refit import refit
@@ -108,6 +109,7 @@ def fit_prepared(
     start, origin = start_network(prepared, config)
     for note in (_size(start, config), *_notes(prepared, origin)):
         progress.note(note)
+    config = settle(config, start, out, progress.note)
     trained = _train(prepared, start, config, progress, out)
     if measured:
         known = replace(trained.checkpoint, calibration=measured.calibration, metrics=measured.metrics)

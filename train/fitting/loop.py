@@ -18,6 +18,7 @@ from kardus.support.errors import KardusError
 from train.augmentation.augmented_views import Photos, Views, to_tensor
 from train.config import TrainConfig
 from train.devices import augmenting_device, launch, rank, world
+from train.fitting.freezing import freeze, keep_statistics
 from train.fitting.losses import Objective
 from train.fitting.optim import average, average_decay, build_optimizer, set_rate
 
@@ -187,10 +188,11 @@ def _set_up(
     on_batch: Callable[[Batch], None],
 ) -> _Run:
     """The run on its device, before the first step."""
-    fabric = launch(config, model)
+    fabric = launch(config)
     categories = None if category_of is None else torch.from_numpy(category_of)
     objective = Objective(config, categories, fabric.to_device(teacher) if teacher else None)
     model = model.to(memory_format=torch.channels_last)
+    freeze(model, config.frozen)
     averaged = fabric.to_device(copy.deepcopy(model)).eval()
     network, optimizer = fabric.setup(model, build_optimizer(model, config))
     if hasattr(model, "with_categories"):
@@ -208,6 +210,7 @@ def _one_epoch(run: _Run) -> Epoch:
     steps = config.epochs * per_epoch
     totals = torch.zeros(3)  # loss, hits, images
     run.network.train()
+    keep_statistics(run.model, config.frozen)
     for number, chosen in enumerate(batches(len(views.labels), config.batch, shared), 1):
         step = run.epoch * per_epoch + number
         mine = chosen[rank() :: world()]

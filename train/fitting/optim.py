@@ -1,6 +1,8 @@
 """Optimiser, learning-rate schedule, and exponential moving average of the weights."""
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,23 +15,38 @@ WARM_UP_SHARE = 0.1
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter, ICLR 2019) or, as in the founding study, Adam without weight decay."""
-    if config.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=config.lr)
-    return torch.optim.AdamW(decay_groups(model, config.weight_decay), lr=config.lr)
+    groups = [
+        {**group, "lr": config.lr * share, "share": share}
+        for part, share in _parts(model, config.backbone_lr)
+        for group in decay_groups(part, 0.0 if config.optimizer == "adam" else config.weight_decay)
+    ]
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=config.lr)
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay on matrices and kernels only, not on biases and normalisation."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
+def _parts(model: nn.Module, backbone_share: float) -> list[tuple[list[nn.Parameter], float]]:
+    """The parameters of the backbone and the others, and the fraction of the peak learning rate that they have."""
+    backbone = getattr(model, "features", None) if backbone_share < 1 else None
+    if not isinstance(backbone, nn.Module):
+        return [(list(model.parameters()), 1.0)]
+    own = {id(parameter) for parameter in backbone.parameters()}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    return [(list(backbone.parameters()), backbone_share), (others, 1.0)]
+
+
+def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices and kernels only, not on biases and normalisation; nothing of what is frozen."""
+    given = [parameter for parameter in parameters if parameter.requires_grad]
+    decayed = [p for p in given if p.ndim > 1]
+    plain = [p for p in given if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, done: int, steps: int) -> None:
-    """Set the optimizer's learning rate after `done` of `steps` steps."""
+    """Set the optimizer's learning rate after `done` of `steps` steps; each group has its share of it."""
     proportion = 1.0 if config.schedule == "constant" else rate(done, steps)
     for group in optimizer.param_groups:
-        group["lr"] = config.lr * proportion
+        group["lr"] = config.lr * group["share"] * proportion
 
 
 def rate(done: int, steps: int) -> float:

@@ -63,7 +63,7 @@ def refuse_other_run(path: Path, config: dict[str, Any], data_sha256: str, asked
     Raises:
         UsageError: the state at `path` is of another run than `asked`; the message names the first difference.
     """
-    values = asked.config.model_dump().items()
+    values = asked.config.settled_as(config.get("precision", "auto")).model_dump().items()
     pairs = [("data set", data_sha256, asked.data_sha256), *((_option(key), config.get(key), v) for key, v in values)]
     for what, kept, wanted in pairs:
         if kept != wanted:

@@ -92,7 +92,8 @@ def _train_fold(
 def _check_same(out: Path, config: TrainConfig, sha256: str, classes: tuple[ClassInfo, ...]) -> None:
     """Refuse to reuse a fold that was trained with other values or photos."""
     kept = load_checkpoint(out)
-    if (kept.config, kept.data_sha256, kept.classes) != (config, sha256, classes):
+    asked = config.settled_as(kept.config.precision)
+    if (kept.config, kept.data_sha256, kept.classes) != (asked, sha256, classes):
         raise DataError(f"{out}: was trained with other values or photos: remove it, or name a new folder with --out")
 
 

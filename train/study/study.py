@@ -104,6 +104,8 @@ class Study:
     """None: the recipe's."""
     standin: str = ""
     """Initial weights in place of the ImageNet weights that the study took; "" for ImageNet's."""
+    arch: str = ""
+    """The network; "" for the study's, or that of `quick`."""
 
     def configure(self, configuration: Configuration, init: str) -> TrainConfig:
         """The founding recipe with this run's changes."""
@@ -111,6 +113,8 @@ class Study:
         changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
         if self.precision:
             changes["precision"] = self.precision
+        if self.arch:
+            changes["arch"] = self.arch
         return make_config(**values | changes)
 
 
@@ -167,7 +171,7 @@ def _run_founding(study: Study, result: Result, config: TrainConfig, progress: P
     if not _founding_done(study, name):
         fit(study.source, run, config, progress, resume=True)
     figures = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    if figures["config"] != config.model_dump(mode="json"):
+    if figures["config"] != config.settled_as(figures["config"].get("precision")).model_dump(mode="json"):
         raise UsageError(f"--out {study.out}: {name} was run with other values: name a new folder")
     return replace(
         result,

@@ -38,8 +38,10 @@ def _json(result: Result) -> dict[str, object]:
 
 
 def _head(command: str, study: Study) -> list[str]:
-    scaled = ", ".join(f"{key} {value}" for key, value in QUICK.items() if key != "precision")
-    used = f" Precision: {study.configure(CONFIGURATIONS[0], '').precision}."
+    config = study.configure(CONFIGURATIONS[0], "")
+    scaled = ", ".join(f"{key} {getattr(config, key)}" for key in QUICK if key != "precision")
+    used = f" Precision: {config.precision}."
+    network = f"but for the network ({study.arch})" if study.arch else "ResNet-50"
     size = f"Scaled to a processor (`--quick`): {scaled}; the study: ResNet-50, 224, 60, 8"
     return [
         "# The founding study, run again",
@@ -49,7 +51,7 @@ def _head(command: str, study: Study) -> list[str]:
         "Jurnal JTIK 8(4), 2024: 172 photos of 14 carton classes, ResNet with and without RMCSAM, 10 or 20 copies",
         "of each photo, random or ImageNet weights. Intervals are 95 % Wilson intervals.",
         "",
-        f"{size if study.quick else 'As the study had it: ResNet-50, 224 px, 60 epochs, batches of 8'}.{used}",
+        f"{size if study.quick else f'As the study had it: {network}, 224 px, 60 epochs, batches of 8'}.{used}",
         "",
         "**Founding protocol:** copies are made of every photo and then split, and the originals are the test set:",
         "what is tested on was trained on. **Honest protocol:** photos are split first, bursts together, then copied;",

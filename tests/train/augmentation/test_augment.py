@@ -66,6 +66,27 @@ def test_with_everything_off_a_photo_is_hardly_changed() -> None:
     assert float((crops - ramp).abs().mean()) < 15
 
 
+def test_some_crops_are_blurred_and_the_others_left() -> None:
+    stripes = (torch.arange(48) % 2 * 200.0).view(1, 1, 1, 48).expand(32, 3, 48, 48)
+    blurred = Augmenter(48, blur_probability=0.5)._blur(stripes.clone(), seeded())
+    contrast = blurred.std(dim=(1, 2, 3)) / stripes[0].std()
+    assert 8 <= int((contrast < 0.6).sum()) <= 24
+    assert int((contrast > 0.99).sum()) == 32 - int((contrast < 0.6).sum())
+    assert torch.allclose(blurred.mean(dim=(1, 2, 3)), stripes.mean(dim=(1, 2, 3)), atol=2)
+    assert torch.equal(Augmenter(48)._blur(stripes.clone(), seeded()), stripes)
+
+
+def test_white_balance_is_shifted_by_as_much_as_is_asked() -> None:
+    grey = torch.full((64, 3, 16, 16), 100.0)
+    for most in (0.0, 0.3):
+        crops = Augmenter(16, white_balance=most, brightness=0, contrast=0, saturation=0)._colour(
+            grey.clone(), seeded()
+        )
+        red, _, blue = crops.mean(dim=(2, 3)).T / 100 - 1
+        assert float(red.abs().max()) == pytest.approx(most, abs=0.03)
+        assert torch.allclose(red, -blue, atol=1e-4)
+
+
 def test_erasing_covers_one_box_with_one_colour() -> None:
     photos = torch.full((8, 3, 48, 48), 128.0)
     crops = Augmenter(48, erase_probability=1.0)._erase(photos, seeded())

@@ -42,7 +42,7 @@ def test_a_bundle_has_the_same_page_but_for_its_name(
 
 
 def test_fit_leaves_a_report_of_the_held_out_photos(photos: Path, tmp_path: Path, capsys: Capture) -> None:
-    words = ("--arch", "timm:test_resnet", "--size", 32, "--epochs", 1, "--batch", 16)
+    words = ("--recipe", "scratch", "--arch", "timm:test_resnet", "--size", 32, "--epochs", 1, "--batch", 16)
     assert call(capsys, main, "fit", photos, "--out", tmp_path / "run", *words).returncode == 0
     text = (tmp_path / "run" / "report.html").read_text()
     assert "run on the photos held out of photos" in text

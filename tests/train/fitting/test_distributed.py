@@ -15,7 +15,20 @@ from tests.train.making import labelled
 from train.__main__ import main
 from train.networks.checkpoint import load_checkpoint
 
-OPTIONS = ("--arch", "timm:test_resnet", "--size", "32", "--epochs", "4", "--batch", "4", "--precision", "32")
+OPTIONS = (
+    "--recipe",
+    "scratch",
+    "--arch",
+    "timm:test_resnet",
+    "--size",
+    "32",
+    "--epochs",
+    "4",
+    "--batch",
+    "4",
+    "--precision",
+    "32",
+)
 
 
 def _torchrun(*words: object) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from train.config import make_config
 from train.fitting.optim import average, average_decay, build_optimizer, decay_groups, rate, set_rate
+from train.networks.carton import CartonNet
 
 
 def _network() -> nn.Module:
@@ -14,11 +15,11 @@ def _network() -> nn.Module:
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:
     model = _network()
-    decayed, plain = decay_groups(model, 0.05)
+    decayed, plain = decay_groups(model.parameters(), 0.05)
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.05, 0.0)
     kernels = [model.get_parameter("1.weight"), model.get_parameter("2.weight")]
-    assert [id(p) for p in decayed["params"]] == [id(p) for p in kernels]  # type: ignore[attr-defined]
-    assert len(plain["params"]) == 4  # type: ignore[arg-type]
+    assert [id(p) for p in decayed["params"]] == [id(p) for p in kernels]
+    assert len(plain["params"]) == 4
 
 
 @pytest.mark.parametrize("steps", [*range(1, 13), 100, 997])
@@ -46,7 +47,18 @@ def test_the_schedule_sets_the_optimizers_rate(schedule: str, rates: set[float])
 def test_adam_is_the_founding_studys_without_weight_decay() -> None:
     optimizer = build_optimizer(_network(), make_config(optimizer="adam", lr=5e-4, weight_decay=0.05))
     assert type(optimizer) is torch.optim.Adam
-    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(5e-4, 0)]
+    assert {(group["lr"], group["weight_decay"]) for group in optimizer.param_groups} == {(5e-4, 0.0)}
+
+
+def test_a_pretrained_backbone_learns_at_its_own_rate() -> None:
+    config = make_config(lr=0.5, backbone_lr=0.2)
+    network = CartonNet("timm:test_resnet", 3)
+    optimizer = build_optimizer(network, config)
+    set_rate(optimizer, config, 4, 9)
+    given = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(given) == len(list(network.parameters()))
+    assert {given[id(p)] for p in network.features.parameters()} == {0.5 * 0.2 * rate(4, 9)}
+    assert {given[id(p)] for p in network.head.parameters()} == {0.5 * 1.0 * rate(4, 9)}
 
 
 def test_the_average_looks_back_over_its_share_and_takes_buffers_over() -> None:

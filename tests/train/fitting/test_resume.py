@@ -101,6 +101,8 @@ def _one_thread() -> Iterator[None]:
 def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path, capsys: Capture) -> None:
     data = labelled(tmp_path / "data", each=5, val=1)
     options = (
+        "--recipe",
+        "scratch",
         "--arch",
         "timm:test_resnet",
         "--size",
@@ -237,7 +239,8 @@ def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_p
     with pytest.raises(Killed):
         fit(data, tmp_path / "run", _config(), _killed_at(2))
     before = (tmp_path / "run" / LAST).read_bytes()
-    options = ("--arch", "timm:test_resnet", "--size", "32", "--epochs", "3", "--batch", "4", "--refit", "0.5")
+    words = "--recipe scratch --arch timm:test_resnet --size 32 --epochs 3 --batch 4 --refit 0.5"
+    options = words.split()
     with _no_file_larger_than(len(before) // 2):
         result = call(capsys, main, "fit", data, *options, "--out", tmp_path / "run", "--resume")
     errors = [line for line in result.stderr.splitlines() if line.startswith("error")]

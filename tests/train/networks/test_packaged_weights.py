@@ -182,15 +182,16 @@ def test_a_package_that_is_not_as_published_is_refused(
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("words", [(), ("--recipe", "light"), ("--arch", LITE0, "--init", "imagenet")])
 def test_a_missing_package_is_named_by_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     data = labelled(tmp_path / "data")
-    result = call(capsys, main, "fit", data, "--out", tmp_path / "run", "--arch", LITE0, "--init", "imagenet")
+    result = call(capsys, main, "fit", data, "--out", tmp_path / "run", *words)
     assert result.returncode == 2
     lines = [line for line in result.stderr.splitlines() if line.startswith("error")]
     assert len(lines) == 1

@@ -20,7 +20,7 @@ from train.networks.checkpoint import load_checkpoint
 from train.study.cross_fit import cross_fit
 
 Capture = pytest.CaptureFixture[str]
-TINY = ("--arch", "timm:test_resnet", "--size", 32, "--epochs", 2, "--batch", 4, "--refit", 0)
+TINY = ("--recipe", "scratch", "--arch", "timm:test_resnet", "--size", 32, "--epochs", 2, "--batch", 4, "--refit", 0)
 
 
 def _config(**changes: object) -> TrainConfig:

@@ -24,7 +24,11 @@ Row = dict[str, str]
 EACH = 10
 EASY: dict[str, object] = {"smallest_zoom": 0.9, "rotation": 0, "perspective": 0, "clutter": 0}
 VALUES = {"arch": "resnet18", "size": 32, "epochs": 20, "batch": 8, "refit": 0} | EASY
-SMALL = tuple(word for key, value in VALUES.items() for word in (f"--{key.replace('_', '-')}", value))
+SMALL = (
+    "--recipe",
+    "scratch",
+    *(word for key, value in VALUES.items() for word in (f"--{key.replace('_', '-')}", value)),
+)
 
 
 def _photo(path: Path, name: str, index: int) -> None:

@@ -113,3 +113,37 @@ def test_the_eight_runs_differ_as_the_studys_did() -> None:
 def test_a_data_set_too_small_for_the_study_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     data = class_folders(tmp_path / "data", each=1)
     assert_one_line(call(capsys, main, "study", data, "--out", tmp_path / "s", "--quick"), 1, "one photo to train on")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pretrained", [False, True])
+@pytest.mark.usefixtures("tiny")
+def test_the_study_runs_with_another_network_from_packaged_weights_with_and_without_attention(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, *, pretrained: bool
+) -> None:
+    chosen = tuple(c for c in CONFIGURATIONS if c.pretrained is pretrained and c.copies == 10)
+    assert [c.rmcsam for c in chosen] == [False, True]
+    monkeypatch.setattr(study, "CONFIGURATIONS", chosen)
+    monkeypatch.setattr(study, "_run_honest", lambda _, result, *__: result)  # it trains by folds as any network is
+    photos = class_folders(tmp_path / "photos", each=2)
+    words = ("study", photos, "--out", tmp_path / "s", "--quick", "--arch", "timm:tf_efficientnet_lite0")
+    assert call(capsys, main, *words).returncode == 0
+    rows = json.loads((tmp_path / "s" / "study.json").read_text())
+    assert [(row["name"], row["test"]["n"], row["note"]) for row in rows] == [(c.name, 6, "") for c in chosen]
+    page = (tmp_path / "s" / "study.md").read_text()
+    assert "--out DIR --quick --arch timm:tf_efficientnet_lite0" in page
+    assert "Scaled to a processor (`--quick`): arch timm:tf_efficientnet_lite0, size 32" in page
+
+
+def test_the_studys_runs_are_of_the_network_that_is_asked_for(tmp_path: Path) -> None:
+    asked = Study(tmp_path, tmp_path, arch="timm:tf_efficientnet_lite0")
+    configs = [asked.configure(configuration, "imagenet") for configuration in CONFIGURATIONS]
+    assert {config.arch for config in configs} == {"timm:tf_efficientnet_lite0"}
+    assert [config.rmcsam for config in configs] == [False] * 4 + [True] * 4
+    assert Study(tmp_path, tmp_path).configure(CONFIGURATIONS[0], "").arch == "resnet50"
+
+
+def test_the_study_refuses_an_unknown_network(tmp_path: Path, capsys: Capture) -> None:
+    words = ("study", class_folders(tmp_path / "photos"), "--out", tmp_path / "s", "--arch", "resnet19")
+    assert_one_line(call(capsys, main, *words), 2, "--arch resnet19: not known")
+    assert not (tmp_path / "s").exists()

@@ -60,7 +60,7 @@ class FolderSource:
         path = self._newest()
         before = _stamp(path)
         try:
-            rows = read_rows(path, COLUMNS, self._layout)
+            rows = list(read_rows(path, COLUMNS, self._layout))
         except KardusError as error:
             raise SourceError(str(error)) from error
         if not rows:
