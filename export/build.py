@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
-from export.golden import TOLERANCE, choose_golden
+from export.golden import choose_golden
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
@@ -17,6 +17,7 @@ from export.photo_selection import Crops, examples
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, InputSpec, Manifest, Parity, Precision, Training
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.tolerances import OF_PRECISION
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.config import TrainConfig
@@ -124,7 +125,7 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         metrics=checkpoint.metrics,
         pixels=checkpoint.pixels,
         parity=_NOT_COMPARED,
-        golden_tolerance=TOLERANCE[precision],
+        golden_tolerance=OF_PRECISION[precision],
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
             parameters=sum(parameter.numel() for parameter in network.parameters()),

@@ -12,8 +12,10 @@ from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
-from kardus.inference.onnx_session import CPU, ORT_ERRORS, first_line, open_session
+from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
+from kardus.inference.providers import ON_CPU, Provider
+from kardus.inference.tolerances import allowed
 from kardus.support.errors import BundleError
 
 Floats = NDArray[np.float32]
@@ -49,20 +51,20 @@ class RawOutputs:
 class Classifier:
     """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
 
-    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[str] = (CPU,)) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[Provider] = ON_CPU) -> None:
         """Load the model.
 
         Args:
             bundle: a bundle that has been read (and, on a camera's box, trusted).
             threads: processor threads for one run; 0 leaves the choice to onnxruntime.
-            providers: onnxruntime's execution providers, the preferred one first.
+            providers: onnxruntime's execution providers, the preferred one first, the others its fall-backs.
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
-            ConfigError: this machine's onnxruntime has no such provider.
+            ConfigError: none of the providers can run it here.
         """
         try:
-            self._session = open_session(bundle.model, threads, providers)
+            self._session, self.runs_on = open_session(bundle.model, threads, providers)
         except ORT_ERRORS as error:
             raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {first_line(error)}") from error
         self.manifest = bundle.manifest
@@ -112,10 +114,11 @@ class Classifier:
                     f"'{sample.top1}': the model and its labels don't fit each other; build the bundle again"
                 )
         difference = float(np.abs(logits - expected).max())
-        if not difference <= self.manifest.golden_tolerance:
+        tolerance = allowed(self.manifest.golden_tolerance, self.runs_on.arithmetic)
+        if not difference <= tolerance:
             raise BundleError(
-                f"{bundle.source}: golden samples differ by {difference:.2g} (allowed: "
-                f"{self.manifest.golden_tolerance:.2g}): this machine computes otherwise; verify it, or build again"
+                f"{bundle.source}: golden samples differ by {difference:.2g} on {self.runs_on} (allowed: "
+                f"{tolerance:.2g}): this machine computes otherwise; verify it, or build again"
             )
         return difference
 
