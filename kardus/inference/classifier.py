@@ -5,22 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
+from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
 from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, Provider
 from kardus.inference.tolerances import allowed
 from kardus.support.errors import BundleError
 
-Floats = NDArray[np.float32]
-INPUT = "crops"
-OUTPUTS = ("logits", "embedding", "evidence")
 BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
 
@@ -124,7 +121,7 @@ class Classifier:
 
     def _run(self, crops: Pixels) -> RawOutputs:
         try:
-            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
+            logits, embedding, evidence = run_graph(self._session, self.manifest.form, crops)
         except ORT_ERRORS as error:
             raise BundleError(f"{self._source}: model.onnx fails at work: {first_line(error)}") from error
         if not np.isfinite(logits).all():
@@ -135,10 +132,11 @@ class Classifier:
         size, classes, changes = self.size_px, len(self.manifest.classes), self.manifest.changes
         given = len(changes.graph_classes) if changes else classes
         inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
-        if inputs != {INPUT: ("tensor(uint8)", [size, size, 3])}:
-            raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops of uint8")
+        form = self.manifest.form
+        if inputs != {INPUT: input_of(form, size)}:
+            raise BundleError(f"{self._source}: the model takes {inputs}, not crops as {input_of(form, size)} ({form})")
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
-        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [given]:
+        if set(outputs) != set(OUTPUTS_OF[form]) or outputs["logits"][1:] != [given]:
             raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")
         needed = changes is not None or self.manifest.calibration.rejection_score in ("prototype", "distance")
         if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):

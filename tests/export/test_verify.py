@@ -14,7 +14,7 @@ from tests.export.bundles import repack, unpack
 
 def test_good_bundle_passes_every_check(bundle_file: Path, signing_key: tuple[Path, str]) -> None:
     found = {check.what: check.found for check in verify(bundle_file, (signing_key[1],))}
-    assert list(found) == ["structure and hashes", "signatures", "trust", "golden samples", "batches"]
+    assert list(found) == ["structure and hashes", "signatures", "trust", "runs on", "golden samples", "batches"]
     assert found["structure and hashes"] == "17 members, schema 1"
     assert found["signatures"] == signing_key[1]
     assert found["golden samples"].startswith("15, covering every class, difference ")
