@@ -15,6 +15,8 @@ from rich.table import Table
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
 from export.bundle_writer import sign_again
+from export.convert.convert import convert
+from export.convert.targets import TargetName
 from export.enroll import Enrolled, Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.photo_checks import check_answers, check_parity
@@ -222,6 +224,31 @@ def diff_command(
         out.print(f"same product on {100 * found.agreement.same_product:.1f} % of {found.agreement.n} photos")
         for index, before, after in found.agreement.changed:
             out.print(f"{paths[index]}: {before} -> {after}", soft_wrap=True, highlight=False)
+
+
+@app.command("convert")
+def convert_command(
+    bundle: BundleArgument,
+    to: Annotated[TargetName, typer.Option(help="The runtime to convert it for.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="The new folder for the files and their report.json.")],
+    python: Annotated[
+        Path | None, typer.Option(help="The Python of the environment that has the toolkit; by default this one.")
+    ] = None,
+    chip: Annotated[str, typer.Option(help="rknn: which chip, such as rk3588 (the default) or rk3566.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Convert BUNDLE, built with --form portable, for another runtime, and compare the two on its golden crops."""
+    with err.status(f"Converting to {to}"):
+        report = convert(read_bundle(bundle), to, out_folder, python=python, chip=chip)
+    rows = {
+        "toolkit": ", ".join(f"{name} {version}" for name, version in report.toolkit.items()),
+        "files": ", ".join(f"{name} ({size / 1e6:.2f} MB)" for name, size in report.files.items()),
+        "input": report.input,
+        "same class": f"on {report.same_class} of {report.crops} crops",
+        "largest difference": f"{report.max_logit_difference:.1e} (logits), {report.max_embedding_difference:.1e} "
+        "(embedding)",
+    }
+    print_result(asdict(report), table_of((), rows.items(), str(out_folder)), as_json=as_json)
 
 
 @app.command("bench")

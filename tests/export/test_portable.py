@@ -14,14 +14,6 @@ from kardus.inference.classifier import Classifier, golden_crops
 from kardus.support.errors import UsageError
 
 
-@pytest.fixture(scope="session")
-def portable_file(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small run's bundle in the portable form."""
-    path = tmp_path_factory.mktemp("portable") / "portable.bundle"
-    build(run_folder, path, form="portable")
-    return path
-
-
 def test_the_graph_is_what_converters_take(portable_file: Path) -> None:
     model = onnx.load_from_string(read_bundle(portable_file).model)
     (crops,) = model.graph.input
