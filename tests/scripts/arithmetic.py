@@ -26,7 +26,7 @@ def rounded(model: bytes, bits: int) -> bytes:
     """The model with both factors of every product rounded by so many bits."""
     proto = onnx.load_from_string(model)
     graph, nodes = proto.graph, []
-    graph.initializer.append(numpy_helper.from_array(np.float32(2**bits + 1), "splitter"))
+    graph.initializer.append(numpy_helper.from_array(np.array(2**bits + 1, np.float32), "splitter"))
     for number, node in enumerate(graph.node):
         if node.op_type in PRODUCTS:
             for place in (0, 1):

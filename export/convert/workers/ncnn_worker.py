@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     for suffix in ("param", "bin"):
         shutil.move(folder / f"model.ncnn.{suffix}", converted / f"model.{suffix}")
     answers = _answers(converted, crops)
-    np.savez(folder / "answers.npz", **answers)
+    np.savez(folder / "answers.npz", logits=answers["logits"], embedding=answers["embedding"])
     (folder / "versions.json").write_text(json.dumps({name: version(name) for name in ("pnnx", "ncnn")}))
 
 

@@ -17,7 +17,7 @@ def main(folder: Path) -> None:
     compiled = core.compile_model(converted / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     answers = [compiled({"crops": crop}) for crop in np.load(folder / "crops.npy")]
     named = {name: np.concatenate([answer[name] for answer in answers]) for name in ("logits", "embedding")}
-    np.savez(folder / "answers.npz", **named)
+    np.savez(folder / "answers.npz", logits=named["logits"], embedding=named["embedding"])
     (folder / "versions.json").write_text(json.dumps({"openvino": openvino.__version__}))
 
 

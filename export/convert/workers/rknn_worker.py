@@ -24,7 +24,7 @@ def main(folder: Path, chip: str) -> None:
     finally:
         rknn.release()
     named = {name: np.concatenate([row[i].reshape(1, -1) for row in rows]) for i, name in enumerate(_OUTPUTS)}
-    np.savez(folder / "answers.npz", **named)
+    np.savez(folder / "answers.npz", logits=named["logits"], embedding=named["embedding"])
     (folder / "versions.json").write_text(json.dumps({"rknn-toolkit2": version("rknn-toolkit2"), "chip": chip}))
 
 

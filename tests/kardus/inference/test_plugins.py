@@ -1,6 +1,6 @@
 """Real plug-in providers, in a folder of their own: OpenVINO runs the model, QNN without its chip is told.
 
-OpenVINO's plug-in takes Intel's processors alone. On another one the test runs under qemu, which gives itself out as one.
+OpenVINO's plug-in takes Intel's processors alone. On another one the test runs under qemu, which passes for one.
 """
 
 import subprocess
