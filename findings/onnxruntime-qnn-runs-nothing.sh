@@ -1,7 +1,10 @@
 #!/bin/sh
-# onnxruntime 1.32.0 with the plug-in onnxruntime-qnn 2.7.0, on a machine without a Qualcomm chip: a session on its device
-# is made without an error, `get_providers()` names QNNExecutionProvider first, and every node runs on the processor. Its
-# devices, besides, are called by whatever name the library was registered under.
+# What: a session on QNN's plug-in is made without its chip, and runs on the processor without a word.
+# Versions: onnxruntime 1.32.0, onnxruntime-qnn 2.7.0 (Linux x86-64 wheels, no Qualcomm chip), onnx 1.23.2, numpy 2.4.6.
+# Expected: an error when the session is made, or get_providers() without it; devices named QNNExecutionProvider.
+# Observed: get_providers() names it first, and a profile shows every node on the processor. Its devices are called by
+#   whatever name the library was registered under.
+# Why it matters: a box that was bought for its chip runs on its processor, and everything that is asked says otherwise.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
