@@ -212,7 +212,7 @@ class Agent:
 
     def _model_manager(self, rollout: ModelRollout, folder: Path | None) -> ModelManager:
         """What updates the model."""
-        self._metrics.show_model(rollout.model.name, rollout.model.version)
+        self._show_model(rollout.classifier, rollout.model)
         users = ModelUsers(
             expected_skus=lambda: {e.sku for e in self._expected.everything.values() if e.managed and e.sku},
             slot_count=lambda: sum(len(camera.view.slots) for camera in self._cameras.values()),
@@ -226,9 +226,13 @@ class Agent:
     def _use_model(self, classifier: Classifier, model: Model) -> None:
         """Another model classifies from now on."""
         self._pipeline.use_model(classifier)
-        self._writer.use_model(model)
-        self._metrics.show_model(model.name, model.version)
+        self._show_model(classifier, model)
         self._report.publish_status()
+
+    def _show_model(self, classifier: Classifier, model: Model) -> None:
+        runs_on = classifier.runs_on
+        self._writer.use_model(model, str(runs_on))
+        self._metrics.show_model(model.name, model.version, runs_on.shares, runs_on.arithmetic)
 
     def _command_handlers(self) -> CommandHandlers:
         """What carries out commands."""

@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime as ort
 
 from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.inference.classifier import Classifier
+from kardus.inference.graph_forms import run_graph
 from kardus.inference.preprocess import Pixels
 
 WARM_UP = 3
@@ -48,7 +49,7 @@ def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
-    return lambda crops: session.run(OUTPUTS, {INPUT: crops})
+    return lambda crops: run_graph(session, bundle.manifest.form, crops)
 
 
 def _in_turn(works: tuple[Callable[[], object], ...], seconds: float) -> list[list[float]]:

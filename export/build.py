@@ -9,14 +9,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
-from export.golden import TOLERANCE, choose_golden
+from export.golden import choose_golden
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
 from export.photo_selection import Crops, examples
-from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, InputSpec, Manifest, Parity, Precision, Training
+from export.portable_graph import to_portable
+from kardus.contract.manifest import (
+    NAME_PATTERN,
+    VERSION_PATTERN,
+    Form,
+    InputSpec,
+    Manifest,
+    Parity,
+    Precision,
+    Training,
+)
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.tolerances import OF_PRECISION
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.config import TrainConfig
@@ -33,6 +44,7 @@ def build(
     out: Path,
     *,
     target: PrecisionTarget = FP32,
+    form: Form = "complete",
     name: str | None = None,
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
@@ -45,6 +57,7 @@ def build(
         checkpoint_path: a run's folder or a checkpoint.
         out: the bundle to write.
         target: the precision, and the data set to compare on; by default the one that was trained on.
+        form: of the graph; `portable` is for converters (`kardus-export convert`), in fp32 alone.
         name: the model's name; by default the file's.
         version: three numbers.
         keys: private keys to sign with; none leaves the bundle unsigned.
@@ -58,14 +71,17 @@ def build(
     """
     require_file_target("--out", out)
     _check_names(name or out.stem, version)
+    if form == "portable" and target.precision != "fp32":
+        raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
     checkpoint = load_checkpoint(checkpoint_path)
     if not unfinished:
         _require_finished(checkpoint_path, checkpoint)
     network = checkpoint.model()
     manifest = _describe(checkpoint, network, name or out.stem, version, target.precision)
+    manifest = manifest.model_copy(update={"form": form})
     shown = examples(checkpoint, target.data)
     on_step("exporting the graph")
-    model = to_onnx(network, checkpoint.config.size)
+    model = (to_onnx if form == "complete" else to_portable)(network, checkpoint.config.size)
     if target.precision != "fp32":
         low = lower(checkpoint_path, checkpoint, model, target, run=partial(_run, out, manifest), on_step=on_step)
         model, manifest = low.model, _measured_again(manifest, low)
@@ -124,7 +140,7 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         metrics=checkpoint.metrics,
         pixels=checkpoint.pixels,
         parity=_NOT_COMPARED,
-        golden_tolerance=TOLERANCE[precision],
+        golden_tolerance=OF_PRECISION[precision],
         training=Training(
             architecture=config.arch + ("+rmcsam" if config.rmcsam else ""),
             parameters=sum(parameter.numel() for parameter in network.parameters()),

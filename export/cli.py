@@ -15,14 +15,17 @@ from rich.table import Table
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
 from export.bundle_writer import sign_again
+from export.convert.convert import convert
+from export.convert.targets import TargetName
 from export.enroll import Enrolled, Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Manifest, Precision, class_name
+from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Form, Manifest, Precision, class_name
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
+from kardus.inference.providers import ON_CPU, parse_provider
 from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
@@ -58,6 +61,9 @@ def build_command(
     ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
+    form: Annotated[
+        Form, typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone.")
+    ] = "complete",
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")
     ] = False,
@@ -77,6 +83,7 @@ def build_command(
             checkpoint,
             out_file,
             target=target,
+            form=form,
             name=name,
             version=version,
             keys=keys,
@@ -102,6 +109,13 @@ def _show_step(status: Status, step: str) -> None:
 def verify_command(
     bundle: BundleArgument,
     trust: Annotated[list[str] | None, typer.Option(help="Public key that must have signed it.")] = None,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Execution provider to run it on: NAME[,device=D][,precision=P][,KEY=VALUE]; may be given again, for "
+            "a fall-back. By default the processor."
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Labelled photos to evaluate it on.")] = None,
     run: Annotated[
         Path | None,
@@ -111,7 +125,8 @@ def verify_command(
     """Check structure, hashes, signatures, golden samples and repeatability of BUNDLE, and its accuracy on photos."""
     if run is not None and data is None:
         raise UsageError("--run: needs photos to compare on: name them with --data")
-    checks = verify(bundle, tuple(trust or ()))
+    providers = tuple(parse_provider(text, "--provider") for text in provider or ()) or ON_CPU
+    checks = verify(bundle, tuple(trust or ()), providers)
     if data is not None:
         read, photos = read_bundle(bundle), read_data(data)
         crops = load_crops(photos, read.manifest.input.size, "Reading photos")
@@ -209,6 +224,31 @@ def diff_command(
         out.print(f"same product on {100 * found.agreement.same_product:.1f} % of {found.agreement.n} photos")
         for index, before, after in found.agreement.changed:
             out.print(f"{paths[index]}: {before} -> {after}", soft_wrap=True, highlight=False)
+
+
+@app.command("convert")
+def convert_command(
+    bundle: BundleArgument,
+    to: Annotated[TargetName, typer.Option(help="The runtime to convert it for.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="The new folder for the files and their report.json.")],
+    python: Annotated[
+        Path | None, typer.Option(help="The Python of the environment that has the toolkit; by default this one.")
+    ] = None,
+    chip: Annotated[str, typer.Option(help="rknn: which chip, such as rk3588 (the default) or rk3566.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Convert BUNDLE, built with --form portable, for another runtime, and compare the two on its golden crops."""
+    with err.status(f"Converting to {to}"):
+        report = convert(read_bundle(bundle), to, out_folder, python=python, chip=chip)
+    rows = {
+        "toolkit": ", ".join(f"{name} {version}" for name, version in report.toolkit.items()),
+        "files": ", ".join(f"{name} ({size / 1e6:.2f} MB)" for name, size in report.files.items()),
+        "input": report.input,
+        "same class": f"on {report.same_class} of {report.crops} crops",
+        "largest difference": f"{report.max_logit_difference:.1e} (logits), {report.max_embedding_difference:.1e} "
+        "(embedding)",
+    }
+    print_result(asdict(report), table_of((), rows.items(), str(out_folder)), as_json=as_json)
 
 
 @app.command("bench")
@@ -360,6 +400,8 @@ def _facts(bundle: Bundle) -> Table:
         f"fitted on {manifest.calibration.n} photos",
         "signed by": ", ".join(bundle.signed_by) or "nobody",
     }
+    if manifest.form == "portable":
+        rows["form"] = "portable: float NCHW, one crop at a time, no evidence"
     rows |= _changed(manifest)
     if manifest.pixels:
         points = (f"{100 * p.accuracy.value:.0f} % at {p.side_px} px" for p in manifest.pixels)

@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.photo_selection import Crops
-from kardus.contract.manifest import GoldenSample, Precision
+from kardus.contract.manifest import GoldenSample
 from kardus.inference.preprocess import Pixels
-
-TOLERANCE: dict[Precision, float] = {"fp32": 2e-3, "fp16": 5e-2, "int8": 0.5}
-"""The largest logit difference allowed between processors. Eight bits round differently on AVX2, VNNI and ARM."""
 
 
 def choose_golden(

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import onnx
@@ -13,7 +14,7 @@ from onnx import helper
 from torch import Tensor, nn
 
 from kardus.contract.manifest import Manifest
-from kardus.inference.classifier import INPUT, OUTPUTS
+from kardus.inference.graph_forms import INPUT, OUTPUTS
 from train.networks.carton import CartonNet
 
 OPSET = 18
@@ -34,15 +35,21 @@ class _Deployed(nn.Module):
 def to_onnx(network: CartonNet, size_px: int) -> bytes:
     """Export with a dynamic batch size, as one file, without traces of the building machine."""
     example = torch.zeros(2, size_px, size_px, 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
+    batch = {INPUT: {0: torch.export.Dim("batch", min=1, max=4096)}}
+    return exported(_Deployed(network), example, OUTPUTS, batch)
+
+
+def exported(network: nn.Module, example: Tensor, outputs: Sequence[str], sizes: dict[str, Any] | None) -> bytes:
+    """An ONNX file of a network whose only input is like `example`; `sizes`: which of its sizes may vary."""
     with _quiet():
         program: Any = torch.onnx.export(
-            _Deployed(network).eval(),
+            network.eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_shapes={INPUT: {0: torch.export.Dim("batch", min=1, max=4096)}},
+            output_names=list(outputs),
+            dynamic_shapes=sizes,
             verbose=False,
         )
     model = program.model_proto
@@ -70,13 +77,15 @@ def with_metadata(model: bytes, manifest: Manifest) -> bytes:
     """The same model with its name, version, classes and preprocessing in its metadata (all begin with `kardus.`)."""
     proto = onnx.load_from_string(model)
     side = manifest.input.size
+    whole = f"uint8, N x {side} x {side} x 3"
+    layout = whole if manifest.form == "complete" else f"float on 0..255, 1 x 3 x {side} x {side}"
     helper.set_model_props(
         proto,
         {
             "kardus.name": manifest.name,
             "kardus.version": manifest.version,
             "kardus.classes": json.dumps([info.name for info in manifest.classes], ensure_ascii=False),
-            "kardus.input": f"crops: uint8, N x {side} x {side} x 3, RGB; scaling and normalisation are in the graph",
+            "kardus.input": f"crops: {layout}, RGB; scaling and normalisation are in the graph",
             "kardus.resize": manifest.input.resize,
             "kardus.temperature": f"{manifest.calibration.temperature:.6g}",
         },

@@ -29,7 +29,7 @@ from onnxruntime.quantization.qdq_loss_debug import (
 from export.onnx_graph import strip
 from export.precision_search import LayerNoise
 from export.uint8_input import fold_normalisation, take_bytes
-from kardus.inference.classifier import INPUT
+from kardus.inference.graph_forms import INPUT
 from kardus.inference.preprocess import Pixels
 
 CALIBRATION_BATCH = 8

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from kardus.inference.classifier import INPUT
+from kardus.inference.graph_forms import INPUT
 
 CHAIN = ("Transpose", "Cast", "Sub", "Div", "Conv")
 """The operators after the input, each the only reader of the one before."""

@@ -1,5 +1,6 @@
 """Checks everything about a bundle that can be checked without torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from kardus.inference.bundle import Bundle, Trust, read_bundle
 from kardus.inference.classifier import Classifier
+from kardus.inference.providers import ON_CPU, Provider
+from kardus.inference.tolerances import allowed
 from kardus.support.errors import BundleError
 
 BATCH_TOLERANCE = 1e-4
@@ -20,12 +23,13 @@ class Check:
     found: str
 
 
-def verify(path: Path, trusted: tuple[str, ...] = ()) -> list[Check]:
+def verify(path: Path, trusted: tuple[str, ...] = (), providers: Sequence[Provider] = ON_CPU) -> list[Check]:
     """Check structure, hashes, signatures, golden samples, that batch 1 equals batch N, and that two runs are equal.
 
-    With `trusted` keys, one of them must have signed the bundle.
+    With `trusted` keys, one of them must have signed the bundle. `providers` run it, as they would for an agent.
 
     Raises:
+        ConfigError: none of the providers can run it here.
         BundleError: something is wrong; the message says what.
     """
     bundle = read_bundle(path, Trust(trusted) if trusted else None)
@@ -37,7 +41,8 @@ def verify(path: Path, trusted: tuple[str, ...] = ()) -> list[Check]:
     ]
     if trusted:
         checks.append(Check("trust", "signed by a key that you trust"))
-    classifier = Classifier(bundle)
+    classifier = Classifier(bundle, providers=providers)
+    checks.append(Check("runs on", str(classifier.runs_on)))
     difference = classifier.check_golden(bundle)
     covered = {sample.label for sample in bundle.golden}
     uncovered = [info.name for info in bundle.manifest.classes if info.name not in covered]
@@ -55,8 +60,8 @@ def _check_batches(path: Path, classifier: Classifier, bundle: Bundle) -> str:
     together = classifier.run(crops).logits
     single = np.concatenate([classifier.run(crops[i : i + 1]).logits for i in range(len(crops))])
     again = classifier.run(crops).logits
-    difference = float(np.abs(together - single).max())
-    if difference > BATCH_TOLERANCE:
+    difference, arithmetic = float(np.abs(together - single).max()), classifier.runs_on.arithmetic
+    if difference > allowed(BATCH_TOLERANCE, arithmetic):
         raise BundleError(
             f"{path}: a batch of 1 and of {len(crops)} differ by {difference:.1e}: build the bundle again"
         )

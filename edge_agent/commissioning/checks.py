@@ -60,10 +60,10 @@ def _tried(what: str, attempt: Callable[[], str]) -> CheckResult:
 def _check_model(model: ModelSection | None, openings: Openings) -> str:
     if model is None:
         return "none yet: photos are collected for the first one"
-    bundle, _ = openings.model(model)
+    bundle, classifier = openings.model(model)
     names = [info.name for info in bundle.manifest.classes]
     note = "" if EMPTY_CLASS in names else f"; it has no class '{EMPTY_CLASS}', so it never reports an empty location"
-    return f"{bundle.title}, {len(names)} classes, golden samples agree{note}"
+    return f"{bundle.title}, {len(names)} classes, golden samples agree, runs on {classifier.runs_on}{note}"
 
 
 def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str]:

@@ -8,6 +8,7 @@ from edge_agent.config.base import FilePath, Port, Seconds, Section
 from kardus.contract.mqtt_text import NO_TEXT, MqttText
 from kardus.contract.topics import Id
 from kardus.inference.bundle import parse_public_key
+from kardus.inference.providers import ON_CPU, Provider
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 
@@ -34,8 +35,8 @@ class ModelSection(Section):
     """Accept a bundle that nobody signed. For trials only."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Processor threads for the model; 0 takes all."""
-    providers: Annotated[tuple[str, ...], Field(min_length=1)] = ("CPUExecutionProvider",)
-    """What onnxruntime runs it on, the preferred one first: `OpenVINOExecutionProvider`, `CUDAExecutionProvider` ..."""
+    providers: Annotated[tuple[Provider, ...], Field(min_length=1)] = ON_CPU
+    """What onnxruntime runs it on, the preferred one first, the others its fall-backs: a name, or a table of these:"""
     watch_folder: FilePath | None = None
     """A bundle that appears in this folder is tried, and takes over if it is good; as one by `commands/model`."""
     ca_file: FilePath | None = None

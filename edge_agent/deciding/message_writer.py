@@ -42,6 +42,7 @@ class MessageWriter:
         self._topics = topics
         self._source = source_of(topics)
         self._model = model
+        self._runs_on = ""
         self._valid_for = timedelta(seconds=valid_for_s)
         self._boot_id = boot_id()
 
@@ -49,9 +50,9 @@ class MessageWriter:
         """States are void after another time."""
         self._valid_for = timedelta(seconds=valid_for_s)
 
-    def use_model(self, model: Model) -> None:
-        """Another model judges from now on."""
-        self._model = model
+    def use_model(self, model: Model, runs_on: str) -> None:
+        """This model judges from now on; `runs_on`: what it was seen to run on."""
+        self._model, self._runs_on = model, runs_on
 
     def event(
         self,
@@ -120,6 +121,7 @@ class MessageWriter:
             boot_id=self._boot_id,
             version=version,
             model=self._model,
+            runs_on=self._runs_on,
             locations=locations,
             epoch=epoch,
             sequence=sequence,

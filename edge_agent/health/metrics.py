@@ -43,11 +43,20 @@ class Metrics:
         self.storage_ok.set(1)
         self.model_phases = self._counter("kardus_model_phases", "Steps of changes of the model.", "phase")
         self.model = Gauge("kardus_model_info", "The model in use.", ["name", "version"], registry=self.registry)
+        self.provider = Gauge(
+            "kardus_model_provider_share",
+            "Each execution provider's share of a run of the model.",
+            ["provider", "arithmetic"],
+            registry=self.registry,
+        )
 
-    def show_model(self, name: str, version: str) -> None:
-        """Name the model in use."""
+    def show_model(self, name: str, version: str, shares: Mapping[str, float], arithmetic: str) -> None:
+        """Name the model in use, and what it was seen to run on (each provider's share of a run, 0..1)."""
         self.model.clear()
         self.model.labels(name, version).set(1)
+        self.provider.clear()
+        for provider, share in shares.items():
+            self.provider.labels(provider, arithmetic).set(share)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(name, what, labels, registry=self.registry)

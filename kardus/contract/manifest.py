@@ -19,6 +19,8 @@ def class_name(text: str) -> str:
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 Precision = Literal["fp32", "fp16", "int8"]
+Form = Literal["complete", "portable"]
+"""See `kardus.inference.graph_forms`."""
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -148,6 +150,8 @@ class Manifest(Record):
     version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     created: str
     precision: Precision
+    form: Form = "complete"
+    """`portable`: float NCHW, one crop at a time, without evidence, as converters for NPUs take it."""
     opset: PositiveInt
     input: InputSpec
     classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]

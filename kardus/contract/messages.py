@@ -262,6 +262,8 @@ class AgentStatus(Record):
     """The agent's version."""
     model: Model | None = None
     """The model in use."""
+    runs_on: str = ""
+    """What the model was seen to run on (execution provider, device, arithmetic), and why not on what is preferred."""
     locations: NonNegativeInt = 0
     """How many locations it watches."""
     epoch: str = ""

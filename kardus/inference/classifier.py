@@ -5,20 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.contract.manifest import GoldenSample
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
-from kardus.inference.onnx_session import CPU, ORT_ERRORS, first_line, open_session
+from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
+from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
+from kardus.inference.providers import ON_CPU, Provider
+from kardus.inference.tolerances import allowed
 from kardus.support.errors import BundleError
 
-Floats = NDArray[np.float32]
-INPUT = "crops"
-OUTPUTS = ("logits", "embedding", "evidence")
 BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
 
@@ -49,20 +48,20 @@ class RawOutputs:
 class Classifier:
     """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
 
-    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[str] = (CPU,)) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[Provider] = ON_CPU) -> None:
         """Load the model.
 
         Args:
             bundle: a bundle that has been read (and, on a camera's box, trusted).
             threads: processor threads for one run; 0 leaves the choice to onnxruntime.
-            providers: onnxruntime's execution providers, the preferred one first.
+            providers: onnxruntime's execution providers, the preferred one first, the others its fall-backs.
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
-            ConfigError: this machine's onnxruntime has no such provider.
+            ConfigError: none of the providers can run it here.
         """
         try:
-            self._session = open_session(bundle.model, threads, providers)
+            self._session, self.runs_on = open_session(bundle.model, threads, providers)
         except ORT_ERRORS as error:
             raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {first_line(error)}") from error
         self.manifest = bundle.manifest
@@ -112,16 +111,17 @@ class Classifier:
                     f"'{sample.top1}': the model and its labels don't fit each other; build the bundle again"
                 )
         difference = float(np.abs(logits - expected).max())
-        if not difference <= self.manifest.golden_tolerance:
+        tolerance = allowed(self.manifest.golden_tolerance, self.runs_on.arithmetic)
+        if not difference <= tolerance:
             raise BundleError(
-                f"{bundle.source}: golden samples differ by {difference:.2g} (allowed: "
-                f"{self.manifest.golden_tolerance:.2g}): this machine computes otherwise; verify it, or build again"
+                f"{bundle.source}: golden samples differ by {difference:.2g} on {self.runs_on} (allowed: "
+                f"{tolerance:.2g}): this machine computes otherwise; verify it, or build again"
             )
         return difference
 
     def _run(self, crops: Pixels) -> RawOutputs:
         try:
-            logits, embedding, evidence = self._session.run(OUTPUTS, {INPUT: crops})
+            logits, embedding, evidence = run_graph(self._session, self.manifest.form, crops)
         except ORT_ERRORS as error:
             raise BundleError(f"{self._source}: model.onnx fails at work: {first_line(error)}") from error
         if not np.isfinite(logits).all():
@@ -132,10 +132,11 @@ class Classifier:
         size, classes, changes = self.size_px, len(self.manifest.classes), self.manifest.changes
         given = len(changes.graph_classes) if changes else classes
         inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
-        if inputs != {INPUT: ("tensor(uint8)", [size, size, 3])}:
-            raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops of uint8")
+        form = self.manifest.form
+        if inputs != {INPUT: input_of(form, size)}:
+            raise BundleError(f"{self._source}: the model takes {inputs}, not crops as {input_of(form, size)} ({form})")
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
-        if set(outputs) != set(OUTPUTS) or outputs["logits"][1:] != [given]:
+        if set(outputs) != set(OUTPUTS_OF[form]) or outputs["logits"][1:] != [given]:
             raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")
         needed = changes is not None or self.manifest.calibration.rejection_score in ("prototype", "distance")
         if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from edge_agent.seeing.slots import Cutting
 from kardus.inference.bundle import read_bundle
-from kardus.inference.classifier import INPUT, OUTPUTS
+from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.inference.preprocess import read_photo
 from simulator.script import Change, Kind
 from tests.benchmarks.agent import AskedAgent

@@ -31,7 +31,8 @@ import torch
 from torch import nn
 
 from kardus.inference.bundle import read_bundle
-from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.inference.classifier import Classifier
+from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.inference.preprocess import Pixels
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.pairs import Work, in_turn, median, ratio

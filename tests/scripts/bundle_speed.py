@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kardus.inference.bundle import read_bundle
-from kardus.inference.classifier import INPUT, OUTPUTS
+from kardus.inference.graph_forms import INPUT, OUTPUTS
 from tests.benchmarks.networks import NETWORKS, RECIPES, bundle_of
 
 BATCH, THREADS, SECONDS, WARM_UP = 8, 2, 30.0, 2

@@ -23,7 +23,8 @@ from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.gate import ChangeGate
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference import preprocess
-from kardus.inference.classifier import INPUT, OUTPUTS, Classifier
+from kardus.inference.classifier import Classifier
+from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.mqtt.session import MqttSession
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of

@@ -28,6 +28,7 @@ from kardus.contract.homeassistant import device_id
 from kardus.contract.messages import Data
 from kardus.contract.topics import Topics, expected_topic
 from kardus.contract.verdicts import Verdict
+from kardus.inference import providers
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- Written by `python -m tests.scripts.reference` from the code: don't edit here. -->\n"
@@ -63,6 +64,7 @@ COMMANDS = {
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[agent]", sections.AgentSection),
     ("[model]", sections.ModelSection),
+    ('providers = [{ name = "..." }]', providers.Provider),
     ("[mqtt]", sections.MqttSection),
     ("[outbox]", sections.OutboxSection),
     ("[verdict]", sections.VerdictSection),
@@ -269,7 +271,9 @@ def _example(record: type[BaseModel]) -> list[str]:
 def _shown(default: Any) -> str:
     if default is None or isinstance(default, bool):
         return {None: "null", True: "true", False: "false"}[default]
-    return {"": '""', (): "[]"}.get(default, str(default))
+    if isinstance(default, tuple) and default and isinstance(default[0], providers.Provider):
+        default = [provider.name for provider in default]
+    return '""' if default == "" else "[]" if default == () else str(default)
 
 
 def _type(annotation: Any) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification, interpret, softmax
 from kardus.inference.classifier import BATCH, Classifier
 from kardus.inference.preprocess import Pixels
-from kardus.support.errors import BundleError, ConfigError
+from kardus.support.errors import BundleError
 
 CLASSES = (
     ClassInfo(name="A", category="X", sku="A"),
@@ -305,15 +304,3 @@ def test_a_higher_temperature_makes_less_sure() -> None:
     sure, unsure = (_interpret(logits, Calibration(temperature=t))[0] for t in (1.0, 4.0))
     assert sure.sku == unsure.sku
     assert sure.confidence > unsure.confidence
-
-
-def test_a_provider_that_this_machine_lacks_is_named(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"model\.providers: no NoSuchExecutionProvider .*CPUExecutionProvider"):
-        Classifier(bundle, threads=1, providers=["NoSuchExecutionProvider", "CPUExecutionProvider"])
-
-
-def test_the_providers_are_those_that_were_asked_for_in_their_order(bundle: Bundle) -> None:
-    assert len(ort.get_available_providers()) > 1, "this onnxruntime has no second provider to ask for"
-    assert Classifier(bundle, threads=1)._session.get_providers() == ["CPUExecutionProvider"]
-    asked = ort.get_available_providers()
-    assert Classifier(bundle, threads=1, providers=asked)._session.get_providers() == asked

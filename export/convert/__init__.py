@@ -1,0 +1,1 @@
+"""A portable bundle in the formats of other runtimes."""

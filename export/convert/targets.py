@@ -1,0 +1,41 @@
+"""What a bundle can be converted to, by which toolkit, and where that is to be had."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+TargetName = Literal["openvino", "ncnn", "litert", "rknn"]
+_NCHW = "float32 RGB on 0..255, 1 x 3 x {side} x {side}; normalisation is in the model"
+_NHWC = "float32 RGB on 0..255, 1 x {side} x {side} x 3; normalisation is in the model"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One runtime."""
+
+    modules: tuple[str, ...]
+    """What its worker imports."""
+    remedy: str
+    input: str = _NCHW
+    """What the converted model takes."""
+    usual_chip: str = ""
+    """Empty: the files suit every chip."""
+
+
+def _own_environment(packages: str) -> str:
+    """Of a toolkit that pins numpy below 2, which Kardus needs: it can't be installed beside Kardus."""
+    return (
+        f"it needs an environment of its own (python3.11 -m venv ENV; ENV/bin/pip install {packages}): name it with "
+        "--python ENV/bin/python"
+    )
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "openvino": Target(("openvino",), "pip install 'kardus[openvino]'"),
+        "ncnn": Target(("ncnn", "pnnx"), "pip install 'kardus[ncnn]'"),
+        "litert": Target(("onnx2tf", "ai_edge_litert"), _own_environment("onnx2tf==1.29.24"), input=_NHWC),
+        "rknn": Target(("rknn",), _own_environment("rknn-toolkit2==2.5.0"), usual_chip="rk3588"),
+    }
+)

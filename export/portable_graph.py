@@ -1,0 +1,44 @@
+"""The portable form of the graph: what the converters of NPUs and small runtimes take.
+
+One crop at a time, float NCHW, logits and embedding, no evidence. Lengths of vectors are written as multiplications and
+square roots: rknn-toolkit2, pnnx and onnx2tf stumble over the norm operators, over a batch without a fixed size, and
+over gathering the weights of the likeliest class (docs/hardware.md).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from export.onnx_graph import exported
+from kardus.inference.graph_forms import PORTABLE_OUTPUTS
+from train.networks.carton import CartonNet
+
+
+class _Portable(nn.Module):
+    """The network for one crop: (1, 3, S, S) float RGB on the 0..255 scale -> logits (1, classes), embedding (1, d)."""
+
+    def __init__(self, network: CartonNet) -> None:
+        super().__init__()
+        self.network = network
+        channels, _ = network.space.directions.shape
+        self.register_buffer("all_channels", torch.ones(channels, 1))
+        self.register_buffer("back", network.space.directions.T.contiguous())
+        self.all_channels: Tensor
+        self.back: Tensor
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = self.network.pool(self.network.feature_map(crops))
+        space = self.network.space
+        centred = pooled * (1 / self._length(pooled)) - space.center[None]
+        along = centred @ space.directions
+        beside = self._length(centred - along @ self.back) * space.off
+        return self.network.head(pooled), torch.cat([along @ space.mixing, beside], dim=1)
+
+    def _length(self, rows: Tensor) -> Tensor:
+        """(1, channels) -> (1, 1): the Euclidean norm, in operators that every converter knows."""
+        return torch.sqrt((rows * rows) @ self.all_channels + 1e-24)
+
+
+def to_portable(network: CartonNet, size_px: int) -> bytes:
+    """Export in the portable form, as one file, without traces of the building machine."""
+    example = torch.zeros(1, 3, size_px, size_px)
+    return exported(_Portable(network), example, PORTABLE_OUTPUTS, None)

@@ -1,0 +1,88 @@
+"""A portable bundle becomes another runtime's files, with a report of how closely they answer."""
+
+import contextlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from export.__main__ import main
+from export.convert.convert import convert
+from export.convert.targets import TARGETS
+from export.enroll import Release, retire
+from kardus.inference.bundle import read_bundle
+from kardus.inference.classifier import Classifier, golden_crops
+from kardus.inference.graph_forms import as_nchw
+from kardus.support.errors import BundleError, UsageError
+from tests.in_process import call
+
+STRANGE = Path("/bin/echo")
+"""An interpreter that answers every import, and converts nothing."""
+
+
+def test_openvino_s_files_answer_as_the_bundle_does(portable_file: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(portable_file)
+    report = convert(bundle, "openvino", tmp_path / "ov")
+    assert (report.crops, report.same_class) == (15, 15)
+    assert report.max_logit_difference < 1e-3
+    assert set(report.files) == {"model.xml", "model.bin"}
+    assert json.loads((tmp_path / "ov" / "report.json").read_text())["classes"] == report.classes
+    compiled = openvino.Core().compile_model(tmp_path / "ov" / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    crops = golden_crops(bundle)[:2]
+    logits = np.concatenate([compiled({"crops": crop})["logits"] for crop in as_nchw(crops)])
+    np.testing.assert_allclose(logits, Classifier(bundle, threads=1).run(crops).logits, atol=1e-3)
+    assert [path.name for path in tmp_path.iterdir()] == ["ov"]
+
+
+def test_of_a_changed_bundle_the_graph_s_own_classes_are_named(portable_file: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(portable_file)
+    gone = bundle.manifest.classes[0].name
+    retire(bundle, [gone], Release(tmp_path / "fewer.bundle", "1.1.0", []))
+    report = convert(read_bundle(tmp_path / "fewer.bundle"), "openvino", tmp_path / "ov")
+    assert report.classes[0] == gone
+    assert report.same_class == report.crops == 14
+
+
+def test_a_toolkit_that_is_not_there_is_named_with_where_it_is_to_be_had(portable_file: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(portable_file)
+    for target in sorted(set(TARGETS) - {"openvino"}):
+        with pytest.raises(UsageError, match=f"--to {target}: no .* in the environment of .*: .*pip install"):
+            convert(bundle, target, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="ncnn's toolkit can't convert it: "):
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=STRANGE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "openvino", "--out", "there"), "--out .*there: exists: name a new folder"),
+        (("--to", "openvino", "--out", "no/where"), "the folder .*no isn't there: make it"),
+        (("--to", "ncnn", "--out", "new", "--chip", "rk3566"), "--chip rk3566: ncnn isn't made for one chip"),
+        (("--to", "rknn", "--out", "new", "--python", "no-python"), "--python no-python: is no program"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    portable_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    (tmp_path / "there").mkdir()
+    with contextlib.chdir(tmp_path):
+        done = call(capsys, main, "convert", portable_file, *words)
+    assert done.returncode == 2
+    assert re.search(said, " ".join(done.stderr.split()))
+
+
+def test_a_bundle_in_the_complete_form_is_refused_with_the_remedy(bundle_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not in the portable form: build it so"):
+        convert(read_bundle(bundle_file), "openvino", tmp_path / "x")

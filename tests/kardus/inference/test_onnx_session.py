@@ -1,0 +1,123 @@
+"""What a session runs on is seen, and a provider that is asked for and not used is an error or a fall-back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kardus.inference.bundle import Bundle, read_bundle
+from kardus.inference.classifier import Classifier
+from kardus.inference.onnx_session import RunsOn, shares_of
+from kardus.inference.providers import Provider
+from kardus.support.errors import ConfigError
+
+AZURE = "AzureExecutionProvider"
+"""In every onnxruntime, and takes nothing of an ordinary model: what a provider without its chip does too."""
+CPU = "CPUExecutionProvider"
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_file: Path) -> Bundle:
+    """The small bundle."""
+    return read_bundle(bundle_file)
+
+
+def _open(bundle: Bundle, *names: str) -> RunsOn:
+    return Classifier(bundle, threads=1, providers=[Provider(name=name) for name in names]).runs_on
+
+
+def test_the_processor_alone_is_named(bundle: Bundle) -> None:
+    assert str(_open(bundle, CPU)) == "CPUExecutionProvider (f32)"
+
+
+def test_a_provider_that_is_asked_for_and_takes_nothing_is_an_error(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError) as error:
+        _open(bundle, AZURE)
+    assert str(error.value) == (
+        "model.providers: AzureExecutionProvider: it takes nothing of this model here; it would run on "
+        'CPUExecutionProvider; or name a fall-back after it: providers = [..., "CPUExecutionProvider"]'
+    )
+
+
+def test_where_a_fall_back_is_named_it_is_used_and_told(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    runs_on = _open(bundle, AZURE, CPU)
+    reason = "AzureExecutionProvider: it takes nothing of this model here"
+    assert str(runs_on) == f"CPUExecutionProvider (f32); not on {reason}"
+    assert caplog.messages == [f"the model runs on CPUExecutionProvider, a fall-back: not on {reason}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("OpenVINOExecutionProvider", "pip install onnxruntime-ep-openvino; it needs an Intel processor, GPU or NPU"),
+        ("QNNExecutionProvider", "pip install onnxruntime-qnn; it needs a Qualcomm chip"),
+        ("CUDAExecutionProvider", "pip install onnxruntime-gpu; it needs NVIDIA's driver, CUDA and cuDNN"),
+        (
+            "TensorrtExecutionProvider",
+            "pip install onnxruntime-gpu; it needs NVIDIA's driver, CUDA, cuDNN and TensorRT",
+        ),
+        ("CoreMLExecutionProvider", "pip install onnxruntime; it needs macOS"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_its_package_and_falls_back(
+    bundle: Bundle, name: str, remedy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        _open(bundle, name)
+    assert str(error.value).startswith(f"model.providers: {name}: not in this onnxruntime: {remedy}; or name a fall")
+    assert _open(bundle, name, CPU).unused == (f"{name}: not in this onnxruntime: {remedy}",)
+
+
+def test_a_fall_back_that_is_not_there_either_is_told_too(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"TensorrtExecutionProvider: .*CUDAExecutionProvider: .*AzureExecution"):
+        _open(bundle, "TensorrtExecutionProvider", "CUDAExecutionProvider", AZURE)
+
+
+def test_what_stands_behind_the_one_in_use_is_no_concern(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    assert str(_open(bundle, CPU, AZURE, "CUDAExecutionProvider")) == "CPUExecutionProvider (f32)"
+    assert not caplog.messages
+
+
+def test_a_name_that_nobody_knows_is_an_error_whatever_the_list_says(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"no CUDAExecutionProvder in this onnxruntime .*CPUExecutionProvider.*name"):
+        _open(bundle, "CUDAExecutionProvder", CPU)
+
+
+@pytest.mark.parametrize("content", [None, b"no library"])
+def test_a_plug_in_that_cannot_be_loaded_is_named(bundle: Bundle, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "libplugin.so"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"MyExecutionProvider: .*libplugin\.so (is no file|can't be loaded)"):
+        Classifier(bundle, threads=1, providers=[Provider(name="MyExecutionProvider", library=path)])
+
+
+def test_no_temporary_folder_is_named_with_its_remedy(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match=r"what the model runs on can't be seen .*TMPDIR.*CPUExecutionProvider alone"):
+        _open(bundle, AZURE, CPU)
+    assert _open(bundle, CPU).shares == {CPU: 1.0}
+
+
+def test_no_profile_stays_behind(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    _open(bundle, AZURE, CPU)
+    assert not list(tmp_path.iterdir())
+
+
+@given(st.dictionaries(st.sampled_from([CPU, "A", "B"]), st.lists(st.integers(0, 9999), min_size=1), min_size=1))
+def test_shares_are_those_of_the_kernels_times(times: dict[str, list[int]]) -> None:
+    kernels = [
+        {"cat": "Node", "dur": time, "args": {"provider": name}} for name, all_ in times.items() for time in all_
+    ]
+    others = [{"cat": "Session", "dur": 5}, {"cat": "Node", "dur": 7, "args": {}}]
+    shares = shares_of(json.dumps([*kernels, *others]).encode())
+    assert set(shares) == set(times)
+    assert sum(shares.values()) == pytest.approx(1)
+    longest = max(times, key=lambda name: sum(max(1, time) for time in times[name]))
+    assert shares[longest] == max(shares.values())

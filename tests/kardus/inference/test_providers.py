@@ -1,0 +1,89 @@
+"""How an execution provider is asked for, in a configuration and on a command line, and what it is then told."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from kardus.inference.providers import KNOWN, Provider, parse_provider
+from kardus.inference.tolerances import OF_ARITHMETIC, allowed
+from kardus.support.errors import UsageError
+
+OPENVINO = "OpenVINOExecutionProvider"
+LIST = TypeAdapter(tuple[Provider, ...])
+
+
+def test_a_list_takes_names_and_tables() -> None:
+    first, second = LIST.validate_python([{"name": OPENVINO, "precision": "f32", "device": "NPU"}, "X"])
+    assert (first.name, first.precision, first.device, second) == (OPENVINO, "f32", "NPU", Provider(name="X"))
+    assert len({first, second, Provider(name="X"), Provider(name="X", options={"a": "1"})}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [("CPUExecutionProvider", "f16"), ("CUDAExecutionProvider", "bf16"), ("X", "f32")]
+)
+def test_an_arithmetic_that_a_provider_has_not_is_refused(name: str, precision: str) -> None:
+    with pytest.raises(ValidationError, match=f"precision '{precision}': {name} has"):
+        Provider.model_validate({"name": name, "precision": precision})
+
+
+def test_the_most_exact_arithmetic_is_the_usual_one() -> None:
+    usual = {name: Provider(name=name).arithmetic for name in KNOWN}
+    assert usual == {
+        "CPUExecutionProvider": "f32",
+        OPENVINO: "f32",
+        "QNNExecutionProvider": "f16",  # its NPU has nothing more exact
+        "CUDAExecutionProvider": "f32",
+        "TensorrtExecutionProvider": "tf32",
+        "CoreMLExecutionProvider": "f32",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("CUDAExecutionProvider", {"use_tf32": "0"}),
+        ("CUDAExecutionProvider,precision=tf32,device=1", {"use_tf32": "1", "device_id": "1"}),
+        ("CUDAExecutionProvider,use_tf32=1", {"use_tf32": "1"}),
+        ("TensorrtExecutionProvider,precision=bf16", {"trt_bf16_enable": "1"}),
+        ("QNNExecutionProvider", {"backend_type": "htp"}),
+        ("QNNExecutionProvider,device=GPU,soc_model=60", {"backend_type": "gpu", "soc_model": "60"}),
+        ("CoreMLExecutionProvider", {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}),
+    ],
+)
+def test_what_a_provider_is_told(text: str, options: dict[str, str]) -> None:
+    provider = parse_provider(text, "--provider")
+    assert provider.all_options(provider.device) == options
+
+
+def test_openvino_is_told_by_its_loading_configuration() -> None:
+    provider = parse_provider(f"{OPENVINO},precision=bf16,device=GPU", "--provider")
+    assert json.loads(provider.all_options("GPU")["load_config"]) == {"GPU": {"INFERENCE_PRECISION_HINT": "bf16"}}
+
+
+@pytest.mark.parametrize("text", ["", ",", "X,precision", "X,=1", f"{OPENVINO},precision=f8", "X,precision=f32"])
+def test_what_cannot_be_understood_names_its_option(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^--provider '{text}'"):
+        parse_provider(text, "--provider")
+
+
+@given(st.text())
+def test_any_text_is_a_provider_or_wrong_use(text: str) -> None:
+    with contextlib.suppress(UsageError):
+        assert parse_provider(text, "--provider").name == text.partition(",")[0]
+
+
+def test_a_library_of_a_configuration_is_relative_to_its_file() -> None:
+    given = {"name": "X", "library": "lib.so"}
+    assert Provider.model_validate(given, context={"folder": Path("/etc/kardus")}).library == Path("/etc/kardus/lib.so")
+    assert Provider.model_validate(given).library == Path("lib.so")
+
+
+def test_a_coarser_arithmetic_may_be_off_further_and_f32_as_the_manifest_says() -> None:
+    assert [allowed(1e-3, arithmetic) for arithmetic in OF_ARITHMETIC] == [1e-3, 5e-2, 5e-2, 0.3]
+    assert allowed(0.1, "f32") == allowed(0.1, "tf32") == 0.1
+    assert allowed(5e-4, "f32") == 5e-4
