@@ -214,7 +214,10 @@ class CameraView:
             return view
         if self._colours is None:
             self._colours = self._first_colours(view)
+        learnt = self._colours.times_learnt
         problem, reason = self._colours.check(cells_of(view.small), at_s, is_recognised=view.problem is None)
+        if self._gate and self._colours.times_learnt != learnt:
+            self._gate.begin_anew()  # it knows the rack by the same picture
         return replace(view, problem=problem, reason=reason) if problem else view
 
     def _first_colours(self, view: View) -> ViewColours:

@@ -42,11 +42,13 @@ COLOURED = 15.0
 """Levels from grey, from which a cell of the rack has a colour that can be held against later ones ..."""
 FEWEST_COLOURED = 12
 """... and how many such cells it takes."""
-GREY = 3.0
+GREY = 4.0
 """Levels between the channels of a cell of a picture without colour, ..."""
+TINTED = 200
+"""Brighter cells may hold print that was clipped, which has lost the picture's tint."""
 SAMPLED = 3
 """One in so many cells tells whether a picture is grey."""
-GREY_SHARE = 0.98
+GREY_SHARE = 0.95
 """... and in what share of the cells it has no more: the camera's own writing may be coloured."""
 GAMMA = 2.2
 """From a logarithm of light to one of levels, nearly."""
@@ -161,6 +163,8 @@ class ViewColours:
         self._reference = None if reference is None else self._as_reference(_sized(reference, self._shape))
         self._is_given = self.is_proven = self._reference is not None
         self._is_denied = self._is_grey_now = False
+        self.times_learnt = 0
+        """How often a picture of the camera's own became the reference."""
         self._kept: Cells | None = None
         self._flicker = _Flicker()
         self._light: _Light | None = None
@@ -242,6 +246,7 @@ class ViewColours:
 
     def _learn(self, cells: Cells) -> _Reference:
         self._reference, self.is_proven, self._is_denied = self._as_reference(cells), False, False
+        self.times_learnt += 1
         return self._reference
 
     def _as_reference(self, cells: Cells) -> _Reference:
@@ -289,7 +294,7 @@ class _Flicker:
                 self._waits = True
             self._complaint = complaint
             return complaint
-        if self._run >= BAD_IN_A_ROW or (self._run == 0 and np.isinf(self._good_since)):
+        if self._run >= BAD_IN_A_ROW:
             self._good_since = at_s
         self._run = 0
         if self._waits and at_s - self._good_since < SETTLED_S:
@@ -339,6 +344,9 @@ def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True)
     """Whether a picture's cells are grey; `tinted`: or of one tint throughout."""
     flat = cells.reshape(-1, 3)[which].astype(np.float32)
     if tinted:
+        flat = flat[flat.max(axis=1) <= TINTED]
+        if not len(flat):
+            return False
         tint = np.median(flat, axis=0)
         flat *= tint.mean() / np.maximum(tint, 1.0)
     return bool((flat.max(axis=1) - flat.min(axis=1) <= GREY).mean() >= GREY_SHARE)
