@@ -8,6 +8,7 @@ without the check of colours, their correction and the doubt. `--only WORD` play
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -200,7 +201,8 @@ class Outcome:
     """Of each true change that was told: how late."""
     stale: bool = False
     reasons: set[str] = field(default_factory=set)
-    ended_matching: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    """The verdicts in the end."""
 
 
 def play(scene: Scene, seed: int, work: Path, *, guarded: bool = True) -> Outcome:
@@ -228,7 +230,7 @@ def play(scene: Scene, seed: int, work: Path, *, guarded: bool = True) -> Outcom
             elif verdict in ALERTS and shelf.script.truth(int(since_s >= 0), skus)[location] not in ALERTS:
                 outcome.false.add(location)
     outcome.changed = len(wrong) + len(outcome.late_s)
-    outcome.ended_matching = sum(state.verdict is Verdict.MATCH for state in player.states.values())
+    outcome.ended = Counter(state.verdict.value for state in player.states.values())
     return outcome
 
 
@@ -282,7 +284,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     asked = parser.parse_args()
-    print("| what happens | false alerts, of locations | true changes told; after at most | stale | match in the end |")
+    print("| what happens | false alerts, of locations | true changes told; after at most | stale | in the end |")
     print("|---|---|---|---|---|", flush=True)
     false = right = 0
     with tempfile.TemporaryDirectory() as work:
@@ -295,10 +297,9 @@ def main() -> None:
             told, changed = [s for o in played for s in o.late_s], sum(o.changed for o in played)
             late = f"{len(told)} of {changed}; {max(told, default=0):.0f} s" if changed else ""
             reasons = ", ".join(sorted(set().union(*(o.reasons for o in played))))
-            print(
-                f"| {name} | {wrong} of {n} | {late} | {reasons} | {sum(o.ended_matching for o in played)} |",
-                flush=True,
-            )
+            ended = sum((outcome.ended for outcome in played), Counter[str]())
+            verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ended.items())
+            print(f"| {name} | {wrong} of {n} | {late} | {reasons} | {verdicts} |", flush=True)
     if right:
         print(f"false alerts in all: {false} of {right}: {percent(proportion('', false, right).model_dump())}")
 
