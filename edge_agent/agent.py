@@ -19,7 +19,7 @@ from edge_agent.archive.evidence import Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
 from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Cameras
-from edge_agent.config import Config, load_config
+from edge_agent.config import Config, data_folder, load_config
 from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
 from edge_agent.control.command_handlers import CommandHandlers
 from edge_agent.control.commands import CommandRequest, answer
@@ -41,6 +41,7 @@ from edge_agent.records import Ended, ExpectedMessage, Finding, Frame, HomeAssis
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
+from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.self_report import SelfReport
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
@@ -81,7 +82,7 @@ class Agent:
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
         self._metrics, self._heartbeat, self._steps = Metrics(), Heartbeat(), itertools.count(1)
-        self._cameras = Cameras(config, self._inputs.put)
+        self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
         locations = self._cameras.locations
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
         self._outbox = open_outbox(config)
@@ -174,7 +175,7 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         gone = sorted(before - set(self._cameras.locations))
-        self._pipeline.judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._pipeline.use(config)
         self._evidence.use(config.evidence)
         self._harvesting.use(config.harvest)
         self._recorder.use(config.verdict.valid_for_s)
@@ -199,6 +200,8 @@ class Agent:
             clock=SYSTEM_CLOCK,
             is_late=lambda: not self._session.online.is_set(),
             heartbeat=self._heartbeat,
+            doubt_s=self._config.view.doubt_s,
+            refresh_s=self._config.gate.refresh_s,
         )
 
     def _mqtt_session(self) -> MqttSession:

@@ -17,6 +17,7 @@ from edge_agent.config.sources import SimulatedSource
 from edge_agent.deciding.judging import Votes
 from edge_agent.records import Shown
 from edge_agent.seeing.camera_view import CameraView
+from edge_agent.seeing.kept_colours import KeptColours
 from kardus.contract.messages import CameraHealth, Status
 from kardus.support.errors import KardusError, UnknownLocationError
 
@@ -41,7 +42,10 @@ def open_camera_source(camera: CameraSection) -> Source:
 
 
 def open_camera(
-    section: CameraSection, config: Config, open_source: Callable[[CameraSection], Source] = open_camera_source
+    section: CameraSection,
+    config: Config,
+    open_source: Callable[[CameraSection], Source] = open_camera_source,
+    colours: KeptColours | None = None,
 ) -> tuple[Source, CameraView]:
     """A camera's source, and what knows its slots in its pictures.
 
@@ -49,7 +53,7 @@ def open_camera(
         ConfigError: a password file, the commissioning or the empty picture cannot be read.
     """
     opened = open_source(section)
-    return opened, CameraView(section, config.view, config.gate, live=opened.live)
+    return opened, CameraView(section, config.view, config.gate, live=opened.live, kept=colours)
 
 
 @dataclass
@@ -114,13 +118,16 @@ class Cameras(dict[str, Camera]):
         config: Config,
         hand_over: Callable[[ReaderItem], None],
         open_camera_source: Callable[[CameraSection], Source] = open_camera_source,
+        colours: KeptColours | None = None,
     ) -> None:
-        """Open nothing yet; `begin` starts the readers.
+        """Open nothing yet; `begin` starts the readers. `colours`: what is kept of the views' colours.
 
         Raises:
             ConfigError: a password file, a commissioning or an empty picture cannot be read.
         """
         self._hand_over = hand_over
+        self._colours = colours or KeptColours(None)
+        self._colours.forget_others([section.name for section in config.cameras])
         self._open_source = open_camera_source
         self.running: set[str] = set()
         """Those whose source may give more."""
@@ -202,7 +209,8 @@ class Cameras(dict[str, Camera]):
             if known is None or known.section.source != section.source:
                 begun[section.name] = self._new(section, config)
             elif _sees(known.section) != _sees(section):
-                view = CameraView(section, config.view, config.gate, live=known.reader.live)
+                live = known.reader.live
+                view = CameraView(section, config.view, config.gate, live=live, kept=self._colours)
                 views[section.name] = view, _votes(view, config)
         stay = {section.name for section in config.cameras} - set(begun)
         return PreparedCameras(config, views, begun, frozenset(set(self) - stay))
@@ -218,6 +226,7 @@ class Cameras(dict[str, Camera]):
     def apply(self, prepared: PreparedCameras) -> None:
         """Go over to another configuration; readers whose source stays go on without a gap."""
         config = prepared.config
+        self._colours.forget_others([section.name for section in config.cameras])
         wanted = {section.name: section for section in config.cameras}
         for name, camera in self.items():
             camera.section = wanted[name]
@@ -231,7 +240,7 @@ class Cameras(dict[str, Camera]):
             camera.reader.start()
 
     def _new(self, section: CameraSection, config: Config) -> Camera:
-        opened, view = open_camera(section, config, self._open_source)
+        opened, view = open_camera(section, config, self._open_source, self._colours)
         reader = CameraReader(section.name, opened, section.interval_s, self._hand_over)
         return Camera(section, reader, view, _votes(view, config))
 

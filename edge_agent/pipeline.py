@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.config import Config
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
+from edge_agent.deciding.view_doubt import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
+from edge_agent.seeing.view_colours import NO_COLOUR
 from kardus.contract.messages import Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, CropClassifier
@@ -59,6 +62,8 @@ class Pipeline:
         clock: Clock,
         is_late: Callable[[], bool],
         heartbeat: Heartbeat | None = None,
+        doubt_s: float = 30.0,
+        refresh_s: float = 300.0,
     ) -> None:
         """Keep whom to ask.
 
@@ -72,6 +77,8 @@ class Pipeline:
             clock: what time it is.
             is_late: whether the broker is away.
             heartbeat: beats while the pictures of many locations are worked on.
+            doubt_s: for so long a view is doubted in which half of the locations turn to an alert at once.
+            refresh_s: what turns within so long turns at once.
         """
         self._heartbeat = heartbeat or Heartbeat()
         self._cameras = cameras
@@ -83,7 +90,19 @@ class Pipeline:
         self._show: Callable[[ClassifiedCrops], None] | None = None  # while another model answers too
         self._states = recorder.states
         self.judging = Judging(expected.managed, self._states, grace_s, clock)
+        self._doubts = ViewDoubts(self._states, doubt_s, refresh_s, clock)
         self._set_classifier(classifier)
+
+    def use(self, config: Config) -> None:
+        """Other rules, and perhaps other cameras and locations."""
+        self.judging.use(config.verdict.grace_s, self._cameras.locations)
+        self._doubts.use(config.view.doubt_s, config.gate.refresh_s)
+        self._doubts.keep(self._cameras)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is decided by time alone."""
+        return bool(self.judging.in_grace or self._doubts.doubted)
 
     def process(self, frames: Sequence[Frame]) -> Processed:
         """Frames of several cameras, to the disk; what they came to.
@@ -106,6 +125,8 @@ class Pipeline:
             elif seen is not None:
                 lost.append(seen)
         findings = self._judge(sightings, self._classify([s.crops for _, s in sightings if s.chosen]), processed)
+        for camera in [camera for camera in processed.good if camera.view.is_unproven_grey]:
+            findings = self._weigh_grey(camera, findings, processed, lost)
         for camera in processed.good:
             if camera.status != "ok":
                 self.report_health(camera, "ok", "")
@@ -138,6 +159,7 @@ class Pipeline:
         """A folder, video or script has been played; what is wrong where it gave no picture at all."""
         camera = self._cameras[name]
         self._cameras.running.discard(name)
+        self._record(self._doubts.over(name))
         if not camera.has_looked:
             return [f"camera '{name}' gave no picture: {camera.reason or 'its source is empty'}"]
         self.report_health(camera, "ended", "the source has no more pictures")
@@ -148,6 +170,7 @@ class Pipeline:
         camera = self._cameras[lost.camera]
         camera.view.lose()
         camera.votes.lose()
+        self._doubts.lose(camera.name)
         self._metrics.lost.labels(camera.name).inc()
         self.report_health(camera, status, lost.reason)
         self._record(
@@ -171,9 +194,18 @@ class Pipeline:
         return ""
 
     def tick(self) -> None:
-        """What doesn't come by itself: grace that is over."""
+        """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""
+        self._prove_colours()
         if self.judging.in_grace:
             self._record(self._judge_again(self.judging.in_grace))
+        for name, locations in self._doubts.look_again().items():
+            camera = self._cameras[name]
+            for location in locations:
+                camera.votes.want(location)
+            camera.reader.hurry()
+        over = [finding.location for finding in self._doubts.over()]
+        if over:
+            self._record(self._judge_again(over))
 
     def report_health(self, camera: Camera, status: Status, reason: str) -> None:
         """Tell how a camera is, where that is news."""
@@ -212,8 +244,37 @@ class Pipeline:
         if view.repeated:
             return None  # no second vote for what was seen: it may be frozen
         sighting = camera.view.see(frame, view, wanted, self._size_px)
+        if sighting.correction is not None:
+            self._metrics.corrected.labels(frame.camera).inc()
         self._metrics.at_rest.inc(len(sighting.activities) - len(sighting.chosen))
         return sighting
+
+    def _weigh_grey(
+        self,
+        camera: Camera,
+        findings: list[Finding | None],
+        processed: Processed,
+        lost: list[tuple[SignalLost, Status]],
+    ) -> list[Finding | None]:
+        """A view that was never seen in colours is doubted where its stock isn't recognised."""
+        own = [finding for finding in findings if finding and finding.camera == camera.name]
+        if not self._doubts.is_first_word_wrong(camera.name, own, len(camera.locations)):
+            return findings
+        camera.view.deny_colours()
+        processed.good.remove(camera)
+        lost.append((SignalLost(camera.name, camera.view.last_capture, f"no colour: {NO_COLOUR}"), "no colour"))
+        return [finding for finding in findings if finding and finding.camera != camera.name]
+
+    def _prove_colours(self) -> None:
+        """Keep the colours of views in which the stock was recognised."""
+        for camera in self._cameras.values():
+            since = camera.view.first_capture
+            if camera.view.colours_proven or since is None:
+                continue
+            states = [self._states[location] for location in camera.locations if location in self._states]
+            right = [s for s in states if s.verdict is Verdict.MATCH and s.last_verified and s.last_verified >= since]
+            if 2 * len(right) >= len(camera.locations):
+                camera.view.prove_colours()
 
     def _classify(self, crops: Sequence[Pixels]) -> list[Classification]:
         if not crops:
@@ -250,10 +311,17 @@ class Pipeline:
     def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
         expected = [expectation.expected if expectation else None for expectation in known]
-        return ClassifiedCrops(sighting.picture, sighting.corners, answers, expected)
+        return ClassifiedCrops(sighting.picture, sighting.corners, answers, expected, sighting.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)
+
+    def _doubt(self, name: str) -> None:
+        """A camera's view is doubted: only what is seen from now on counts."""
+        log.warning("camera %s: half of its locations turned to an alert at once: looking again first", name)
+        self._metrics.doubts.labels(name).inc()
+        self._cameras[name].votes.restart()
+        self._cameras[name].reader.hurry()
 
     def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
         """Locations of whatever camera."""
@@ -264,5 +332,8 @@ class Pipeline:
         told = [finding for finding in findings if finding]
         if not told:
             return
-        told += filter(None, self._judge_again(self._recorder.affected(told)))
+        told = self._doubts.weigh(told, self._doubt)
+        affected = self._recorder.affected(told)
+        if affected:
+            told += self._doubts.weigh([found for found in self._judge_again(affected) if found], self._doubt)
         self._recorder.record(told, historical=self._is_late())

@@ -10,6 +10,7 @@ from PIL import Image
 from kardus.contract.messages import Expected, ExpectedStock, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification
+from kardus.inference.colour_correction import ColourCorrection
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
 
@@ -95,9 +96,11 @@ class Sighting:
     corners: FloatArray
     """(len(chosen), 4, 2): where these are in it, in pixels."""
     crops: Pixels
-    """(len(chosen), size, size, 3) uint8 RGB, cut out there."""
+    """(len(chosen), size, size, 3) uint8 RGB, cut out there, and corrected."""
     like_empty: tuple[bool | None, ...]
     """What their own empty pictures say of them; None: nothing."""
+    correction: ColourCorrection | None = None
+    """What was done to the crops' colours; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,8 @@ class ClassifiedCrops:
     answers: Sequence[Classification]
     expected: Sequence[Expected | None]
     """What the WMS expects in each slot."""
+    correction: ColourCorrection | None = None
+    """What is done to the crops' colours first; None: nothing."""
 
 
 @dataclass(frozen=True)

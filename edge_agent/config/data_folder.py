@@ -20,6 +20,7 @@ MODELS_FOLDER = "models"
 EVIDENCE_FOLDER = "evidence"
 RECORDING_FOLDER = "recording"
 HARVEST_FOLDER = "harvest"
+COLOURS_FOLDER = "colours"
 KEY = "agent.data_dir"
 _MOST_BYTES = 10_000
 

@@ -155,6 +155,14 @@ class ViewSection(Section):
     """A shift up to this share of the picture's width is corrected; from there on the camera has been moved."""
     frozen_after_s: Annotated[float, Field(ge=1, le=50)] = 30.0
     """A live camera whose picture hasn't changed by a single value for so long is frozen."""
+    max_cast: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Share by which a colour channel may differ from what it was, against the others: up to there it is corrected,
+    beyond it the camera's white balance has changed."""
+    colour_left: Annotated[float, Field(ge=0, lt=1)] = 0.35
+    """Share of the rack's colours that must be left; below, the camera shows no colour (night mode)."""
+    doubt_s: Annotated[float, Field(ge=0, le=600)] = 30.0
+    """Where half of a camera's locations, and four or more, turn to an alert within `gate.refresh_s`, they are
+    `uncertain` for so long, and looked at again before it is told. 0: told at once."""
 
 
 class GateSection(Section):

@@ -24,6 +24,12 @@ class Metrics:
         self.frames = self._counter("kardus_frames", "Pictures taken.", "camera")
         self.refused = self._counter("kardus_frames_refused", "Pictures that couldn't be trusted.", "camera", "problem")
         self.lost = self._counter("kardus_signal_lost", "Times that a camera gave no picture.", "camera")
+        self.doubts = self._counter(
+            "kardus_view_doubts", "Times that a view was doubted for its many alerts.", "camera"
+        )
+        self.corrected = self._counter(
+            "kardus_frames_corrected", "Pictures whose crops' colours were corrected.", "camera"
+        )
         self.at_rest = self._counter("kardus_slots_skipped", "Slots that weren't classified, nothing having changed.")
         self.classified = self._counter("kardus_classifications", "Crops that were classified.")
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")

@@ -66,7 +66,8 @@ class ShadowModel:
 
 def crops_of(classified: ClassifiedCrops, size_px: int) -> Pixels:
     """The same slots, cut out at another model's input size: (slots, size_px, size_px, 3) uint8 RGB."""
-    return np.stack([cut_out(classified.frame, corners, size_px) for corners in classified.corners])
+    crops = np.stack([cut_out(classified.frame, corners, size_px) for corners in classified.corners])
+    return classified.correction.apply(crops) if classified.correction else crops
 
 
 def compared(before: Comparison, classified: ClassifiedCrops, others: Sequence[Classification]) -> Comparison:

@@ -103,6 +103,8 @@ class Player:
             grace_s=config.verdict.grace_s,
             clock=self._clock,
             is_late=lambda: False,
+            doubt_s=config.view.doubt_s,
+            refresh_s=config.gate.refresh_s,
         )
 
     @property
@@ -144,9 +146,9 @@ class Player:
         return self._changes
 
     def _wait_until(self, moment: Moment) -> None:
-        """Let the time go by in which the agent would have seen a grace end."""
+        """Let the time go by in which the agent would have seen a grace or a doubt end."""
         now_s = self._clock.monotonic_s()
-        while self._pipeline.judging.in_grace and now_s + TICK_S < moment.at_s:
+        while self._pipeline.waits and now_s + TICK_S < moment.at_s:
             now_s += TICK_S
             self._clock.set(moment.at - timedelta(seconds=moment.at_s - now_s), now_s)
             self._pipeline.tick()

@@ -1,7 +1,7 @@
 """What one camera sees: its view guard, slots, change gate and empty pictures. From a picture to crops."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,14 +13,19 @@ from edge_agent.records import Frame, Shown, Sighting
 from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
+from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import Mask, area_outside, areas_of
 from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
-from edge_agent.seeing.view_guard import View, ViewGuard
+from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
+from edge_agent.seeing.view_guard import View, ViewGuard, inside
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, resized
 
 BAD_IN_A_ROW = 2
 """One bad picture is passed over; from the second on the view is lost."""
+
+WITHOUT_COLOURS = frozenset({"frozen", "dark", "over-exposed"})
+"""Problems of a picture whose colours say nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,16 @@ class _CutAhead:
 class CameraView:
     """One camera's slots in its pictures. Owned by the agent's thread."""
 
-    def __init__(self, camera: CameraSection, view: ViewSection, gate: GateSection, *, live: bool) -> None:
-        """Prepare.
+    def __init__(
+        self,
+        camera: CameraSection,
+        view: ViewSection,
+        gate: GateSection,
+        *,
+        live: bool,
+        kept: KeptColours | None = None,
+    ) -> None:
+        """Prepare. `kept` is where the view's colours are kept, once they are learnt; None: nowhere.
 
         Raises:
             ConfigError: the commissioning or the empty picture cannot be read.
@@ -47,6 +60,8 @@ class CameraView:
         self.slots = slots_of(camera, self._commissioned.size)
         self._camera, self._mask = camera, Mask()
         self._guard: ViewGuard | None = None
+        self._colours: ViewColours | None = None
+        self._kept = kept or KeptColours(None)
         self._gate: ChangeGate | None = None
         self._empty: EmptyPictures | None = None
         self._live = live
@@ -54,6 +69,8 @@ class CameraView:
         """When the last good picture was taken ..."""
         self.last_frame: Image.Image | None = None
         """... and what it was."""
+        self.first_capture: datetime | None = None
+        """When the first good picture was taken."""
         self._last_corners: FloatArray | None = None
         self._cut_ahead: _CutAhead | None = None
         self._bad = 0
@@ -64,6 +81,8 @@ class CameraView:
         self._view_rules, self._gate_rules = view, gate
         if self._guard:
             self._guard.use(view)
+        if self._colours:
+            self._colours.use(view)
         if self._gate:
             self._gate.use(gate)
 
@@ -92,9 +111,31 @@ class CameraView:
             self._guard = ViewGuard(
                 self._view_rules, shares, self._commissioned.reference, live=self._live, mask=self._mask
             )
-        view = self._guard.check(frame)
+        view = self._with_colours(self._guard.check(frame), frame.at_s)
         self._bad = self._bad + 1 if view.problem else 0
         return view
+
+    @property
+    def colours_proven(self) -> bool:
+        """Whether it is known what colours this view has."""
+        return self._colours is None or self._colours.is_proven
+
+    def prove_colours(self) -> None:
+        """The stock was recognised in the colours that were learnt: they are kept."""
+        if self._colours:
+            self._colours.prove()
+            self._kept.write(self._camera, self._colours.learnt)
+
+    @property
+    def is_unproven_grey(self) -> bool:
+        """Whether the picture is grey, and nothing says that this camera's pictures are so."""
+        return self._colours is not None and self._colours.is_grey and not self._colours.is_proven
+
+    def deny_colours(self) -> None:
+        """The picture is grey, and hardly anything was recognised in it: it isn't as it should be."""
+        if self._colours:
+            self._colours.deny()
+            self._bad = BAD_IN_A_ROW
 
     @property
     def is_lost(self) -> bool:
@@ -121,19 +162,23 @@ class CameraView:
             size_px: width and height of the crops.
         """
         self.last_capture, self.last_frame = frame.captured, frame.picture
+        self.first_capture = self.first_capture or frame.captured
         self._last_corners = corners = place_slots(self.slots, *frame.picture.size, view.motion)
         gate = self._known_gate(frame, view, corners)
         activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
         chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
         places = corners[list(chosen)]
+        crops = self._cut(frame, chosen, places, size_px) if chosen else np.empty((0, size_px, size_px, 3), np.uint8)
+        correction = self._colours.correction(chosen) if chosen and self._colours else None
         return Sighting(
             captured=frame.captured,
             activities=activities,
             chosen=chosen,
             picture=frame.picture,
             corners=places,
-            crops=self._cut(frame, chosen, places, size_px) if chosen else np.empty((0, size_px, size_px, 3), np.uint8),
+            crops=correction.apply(crops) if correction else crops,
             like_empty=self._like_empty(view, corners, chosen),
+            correction=correction,
         )
 
     def shown(self, slots: Sequence[int]) -> Shown | None:
@@ -162,6 +207,32 @@ class CameraView:
             if np.array_equal(ahead.corners[which], places):
                 return ahead.crops.result()[which]
         return Cutting(places, frame.picture, size_px).result()
+
+    def _with_colours(self, view: View, at_s: float) -> View:
+        """What was judged by forms, and now by colours too."""
+        if view.problem in WITHOUT_COLOURS or view.repeated:
+            return view
+        if self._colours is None:
+            self._colours = self._first_colours(view)
+        learnt = self._colours.times_learnt
+        problem, reason = self._colours.check(cells_of(view.small), at_s, is_recognised=view.problem is None)
+        if self._gate and self._colours.times_learnt != learnt:
+            self._gate.begin_anew()  # it knows the rack by the same picture
+        return replace(view, problem=problem, reason=reason) if problem else view
+
+    def _first_colours(self, view: View) -> ViewColours:
+        shape = view.small.shape
+        shares = [slot.in_pixels(shape[1], shape[0]) / [shape[1], shape[0]] for slot in self.slots]
+        never = self._mask.over(shape[1], shape[0])
+        reference: Cells | None = None
+        if self._commissioned.reference is not None:
+            reference = cells_of(resized(self._commissioned.reference, shape[1], shape[0]))
+        centres = np.array([share.mean(axis=0) for share in shares])
+        changing = inside(shares, shape) | never
+        colours = ViewColours(self._view_rules, centres, cells_touching(changing), cells_touching(never), reference)
+        if (kept := self._kept.read(self._camera)) is not None:
+            colours.remember(kept)
+        return colours
 
     def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
         if self._gate is None:

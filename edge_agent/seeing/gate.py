@@ -83,6 +83,12 @@ class ChangeGate:
         self._last = None
         self._memory = _Memory(len(self._memory.known))
 
+    def begin_anew(self) -> None:
+        """Not even the surroundings count any more that were taken from the first picture."""
+        self.forget()
+        if not self._is_commissioned:
+            self._still, self._covered_since = None, None
+
     def due(self, at_s: float) -> NDArray[np.bool_]:
         """Which slots are to be classified once they rest, though nothing changes (n,)."""
         due: NDArray[np.bool_] = at_s - self._memory.classified_s >= self._rules.refresh_s

@@ -24,7 +24,7 @@ from edge_agent.seeing.registration import (
 from kardus.inference.geometry import FloatArray, project
 from kardus.inference.preprocess import Pixels
 
-Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved"]
+Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
 SMALL_WIDTH = 480
 """Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 STEADY_PX = 0.75
@@ -113,7 +113,7 @@ class ViewGuard:
     def check(self, frame: Frame) -> View:
         """Judge a picture."""
         factor = max(1, round(frame.picture.width / SMALL_WIDTH))
-        small = _reduce(frame.picture, factor)
+        small = reduced(frame.picture, factor)
         grey = _grey(small)
         repeated = self._is_repeated(frame)
         problem, reason = self._exposure(frame, grey)
@@ -153,9 +153,9 @@ class ViewGuard:
         if self._reference is None:
             if self._given is not None:
                 picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
-                grey = _grey(_reduce(picture, factor))
+                grey = _grey(reduced(picture, factor))
             never = self._mask.over(grey.shape[1], grey.shape[0])
-            marks = choose_marks(grey, _inside(self._slots, grey.shape) | never, never)
+            marks = choose_marks(grey, inside(self._slots, grey.shape) | never, never)
             self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), grey)
         return self._reference
 
@@ -228,7 +228,8 @@ def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
     return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), NEAR).sure[inside].mean())
 
 
-def _reduce(picture: Image.Image, factor: int) -> Pixels:
+def reduced(picture: Image.Image, factor: int) -> Pixels:
+    """A picture, reduced by a whole number: (h, w, 3) uint8 RGB."""
     return np.asarray(picture.reduce(factor))
 
 
@@ -245,7 +246,7 @@ def _correlation(one: Grey, other: Grey) -> float:
     return float((one * other).sum() / max(1e-6, float(np.linalg.norm(one) * np.linalg.norm(other))))
 
 
-def _inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
+def inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
     """Which pixels lie in a slot: (height, width) of booleans."""
     mask = Image.new("1", (shape[1], shape[0]))
     draw = ImageDraw.Draw(mask)

@@ -64,7 +64,19 @@ MAX_SKU = 200
 MAX_REASON = 200
 
 
-Status = Literal["ok", "lost", "frozen", "dark", "over-exposed", "blurred", "covered", "moved", "ended"]
+Status = Literal[
+    "ok",
+    "lost",
+    "frozen",
+    "dark",
+    "over-exposed",
+    "blurred",
+    "covered",
+    "moved",
+    "no colour",
+    "colour cast",
+    "ended",
+]
 """How a camera's pictures are."""
 
 

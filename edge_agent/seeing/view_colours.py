@@ -1,0 +1,372 @@
+"""The colours of a camera's whole view, held against a picture of it that is known to be good.
+
+Compared are cells of the rack itself, which stock doesn't change, each with itself: so it matters neither what colours
+a rack has (white cartons only, say), nor who stands before less than half of it. From the ratios of their light come
+
+- gains, for each slot from the cells around it: a white balance, a lamp, a sunset. They are corrected, within bounds;
+- how much of the rack's own colours is left. What has faded is corrected, within bounds.
+
+Beyond these bounds the view can't be trusted: night mode, a filter that sticks, a cast too strong. The reference is the
+commissioning picture, or what was learnt from a good picture of the camera's own, once a model has recognised what
+stands there (`prove`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_agent.config.sections import ViewSection
+from kardus.inference.colour_correction import LIGHT, ColourCorrection
+from kardus.inference.geometry import FloatArray
+from kardus.inference.preprocess import Pixels
+
+ColourProblem = Literal["no colour", "colour cast"]
+Floats = NDArray[np.float32]
+Cells = NDArray[np.uint8]
+"""(h, w, 3): a reduced picture, reduced once more. Noise and print are gone in it."""
+CELL = 8
+"""Width and height of a cell, in pixels of the reduced picture."""
+BRIGHTNESS = (12, 243)
+"""Levels between which a channel says what the light is: not black, not clipped."""
+FEWEST = 24
+"""With fewer cells nothing is said of the light."""
+AROUND = 32
+"""So many cells, the nearest ones, tell the light of a slot ..."""
+UNEVEN = 0.3
+"""... within this of the whole picture's, as a logarithm of levels: nobody in a bright jacket is a lamp."""
+COLOURED = 15.0
+"""Levels from grey, from which a cell of the rack has a colour that can be held against later ones ..."""
+FEWEST_COLOURED = 12
+"""... and how many such cells it takes."""
+GREY = 4.0
+"""Levels between the channels of a cell of a picture without colour, ..."""
+TINTED = 200
+"""Brighter cells may hold print that was clipped, which has lost the picture's tint."""
+SAMPLED = 3
+"""One in so many cells tells whether a picture is grey."""
+GREY_SHARE = 0.95
+"""... and in what share of the cells it has no more: the camera's own writing may be coloured."""
+GAMMA = 2.2
+"""From a logarithm of light to one of levels, nearly."""
+STEADY = 0.03
+"""A cast below this is none."""
+DIM = 0.5
+"""Share of the reference's levels below which brightness is corrected too; networks don't mind what is above."""
+FADED = 0.85
+"""Share of the rack's colours from which nothing is done."""
+LEARN_AGAIN = 0.12
+"""A cast from which a reference that nothing has proved is learnt anew."""
+SAME_VIEW = 0.5
+"""Correlation from which colours that were learnt before are of what the camera sees now."""
+BAD_IN_A_ROW = 2
+"""One picture whose colours are off is passed over; ..."""
+COMES_AND_GOES_S = 120.0
+"""... colours that were lost again so soon ..."""
+SETTLED_S = 60.0
+"""... have to be there for so long."""
+NO_COLOUR = (
+    "night mode? Switch the camera to its day mode, light the shelf, or have its infrared filter mended; if it never "
+    "has colours, name a commissioning picture (reference)"
+)
+CAST = (
+    "its white balance has changed{how}: set it back, or correct the light; if it is to stay so, take its "
+    "commissioning picture (reference) again"
+)
+LOG_LIGHT = np.log(LIGHT)
+Complaint = tuple[ColourProblem | None, str]
+"""What is wrong with a picture's colours, and why; None and nothing where they can be trusted, or corrected."""
+FINE: Complaint = None, ""
+
+
+@dataclass(frozen=True)
+class _Light:
+    """A picture's cells against the reference's."""
+
+    ratios: Floats
+    """Logarithm of the light's ratio in each cell, (cells, 3) ..."""
+    counts: NDArray[np.bool_]
+    """... and whether it can be told (cells)."""
+    gains: Floats
+    """The median of those that can, (3,)."""
+
+    @property
+    def levels(self) -> Floats:
+        """The factor by which levels have grown, about (3,)."""
+        factor: Floats = np.exp(self.gains / GAMMA)
+        return factor
+
+    @property
+    def cast(self) -> float:
+        """The largest share by which a channel differs from their mean."""
+        return float(np.abs(np.exp((self.gains - self.gains.mean()) / GAMMA) - 1).max())
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """Cells to hold others against, with what is asked of them in every picture."""
+
+    cells: Cells
+    is_grey: bool
+    """It has no colour at all."""
+    logs: Floats
+    """Logarithm of the rack's light, (rack, 3) ..."""
+    tells: NDArray[np.bool_]
+    """... and where it can be told (rack)."""
+    coloured: NDArray[np.intp]
+    """Which of the rack's cells have a colour, ..."""
+    away: Floats
+    """... how far they are from grey, (coloured, 3), ..."""
+    strength: Floats
+    """... and the square of that distance (coloured)."""
+
+    @classmethod
+    def of(cls, cells: Cells, rack: NDArray[np.intp], rest: NDArray[np.intp]) -> "_Reference":
+        """Of a picture's cells, of which `rack` don't change, and `rest` are what the camera shows at all."""
+        own = cells.reshape(-1, 3)[rack]
+        away = own - own.mean(axis=1, keepdims=True, dtype=np.float32)
+        strength = np.square(away).sum(axis=1)
+        coloured = np.flatnonzero(_tells(own) & (strength >= COLOURED**2))
+        grey = _lacks_colour(cells, rest)
+        return cls(cells, grey, LOG_LIGHT[own], _tells(own), coloured, away[coloured], strength[coloured])
+
+
+class ViewColours:
+    """The colours of one camera's view. Owned by one thread."""
+
+    def __init__(
+        self,
+        rules: ViewSection,
+        centres: FloatArray,
+        changing: NDArray[np.bool_],
+        never: NDArray[np.bool_],
+        reference: Cells | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rules: how far colours may be off.
+            centres: of the slots (n, 2), in shares of the picture's width and height.
+            changing: (h, w), which cells touch a slot.
+            never: (h, w), which cells touch what is no part of the rack (`mask`).
+            reference: the commissioning picture's cells (h, w, 3); None: they are learnt.
+        """
+        self._rules = rules
+        self._shape = (*changing.shape, 3)
+        free = ~(changing | never)
+        self._rack = np.flatnonzero(free if free.sum() >= FEWEST else ~never)
+        self._rest = np.flatnonzero(~never)[::SAMPLED]
+        self._near = _nearest(self._rack, centres, changing.shape)
+        self._reference = None if reference is None else self._as_reference(_sized(reference, self._shape))
+        self._is_given = self.is_proven = self._reference is not None
+        self._is_denied = self._is_grey_now = False
+        self.times_learnt = 0
+        """How often a picture of the camera's own became the reference."""
+        self._kept: Cells | None = None
+        self._flicker = _Flicker()
+        self._light: _Light | None = None
+        self._left = 1.0
+
+    def use(self, rules: ViewSection) -> None:
+        """Other rules."""
+        self._rules = rules
+
+    def remember(self, cells: Cells) -> None:
+        """Colours that were proved in a former run. They count if the camera still sees the same."""
+        self._kept = None if self._is_given else _sized(cells, self._shape)
+
+    @property
+    def learnt(self) -> Cells | None:
+        """What was learnt and proved; None where there is nothing, or a commissioning picture stands for it."""
+        return self._reference.cells if self._reference and self.is_proven and not self._is_given else None
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the last picture had no colour at all."""
+        return self._is_grey_now
+
+    def prove(self) -> None:
+        """What stands there was recognised in the light that was learnt."""
+        self.is_proven = True
+
+    def deny(self) -> None:
+        """Hardly anything was recognised, and the picture is grey: that isn't what the camera should show."""
+        self._is_denied = True
+
+    def check(self, cells: Cells, at_s: float, *, is_recognised: bool) -> Complaint:
+        """Judge a picture.
+
+        Args:
+            cells: of the picture, (h, w, 3).
+            at_s: when it was taken.
+            is_recognised: whether the marks of the view are where they should be: else only a picture without any
+                colour is told, which infrared light may have changed beyond recognition.
+        """
+        cells = _sized(cells, self._shape)
+        self._light, self._left = None, 1.0
+        self._is_grey_now = _lacks_colour(cells, self._rest, tinted=is_recognised)
+        if not is_recognised:
+            return ("no colour", NO_COLOUR) if self._is_grey_now and self._has_colours() else FINE
+        return self._flicker.steady(self._judge(cells), at_s)
+
+    def correction(self, slots: Sequence[int]) -> ColourCorrection | None:
+        """What the crops of some slots of the last picture have to be corrected by; None: by nothing."""
+        if self._light is None:
+            return None
+        gains = self._gains_around(self._light, slots)
+        is_off = np.abs(np.exp(gains / GAMMA) - 1).max(initial=0.0) > STEADY
+        is_faded = self._left < FADED
+        return ColourCorrection(np.exp(gains), 1 / self._left if is_faded else 1.0) if is_off or is_faded else None
+
+    def _judge(self, cells: Cells) -> Complaint:
+        reference = self._known(cells)
+        if self._is_grey_now and (self._is_denied or not reference.is_grey):
+            return "no colour", NO_COLOUR
+        light = None if reference.is_grey else _light(cells, reference, self._rack)
+        if light is None:
+            return FINE  # nothing to hold colours against
+        left = _colour_left(light, cells, reference, self._rack)
+        if left < self._rules.colour_left:
+            return "no colour", f"{NO_COLOUR} ({100 * max(0.0, left):.0f} % of the rack's colours are left)"
+        if light.cast > (self._rules.max_cast if self.is_proven else LEARN_AGAIN):
+            return self._off(light, cells)
+        self._light, self._left = light, left
+        return FINE
+
+    def _off(self, light: _Light, cells: Cells) -> Complaint:
+        """The white balance is far from the reference's; one that nothing has proved may be wrong itself."""
+        if not self.is_proven:
+            self._learn(cells)
+            return FINE
+        red, green, blue = light.levels / light.levels.mean()
+        return "colour cast", CAST.format(how=f" (red {red:.2f}, green {green:.2f}, blue {blue:.2f} of what they were)")
+
+    def _learn(self, cells: Cells) -> _Reference:
+        self._reference, self.is_proven, self._is_denied = self._as_reference(cells), False, False
+        self.times_learnt += 1
+        return self._reference
+
+    def _as_reference(self, cells: Cells) -> _Reference:
+        return _Reference.of(cells, self._rack, self._rest)
+
+    def _known(self, cells: Cells) -> _Reference:
+        """The reference: the given one, the one of a former run if it is of the same view, or this picture."""
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            if _correlation(kept.reshape(-1, 3)[self._rack], cells.reshape(-1, 3)[self._rack]) >= SAME_VIEW:
+                self._reference, self.is_proven = self._as_reference(kept), True
+        known = self._reference
+        if known is None or (known.is_grey and not self._is_grey_now and not self._is_given):
+            return self._learn(cells)  # it is the first picture, or the camera has colours after all
+        return known
+
+    def _has_colours(self) -> bool:
+        if self._kept is not None:
+            return not _lacks_colour(self._kept, self._rest)
+        return self._reference is not None and not self._reference.is_grey
+
+    def _gains_around(self, light: _Light, slots: Sequence[int]) -> Floats:
+        """The gains that are to be corrected in some slots, as logarithms of light: (len(slots), 3)."""
+        seen = np.where(light.counts[:, None], light.ratios, light.gains)[self._near[list(slots)]]
+        own = np.clip(np.median(seen, axis=1), light.gains - UNEVEN * GAMMA, light.gains + UNEVEN * GAMMA)
+        brightness = own.mean(axis=1, keepdims=True)
+        gains: Floats = own - brightness + np.where(brightness < GAMMA * np.log(DIM), brightness, 0.0)
+        return gains.astype(np.float32)
+
+
+class _Flicker:
+    """A view whose colours come and go isn't believed whenever they are there: some time has to pass first."""
+
+    def __init__(self) -> None:
+        self._run = 0
+        self._complaint: Complaint = FINE
+        self._good_since = -np.inf
+        self._waits = False
+
+    def steady(self, complaint: Complaint, at_s: float) -> Complaint:
+        """What is to be said of a picture of which this is found."""
+        if complaint[0]:
+            self._run += 1
+            if self._run == BAD_IN_A_ROW and at_s - self._good_since < COMES_AND_GOES_S:
+                self._waits = True
+            self._complaint = complaint
+            return complaint
+        if self._run >= BAD_IN_A_ROW:
+            self._good_since = at_s
+        self._run = 0
+        if self._waits and at_s - self._good_since < SETTLED_S:
+            problem, reason = self._complaint
+            return problem, f"{reason} (it comes and goes)"
+        self._waits = False
+        return FINE
+
+
+def cells_of(small: Pixels) -> Cells:
+    """The cells of a reduced picture (height, width, 3), uint8 RGB."""
+    return np.asarray(Image.fromarray(small[::2, ::2]).reduce(CELL // 2))  # a quarter of the pixels tell as much
+
+
+def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells touch any of these pixels of the reduced picture, (height, width)."""
+    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(CELL)) > 0
+    return touched
+
+
+def _nearest(rack: NDArray[np.intp], centres: FloatArray, shape: Sequence[int]) -> NDArray[np.intp]:
+    """The cells nearest to each slot, as indices of the rack's: (n, AROUND or fewer)."""
+    rows, columns = np.divmod(rack, shape[1])
+    places = np.stack([columns + 0.5, rows + 0.5], axis=1)
+    away = np.linalg.norm(places[None] - centres[:, None] * [shape[1], shape[0]], axis=2)
+    return np.argsort(away, axis=1, kind="stable")[:, :AROUND]
+
+
+def _tells(levels: Cells) -> NDArray[np.bool_]:
+    tells: NDArray[np.bool_] = (levels.min(axis=1) >= BRIGHTNESS[0]) & (levels.max(axis=1) <= BRIGHTNESS[1])
+    return tells
+
+
+def _sized(cells: Cells, shape: tuple[int, ...]) -> Cells:
+    """Cells of a picture of another size."""
+    if cells.shape == shape:
+        return cells
+    return np.asarray(Image.fromarray(cells).resize((shape[1], shape[0]), Image.Resampling.BOX))
+
+
+def _correlation(one: Cells, other: Cells) -> float:
+    first, second = (part.mean(axis=1) - part.mean() for part in (one, other))
+    return float((first * second).sum() / max(1e-6, float(np.linalg.norm(first) * np.linalg.norm(second))))
+
+
+def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True) -> bool:
+    """Whether a picture's cells are grey; `tinted`: or of one tint throughout."""
+    flat = cells.reshape(-1, 3)[which].astype(np.float32)
+    if tinted:
+        flat = flat[flat.max(axis=1) <= TINTED]
+        if not len(flat):
+            return False
+        tint = np.median(flat, axis=0)
+        flat *= tint.mean() / np.maximum(tint, 1.0)
+    return bool((flat.max(axis=1) - flat.min(axis=1) <= GREY).mean() >= GREY_SHARE)
+
+
+def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Light | None:
+    """None: too few cells say what it is."""
+    now = cells.reshape(-1, 3)[rack]
+    counts = reference.tells & _tells(now)
+    if np.count_nonzero(counts) < FEWEST:
+        return None
+    ratios = LOG_LIGHT[now] - reference.logs
+    return _Light(ratios, counts, np.median(ratios[counts], axis=0))
+
+
+def _colour_left(light: _Light, cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> float:
+    """The median share that the coloured cells of the rack have of their colour; 1 where there are too few."""
+    which = light.counts[reference.coloured]
+    if np.count_nonzero(which) < FEWEST_COLOURED:
+        return 1.0
+    now = cells.reshape(-1, 3)[rack[reference.coloured[which]]] / light.levels
+    now -= now.mean(axis=1, keepdims=True)
+    return float(np.median((now * reference.away[which]).sum(axis=1) / reference.strength[which]))

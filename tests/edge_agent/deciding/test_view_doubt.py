@@ -1,0 +1,182 @@
+"""Many alerts at once: the view is doubted first, and what is still so after a while is told."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.deciding.recorder import Recorder
+from edge_agent.deciding.view_doubt import DOUBTED, FEWEST, LOOK_AGAIN_S, ViewDoubts
+from edge_agent.records import Finding
+from edge_agent.replay.player import NoOutbox
+from kardus.contract.messages import ExpectedStock, Model
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.support.clock import SetClock
+
+BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
+DOUBT_S, REFRESH_S = 30.0, 300.0
+MATCH, EMPTY, UNKNOWN, STALE, UNCERTAIN = (
+    Verdict.MATCH,
+    Verdict.EMPTY,
+    Verdict.UNKNOWN,
+    Verdict.STALE,
+    Verdict.UNCERTAIN,
+)
+
+
+class _Cameras:
+    """What a recorder is told of a camera with n locations, all of which match at first; and what it writes down."""
+
+    def __init__(self, n: int, doubt_s: float = DOUBT_S) -> None:
+        self.clock = SetClock(BEGAN)
+        writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300, self.clock)
+        self._recorder = Recorder(NoOutbox(), writer, 300, clock=self.clock)
+        self.doubts = ViewDoubts(self._recorder.states, doubt_s, REFRESH_S, self.clock)
+        self.names = [f"L{number:02d}" for number in range(n)]
+        self.begun = 0
+        self.see(dict.fromkeys(self.names, MATCH))
+
+    def finding(self, location: str, verdict: Verdict, sku: str = "tea") -> Finding:
+        expected = ExpectedStock(sku=sku, revision=1, age_s=0) if verdict is not STALE else None
+        return Finding(location, verdict, "rack", self.clock.now(), expected=expected)
+
+    def see(self, verdicts: dict[str, Verdict], sku: str = "tea") -> None:
+        self.record([self.finding(location, verdict, sku) for location, verdict in verdicts.items()])
+
+    def record(self, findings: list[Finding]) -> None:
+        told = self.doubts.weigh(findings, self._doubt)
+        self._recorder.record(told, historical=False)
+
+    def _doubt(self, _: str) -> None:
+        self.begun += 1
+
+    def wait(self, seconds: float) -> list[Finding]:
+        now_s = self.clock.monotonic_s() + seconds
+        self.clock.set(BEGAN + timedelta(seconds=now_s), now_s)
+        return self.doubts.over()
+
+    def verdicts(self, *names: str) -> set[Verdict]:
+        return {self._recorder.states[name].verdict for name in names or self.names}
+
+    def reason(self, name: str) -> str:
+        return self._recorder.states[name].reason
+
+
+def test_half_of_the_locations_at_once_are_doubted_and_told_when_they_stay_so() -> None:
+    rack = _Cameras(8)
+    gone = rack.names[:4]
+    rack.see(dict.fromkeys(gone, EMPTY))
+    assert rack.verdicts(*gone) == {UNCERTAIN}
+    assert rack.reason("L00") == DOUBTED
+    assert rack.begun == 1, "they are looked at again"
+    assert rack.wait(DOUBT_S - 1) == []
+    over = rack.wait(1)
+    assert {finding.location for finding in over} == set(gone)
+    rack.see(dict.fromkeys(gone, EMPTY))
+    assert rack.verdicts(*gone) == {EMPTY}
+    rack.see({"L07": UNKNOWN})
+    assert rack.verdicts("L07") == {UNKNOWN}, "what comes after isn't doubted again"
+
+
+def test_what_was_right_after_all_is_never_told() -> None:
+    rack = _Cameras(8)
+    rack.see(dict.fromkeys(rack.names[:5], UNKNOWN))
+    rack.see(dict.fromkeys(rack.names[:5], MATCH))
+    assert rack.verdicts() == {MATCH}
+    assert rack.doubts.doubted == []
+    assert rack.wait(2 * DOUBT_S) == []
+    rack.see(dict.fromkeys(rack.names[:5], UNKNOWN))
+    assert rack.begun == 2, "and it is doubted again when it happens again"
+
+
+def test_they_needn_t_turn_in_the_same_picture() -> None:
+    rack = _Cameras(8)
+    for name in rack.names[:3]:
+        rack.see({name: UNKNOWN})
+        rack.wait(60)
+    assert rack.verdicts(*rack.names[:3]) == {UNKNOWN}
+    rack.see({"L03": UNKNOWN})
+    assert rack.verdicts("L03") == {UNCERTAIN}
+
+
+def test_what_turns_in_another_refresh_is_told() -> None:
+    rack = _Cameras(8)
+    for name in rack.names:
+        rack.see({name: EMPTY})
+        rack.wait(REFRESH_S / 2)
+    assert rack.verdicts() == {EMPTY}
+    assert rack.begun == 0
+
+
+def test_few_locations_are_told_at_once() -> None:
+    rack = _Cameras(FEWEST - 1)
+    rack.see(dict.fromkeys(rack.names, EMPTY))
+    assert rack.verdicts() == {EMPTY}
+    many = _Cameras(12)
+    many.see(dict.fromkeys(many.names[:5], EMPTY))
+    assert many.verdicts(*many.names[:5]) == {EMPTY}
+
+
+def test_another_expectation_is_no_matter_of_the_view() -> None:
+    rack = _Cameras(8)
+    rack.see(dict.fromkeys(rack.names, UNKNOWN), sku="milk")
+    assert rack.verdicts() == {UNKNOWN}
+
+
+def test_a_match_before_the_view_was_lost_or_unsure_counts() -> None:
+    for between in (STALE, UNCERTAIN, Verdict.OBSTRUCTED):
+        rack = _Cameras(8)
+        rack.see(dict.fromkeys(rack.names, between))
+        rack.see(dict.fromkeys(rack.names, UNKNOWN))
+        assert rack.verdicts() == {UNCERTAIN}, between
+
+
+def test_a_view_that_is_lost_in_a_doubt_is_not_doubted_any_more() -> None:
+    rack = _Cameras(8)
+    rack.see(dict.fromkeys(rack.names, UNKNOWN))
+    rack.doubts.lose("rack")
+    rack.see(dict.fromkeys(rack.names, STALE))
+    assert rack.wait(DOUBT_S) == []
+    assert rack.verdicts() == {STALE}
+
+
+def test_what_is_doubted_is_looked_at_again_and_again() -> None:
+    rack = _Cameras(4)
+    rack.see(dict.fromkeys(rack.names, UNKNOWN))
+    assert rack.doubts.look_again() == {}
+    looks = 0
+    while not rack.wait(LOOK_AGAIN_S / 4):
+        looks += bool(rack.doubts.look_again())
+    assert looks == DOUBT_S / LOOK_AGAIN_S - 1
+
+
+def test_a_source_that_ends_ends_the_doubt() -> None:
+    rack = _Cameras(4)
+    rack.see(dict.fromkeys(rack.names, EMPTY))
+    rack.record(rack.doubts.over("rack"))
+    assert rack.verdicts() == {EMPTY}
+
+
+def test_it_can_be_switched_off() -> None:
+    rack = _Cameras(8, doubt_s=0)
+    rack.see(dict.fromkeys(rack.names, UNKNOWN))
+    assert rack.verdicts() == {UNKNOWN}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([MATCH, EMPTY, UNKNOWN, UNCERTAIN, STALE])), max_size=60))
+def test_nothing_that_stays_is_swallowed(looks: list[tuple[int, Verdict]]) -> None:
+    rack, last = _Cameras(6), dict[str, Verdict]()
+    for number, verdict in looks:
+        last[rack.names[number]] = verdict
+        rack.see({rack.names[number]: verdict})
+        over = rack.wait(7)
+        rack.see({f.location: last[f.location] for f in over})
+    rack.wait(DOUBT_S)
+    rack.see(last)
+    for name, verdict in last.items():
+        if verdict in ALERTS:
+            rack.wait(DOUBT_S)
+            rack.see({name: verdict})
+            assert rack.verdicts(name) == {verdict}
