@@ -1,5 +1,6 @@
 """Enrols and retires products without training and without torch: a new bundle from an earlier one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
+from export.enrolment_views import views_of
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import squared_distances
+from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
 from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
-from kardus.inference.enrolled import DOUBT
+from kardus.inference.enrolled import DOUBT, margin
 from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, left_out_notes, sort_folder
-from kardus.inference.preprocess import Pixels, read_converted, rectify_whole
+from kardus.inference.preprocess import Pixels, read_converted
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target
 
@@ -51,7 +53,7 @@ class Enrolled:
 
 
 def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Release) -> Enrolled:
-    """Add a class whose prototype is the mean embedding of a few photos, and write the bundle.
+    """Add a class whose prototype is the mean embedding of views of a few photos, and write the bundle.
 
     Args:
         bundle: the earlier one.
@@ -72,19 +74,19 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     classifier = Classifier(bundle)
     photos, notes = photos_in(paths)
     crops, doubts = _crops(photos, manifest.input.size)
-    embedding = classifier.run(crops).embedding
+    of_views = np.stack([classifier.run(views).embedding for views in crops])
+    embedding = of_views[:, 0]
     to_known = squared_distances(embedding, np.array(manifest.prototypes, np.float32))
     siblings = [known for known in manifest.classes if known.sku != info.sku] or list(manifest.classes)
     columns = [manifest.classes.index(known) for known in siblings]
     nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
     changes = _changes(bundle, classifier)
-    changed = _with_class(manifest, changes, _completed(info, manifest, nearest), embedding)
+    changed = _with_class(manifest, changes, _completed(info, manifest, nearest), of_views)
     clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
     golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
-    pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest])]
+    pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest, 0])]
     written, filled = _write(bundle, changed, golden, pictures, release)
-    doubt = np.array([DOUBT if known.name in changes.enrolled else 1.0 for known in siblings], np.float32)
-    others = _confused(embedding, to_known[:, columns] * doubt)
+    others = _confused(embedding, to_known[:, columns], changes, siblings)
     names = [siblings[place].name for place in others]
     return Enrolled(
         written,
@@ -97,23 +99,23 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     )
 
 
-def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, embedding: Floats) -> Manifest:
-    """The manifest with one class more, from the embedding (n, d) of its photos."""
-    prototype = tuple(round(float(x), 5) for x in embedding.mean(axis=0))
+def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, of_views: Floats) -> Manifest:
+    """The manifest with one class more, from the embeddings (n, v, d) of views of its photos."""
+    prototype = tuple(round(float(x), 5) for x in of_views.mean(axis=(0, 1)))
     return manifest.model_copy(
         update={
             "classes": (*manifest.classes, info),
             "prototypes": (*manifest.prototypes, prototype),
-            "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(embedding)}}),
-            "calibration": _without_doubt(manifest.calibration),
+            "changes": changes.model_copy(update={"enrolled": changes.enrolled | {info.name: len(of_views)}}),
+            "calibration": _undoubted(manifest.calibration, info.name),
         }
     )
 
 
-def _without_doubt(calibration: Calibration) -> Calibration:
-    """No doubt threshold: crops of a new product are farther from its few photos, and would always be doubted."""
+def _undoubted(calibration: Calibration, name: str) -> Calibration:
+    """No doubt threshold for this class: its crops are farther from its few photos, and would always be doubted."""
     lowest = min(calibration.doubt_threshold, calibration.rejection_threshold)
-    return calibration.model_copy(update={"doubt_threshold": lowest})
+    return calibration.model_copy(update={"doubt_thresholds": calibration.doubt_thresholds | {name: lowest}})
 
 
 def _completed(info: ClassInfo, manifest: Manifest, nearest: ClassInfo) -> ClassInfo:
@@ -146,6 +148,13 @@ def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
         update={
             "classes": tuple(manifest.classes[place] for place in kept),
             "prototypes": tuple(manifest.prototypes[place] for place in kept),
+            "calibration": manifest.calibration.model_copy(
+                update={
+                    "doubt_thresholds": {
+                        name: at for name, at in manifest.calibration.doubt_thresholds.items() if name not in names
+                    }
+                }
+            ),
             "changes": changes.model_copy(
                 update={"enrolled": {name: n for name, n in changes.enrolled.items() if name not in names}}
             ),
@@ -172,9 +181,13 @@ def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
     if not manifest.prototypes:
         raise UsageError(f"{bundle.source}: has no prototypes: build it again")
     names = tuple(info.name for info in manifest.classes)
-    outputs = classifier.run(golden_crops(bundle))
-    scale = distance_per_logit(outputs, np.array(manifest.prototypes, np.float32))
-    return Changes(graph_classes=names, distance_per_logit=scale, enrolled={})
+    outputs, prototypes = classifier.run(golden_crops(bundle)), np.array(manifest.prototypes, np.float32)
+    return Changes(
+        graph_classes=names,
+        distance_per_logit=distance_per_logit(outputs, prototypes),
+        logit_per_log_distance=logit_per_log_distance(outputs, prototypes),
+        enrolled={},
+    )
 
 
 def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
@@ -187,6 +200,15 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
     further = distances - np.take_along_axis(distances, best, axis=1)
     less = outputs.logits.max(axis=1, keepdims=True) - outputs.logits
     return max(float(np.square(further).sum() / max(float((further * less).sum()), 1e-9)), 1e-6)
+
+
+def logit_per_log_distance(outputs: RawOutputs, prototypes: Floats) -> float:
+    """By how much logits fall where the logarithm of squared distances grows by one: least squares, as above."""
+    best = outputs.logits.argmax(axis=1)[:, None]
+    distances = np.log(np.maximum(squared_distances(outputs.embedding, prototypes), SMALLEST_DISTANCE))
+    further = distances - np.take_along_axis(distances, best, axis=1)
+    less = outputs.logits.max(axis=1, keepdims=True) - outputs.logits
+    return max(float((further * less).sum() / max(float(np.square(further).sum()), 1e-9)), 1e-6)
 
 
 def photos_in(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
@@ -209,24 +231,40 @@ def photos_in(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def _crops(photos: Sequence[Path], size_px: int) -> tuple[Pixels, tuple[str, ...]]:
-    """The photos as crops (n, size_px, size_px, 3), and notes on those whose colours may be wrong."""
+    """Views of the photos (n, v, size_px, size_px, 3), and notes on those whose colours may be wrong."""
     try:
         read = [read_converted(photo) for photo in photos]
     except DataError as error:
         raise DataError(f"{error}: replace it, or leave it out") from error
     notes = tuple(f"{path}: {doubt}" for path, photo in zip(photos, read, strict=True) for doubt in photo.doubts)
-    return np.stack([rectify_whole(np.asarray(photo.picture), size_px) for photo in read]), notes
+    return views_of([photo.picture for photo in read], size_px), notes
 
 
-def _confused(embedding: Floats, to_known: Floats) -> list[int]:
-    """The known class of each photo that is nearer to it than to the mean of the others; needs two photos."""
+def _confused(embedding: Floats, to_known: Floats, changes: Changes, known: Sequence[ClassInfo]) -> list[int]:
+    """The known class of each photo that would win it from the mean of the others; needs two photos.
+
+    Args:
+        embedding: (n, d), of the photos.
+        to_known: (n, k), their squared distances to the known classes.
+        changes: say how enrolled classes are judged.
+        known: the known classes (k).
+    """
     count = len(embedding)
     if count == 1:
         return []
     others = (embedding.sum(axis=0) - embedding) / (count - 1)
     to_own = np.square(embedding - others).sum(axis=1)
-    nearer = DOUBT * to_own >= to_known.min(axis=1)
-    return [int(place) for place in to_known.argmin(axis=1)[nearer]]
+    handicaps = [
+        _handicap(changes, changes.enrolled[info.name]) if info.name in changes.enrolled else 1 for info in known
+    ]
+    held = to_known * np.array(handicaps, np.float32)
+    nearer = _handicap(changes, count - 1) * to_own >= held.min(axis=1)
+    return [int(place) for place in held.argmin(axis=1)[nearer]]
+
+
+def _handicap(changes: Changes, photos: int) -> float:
+    """By what the squared distance to a class that was enrolled from so many photos is multiplied."""
+    return math.exp(margin(photos)) if changes.logit_per_log_distance else DOUBT
 
 
 def _file(golden: Sequence[GoldenSample]) -> str:

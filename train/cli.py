@@ -269,6 +269,8 @@ def evaluation_json(result: "Evaluation", rejection: "Rejection | None", unfinis
             "auroc_by_score": rejection.by_score,
             "rejected": rejection.rejected.model_dump(),
             "false_alarms": rejection.false_alarms.model_dump(),
+            "taken": rejection.taken.model_dump(),
+            "doubted": rejection.doubted.model_dump(),
         }
     return content
 
@@ -324,3 +326,5 @@ def _print_tables(result: "Evaluation", rejection: "Rejection | None") -> None:
         others = ", ".join(f"{kind} {value:.3f}" for kind, value in rejection.by_score.items())
         out.print(f"AUROC of each rejection score: {others}")
         out.print(f"Known rejected by mistake: {percent(rejection.false_alarms)}")
+        out.print(f"Unknown taken for a product: {percent(rejection.taken)}")
+        out.print(f"Known, named rightly and surely, but rejected or doubted: {percent(rejection.doubted)}")

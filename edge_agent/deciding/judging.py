@@ -237,7 +237,7 @@ class Judging:
             camera,
             captured,
             expected=stock,
-            seen=seen_of(decided.vote, judgement.sku, judgement.category) if has_looked else None,
+            seen=seen_of(decided.vote, judgement.sku, judgement.category or judgement.family) if has_looked else None,
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
             facing=decided.facing,
@@ -274,10 +274,14 @@ def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | Non
 
 
 def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
-    """What a classification comes to, with product and category as far as the verdict holds them for sure."""
+    """What a classification comes to, with product and category as far as the verdict holds them for sure.
+
+    What is doubted has no product; its category is the given one, or none. What is rejected has neither.
+    """
     top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
     if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
-        return Seen(sku=None, confidence=classification.confidence, top=top)
+        sure = classification.category_confidence if category else classification.confidence
+        return Seen(sku=None, category=category, confidence=sure, top=top)
     if classification.sku == EMPTY_CLASS:
         return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
     name = classification.name if sku else None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edge_agent.config.sections import VerdictSection
 from kardus.contract.manifest import EMPTY_CLASS
@@ -32,6 +32,8 @@ class Judgement:
     """The product that is seen; None when its variant is unsure, nothing is there, or it is unknown."""
     category: str | None = None
     reason: str = ""
+    family: str | None = field(default=None, compare=False)
+    """The category of a carton whose product is unknown or doubted, where it is sure. Votes agree without it."""
 
 
 def judge(
@@ -45,11 +47,11 @@ def judge(
         return Judgement(Verdict.UNMANAGED)
     doubt = _reason_to_doubt(seen, expected.sku or EMPTY_CLASS, rules)
     if doubt:
-        return Judgement(Verdict.UNCERTAIN, reason=doubt)
+        return Judgement(Verdict.UNCERTAIN, reason=doubt, family=_family(seen, rules))
     if expected.sku is not None and all(score.sku != expected.sku for score in seen.skus):
         return _judge_unlearnt(seen, expected.sku, rules)
     if not seen.known or (seen.doubted and seen.sku != EMPTY_CLASS):
-        return Judgement(Verdict.UNKNOWN)
+        return Judgement(Verdict.UNKNOWN, family=_family(seen, rules))
     if expected.sku is None:
         return _judge_must_be_empty(seen, rules, _enough(rules, standing))
     return _judge_stock(seen, expected.sku, rules, _enough(rules, standing))
@@ -111,7 +113,7 @@ def decide(votes: Sequence[Classification], judgements: Sequence[Judgement], rul
     winner, count = Counter(judgements).most_common(1)[0]
     if count >= rules.votes:
         latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
-        return Decided(winner, votes[latest])
+        return Decided(judgements[latest], votes[latest])
     if len(votes) < rules.window:
         return None
     return Decided(Judgement(Verdict.UNCERTAIN, reason="the last pictures disagree"), votes[-1])
@@ -178,3 +180,12 @@ def _identity(seen: Classification, rules: VerdictSection) -> tuple[str | None, 
     sku = seen.sku if seen.confidence >= rules.min_confidence else None
     category = seen.category if seen.category_confidence >= rules.min_confidence else None
     return sku, category
+
+
+def _family(seen: Classification, rules: VerdictSection) -> str | None:
+    """The category of a doubted vote: a product that nobody taught may be of a family that is well known.
+
+    What is like none of the classes has none, nor has an empty location.
+    """
+    is_sure = seen.category_confidence >= rules.min_confidence and seen.category != EMPTY_CLASS
+    return seen.category if seen.known and seen.doubted and is_sure else None

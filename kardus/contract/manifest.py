@@ -21,7 +21,7 @@ VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 Precision = Literal["fp32", "fp16", "int8"]
 Form = Literal["complete", "portable"]
 """See `kardus.inference.graph_forms`."""
-RejectionScore = Literal["max_logit", "energy", "prototype", "distance"]
+RejectionScore = Literal["max_logit", "energy", "prototype", "distance", "blend"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(class_name)]
@@ -52,6 +52,31 @@ class InputSpec(Record):
     """What it then divides by."""
 
 
+class Metric(Record):
+    """A measured share with its 95 % Wilson interval."""
+
+    name: str
+    value: float
+    n: NonNegativeInt
+    low: float
+    high: float
+
+
+class BlendPart(Record):
+    """How one measure is brought to the scale of the others: less `center`, divided by `spread`."""
+
+    center: float
+    spread: PositiveFloat
+
+
+class Blend(Record):
+    """The score `blend`: the sum of the largest logit and of minus the logarithm of the distance, on one scale."""
+
+    max_logit: BlendPart
+    log_distance: BlendPart
+    """Of minus the natural logarithm of the squared distance to the nearest prototype."""
+
+
 class Calibration(Record):
     """How logits become probabilities, and which score rejects a carton that is none of the classes."""
 
@@ -61,22 +86,18 @@ class Calibration(Record):
     """A crop whose score is below this is none of the classes."""
     doubt_threshold: float = -1e9
     """A crop whose score is below this isn't named: it is `uncertain` if it may be what is expected, else `unknown`."""
+    doubt_thresholds: dict[Name, float] = Field(default_factory=dict)
+    """Those of single classes, in place of `doubt_threshold`, for crops that are most like them."""
+    blend: Blend | None = None
+    """The scale of the score `blend`; None with another score."""
+    doubted: Metric | None = None
+    """The share of known cartons, named rightly and surely, that `doubt_threshold` doubts; None: not measured."""
     false_alarm_rate: float = 0.0
     """The share of known cartons that the threshold rejected when it was set."""
     n: NonNegativeInt = 0
     """How many photos these were fitted on."""
     fitted_on: str = ""
     """Which photos: the hash of the data set and the split."""
-
-
-class Metric(Record):
-    """A measured share with its 95 % Wilson interval."""
-
-    name: str
-    value: float
-    n: NonNegativeInt
-    low: float
-    high: float
 
 
 class PixelAccuracy(Record):
@@ -131,6 +152,9 @@ class Changes(Record):
     """The class of each logit that the graph gives. Those that `classes` doesn't list are retired."""
     distance_per_logit: Annotated[float, Field(gt=0)]
     """By how much squared distances between embeddings grow where the graph's logits differ by one."""
+    logit_per_log_distance: Annotated[float, Field(ge=0)] = 0.0
+    """By how much logits grow where the logarithm of squared distances falls by one. 0, as in bundles of before this
+    was: enrolled classes are judged by differences of distances (`distance_per_logit`), not by their ratios."""
     enrolled: dict[Name, PositiveInt]
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 

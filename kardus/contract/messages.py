@@ -129,7 +129,7 @@ class Seen(Record):
     name: str | None = None
     """The class (a face of the product)."""
     category: str | None = None
-    """The product's category, which may be sure while the variant is not."""
+    """The product's category, which may be sure while the variant is not, or while the product is `unknown`."""
     confidence: Proportion = 0.0
     """Likelihood of `sku`, or of the category where `sku` is null."""
     top: tuple[Candidate, ...] = ()

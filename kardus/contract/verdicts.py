@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     UNEXPECTED = "unexpected"
     """Stock stands where none is expected."""
     UNKNOWN = "unknown"
-    """A carton that is none of the known products, or hardly like any of them."""
+    """A carton that is none of the known products, or hardly like any of them; `seen.category` tells a sure family."""
     UNCERTAIN = "uncertain"
     """The picture doesn't tell."""
     OBSTRUCTED = "obstructed"

@@ -7,9 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.contract.manifest import Calibration, ClassInfo, RejectionScore
+from kardus.contract.manifest import Blend, Calibration, ClassInfo, RejectionScore
 
 Floats = NDArray[np.float32]
+SMALLEST_DISTANCE = 1e-6
+"""Squared distances below this, as of a class's only photo to itself, count as this: a logarithm must be finite."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def _classification(
     for info, probability in zip(classes, probabilities, strict=True):
         by_sku[info.sku] = by_sku.get(info.sku, 0.0) + float(probability)
         by_category[info.category] = by_category.get(info.category, 0.0) + float(probability)
+    name = _likeliest(probabilities, classes)
     skus = tuple(SkuScore(s, p) for s, p in sorted(by_sku.items(), key=lambda item: -item[1]))
     category = max(by_category, key=by_category.__getitem__)
     return Classification(
@@ -94,8 +97,13 @@ def _classification(
         category_confidence=min(1.0, by_category[category]),
         known=bool(score >= calibration.rejection_threshold),
         skus=skus,
-        doubted=bool(score < calibration.doubt_threshold),
+        doubted=bool(score < calibration.doubt_thresholds.get(name, calibration.doubt_threshold)),
     )
+
+
+def _likeliest(probabilities: Floats, classes: Sequence[ClassInfo]) -> str:
+    """The class whose doubt threshold counts: the most likely one, whatever product it is a face of."""
+    return classes[int(probabilities.argmax())].name
 
 
 def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
@@ -113,20 +121,24 @@ def class_means(embedding: Floats, labels: NDArray[np.int64], classes: int) -> F
     return means
 
 
-def rejection_scores(kind: RejectionScore, logits: Floats, embedding: Floats, prototypes: Floats) -> Floats:
+def rejection_scores(
+    kind: RejectionScore, logits: Floats, embedding: Floats, prototypes: Floats, blend: Blend | None = None
+) -> Floats:
     """The score of each crop, (N,), higher for what is known.
 
     - `max_logit`: the largest logit (Vaze et al., ICLR 2022);
     - `energy`: the logarithm of the sum of their exponentials (Liu et al., NeurIPS 2020);
     - `prototype`: the cosine to the nearest prototype;
     - `distance`: less the squared distance to the nearest prototype, which is Mahalanobis' distance, since the
-      embedding is whitened (Lee et al., NeurIPS 2018).
+      embedding is whitened (Lee et al., NeurIPS 2018);
+    - `blend`: both the largest logit and minus the logarithm of that distance, each on the scale of known photos.
 
     Args:
         kind: which score.
         logits: (N, classes).
         embedding: (N, d).
         prototypes: (classes, d).
+        blend: the scale of the score `blend`, which needs it.
     """
     score: Floats
     if kind == "max_logit":
@@ -138,7 +150,28 @@ def rejection_scores(kind: RejectionScore, logits: Floats, embedding: Floats, pr
         score = (_unit(embedding) @ _unit(prototypes).T).max(axis=1)
     else:
         score = -squared_distances(embedding, prototypes).min(axis=1)
+        if kind == "blend":
+            score = blended(logits.max(axis=1), score, blend)
     return score
+
+
+def blended(max_logit: Floats, distance: Floats, blend: Blend | None) -> Floats:
+    """The score `blend` (N,) from the scores `max_logit` (N,) and `distance` (N,).
+
+    Raises:
+        ValueError: `blend` is missing.
+    """
+    if blend is None:
+        raise ValueError("the score `blend` needs its scale")
+    parts = ((max_logit, blend.max_logit), (log_nearness(distance), blend.log_distance))
+    score: Floats = np.sum([(values - part.center) / part.spread for values, part in parts], axis=0, dtype=np.float32)
+    return score
+
+
+def log_nearness(distance: Floats) -> Floats:
+    """Minus the logarithm of squared distances that are given as the score `distance` (N,), 0 or less."""
+    nearness: Floats = -np.log(np.maximum(-distance, SMALLEST_DISTANCE))
+    return nearness
 
 
 def squared_distances(embedding: Floats, prototypes: Floats) -> Floats:

@@ -90,8 +90,8 @@ class Classifier:
 
     def scores(self, outputs: RawOutputs) -> Floats:
         """The rejection score of each crop, (N,): below the calibration's threshold it is none of the classes."""
-        kind = self.manifest.calibration.rejection_score
-        return rejection_scores(kind, outputs.logits, outputs.embedding, self._prototypes)
+        told = self.manifest.calibration
+        return rejection_scores(told.rejection_score, outputs.logits, outputs.embedding, self._prototypes, told.blend)
 
     def check_golden(self, bundle: Bundle) -> float:
         """Run the bundle's golden samples; the largest logit difference found.
@@ -138,7 +138,10 @@ class Classifier:
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
         if set(outputs) != set(OUTPUTS_OF[form]) or outputs["logits"][1:] != [given]:
             raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")
-        needed = changes is not None or self.manifest.calibration.rejection_score in ("prototype", "distance")
+        told = self.manifest.calibration
+        if told.rejection_score == "blend" and told.blend is None:
+            raise BundleError(f"{self._source}: calibration.blend is missing, and its score needs it: build it again")
+        needed = changes is not None or told.rejection_score in ("prototype", "distance", "blend")
         if needed and self._prototypes.shape != (classes, outputs["embedding"][1]):
             raise BundleError(
                 f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "

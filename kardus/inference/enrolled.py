@@ -4,6 +4,9 @@ A retired class loses its logit. An enrolled one gets a logit by its distance: t
 embedding and the mean of its photos (a Mahalanobis distance, since embeddings are whitened; nearest class means: Snell
 et al., NeurIPS 2017) is held against that of the nearest trained class, on the scale on which the graph's own logits
 differ. So temperature, faces, SKUs and categories work as for any class.
+
+Ratios of distances are compared, since photos that a network wasn't trained on lie further from every mean. Bundles of
+before this was compare differences, and are judged as they always were.
 """
 
 from dataclasses import dataclass
@@ -12,12 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Manifest
-from kardus.inference.classification import squared_distances
+from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
 from kardus.support.errors import BundleError
 
 Floats = NDArray[np.float32]
 DOUBT = 1.2
-"""The squared distance to an enrolled class counts for so much more: few photos say less of it than training did."""
+"""The squared distance to an enrolled class counts for so much more: few photos say less of it than training did.
+Where differences are compared."""
+MARGIN = 0.4
+"""By how much the logarithm of the squared distance to the enrolled class must be less, where there are many photos."""
+FEW_PHOTOS = 0.6
+"""The margin is less by this share over the number of photos: the fewer they are, the further are others of it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class LiveClasses:
     enrolled: Floats
     """Those of the enrolled classes, (e, d)."""
     distance_per_logit: float
+    logit_per_log_distance: float = 0.0
+    """0: differences of distances are compared, not ratios."""
+    photos: tuple[int, ...] = ()
+    """From how many each of the enrolled classes was enrolled, (e,)."""
 
     def logits(self, graph: Floats, embedding: Floats) -> Floats:
         """Logits (N, t + e) in the order of the manifest's classes, from the graph's (N, g) and embeddings (N, d)."""
@@ -38,8 +50,29 @@ class LiveClasses:
         if not len(self.enrolled):
             return kept
         nearest = squared_distances(embedding, self.trained).min(axis=1, keepdims=True)
-        ahead = (nearest - DOUBT * squared_distances(embedding, self.enrolled)) / self.distance_per_logit
+        ahead = self.logits_ahead(nearest, squared_distances(embedding, self.enrolled))
         return np.concatenate([kept, kept.max(axis=1, keepdims=True) + ahead], axis=1)
+
+    def logits_ahead(self, nearest: Floats, own: Floats) -> Floats:
+        """How far the logits of enrolled classes are above the largest other one, (N, e).
+
+        Args:
+            nearest: (N, 1), the squared distance to the nearest trained class.
+            own: (N, e), those to the enrolled classes.
+        """
+        if not self.logit_per_log_distance:
+            differences: Floats = ((nearest - DOUBT * own) / self.distance_per_logit).astype(np.float32)
+            return differences
+        least = np.float32(SMALLEST_DISTANCE)
+        nearer = np.log(np.maximum(nearest, least)) - np.log(np.maximum(own, least))
+        margins = np.array([margin(count) for count in self.photos], np.float32)
+        ratios: Floats = ((nearer - margins) * self.logit_per_log_distance).astype(np.float32)
+        return ratios
+
+
+def margin(photos: int) -> float:
+    """By how much the logarithm of the squared distance to a class of so many enrolled photos must be less."""
+    return MARGIN * (1 - FEW_PHOTOS / photos)
 
 
 def live_classes(source: str, manifest: Manifest) -> LiveClasses | None:
@@ -63,4 +96,11 @@ def live_classes(source: str, manifest: Manifest) -> LiveClasses | None:
     if prototypes.ndim != 2 or len(prototypes) != len(names):  # noqa: PLR2004 - a matrix
         raise BundleError(f"{source}: changes need one prototype for each of its {len(names)} classes: build it again")
     columns = np.array([changes.graph_classes.index(name) for name in trained], np.int64)
-    return LiveClasses(columns, prototypes[: len(trained)], prototypes[len(trained) :], changes.distance_per_logit)
+    return LiveClasses(
+        columns,
+        prototypes[: len(trained)],
+        prototypes[len(trained) :],
+        changes.distance_per_logit,
+        changes.logit_per_log_distance,
+        tuple(changes.enrolled[name] for name in enrolled),
+    )

@@ -13,6 +13,7 @@ from kardus.contract.manifest import EMPTY_CLASS, ClassInfo
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
+from kardus.inference.enrolled import margin
 from kardus.inference.preprocess import read_photo, rectify_whole
 from kardus.inference.srgb import UNFIT_PROFILE
 from kardus.support.errors import DataError, UsageError
@@ -66,7 +67,9 @@ def test_trained_and_enrolled_classes_are_on_one_scale(colours: Bundle, tmp_path
     crop = rectify_whole(read_photo(photo(tmp_path / "between.png", (225, 150, 35))), SIDE)
     raw = Classifier(read_bundle(out)).run(crop[None])
     nearest = min(((raw.embedding[0] - np.array(p)) ** 2).sum() for p in done.manifest.prototypes[:3])
-    expected = raw.logits[0, :3].max() + (nearest - 1.2 * ((raw.embedding[0] - new) ** 2).sum()) / SCALE
+    own = ((raw.embedding[0] - new) ** 2).sum()
+    ahead = done.manifest.changes.logit_per_log_distance * (np.log(nearest / own) - margin(5))
+    expected = raw.logits[0, :3].max() + ahead
     assert raw.logits[0, 3] == pytest.approx(expected, rel=1e-3)
     answer = _answers(out, [tmp_path / "between.png"])[0]
     assert sum(sku.likelihood for sku in answer.skus) == pytest.approx(1)
@@ -192,7 +195,9 @@ def test_a_new_product_is_not_doubted_for_lying_far_from_its_few_photos(tmp_path
     bundle = read_bundle(colour_bundle(tmp_path / "b.bundle", calibration=doubting))
     photos, release = _photos(tmp_path / "yellow", YELLOW), Release(tmp_path / "new.bundle", "1.3.0")
     written = enroll(bundle, _info(), photos, release).manifest.calibration
-    assert written.doubt_threshold == written.rejection_threshold == calibration.rejection_threshold
+    assert written == doubting.model_copy(update={"doubt_thresholds": {"yellow": calibration.rejection_threshold}})
+    retire(read_bundle(release.out), ["yellow"], Release(tmp_path / "back.bundle", "1.4.0"))
+    assert read_bundle(tmp_path / "back.bundle").manifest.calibration == doubting
     retire(bundle, ["green"], Release(tmp_path / "less.bundle", "1.3.0"))
     assert read_bundle(tmp_path / "less.bundle").manifest.calibration == doubting
 

@@ -215,6 +215,8 @@ def test_evaluate_with_unknown_photos_gives_rejection_figures(
     assert 0 <= rejection["auroc"] <= 1
     assert rejection["rejected"]["n"] == 4
     assert rejection["false_alarms"]["n"] == 30
+    assert rejection["taken"]["n"] == 4
+    assert rejection["doubted"]["n"] <= 30
     assert "Unknown rejected: " in call(capsys, main, *words).stdout
 
 

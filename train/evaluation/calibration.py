@@ -14,20 +14,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.contract.manifest import Calibration, RejectionScore
-from kardus.inference.classification import rejection_scores
+from kardus.contract.manifest import Blend, BlendPart, Calibration, RejectionScore
+from kardus.inference.classification import blended, log_nearness, rejection_scores, softmax
 from kardus.inference.classifier import RawOutputs
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
-from train.evaluation.metrics import fit_temperature
+from train.evaluation.metrics import fit_temperature, proportion
 
-REJECTION_SCORE: RejectionScore = "distance"
+REJECTION_SCORE: RejectionScore = "blend"
 """The best one at rejecting products and objects that were left out of training: see docs/results.md."""
+SURE = 0.6
+"""Photos that are named right, but with less likelihood, are hard for other reasons than that they are unknown: they
+are `uncertain` anyway, and don't set the threshold of what is doubted. `verdict.match_likelihood` has it as default."""
 FALSE_ALARM_RATE = 0.001
 """Largest proportion of known cartons that may be rejected as unknown."""
 THRESHOLD_MARGIN = 0.75
+SMALLEST_SPREAD = 1e-3
 DOUBT_RATE = 0.01
-"""Largest proportion of the correctly classified known cartons that may be doubted."""
+"""Largest proportion of the correctly and surely classified known cartons that may be doubted."""
 ANSWERS = "held_out.npz"
 Floats = NDArray[np.float64]
 
@@ -39,7 +43,7 @@ class HeldOut:
     logits: NDArray[np.float32]
     """(n, classes)."""
     scores: NDArray[np.float32]
-    """(n,): REJECTION_SCORE."""
+    """(n,): the score `distance`, of which, with the logits, the score `blend` is made."""
     labels: NDArray[np.int64]
     """(n,)."""
 
@@ -66,25 +70,45 @@ def read_answers(path: Path) -> HeldOut:
 
 def held_out(outputs: RawOutputs, labels: NDArray[np.int64], prototypes: NDArray[np.float32]) -> HeldOut:
     """The outputs for labelled crops, with their rejection scores."""
-    scores = rejection_scores(REJECTION_SCORE, outputs.logits, outputs.embedding, prototypes)
+    scores = rejection_scores("distance", outputs.logits, outputs.embedding, prototypes)
     return HeldOut(outputs.logits, scores, labels)
 
 
 def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
-    """Fit temperature and thresholds on the outputs for held-out photos."""
+    """Fit temperature, the scale of the score and its thresholds on the outputs for held-out photos."""
     if not len(answers.labels):
-        return Calibration(rejection_score=REJECTION_SCORE, rejection_threshold=-1e9, fitted_on=fitted_on)
-    threshold = threshold_at(answers.scores.astype(np.float64), FALSE_ALARM_RATE)
-    right = answers.scores[answers.logits.argmax(axis=1) == answers.labels].astype(np.float64)
+        return Calibration(rejection_score="distance", rejection_threshold=-1e9, fitted_on=fitted_on)
+    temperature = fit_temperature(answers.logits.astype(np.float64), answers.labels)
+    right = answers.logits.argmax(axis=1) == answers.labels
+    sure = right & (softmax(answers.logits / temperature).max(axis=1) >= SURE)
+    blend = blend_of(answers, right)
+    scores = blended(answers.logits.max(axis=1), answers.scores, blend).astype(np.float64)
+    threshold = threshold_at(scores, FALSE_ALARM_RATE)
+    doubt = max(threshold, threshold_at(scores[sure], DOUBT_RATE)) if sure.any() else threshold
     return Calibration(
-        temperature=fit_temperature(answers.logits.astype(np.float64), answers.labels),
+        temperature=temperature,
         rejection_score=REJECTION_SCORE,
         rejection_threshold=threshold,
-        doubt_threshold=max(threshold, threshold_at(right, DOUBT_RATE)) if len(right) else threshold,
-        false_alarm_rate=float((answers.scores < threshold).mean()),
+        doubt_threshold=doubt,
+        blend=blend,
+        doubted=proportion("doubted", int((scores[sure] < doubt).sum()), int(sure.sum())) if sure.any() else None,
+        false_alarm_rate=float((scores < threshold).mean()),
         n=len(answers.labels),
         fitted_on=fitted_on,
     )
+
+
+def blend_of(answers: HeldOut, right: NDArray[np.bool_]) -> Blend:
+    """The scale of the score `blend`: median and standard deviation of each part over the photos named right (n,).
+
+    Over all photos where none is named right.
+    """
+    chosen = right if right.any() else np.ones_like(right)
+    parts = (answers.logits.max(axis=1)[chosen], log_nearness(answers.scores)[chosen])
+    max_logit, log_distance = (
+        BlendPart(center=float(np.median(values)), spread=max(float(values.std()), SMALLEST_SPREAD)) for values in parts
+    )
+    return Blend(max_logit=max_logit, log_distance=log_distance)
 
 
 def threshold_at(scores: Floats, rate: float) -> float:

@@ -19,6 +19,7 @@ from kardus.support.files import write_whole
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.splits import all_trained, with_split
+from train.evaluation.calibration import SURE
 from train.evaluation.metrics import auroc, calibration_error, proportion
 from train.evaluation.predictor import Predictor
 from train.evaluation.selective_classification import McNemar, mcnemar
@@ -50,6 +51,10 @@ class Rejection:
     """The proportion of unknown photos that the model's threshold rejects."""
     false_alarms: Metric
     """The proportion of known photos that it rejects."""
+    taken: Metric
+    """The proportion of unknown photos that are surely taken for a product: neither rejected nor doubted."""
+    doubted: Metric
+    """The proportion of known photos, named rightly and surely, that are rejected or doubted."""
     notes: tuple[str, ...] = ()
     """On what of the unknown photos was left out, each a line."""
 
@@ -143,13 +148,32 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
         by_score,
         proportion("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
         proportion("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
+        proportion("taken", sum(_is_named(p.answer) for p in predictions), len(predictions)),
+        _doubted(known),
         photos.notes,
     )
 
 
+def _is_named(answer: Classification) -> bool:
+    """Whether it would be a match where this product is expected, by the agent's default rules."""
+    return answer.known and not answer.doubted and answer.confidence >= SURE
+
+
+def _doubted(known: Evaluation) -> Metric:
+    sure = [p for p in known.predictions if _is_right(p, known) and p.answer.confidence >= SURE]
+    return proportion("doubted", sum(not _is_named(p.answer) for p in sure), len(sure))
+
+
 def usable_scores(model: Predictor) -> tuple[RejectionScore, ...]:
-    """The rejection scores that the model has: all, or, in an unfinished run without prototypes, the logits' alone."""
-    return get_args(RejectionScore) if len(model.prototypes) else ("max_logit", "energy")
+    """The rejection scores that the model has.
+
+    All; without the scale of `blend` (models of before it was) all but that; in an unfinished run without prototypes
+    the logits' alone.
+    """
+    if not len(model.prototypes):
+        return ("max_logit", "energy")
+    kinds: tuple[RejectionScore, ...] = get_args(RejectionScore)
+    return kinds if model.calibration.blend else tuple(kind for kind in kinds if kind != "blend")
 
 
 def _all(predictions: Sequence[Prediction], kind: RejectionScore) -> NDArray[np.float64]:
@@ -184,7 +208,8 @@ def _predict(model: Predictor, data: DataSet) -> tuple[Prediction, ...]:
     outputs = model.outputs(load_crops(data, model.size_px, "Reading photos"))
     calibration, logits = model.calibration, outputs.logits
     scores = {
-        kind: rejection_scores(kind, logits, outputs.embedding, model.prototypes) for kind in usable_scores(model)
+        kind: rejection_scores(kind, logits, outputs.embedding, model.prototypes, calibration.blend)
+        for kind in usable_scores(model)
     }
     used = scores[calibration.rejection_score]
     answers = interpret(logits, model.classes, calibration, used)

@@ -8,10 +8,8 @@ Samples", NeurIPS 2018), and the mean of a few photos enrols a new product.
 import torch
 from torch import Tensor, nn
 
-WITHIN_DIRECTIONS = 64
+WITHIN_DIRECTIONS = 256
 """Directions of largest within-class variance that are kept, beside those between the class means."""
-SHRINKAGE = 0.1
-"""Weight of the mean variance in the shrunk covariance (Ledoit and Wolf, 2004, with a fixed weight)."""
 
 
 class Whitening(nn.Module):
@@ -30,6 +28,7 @@ class Whitening(nn.Module):
         """Orthonormal columns; zero columns where there were too few photos."""
         self.register_buffer("mixing", torch.eye(kept))
         self.register_buffer("off", torch.ones(()))
+        self.register_load_state_dict_pre_hook(_resize)  # type: ignore[no-untyped-call]
 
     def forward(self, pooled: Tensor) -> Tensor:
         """(N, channels) -> (N, d): the last coordinate is the scaled distance from the span of the kept directions."""
@@ -54,7 +53,8 @@ class Whitening(nn.Module):
         total = within.square().sum() / freedom
         covariance = (within @ kept).T @ (within @ kept) / freedom
         mean_variance = total / channels
-        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * mean_variance * torch.eye(kept.shape[1]).double()
+        weight = shrinkage(channels, freedom)
+        shrunk = (1 - weight) * covariance + weight * mean_variance * torch.eye(kept.shape[1]).double()
         values, vectors = torch.linalg.eigh(shrunk + 1e-12 * torch.eye(kept.shape[1]).double())
         beside = (total - covariance.trace()).clamp(min=0) / max(1, channels - kept.shape[1])
         self.center.copy_(center)
@@ -62,7 +62,26 @@ class Whitening(nn.Module):
         self.mixing.copy_(torch.eye(len(self.mixing)))[: kept.shape[1], : kept.shape[1]] = (
             vectors / values.sqrt()
         ).float()
-        self.off.copy_(1 / ((1 - SHRINKAGE) * beside + SHRINKAGE * mean_variance + 1e-12).sqrt())
+        self.off.copy_(1 / ((1 - weight) * beside + weight * mean_variance + 1e-12).sqrt())
+
+
+def _resize(module: Whitening, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Take over how many directions were kept: networks of before have fewer."""
+    directions, mixing = state.get(prefix + "directions"), state.get(prefix + "mixing")
+    if directions is None or mixing is None or directions.dim() != 2:  # noqa: PLR2004 - a matrix
+        return
+    channels, kept = directions.shape
+    if channels == len(module.center) and mixing.shape == (kept, kept):
+        module.directions, module.mixing = torch.zeros(channels, kept), torch.eye(kept)
+
+
+def shrinkage(channels: int, freedom: int) -> float:
+    """Weight (0..1) of the mean variance in the shrunk covariance (as Ledoit and Wolf, 2004, who estimate it).
+
+    The fewer photos beyond their classes' means there are for each direction, the less their spread is trusted:
+    photos that a network was trained on lie closer to each other than any others do.
+    """
+    return channels / (channels + freedom)
 
 
 def _basis(rows: Tensor, most: int) -> Tensor:

@@ -95,7 +95,8 @@ def table_cells(state: LocationState) -> tuple[str, str, str, Text]:
 def describe_seen(state: LocationState | LocationEvent) -> str:
     """What was seen at the location, as one short label; empty where nothing was classified."""
     if state.verdict == Verdict.UNKNOWN:
-        return "(unknown)"
+        family = state.seen.category if state.seen else None
+        return f"(unknown: {family}?)" if family else "(unknown)"
     if state.seen is None:
         return ""
     if state.seen.name == "empty":

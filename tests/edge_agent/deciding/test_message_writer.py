@@ -183,6 +183,13 @@ def test_what_is_hardly_like_any_product_is_not_named() -> None:
     assert seen_of(replace(_look(0, 0, 0, 0, 0.9), doubted=True), None, None).name == "empty"
 
 
+def test_the_family_of_an_unknown_product_is_told_where_it_is_sure() -> None:
+    doubted = replace(_look(0.5, 0.05, 0.45, 0, 0), doubted=True)
+    seen = seen_of(doubted, None, "X")
+    assert (seen.sku, seen.name, seen.category) == (None, None, "X")
+    assert seen.confidence == pytest.approx(doubted.category_confidence)
+
+
 def test_an_empty_location_is_seen_as_empty() -> None:
     seen = seen_of(_look(0.01, 0, 0, 0.01, 0.98), None, None)
     assert (seen.sku, seen.name, seen.category) == (None, "empty", None)

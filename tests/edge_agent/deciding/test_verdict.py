@@ -104,6 +104,25 @@ def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
     assert judge(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
 
 
+def test_the_family_of_what_is_hardly_like_a_product_is_told_where_it_is_sure() -> None:
+    for expected in (_expect("B"), _expect("C"), _expect(None)):
+        assert judge(_doubted("C"), expected, RULES).family == "Y"
+    assert judge(_doubted("empty"), _expect(None), RULES).family is None
+    assert judge(_look(c=1.0, known=False), _expect("B"), RULES).family is None
+    logits = np.log(np.array([[0.5, 1e-9, 1e-9, 0.5, 1e-9]], dtype=np.float32))
+    unsure = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
+    assert judge(unsure, _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge(unsure, _expect("B"), RULES).family is None
+
+
+def test_votes_agree_that_it_is_unknown_whatever_they_say_of_its_family() -> None:
+    logits = np.log(np.array([[0.5, 1e-9, 1e-9, 0.5, 1e-9]], dtype=np.float32))
+    unsure = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
+    decided = decide([unsure, _doubted("C")], _expect("B"), VerdictSection(window=3, votes=2))
+    assert decided
+    assert (decided.judgement.verdict, decided.judgement.family) == (Verdict.UNKNOWN, "Y")
+
+
 def test_a_doubted_look_that_may_be_of_the_expected_product_is_no_alert() -> None:
     logits = np.log(np.array([[1e-9, 1e-9, 0.48, 0.52, 1e-9]], dtype=np.float32))
     seen = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]

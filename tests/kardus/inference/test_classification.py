@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kardus.contract.manifest import RejectionScore
-from kardus.inference.classification import class_means, rejection_scores
+from kardus.contract.manifest import Blend, BlendPart, Calibration, ClassInfo, RejectionScore
+from kardus.inference.classification import class_means, interpret, rejection_scores
 
 FLOATS = st.floats(-20, 20, width=32)
+BLEND = Blend(max_logit=BlendPart(center=2, spread=4), log_distance=BlendPart(center=-1, spread=0.5))
 
 
 def test_prototypes_are_the_means_and_nothing_for_a_class_without_crops() -> None:
@@ -47,6 +48,39 @@ def test_a_cosine_is_of_the_direction_alone() -> None:
 def test_every_score_is_one_number_a_crop(kind: RejectionScore) -> None:
     rng = np.random.default_rng(0)
     logits, embedding = rng.normal(size=(7, 3)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
-    scores = rejection_scores(kind, logits, embedding, embedding[:3])
+    scores = rejection_scores(kind, logits, embedding, embedding[:3], BLEND)
     assert scores.shape == (7,)
     assert bool(np.isfinite(scores).all())
+
+
+def test_a_blend_adds_both_measures_on_the_scale_of_known_photos() -> None:
+    logits, embedding = np.array([[2, 0], [6, 1]], np.float32), np.array([[0, 0], [2, 0]], np.float32)
+    prototypes = np.array([[np.sqrt(np.e), 0], [9, 9]], np.float32)
+    scores = rejection_scores("blend", logits, embedding, prototypes, BLEND)
+    near = -np.log((2 - np.sqrt(np.e)) ** 2)
+    np.testing.assert_allclose(scores, [0, 1 + (near + 1) / 0.5], rtol=1e-4, atol=1e-5)
+
+
+@given(logits=arrays(np.float32, (4, 3), elements=FLOATS), embedding=arrays(np.float32, (4, 2), elements=FLOATS))
+def test_a_blend_falls_with_the_distance_and_rises_with_the_largest_logit(
+    logits: np.ndarray, embedding: np.ndarray
+) -> None:
+    prototypes = np.zeros((3, 2), np.float32)
+    score = rejection_scores("blend", logits, embedding, prototypes, BLEND)
+    assert bool(np.isfinite(score).all())
+    assert bool((rejection_scores("blend", logits, embedding + np.sign(embedding), prototypes, BLEND) <= score).all())
+    assert bool((rejection_scores("blend", logits + 1, embedding, prototypes, BLEND) > score).all())
+
+
+def test_a_blend_without_its_scale_is_refused() -> None:
+    nothing = np.zeros((2, 2), np.float32)
+    with pytest.raises(ValueError, match="needs its scale"):
+        rejection_scores("blend", nothing, nothing, nothing)
+
+
+def test_a_class_may_have_a_doubt_threshold_of_its_own() -> None:
+    classes = tuple(ClassInfo(name=name, category="x", sku=name) for name in ("trained", "enrolled"))
+    told = Calibration(rejection_threshold=-9.0, doubt_threshold=-1.0, doubt_thresholds={"enrolled": -9.0})
+    logits = np.array([[3, 0], [0, 3], [0, 3]], np.float32)
+    seen = interpret(logits, classes, told, np.array([-2, -2, -10], np.float32))
+    assert [(one.known, one.doubted) for one in seen] == [(True, True), (True, False), (False, True)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kardus.contract.manifest import Changes, Manifest
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import Classifier
-from kardus.inference.enrolled import DOUBT, LiveClasses, live_classes
+from kardus.inference.enrolled import DOUBT, LiveClasses, live_classes, margin
 from kardus.support.errors import BundleError
 from tests.export.colours import colour_bundle
 
@@ -38,6 +38,25 @@ def test_an_enrolled_class_leads_exactly_where_it_is_nearer_by_the_doubt(
     own = x * x + (y - 4) ** 2
     assert logits[2] == pytest.approx(max(one, other) + (nearest - DOUBT * own) / 10, abs=1e-3)
     assert logits[:2].tolist() == pytest.approx([one, other])
+
+
+@given(x=st.floats(-5, 5), y=st.floats(-5, 5), photos=st.integers(1, 30))
+def test_where_ratios_are_compared_an_enrolled_class_leads_where_it_is_nearer_by_its_margin(
+    x: float, y: float, photos: int
+) -> None:
+    rows = [np.array(one, np.float32) for one in ([[0, 0], [4, 4]], [[0, 4]])]
+    live = LiveClasses(np.array([0, 1]), rows[0], rows[1], 10.0, 3.0, (photos,))
+    logits = live.logits(np.array([[1, 2]], np.float32), np.array([[x, y]], np.float32))[0].astype(float)
+    nearest, own = (
+        max(square, 1e-6) for square in (min(x * x + y * y, (x - 4) ** 2 + (y - 4) ** 2), x * x + (y - 4) ** 2)
+    )
+    assert logits[2] == pytest.approx(2 + 3 * (np.log(nearest / own) - margin(photos)), abs=1e-2)
+
+
+def test_a_class_of_fewer_photos_needs_less_of_a_margin() -> None:
+    margins = [margin(photos) for photos in (1, 2, 5, 100)]
+    assert margins == sorted(margins)
+    assert 0 < margins[0] < margins[-1] <= 0.4
 
 
 def _changed(manifest: Manifest, **changes: Any) -> Manifest:

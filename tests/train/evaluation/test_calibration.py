@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.manifest import Calibration
+from kardus.inference.classification import blended, softmax
 from kardus.support.errors import DataError
 from train.evaluation.calibration import (
     DOUBT_RATE,
     FALSE_ALARM_RATE,
     REJECTION_SCORE,
+    SURE,
     THRESHOLD_MARGIN,
     HeldOut,
     calibrate,
@@ -26,13 +28,17 @@ def _answers(count: int = 3) -> HeldOut:
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 2
     logits = rng.normal(size=(count, 2)).astype(np.float32) + 3 * np.eye(2, dtype=np.float32)[labels]
-    return HeldOut(logits, rng.normal(size=count).astype(np.float32), labels)
+    return HeldOut(logits, -rng.chisquare(9, size=count).astype(np.float32), labels)
+
+
+def _scores(answers: HeldOut, calibration: Calibration) -> np.ndarray:
+    return blended(answers.logits.max(axis=1), answers.scores, calibration.blend).astype(float)
 
 
 def test_with_few_photos_the_threshold_lies_below_every_held_out_score() -> None:
     answers = _answers(90)
     calibration = calibrate(answers, "here:val")
-    scores = answers.scores.astype(float)
+    scores = _scores(answers, calibration)
     assert calibration.rejection_threshold == pytest.approx(scores.min() - THRESHOLD_MARGIN * scores.std())
     assert calibration.false_alarm_rate == 0
     assert (calibration.n, calibration.fitted_on) == (90, "here:val")
@@ -47,10 +53,16 @@ def test_with_many_photos_the_threshold_keeps_the_stated_rate() -> None:
 def test_few_of_those_that_are_named_right_are_doubted() -> None:
     answers = _answers(900)
     right = answers.logits.argmax(axis=1) == answers.labels
-    doubt = calibrate(answers, "here").doubt_threshold
-    assert 0 < (answers.scores[right] < doubt).mean() <= DOUBT_RATE
+    calibration = calibrate(answers, "here")
+    sure = right & (softmax(answers.logits / calibration.temperature).max(axis=1) >= SURE)
+    told = calibration.doubted
+    assert told
+    assert told.n == sure.sum() < right.sum()
+    assert told.value == (_scores(answers, calibration)[sure] < calibration.doubt_threshold).mean()
+    assert 0 < told.value <= DOUBT_RATE
     worse = answers.scores - 100 * ~right  # how unlike those are that are named wrong doesn't matter
-    assert calibrate(HeldOut(answers.logits, worse.astype(np.float32), answers.labels), "").doubt_threshold == doubt
+    again = calibrate(HeldOut(answers.logits, worse.astype(np.float32), answers.labels), "")
+    assert again.doubt_threshold == calibration.doubt_threshold
 
 
 def test_what_is_unknown_is_doubted_too() -> None:
@@ -74,7 +86,7 @@ def test_no_more_than_the_rate_falls_below_the_threshold(scores: list[float], ra
 def test_without_held_out_photos_nothing_is_rejected() -> None:
     nothing = HeldOut(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     calibration = calibrate(nothing, "")
-    assert calibration == Calibration(rejection_score=REJECTION_SCORE)
+    assert calibration == Calibration(rejection_score="distance")
 
 
 def test_answers_come_back_as_they_were_kept(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kardus.inference.classification import class_means, rejection_scores
 from train.evaluation.metrics import auroc
-from train.networks.whitening import WITHIN_DIRECTIONS, Whitening
+from train.networks.whitening import WITHIN_DIRECTIONS, Whitening, shrinkage
 
 CHANNELS, CLASSES = 40, 5
 
@@ -56,11 +56,11 @@ def test_the_distance_tells_strange_things_that_the_raw_features_do_not() -> Non
 
 
 def test_the_last_number_is_the_distance_from_the_kept_directions() -> None:
-    space = Whitening(200, 3)
-    features = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
+    space = Whitening(300, 3)
+    features = torch.randn(30, 300, generator=torch.Generator().manual_seed(0))
     space.fit(features, torch.arange(30) % 3)
     assert space(features).shape == (30, 2 + WITHIN_DIRECTIONS + 1)
-    assert float(space(features)[:, -1].abs().max()) < 1e-2 * float(space(torch.randn(30, 200))[:, -1].min())
+    assert float(space(features)[:, -1].abs().max()) < 1e-2 * float(space(torch.randn(30, 300))[:, -1].min())
 
 
 @pytest.mark.parametrize(("count", "classes"), [(2, 2), (3, 2), (6, 3)])
@@ -83,3 +83,20 @@ def test_the_space_is_kept_with_the_weights() -> None:
     other.load_state_dict(space.state_dict())
     features, _ = _features(10, 4)
     assert torch.equal(space(features), other(features))
+
+
+def test_a_space_of_fewer_directions_is_loaded_as_it_was() -> None:
+    former = _fitted()
+    former.directions, former.mixing = former.directions[:, :7], former.mixing[:7, :7]
+    features, _ = _features(10, 1)
+    space = Whitening(CHANNELS, CLASSES)
+    space.load_state_dict(former.state_dict())
+    assert torch.equal(space(features), former(features))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Whitening(CHANNELS + 1, CLASSES).load_state_dict(former.state_dict())
+
+
+def test_the_spread_of_few_photos_is_trusted_less() -> None:
+    weights = [shrinkage(1280, freedom) for freedom in (1, 500, 100_000)]
+    assert weights == sorted(weights, reverse=True)
+    assert weights == pytest.approx([0.9992, 0.7191, 0.0126], abs=1e-4)

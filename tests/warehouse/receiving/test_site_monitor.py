@@ -76,6 +76,7 @@ def test_what_does_not_fit_the_contract_changes_nothing() -> None:
 
 def test_what_is_seen_in_a_word() -> None:
     assert describe_seen(_state(Verdict.UNKNOWN)) == "(unknown)"
+    assert describe_seen(_state(Verdict.UNKNOWN, Seen(sku=None, category="Milk"))) == "(unknown: Milk?)"
     assert describe_seen(_state(Verdict.EMPTY, Seen(sku=None, name="empty"))) == "(empty)"
     assert describe_seen(_state(Verdict.MISMATCH, Seen(sku=None, category="Milk"))) == "Milk?"
     assert describe_seen(_state(Verdict.STALE)) == ""
