@@ -21,7 +21,6 @@ from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
-from warehouse.receiving.retention import Keep
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
@@ -29,9 +28,13 @@ from warehouse.report.watch import watch
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockRules, read_stock
+from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, PicturesOption, address_from
+from warehouse.store.cli import app as database_app
+from warehouse.store.retention import Keep
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.add_typer(authority_app, name="authority")
+app.add_typer(database_app, name="database")
 
 
 def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
@@ -60,7 +63,6 @@ SiteOption = Annotated[str, typer.Option(callback=_level("--site"), help="The si
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(callback=_user_name, help="User name at the broker.")]
-SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The receiver's SQLite database.")]
 PasswordOption = Annotated[
     Path | None,
     typer.Option(help="File that holds the password, for you alone; else KARDUS_MQTT_PASSWORD is looked for."),
@@ -184,14 +186,17 @@ AgentsOption = Annotated[
 ]
 GroupOption = Annotated[
     str,
-    typer.Option(callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."),
+    typer.Option(
+        callback=_GROUP, help="Receivers of one group divide the events, and share the database. Needs MQTT 5."
+    ),
 ]
 
 
 @app.command("receive")
 def receive_command(
-    sqlite: SqliteOption,
+    database: DatabaseOption,
     site: SiteOption,
+    database_password_file: DatabasePasswordOption = None,
     host: HostOption = "localhost",
     port: PortOption = 1883,
     username: UserOption = None,
@@ -204,6 +209,7 @@ def receive_command(
     name: NameOption = "receiver",
     agent: AgentsOption = None,
     group: GroupOption = "",
+    pictures: PicturesOption = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
@@ -227,10 +233,11 @@ def receive_command(
     """Receive and store what agents publish: every event exactly once, whatever is killed or breaks."""
     settings = ReceiverSettings(
         site=site,
-        database=sqlite,
+        database=address_from(database, database_password_file),
         name=name,
         agents=tuple(agent or ()),
         group=group,
+        pictures=pictures,
         pictures_mb=pictures_mb,
         session_days=session_days,
         keep=Keep(keep_days, keep_events),
@@ -246,9 +253,10 @@ def forget_command(
     site: Annotated[
         str, typer.Option(callback=_level("--site", may_be_empty=True), help="Its site; by default the database's.")
     ] = "",
-    sqlite: Annotated[
-        Path | None, typer.Option("--sqlite", help="The receiver's SQLite database: close its alerts there too.")
-    ] = None,
+    database: Annotated[
+        str, typer.Option("--database", "--sqlite", help="The receiver's database: close its alerts there too.")
+    ] = "",
+    database_password_file: DatabasePasswordOption = None,
     host: HostOption = "localhost",
     port: PortOption = 1883,
     username: UserOption = None,
@@ -262,14 +270,16 @@ def forget_command(
 ) -> None:
     """Forget an agent: clear its retained topics, and close its alerts, so that no report shows them any more."""
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
-    done = forget_agent(broker, agent, site=site, database=sqlite, confirmed=confirmed)
-    closed = f", {done.alerts} alerts closed" if sqlite else ""
+    where = address_from(database, database_password_file) if database else None
+    done = forget_agent(broker, agent, site=site, database=where, confirmed=confirmed)
+    closed = f", {done.alerts} alerts closed" if database else ""
     out.print(f"agent {agent}: {done.topics} topics cleared{closed}")
 
 
 @app.command("report")
 def report_command(
-    sqlite: SqliteOption,
+    database: DatabaseOption,
+    database_password_file: DatabasePasswordOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the report to this .csv file.")] = None,
     xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the report to this Excel workbook.")] = None,
     html: Annotated[
@@ -289,7 +299,7 @@ def report_command(
 ) -> None:
     """Report open discrepancies by aisle with what to do, unverified locations, and coverage."""
     write_discrepancy_report(
-        sqlite,
+        address_from(database, database_password_file),
         ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle, timezone=timezone),
     )
 
