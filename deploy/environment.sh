@@ -28,6 +28,9 @@ if [ "$kind" = dev ] && ! command -v mosquitto >/dev/null && [ ! -x /usr/sbin/mo
     install_package mosquitto "the Mosquitto broker, which the tests use"
     [ ! -d /run/systemd/system ] || echo "-- note: the package may also have started a broker of its own on port 1883"
 fi
+if [ "$kind" = dev ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    install_package postgresql "PostgreSQL, which the tests start for themselves"
+fi
 if [ "$kind" = dev ] && ! command -v systemd-analyze >/dev/null; then
     install_package systemd "systemd-analyze, which the tests let judge the units"
 fi

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from filelock import FileLock
@@ -16,6 +16,9 @@ from kardus.support.chores import Chores
 from tests.agents import STARTED
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from tests.clusters import Cluster
 
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -154,6 +157,15 @@ def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_files, "PHOTO_SUFFIXES", read)
     monkeypatch.setattr(photo_files, "UNREAD_SUFFIXES", (*photo_files.UNREAD_SUFFIXES, *photo_files.HEIC_SUFFIXES))
     monkeypatch.setattr(picture_formats, "_can_read_heic", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator["Cluster"]:
+    """A real PostgreSQL, which every process of the tests starts once, when its first test asks for it."""
+    from tests.clusters import running_cluster
+
+    with running_cluster() as found:
+        yield found
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from warehouse.connectors.sync.service import run_sync
 from warehouse.connectors.sync.settings import make_source, read_settings
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
-from warehouse.receiving.retention import Keep
 from warehouse.receiving.service import run_receiver, webhook_from_options
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
@@ -32,9 +31,13 @@ from warehouse.report.watch import watch
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockRules, read_stock
+from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, PicturesOption, address_from
+from warehouse.store.cli import app as database_app
+from warehouse.store.retention import Keep
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.add_typer(authority_app, name="authority")
+app.add_typer(database_app, name="database")
 
 
 def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
@@ -63,7 +66,6 @@ SiteOption = Annotated[str, typer.Option(callback=_level("--site"), help="The si
 HostOption = Annotated[str, typer.Option(help="The broker's host.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
 UserOption = Annotated[str | None, typer.Option(callback=_user_name, help="User name at the broker.")]
-SqliteOption = Annotated[Path, typer.Option("--sqlite", help="The receiver's SQLite database.")]
 PasswordOption = Annotated[
     Path | None,
     typer.Option(help="File that holds the password, for you alone; else KARDUS_MQTT_PASSWORD is looked for."),
@@ -219,14 +221,17 @@ AgentsOption = Annotated[
 ]
 GroupOption = Annotated[
     str,
-    typer.Option(callback=_GROUP, help="Receivers of one group divide the events, and share the file. Needs MQTT 5."),
+    typer.Option(
+        callback=_GROUP, help="Receivers of one group divide the events, and share the database. Needs MQTT 5."
+    ),
 ]
 
 
 @app.command("receive")
 def receive_command(
-    sqlite: SqliteOption,
+    database: DatabaseOption,
     site: SiteOption,
+    database_password_file: DatabasePasswordOption = None,
     host: HostOption = "localhost",
     port: PortOption = 1883,
     username: UserOption = None,
@@ -239,6 +244,7 @@ def receive_command(
     name: NameOption = "receiver",
     agent: AgentsOption = None,
     group: GroupOption = "",
+    pictures: PicturesOption = "",
     pictures_mb: Annotated[
         int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
     ] = 500,
@@ -262,10 +268,11 @@ def receive_command(
     """Receive and store what agents publish: every event exactly once, whatever is killed or breaks."""
     settings = ReceiverSettings(
         site=site,
-        database=sqlite,
+        database=address_from(database, database_password_file),
         name=name,
         agents=tuple(agent or ()),
         group=group,
+        pictures=pictures,
         pictures_mb=pictures_mb,
         session_days=session_days,
         keep=Keep(keep_days, keep_events),
@@ -281,9 +288,10 @@ def forget_command(
     site: Annotated[
         str, typer.Option(callback=_level("--site", may_be_empty=True), help="Its site; by default the database's.")
     ] = "",
-    sqlite: Annotated[
-        Path | None, typer.Option("--sqlite", help="The receiver's SQLite database: close its alerts there too.")
-    ] = None,
+    database: Annotated[
+        str, typer.Option("--database", "--sqlite", help="The receiver's database: close its alerts there too.")
+    ] = "",
+    database_password_file: DatabasePasswordOption = None,
     host: HostOption = "localhost",
     port: PortOption = 1883,
     username: UserOption = None,
@@ -297,14 +305,16 @@ def forget_command(
 ) -> None:
     """Forget an agent: clear its retained topics, and close its alerts, so that no report shows them any more."""
     broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
-    done = forget_agent(broker, agent, site=site, database=sqlite, confirmed=confirmed)
-    closed = f", {done.alerts} alerts closed" if sqlite else ""
+    where = address_from(database, database_password_file) if database else None
+    done = forget_agent(broker, agent, site=site, database=where, confirmed=confirmed)
+    closed = f", {done.alerts} alerts closed" if database else ""
     out.print(f"agent {agent}: {done.topics} topics cleared{closed}")
 
 
 @app.command("report")
 def report_command(
-    sqlite: SqliteOption,
+    database: DatabaseOption,
+    database_password_file: DatabasePasswordOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the report to this .csv file.")] = None,
     xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write the report to this Excel workbook.")] = None,
     html: Annotated[
@@ -324,18 +334,19 @@ def report_command(
 ) -> None:
     """Report open discrepancies by aisle with what to do, unverified locations, and coverage."""
     write_discrepancy_report(
-        sqlite,
+        address_from(database, database_password_file),
         ReportOptions(csv=csv, xlsx=xlsx, html=html, as_json=as_json, since=since, aisle=aisle, timezone=timezone),
     )
 
 
 @app.command("export")
 def export_command(
-    sqlite: SqliteOption,
+    database: DatabaseOption,
     epcis: Annotated[Path, typer.Option("--epcis", help="Write an EPCIS 2.0 document (JSON) to this file.")],
     mapping: Annotated[
         Path, typer.Option("--mapping", help="The .toml file with the GS1 identifiers of locations and products.")
     ],
+    database_password_file: DatabasePasswordOption = None,
     since: Annotated[
         datetime | None, typer.Option(help="Only pictures taken from then on, in the mapping's time zone.")
     ] = None,
@@ -344,7 +355,8 @@ def export_command(
     ] = None,
 ) -> None:
     """Export what was observed for trading partners: EPCIS events, products by GTIN, locations by GLN."""
-    exported = export_epcis(sqlite, epcis, mapping, since=since, until=until)
+    where = address_from(database, database_password_file)
+    exported = export_epcis(where, epcis, mapping, since=since, until=until)
     for line in exported.said():
         err.print(line, soft_wrap=True)
     out.print(f"{exported.written} events written to {epcis}", soft_wrap=True)

@@ -29,13 +29,14 @@ from rich.table import Table
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import SITE, Publisher
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
-from warehouse.receiving.epochs import add_covered
+from tests.warehouse.receiving.making import retention_of, writer_of
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import resend_requests_due
-from warehouse.receiving.retention import Keep, Retention
+from warehouse.store.database import Database
+from warehouse.store.epochs import add_covered
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
+from warehouse.store.retention import Keep
 
 ROUNDS, BATCH, STORE_EVERY_S = 20, 20, 0.1
 RESTARTS = ((50, 1), (50, 365), (1, 8000), (1000, 30))
@@ -48,13 +49,15 @@ def restarts(folder: Path) -> Table:
     heads = ("search that finds all, ms", "search, ms", "acknowledge all, ms", "report's part, ms")
     table = Table("agents", "epochs each", *heads)
     for agents, epochs in RESTARTS:
-        with closing(Database(folder / f"{agents}-{epochs}.sqlite", make=True)) as database:
+        with closing(open_database(folder / f"{agents}-{epochs}.sqlite", make=True)) as database:
+            covered = {
+                (f"box-{agent}", str(epoch)): [(1, 3)] if epoch < epochs - 1 else [(1, 1), (3, 3)]
+                for agent in range(agents)
+                for epoch in range(epochs)
+            }
             with database.writing() as connection:
-                for agent in range(agents):
-                    for epoch in range(epochs):
-                        places = [(1, 3)] if epoch < epochs - 1 else [(1, 1), (3, 3)]
-                        add_covered(connection, (f"box-{agent}", str(epoch)), places, "stored")
-            reader, writer = DatabaseReader(database), DatabaseWriter(database, SITE, 1)
+                add_covered(connection, covered, "stored")
+            reader, writer = StoreReader(database), writer_of(database)
             resend_requests_due(database, 0)  # the grace begins
             finding = _median_ms(lambda: resend_requests_due(database, 1e9 * next(clock)))
             waiting = _median_ms(lambda: resend_requests_due(database, 1))
@@ -73,11 +76,11 @@ def retention(folder: Path, events: int) -> Table:
         if name == "former":
             with closing(sqlite3.connect(path)) as file:
                 file.execute("CREATE TABLE placeholder (a)")  # so that it can't give pages back
-        with closing(Database(path, make=True)) as database:
+        with closing(open_database(path, make=True)) as database:
             _fill(database, events)
             alone_ms = _stored_beside(database, lambda: time.sleep(3))
             worker, before, began_s = (
-                Retention(database, Keep(events=events // 10)),
+                retention_of(database, Keep(events=events // 10)),
                 path.stat().st_size,
                 time.monotonic(),
             )
@@ -90,7 +93,7 @@ def retention(folder: Path, events: int) -> Table:
 
 
 def _fill(database: Database, events: int) -> None:
-    box, writer = Publisher("full"), DatabaseWriter(database, SITE, 1)
+    box, writer = Publisher("full"), writer_of(database)
     alert = Alert(id="alert", status="open", opened=datetime.now(UTC))
     for start in range(0, events, 1000):
         messages = [
@@ -102,7 +105,7 @@ def _fill(database: Database, events: int) -> None:
 
 def _stored_beside(database: Database, work: Callable[[], object]) -> float:
     """The longest that a batch took to store while the work was done, in milliseconds."""
-    over, box, writer, times = threading.Event(), Publisher(), DatabaseWriter(database, SITE, 1), [0.0]
+    over, box, writer, times = threading.Event(), Publisher(), writer_of(database), [0.0]
 
     def store() -> None:
         while not over.wait(STORE_EVERY_S):

@@ -15,12 +15,13 @@ from kardus.contract.messages import Alert, Expected
 from kardus.contract.verdicts import Verdict
 from tests.in_process import call
 from tests.publishers import SITE, Publisher
+from tests.warehouse.receiving.making import writer_of
 from warehouse.__main__ import main
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
+from warehouse.store.database import Database
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
 
 FILES = Path(__file__).with_name("files_0_1")
 EPOCH = "00000000-0000-4000-8000-000000000001"
@@ -35,13 +36,13 @@ def copied(name: str, folder: Path) -> Path:
 @pytest.fixture
 def received(tmp_path: Path) -> Iterator[Database]:
     """The receiver's database."""
-    database = Database(copied("events.sqlite", tmp_path), make=True)
+    database = open_database(copied("events.sqlite", tmp_path), make=True)
     yield database
     database.close()
 
 
 def test_everything_in_a_former_receiver_database_is_read(received: Database) -> None:
-    reader = DatabaseReader(received)
+    reader = StoreReader(received)
     events = reader.events()
     assert reader.site() == SITE
     assert [(event.number, event.event.sequence) for event in events] == list(enumerate((1, 2, 3, 4, 5, 7, 8), start=1))
@@ -59,7 +60,7 @@ def test_everything_in_a_former_receiver_database_is_read(received: Database) ->
 
 
 def test_a_former_receiver_database_is_continued(received: Database) -> None:
-    reader, writer = DatabaseReader(received), DatabaseWriter(received, SITE, 10)
+    reader, writer = StoreReader(received), writer_of(received, 10)
     box = Publisher("box", epoch=EPOCH)
     box.sequence = 5
     alert = Alert(id="alert-3", status="open", opened=reader.events()[0].event.captured)

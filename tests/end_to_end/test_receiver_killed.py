@@ -19,7 +19,7 @@ from tests.conftest import BIN
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.receiving.database_reader import DatabaseReader
+from warehouse.store.reader import StoreReader
 
 AGENTS = 3
 
@@ -74,7 +74,7 @@ def _assert_all_once(mosquitto: Mosquitto, path: Path, agents: list[Publisher]) 
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert json.loads(output.splitlines()[-1])["dead_letters"] == 0
-    with DatabaseReader.open(path) as reader:
+    with StoreReader.open(path) as reader:
         stored = reader.events(limit=10 * total)
         assert reader.missing_events() == []
     for agent in agents:

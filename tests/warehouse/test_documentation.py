@@ -13,9 +13,9 @@ from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import publish, wait_for
-from warehouse.receiving.database import Database
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.signing import signed_headers
+from warehouse.store.opening import open_database
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wms.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -94,9 +94,9 @@ def test_the_library_as_shown(mosquitto: Mosquitto, tmp_path: Path, monkeypatch:
 
 
 def test_every_table_is_described(tmp_path: Path) -> None:
-    database = Database(tmp_path / "k.sqlite", make=True)
+    database = open_database(tmp_path / "k.sqlite", make=True)
     with database.reading() as connection:
-        rows = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
+        rows = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
     database.close()
     for (name,) in rows:
         assert name.startswith("sqlite_") or f"`{name}`" in PAGE, name

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from warehouse.receiving.epochs import AgentEpoch
+from warehouse.store.epochs import AgentEpoch
 
 MIN_ACK_INTERVAL_S = 1.0
 """Between two `ack` messages for one epoch."""

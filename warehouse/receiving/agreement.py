@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+from pydantic import AwareDatetime
 
 from kardus.contract.base import Record
 from kardus.contract.messages import (
@@ -62,8 +65,9 @@ def _camera_of(envelope: Envelope[Any], subject: str) -> str:
 
 def _times(record: Record, prefix: str = "") -> Iterator[tuple[str, datetime]]:
     """Every moment in a message that is past by nature, with its key."""
-    for name, value in record:
-        if isinstance(value, datetime) and name not in _AHEAD_BY_NATURE:
+    for name in _may_hold_times(type(record)):
+        value = getattr(record, name)
+        if isinstance(value, datetime):
             yield f"{prefix}{name}", value
         elif isinstance(value, Record):
             yield from _times(value, f"{prefix}{name}.")
@@ -71,3 +75,23 @@ def _times(record: Record, prefix: str = "") -> Iterator[tuple[str, datetime]]:
             for number, item in enumerate(value):
                 if isinstance(item, Record):
                     yield from _times(item, f"{prefix}{name}.{number}.")
+
+
+@cache
+def _may_hold_times(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a record that are, or may hold, a moment that is past by nature: the others aren't looked at."""
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if name not in _AHEAD_BY_NATURE and _may_hold(field.annotation)
+    )
+
+
+def _may_hold(annotation: Any) -> bool:
+    if parts := get_args(annotation):
+        return any(_may_hold(part) for part in parts)
+    if not isinstance(annotation, type):
+        return annotation is Any or isinstance(annotation, TypeVar)  # what can't be told is looked at
+    if issubclass(annotation, Record):
+        return bool(_may_hold_times(annotation))
+    return issubclass(annotation, datetime | AwareDatetime)

@@ -1,7 +1,6 @@
 """`kardus-wms forget`: an agent that won't come back leaves the broker and the report."""
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from kardus.contract.topics import Topics
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, UsageError
-from warehouse.receiving.closing import forget_stored
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader, SiteState
+from warehouse.store.address import Address
+from warehouse.store.closing import forget_stored
+from warehouse.store.database import Database, StoreError
+from warehouse.store.opening import open_database
+from warehouse.store.reader import SiteState, StoreReader
 
 ECHO_TIMEOUT_S = 15.0
 """How long the broker may take to give everything that it retains."""
@@ -38,7 +39,12 @@ class Forgotten:
 
 
 def forget_agent(
-    broker: BrokerSettings, agent: str, *, site: str = "", database: Path | None = None, confirmed: bool = False
+    broker: BrokerSettings,
+    agent: str,
+    *,
+    site: str = "",
+    database: Address | Path | str | None = None,
+    confirmed: bool = False,
 ) -> Forgotten:
     """Clear an agent's topics on the broker, and close its alerts in the database where one is given.
 
@@ -50,13 +56,13 @@ def forget_agent(
         BrokerError: the broker can't be reached, or doesn't let us clear the topics.
     """
     with contextlib.ExitStack() as closing:
-        opened = closing.enter_context(contextlib.closing(Database(database, make=False))) if database else None
-        reader = DatabaseReader(opened) if opened else None
+        opened = closing.enter_context(contextlib.closing(open_database(database, make=False))) if database else None
+        reader = StoreReader(opened) if opened else None
         topics = Topics(_site(site, reader), agent)
         known = _known_topics(topics, reader)
         retained = _read_retained(broker, topics, known)
         if not retained and not (reader and reader.knows(agent)):
-            raise UsageError(f"agent '{agent}': nobody has anything of it: check its name, --site and --sqlite")
+            raise UsageError(f"agent '{agent}': nobody has anything of it: check its name, --site and --database")
         if not confirmed and _is_online(retained.get(topics.status, b"")):
             raise UsageError(f"agent '{agent}' is online and would come back: stop it first, or give --yes")
         alerts = _close_alerts(opened, agent) if opened else 0
@@ -67,23 +73,23 @@ def forget_agent(
 def _close_alerts(database: Database, agent: str) -> int:
     try:
         with database.writing() as connection:
-            return forget_stored(connection, agent)
-    except sqlite3.Error as error:
-        raise DataError(f"{database.path}: can't be written ({error}): try again, or check the disk") from error
+            return forget_stored(database, connection, agent)
+    except StoreError as error:
+        raise DataError(f"{database.address}: can't be written ({error}): try again, or check the disk") from error
 
 
-def _site(site: str, reader: DatabaseReader | None) -> str:
+def _site(site: str, reader: StoreReader | None) -> str:
     if reader is None:
         if not site:
-            raise UsageError("--site: say which site the agent is of, or name its database with --sqlite")
+            raise UsageError("--site: say which site the agent is of, or name its database with --database")
         return site
     found = reader.site()
     if site not in ("", found):
-        raise UsageError(f"--sqlite: holds the events of site '{found}', not '{site}': name another file")
+        raise UsageError(f"--database: holds the events of site '{found}', not '{site}': name another database")
     return found
 
 
-def _known_topics(topics: Topics, reader: DatabaseReader | None) -> list[str]:
+def _known_topics(topics: Topics, reader: StoreReader | None) -> list[str]:
     """Those that an agent has, and those that the database knows of: some brokers give wildcards nothing retained."""
     state = reader.site_state() if reader else SiteState({}, {}, {}, {})
     locations = [topics.state(location) for agent, location in state.states if agent == topics.agent]

@@ -1,6 +1,5 @@
 """Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,6 +10,14 @@ from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelo
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
 from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
 from warehouse.receiving.agreement import OtherAgentError, require_agreement
+from warehouse.store.records import (
+    DeadLetter,
+    EventMessage,
+    LostMessage,
+    ParsedMessage,
+    PictureMessage,
+    RetainedMessage,
+)
 
 MAX_MESSAGE_BYTES = 1_000_000
 """A larger message is rejected; coverage of 10,000 locations has about as many."""
@@ -26,66 +33,6 @@ _RETAINED_TYPES = {
     "health": Envelope[CameraHealth],
     "coverage": Envelope[Coverage],
 }
-
-
-@dataclass(frozen=True)
-class EventMessage:
-    """A location event."""
-
-    topic: str
-    agent: str
-    envelope: Envelope[LocationEvent]
-    payload: str
-
-
-@dataclass(frozen=True)
-class RetainedMessage:
-    """A retained message, which replaces the one before; an empty payload deletes it."""
-
-    agent: str
-    kind: str
-    """`state`, `status`, `health` or `coverage`."""
-    subject: str
-    """The location or camera; empty for the agent itself."""
-    payload: str
-    status: AgentStatus | None = None
-    """Where it is the agent's status."""
-
-
-@dataclass(frozen=True)
-class PictureMessage:
-    """The crop on which an event is based."""
-
-    topic: str
-    agent: str
-    location: str
-    event: str
-    jpeg: bytes
-
-
-@dataclass(frozen=True)
-class LostMessage:
-    """An agent's announcement of lost events."""
-
-    agent: str
-    lost: Lost
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A message that doesn't fit the contract, with the reason in one line."""
-
-    topic: str
-    payload: bytes
-    reason: str
-    agent: str = ""
-    epoch: str | None = None
-    """With `sequence`: the event it should have been, where at least that can be read."""
-    sequence: int | None = None
-
-
-ParsedMessage = EventMessage | RetainedMessage | PictureMessage | LostMessage | DeadLetter | None
-"""None: a topic that the receiver doesn't handle."""
 
 
 class _EventPosition(Record):

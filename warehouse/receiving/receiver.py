@@ -9,7 +9,6 @@ A message is acknowledged to the broker only when it is on disk. An event that c
 import itertools
 import logging
 import math
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +23,18 @@ from kardus.support.errors import BrokerError, DataError, KardusError
 from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.completeness import Completeness
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
 from warehouse.receiving.heard import Heard
 from warehouse.receiving.resend_requests import resend_requests_due
-from warehouse.receiving.retention import KEEP_ALL, Keep, Retention
 from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
+from warehouse.store.address import Address
+from warehouse.store.database import StoreError
+from warehouse.store.opening import open_database
+from warehouse.store.pictures import PictureStore
+from warehouse.store.places import settle_pictures
+from warehouse.store.reader import StoreReader
+from warehouse.store.retention import KEEP_ALL, Keep, Retention
+from warehouse.store.writer import StoreWriter, WriteResult
 
 ACK_POLL_S = 0.1
 GAP_CHECK_INTERVAL_S = 2.0
@@ -44,8 +47,8 @@ class ReceiverSettings:
 
     site: str
     """The site, as in the agents' configuration."""
-    database: Path
-    """The SQLite file, on a local disk. Several receivers may share one."""
+    database: Address | Path | str
+    """A SQLite file on a local disk, or the address of a PostgreSQL database. Several receivers may share one."""
     name: str = "receiver"
     """Under which the broker keeps the session: each receiver has its own, the same at every start."""
     agents: tuple[str, ...] = ()
@@ -54,6 +57,8 @@ class ReceiverSettings:
     """Receivers of one group divide the events among them (MQTT's shared subscriptions), and share the database."""
     pictures_mb: int = 500
     """How much of the disk pictures may take, in megabytes; the oldest go first. 0: none are received."""
+    pictures: str = ""
+    """Where they go: a folder, or `s3://BUCKET/PREFIX`. Empty: where it is noted, or beside the SQLite file."""
     session_days: float = 7
     """How long the broker keeps the session, and queues events, while this receiver is away."""
     keep: Keep = KEEP_ALL
@@ -88,7 +93,7 @@ class ReceiverStatus:
     held_ms: int
     """The longest that the database was held to delete them, in milliseconds."""
     database_bytes: int
-    """The database file's length."""
+    """How much of the disk the database takes, without its pictures."""
 
 
 class Receiver(Worker):
@@ -136,19 +141,23 @@ class Receiver(Worker):
             lambda: self._session.is_subscribed,
         )
         self._incomplete = self._logged = ""
-        self.database = Database(settings.database, make=True)
-        """The open file."""
+        self.database = open_database(settings.database, make=True, pictures=settings.pictures)
+        """The open database."""
         try:
-            self._store = DatabaseWriter(self.database, settings.site, settings.pictures_mb)
+            place = settle_pictures(self.database, settings.pictures, needed=settings.pictures_mb > 0)
+            pictures = PictureStore(place)
+            self._store = StoreWriter(self.database, settings.site, settings.pictures_mb, pictures)
             self._storage = StorageThread(settings.site, self._store, self._stored)
             self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
-        except (KardusError, sqlite3.Error) as error:
+        except (KardusError, StoreError) as error:
             self.database.close()
             if isinstance(error, KardusError):
                 raise
-            raise DataError(f"{settings.database}: can't be written ({error}): try again, or check the disk") from error
-        self._retention = Retention(self.database, settings.keep)
-        self.reader = DatabaseReader(self.database)
+            raise DataError(
+                f"{self.database.address}: can't be written ({error}): try again, or check the disk"
+            ) from error
+        self._retention = Retention(self.database, settings.keep, pictures)
+        self.reader = StoreReader(self.database)
         """Reads the stored events, states and pictures."""
         self._ack_schedule = AckSchedule()
         self._acks = self._resends = 0
@@ -197,7 +206,7 @@ class Receiver(Worker):
             resends=self._resends,
             deleted=self._retention.counts.deleted,
             held_ms=round(1000 * self._retention.counts.held_s),
-            database_bytes=self._settings.database.stat().st_size if self._settings.database.exists() else 0,
+            database_bytes=self.database.size_bytes,
             **vars(self._storage.counts),
         )
 
@@ -254,7 +263,7 @@ class Receiver(Worker):
                     gaps_at_s = time.monotonic() + GAP_CHECK_INTERVAL_S
                     self._ask(connection)
                     self._say_what_is_missing()
-            except sqlite3.Error as error:
+            except StoreError as error:
                 log.warning("the database can't be read now: %s", error)
             if stopping:
                 return

@@ -3,13 +3,17 @@
 Requests are recorded in the database, so that only one of several receivers asks.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, literal_column, or_, select, update
 
 from kardus.contract.commands import Resend
-from warehouse.receiving.database import Database
-from warehouse.receiving.epochs import first_gap
+from warehouse.store.database import Database
+from warehouse.store.epochs import first_gap
+from warehouse.store.rowsets import json_text
+from warehouse.store.tables import epochs, latest
 
 GAP_GRACE_S = 10.0
 """Before the first request: another receiver may be about to store the events, or the agent be sending its backlog."""
@@ -17,14 +21,6 @@ MAX_RESEND_INTERVAL_S = 3600.0
 """The interval doubles with every unanswered request, up to this."""
 MAX_RESEND_EVENTS = 500
 """Per request, since a broker drops what it can't queue."""
-_INCOMPLETE_EPOCHS = """
-SELECT e.number, e.agent, e.epoch, e.highest, e.contiguous_to, e.missing, e.asked, e.asked_to, e.ask_at
-FROM epochs e INDEXED BY epochs_present
-WHERE e.present = 1 AND e.contiguous_to < e.highest AND e.forgotten = 0
-AND (e.missing IS NOT e.contiguous_to + 1 OR e.ask_at <= ?)
-AND NOT EXISTS (SELECT 1 FROM latest WHERE agent = e.agent AND kind = 'status' AND subject = ''
-                AND json_extract(payload, '$.data.status') = 'offline')"""
-"""One row for each agent at most, whatever the number of its epochs; none for a gap that waits as it did."""
 
 
 @dataclass(frozen=True)
@@ -68,39 +64,51 @@ def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendReq
     """The requests that are due now. The caller must send them: they are recorded as sent.
 
     Raises:
-        sqlite3.Error: the file can't be read or written.
+        StoreError: the database can't be read or written.
     """
     with database.reading() as connection:
-        if connection.execute(_INCOMPLETE_EPOCHS, (now_unix_s,)).fetchone() is None:
+        if connection.execute(_incomplete_epochs(connection, now_unix_s).limit(1)).first() is None:
             return []
     with database.writing() as connection:  # another receiver may have asked since
         gaps = _gaps_due(connection, now_unix_s)
         return [request for gap in gaps if (request := _advance(connection, gap, now_unix_s))]
 
 
-def _gaps_due(connection: sqlite3.Connection, now_unix_s: float) -> list[_Gap]:
+def _incomplete_epochs(connection: Connection, now_unix_s: float) -> Select[Any]:
+    """One row for each agent at most, whatever the number of its epochs; none for a gap that waits as it did."""
+    e, status = epochs.c, latest.c
+    is_offline = (
+        select(latest.c.agent)
+        .where(status.agent == e.agent, status.kind == "status", status.subject == "")
+        .where(json_text(connection, status.payload, "data", "status") == "offline")
+    )
+    return (
+        select(e.number, e.agent, e.epoch, e.highest, e.contiguous_to, e.missing, e.asked, e.asked_to, e.ask_at)
+        .where(e.present == literal_column("1"), e.contiguous_to < e.highest, e.forgotten == 0)
+        .where(or_(e.missing.is_distinct_from(e.contiguous_to + 1), e.ask_at <= now_unix_s))
+        .where(~is_offline.exists())
+        .with_hint(epochs, "INDEXED BY epochs_present", "sqlite")
+    )
+
+
+def _gaps_due(connection: Connection, now_unix_s: float) -> list[_Gap]:
     found = []
-    for number, agent, epoch, highest, reached, *asked in connection.execute(
-        _INCOMPLETE_EPOCHS, (now_unix_s,)
-    ).fetchall():
+    for row in connection.execute(_incomplete_epochs(connection, now_unix_s)).all():
+        number, agent, epoch, highest, reached, *asked = row
         if missing := first_gap(connection, number, reached, highest):
             found.append(_Gap(number, agent, epoch, *missing, *asked))
     return [gap for gap in found if gap.is_due(now_unix_s)]
 
 
-def _advance(connection: sqlite3.Connection, gap: _Gap, now: float) -> ResendRequest | None:
+def _advance(connection: Connection, gap: _Gap, now: float) -> ResendRequest | None:
     """Start the grace period of a new gap; ask at once for the next portion of a gap that is closing."""
+    this = update(epochs).where(epochs.c.number == gap.number)
     if gap.is_new:
-        connection.execute(
-            "UPDATE epochs SET missing = ?, asked = 0, ask_at = ? WHERE number = ?",
-            (gap.first, now + GAP_GRACE_S, gap.number),
-        )
+        connection.execute(this.values(missing=gap.first, asked=0, ask_at=now + GAP_GRACE_S))
         return None
     asked = 1 if gap.is_next_portion else gap.asked + 1
     last = min(gap.last, gap.first + MAX_RESEND_EVENTS - 1)
-    connection.execute(
-        "UPDATE epochs SET missing = ?, asked = ?, asked_to = ?, ask_at = ? WHERE number = ?",
-        (gap.first, asked, last, now + min(MAX_RESEND_INTERVAL_S, GAP_GRACE_S * 2 ** min(asked, 20)), gap.number),
-    )
+    again_at = now + min(MAX_RESEND_INTERVAL_S, GAP_GRACE_S * 2 ** min(asked, 20))
+    connection.execute(this.values(missing=gap.first, asked=asked, asked_to=last, ask_at=again_at))
     expires = datetime.fromtimestamp(now, UTC) + timedelta(seconds=MAX_RESEND_INTERVAL_S)
     return ResendRequest(gap.agent, Resend(epoch=gap.epoch, first=gap.first, last=last, expires=expires))

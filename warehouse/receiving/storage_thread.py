@@ -2,7 +2,6 @@
 
 import logging
 import queue
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,10 @@ from datetime import UTC, datetime
 from kardus.mqtt.connection import Incoming
 from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
-from warehouse.receiving.database_writer import DatabaseWriter, WriteResult
-from warehouse.receiving.parsing import DeadLetter, ParsedMessage, parse_message
+from warehouse.receiving.parsing import parse_message
+from warehouse.store.database import NotStorableError, StoreError
+from warehouse.store.records import DeadLetter, EventMessage, ParsedMessage
+from warehouse.store.writer import StoreWriter, WriteResult
 
 TRANSACTION_EVENTS = 500
 """What one transaction takes at most; the broker (MQTT 5) sends no more before the first of them is acknowledged."""
@@ -19,8 +20,6 @@ QUEUE_SIZE = 10_000
 """Messages held in memory; when the queue is full, the broker waits."""
 QUEUE_POLL_S = 0.2
 MAX_RETRY_S = 5.0
-_UNSTORABLE = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError, UnicodeError)
-"""Raised by SQLite and its binding for a value that can't be stored, as opposed to a failing disk."""
 log = logging.getLogger("kardus.receiver")
 
 
@@ -49,11 +48,11 @@ class StorageThread(Worker):
     `stop` stores what is queued; what can't be stored, the broker sends again.
     """
 
-    def __init__(self, site: str, store: DatabaseWriter, on_stored: Callable[[WriteResult], None]) -> None:
+    def __init__(self, site: str, store: StoreWriter, on_stored: Callable[[WriteResult], None]) -> None:
         """`on_stored` is called after every transaction, from the thread.
 
         Raises:
-            sqlite3.Error: the database can't be read.
+            StoreError: the database can't be read.
         """
         super().__init__("storing")
         self._site = site
@@ -126,7 +125,7 @@ class StorageThread(Worker):
         while True:
             try:
                 self._write_once(items)
-            except sqlite3.Error as error:
+            except StoreError as error:
                 if not self.problem:
                     log.error("nothing can be stored (%s): check the disk; the broker keeps what comes", error)  # noqa: TRY400 - the message says it all
                 self.problem = f"nothing can be stored: {error}"
@@ -141,19 +140,26 @@ class StorageThread(Worker):
         """One transaction; where something in it can't be kept at all, one for each, and a dead letter for that."""
         try:
             self._account(self._store.write(items))
-        except _UNSTORABLE:
+        except NotStorableError:
             for item in items:
                 self._write_alone(item)
 
     def _write_alone(self, item: ParsedMessage) -> None:
         try:
             self._account(self._store.write([item]))
-        except _UNSTORABLE as error:
+        except NotStorableError as error:
             log.warning("a message can't be kept as it is: %s", error)
-            self._account(self._store.write([DeadLetter("", repr(item).encode(errors="replace"), str(error))]))
+            self._account(self._store.write([_set_aside(item, str(error))]))
 
     def _account(self, written: WriteResult) -> None:
         self.counts.add(written)
         if written.dead_letters:
             log.warning("%d messages don't fit the contract: see the table dead_letters", written.dead_letters)
         self._on_stored(written)
+
+
+def _set_aside(item: ParsedMessage, reason: str) -> DeadLetter:
+    """What the database can't hold as it is; an event's text is kept whole."""
+    if isinstance(item, EventMessage):
+        return DeadLetter(item.topic, item.payload.encode(), reason, item.agent)
+    return DeadLetter("", repr(item).encode(errors="replace"), reason)

@@ -6,19 +6,20 @@ stored one. Any of them may deliver: an alert being delivered is leased to one r
 
 import json
 import logging
-import sqlite3
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import UsageError
 from kardus.support.exchange import Exchanges, Trace
 from kardus.support.worker import Worker
-from warehouse.receiving.database import Database
 from warehouse.receiving.signing import signed_headers
+from warehouse.store.database import Database, StoreError, read_meta, write_meta
+from warehouse.store.tables import events, webhooks
 
 REQUEST_TIMEOUT_S = 10.0
 """For all of it, from the name's resolution to the answer's status."""
@@ -74,7 +75,7 @@ class WebhookDelivery(Worker):
         """Alerts that are new from the first time that webhooks are wanted are delivered; `start` begins.
 
         Raises:
-            sqlite3.Error: the database can't be written.
+            StoreError: the database can't be written.
         """
         super().__init__("webhooks")
         self._database = database
@@ -82,10 +83,8 @@ class WebhookDelivery(Worker):
         self._exchanges = Exchanges(self._stopping, STOP_GRACE_S)
         self._failures = 0
         with database.writing() as connection:
-            connection.execute(
-                f"INSERT INTO meta SELECT '{_CURSOR}', coalesce(max(number), 0) FROM events WHERE true "  # noqa: S608
-                "ON CONFLICT DO NOTHING"
-            )
+            if read_meta(connection, _CURSOR) is None:
+                write_meta(connection, _CURSOR, str(_last_event_number(connection)))
 
     def _run(self) -> None:
         # the machine's proxy settings hold: a webhook may leave the site
@@ -97,7 +96,7 @@ class WebhookDelivery(Worker):
                     while not self._stopping.is_set() and (job := self._claim()):
                         if not self._deliver(client, job):
                             break
-                except sqlite3.Error as error:
+                except StoreError as error:
                     log.warning("the database can't be used now: %s", error)
 
     def _pause_s(self) -> float:
@@ -111,35 +110,29 @@ class WebhookDelivery(Worker):
                 return False
         with self._database.writing() as connection:
             cursor = _cursor(connection)
-            rows = connection.execute(
-                "SELECT number, alert, location, agent, payload FROM events WHERE number > ? ORDER BY number LIMIT ?",
-                (cursor, EVENTS_PER_ROUND),
-            ).fetchall()
+            e = events.c
+            chosen = select(e.number, e.alert, e.location, e.agent, e.payload).where(e.number > cursor)
+            rows = connection.execute(chosen.order_by(e.number).limit(EVENTS_PER_ROUND)).fetchall()
             for number, alert, location, agent, payload in rows:
                 if alert is not None and _is_first(connection, number, alert):
                     _enqueue(connection, alert, location, agent, json.loads(payload))
             last = rows[-1][0] if rows else cursor
-            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (str(last), _CURSOR))
+            write_meta(connection, _CURSOR, str(last))
         return len(rows) == EVENTS_PER_ROUND
 
     def _claim(self) -> _PendingAlert | None:
         """The oldest that is due, of those that are the first of their location."""
         now = time.time()
-        due = (
-            "SELECT number, id, body, tries FROM webhooks WHERE due <= ? AND number IN "
-            "(SELECT min(number) FROM webhooks GROUP BY location) ORDER BY number LIMIT 1"
-        )
         with self._database.reading() as connection:
-            if connection.execute(due, (now,)).fetchone() is None:
+            if connection.execute(_due(now)).first() is None:
                 return None
         with self._database.writing() as connection:
-            row = connection.execute(due, (now,)).fetchone()
+            row = connection.execute(_due(now)).first()
             if row is None:
                 return None
-            connection.execute(
-                "UPDATE webhooks SET due = ?, tries = tries + 1 WHERE number = ?", (now + LEASE_S, row[0])
-            )
-        return _PendingAlert(*row)
+            this = update(webhooks).where(webhooks.c.number == row.number)
+            connection.execute(this.values(due=now + LEASE_S, tries=webhooks.c.tries + 1))
+        return _PendingAlert(row.number, row.id, row.body, row.tries)
 
     def _deliver(self, client: httpx2.Client, job: _PendingAlert) -> bool:
         """Send one; False where the server takes nothing at all just now."""
@@ -147,7 +140,7 @@ class WebhookDelivery(Worker):
         if not problem:
             self._failures = 0
             with self._database.writing() as connection:
-                connection.execute("DELETE FROM webhooks WHERE number = ?", (job.number,))
+                connection.execute(delete(webhooks).where(webhooks.c.number == job.number))
             return True
         if self._stopping.is_set():
             self._postpone(job, 0)
@@ -160,7 +153,8 @@ class WebhookDelivery(Worker):
 
     def _postpone(self, job: _PendingAlert, pause_s: float) -> None:
         with self._database.writing() as connection:
-            connection.execute("UPDATE webhooks SET due = ? WHERE number = ?", (time.time() + pause_s, job.number))
+            this = update(webhooks).where(webhooks.c.number == job.number)
+            connection.execute(this.values(due=time.time() + pause_s))
 
     def _send(self, client: httpx2.Client, job: _PendingAlert) -> tuple[str, bool]:
         """What was wrong, empty where nothing was; and whether the server refuses this one only."""
@@ -181,25 +175,32 @@ class WebhookDelivery(Worker):
         return ("" if code in _HTTP_OK else f"it answers {code}"), 400 <= code < 500 and not busy  # noqa: PLR2004
 
 
-def _cursor(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT value FROM meta WHERE key = ?", (_CURSOR,)).fetchone()[0])
+def _due(now: float) -> Select[tuple[int, str, bytes, int]]:
+    """The oldest that is due, of those that are the first of their location."""
+    w = webhooks.c
+    firsts = select(func.min(w.number)).group_by(w.location)
+    return select(w.number, w.id, w.body, w.tries).where(w.due <= now, w.number.in_(firsts)).order_by(w.number).limit(1)
 
 
-def _last_event_number(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+def _cursor(connection: Connection) -> int:
+    return int(read_meta(connection, _CURSOR) or 0)
 
 
-def _is_first(connection: sqlite3.Connection, number: int, alert: str) -> bool:
+def _last_event_number(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
+
+
+def _is_first(connection: Connection, number: int, alert: str) -> bool:
     """Whether no event before told of the alert."""
-    earlier = "SELECT 1 FROM events WHERE alert = ? AND number < ? LIMIT 1"
-    return connection.execute(earlier, (alert, number)).fetchone() is None
+    earlier = select(events.c.number).where(events.c.alert == alert, events.c.number < number).limit(1)
+    return connection.execute(earlier).first() is None
 
 
-def _enqueue(connection: sqlite3.Connection, alert: str, location: str, agent: str, event: dict[str, Any]) -> None:
+def _enqueue(connection: Connection, alert: str, location: str, agent: str, event: dict[str, Any]) -> None:
     if event["data"]["alert"]["status"] != "open":
         return  # known or over before it was heard of
+    if connection.execute(select(webhooks.c.number).where(webhooks.c.id == alert)).first() is not None:
+        return
     body = {"type": _ALERT_TYPE, "timestamp": event["time"], "agent": agent, "data": event["data"]}
-    connection.execute(
-        "INSERT INTO webhooks (id, location, body) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (alert, location, json.dumps(body, ensure_ascii=False).encode()),
-    )
+    text = json.dumps(body, ensure_ascii=False).encode()
+    connection.execute(webhooks.insert().values(id=alert, location=location, body=text))

@@ -9,8 +9,8 @@ from datetime import datetime
 from kardus.contract.messages import LocationState, Verified
 from kardus.contract.verdicts import is_verified
 from kardus.support.time_zone import TimeZone
-from warehouse.receiving.database_reader import SiteState
 from warehouse.report.aisles import aisle_of, walking_order
+from warehouse.store.reader import SiteState
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from kardus.contract.messages import LocationState
 from kardus.contract.ranges import count
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.time_zone import UTC_ZONE, TimeZone
-from warehouse.receiving.database_reader import MissingEvents, SiteState
 from warehouse.receiving.site_monitor import describe_seen
 from warehouse.report.aisles import AISLE_PATTERN, aisle_of, walking_order
 from warehouse.report.coverage import AisleCoverage, Unverified, aisle_coverage
+from warehouse.store.reader import MissingEvents, SiteState
 
 MAX_SUGGESTIONS = 3
 MINUTE = "%Y-%m-%d %H:%M %Z"

@@ -9,11 +9,12 @@ from kardus.support.console import out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target, write_whole
 from kardus.support.time_zone import TimeZone, time_zone
-from warehouse.receiving.database_reader import DatabaseReader
 from warehouse.report.page import as_page, with_pictures
 from warehouse.report.report import Report, make_report
 from warehouse.report.tables import as_csv, as_json, as_text
 from warehouse.report.workbook import as_xlsx
+from warehouse.store.address import Address
+from warehouse.store.reader import StoreReader
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ReportOptions:
     """The time zone's name; empty: the machine's own."""
 
 
-def write_discrepancy_report(database: Path, options: ReportOptions) -> None:
+def write_discrepancy_report(database: Address | Path | str, options: ReportOptions) -> None:
     """Write the requested files; JSON, or a table where no file is requested, goes to the standard output.
 
     Raises:
@@ -44,7 +45,7 @@ def write_discrepancy_report(database: Path, options: ReportOptions) -> None:
     pattern = _pattern(options.aisle)
     zone, now = time_zone(options.timezone), datetime.now(UTC)
     since = _since(options.since, zone) if options.since else zone.midnight(now)
-    with DatabaseReader.open(database) as reader:
+    with StoreReader.open(database) as reader:
         found = make_report(
             reader.site(), reader.site_state(), reader.missing_events(), now, since=since, zone=zone, pattern=pattern
         )
@@ -62,7 +63,7 @@ def write_discrepancy_report(database: Path, options: ReportOptions) -> None:
         out.print(as_text(found))
 
 
-def _with_counts(found: Report, reader: DatabaseReader) -> Report:
+def _with_counts(found: Report, reader: StoreReader) -> Report:
     counts = (
         (reader.dead_letter_count(), "messages don't fit the contract: see the table dead_letters"),
         (reader.pending_webhooks(), "alerts wait for the webhook"),
@@ -71,7 +72,7 @@ def _with_counts(found: Report, reader: DatabaseReader) -> Report:
     return replace(found, problems=(*found.problems, *more))
 
 
-def _alert_pictures(found: Report, reader: DatabaseReader) -> dict[str, bytes]:
+def _alert_pictures(found: Report, reader: StoreReader) -> dict[str, bytes]:
     pictures = ((alert, reader.picture_of_alert(alert)) for alert in with_pictures(found))
     return {alert: jpeg for alert, jpeg in pictures if jpeg is not None}
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import select
 
 from kardus.contract.receipts import Ack
 from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.making import writer_of
 from warehouse.receiving.ack_schedule import MIN_ACK_INTERVAL_S, REPEAT_AFTER_S, AckSchedule
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import DatabaseWriter
-from warehouse.receiving.epochs import AgentEpoch
 from warehouse.receiving.parsing import parse_message
+from warehouse.store.epochs import AgentEpoch
+from warehouse.store.opening import open_database
+from warehouse.store.tables import ranges
 
 ONE, TWO = ("box", "a"), ("box", "b")
 
@@ -76,8 +78,8 @@ class Receiving(RuleBasedStateMachine):
         """Nothing is sent yet."""
         super().__init__()
         self.folder = tempfile.mkdtemp()
-        self.database = Database(Path(self.folder) / "k.sqlite", make=True)
-        self.writer = DatabaseWriter(self.database, SITE, 1)
+        self.database = open_database(Path(self.folder) / "k.sqlite", make=True)
+        self.writer = writer_of(self.database)
         self.schedule = AckSchedule()
         self.agent = Publisher()
         self.now_s = 0.0
@@ -147,8 +149,8 @@ class Receiving(RuleBasedStateMachine):
         """Ordered, not touching, and the same numbers as what came; in the database as well as in the message."""
         with self.database.reading() as connection:
             for kind in ("stored", "lost"):
-                rows = connection.execute("SELECT first, last FROM ranges WHERE kind = ? ORDER BY first", (kind,))
-                self._require_normalised(rows.fetchall())
+                found = select(ranges.c.first, ranges.c.last).where(ranges.c.kind == kind).order_by(ranges.c.first)
+                self._require_normalised([(first, last) for first, last in connection.execute(found)])
         if self.covered:
             ack = self.writer.acks()[self.epoch]
             self._require_normalised(([(1, ack.contiguous_to)] if ack.contiguous_to else []) + list(ack.ranges))

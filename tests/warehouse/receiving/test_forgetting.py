@@ -20,14 +20,14 @@ from tests.brokers import Mosquitto
 from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.making import writer_of
 from tests.warehouse.receiving.test_receiver import broker_of, publish, receiving, wait_for
 from warehouse.__main__ import main
 from warehouse.receiving import forgetting
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALERT = Alert(id="alert-A", status="open", opened=NOW)
@@ -60,8 +60,8 @@ def _told(box: Publisher) -> list[Message]:
 
 
 def _stored(path: Path, *messages: Message) -> Path:
-    with closing(Database(path, make=True)) as database:
-        DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
+    with closing(open_database(path, make=True)) as database:
+        writer_of(database).write([parse_message(SITE, *message) for message in messages])
     return path
 
 
@@ -105,7 +105,7 @@ def test_a_dead_agent_leaves_broker_and_report_and_its_alerts_end(
     report = _report(capsys, path)
     assert [line["agents"] for line in report["discrepancies"]] == [["box-2"]]
     assert not any("agent box:" in problem or "agent box," in problem for problem in report["problems"])
-    with DatabaseReader.open(path) as reader:
+    with StoreReader.open(path) as reader:
         last = reader.events()[-1]
     assert (last.agent, last.event.location, last.event.verdict) == ("box", "A", Verdict.STALE)
     assert last.event.reason == "the agent was forgotten"
@@ -124,7 +124,7 @@ def test_an_agent_that_is_online_is_forgotten_only_when_that_is_confirmed(
     words = _words(mosquitto, "--sqlite", path)
     assert_one_line(call(capsys, main, *words), 2, "agent 'box' is online and would come back", "--yes")
     assert len(_topics(mosquitto)) == len(retained)
-    with DatabaseReader.open(path) as reader:
+    with StoreReader.open(path) as reader:
         assert reader.knows("box")
     assert call(capsys, main, *words, "--yes").returncode == 0
     assert _topics(mosquitto) == set()
@@ -175,8 +175,8 @@ def test_a_receiver_at_work_closes_the_alerts_itself_and_says_nothing_to_a_forgo
 def test_an_agent_that_comes_back_is_known_as_before(tmp_path: Path) -> None:
     box = Publisher("box")
     told = _told(box)
-    with closing(Database(tmp_path / "k.sqlite", make=True)) as database:
-        writer, reader = DatabaseWriter(database, SITE, 1), DatabaseReader(database)
+    with closing(open_database(tmp_path / "k.sqlite", make=True)) as database:
+        writer, reader = writer_of(database), StoreReader(database)
         writer.write([parse_message(SITE, *message) for message in told])
         assert forgetting._close_alerts(database, "box") == 1
         assert forgetting._close_alerts(database, "box") == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from kardus.contract.messages import CameraHealth, Coverage
 from kardus.mqtt.settings import BrokerSettings
@@ -16,10 +17,13 @@ from tests.brokers import Mosquitto
 from tests.publishers import SITE, Message, Publisher, jpeg
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.parsing import DeadLetter, EventMessage, parse_message
+from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from warehouse.store.database import Database
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
+from warehouse.store.records import DeadLetter, EventMessage
+from warehouse.store.tables import events
 
 FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 NEAR = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
@@ -37,7 +41,8 @@ def _changed(message: Message, *path: str, value: Any) -> Message:
 
 def _letters(database: Database) -> list[tuple[str, str]]:
     with database.reading() as connection:
-        return connection.execute("SELECT topic, reason FROM dead_letters ORDER BY number").fetchall()
+        rows = connection.exec_driver_sql("SELECT topic, reason FROM dead_letters ORDER BY number")
+        return [(topic, reason) for topic, reason in rows]
 
 
 def _every_kind() -> list[Message]:
@@ -84,7 +89,7 @@ def test_a_time_more_than_a_day_ahead_is_refused_wherever_it_stands(key: str, va
     assert "more than a day ahead: correct the agent's clock" in found.reason
     written = write(database, _changed(box.sent[0], "data", key, value=value))
     assert (written.events, written.dead_letters) == (0, 1)
-    assert DatabaseReader(database).missing_events() == []  # it is kept: the agent needn't send it for ever
+    assert StoreReader(database).missing_events() == []  # it is kept: the agent needn't send it for ever
 
 
 def test_a_state_may_hold_beyond_tomorrow_and_was_not_verified_then() -> None:
@@ -97,10 +102,10 @@ def test_a_clock_of_the_receiver_that_was_set_back_makes_no_message_one_of_the_f
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     path, box = tmp_path / "k.sqlite", Publisher()
-    database = Database(path, make=True)
+    database = open_database(path, make=True)
     write(database, box.event())
     with database.writing() as connection:  # stored before the clock was set back by five days
-        connection.execute("UPDATE events SET received = ?", ((datetime.now(UTC) + timedelta(days=5)).isoformat(),))
+        connection.execute(update(events).values(received=datetime.now(UTC) + timedelta(days=5)))
     database.close()
     with receiving(mosquitto, path) as receiver:
         publish(mosquitto, [_changed(box.event(), "data", "captured", value=FAR)])
@@ -110,9 +115,9 @@ def test_a_clock_of_the_receiver_that_was_set_back_makes_no_message_one_of_the_f
 def test_a_file_that_another_program_holds_is_named_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
     path = tmp_path / "k.sqlite"
-    Database(path, make=True).close()
+    open_database(path, make=True).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(DataError, match=r"k\.sqlite: can't be written"):
@@ -126,7 +131,7 @@ def test_what_is_sent_again_and_again_is_kept_aside_once(database: Database) -> 
     written = write(database, event, forged, forged, box.picture("A-1", "e", b"no picture"))
     assert written.dead_letters == 3
     assert write(database, forged, box.picture("A-1", "e", b"no picture")).dead_letters == 2
-    assert DatabaseReader(database).dead_letter_count() == 2
+    assert StoreReader(database).dead_letter_count() == 2
 
 
 def test_a_topic_without_an_agent_is_set_aside() -> None:
@@ -166,13 +171,13 @@ def test_what_is_stored_under_a_name_is_not_replaced_and_what_differs_is_kept_as
     assert (written.events, written.duplicates, written.dead_letters) == (int(at_once), 0, 1)
     assert (("box", box.epoch) in written.covered) == at_once  # the other one isn't acknowledged
     with database.reading() as connection:
-        assert connection.execute("SELECT payload FROM events").fetchall() == [(event[1].decode(),)]
-        assert connection.execute("SELECT payload FROM dead_letters").fetchall() == [(other[1],)]
-        assert connection.execute("SELECT count(*) FROM epochs").fetchone() == (1,)
+        assert connection.exec_driver_sql("SELECT payload FROM events").fetchall() == [(event[1].decode(),)]
+        assert connection.exec_driver_sql("SELECT payload FROM dead_letters").fetchall() == [(other[1],)]
+        assert connection.exec_driver_sql("SELECT count(*) FROM epochs").fetchone() == (1,)
     ((topic, found),) = _letters(database)
     assert topic == event[0]
     assert reason in found
-    assert DatabaseReader(database).missing_events() == []
+    assert StoreReader(database).missing_events() == []
 
 
 def test_an_event_id_of_another_agent_is_not_its_own(database: Database) -> None:
@@ -195,9 +200,11 @@ def test_a_picture_belongs_to_the_agent_and_location_of_its_event(first: str, da
         written = write(database, event, *foreign, own)
         assert (written.pictures, written.dead_letters) == (1, 2)
     else:
-        written = write(database, foreign[0], event, own)
-        assert (written.pictures, written.dead_letters) == (2, 1)
-    assert DatabaseReader(database).picture(box.ids[0]) == own[1]
+        assert write(database, foreign[0]).pictures == 1
+        written = write(database, event, own)
+        assert (written.pictures, written.dead_letters) == (1, 1)
+        assert write(database, event, own).pictures == 0
+    assert StoreReader(database).picture(box.ids[0]) == own[1]
     topic, reason = _letters(database)[0]
     assert topic == foreign[0][0]
     assert reason == "the picture's event is of agent 'box', location 'A-1'"

@@ -8,16 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.publishers import SITE, Publisher
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import DatabaseWriter
-from warehouse.receiving.parsing import (
-    DeadLetter,
-    EventMessage,
-    LostMessage,
-    PictureMessage,
-    RetainedMessage,
-    parse_message,
-)
+from tests.warehouse.receiving.making import writer_of
+from warehouse.receiving.parsing import parse_message
+from warehouse.store.opening import open_database
+from warehouse.store.records import DeadLetter, EventMessage, LostMessage, PictureMessage, RetainedMessage
 
 AGENT = Publisher()
 EVENT = json.loads(AGENT.event()[1])
@@ -82,9 +76,9 @@ def test_an_event_with_anything_in_it_can_be_stored(
     inner[path[-1]] = value
     found = parse_message(SITE, AGENT.topics.events("A-01-1"), json.dumps(message).encode())
     assert isinstance(found, EventMessage | DeadLetter)
-    database = Database(tmp_path_factory.mktemp("store") / "k.sqlite", make=True)
+    database = open_database(tmp_path_factory.mktemp("store") / "k.sqlite", make=True)
     try:
-        written = DatabaseWriter(database, SITE, 1).write([found])
+        written = writer_of(database).write([found])
     finally:
         database.close()
     assert (written.events, written.dead_letters) in {(1, 0), (0, 1)}

@@ -240,7 +240,7 @@ def test_a_database_of_another_site_is_refused(tmp_path: Path) -> None:
 def test_while_another_program_holds_the_file_nothing_is_claimed_and_then_all_is_stored(
     mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.1)
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.1)
     path, agent = tmp_path / "k.sqlite", Publisher()
     with receiving(mosquitto, path) as receiver:
         holder = sqlite3.connect(path, isolation_level=None)

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 from kardus.contract.messages import AgentStatus
 from tests.publishers import SITE, Message, Publisher
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_writer import DatabaseWriter
+from tests.warehouse.receiving.making import writer_of
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import (
     GAP_GRACE_S,
@@ -14,10 +13,11 @@ from warehouse.receiving.resend_requests import (
     MAX_RESEND_INTERVAL_S,
     resend_requests_due,
 )
+from warehouse.store.database import Database
 
 
 def _store(database: Database, messages: list[Message]) -> None:
-    DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
+    writer_of(database).write([parse_message(SITE, *message) for message in messages])
 
 
 def _asked(database: Database, now: float) -> list[tuple[int, int]]:

@@ -22,14 +22,15 @@ from kardus.support.errors import UsageError
 from tests.dripping import NEVER_DONE, Behaviour, DrippingServer, drips_body, drips_chunks, drips_headers, redirects
 from tests.patience import PATIENCE_S, within
 from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.making import writer_of
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.receiving import webhooks
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.signing import read_signing_secret, signed_headers
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
+from warehouse.store.database import Database
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
 
 KEY = b"k" * 32
 TAKES_IT = (drips_body, drips_chunks)
@@ -92,7 +93,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     """An empty one; waits are short."""
     monkeypatch.setattr(webhooks, "ALERT_POLL_S", 0.02)
     monkeypatch.setattr(webhooks, "MAX_BACKOFF_S", 0.05)
-    found = Database(tmp_path / "k.sqlite", make=True)
+    found = open_database(tmp_path / "k.sqlite", make=True)
     yield found
     found.close()
 
@@ -103,7 +104,7 @@ def _alert(agent: Publisher, location: str, name: str, status: str = "open") -> 
 
 
 def _store(database: Database, messages: list[Message]) -> None:
-    DatabaseWriter(database, SITE, 1).write([parse_message(SITE, *message) for message in messages])
+    writer_of(database).write([parse_message(SITE, *message) for message in messages])
 
 
 def test_what_fails_is_sent_again_in_order_for_each_location(database: Database, endpoint: Endpoint) -> None:
@@ -188,10 +189,10 @@ def _is_asked_twice_and_ends(database: Database, scheme: str, behaviour: Behavio
         _store(database, [_alert(Publisher(), "A", "one")])
         assert server.asked.acquire(timeout=PATIENCE_S)
         if scheme == "http" and behaviour in TAKES_IT:
-            wait_for(lambda: DatabaseReader(database).pending_webhooks() == 0)  # its body is not waited for
+            wait_for(lambda: StoreReader(database).pending_webhooks() == 0)  # its body is not waited for
         else:
             assert server.asked.acquire(timeout=PATIENCE_S)
-            assert DatabaseReader(database).pending_webhooks() == 1
+            assert StoreReader(database).pending_webhooks() == 1
         with within(5):
             work.stop()
         assert not work.is_alive
@@ -224,7 +225,7 @@ def test_an_answer_under_way_when_the_receiver_stops_is_still_heard(database: Da
     asked.wait()
     threading.Timer(0.2, answer.set).start()
     work.stop()
-    assert DatabaseReader(database).pending_webhooks() == 0
+    assert StoreReader(database).pending_webhooks() == 0
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from kardus.contract.verdicts import Verdict
 from tests.publishers import SITE, Message, Publisher
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
-from warehouse.receiving.parsing import parse_message
+from tests.warehouse.receiving.making import filled
 from warehouse.report.report import Report, make_report
+from warehouse.store.reader import StoreReader
 
 NOW = datetime.now(UTC)
 TODAY = NOW - timedelta(hours=8)
@@ -20,17 +18,8 @@ EARLIER = NOW - timedelta(hours=30)
 LATER = NOW + timedelta(hours=1)
 
 
-def filled(path: Path, messages: list[Message]) -> Path:
-    """A database with these messages."""
-    path.parent.mkdir(exist_ok=True)
-    database = Database(path, make=True)
-    DatabaseWriter(database, SITE, 10).write([parse_message(SITE, *message) for message in messages])
-    database.close()
-    return path
-
-
 def report_of(path: Path, messages: list[Message]) -> Report:
-    with DatabaseReader.open(filled(path / "k.sqlite", messages)) as reader:
+    with StoreReader.open(filled(path / "k.sqlite", messages)) as reader:
         return make_report(SITE, reader.site_state(), reader.missing_events(), NOW, since=TODAY)
 
 

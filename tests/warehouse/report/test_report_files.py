@@ -18,7 +18,8 @@ from kardus.contract.verdicts import Verdict
 from kardus.support.harmless import escaped
 from tests.in_process import assert_one_line, call
 from tests.publishers import Publisher, jpeg
-from tests.warehouse.report.racks import EARLIER, EMU_OF_A_PIXEL, NOW, changed, filled, rack, report_of
+from tests.warehouse.receiving.making import filled
+from tests.warehouse.report.racks import EARLIER, EMU_OF_A_PIXEL, NOW, changed, rack, report_of
 from warehouse.__main__ import main
 from warehouse.report.report import Report
 from warehouse.report.tables import as_csv, as_text, escape_formula

@@ -12,7 +12,8 @@ from kardus.support.files import require_file_target
 from warehouse.connectors.epcis.document import write_document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
 from warehouse.connectors.epcis.mapping import Identifiers, read_identifiers
-from warehouse.receiving.database_reader import DatabaseReader, StoredEvent
+from warehouse.store.address import Address
+from warehouse.store.reader import StoredEvent, StoreReader
 
 REASONS_NAMED = 5
 
@@ -34,7 +35,7 @@ class Exported:
 
 
 def export_epcis(
-    database: Path, target: Path, mapping: Path, *, since: datetime | None = None, until: datetime | None = None
+    database: Address, target: Path, mapping: Path, *, since: datetime | None = None, until: datetime | None = None
 ) -> Exported:
     """Write every stored event that EPCIS has words for; `since` and `until` are of the pictures, naive in the zone.
 
@@ -45,7 +46,7 @@ def export_epcis(
     identifiers = read_identifiers(mapping)
     first, last = _moment(identifiers, since), _moment(identifiers, until)
     exported = Exported()
-    with DatabaseReader.open(database) as reader:
+    with StoreReader.open(database) as reader:
         chosen = (
             stored
             for stored in _all(reader)
@@ -62,7 +63,7 @@ def _moment(identifiers: Identifiers, clock: datetime | None) -> datetime | None
         raise DataError(f"{clock}: lies outside the calendar") from error
 
 
-def _all(reader: DatabaseReader) -> Iterator[StoredEvent]:
+def _all(reader: StoreReader) -> Iterator[StoredEvent]:
     number = 0
     while events := reader.events(after=number):
         yield from events

@@ -12,7 +12,7 @@ from tests.warehouse.connectors.epcis.making import parsed
 from tests.warehouse.connectors.epcis.test_events import require_valid
 from tests.warehouse.receiving.making import write
 from warehouse.__main__ import main
-from warehouse.receiving.database import Database
+from warehouse.store.database import Database
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_every_event_with_words_is_written_in_order_and_the_others_are_counted(
     messages = [agent.event("A-01-1", verdict) for verdict in verdicts]
     write(database, *messages)
     target = tmp_path / "e.json"
-    done = call(capsys, main, "export", "--sqlite", database.path, "--epcis", target, "--mapping", mapping)
+    done = call(capsys, main, "export", "--database", database.address, "--epcis", target, "--mapping", mapping)
     assert done.returncode == 0
     assert f"900 events written to {target}" in done.stdout
     assert "300 left out: 'uncertain' is a doubt" in done.stderr
@@ -47,7 +47,7 @@ def test_a_span_of_time_and_an_empty_document(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, database: Database, mapping: Path
 ) -> None:
     write(database, Publisher().event())
-    words = ("export", "--sqlite", database.path, "--mapping", mapping, "--epcis", tmp_path / "e.json")
+    words = ("export", "--database", database.address, "--mapping", mapping, "--epcis", tmp_path / "e.json")
     assert "1 events" in call(capsys, main, *words, "--since", "2020-01-01", "--until", "2099-01-01").stdout
     assert "0 events" in call(capsys, main, *words, "--until", "2020-01-01").stdout
     require_valid(json.loads((tmp_path / "e.json").read_text(encoding="utf-8")))
@@ -60,7 +60,7 @@ def test_what_was_there_stays_where_the_work_fails(
     target = tmp_path / "e.json"
     target.write_text("before", encoding="utf-8")
     (tmp_path / "products.csv").write_text("sku,gtin\nTea,1\n", encoding="utf-8")
-    done = call(capsys, main, "export", "--sqlite", database.path, "--epcis", target, "--mapping", mapping)
+    done = call(capsys, main, "export", "--database", database.address, "--epcis", target, "--mapping", mapping)
     assert_one_line(done, 1, "products.csv: line 2: a GTIN has 8, 12, 13 or 14 digits")
     assert target.read_text(encoding="utf-8") == "before"
     assert not list(tmp_path.glob("*.part"))

@@ -5,27 +5,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 from kardus.contract.ranges import gaps, merged, ranges_of
 from kardus.contract.receipts import MAX_SEQUENCE
 from tests.publishers import SITE, Publisher
-from tests.warehouse.receiving.making import write
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.database_writer import DatabaseWriter
-from warehouse.receiving.epochs import acks, add_covered, first_gap, missing_ranges, note_epoch
+from tests.warehouse.receiving.making import write, writer_of
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
+from warehouse.store import tables
+from warehouse.store.database import Database
+from warehouse.store.epochs import acks, add_covered, first_gap, missing_ranges, note_epoch
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
+from warehouse.store.sqlite import SqliteDatabase
 
 
-def _restarted(database: Database, agents: int, epochs: int, *, lacking: int = 0) -> None:
-    """Agents that began `epochs` epochs of three events each; the last `lacking` of them lack the second."""
+def _restarted(database: Database, agents: int, number: int, *, lacking: int = 0) -> None:
+    """Agents that began `number` epochs of three events each; the last `lacking` of them lack the second."""
+    places = {
+        (f"box-{agent}", f"{epoch}"): [(1, 1), (3, 3)] if epoch >= number - lacking else [(1, 3)]
+        for agent in range(agents)
+        for epoch in range(number)
+    }
     with database.writing() as connection:
-        for agent in range(agents):
-            for epoch in range(epochs):
-                name = (f"box-{agent}", f"{epoch}")
-                lacks = epoch >= epochs - lacking
-                add_covered(connection, name, [(1, 1), (3, 3)] if lacks else [(1, 3)], "stored")
+        add_covered(connection, places, "stored")
 
 
 def _steps(database: Database, work: Callable[[], object]) -> int:
@@ -37,11 +41,10 @@ def _steps(database: Database, work: Callable[[], object]) -> int:
         count += 1
         return 0
 
-    with database.reading() as connection:
-        connection.set_progress_handler(step, 1)
+    assert isinstance(database, SqliteDatabase)
+    database._driver.set_progress_handler(step, 1)
     work()
-    with database.reading() as connection:
-        connection.set_progress_handler(None, 1)
+    database._driver.set_progress_handler(None, 1)
     return count
 
 
@@ -49,9 +52,10 @@ def _steps(database: Database, work: Callable[[], object]) -> int:
 def test_finished_epochs_cost_nothing(work: str, tmp_path: Path) -> None:
     found = []
     for epochs in (4, 1000):
-        database = Database(tmp_path / f"{epochs}.sqlite", make=True)
+        database = open_database(tmp_path / f"{epochs}.sqlite", make=True)
         _restarted(database, 2, epochs, lacking=epochs // 2)
-        writer, message = DatabaseWriter(database, SITE, 1), parse_message(SITE, *Publisher("box-1", "0").event())
+        writer_of(database).write([])
+        writer, message = writer_of(database), parse_message(SITE, *Publisher("box-1", "0").event())
         works: dict[str, Callable[[], object]] = {
             "search for gaps": lambda: resend_requests_due(database, 0),  # noqa: B023 - called in this round
             "acknowledge all": writer.acks,
@@ -66,7 +70,7 @@ def test_finished_epochs_cost_nothing(work: str, tmp_path: Path) -> None:
 def test_the_search_for_gaps_grows_with_the_agents_and_not_faster(tmp_path: Path) -> None:
     found = []
     for agents in (10, 20, 40):
-        database = Database(tmp_path / f"{agents}.sqlite", make=True)
+        database = open_database(tmp_path / f"{agents}.sqlite", make=True)
         _restarted(database, agents, 3, lacking=1)
         found.append(_steps(database, lambda: resend_requests_due(database, 0)))  # noqa: B023
         database.close()
@@ -76,9 +80,9 @@ def test_the_search_for_gaps_grows_with_the_agents_and_not_faster(tmp_path: Path
 def test_the_report_of_what_is_missing_grows_with_the_epochs_and_not_faster(tmp_path: Path) -> None:
     found = []
     for epochs in (100, 200, 400):
-        database = Database(tmp_path / f"{epochs}.sqlite", make=True)
+        database = open_database(tmp_path / f"{epochs}.sqlite", make=True)
         _restarted(database, 1, epochs)
-        found.append(_steps(database, DatabaseReader(database).missing_events))
+        found.append(_steps(database, StoreReader(database).missing_events))
         database.close()
     assert found[2] - found[1] <= 2.2 * (found[1] - found[0])
 
@@ -86,13 +90,13 @@ def test_the_report_of_what_is_missing_grows_with_the_epochs_and_not_faster(tmp_
 def test_an_epoch_in_a_thousand_pieces_costs_a_new_piece_no_more(tmp_path: Path) -> None:
     found = []
     for pieces in (10, 1000):
-        database = Database(tmp_path / f"{pieces}.sqlite", make=True)
+        database = open_database(tmp_path / f"{pieces}.sqlite", make=True)
         with database.writing() as connection:
-            add_covered(connection, ("box", "e"), [(2 * n, 2 * n) for n in range(1, pieces)], "stored")
+            add_covered(connection, {("box", "e"): [(2 * n, 2 * n) for n in range(1, pieces)]}, "stored")
         events = Publisher("box", "e")
         events.sequence = 2 * pieces + 7
         message = parse_message(SITE, *events.event())
-        writer = DatabaseWriter(database, SITE, 1)
+        writer = writer_of(database)
         found.append(_steps(database, lambda: writer.write([message])))  # noqa: B023
         database.close()
     assert found[1] <= 1.1 * found[0]
@@ -103,11 +107,11 @@ def test_nothing_that_is_missing_is_forgotten_with_its_epoch(database: Database)
     events = former.events(4)
     assert write(database, *events[:2], events[3], *present.events(2)).events == 5
     assert write(database, present.online()).events == 0
-    reader = DatabaseReader(database)
+    reader = StoreReader(database)
     assert [(outbox.epoch, outbox.missing) for outbox in reader.missing_events()] == [(former.epoch, ((3, 3),))]
     assert write(database, events[2], events[2], *events).events == 1  # late, and once
     assert reader.missing_events() == []
-    assert DatabaseWriter(database, SITE, 1).acks([("box", former.epoch)])["box", former.epoch].contiguous_to == 4
+    assert writer_of(database).acks([("box", former.epoch)])["box", former.epoch].contiguous_to == 4
 
 
 def test_an_event_behind_the_end_of_a_finished_epoch_is_stored_once_and_shows_what_is_missing(
@@ -116,11 +120,11 @@ def test_an_event_behind_the_end_of_a_finished_epoch_is_stored_once_and_shows_wh
     former = Publisher()
     events = former.events(6)
     write(database, *events[:3], Publisher().event())
-    assert DatabaseReader(database).missing_events() == []
+    assert StoreReader(database).missing_events() == []
     assert write(database, events[5], events[5]).events == 1
-    assert DatabaseReader(database).missing_events()[0].missing == ((4, 5),)
+    assert StoreReader(database).missing_events()[0].missing == ((4, 5),)
     assert write(database, events[4], events[3], events[4]).events == 2
-    assert DatabaseReader(database).missing_events() == []
+    assert StoreReader(database).missing_events() == []
 
 
 def test_the_agent_itself_says_which_epoch_it_counts_in(database: Database) -> None:
@@ -128,9 +132,9 @@ def test_the_agent_itself_says_which_epoch_it_counts_in(database: Database) -> N
     present.events(3)
     write(database, present.online())  # retained: it comes before what the broker has queued
     write(database, former.event())
-    assert list(DatabaseWriter(database, SITE, 1).acks()) == [("box", former.epoch)]
+    assert list(writer_of(database).acks()) == [("box", former.epoch)]
     write(database, present.online())
-    assert list(DatabaseWriter(database, SITE, 1).acks()) == [("box", present.epoch)]
+    assert list(writer_of(database).acks()) == [("box", present.epoch)]
     resend_requests_due(database, 0)
     assert [request.command.epoch for request in resend_requests_due(database, GAP_GRACE_S)] == [present.epoch]
 
@@ -145,11 +149,11 @@ def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database)
             for _ in range(12):
                 first = rng.randrange(1, highest + 1)
                 place = (first, min(highest, first + rng.randrange(4)))
-                add_covered(connection, name, [place], rng.choice(["stored", "lost"]))
+                add_covered(connection, {name: [place]}, rng.choice(["stored", "lost"]))
                 covered |= set(range(place[0], place[1] + 1))
                 expected = gaps(ranges_of(covered), 1, highest)
                 assert missing_ranges(connection, number, highest) == expected
-                reached = _contiguous_to(database, number)
+                reached = _contiguous_to(connection, number)
                 assert first_gap(connection, number, reached, highest) == (expected[0] if expected else None)
                 assert first_gap(connection, number, 0, highest) == (expected[0] if expected else None)
                 ack = acks(connection, [name])[name]
@@ -161,13 +165,14 @@ def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database)
 def test_the_largest_sequences_can_be_covered(database: Database) -> None:
     name = ("box", "e")
     with database.writing() as connection:
-        add_covered(connection, name, [(MAX_SEQUENCE, MAX_SEQUENCE)], "stored")
-        add_covered(connection, name, [(1, MAX_SEQUENCE - 1)], "lost")
-        add_covered(connection, name, [(MAX_SEQUENCE - 1, MAX_SEQUENCE)], "lost")
+        add_covered(connection, {name: [(MAX_SEQUENCE, MAX_SEQUENCE)]}, "stored")
+        add_covered(connection, {name: [(1, MAX_SEQUENCE - 1)]}, "lost")
+        add_covered(connection, {name: [(MAX_SEQUENCE - 1, MAX_SEQUENCE)]}, "lost")
         assert acks(connection, [name])[name].contiguous_to == MAX_SEQUENCE
         assert first_gap(connection, 1, MAX_SEQUENCE, MAX_SEQUENCE) is None
 
 
-def _contiguous_to(database: Database, number: int) -> int:
-    row = database._connection.execute("SELECT contiguous_to FROM epochs WHERE number = ?", (number,)).fetchone()
-    return int(row[0])
+def _contiguous_to(connection: Connection, number: int) -> int:
+    return int(
+        connection.execute(select(tables.epochs.c.contiguous_to).where(tables.epochs.c.number == number)).scalar_one()
+    )

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE_S
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.epochs import acks
-from warehouse.receiving.schema import MIGRATIONS
+from warehouse.store.epochs import acks
+from warehouse.store.migrations.sqlite_file import MIGRATIONS
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
 
 FORMER = Path(__file__).parents[2] / "compatibility" / "files_0_1" / "events.sqlite"
 EPOCHS = {
@@ -25,33 +25,38 @@ EPOCHS = {
 """Stored and lost ranges of an epoch, and how far that is without a gap."""
 KILLED = """
 import os, shutil, sqlite3, sys
+import alembic.config, alembic.runtime.environment, alembic.script, sqlalchemy.dialects.sqlite
 from pathlib import Path
-from warehouse.receiving.database import Database
+from warehouse.store.database import Database
+from warehouse.store.opening import open_database
 original, path = Path(sys.argv[1]), Path(sys.argv[2])
-class Connection(sqlite3.Connection):
+class Cursor(sqlite3.Cursor):
     left = 0
     def execute(self, *words):
-        Connection.left -= 1
-        if Connection.left == 0:
+        Cursor.left -= 1
+        if Cursor.left == 0:
             os.kill(os.getpid(), 9)
         return super().execute(*words)
+class Connection(sqlite3.Connection):
+    def cursor(self, *words):
+        return super().cursor(Cursor)
 connect = sqlite3.connect
 sqlite3.connect = lambda *words, **more: connect(*words, factory=Connection, **more)
 for moment in range(1, 100):
     shutil.copy(original, path)
-    Connection.left = moment
+    Cursor.left = moment
     if (child := os.fork()) == 0:
-        Database(path, make=True).close()
+        open_database(path, make=True).close()
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if status == 0:
         break
-    Connection.left = 0
-    database = Database(path, make=True)
-    with database.reading() as connection:
-        content = [line for line in connection.iterdump() if not line.startswith("--")]
-        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    database.close()
+    Cursor.left = 0
+    open_database(path, make=True).close()
+    connection = connect(path)
+    content = [line for line in connection.iterdump() if not line.startswith("--")]
+    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    connection.close()
     print(hash(tuple(content)))
 """
 
@@ -74,12 +79,12 @@ def _former(path: Path) -> Path:
 
 @pytest.mark.parametrize("make", [True, False], ids=["receiver", "report"])
 def test_what_former_epochs_cover_is_known_at_once(tmp_path: Path, *, make: bool) -> None:
-    database = Database(_former(tmp_path / "k.sqlite"), make=make)
+    database = open_database(_former(tmp_path / "k.sqlite"), make=make)
     with database.reading() as connection:
-        rows = connection.execute("SELECT agent, epoch, contiguous_to FROM epochs ORDER BY number").fetchall()
+        rows = connection.exec_driver_sql("SELECT agent, epoch, contiguous_to FROM epochs ORDER BY number").fetchall()
         assert rows == [(*name, reached) for name, (_, _, reached) in EPOCHS.items()]
         assert list(acks(connection, None)) == [("box", "c"), ("other", "d")]
-    missing = {(outbox.agent, outbox.epoch): outbox.missing for outbox in DatabaseReader(database).missing_events()}
+    missing = {(outbox.agent, outbox.epoch): outbox.missing for outbox in StoreReader(database).missing_events()}
     assert missing == {
         ("box", "b"): ((7, 7),),
         ("box", "c"): ((1, 1),),

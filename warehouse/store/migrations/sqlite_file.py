@@ -1,4 +1,9 @@
-"""The tables of the receiver's database, and their history."""
+"""The tables in a SQLite file, and their history since the first version."""
+
+from sqlalchemy import Connection, text
+
+from warehouse.store.migrating import FILE_VERSION
+from warehouse.store.pictures import PictureStore
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -100,5 +105,39 @@ FROM latest WHERE kind = 'state'""",
         "ALTER TABLE pictures ADD COLUMN agent TEXT",
         "ALTER TABLE pictures ADD COLUMN location TEXT",
     ),
+    (
+        "ALTER TABLE pictures ADD COLUMN file TEXT NOT NULL DEFAULT ''",
+        """INSERT INTO meta SELECT 'last_number', coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
+WHERE true ON CONFLICT DO NOTHING""",
+    ),
 )
 """The statements of every version of the schema; `user_version` says how many of them a file has had."""
+
+
+def bring_over(connection: Connection, pictures: str) -> None:
+    """Bring a file of any earlier version, or an empty one, to this one's tables.
+
+    Pictures leave their rows for files: those are on the disk before the transaction ends, and a run that is killed
+    leaves the former database, and files that the next one writes again.
+    """
+    found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    for statements in MIGRATIONS[found:]:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    _take_out(connection, pictures)
+    connection.exec_driver_sql("ALTER TABLE pictures DROP COLUMN jpeg")
+    connection.exec_driver_sql(f"PRAGMA user_version = {FILE_VERSION}")
+
+
+def _take_out(connection: Connection, pictures: str) -> None:
+    after = 0
+    place = None
+    one = text(
+        "SELECT number, event, agent, location, jpeg FROM pictures WHERE number > :after ORDER BY number LIMIT 1"
+    )
+    noted = text("UPDATE pictures SET file = :file WHERE number = :number")
+    while row := connection.execute(one, {"after": after}).fetchone():
+        after, event, agent, location, jpeg = row
+        place = place or PictureStore(pictures)
+        file = place.add(agent or "", location or "", event, bytes(jpeg))
+        connection.execute(noted, {"file": file, "number": after})

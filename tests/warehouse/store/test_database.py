@@ -8,31 +8,30 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import DataError
-from warehouse.receiving.database import Database
-from warehouse.receiving.database_reader import DatabaseReader
-from warehouse.receiving.schema import MIGRATIONS
+from warehouse.store.database import Database, StoreError
+from warehouse.store.migrations.sqlite_file import MIGRATIONS
+from warehouse.store.opening import open_database
+from warehouse.store.reader import StoreReader
 
 
 def test_two_that_make_it_at_once_find_one_file(tmp_path: Path) -> None:
     path = tmp_path / "k.sqlite"
     with ThreadPoolExecutor(4) as pool:
-        databases = list(pool.map(lambda _: Database(path, make=True), range(4)))
+        databases = list(pool.map(lambda _: open_database(path, make=True), range(4)))
     for database in databases:
         with database.reading() as connection:
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
-            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "truncate"
+            assert connection.exec_driver_sql("PRAGMA user_version").scalar() == len(MIGRATIONS)
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "truncate"
         database.close()
 
 
-def test_nothing_of_a_transaction_that_fails_stays(tmp_path: Path) -> None:
-    database = Database(tmp_path / "k.sqlite", make=True)
+def test_nothing_of_a_transaction_that_fails_stays(database: Database) -> None:
     statement = "INSERT INTO meta VALUES ('a', 'b')"
-    with pytest.raises(sqlite3.IntegrityError), database.writing() as connection:  # noqa: PT012 - the second is refused
-        connection.execute(statement)
-        connection.execute(statement)
+    with pytest.raises(StoreError), database.writing() as connection:  # noqa: PT012 - the second is refused
+        connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement)
     with database.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM meta").fetchone()[0] == 0
-    database.close()
+        assert connection.exec_driver_sql("SELECT count(*) FROM meta WHERE key = 'a'").scalar() == 0
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes | None, named: s
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=named) as caught:
-        DatabaseReader.open(path)
+        StoreReader.open(path)
     assert str(path) in str(caught.value)
 
 
@@ -52,10 +51,10 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes | None, named: s
 def test_a_file_is_opened_while_another_program_writes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, make: bool
 ) -> None:
-    monkeypatch.setattr("warehouse.receiving.database.BUSY_S", 0.05)
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
     path = tmp_path / "k.sqlite"
-    with closing(Database(path, make=True)) as first, first.writing():
-        Database(path, make=make).close()
+    with closing(open_database(path, make=True)) as first, first.writing():
+        open_database(path, make=make).close()
 
 
 @pytest.mark.parametrize("make", [True, False])
@@ -64,4 +63,4 @@ def test_a_newer_file_is_refused(tmp_path: Path, *, make: bool) -> None:
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(DataError, match="written by a newer version of Kardus"):
-        Database(path, make=make)
+        open_database(path, make=make)

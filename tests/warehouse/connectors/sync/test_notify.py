@@ -1,0 +1,98 @@
+"""PostgreSQL as the WMS's database: a NOTIFY is followed at once, also after the database was away."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clusters import Cluster
+from tests.patience import PATIENCE_S
+from warehouse.connectors.sync.settings import make_source, read_settings
+from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.sql import SqlSource
+
+
+@pytest.fixture
+def wms(cluster: Cluster) -> str:
+    """A database in which every change of stock is told on a channel with a name that must be quoted."""
+    name = cluster.make_database()
+    for statement in (
+        "CREATE TABLE places (code text PRIMARY KEY)",
+        "CREATE TABLE quants (place text, sku text, amount numeric(12, 3))",
+        "INSERT INTO places VALUES ('A-1'), ('A-2')",
+        "INSERT INTO quants VALUES ('A-1', 'Tea', 2.000)",
+        """CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN NOTIFY "Stock changed"; RETURN NULL; END $$""",
+        "CREATE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON quants EXECUTE FUNCTION tell()",
+    ):
+        cluster.execute(statement, name)
+    return name
+
+
+@pytest.fixture
+def source(tmp_path: Path, cluster: Cluster, wms: str) -> Iterator[Source]:
+    """Listens."""
+    path = tmp_path / "sync.toml"
+    url = cluster.url(wms).replace("postgresql://", "postgresql+psycopg://")
+    path.write_text(
+        f'[source]\nkind = "sql"\nurl = "{url}"\nlisten = "Stock changed"\n'
+        'managed = "SELECT code AS location FROM places"\n'
+        'stock = "SELECT place AS location, sku, amount AS quantity FROM quants"\n',
+        encoding="utf-8",
+    )
+    found = make_source(read_settings(path))
+    yield found
+    found.close()
+
+
+def _stock(source: Source) -> dict[str, tuple[str, str]]:
+    return {row.values["location"]: (row.values["sku"], row.values["quantity"]) for row in source.read().stock}
+
+
+def _waited(source: Source) -> float:
+    began_s = time.monotonic()
+    source.wait(threading.Event(), 10 * PATIENCE_S)
+    return time.monotonic() - began_s
+
+
+def test_a_change_wakes_whoever_waits(source: Source, cluster: Cluster, wms: str) -> None:
+    assert _stock(source) == {"A-1": ("Tea", "2")}
+    _waited(source)  # from now on it listens
+    changing = threading.Timer(0.5, cluster.execute, ("INSERT INTO quants VALUES ('A-2', 'Milk', 1)", wms))
+    changing.start()
+    assert _waited(source) < PATIENCE_S
+    changing.join()
+    assert _stock(source) == {"A-1": ("Tea", "2"), "A-2": ("Milk", "1")}
+
+
+def test_what_was_told_between_two_waits_is_not_lost(source: Source, cluster: Cluster, wms: str) -> None:
+    _waited(source)
+    cluster.execute("DELETE FROM quants", wms)
+    assert _waited(source) < PATIENCE_S
+    assert _stock(source) == {}
+
+
+def test_connections_that_the_database_ends_are_told_and_made_again(source: Source, cluster: Cluster, wms: str) -> None:
+    _waited(source)
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{wms}'"
+    cluster.execute(ended)
+    source.wait(threading.Event(), 1.0)
+    assert _stock(source) == {"A-1": ("Tea", "2")}
+    _waited(source)
+    cluster.execute("DELETE FROM quants", wms)
+    assert _waited(source) < PATIENCE_S
+
+
+def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: Source, tmp_path: Path) -> None:
+    assert isinstance(source, SqlSource)
+    path = tmp_path / "sync.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("/k", "/nothing_of_this_name_k"), encoding="utf-8")
+    other = make_source(read_settings(path))
+    with pytest.raises(SourceError) as refused:
+        other.read()
+    assert "does not exist" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    other.close()

@@ -1,0 +1,147 @@
+"""What PostgreSQL alone does: months that are dropped, a role with few rights, a server that goes away."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from kardus.contract.messages import Alert
+from kardus.contract.verdicts import Verdict
+from kardus.support.errors import DataError, UsageError
+from tests.clusters import Cluster
+from tests.publishers import SITE, Publisher
+from tests.warehouse.receiving.making import pictures_of, retention_of, write, writer_of
+from warehouse.receiving.parsing import parse_message
+from warehouse.store.address import address_of
+from warehouse.store.checking import check_database
+from warehouse.store.database import Database, StoreError
+from warehouse.store.events import add_events
+from warehouse.store.opening import migrate_database, open_database
+from warehouse.store.postgres import PostgresDatabase
+from warehouse.store.reader import StoreReader
+from warehouse.store.records import EventMessage
+from warehouse.store.retention import Keep
+
+ALERT = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
+
+
+@pytest.fixture
+def name(cluster: Cluster) -> str:
+    """A database with empty tables."""
+    return cluster.make_database("kardus_template")
+
+
+def _add_at(database: Database, box: Publisher, moment: datetime, alert: Alert | None = None) -> None:
+    """Store an event as of an earlier time."""
+    message = parse_message(SITE, *box.event("A-1", Verdict.MISMATCH, alert))
+    assert isinstance(message, EventMessage)
+    with database.writing() as connection:
+        add_events(database, connection, [(message.agent, message.envelope, message.payload)], moment)
+
+
+def test_months_go_as_a_whole_and_events_of_alerts_stay(cluster: Cluster, name: str) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    with open_database(cluster.url(name), make=False) as database:
+        assert isinstance(database, PostgresDatabase)
+        for days in (200, 100, 0):
+            _add_at(database, box, now - timedelta(days=days))
+            _add_at(database, box, now - timedelta(days=days), ALERT)
+        write(database, box.picture("A-1", box.ids[0]), box.picture("A-1", box.ids[1]))
+        worker = retention_of(database, Keep(days=150))
+        worker.round()
+        assert [event.number for event in StoreReader(database).events()] == [2, 3, 4, 5, 6]
+        assert worker.counts.deleted == 1
+        assert [bool(StoreReader(database).picture(id_)) for id_ in box.ids[:2]] == [False, True]
+        assert len(pictures_of(database).names()) == 1
+        retention_of(database, Keep(events=3)).round()
+        assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
+        retention_of(database, Keep(events=1)).round()  # this month isn't over
+        assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
+        with pytest.raises(StoreError, match="is not over yet"), database.writing() as connection:
+            database.drop_month(connection, f"events_{now:%Y_%m}")
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("DROP VIEW locations; DROP TABLE latest", "no table 'latest'"),
+        ("ALTER TABLE epochs ALTER highest TYPE text", "column 'epochs.highest' is text, not bigint"),
+        ("DELETE FROM alembic_version", "run `kardus-wms database migrate`"),
+        ("UPDATE alembic_version SET version_num = '9999'", "written by a newer version"),
+    ],
+)
+def test_other_tables_are_named_before_anything_is_written(
+    statement: str, named: str, cluster: Cluster, name: str
+) -> None:
+    cluster.execute(statement, name)
+    with pytest.raises(DataError, match=named) as caught:
+        open_database(cluster.url(name), make=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_password_comes_from_a_file_and_a_wrong_one_is_named(
+    cluster: Cluster, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.execute("CREATE ROLE tester SUPERUSER LOGIN PASSWORD 'right'")
+    secret = tmp_path / "password"
+    where = f"postgresql://tester@127.0.0.1:{cluster.port}/{name}?sslmode=disable"
+    for given in ("right", "wrong"):
+        secret.write_text(f"{given}\n")
+        secret.chmod(0o600)
+        if given == "right":
+            open_database(address_of(where, secret), make=False).close()
+            continue
+        with pytest.raises(DataError, match=r"can't be used .*password.*--database-password-file") as caught:
+            open_database(address_of(where, secret), make=False)
+        assert "wrong" not in str(caught.value)
+    with pytest.raises(UsageError, match="others see the words of a command"):
+        address_of(where.replace("tester@", "tester:right@"))
+    cluster.execute("DROP ROLE tester")
+
+
+def test_a_receivers_role_can_store_and_forget_and_nothing_else(cluster: Cluster, name: str) -> None:
+    cluster.execute("CREATE ROLE receiver LOGIN")
+    try:
+        migrate_database(address_of(cluster.url(name)), grant="receiver")
+        box = Publisher()
+        with open_database(cluster.url(name, "receiver"), make=False) as database:
+            assert write(database, *box.events(3), box.state("A-1"), box.online(), box.lost([(7, 8)])).events == 3
+            assert write(database, box.picture("A-00-1", box.ids[0])).pictures == 1
+            _add_at(database, box, datetime.now(UTC) - timedelta(days=200))
+            retention_of(database, Keep(days=100)).round()
+            assert len(StoreReader(database).events()) == 3
+            for statement in (
+                "DELETE FROM events",
+                "UPDATE events SET payload = ''",
+                "DROP TABLE events",
+                "TRUNCATE latest",
+                "CREATE TABLE other (a int)",
+                "DELETE FROM epochs",
+            ):
+                with pytest.raises(StoreError, match=r"permission denied|must be owner"), database.writing() as writing:
+                    writing.execute(text(statement))
+    finally:
+        cluster.execute("DROP OWNED BY receiver", name)
+        cluster.execute("DROP ROLE receiver")
+
+
+def test_a_server_that_goes_away_costs_nothing_and_stores_nothing_twice(cluster: Cluster, name: str) -> None:
+    box = Publisher()
+    sent = box.events(6)
+    with open_database(cluster.url(name), make=False) as database:
+        writer = writer_of(database)
+        batch = [parse_message(SITE, *message) for message in sent]
+        assert writer.write(batch[:3]).events == 3
+        cluster.kill()
+        try:
+            with pytest.raises(StoreError):
+                writer.write(batch)
+            with pytest.raises(StoreError):
+                writer.write(batch)
+        finally:
+            cluster.start()
+        written = writer.write(batch)
+        assert (written.events, written.duplicates) == (3, 3)
+        assert [event.envelope.id for event in StoreReader(database).events()] == box.ids
+    assert check_database(address_of(cluster.url(name))).problems == []

@@ -1,0 +1,320 @@
+"""Which sequences of an agent's epochs are covered (stored, or announced as lost), and which are missing.
+
+An agent begins a new epoch with a new outbox and after a power cut: in a year there may be hundreds. How far an epoch
+is covered without a gap is kept with it (`contiguous_to`), and so is which one an agent counts in now (`present`): a
+finished epoch is one row that neither acknowledgements nor the search for gaps reads any more. An event of it that
+comes late is stored like any other.
+
+A batch costs a fixed number of statements, however many agents its events are of.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kardus.contract.ranges import Range, gaps, merged
+from kardus.contract.receipts import MAX_SEQUENCE, Ack
+from warehouse.store.rowsets import PLACE, given
+from warehouse.store.tables import epochs, ranges
+
+AgentEpoch = tuple[str, str]
+"""Agent and epoch: one numbering of an agent's events."""
+MAX_ACK_RANGES = 1000
+STORED, LOST = "stored", "lost"
+KINDS = (STORED, LOST)
+_NAME = {"agent": Text, "epoch": Text}
+_SPAN = {**_NAME, "first": BigInteger, "last": BigInteger}
+Place = tuple[int, str, int, int]
+"""An epoch's number, a kind, and a range."""
+
+
+@dataclass
+class Known:
+    """What is known of an epoch, and of its ranges that a span of sequences overlaps or lies beside."""
+
+    number: int
+    highest: int
+    contiguous_to: int
+    forgotten: bool
+    places: dict[str, list[Range]] = field(default_factory=dict)
+    """By kind."""
+
+    def has_stored(self, sequence: int) -> bool:
+        """Whether something was stored for a sequence of the span, be it kept or deleted since."""
+        return any(first <= sequence <= last for first, last in self.places.get(STORED, ()))
+
+
+def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[AgentEpoch, Known]:
+    """What is known of these epochs; one that is new isn't in it."""
+    rows = [(*name, max(first - 1, 0), min(last + 1, MAX_SEQUENCE)) for name, (first, last) in spans.items()]
+    span = given(connection, _SPAN, rows)
+    kinds = union_all(*(select(literal_column(f"'{kind}'", Text).label("kind")) for kind in KINDS)).subquery("kinds")
+    before = ranges.alias()
+    nearest = (
+        select(func.max(before.c.first))
+        .where(before.c.epoch == epochs.c.number, before.c.kind == kinds.c.kind, before.c.first <= span.c.first)
+        .scalar_subquery()
+    )
+    beside = and_(
+        ranges.c.epoch == epochs.c.number,
+        ranges.c.kind == kinds.c.kind,
+        ranges.c.first >= func.coalesce(nearest, span.c.first),
+        ranges.c.first <= span.c.last,
+        ranges.c.last >= span.c.first,
+    )
+    of_epoch = and_(epochs.c.agent == span.c.agent, epochs.c.epoch == span.c.epoch)
+    chosen = (
+        select(*(epochs.c[name] for name in ("agent", "epoch", "number", "highest", "contiguous_to", "forgotten")))
+        .add_columns(kinds.c.kind, ranges.c.first, ranges.c.last)
+        .select_from(span.join(epochs, of_epoch).join(kinds, literal_column("1 = 1")).outerjoin(ranges, beside))
+        .where(or_(kinds.c.kind == literal_column(f"'{STORED}'"), ranges.c.first.is_not(None)))
+    )
+    found: dict[AgentEpoch, Known] = {}
+    for agent, epoch, number, highest, contiguous_to, forgotten, kind, first, last in connection.execute(chosen).all():
+        known = found.get((agent, epoch))
+        if known is None:
+            known = found[agent, epoch] = Known(number, highest, contiguous_to, bool(forgotten))
+        if first is not None:
+            known.places.setdefault(kind, []).append((first, last))
+    return found
+
+
+def note_epoch(connection: Connection, name: AgentEpoch, highest: int, *, is_present: bool = False) -> int:
+    """The number of an epoch, after noting that it goes up to `highest`.
+
+    A new one is taken for the one that its agent counts in now, unless the agent says otherwise (`is_present`).
+    """
+    known = look_up(connection, {name: (0, 0)})
+    _add_new(connection, known, {name: (0, 0)})
+    number = known[name].number
+    if highest > known[name].highest or known[name].forgotten:
+        _update(connection, [(number, max(highest, known[name].highest), known[name].contiguous_to)])
+    if is_present:
+        others = (epochs.c.agent == name[0], epochs.c.present == 1, epochs.c.number != number)
+        connection.execute(update(epochs).where(*others).values(present=0))
+        connection.execute(update(epochs).where(epochs.c.number == number, epochs.c.present == 0).values(present=1))
+    return number
+
+
+def add_covered(
+    connection: Connection,
+    covered: Mapping[AgentEpoch, Sequence[Range]],
+    kind: str,
+    known: dict[AgentEpoch, Known] | None = None,
+) -> None:
+    """Note that these sequences are `stored` or `lost`; `known`: what `look_up` said of spans that hold them."""
+    if not covered:
+        return
+    spans = {name: span_of(places) for name, places in covered.items()}
+    known = look_up(connection, spans) if known is None else known
+    _add_new(connection, known, spans)
+    gone: list[Place] = []
+    whole: list[Place] = []
+    changed: list[tuple[int, int, int]] = []
+    further: dict[int, int] = {}
+    for name, places in covered.items():
+        epoch = known[name]
+        before = epoch.places.get(kind, [])
+        after = epoch.places[kind] = merged([*before, *places])
+        firsts = [first for first, _ in after]
+        gone += [(epoch.number, kind, *place) for place in before if place[0] not in firsts]
+        whole += [(epoch.number, kind, *place) for place in after if place not in before]
+        highest, reached = max(epoch.highest, spans[name][1]), _reached_in(epoch)
+        if (highest, reached, False) != (epoch.highest, epoch.contiguous_to, epoch.forgotten):
+            changed.append((epoch.number, highest, reached))
+        if reached > max(epoch.contiguous_to, spans[name][1]):
+            further[epoch.number] = reached  # what was behind the span isn't known
+    _replace(connection, gone, whole)
+    _update(connection, changed)
+    for number, reached in _reached(connection, further).items():
+        if reached > further[number]:
+            connection.execute(update(epochs).where(epochs.c.number == number).values(contiguous_to=reached))
+
+
+def span_of(places: Iterable[Range]) -> Range:
+    """From the first to the last; (0, 0) of nothing."""
+    ends = list(places)
+    return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else (0, 0)
+
+
+def missing_ranges(connection: Connection, number: int, highest: int) -> list[Range]:
+    """What is neither stored nor lost in an epoch, given by its number."""
+    found = connection.execute(select(ranges.c.first, ranges.c.last).where(ranges.c.epoch == number))
+    return gaps(((first, last) for first, last in found), 1, highest)
+
+
+def first_gap(connection: Connection, number: int, contiguous_to: int, highest: int) -> Range | None:
+    """The first range that is missing in an epoch; None: nothing is."""
+    reached = _reached(connection, {number: contiguous_to})[number]
+    if reached >= highest:
+        return None
+    following = [connection.execute(_next(number, kind, reached)).scalar() for kind in KINDS]
+    return reached + 1, min([highest, *(first - 1 for first in following if first is not None)])
+
+
+def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[AgentEpoch, Ack]:
+    """The `ack` messages of these epochs; None: of the one that each agent counts in now. Forgotten agents get none."""
+    chosen = select(epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.contiguous_to).where(
+        epochs.c.forgotten == 0
+    )
+    if wanted is None:
+        chosen = chosen.where(epochs.c.present == 1)
+    else:
+        names = given(connection, _NAME, wanted)
+        chosen = chosen.join(names, and_(epochs.c.agent == names.c.agent, epochs.c.epoch == names.c.epoch))
+    rows = sorted(tuple(row) for row in connection.execute(chosen).all())
+    reached = _reached(connection, {number: contiguous_to for number, _, _, contiguous_to in rows})
+    beyond = _beyond(connection, reached)
+    return {
+        (agent, epoch): Ack(
+            epoch=epoch, contiguous_to=reached[number], ranges=tuple(merged(beyond.get(number, ()))[:MAX_ACK_RANGES])
+        )
+        for number, agent, epoch, _ in rows
+    }
+
+
+def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iterable[AgentEpoch]) -> None:
+    """Add the epochs that aren't known; of an agent's several new ones, it counts in the last."""
+    new = [name for name in names if name not in known]
+    if not new:
+        return
+    present = dict(new)
+    agents = given(connection, {"agent": Text}, [(agent,) for agent in present])
+    connection.execute(
+        update(epochs).where(epochs.c.present == 1, epochs.c.agent.in_(select(agents.c.agent))).values(present=0)
+    )
+    rows = [{"agent": a, "epoch": e, "highest": 0, "present": int(present[a] == e)} for a, e in new]
+    connection.execute(insert(epochs), rows)
+    known |= look_up(connection, dict.fromkeys(new, (0, 0)))
+
+
+def _reached_in(epoch: Known) -> int:
+    """How far an epoch is covered without a gap, by the ranges that are known."""
+    reached = epoch.contiguous_to
+    stored, lost = (epoch.places.get(kind, []) for kind in KINDS)
+    for first, last in merged([*stored, *lost]) if lost else stored:
+        if first - 1 <= reached:
+            reached = max(reached, last)
+    return reached
+
+
+def _update(connection: Connection, changed: Sequence[tuple[int, int, int]]) -> None:
+    """Number, highest and contiguous_to of epochs that aren't forgotten any more."""
+    if changed:
+        new = given(connection, {"number": BigInteger, "highest": BigInteger, "reached": BigInteger}, changed)
+        values = {"highest": new.c.highest, "contiguous_to": new.c.reached, "forgotten": 0}
+        connection.execute(update(epochs).where(epochs.c.number == new.c.number).values(values))
+
+
+def _touched(connection: Connection, places: Sequence[Place]) -> dict[int, list[Range]]:
+    """The ranges, by their epoch's number, that these places overlap or lie beside."""
+    beside = [(n, kind, max(first - 1, 0), min(last + 1, MAX_SEQUENCE)) for n, kind, first, last in places]
+    given_places = given(connection, PLACE, beside)
+    before = ranges.alias()
+    nearest = (
+        select(func.max(before.c.first))
+        .where(
+            before.c.epoch == given_places.c.epoch,
+            before.c.kind == given_places.c.kind,
+            before.c.first <= given_places.c.first,
+        )
+        .scalar_subquery()
+    )
+    found = connection.execute(
+        select(ranges.c.epoch, ranges.c.first, ranges.c.last)
+        .select_from(given_places)
+        .join(
+            ranges,
+            and_(
+                ranges.c.epoch == given_places.c.epoch,
+                ranges.c.kind == given_places.c.kind,
+                ranges.c.first >= func.coalesce(nearest, given_places.c.first),
+                ranges.c.first <= given_places.c.last,
+                ranges.c.last >= given_places.c.first,
+            ),
+        )
+    )
+    touched: dict[int, set[Range]] = {}
+    for number, first, last in found.all():
+        touched.setdefault(number, set()).add((first, last))
+    return {number: sorted(places) for number, places in touched.items()}
+
+
+def _replace(connection: Connection, gone: Sequence[Place], whole: Sequence[Place]) -> None:
+    if gone:
+        old = given(connection, PLACE, gone)
+        key = tuple_(ranges.c.epoch, ranges.c.kind, ranges.c.first)
+        connection.execute(delete(ranges).where(key.in_(select(old.c.epoch, old.c.kind, old.c.first))))
+    if whole:
+        new = given(connection, PLACE, whole)
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        adding = dialect.insert(ranges).from_select(
+            ["epoch", "kind", "first", "last"],
+            select(new.c.epoch, new.c.kind, new.c.first, new.c.last).where(literal(1) == 1),  # SQLite's grammar
+        )
+        connection.execute(
+            adding.on_conflict_do_update(index_elements=["epoch", "kind", "first"], set_={"last": adding.excluded.last})
+        )
+
+
+def _reached(connection: Connection, known: Mapping[int, int]) -> dict[int, int]:
+    """How far epochs are covered without a gap, knowing that they are so far."""
+    reached, open_ = dict(known), dict(known)
+    while open_:
+        places = [
+            (number, kind, min(to + 1, MAX_SEQUENCE), min(to + 1, MAX_SEQUENCE))
+            for number, to in open_.items()
+            for kind in KINDS
+        ]
+        further = {
+            number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_SEQUENCE))
+            for number, touched in _touched(connection, places).items()
+            if any(first <= min(open_[number] + 1, MAX_SEQUENCE) for first, _ in touched)
+        }
+        open_ = {number: to for number, to in further.items() if to > reached[number]}
+        reached |= open_
+    return reached
+
+
+def _beyond(connection: Connection, reached: Mapping[int, int]) -> dict[int, list[Range]]:
+    """The first ranges of each kind behind where an epoch is covered to."""
+    if not reached:
+        return {}
+    ends = given(connection, {"number": BigInteger, "to": BigInteger}, reached.items())
+    found: dict[int, list[Range]] = {}
+    rows = connection.execute(
+        select(ranges.c.epoch, ranges.c.first, ranges.c.last)
+        .select_from(ends)
+        .join(
+            ranges,
+            and_(ranges.c.epoch == ends.c.number, ranges.c.kind.in_(KINDS), ranges.c.first > ends.c.to),
+        )
+        .order_by(ranges.c.epoch, ranges.c.kind, ranges.c.first)
+    )
+    for number, first, last in rows.all():
+        found.setdefault(number, []).append((first, last))
+    return found
+
+
+def _next(number: int, kind: str, reached: int) -> Select[int]:
+    return select(func.min(ranges.c.first)).where(
+        ranges.c.epoch == number, ranges.c.kind == kind, ranges.c.first > reached
+    )

@@ -1,0 +1,224 @@
+"""Reads the database: for integrators and for the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Executable, and_, func, or_, outerjoin, select
+
+from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
+from kardus.contract.ranges import Range, count
+from kardus.support.errors import DataError
+from warehouse.store.address import Address
+from warehouse.store.closing import latest_first
+from warehouse.store.database import Database, StoreError
+from warehouse.store.epochs import LOST, missing_ranges
+from warehouse.store.opening import open_database
+from warehouse.store.pictures import PictureStore
+from warehouse.store.places import pictures_of
+from warehouse.store.tables import dead_letters, epochs, events, latest, meta, pictures, ranges, webhooks
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event with its number in the database: events are numbered as they were stored, from 1."""
+
+    number: int
+    agent: str
+    received: datetime
+    envelope: Envelope[LocationEvent]
+
+    @property
+    def event(self) -> LocationEvent:
+        """The event as the agent published it."""
+        return self.envelope.data
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """The latest state of a site: locations and cameras by (agent, name), agents and their coverage by agent."""
+
+    states: Mapping[tuple[str, str], LocationState]
+    agents: Mapping[str, AgentStatus]
+    cameras: Mapping[tuple[str, str], CameraHealth]
+    coverage: Mapping[str, Coverage]
+
+
+@dataclass(frozen=True)
+class MissingEvents:
+    """Events of one agent's outbox that aren't stored."""
+
+    agent: str
+    epoch: str
+    missing: tuple[Range, ...]
+    """Sequences that may still come: the agent is asked to resend them."""
+    lost: int
+    """How many events the agent has announced as lost."""
+
+
+class StoreReader:
+    """Reads the database of `kardus-wms receive`, beside it or in its process. For any thread."""
+
+    def __init__(self, database: Database, pictures: str = "") -> None:
+        """Read an open database; `StoreReader.open` opens one. `pictures`: where they are; empty: as it is noted."""
+        self._database = database
+        self._pictures = pictures
+
+    @classmethod
+    def open(cls, where: Address | Path | str) -> Self:
+        """Open a database.
+
+        Raises:
+            DataError: there is none, or it isn't a receiver's.
+        """
+        return cls(open_database(where, make=False))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Already open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the database."""
+        self.close()
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
+        """The events whose number is above `after`, in order, at most `limit`.
+
+        A reader that remembers the number of the last event it processed misses none and sees none twice.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        chosen = select(events.c.number, events.c.agent, events.c.received, events.c.payload)
+        rows = self._rows(chosen.where(events.c.number > after).order_by(events.c.number).limit(limit))
+        return [
+            StoredEvent(number, agent, received, _EVENT.model_validate_json(payload))
+            for number, agent, received, payload in rows
+        ]
+
+    def site_state(self) -> SiteState:
+        """The latest state of locations, agents, cameras and coverage.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        states, agents, cameras, coverage = {}, {}, {}, {}
+        rows = self._rows(select(latest.c.agent, latest.c.kind, latest.c.subject, latest.c.payload))
+        for agent, kind, subject, payload in rows:
+            match kind:
+                case "state":
+                    states[agent, subject] = Envelope[LocationState].model_validate_json(payload).data
+                case "status":
+                    agents[agent] = Envelope[AgentStatus].model_validate_json(payload).data
+                case "health":
+                    cameras[agent, subject] = Envelope[CameraHealth].model_validate_json(payload).data
+                case _:
+                    coverage[agent] = Envelope[Coverage].model_validate_json(payload).data
+        return SiteState(states, agents, cameras, coverage)
+
+    def knows(self, agent: str) -> bool:
+        """Whether there is something of an agent that wasn't forgotten.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        counted = select(epochs.c.agent).where(epochs.c.agent == agent, epochs.c.forgotten == 0).limit(1)
+        return bool(self._rows(select(latest.c.agent).where(latest.c.agent == agent).limit(1)) or self._rows(counted))
+
+    def picture(self, event: str) -> bytes | None:
+        """The crop that an event rests on, as JPEG; None: it isn't stored (yet, or any more).
+
+        Raises:
+            DataError: it can't be read.
+        """
+        return self._picture(self._rows(select(pictures.c.file).where(pictures.c.event == event)))
+
+    def picture_of_alert(self, alert: str) -> bytes | None:
+        """The latest crop of an alert, given by its id: of the last event by epoch and sequence that has one.
+
+        Raises:
+            DataError: it can't be read.
+        """
+        known = outerjoin(events, epochs, and_(epochs.c.agent == events.c.agent, epochs.c.epoch == events.c.epoch))
+        shown = known.join(pictures, pictures.c.event == events.c.id)
+        chosen = select(pictures.c.file).select_from(shown).where(events.c.alert == alert)
+        return self._picture(self._rows(chosen.order_by(*latest_first()).limit(1)))
+
+    def missing_events(self) -> list[MissingEvents]:
+        """Missing and lost events, by agent and outbox; outboxes without any, and forgotten ones, are left out.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        losing = select(ranges.c.epoch).where(ranges.c.kind == LOST)
+        lacking = (
+            select(epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.highest)
+            .where(epochs.c.forgotten == 0)
+            .where(or_(epochs.c.contiguous_to < epochs.c.highest, epochs.c.number.in_(losing)))
+            .order_by(epochs.c.number)
+        )  # of a finished epoch nothing else is read
+        found = []
+        try:
+            with self._database.reading() as connection:
+                for number, agent, epoch, highest in connection.execute(lacking).fetchall():
+                    missing = missing_ranges(connection, number, highest)
+                    of_epoch = (ranges.c.epoch == number, ranges.c.kind == LOST)
+                    lost = connection.execute(select(ranges.c.first, ranges.c.last).where(*of_epoch))
+                    found.append(MissingEvents(agent, epoch, tuple(missing), count((a, b) for a, b in lost)))
+        except StoreError as error:
+            raise self._unreadable(error) from error
+        return [outbox for outbox in found if outbox.missing or outbox.lost]
+
+    def pending_webhooks(self) -> int:
+        """How many alerts haven't been delivered to the webhook yet.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        return int(self._rows(select(func.count()).select_from(webhooks))[0][0])
+
+    def site(self) -> str:
+        """The site whose events these are.
+
+        Raises:
+            DataError: the database can't be read, or nobody has received into it yet.
+        """
+        found = self._rows(select(meta.c.value).where(meta.c.key == "site"))
+        if not found:
+            raise DataError(f"{self._database.address}: holds nothing yet: start `kardus-wms receive` with it first")
+        return str(found[0][0])
+
+    def dead_letter_count(self) -> int:
+        """How many messages didn't fit the contract.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        return int(self._rows(select(func.count()).select_from(dead_letters))[0][0])
+
+    def _picture(self, rows: Sequence[Any]) -> bytes | None:
+        if not rows:
+            return None
+        try:
+            return PictureStore(self._pictures or pictures_of(self._database)).read(rows[0][0])
+        except StoreError as error:
+            raise self._unreadable(error) from error
+
+    def _rows(self, statement: Executable) -> Sequence[Any]:
+        try:
+            with self._database.reading() as connection:
+                return connection.execute(statement).fetchall()
+        except StoreError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: StoreError) -> DataError:
+        return DataError(f"{self._database.address}: can't be read ({error}): try again, or check the disk")
+
+
+_EVENT = Envelope[LocationEvent]

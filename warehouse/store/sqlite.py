@@ -1,0 +1,176 @@
+"""The SQLite file: how it is opened, brought up to date, and given back to the disk.
+
+A rollback journal, not WAL: several receivers and reports open the file at once, and WAL up to SQLite 3.51.2 has a rare
+corruption with several writing connections (docs/adr). One connection in a process, guarded by a lock.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from kardus.support.errors import DataError
+from warehouse.store.address import Address
+from warehouse.store.database import Database, EventRow, StoreError, reason_of
+from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
+from warehouse.store.tables import events, moment_text
+
+BUSY_S = 5.0
+"""How long another process is waited for, before the work is tried again from the start."""
+_INCREMENTAL = 2
+"""SQLite's number of the mode in which free pages can be given back some at a time."""
+_ADD = f"INSERT INTO events VALUES ({', '.join('?' * len(events.columns))})"  # noqa: S608 - question marks
+
+
+class SqliteDatabase(Database):
+    """One connection, for any thread."""
+
+    not_storable = (
+        *Database.not_storable,
+        sqlite3.DataError,
+        sqlite3.IntegrityError,
+        sqlite3.InterfaceError,
+    )
+    driver_errors = (sqlite3.Error,)
+
+    def __init__(self, address: Address, *, make: bool, pictures: str = "") -> None:
+        """Open the file and bring its tables up to date; `make` makes it where there is none.
+
+        Args:
+            address: the file.
+            make: whether there need not be one.
+            pictures: where an earlier version's pictures are brought to; empty: beside the file.
+
+        Raises:
+            DataError: it can't be opened, isn't a receiver's, or belongs to a newer version.
+        """
+        super().__init__(address)
+        assert address.path is not None  # noqa: S101 - `open_database` looks
+        self.path = address.path
+        self._lock = threading.Lock()
+        if not make and not self.path.is_file():
+            raise DataError(f"{self.path}: no such file: name the database of `kardus-wms receive`")
+        with contextlib.ExitStack() as failed:
+            try:
+                self._driver = sqlite3.connect(self.path, BUSY_S, isolation_level=None, check_same_thread=False)
+                failed.callback(self._driver.close)
+                self.engine = create_engine(address.url, creator=lambda: self._driver, poolclass=StaticPool)
+                event.listen(self.engine, "begin", _begin)
+                self._prepare(make=make, pictures=pictures)
+            except (sqlite3.Error, StoreError) as error:
+                raise DataError(
+                    f"{self.path}: can't be used as a database ({reason_of(error)}): "
+                    "check the file, its folder's rights and space"
+                ) from error
+            failed.pop_all()
+
+    def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
+        """One statement, prepared once, for all rows."""
+        cursor = connection.connection.cursor()
+        received = {row[8]: moment_text(row[8]) for row in rows}
+        cursor.executemany(_ADD, [(*row[:7], moment_text(row[7]), received[row[8]], *row[9:]) for row in rows])
+
+    @property
+    def size_bytes(self) -> int:
+        """The file's length."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def free_bytes(self) -> int:
+        """What of it holds nothing, and can be given back.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        return self.pragma("freelist_count") * self.pragma("page_size")
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether `give_back` makes it shorter: files that an earlier version made have to be rewritten first.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        return self.pragma("auto_vacuum") == _INCREMENTAL
+
+    def give_back(self, pages: int) -> float:
+        """Make the file shorter by at most so many free pages; for how many seconds it was held.
+
+        Raises:
+            StoreError: the disk doesn't take it, or another process holds the file for too long.
+        """
+        with self._explained(), self._lock:
+            began_s = time.monotonic()
+            self._driver.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` gives back one alone
+            return time.monotonic() - began_s
+
+    def rewrite(self) -> float:
+        """Write the file anew so that it `gives_back` from now on; for how many seconds it was held.
+
+        Everybody waits for the end: about as long as it takes to copy what is kept.
+
+        Raises:
+            StoreError: the disk doesn't take it, or another process holds the file for too long.
+        """
+        with self._explained(), self._lock:
+            began_s = time.monotonic()
+            self._driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            self._driver.execute("VACUUM")
+            return time.monotonic() - began_s
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._driver.close()
+
+    def pragma(self, name: str) -> int:
+        """A number that SQLite keeps of the file.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        with self._explained(), self._lock:
+            return int(self._driver.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _write(self) -> contextlib.AbstractContextManager[Connection]:
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def _read(self) -> contextlib.AbstractContextManager[Connection]:
+        return self._transaction("BEGIN")
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        with (
+            self._lock,
+            self.engine.connect().execution_options(kardus_begin=begin) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def _prepare(self, *, make: bool, pictures: str) -> None:
+        if self.pragma("page_count") == 0:  # a file that is made now: of any other it would have to be written
+            self._driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        mode = self._driver.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
+        if mode != "truncate":
+            raise DataError(
+                f"{self.path}: can't be given a rollback journal ({mode}): close other programs that use it"
+            )
+        self._driver.execute("PRAGMA synchronous=EXTRA")  # FULL, and the journal's end is on disk as well
+        if self.pragma("user_version") == 0 and not make:
+            raise DataError(f"{self.path}: not the database of `kardus-wms receive`: name that file")
+        with self.reading() as connection:
+            if is_current(connection):
+                return
+        with self.writing() as connection:  # two receivers may start at once: the second finds the work done
+            if is_newer(connection):
+                raise DataError(f"{self.path}: {NEWER}")
+            upgrade(connection, pictures or f"{self.path}.pictures")
+
+
+def _begin(connection: Any) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("kardus_begin", "BEGIN"))

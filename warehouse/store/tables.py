@@ -1,0 +1,120 @@
+"""The tables as the statements know them. `migrations` makes them, and says what differs between the two databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC: PostgreSQL's `timestamptz`; in SQLite a text whose order is the order of time."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's own type."""
+        own: TypeEngine[Any] = DateTime(timezone=True) if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(own)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """To the database."""
+        return value if value is None or dialect.name == "postgresql" else moment_text(value)
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        """From the database."""
+        return datetime.fromisoformat(value) if isinstance(value, str) else value and value.astimezone(UTC)
+
+
+def present() -> datetime:
+    """Now, to the millisecond: as exact as a SQLite file has it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def moment_text(moment: datetime) -> str:
+    """As SQLite has it."""
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="milliseconds")
+
+
+metadata = MetaData()
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text))
+events = Table(
+    "events",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("id", Text),
+    Column("agent", Text),
+    Column("epoch", Text),
+    Column("sequence", BigInteger),
+    Column("location", Text),
+    Column("verdict", Text),
+    Column("captured", Moment),
+    Column("received", Moment),
+    Column("alert", Text),
+    Column("payload", Text),
+)
+latest = Table(
+    "latest",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("received", Moment),
+    Column("payload", Text),
+)
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("event", Text),
+    Column("size", BigInteger),
+    Column("agent", Text),
+    Column("location", Text),
+    Column("file", Text),
+)
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("agent", Text),
+    Column("epoch", Text),
+    Column("highest", BigInteger),
+    Column("missing", BigInteger),
+    Column("asked", Integer),
+    Column("asked_to", BigInteger),
+    Column("ask_at", Float),
+    Column("contiguous_to", BigInteger),
+    Column("present", Integer),
+    Column("forgotten", Integer),
+)
+ranges = Table(
+    "ranges",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger),
+)
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("received", Moment),
+    Column("topic", Text),
+    Column("reason", Text),
+    Column("payload", LargeBinary),
+    Column("epoch", Text),
+    Column("sequence", BigInteger),
+)
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("id", Text),
+    Column("location", Text),
+    Column("body", LargeBinary),
+    Column("tries", Integer),
+    Column("due", Float),
+)
