@@ -51,7 +51,7 @@ class Length(NamedTuple):
         return max(self.fewest_epochs, math.ceil(steps / batches))
 
 
-FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(10, 4, 200, 2000)
+FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(16, 5, 300, 3000)
 
 
 class TrainConfig(BaseModel):
@@ -117,7 +117,7 @@ class TrainConfig(BaseModel):
     teacher: str = ""
     """Knowledge distillation: a run whose outputs are learnt beside the labels."""
     epochs: NonNegativeInt = 0
-    """Number of epochs; 0: 90, or 10 with --init; more for small data sets, fewer for large ones."""
+    """Number of epochs; 0: 90, or 16 with --init; more for small data sets, fewer for large ones."""
     batch: Annotated[int, Field(ge=2)] = 32
     """Batch size, over all devices."""
     optimizer: Literal["adamw", "adam"] = "adamw"
