@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.config.sources import LONGEST_WAIT_S
 from kardus.contract.verdicts import ALERTS
 from kardus.inference.preprocess import Pixels
 from kardus.mqtt.settings import BrokerSettings
@@ -19,8 +20,8 @@ from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write
 from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
 from tests.dripping import DrippingServer, drips_body, drips_headers, says_nothing
-from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, shelf, still
-from tests.patience import PATIENCE_S, within
+from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, still
+from tests.patience import PATIENCE_S, stretched, within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
 from warehouse.stock.publishing import publish_stock
@@ -212,10 +213,11 @@ def test_malformed_streams_kill_no_agent_and_disturb_no_other_camera(tmp_path: P
     ):
         source = f'type = "snapshot", url = "{camera.url}"'
         config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2)
+        timeout_s = round(min(stretched(1), LONGEST_WAIT_S))  # a decoder has to start within it, on a busy machine too
         _more_cameras(
             config,
-            mad=f'type = "mjpeg", url = "{mad.url}", timeout_s = 1',
-            hurt=f'type = "rtsp", url = "rtsp://127.0.0.1:{damaged_port}/shelf", timeout_s = 1',
+            mad=f'type = "mjpeg", url = "{mad.url}", timeout_s = {timeout_s}',
+            hurt=f'type = "rtsp", url = "rtsp://127.0.0.1:{damaged_port}/shelf", timeout_s = {timeout_s}',
         )
         agent = AgentProcess(config)
         agent.start()
@@ -243,17 +245,15 @@ def test_a_camera_that_was_never_there_holds_up_neither_the_start_nor_the_stop(
         assert "Traceback" not in log
 
 
-@pytest.mark.parametrize("nudge", [(6, 3), (20, -12)])
-def test_a_nudged_camera_is_followed_without_a_word(
-    tmp_path: Path, mosquitto: Mosquitto, nudge: tuple[float, float]
-) -> None:
+def test_a_nudged_camera_is_followed_without_a_word(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """One nudge; how far it may be is the view guard's matter."""
     stock = drawn_stock(11, empty=(LOCATIONS[3],))
     assert stock == STOCK
     _expect(mosquitto.port, stock)
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(14):
-        pixels = still(number % 6) if number < 6 else nudged(shelf().frame(number), *nudge)
+        pixels = still(number) if number < 6 else nudged(still(number % 6), 20, -12)
         Image.fromarray(pixels).save(folder / f"{number:02d}.jpg", quality=92)
     with WmsSide(mosquitto.port) as wms:
         agent = AgentProcess(
