@@ -36,12 +36,12 @@ def source(tmp_path: Path, cluster: Cluster, wms: str) -> Iterator[Source]:
     """Listens."""
     path = tmp_path / "sync.toml"
     url = cluster.url(wms).replace("postgresql://", "postgresql+psycopg://")
-    path.write_text(
-        f'[source]\nkind = "sql"\nurl = "{url}"\nlisten = "Stock changed"\n'
-        'managed = "SELECT code AS location FROM places"\n'
-        'stock = "SELECT place AS location, sku, amount AS quantity FROM quants"\n',
-        encoding="utf-8",
-    )
+    queries = """
+managed = "SELECT code AS location FROM places"
+stock = "SELECT place AS location, sku, amount AS quantity FROM quants"
+"""
+    text = f'[source]\nkind = "sql"\nurl = "{url}"\nlisten = "Stock changed"\n'
+    path.write_text(text + queries, encoding="utf-8")
     found = make_source(read_settings(path))
     yield found
     found.close()
@@ -76,8 +76,8 @@ def test_what_was_told_between_two_waits_is_not_lost(source: Source, cluster: Cl
 
 def test_connections_that_the_database_ends_are_told_and_made_again(source: Source, cluster: Cluster, wms: str) -> None:
     _waited(source)
-    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{wms}'"
-    cluster.execute(ended)
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    cluster.execute(f"{ended} AND datname = '{wms}'")
     source.wait(threading.Event(), 1.0)
     assert _stock(source) == {"A-1": ("Tea", "2")}
     _waited(source)
