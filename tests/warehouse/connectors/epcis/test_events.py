@@ -67,7 +67,7 @@ def test_each_verdict_in_the_standards_words(
     assert (found["eventTime"], found["eventTimeZoneOffset"]) == ("2026-03-02T14:30:12.345+07:00", "+07:00")
 
 
-@pytest.mark.parametrize("verdict", [*UNVERIFIED, Verdict.UNMANAGED])
+@pytest.mark.parametrize("verdict", sorted([*UNVERIFIED, Verdict.UNMANAGED]))
 def test_a_doubt_is_never_told_to_a_partner(verdict: Verdict) -> None:
     with pytest.raises(NotExpressibleError, match="doubt"):
         object_event("id-1", event(verdict, seen="Tea"), identifiers())
