@@ -9,6 +9,8 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 
+from kardus.support.errors import KardusError
+
 
 def modules(name: str) -> Iterator[str]:
     """The module of this name, or all of a package."""
@@ -20,6 +22,20 @@ def modules(name: str) -> Iterator[str]:
                 yield found.name
 
 
-for asked in sys.argv[1:]:
-    for module in modules(asked):
-        importlib.import_module(module)
+def leave_byte_code(asked: str) -> None:
+    """Import a module, or those of a package whose optional libraries are installed."""
+    for name in modules(asked):
+        try:
+            importlib.import_module(name)
+        except (ModuleNotFoundError, KardusError) as error:  # a room may say in its own words what it lacks
+            lacking = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+            if name == asked or not isinstance(lacking, ModuleNotFoundError) or _is_ours(lacking.name or "", asked):
+                raise
+
+
+def _is_ours(name: str, asked: str) -> bool:
+    return name.partition(".")[0] == asked.partition(".")[0]
+
+
+for word in sys.argv[1:]:
+    leave_byte_code(word)

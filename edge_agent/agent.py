@@ -214,7 +214,6 @@ class Agent:
         )
 
     def _model_manager(self, rollout: ModelRollout, folder: Path | None) -> ModelManager:
-        """What updates the model."""
         self._show_model(rollout.classifier, rollout.model)
         users = ModelUsers(
             expected_skus=lambda: {e.sku for e in self._expected.everything.values() if e.managed and e.sku},
@@ -227,7 +226,6 @@ class Agent:
         return ModelManager(rollout, users, WatchFolder(folder, self._inputs.put) if folder else None)
 
     def _use_model(self, classifier: Classifier, model: Model) -> None:
-        """Another model classifies from now on."""
         self._pipeline.use_model(classifier)
         self._show_model(classifier, model)
         self._report.publish_status()
@@ -238,7 +236,6 @@ class Agent:
         self._metrics.show_model(model.name, model.version, runs_on.shares, runs_on.arithmetic)
 
     def _command_handlers(self) -> CommandHandlers:
-        """What carries out commands."""
         return CommandHandlers(
             capture=self._cameras.capture,
             snapshot=self._snapshot,
@@ -256,7 +253,6 @@ class Agent:
         return captured, snapshot_jpeg(picture)
 
     def _health_monitor(self) -> HealthMonitor:
-        """What looks after the agent's threads, and shows its metrics."""
         self._metrics.registry.register(
             Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
         )

@@ -69,16 +69,11 @@ def build(
         UsageError: a name can't be used, or no photo is left to evaluate a lower precision on.
         BundleError: the exported model differs from the trained one, or loses more accuracy than allowed.
     """
-    require_file_target("--out", out)
-    _check_names(name or out.stem, version)
-    if form == "portable" and target.precision != "fp32":
-        raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
+    _check_options(out, name or out.stem, version, form, target)
     checkpoint = load_checkpoint(checkpoint_path)
-    if not unfinished:
-        _require_finished(checkpoint_path, checkpoint)
+    _require_finished(checkpoint_path, checkpoint, unfinished=unfinished)
     network = checkpoint.model()
-    manifest = _describe(checkpoint, network, name or out.stem, version, target.precision)
-    manifest = manifest.model_copy(update={"form": form})
+    manifest = _describe(checkpoint, network, name or out.stem, version, target.precision, form=form)
     shown = examples(checkpoint, target.data)
     on_step("exporting the graph")
     model = (to_onnx if form == "complete" else to_portable)(network, checkpoint.config.size)
@@ -96,13 +91,20 @@ def build(
     return write_bundle(out, manifest.model_copy(update={"parity": parity}), members, keys)
 
 
+def _check_options(out: Path, name: str, version: str, form: Form, target: PrecisionTarget) -> None:
+    require_file_target("--out", out)
+    _check_names(name, version)
+    if form == "portable" and target.precision != "fp32":
+        raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
+
+
 def _run(out: Path, manifest: Manifest, model: bytes, crops: Crops) -> RawOutputs:
     """In the agent's own classifier."""
     return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
 
 
-def _require_finished(path: Path, checkpoint: Checkpoint) -> None:
-    if checkpoint.unfinished:
+def _require_finished(path: Path, checkpoint: Checkpoint, *, unfinished: bool) -> None:
+    if checkpoint.unfinished and not unfinished:
         raise UsageError(
             f"{path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
             "... --resume); --unfinished takes it as it is"
@@ -124,7 +126,9 @@ def _check_names(name: str, version: str) -> None:
             raise UsageError(f"{option} '{value}': can't be used: {remedy}")
 
 
-def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision) -> Manifest:
+def _describe(
+    checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision, *, form: Form
+) -> Manifest:
     """The manifest of a model before the parity check, with no members."""
     config, statistics = checkpoint.config, network.statistics
     return Manifest(
@@ -132,6 +136,7 @@ def _describe(checkpoint: Checkpoint, network: CartonNet, name: str, version: st
         version=version,
         created=build_time().isoformat(),
         precision=precision,
+        form=form,
         opset=OPSET,
         input=InputSpec(size=config.size, mean=_rounded(statistics.mean), std=_rounded(statistics.std)),
         classes=checkpoint.classes,

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.status import Status
-from rich.table import Table
 
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
+from export.bundle_facts import facts_table
 from export.bundle_writer import sign_again
 from export.convert.convert import convert
 from export.convert.targets import TargetName
@@ -21,7 +21,7 @@ from export.enroll import Enrolled, Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Form, Manifest, Precision, class_name
+from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Form, Parity, Precision, class_name
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
@@ -90,13 +90,16 @@ def build_command(
             unfinished=unfinished,
             on_step=partial(_show_step, status),
         )
-    parity = manifest.parity
+    _show_built(out_file, manifest.parity)
+    _note_unsigned(sign)
+
+
+def _show_built(out_file: Path, parity: Parity) -> None:
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "
         f"{parity.max_logit_difference:.1e}, same class on {100 * parity.top1_agreement:.1f} %",
         soft_wrap=True,
     )
-    _note_unsigned(sign)
 
 
 def _show_step(status: Status, step: str) -> None:
@@ -143,7 +146,7 @@ def inspect_command(bundle: BundleArgument, as_json: JsonOption = False) -> None
     rows = ((info.name, info.sku, info.category, info.face) for info in read.manifest.classes)
     classes = table_of(("class", "SKU", "category", "face"), rows)
     content = {**read.manifest.model_dump(mode="json"), "signed_by": list(read.signed_by)}
-    print_result(content, _facts(read), classes, as_json=as_json)
+    print_result(content, facts_table(read), classes, as_json=as_json)
 
 
 @app.command("enroll")
@@ -369,43 +372,3 @@ def _warn_of(done: Enrolled) -> None:
 def _note_unsigned(sign: list[Path] | None) -> None:
     if not sign:
         err.print("note: not signed: an agent refuses it unless allow_unsigned = true", soft_wrap=True)
-
-
-def _changed(manifest: Manifest) -> dict[str, str]:
-    """How the model was changed after training."""
-    rows = {}
-    if low := manifest.lower_precision:
-        lost = 100 * (low.accuracy_before.value - low.accuracy.value)
-        kept = f", {len(low.in_float)} layers left in float" if low.in_float else ""
-        rows["precision cost"] = f"{lost:.2f} points by class on {low.accuracy.n} unseen photos{kept}"
-    if changes := manifest.changes:
-        live = {info.name for info in manifest.classes}
-        enrolled = [f"{name} ({count} photos)" for name, count in changes.enrolled.items()]
-        rows["enrolled"] = ", ".join(enrolled) or "nothing"
-        rows["retired"] = ", ".join(name for name in changes.graph_classes if name not in live) or "nothing"
-    return rows
-
-
-def _facts(bundle: Bundle) -> Table:
-    manifest = bundle.manifest
-    rows = {
-        "network": f"{manifest.training.architecture}, {manifest.training.parameters / 1e6:.2f} M parameters",
-        "input": f"{manifest.input.size} x {manifest.input.size} px, uint8 RGB, resize {manifest.input.resize}",
-        "precision": f"{manifest.precision}, ONNX opset {manifest.opset}, {len(bundle.model) / 1e6:.2f} MB",
-        "made": manifest.created,
-        "trained on": f"{manifest.training.photos} photos, SHA-256 {manifest.training.data_sha256[:16]}...",
-        "parity": f"{manifest.parity.max_logit_difference:.1e} largest logit difference on {manifest.parity.n} crops",
-        "calibration": f"temperature {manifest.calibration.temperature:.2f}, unknown below "
-        f"{manifest.calibration.rejection_threshold:.2f}, doubted below {manifest.calibration.doubt_threshold:.2f}, "
-        f"fitted on {manifest.calibration.n} photos",
-        "signed by": ", ".join(bundle.signed_by) or "nobody",
-    }
-    if manifest.form == "portable":
-        rows["form"] = "portable: float NCHW, one crop at a time, no evidence"
-    rows |= _changed(manifest)
-    if manifest.pixels:
-        points = (f"{100 * p.accuracy.value:.0f} % at {p.side_px} px" for p in manifest.pixels)
-        rows["held out, by pixels"] = ", ".join(points)
-    for m in manifest.metrics:
-        rows[f"held out, by {m.name}"] = f"{100 * m.value:.1f} % ({100 * m.low:.1f} to {100 * m.high:.1f}, n = {m.n})"
-    return table_of((), rows.items(), bundle.title)

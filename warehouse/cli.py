@@ -227,6 +227,15 @@ GroupOption = Annotated[
 ]
 
 
+PicturesMbOption = Annotated[int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")]
+KeepDaysOption = Annotated[
+    float | None, typer.Option(min=0.01, help="Delete events after so many days; those of alerts stay.")
+]
+KeepEventsOption = Annotated[
+    int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
+]
+
+
 @app.command("receive")
 def receive_command(
     database: DatabaseOption,
@@ -245,15 +254,9 @@ def receive_command(
     agent: AgentsOption = None,
     group: GroupOption = "",
     pictures: PicturesOption = "",
-    pictures_mb: Annotated[
-        int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")
-    ] = 500,
-    keep_days: Annotated[
-        float | None, typer.Option(min=0.01, help="Delete events after so many days; those of alerts stay.")
-    ] = None,
-    keep_events: Annotated[
-        int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
-    ] = None,
+    pictures_mb: PicturesMbOption = 500,
+    keep_days: KeepDaysOption = None,
+    keep_events: KeepEventsOption = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[

@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -96,6 +96,16 @@ class ReceiverStatus:
     """How much of the disk the database takes, without its pictures."""
 
 
+def _session_options(settings: ReceiverSettings) -> Options:
+    return Options(
+        persistent=True,
+        expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
+        receive_maximum=TRANSACTION_EVENTS,
+        manual_ack=True,
+        shared=bool(settings.group),
+    )
+
+
 class Receiver(Worker):
     """Receives in threads of its own from `start` to `stop`; use it in a `with` statement."""
 
@@ -123,29 +133,17 @@ class Receiver(Worker):
         super().__init__("receipts")
         self._settings = settings
         self._on_stored = on_stored
-        options = Options(
-            persistent=True,
-            expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
-            receive_maximum=TRANSACTION_EVENTS,
-            manual_ack=True,
-            shared=bool(settings.group),
-        )
         client_id = f"kardus-receive-{settings.site}-{settings.name}"
-        filters = receiver_subscriptions(settings)
-        self._session = MqttSession(broker, client_id, filters, options)
+        self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), _session_options(settings))
         self._heard = Heard()
         self._completeness = Completeness(
-            settings.site,
-            self._heard,
-            lambda more: self._session.use([*filters, *more]),
-            lambda: self._session.is_subscribed,
+            settings.site, self._heard, self._subscribe, lambda: self._session.is_subscribed
         )
         self._incomplete = self._logged = ""
         self.database = open_database(settings.database, make=True, pictures=settings.pictures)
         """The open database."""
         try:
-            place = settle_pictures(self.database, settings.pictures, needed=settings.pictures_mb > 0)
-            pictures = PictureStore(place)
+            pictures = PictureStore(settle_pictures(self.database, settings.pictures, needed=settings.pictures_mb > 0))
             self._store = StoreWriter(self.database, settings.site, settings.pictures_mb, pictures)
             self._storage = StorageThread(settings.site, self._store, self._stored)
             self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
@@ -267,6 +265,10 @@ class Receiver(Worker):
                 log.warning("the database can't be read now: %s", error)
             if stopping:
                 return
+
+    def _subscribe(self, more: Sequence[Subscription]) -> None:
+        """Ask for these too, beside what is always asked for."""
+        self._session.use([*receiver_subscriptions(self._settings), *more])
 
     def _acknowledge(self, until_s: float) -> None:
         """Publish the `ack` messages due by then; at a new connection, those of all agents."""
