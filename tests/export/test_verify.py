@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from export.__main__ import main
 from export.keys import make_key
 from export.verify import verify
 from kardus.support.errors import BundleError
 from tests.export.bundles import repack, unpack
+from tests.in_process import assert_one_line, call
 
 
 def test_good_bundle_passes_every_check(bundle_file: Path, signing_key: tuple[Path, str]) -> None:
@@ -98,3 +100,13 @@ def test_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.bundle").write_bytes(b"hello")
     with pytest.raises(BundleError, match=r"x\.bundle: damaged, or not a bundle"):
         verify(tmp_path / "x.bundle")
+
+
+def test_it_is_run_on_the_provider_that_is_asked_for_or_the_command_fails(
+    bundle_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = call(capsys, main, "verify", bundle_file, "--provider", "CPUExecutionProvider")
+    assert good.returncode == 0, good.stderr
+    assert "CPUExecutionProvider (f32)" in good.stdout
+    bad = call(capsys, main, "verify", bundle_file, "--provider", "AzureExecutionProvider")
+    assert_one_line(bad, 2, "AzureExecutionProvider", "it takes nothing of this model here")

@@ -35,6 +35,19 @@ def test_all_is_well(tmp_path: Path, mosquitto: Mosquitto, capsys: Capture) -> N
     assert not (tmp_path / "data").exists()
 
 
+def test_what_the_model_really_runs_on_is_named_and_another_provider_is_an_error(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: Capture
+) -> None:
+    grey_frame(tmp_path / "rack.png")
+    config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"')
+    text = config.read_text(encoding="utf-8")
+    asked = 'providers = ["AzureExecutionProvider"'
+    config.write_text(text.replace("trust =", f'{asked}, "CPUExecutionProvider"]\ntrust ='), encoding="utf-8")
+    assert "runs on CPUExecutionProvider (f32); not on AzureExecutionProvider" in _found(capsys, config, 0)["model"]
+    config.write_text(text.replace("trust =", f"{asked}]\ntrust ="), encoding="utf-8")
+    assert _found(capsys, config, 1)["model"].startswith("wrong: model.providers: AzureExecutionProvider")
+
+
 def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path, capsys: Capture) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     config = write_config(tmp_path, free_port(), bundle_file, KEY, 'type = "file", path = "no.png"')
