@@ -50,6 +50,8 @@ SAMPLED = 3
 """One in so many cells tells whether a picture is grey."""
 GREY_SHARE = 0.95
 """... and in what share of the cells it has no more: the camera's own writing may be coloured."""
+PLAIN = 8.0
+"""Levels by which the cells of one surface differ (their standard deviation)."""
 GAMMA = 2.2
 """From a logarithm of light to one of levels, nearly."""
 STEADY = 0.03
@@ -209,7 +211,8 @@ class ViewColours:
         self._light, self._left = None, 1.0
         self._is_grey_now = _lacks_colour(cells, self._rest, tinted=is_recognised)
         if not is_recognised:
-            return ("no colour", NO_COLOUR) if self._is_grey_now and self._has_colours() else FINE
+            is_night = self._is_grey_now and self._has_colours() and not _is_plain(cells, self._rest)
+            return ("no colour", NO_COLOUR) if is_night else FINE
         return self._flicker.steady(self._judge(cells), at_s)
 
     def correction(self, slots: Sequence[int]) -> ColourCorrection | None:
@@ -350,6 +353,11 @@ def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True)
         tint = np.median(flat, axis=0)
         flat *= tint.mean() / np.maximum(tint, 1.0)
     return bool((flat.max(axis=1) - flat.min(axis=1) <= GREY).mean() >= GREY_SHARE)
+
+
+def _is_plain(cells: Cells, which: NDArray[np.intp]) -> bool:
+    """Whether a picture shows one surface, as a lens that is covered does: infrared light leaves shapes."""
+    return bool(cells.reshape(-1, 3)[which].mean(axis=1).std() <= PLAIN)
 
 
 def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Light | None:

@@ -134,7 +134,7 @@ class Classifier:
         inputs = {node.name: (node.type, node.shape[1:]) for node in self._session.get_inputs()}
         form = self.manifest.form
         if inputs != {INPUT: input_of(form, size)}:
-            raise BundleError(f"{self._source}: the model takes {inputs}, not crops as {input_of(form, size)} ({form})")
+            raise BundleError(f"{self._source}: the model takes {inputs}, not {size} x {size} x 3 crops ({form})")
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
         if set(outputs) != set(OUTPUTS_OF[form]) or outputs["logits"][1:] != [given]:
             raise BundleError(f"{self._source}: the model gives {outputs}, not the logits of {given} classes")

@@ -61,7 +61,7 @@ def test_inspect_shows_people_what_the_bundle_knows(bundle_file: Path, capsys: C
     text = call(capsys, main, "inspect", bundle_file).stdout
     for part in (
         "small 1.0.0",
-        "shufflenet_v2_x0_5",
+        "timm:test_resnet",
         "48 x 48 px",
         "90 photos",
         "n = 30",

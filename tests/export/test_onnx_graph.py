@@ -38,7 +38,7 @@ def test_input_is_a_dynamic_batch_of_uint8_crops(graph: onnx.ModelProto) -> None
 def test_outputs_are_logits_embedding_and_evidence_of_the_same_batch(graph: onnx.ModelProto) -> None:
     assert [value.name for value in graph.graph.output] == ["logits", "embedding", "evidence"]
     batch = _shape(graph.graph.input[0])[0]
-    assert [_shape(value) for value in graph.graph.output] == [[batch, 15], [batch, 14 + 64 + 1], [batch, 2, 2]]
+    assert [_shape(value) for value in graph.graph.output] == [[batch, 15], [batch, 95 + 1], [batch, 2, 2]]
 
 
 def test_graph_is_one_file_of_standard_operators(graph: onnx.ModelProto) -> None:

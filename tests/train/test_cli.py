@@ -178,7 +178,7 @@ def test_run_checkpoint_and_bundle_are_evaluated_alike(
     for run, checkpoint, bundle in zip(*tables, strict=True):
         assert run == checkpoint
         assert (run["path"], run["name"], run["predicted"]) == (bundle["path"], bundle["name"], bundle["predicted"])
-        assert float(run["score"]) == pytest.approx(float(bundle["score"]), rel=1e-3)
+        assert float(run["score"]) == pytest.approx(float(bundle["score"]), rel=1e-3, abs=1e-5)
         assert float(run["confidence"]) == pytest.approx(float(bundle["confidence"]), abs=1e-3)
 
 

@@ -97,7 +97,7 @@ def test_swapped_labels_are_refused(bundle: Bundle) -> None:
 
 def test_other_logits_with_the_same_answer_are_refused(classifier: Classifier, bundle: Bundle) -> None:
     shifted = tuple(value + 1 for value in bundle.golden[0].logits)
-    with pytest.raises(BundleError, match=r"small\.bundle: golden samples differ by 1 \("):
+    with pytest.raises(BundleError, match=r"small\.bundle: golden samples differ by 1 on "):
         classifier.check_golden(_with_logits(bundle, shifted))
 
 

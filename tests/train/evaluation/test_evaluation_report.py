@@ -28,7 +28,7 @@ def test_the_page_says_how_good_the_model_is_and_where_it_is_wrong(
     assert "the calibration error flatters" in text
     assert "taken for" in text
     assert text.count("data:image/png;base64,") == 2
-    assert text.count("data:image/jpeg;base64,") == min(16, len(re.findall(r" taken for ", text)))
+    assert text.count("data:image/jpeg;base64,") == min(16, len(re.findall(r" taken for [^<]+ \(\d+ %\)", text)))
     assert not re.search(r"(src|href)=(?!.data:)", text)
 
 

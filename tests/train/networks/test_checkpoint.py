@@ -31,7 +31,7 @@ def test_checkpoint_comes_back_as_it_was_saved(run_folder: Path, tmp_path: Path)
 
 def test_checkpoint_knows_everything_needed_to_use_it(run_folder: Path, photos: Path) -> None:
     checkpoint = load_checkpoint(run_folder)
-    assert checkpoint.config.arch == "shufflenet_v2_x0_5"
+    assert checkpoint.config.arch == "timm:test_resnet"
     assert len(checkpoint.classes) == 15
     assert checkpoint.photos == 90
     assert checkpoint.calibration.n == checkpoint.metrics[0].n == 30
