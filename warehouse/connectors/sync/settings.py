@@ -53,7 +53,8 @@ def read_settings(path: Path) -> SyncSettings:
     try:
         return SyncSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}): write it as docs/wms.md shows") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
     except ValidationError as error:
         first = error.errors()[0]
         kinds = ("sql", "http", "folder", "tryton")
