@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from simulator.demo.broker import free_port
+from tests.patience import children
 
 PYTHON = Path("/usr/bin/python3")
 PACKAGES = (
@@ -277,3 +278,16 @@ def _md5(text: str) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decoders() -> list[int]:
+    """The decoding processes of this process's own cameras: it may have other children (a database of the tests)."""
+    return [process for process in children() if "edge_agent.camera.decoder" in command_line(process)]
+
+
+def command_line(process: int) -> str:
+    """Its words, with blanks between; empty if it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""

@@ -12,9 +12,9 @@ from edge_agent.camera.reader import CameraReader
 from edge_agent.cameras import Cameras, open_camera_source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
-from tests.cameras import jpeg
+from tests.cameras import decoders, jpeg
 from tests.dripping import NEVER_DONE, Behaviour, DrippingServer, drip, drips_handshake, says_nothing
-from tests.patience import PATIENCE_S, children, wait_until, within
+from tests.patience import PATIENCE_S, wait_until, within
 
 PROMISED_S = 3
 
@@ -65,7 +65,7 @@ def test_a_reader_whose_camera_is_never_done_stops_at_once(case: str) -> None:
         with within(PROMISED_S):
             reader.stop()
         wait_until(lambda: not reader.is_alive)
-        assert not children(), "no decoder is left"
+        assert not decoders(), "no decoder is left"
 
 
 @contextlib.contextmanager

@@ -30,13 +30,15 @@ from tests.cameras import (
     RtspCamera,
     basic,
     chart_jpeg,
+    command_line,
+    decoders,
     digest,
     dripping,
     jpeg,
     mjpeg,
     silent,
 )
-from tests.patience import PATIENCE_S, children, stretched, wait_until, within
+from tests.patience import PATIENCE_S, stretched, wait_until, within
 from tests.proxies import damaging_link
 
 MULTIPART = "multipart/x-mixed-replace; boundary=frame"
@@ -95,9 +97,9 @@ def test_a_password_stands_in_no_list_of_processes(tmp_path: Path) -> None:
     with RtspCamera(login=True) as camera:
         with _pictures(_open("rtsp", url=camera.url, **_password(tmp_path))) as pictures:
             _first_picture(pictures)
-            decoders = [_command_line(decoder) for decoder in _decoders()]
-        assert decoders
-        assert not any(PASSWORD in line for line in decoders)
+            lines = [command_line(decoder) for decoder in decoders()]
+        assert lines
+        assert not any(PASSWORD in line for line in lines)
 
 
 def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -302,7 +304,7 @@ def test_closing_ends_a_wait_for_a_silent_camera_at_once() -> None:
 def test_a_decoder_that_is_killed_costs_one_picture() -> None:
     with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url)) as pictures:
         _first_picture(pictures)
-        (decoder,) = _decoders()
+        (decoder,) = decoders()
         os.kill(decoder, signal.SIGKILL)
         died = next(picture for picture in pictures if isinstance(picture, str))
         assert "its decoder died (exit code -9)" in died
@@ -313,7 +315,7 @@ def test_a_decoder_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
     timeout_s = min(15, stretched(1))  # on a busy machine the first picture takes a while, too
     with RtspCamera() as camera, _pictures(_open("rtsp", url=camera.url, timeout_s=timeout_s)) as pictures:
         _first_picture(pictures)
-        (decoder,) = _decoders()
+        (decoder,) = decoders()
         os.kill(decoder, signal.SIGSTOP)
         with within(timeout_s + 5):
             hung = next(picture for picture in pictures if isinstance(picture, str))
@@ -352,7 +354,7 @@ def test_a_decoder_ends_with_its_agent() -> None:
         command = [sys.executable, "-c", script, camera.url]
         agent = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=PATIENCE_S)
         decoder = int(agent.stdout)
-        wait_until(lambda: "camera.decoder" not in _command_line(decoder))
+        wait_until(lambda: "camera.decoder" not in command_line(decoder))
 
 
 def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
@@ -369,15 +371,3 @@ def test_a_device_s_pictures_come_as_a_stream_s_do() -> None:
     source = StreamSource("test", Stream("testsrc=size=64x48:rate=20", "lavfi"), "none")
     with _pictures(source) as pictures:
         assert _first_picture(pictures).size == (64, 48)
-
-
-def _decoders() -> list[int]:
-    """The decoders of this process's own sources."""
-    return [process for process in children() if "edge_agent.camera.decoder" in _command_line(process)]
-
-
-def _command_line(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
