@@ -10,8 +10,10 @@ help:            ## Show this list
 demo: .venv-agent/installed  ## A simulated rack, watched: installs agent and warehouse side, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
 
+# Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
+# Many tests wait, for clocks and processes: three of them at a time on two cores.
 test: check  ## Everything that must hold: formatting, types, import rules, tests (about 17 minutes)
-	OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15  # many of them wait, for clocks and processes
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)
 	$(DEV)/python -m pytest -m slow

@@ -9,7 +9,8 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 from tests.agents import SITE
 from tests.brokers import Mosquitto
-from warehouse.authority.register import Role, create_authority
+from warehouse.authority.register import create_authority
+from warehouse.authority.roles import Role
 
 SETTINGS = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
 HOST = "127.0.0.1"

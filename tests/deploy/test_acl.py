@@ -17,7 +17,7 @@ from tests.agents import SITE
 from tests.deploy.site import HOST, SETTINGS, Site
 from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
-from warehouse.authority.register import Role
+from warehouse.authority.roles import Role
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.read_back import read_expected

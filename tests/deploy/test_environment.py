@@ -13,7 +13,7 @@ from tests.deploy.byte_code import without_byte_code
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("edge_agent.cli.main", "warehouse.cli", "simulator.demo.play", "edge_agent.camera.snapshot")
+COMMANDS = ("edge_agent.cli.main", "warehouse.cli.main", "simulator.demo.play", "edge_agent.camera.snapshot")
 
 
 def _making() -> list[str | Path]:

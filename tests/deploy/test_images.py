@@ -70,7 +70,7 @@ def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torc
         check=True,
         timeout=5 * PATIENCE_S,
     )
-    commands = ("edge_agent.cli.main", "warehouse.cli")
+    commands = ("edge_agent.cli.main", "warehouse.cli.main")
     assert not without_byte_code(tmp_path / "kardus" / "bin" / "python", tmp_path, os.environ, commands)
     demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
     assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=5 * PATIENCE_S).returncode == 0

@@ -9,7 +9,7 @@ from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, wr
 from tests.conftest import run_command
 from tests.deploy.site import HOST, Site
 from tests.wms_side import WmsSide
-from warehouse.authority.register import Role
+from warehouse.authority.roles import Role
 
 AGENT = "box"
 

@@ -26,7 +26,7 @@ from tests.deploy.site import HOST, Site, install
 from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
 from warehouse.authority.certificates import CertificateKeyPair, make_authority, make_certificate, read_pair
-from warehouse.authority.register import Role
+from warehouse.authority.roles import Role
 
 WAIT_S = PATIENCE_S
 NAME = "box-1"

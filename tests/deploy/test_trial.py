@@ -22,7 +22,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.deploy.site import SETTINGS, Site
 from tests.patience import wait_until
-from warehouse.authority.register import Role
+from warehouse.authority.roles import Role
 
 DEPLOY = SETTINGS.parents[1]
 EXAMPLES = DEPLOY / "examples"

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 import edge_agent.cli.main
-import warehouse.cli
+import warehouse.cli.main
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXAMPLES = UNITS.with_name("examples")
@@ -55,7 +55,8 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "app"), [("kardus-agent.service", edge_agent.cli.main.app), ("kardus-receiver.service", warehouse.cli.app)]
+    ("unit", "app"),
+    [("kardus-agent.service", edge_agent.cli.main.app), ("kardus-receiver.service", warehouse.cli.main.app)],
 )
 def test_the_command_exists(unit: str, app: typer.Typer) -> None:
     words = _Unit(unit)["Service"]["ExecStart"].split()

@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 import edge_agent.cli.main
 import export.cli
 import train.cli
-import warehouse.cli
+import warehouse.cli.main
 from edge_agent.config import cameras, sections, sources
 from kardus.contract import commands as contract_commands
 from kardus.contract import messages, receipts, recording
@@ -57,7 +57,7 @@ LOCATION_CODES = (
 )
 COMMANDS = {
     "kardus-agent": edge_agent.cli.main.app,
-    "kardus-wms": warehouse.cli.app,
+    "kardus-wms": warehouse.cli.main.app,
     "kardus-train": train.cli.app,
     "kardus-export": export.cli.app,
 }

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -180,3 +181,10 @@ def test_a_certificate_that_cannot_be_used_is_named(
 def test_a_broker_without_tls_is_told_nothing_by_the_wms_side(mosquitto: Mosquitto, capsys: Capture) -> None:
     words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--tls", "--seconds", 2)
     assert_one_line(call(capsys, main, *words), 1, f":{mosquitto.port}: no ")
+
+
+def test_what_one_command_alone_needs_is_not_loaded_by_the_others() -> None:
+    heavy = "{'sqlalchemy', 'openpyxl', 'cryptography', 'httpx2'}"
+    script = f"import sys, warehouse.cli.main; print(*{heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()

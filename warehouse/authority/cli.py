@@ -1,12 +1,18 @@
-"""`kardus-wms authority`: a private authority for certificates."""
+"""`kardus-wms authority`: a private authority for certificates.
+
+Cryptography is loaded by the commands, so that others start sooner.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kardus.support.console import new_app, out, print_result, table_of
-from warehouse.authority.register import AUTHORITY_DAYS, DAYS, Authority, Role, create_authority
+from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, Role
+
+if TYPE_CHECKING:
+    from warehouse.authority.register import Authority
 
 app = new_app("Make, renew and revoke certificates for broker, WMS side and devices. The folder is secret: back it up.")
 FolderArgument = Annotated[Path, typer.Argument(help="The authority's folder.")]
@@ -21,6 +27,8 @@ def init_command(
     days: Annotated[float, typer.Option(min=1, max=36500, help="How long it is good for.")] = AUTHORITY_DAYS,
 ) -> None:
     """Make an authority for one site: ca.crt goes to everybody, ca.key to nobody."""
+    from warehouse.authority.register import create_authority  # noqa: PLC0415 - see the module
+
     create_authority(folder, site, days)
     out.print(
         f"{folder}: authority of site {site}; keep ca.key secret, give ca.crt and crl.pem to everybody", soft_wrap=True
@@ -38,7 +46,7 @@ def issue_command(
     days: DaysOption = DAYS,
 ) -> None:
     """Make a key and a certificate, and write the broker's access list anew."""
-    path = Authority(folder).issue(role, name, host or (), days)
+    path = _open(folder).issue(role, name, host or (), days)
     out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)", soft_wrap=True)
 
 
@@ -50,7 +58,7 @@ def renew_command(
     days: DaysOption = DAYS,
 ) -> None:
     """Make new keys and certificates in place of those that end. The old ones stay good until then."""
-    authority = Authority(folder)
+    authority = _open(folder)
     names = [name] if name else authority.expiring(within)
     for each in names:
         out.print(f"{authority.renew(each, days)}: renewed, install it with its key", soft_wrap=True)
@@ -61,7 +69,7 @@ def renew_command(
 @app.command("revoke")
 def revoke_command(folder: FolderArgument, name: Annotated[str, typer.Argument(help="Whose.")]) -> None:
     """Revoke a name's certificates. It counts once crl.pem and acl are on the broker, and the broker is restarted."""
-    count = Authority(folder).revoke(name)
+    count = _open(folder).revoke(name)
     out.print(
         f"{name}: {count} revoked; install {folder / 'crl.pem'} and {folder / 'acl'}, restart the broker",
         soft_wrap=True,
@@ -73,10 +81,16 @@ def list_command(
     folder: FolderArgument, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show every certificate: for whom, until when, revoked or not."""
-    entries = Authority(folder).issued
+    entries = _open(folder).issued
     rows = (
         (entry.role, entry.name, f"{entry.expires:%Y-%m-%d}", f"{entry.revoked:%Y-%m-%d}" if entry.revoked else "")
         for entry in entries
     )
     table = table_of(("role", "name", "good until", "revoked"), rows)
     print_result([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries], table, as_json=as_json)
+
+
+def _open(folder: Path) -> "Authority":
+    from warehouse.authority.register import Authority  # noqa: PLC0415 - see the module
+
+    return Authority(folder)

@@ -5,7 +5,6 @@ import fcntl
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,26 +20,12 @@ from warehouse.authority.certificates import (
     make_crl,
     read_pair,
 )
+from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, Role
 
-AUTHORITY_DAYS = 3650
-DAYS = 365
 CERTIFICATE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 """What can be a name everywhere: in a certificate, a topic, an access list and Home Assistant."""
 _HOST_PATTERN = r"[A-Za-z0-9.:-]{1,253}"
 _REGISTER = "register.json"
-
-
-class Role(StrEnum):
-    """What a certificate is for."""
-
-    SERVER = "server"
-    """The broker."""
-    WMS = "wms"
-    """A program of the WMS side."""
-    DEVICE = "device"
-    """A box with an agent."""
-    HOME_ASSISTANT = "homeassistant"
-    """Home Assistant."""
 
 
 class IssuedCertificate(BaseModel):

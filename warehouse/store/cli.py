@@ -1,17 +1,19 @@
-"""`kardus-wms database`: migrate, copy, check; and the options by which every command names its database."""
+"""`kardus-wms database`: migrate, copy, check; and the options by which every command names its database.
+
+SQLAlchemy is loaded by the commands, so that those without a database start sooner.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kardus.support.console import new_app, out, print_json
 from kardus.support.errors import UsageError
 from kardus.support.secrets import secret_file
-from warehouse.store.address import Address, address_of
-from warehouse.store.checking import check_database
-from warehouse.store.copying import copy_database
-from warehouse.store.opening import migrate_database
+
+if TYPE_CHECKING:
+    from warehouse.store.address import Address
 
 app = new_app("The database: bring its tables up to date, copy it into another one, check it.")
 
@@ -35,12 +37,14 @@ PicturesOption = Annotated[
 ]
 
 
-def address_from(database: str, password_file: Path | None) -> Address:
+def address_from(database: str, password_file: Path | None) -> "Address":
     """The database that the options name.
 
     Raises:
         UsageError: they name none.
     """
+    from warehouse.store.address import address_of  # noqa: PLC0415 - see the module
+
     try:
         placed = secret_file(password_file) if password_file is not None else None
     except ValueError as error:
@@ -58,6 +62,8 @@ def migrate_command(
     ] = "",
 ) -> None:
     """Make the tables, or bring those of an earlier version up to date, in one transaction."""
+    from warehouse.store.opening import migrate_database  # noqa: PLC0415 - see the module
+
     address = address_from(database, database_password_file)
     changed = migrate_database(address, pictures=pictures, grant=grant)
     out.print(f"{address}: {'brought up to date' if changed else 'is up to date'}", soft_wrap=True)
@@ -72,6 +78,8 @@ def copy_command(
     pictures: PicturesOption = "",
 ) -> None:
     """Copy everything, pictures too, into an empty database: in one transaction, or not at all."""
+    from warehouse.store.copying import copy_database  # noqa: PLC0415 - see the module
+
     source_address = address_from(source, source_password_file)
     target_address = address_from(target, target_password_file)
     rows = copy_database(source_address, target_address, pictures)
@@ -85,6 +93,8 @@ def check_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that what is stored agrees with itself; exit code 1 where it doesn't."""
+    from warehouse.store.checking import check_database  # noqa: PLC0415 - see the module
+
     found = check_database(address_from(database, database_password_file))
     if as_json:
         print_json({"rows": found.rows, "problems": found.problems})

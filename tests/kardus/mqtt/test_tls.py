@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from edge_agent.config.sections import MqttSection
 from kardus.mqtt.tls import TlsFiles, client_context
 from kardus.support.errors import ConfigError
-from warehouse.authority.register import Role, create_authority
+from warehouse.authority.register import create_authority
+from warehouse.authority.roles import Role
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from kardus.support.errors import DataError, UsageError
 from warehouse.authority.certificates import hosts_of
-from warehouse.authority.register import Authority, Role, create_authority, require_name
+from warehouse.authority.register import Authority, create_authority, require_name
+from warehouse.authority.roles import Role
 
 
 @pytest.fixture

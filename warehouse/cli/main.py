@@ -1,0 +1,19 @@
+"""`kardus-wms`: its sub-commands by name."""
+
+from kardus.support.console import new_app
+from warehouse.authority.cli import app as authority_app
+from warehouse.cli.event_commands import forget_command, receive_command
+from warehouse.cli.report_commands import export_command, report_command, watch_command
+from warehouse.cli.stock_commands import expect_command, sync_command
+from warehouse.store.cli import app as database_app
+
+app = new_app("The warehouse side: say what is expected, see what stands there.")
+app.command("expect")(expect_command)
+app.command("sync")(sync_command)
+app.command("watch")(watch_command)
+app.command("receive")(receive_command)
+app.command("forget")(forget_command)
+app.command("report")(report_command)
+app.command("export")(export_command)
+app.add_typer(authority_app, name="authority")
+app.add_typer(database_app, name="database")
