@@ -35,6 +35,7 @@ class Publisher:
         self.topics = Topics(SITE, agent)
         self.epoch = epoch or uuid7()
         self.sequence = 0
+        self._states = 0
         self.ids: list[str] = []
         """Of every event, in order: that of sequence 1 first."""
         self.sent: list[Message] = []
@@ -87,10 +88,12 @@ class Publisher:
     ) -> Message:
         """The state of a location, with an open alert where the verdict is one."""
         moment = since or datetime.now(UTC)
+        self._states += 1
         state = self._writer.state(
             self.finding(location, verdict, expected, seen),
             moment,
             verified or datetime.now(UTC),
+            place=(self.epoch, self.sequence, self._states),
             alert=Alert(id=f"alert-{location}", status="open", opened=moment) if verdict in ALERTS else None,
         )
         return self.state_message(state)
@@ -99,10 +102,10 @@ class Publisher:
         """Topic and payload of a state."""
         return self._writer.state_message(state)
 
-    def online(self, *, say_sequence: bool = True) -> Message:
-        """The status, with the last sequence."""
+    def online(self, *, say_sequence: bool = True, moment: datetime | None = None) -> Message:
+        """The status, with the last sequence, as said now or at another moment."""
         sequence = self.sequence if say_sequence else 0
-        return self._writer.online(1, "0.1.0", datetime.now(UTC), epoch=self.epoch, sequence=sequence)
+        return self._writer.online(1, "0.1.0", moment or datetime.now(UTC), epoch=self.epoch, sequence=sequence)
 
     def picture(self, location: str, event: str, content: bytes = b"") -> Message:
         """The crop of an event."""

@@ -90,10 +90,23 @@ class MessageWriter:
         return self._topics.evidence(location, event_id)
 
     def state(
-        self, finding: Finding, since: datetime, verified: datetime | None, *, alert: Alert | None = None
+        self,
+        finding: Finding,
+        since: datetime,
+        verified: datetime | None,
+        *,
+        alert: Alert | None = None,
+        place: tuple[str, int, int] = ("", 0, 0),
     ) -> LocationState:
-        """The current verdict at the location of a finding; `verified` is when it was last verified, None: never."""
+        """The current verdict at the location of a finding.
+
+        `verified` is when it was last verified, None: never; `place`: its epoch, sequence and repeat.
+        """
+        epoch, sequence, repeat = place
         return LocationState(
+            epoch=epoch,
+            sequence=sequence,
+            repeat=repeat,
             since=since,
             last_verified=verified,
             valid_until=finding.captured + self._valid_for,

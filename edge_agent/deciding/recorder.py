@@ -128,9 +128,9 @@ class Recorder:
             changed = known is None or differs(finding, known)
             if not (changed or finding.location in due):
                 continue
-            state = self._next_state(finding, known, changed=changed)
+            sequence += changed
+            state = self._next_state(finding, known, sequence, changed=changed)
             if changed:
-                sequence += 1
                 messages += self._event(
                     finding, known, state.alert, sequence, historical=historical, synchronised=synchronised
                 )
@@ -147,7 +147,9 @@ class Recorder:
         state = self._states.get(location)
         if state is None or state.alert is None or state.alert.status == "resolved":
             return None
-        state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment)})
+        epoch, sequence, repeat = self._place(state, self._outbox.last_sequence)
+        place = {"epoch": epoch, "sequence": sequence, "repeat": repeat}
+        state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment), **place})
         self._store([self._state_message(state)], {location: state}, self._outbox.last_sequence)
         return state.alert
 
@@ -216,13 +218,21 @@ class Recorder:
         topic, payload = self._writer.state_message(state)
         return Message("state", topic, payload, retain=True, location=state.location)
 
-    def _next_state(self, finding: Finding, known: LocationState | None, *, changed: bool) -> LocationState:
+    def _next_state(
+        self, finding: Finding, known: LocationState | None, sequence: int, *, changed: bool
+    ) -> LocationState:
         since = finding.captured if changed or known is None else known.since
         earlier = known.last_verified if known else None
         verified = earlier if finding.verdict in UNVERIFIED else finding.captured
         before = known.alert if known else None
         alert = self._next_alert(before, finding) if before or finding.verdict in ALERTS else None
-        return self._writer.state(finding, since, verified, alert=alert)
+        return self._writer.state(finding, since, verified, alert=alert, place=self._place(known, sequence))
+
+    def _place(self, known: LocationState | None, sequence: int) -> tuple[str, int, int]:
+        """Epoch, sequence and repeat of a location's next state: higher than those of the one before."""
+        epoch = self._outbox.epoch
+        same = known is not None and (known.epoch, known.sequence) == (epoch, sequence)
+        return epoch, sequence, known.repeat + 1 if known and same else 0
 
     def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
         opened_s = self._opened.get(alert.id) if alert else None

@@ -66,6 +66,8 @@ def _state() -> Record:
         model=_MODEL,
         seen_at=("A-03-2-07",),
         alert=_ALERT,
+        epoch=_EPOCH,
+        sequence=4711,
     )
 
 

@@ -193,7 +193,8 @@ class LocationEvent(LocationVerdict):
     """A change of verdict at a location."""
 
     epoch: str
-    """Identifies a count of events: of an outbox's file, until the machine stops without closing it."""
+    """Identifies a count of events: of an outbox's file, until the machine stops without closing it. A UUID (version 7)
+    that is higher than the agent's earlier ones."""
     sequence: Annotated[int, Field(ge=1)]
     """Counts events of an epoch, without gaps."""
     boot_id: str
@@ -221,6 +222,12 @@ class LocationState(LocationVerdict):
     """When a picture of the location was last good enough to say what stands there; null: never."""
     valid_until: UtcTime
     """From then on the state says nothing any more."""
+    epoch: Annotated[str, Field(max_length=100)] = ""
+    """The epoch in which this was said; empty: not said, by an earlier version."""
+    sequence: Annotated[int, Field(ge=0, le=MAX_REVISION)] = 0
+    """The last event of that epoch when this was said: of two states the higher one holds, not the later to arrive."""
+    repeat: Annotated[int, Field(ge=0, le=MAX_REVISION)] = 0
+    """Counts the location's states of one epoch and sequence, from 0: of these too the highest holds."""
 
     def at(self, moment: datetime) -> "LocationState":
         """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""

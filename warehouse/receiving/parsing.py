@@ -17,6 +17,7 @@ from warehouse.store.records import (
     ParsedMessage,
     PictureMessage,
     RetainedMessage,
+    StatePlace,
 )
 
 MAX_MESSAGE_BYTES = 1_000_000
@@ -94,8 +95,14 @@ def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes, now: 
         return RetainedMessage(topics.agent, kind, subject, "")
     envelope = _RETAINED_TYPES[kind].model_validate_json(_checked_size(payload))
     require_agreement(topics, kind, subject, envelope, now)
-    status = envelope.data if isinstance(envelope.data, AgentStatus) else None
-    return RetainedMessage(topics.agent, kind, subject, payload.decode(), status)
+    data = envelope.data
+    status = data if isinstance(data, AgentStatus) else None
+    place = _place_of(data) if isinstance(data, LocationState) else None
+    return RetainedMessage(topics.agent, kind, subject, payload.decode(), status, place, envelope.time)
+
+
+def _place_of(state: LocationState) -> StatePlace | None:
+    return StatePlace(state.epoch, state.sequence, state.repeat) if state.epoch else None
 
 
 def _parse_lost(topics: Topics, payload: bytes, now: datetime) -> LostMessage:

@@ -6,14 +6,14 @@ says why.
 
 import json
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, outerjoin, select, update
+from sqlalchemy import Connection, and_, delete, func, outerjoin, select, update
 
 from kardus.contract.messages import Alert, Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
 from warehouse.store.database import Database
+from warehouse.store.epoch_order import latest_first
 from warehouse.store.events import add_events
 from warehouse.store.tables import epochs, events, latest, present, webhooks
 
@@ -57,16 +57,6 @@ def _last_of_alerts(connection: Connection, agent: str) -> list[tuple[str, str]]
     )
     found = select(of_agent.c.alert, of_agent.c.payload).where(of_agent.c.place == 1).order_by(of_agent.c.number)
     return [(alert, payload) for alert, payload in connection.execute(found)]
-
-
-def latest_first() -> tuple[ColumnElement[Any], ...]:
-    """The order of events of one agent, joined with their epochs: the one it counts in now first."""
-    return (
-        func.coalesce(epochs.c.present, 2).desc(),
-        func.coalesce(epochs.c.number, 0).desc(),
-        events.c.sequence.desc(),
-        events.c.number.desc(),
-    )
 
 
 def _closing(payload: str, epoch: str, sequence: int, now: datetime) -> Envelope[LocationEvent]:

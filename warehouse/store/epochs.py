@@ -10,6 +10,7 @@ A batch costs a fixed number of statements, however many agents its events are o
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -32,6 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kardus.contract.ranges import Range, gaps, merged
 from kardus.contract.receipts import MAX_SEQUENCE, Ack
+from warehouse.store.epoch_order import is_later, is_outdated
 from warehouse.store.rowsets import PLACE, given
 from warehouse.store.tables import epochs, ranges
 
@@ -97,20 +99,41 @@ def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[A
     return found
 
 
-def note_epoch(connection: Connection, name: AgentEpoch, highest: int, *, is_present: bool = False) -> int:
+def numbers_of(connection: Connection, names: Iterable[AgentEpoch]) -> dict[AgentEpoch, tuple[int, bool]]:
+    """The number of each of these epochs that is known, and whether its agent counts in it now."""
+    wanted = given(connection, _NAME, list(names))
+    same = and_(epochs.c.agent == wanted.c.agent, epochs.c.epoch == wanted.c.epoch)
+    chosen = select(epochs.c.agent, epochs.c.epoch, epochs.c.number, epochs.c.present, epochs.c.forgotten)
+    return {
+        (agent, epoch): (number, bool(present and not forgotten))
+        for agent, epoch, number, present, forgotten in connection.execute(chosen.join(wanted, same))
+    }
+
+
+def hear_of(connection: Connection, names: Iterable[AgentEpoch]) -> None:
+    """Note epochs that aren't known yet."""
+    wanted = dict.fromkeys(names, (0, 0))
+    known = look_up(connection, wanted) if wanted else {}
+    _add_new(connection, known, wanted)
+
+
+def note_epoch(connection: Connection, name: AgentEpoch, highest: int, *, said: datetime | None = None) -> int:
     """The number of an epoch, after noting that it goes up to `highest`.
 
-    A new one is taken for the one that its agent counts in now, unless the agent says otherwise (`is_present`).
+    A new one is taken for the one that its agent counts in now where it is later than that. With `said`, the agent says
+    at that moment that it counts in this one.
     """
     known = look_up(connection, {name: (0, 0)})
     _add_new(connection, known, {name: (0, 0)})
     number = known[name].number
     if highest > known[name].highest or known[name].forgotten:
         _update(connection, [(number, max(highest, known[name].highest), known[name].contiguous_to)])
-    if is_present:
-        others = (epochs.c.agent == name[0], epochs.c.present == 1, epochs.c.number != number)
-        connection.execute(update(epochs).where(*others).values(present=0))
-        connection.execute(update(epochs).where(epochs.c.number == number, epochs.c.present == 0).values(present=1))
+    if said is not None:
+        standing = _present(connection, [name[0]])
+        if not any(
+            is_outdated(said, epoch) and is_later((epoch, other), (name[1], number)) for _, epoch, other in standing
+        ):
+            _make_present(connection, {name[0]: number})
     return number
 
 
@@ -192,18 +215,37 @@ def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[Ag
 
 
 def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iterable[AgentEpoch]) -> None:
-    """Add the epochs that aren't known; of an agent's several new ones, it counts in the last."""
+    """Add the epochs that aren't known; an agent counts in the latest of them, unless an earlier one is later."""
     new = [name for name in names if name not in known]
     if not new:
         return
-    present = dict(new)
-    agents = given(connection, {"agent": Text}, [(agent,) for agent in present])
-    connection.execute(
-        update(epochs).where(epochs.c.present == 1, epochs.c.agent.in_(select(agents.c.agent))).values(present=0)
-    )
-    rows = [{"agent": a, "epoch": e, "highest": 0, "present": int(present[a] == e)} for a, e in new]
-    connection.execute(insert(epochs), rows)
+    connection.execute(insert(epochs), [{"agent": a, "epoch": e, "highest": 0, "present": 0} for a, e in new])
     known |= look_up(connection, dict.fromkeys(new, (0, 0)))
+    standing = {agent: (epoch, number) for agent, epoch, number in _present(connection, {agent for agent, _ in new})}
+    later: dict[str, tuple[str, int]] = {}
+    for agent, epoch in new:
+        one = (epoch, known[agent, epoch].number)
+        other = later.get(agent) or standing.get(agent)
+        if other is None or is_later(one, other):
+            later[agent] = one
+    _make_present(connection, {agent: number for agent, (_, number) in later.items()})
+
+
+def _present(connection: Connection, of: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Agent, epoch and number of the epochs that these agents count in; forgotten ones aren't among them."""
+    agents = given(connection, {"agent": Text}, [(agent,) for agent in of])
+    chosen = select(epochs.c.agent, epochs.c.epoch, epochs.c.number).join(agents, agents.c.agent == epochs.c.agent)
+    return [tuple(row) for row in connection.execute(chosen.where(epochs.c.present == 1, epochs.c.forgotten == 0))]
+
+
+def _make_present(connection: Connection, numbers: Mapping[str, int]) -> None:
+    """The epochs, by their agents, that these count in from now on."""
+    if not numbers:
+        return
+    own = and_(epochs.c.agent.in_(numbers), epochs.c.present == 1, epochs.c.number.not_in(numbers.values()))
+    connection.execute(update(epochs).where(own).values(present=0))
+    chosen = and_(epochs.c.number.in_(numbers.values()), epochs.c.present == 0)
+    connection.execute(update(epochs).where(chosen).values(present=1))
 
 
 def _reached_in(epoch: Known) -> int:

@@ -1,6 +1,7 @@
 """What is stored: agents' messages, parsed and validated."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from kardus.contract.messages import AgentStatus, Envelope, LocationEvent
 from kardus.contract.receipts import Lost
@@ -17,6 +18,15 @@ class EventMessage:
 
 
 @dataclass(frozen=True)
+class StatePlace:
+    """A state's place among those of its location."""
+
+    epoch: str
+    sequence: int
+    repeat: int
+
+
+@dataclass(frozen=True)
 class RetainedMessage:
     """A retained message, which replaces the one before; an empty payload deletes it."""
 
@@ -28,6 +38,10 @@ class RetainedMessage:
     payload: str
     status: AgentStatus | None = None
     """Where it is the agent's status."""
+    place: StatePlace | None = None
+    """Where it is a state that says in which order it was said."""
+    time: datetime | None = None
+    """When it was said."""
 
 
 @dataclass(frozen=True)

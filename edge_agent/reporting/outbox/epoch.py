@@ -4,14 +4,16 @@ A disk may forget what it said it had (a cheap card at a power cut; a kernel who
 The file is then as it was some events ago, but the WMS side has stored and confirmed them: events that took their
 numbers once more would pass for confirmed. So a file that wasn't closed in order before the machine started again
 counts on in a new epoch. A process that was killed changes nothing: the kernel has what it wrote.
+
+Epochs have an order, that of their names: of two receivers the slower may store what was said in the earlier one last.
+A clock that was set back doesn't matter, as long as the name of the epoch before can be read.
 """
 
 import logging
 import sqlite3
-import uuid
 
 from edge_agent.reporting.outbox.schema import meta_of
-from kardus.support.identifiers import boot_id
+from kardus.support.identifiers import boot_id, uuid7
 
 _OPEN_SINCE = "open_since_boot"
 """The machine's start in which an event was stored, as long as the file hasn't been closed since."""
@@ -25,7 +27,7 @@ def epoch_of(database: sqlite3.Connection) -> tuple[str, int]:
         log.warning(
             "the machine stopped before the outbox was closed: a new epoch begins after event %s", meta["sequence"]
         )
-        return str(uuid.uuid4()), 0
+        return uuid7(after=meta["epoch"]), 0
     return meta["epoch"], int(meta["sequence"])
 
 

@@ -16,6 +16,7 @@ from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.schema import meta_of, open_file
 from kardus.contract.ranges import Range, gaps, ranges_of
 from kardus.support.files import set_aside
+from kardus.support.identifiers import is_uuid7, uuid7
 
 _COLUMNS = "id, kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s"
 _TYPES = (int, str, str, bytes, int, str, str | None, int | None, int, float)
@@ -51,6 +52,7 @@ def begin_anew(path: Path) -> sqlite3.Connection:
     saved = read_what_can_be(aside)
     database = open_file(path)
     with database:
+        database.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid7(after=_last_epoch(saved)),))
         database.executemany(
             "INSERT INTO messages (kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s, "
             "sent_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -67,6 +69,12 @@ def begin_anew(path: Path) -> sqlite3.Connection:
         len(saved.states),
     )
     return database
+
+
+def _last_epoch(saved: Salvaged) -> str:
+    """The highest that is named anywhere; empty: none is."""
+    named = {str(saved.meta.get("epoch", "")), *(str(row[6]) for row in saved.messages)}
+    return max((epoch for epoch in named if is_uuid7(epoch)), default="")
 
 
 def missing(saved: Salvaged) -> list[tuple[str, Range]]:

@@ -4,12 +4,12 @@ import contextlib
 import re
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from kardus import __version__
 from kardus.support.errors import KardusError
+from kardus.support.identifiers import uuid7
 
 SET_ASIDE = "the agent sets it aside at its next start, and takes over what can be read"
 _LOCATION = re.compile(r"/locations/([^/]+)/")
@@ -134,7 +134,7 @@ def _to_1(database: sqlite3.Connection) -> None:
     )
     database.execute("CREATE TABLE states (location TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT")
     database.execute("CREATE TABLE retained (topic TEXT PRIMARY KEY) STRICT")
-    database.execute("INSERT INTO meta VALUES ('epoch', ?), ('sequence', '0')", (str(uuid.uuid4()),))
+    database.execute("INSERT INTO meta VALUES ('epoch', ?), ('sequence', '0')", (uuid7(),))
 
 
 def _to_2(database: sqlite3.Connection) -> None:

@@ -277,3 +277,25 @@ def test_the_position_is_that_of_the_last_event(outbox: Outbox) -> None:
     recorder = _recorder(outbox)
     recorder.record([_finding("L", Verdict.MATCH)], historical=False)
     assert recorder.position == (outbox.epoch, 1)
+
+
+def test_each_state_of_a_location_is_higher_than_the_one_before_also_after_a_restart(outbox: Outbox) -> None:
+    places = []
+
+    def note(recorder: Recorder) -> None:
+        state = recorder.states["L"]
+        places.append((state.epoch, state.sequence, state.repeat))
+
+    recorder = _recorder(outbox, valid_for_s=1e-9)
+    for verdict in (Verdict.MISMATCH, Verdict.MISMATCH):
+        recorder.record([_finding("L", verdict)], historical=False)
+        note(recorder)
+    recorder.acknowledge("L", "somebody", NOW)
+    note(recorder)
+    recorder = _recorder(outbox, valid_for_s=1e-9)
+    recorder.record([_finding("L", Verdict.MISMATCH), _finding("M", Verdict.EMPTY)], historical=False)
+    note(recorder)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    note(recorder)
+    epoch = outbox.epoch
+    assert places == [(epoch, 1, 0), (epoch, 1, 1), (epoch, 1, 2), (epoch, 1, 3), (epoch, 3, 0)]

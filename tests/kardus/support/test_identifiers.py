@@ -3,7 +3,10 @@
 import time
 import uuid
 
-from kardus.support.identifiers import boot_id, clock_synchronised, uuid7
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kardus.support.identifiers import boot_id, clock_synchronised, is_uuid7, moment_of, uuid7
 
 
 def _milliseconds(identifier: str) -> int:
@@ -40,3 +43,18 @@ def test_the_boot_has_one_identifier() -> None:
 
 def test_the_clock_s_state_is_known() -> None:
     assert clock_synchronised() in (True, False)
+
+
+@given(st.integers(0, 2**47))
+def test_one_that_comes_after_another_is_higher_whatever_the_clock_says(milliseconds: int) -> None:
+    former = str(uuid.UUID(int=milliseconds << 80 | 0x7FFF << 64 | 0xBFFF << 48 | 2**48 - 1))
+    later = uuid7(after=former)
+    assert is_uuid7(later)
+    assert later > former
+    assert moment_of(later) >= moment_of(former)
+
+
+def test_what_has_no_order_is_not_waited_for() -> None:
+    for text in ("", "an epoch", str(uuid.uuid4()), uuid7().upper()):
+        assert not is_uuid7(text)
+        assert abs(_milliseconds(uuid7(after=text)) - time.time() * 1000) < 60_000

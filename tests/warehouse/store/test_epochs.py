@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from kardus.contract.ranges import gaps, merged, ranges_of
 from kardus.contract.receipts import MAX_SEQUENCE
+from kardus.support.identifiers import uuid7
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import write, writer_of
 from warehouse.receiving.parsing import parse_message
@@ -103,7 +105,8 @@ def test_an_epoch_in_a_thousand_pieces_costs_a_new_piece_no_more(tmp_path: Path)
 
 
 def test_nothing_that_is_missing_is_forgotten_with_its_epoch(database: Database) -> None:
-    former, present = Publisher(), Publisher()
+    former = Publisher()
+    present = Publisher(epoch=uuid7(after=former.epoch))
     events = former.events(4)
     assert write(database, *events[:2], events[3], *present.events(2)).events == 5
     assert write(database, present.online()).events == 0
@@ -128,12 +131,17 @@ def test_an_event_behind_the_end_of_a_finished_epoch_is_stored_once_and_shows_wh
 
 
 def test_the_agent_itself_says_which_epoch_it_counts_in(database: Database) -> None:
-    former, present = Publisher(), Publisher()
+    former = Publisher()
+    present = Publisher(epoch=uuid7(after=former.epoch))
     present.events(3)
     write(database, present.online())  # retained: it comes before what the broker has queued
     write(database, former.event())
+    assert list(writer_of(database).acks()) == [("box", present.epoch)]
+    write(
+        database, former.online(moment=datetime.now(UTC) + timedelta(seconds=1))
+    )  # such as of an outbox that was put back
     assert list(writer_of(database).acks()) == [("box", former.epoch)]
-    write(database, present.online())
+    write(database, present.online(moment=datetime.now(UTC) + timedelta(seconds=2)))
     assert list(writer_of(database).acks()) == [("box", present.epoch)]
     resend_requests_due(database, 0)
     assert [request.command.epoch for request in resend_requests_due(database, GAP_GRACE_S)] == [present.epoch]

@@ -170,3 +170,19 @@ def test_no_damage_hangs_or_ends_it(path: Path, spoil: Callable[[bytearray, rand
         outbox.append([Message("event", "t/events", b"new", sequence=1)], {}, outbox.last_sequence + 1)
         assert outbox.depth().total > 0
         outbox.close()
+
+
+@pytest.mark.parametrize("spoil", [lambda path: _overwrite(path, list(range(30, 40))), _drop("meta")])
+def test_the_new_epoch_comes_after_the_damaged_file_s_though_the_clock_was_set_back(
+    path: Path, spoil: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Outbox(path)
+    epoch = before.epoch
+    before.close()
+    spoil(path)
+    monkeypatch.setattr("kardus.support.identifiers.time.time_ns", lambda: 10**18)  # 2001
+    outbox = Outbox(path)
+    try:
+        assert outbox.epoch > epoch
+    finally:
+        outbox.close()
