@@ -19,6 +19,7 @@ from kardus.support.secrets import secret_file
 from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
+from warehouse.connectors.deliver.cli import deliver_command
 from warehouse.connectors.epcis.export import export_epcis
 from warehouse.connectors.sync.service import run_sync
 from warehouse.connectors.sync.settings import make_source, read_settings
@@ -188,6 +189,9 @@ def sync_command(
     status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, as_json=as_json)
     if status.problem:
         raise KardusError(f"{status.problem}: nothing was published for it")
+
+
+app.command("deliver")(deliver_command)
 
 
 @app.command("watch")
