@@ -25,7 +25,9 @@ class _Unit(configparser.RawConfigParser):
         self.read(UNITS / name)
 
 
-@pytest.mark.parametrize("name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service"])
+@pytest.mark.parametrize(
+    "name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service", "kardus-deliver.service"]
+)
 def test_a_unit_exposes_little(name: str) -> None:
     words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / name)]
     told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
@@ -34,7 +36,9 @@ def test_a_unit_exposes_little(name: str) -> None:
     assert float(found.group(1)) <= MOST_EXPOSED, told
 
 
-@pytest.mark.parametrize("name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service"])
+@pytest.mark.parametrize(
+    "name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service", "kardus-deliver.service"]
+)
 def test_a_unit_has_no_error(name: str, tmp_path: Path) -> None:
     """Its program, which isn't installed here, aside."""
     unit = tmp_path / name

@@ -14,7 +14,7 @@ from tests.brokers import Mosquitto
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import publish, wait_for
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
-from warehouse.receiving.signing import signed_headers
+from warehouse.signing import signed_headers
 from warehouse.store.opening import open_database
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wms.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from kardus.support.console import new_app
 from warehouse.authority.cli import app as authority_app
+from warehouse.cli.delivery_commands import deliver_command
 from warehouse.cli.event_commands import forget_command, receive_command
 from warehouse.cli.report_commands import export_command, report_command, watch_command
 from warehouse.cli.stock_commands import expect_command, sync_command
@@ -10,6 +11,7 @@ from warehouse.store.cli import app as database_app
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.command("expect")(expect_command)
 app.command("sync")(sync_command)
+app.command("deliver")(deliver_command)
 app.command("watch")(watch_command)
 app.command("receive")(receive_command)
 app.command("forget")(forget_command)

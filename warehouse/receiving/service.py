@@ -13,8 +13,8 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
-from warehouse.receiving.signing import read_signing_secret
 from warehouse.receiving.webhooks import WebhookEndpoint
+from warehouse.signing import read_signing_secret
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
 STATUS_INTERVAL_S = 10.0

@@ -17,7 +17,7 @@ from kardus.support.backoff import backoff_s
 from kardus.support.errors import UsageError
 from kardus.support.exchange import Exchanges, Trace
 from kardus.support.worker import Worker
-from warehouse.receiving.signing import signed_headers
+from warehouse.signing import signed_headers
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.tables import events, webhooks
 

@@ -19,7 +19,7 @@ from kardus.support.worker import Worker
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.pictures import PictureStore
 from warehouse.store.sqlite import SqliteDatabase
-from warehouse.store.tables import dead_letters, events, pictures
+from warehouse.store.tables import dead_letters, events, pictures, targets
 
 INTERVAL_S = 60.0
 """Between two rounds."""
@@ -168,7 +168,10 @@ class FileRound(Round):
             chosen = select(events.c.number, events.c.received).where(events.c.number > after)
             rows = connection.execute(chosen.order_by(events.c.number).limit(PORTION)).fetchall()
             to = last_to_delete([(n, at) for n, at in rows], largest(connection, events), self._keep)
-        if to is None:
+            told = told_to(connection)
+        if to is not None and told is not None:
+            to = min(to, told)
+        if to is None or to <= after:
             return False
         with self._database.writing() as connection:
             began_s = time.monotonic()
@@ -233,7 +236,7 @@ class MonthRound(Round):
     def _may_go(self, connection: Connection, name: str) -> bool:
         now = datetime.now(UTC)
         end = _end_of(name)
-        if end > now:
+        if end > now or not self._is_told(connection, name):
             return False
         if self._keep.days is not None and end <= now - timedelta(days=self._keep.days):
             return True
@@ -241,6 +244,13 @@ class MonthRound(Round):
             return False
         last = connection.execute(select(func.max(events.c.number)).where(*_in_month(name))).scalar() or 0
         return int(last) <= largest(connection, events) - self._keep.events
+
+    def _is_told(self, connection: Connection, name: str) -> bool:
+        told = told_to(connection)
+        if told is None:
+            return True
+        last = connection.execute(select(func.max(events.c.number)).where(*_in_month(name))).scalar() or 0
+        return int(last) <= told
 
     def _delete_pictures(self, name: str) -> bool:
         """Delete a portion of a month's pictures; whether there may be more."""
@@ -267,6 +277,12 @@ def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep
         elif received <= now:
             break
     return found
+
+
+def told_to(connection: Connection) -> int | None:
+    """Up to which event every target of `kardus-wms deliver` was told; None: there is no target."""
+    found = connection.execute(select(func.min(targets.c.done))).scalar()
+    return None if found is None else int(found)
 
 
 def largest(connection: Connection, of: Table) -> int:

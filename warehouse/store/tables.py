@@ -3,7 +3,19 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -107,6 +119,28 @@ dead_letters = Table(
     Column("payload", LargeBinary),
     Column("epoch", Text),
     Column("sequence", BigInteger),
+)
+targets = Table(
+    "targets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("done", BigInteger),
+    Column("holder", Text),
+    Column("held_until", Float),
+)
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("target", Text, ForeignKey("targets.name"), primary_key=True),
+    Column("event", BigInteger, primary_key=True),
+    Column("location", Text),
+    Column("tries", Integer),
+    Column("due", Float),
+    Column("aside", Integer),
+    Column("reason", Text),
+    Column("agent", Text),
+    Column("received", Moment),
+    Column("payload", Text),
 )
 webhooks = Table(
     "webhooks",

@@ -5,6 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from warehouse.connectors.deliver.epcis_capture import EpcisSettings
+from warehouse.connectors.deliver.health import metrics
+from warehouse.connectors.deliver.kafka_settings import KafkaSettings
+from warehouse.connectors.deliver.odoo import OdooCounts
+from warehouse.connectors.deliver.settings import DeliverSettings
+from warehouse.connectors.deliver.tryton import TrytonCounts
+from warehouse.connectors.deliver.webhook import WebhookSettings
+from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.epcis.mapping import MappingFile
 from warehouse.connectors.sync.folder import FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, OAuthSettings
@@ -16,8 +24,29 @@ PAGE = (Path(__file__).parents[3] / "docs" / "wms.md").read_text(encoding="utf-8
 
 
 @pytest.mark.parametrize(
-    "model", [MappingFile, SyncSettings, SqlSettings, HttpSettings, OAuthSettings, FolderSettings, TrytonSettings]
+    "model",
+    [
+        MappingFile,
+        SyncSettings,
+        SqlSettings,
+        HttpSettings,
+        OAuthSettings,
+        FolderSettings,
+        TrytonSettings,
+        DeliverSettings,
+        WebhookSettings,
+        TrytonCounts,
+        OdooCounts,
+        KafkaSettings,
+        EpcisSettings,
+    ],
 )
 def test_every_key_is_described(model: type[BaseModel]) -> None:
     for name in model.model_fields:
-        assert f"`{name}`" in PAGE or f"\n{name} = " in PAGE or f"[{name}]" in PAGE, name
+        assert f"`{name}`" in PAGE or f"\n{name} = " in PAGE or f"[{name}" in PAGE, name
+
+
+def test_every_count_of_deliveries_is_described() -> None:
+    for name in vars(TargetStatus()):
+        assert f"`{name}`" in PAGE, name
+        assert f"kardus_deliver_{name}" in metrics({"erp": TargetStatus()})

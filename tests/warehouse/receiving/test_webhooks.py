@@ -26,8 +26,8 @@ from tests.warehouse.receiving.making import writer_of
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.receiving import webhooks
 from warehouse.receiving.parsing import parse_message
-from warehouse.receiving.signing import read_signing_secret, signed_headers
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
+from warehouse.signing import read_signing_secret, signed_headers
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader

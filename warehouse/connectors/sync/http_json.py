@@ -12,25 +12,13 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from kardus.support.errors import UsageError
-from warehouse.connectors.sync.http_client import HttpClient
-from warehouse.connectors.sync.secret import SecretPath, secret
+from warehouse.connectors.http_client import HttpClient, headers_from
+from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+from warehouse.connectors.web_address import Address
 
 MOST_PAGES = 10_000
 _Answer = tuple[list[Any], tuple[str, ...]]
-
-
-def _address(text: str) -> str:
-    try:
-        url = httpx2.URL(text)
-    except (httpx2.InvalidURL, ValueError) as error:
-        raise ValueError(f"no address ({error}): give http:// or https://") from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("no address: give http:// or https:// and a host")
-    if url.userinfo:
-        raise ValueError("leave name and password out of the address: give headers_file, or oauth")
-    return text
 
 
 def _expression(text: str) -> str:
@@ -41,7 +29,6 @@ def _expression(text: str) -> str:
     return text
 
 
-Address = Annotated[str, AfterValidator(_address)]
 Expression = Annotated[str, AfterValidator(_expression)]
 
 
@@ -96,7 +83,7 @@ class HttpSource:
         self._managed: ParsedResult = jmespath.compile(settings.managed)
         self._stock: ParsedResult = jmespath.compile(settings.stock)
         self._oauth = isinstance(client := _client(settings), OAuth2Client)
-        self._client, self._raw = HttpClient(client), client
+        self._client, self._raw = HttpClient(client, SourceError), client
         self._kept: dict[str, tuple[str, list[Any]]] = {}
         """By address: the ETag of a whole answer, and what it said."""
         self.name = settings.stock_url
@@ -162,22 +149,14 @@ class HttpSource:
 
 
 def _client(settings: HttpSettings) -> Any:
-    options: dict[str, Any] = {"headers": _headers(settings), "timeout": 20.0, "follow_redirects": False}
+    options: dict[str, Any] = {
+        "headers": headers_from("source.headers_file", settings.headers_file),
+        "timeout": 20.0,
+        "follow_redirects": False,
+    }
     if settings.ca_file is not None:
         options["verify"] = str(settings.ca_file)
     if settings.oauth is None:
         return httpx2.Client(**options)
-    held = secret("oauth.client_secret_file", settings.oauth.client_secret_file)
+    held = secret("source.oauth.client_secret_file", settings.oauth.client_secret_file)
     return OAuth2Client(settings.oauth.client_id, held, scope=settings.oauth.scope or None, **options)
-
-
-def _headers(settings: HttpSettings) -> dict[str, str]:
-    if settings.headers_file is None:
-        return {}
-    found = {}
-    for line in filter(str.strip, secret("headers_file", settings.headers_file).splitlines()):
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise UsageError(f"source.headers_file {settings.headers_file}: a line isn't written as 'Name: value'")
-        found[name.strip()] = value.strip()
-    return found

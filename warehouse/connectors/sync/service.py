@@ -1,19 +1,17 @@
 """`kardus-wms sync`: keeps the retained expectations equal to the WMS's stock, until it is stopped."""
 
-import json
 import logging
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from kardus.contract.messages import Expected
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import BrokerError
-from kardus.support.systemd import notify, watchdog_s
+from kardus.support.systemd import notify
+from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import Source, SourceError
@@ -132,7 +130,7 @@ def run_sync(
         signal.signal(number, lambda *_: stopping.set())
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     sync = Sync(broker, site, settings, source)
-    with _SignsOfLife(lambda: sync.status, as_json=as_json):
+    with SignsOfLife(lambda: _told(sync.status), as_json=as_json):
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:
             if sync.round(confirmed=confirmed) is not None:
@@ -155,34 +153,5 @@ def _waited(stopping: threading.Event, seconds: float) -> None:
     stopping.wait(seconds)
 
 
-class _SignsOfLife:
-    """Tells systemd, and prints the status with `--json`, from a thread: a question to the WMS may take a minute."""
-
-    INTERVAL_S = 10.0
-
-    def __init__(self, status: Callable[[], SyncStatus], *, as_json: bool) -> None:
-        self._status, self._as_json = status, as_json
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._say()
-
-    def _run(self) -> None:
-        interval_s = min(self.INTERVAL_S, (watchdog_s() or self.INTERVAL_S) / 3)
-        while not self._over.wait(interval_s):
-            if watchdog_s() is not None:
-                notify("WATCHDOG=1")
-            self._say()
-
-    def _say(self) -> None:
-        status = self._status()
-        notify(f"STATUS={status.problem or f'{status.managed} locations follow the WMS'}")
-        if self._as_json:
-            sys.stdout.write(json.dumps(asdict(status)) + "\n")
-            sys.stdout.flush()
+def _told(status: SyncStatus) -> tuple[str, dict[str, object]]:
+    return status.problem or f"{status.managed} locations follow the WMS", asdict(status)

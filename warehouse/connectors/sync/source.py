@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from kardus.support.tables import Row
+from warehouse.connectors.errors import ConnectorError
 
 
-class SourceError(Exception):
+class SourceError(ConnectorError):
     """The WMS couldn't be asked, or its answer couldn't be read: one line. It is asked again."""
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from kardus.support.errors import UsageError
-from warehouse.connectors.sync.secret import SecretPath, secret
+from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
 
 STOP_POLL_S = 0.25
@@ -119,7 +119,7 @@ def _with_password(settings: SqlSettings) -> URL:
         raise UsageError(
             "source.url: leave the password out of the address: put it into a file, and name it password_file"
         )
-    return url.set(password=secret("password_file", settings.password_file)) if settings.password_file else url
+    return url.set(password=secret("source.password_file", settings.password_file)) if settings.password_file else url
 
 
 def _engine(url: URL) -> sqlalchemy.Engine:

@@ -126,7 +126,7 @@ BEGIN
     END IF;
     EXECUTE format('DROP TABLE %I', month);
 END $$"""
-_GRANTS = (
+_GRANTS: tuple[str, ...] = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT ON alembic_version TO {role}",
     "GRANT SELECT ON locations TO {role}",
@@ -136,6 +136,7 @@ _GRANTS = (
     "GRANT SELECT, INSERT, DELETE ON pictures, dead_letters TO {role}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
     "GRANT EXECUTE ON FUNCTION kardus_add_month(timestamptz), kardus_drop_month(text) TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON targets, deliveries TO {role}",
 )
 
 

@@ -1,4 +1,4 @@
-"""Passwords of sources: files that nobody else can read."""
+"""Passwords of other systems: files that nobody else can read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,4 +17,4 @@ def secret(key: str, path: Path) -> str:
     Raises:
         ConfigError: it can't be read, or others can read it too.
     """
-    return read_secret(f"source.{key}", path)
+    return read_secret(key, path)

@@ -1,0 +1,126 @@
+"""A Kafka topic: each event as the agent wrote it (CloudEvents, structured mode), the location as its key."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kardus.support.errors import DataError, UsageError
+from warehouse.connectors.deliver.kafka_settings import KafkaSettings
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.secret import secret
+
+try:
+    from confluent_kafka import KafkaError, KafkaException, Message, Producer
+except ImportError as error:
+    raise DataError('kind = "kafka": needs confluent-kafka: install Kardus with the extra `kafka`') from error
+
+TIMEOUT_S = 30.0
+"""For a batch, from the first event to the last acknowledgement."""
+STOP_S = 2.0
+_REFUSED = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+"""What a broker says of one record; everything else is of the topic, the rights or the cluster."""
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+
+
+class KafkaTarget:
+    """An idempotent producer: what is sent again by itself is kept once by the brokers, in order for each location."""
+
+    def __init__(self, key: str, settings: KafkaSettings) -> None:
+        """Prepare; nothing is asked yet.
+
+        Raises:
+            ConfigError: the password can't be read.
+            UsageError: an option isn't librdkafka's.
+        """
+        self.name = f"{settings.bootstrap}/{settings.topic}"
+        self.batch = settings.batch
+        self._settings = settings
+        self._is_stopping = False
+        try:
+            self._producer = Producer(_configuration(key, settings))
+        except (KafkaException, ValueError) as error:
+            raise UsageError(f"{key}.options: {_said(error)}: see librdkafka's CONFIGURATION.md") from error
+
+    def wants(self, outgoing: Outgoing) -> bool:
+        """As the file says."""
+        return outgoing.is_wanted(self._settings.what)
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """Produce them, and wait until the brokers have acknowledged each."""
+        refused: dict[int, str] = {}
+        failed: list[str] = []
+        taken: set[int] = set()
+
+        def settle(number: int, error: KafkaError | None) -> None:
+            if error is None:
+                taken.add(number)
+            elif error.code() in _REFUSED:
+                refused[number] = error.str()
+            else:
+                failed.append(error.str())
+
+        for one in events:
+            self._produce(one, settle)
+        self._wait(lambda: len(taken) + len(refused) + len(failed) == len(events))
+        if failed or len(taken) + len(refused) < len(events):
+            self._producer.purge(in_queue=True, in_flight=True)
+            self._producer.poll(0)
+            raise TargetError(f"{self.name}: {failed[0] if failed else f'no answer within {TIMEOUT_S:g} s'}")
+        return refused
+
+    def stop(self) -> None:
+        """Wait no longer for acknowledgements."""
+        self._is_stopping = True
+
+    def close(self) -> None:
+        """Give up what is on its way: it is sent again."""
+        self._producer.purge(in_queue=True, in_flight=True)
+        self._producer.flush(STOP_S)
+
+    def _produce(self, one: Outgoing, settle: Any) -> None:
+        def answered(error: KafkaError | None, _message: Message) -> None:
+            settle(one.number, error)
+
+        headers = [("content-type", CONTENT_TYPE), ("ce_id", one.envelope.id)]
+        words: dict[str, Any] = {"key": one.location.encode(), "value": one.payload.encode(), "headers": headers}
+        try:
+            self._producer.produce(self._settings.topic, **words, on_delivery=answered)
+        except KafkaException as error:
+            settle(one.number, error.args[0])
+        except BufferError as error:
+            raise TargetError(f"{self.name}: {error}") from error
+
+    def _wait(self, is_over: Any) -> None:
+        left_s = TIMEOUT_S
+        while not is_over() and left_s > 0 and not self._is_stopping:
+            self._producer.poll(0.1)
+            left_s -= 0.1
+
+
+def _configuration(key: str, settings: KafkaSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap,
+        "client.id": "kardus",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "message.timeout.ms": round(1000 * TIMEOUT_S),
+        "log_level": 0,
+        **settings.options,
+    }
+    if settings.ca_file is not None:
+        found["ssl.ca.location"] = str(settings.ca_file)
+    if settings.password_file is not None:
+        found["sasl.password"] = secret(f"{key}.password_file", settings.password_file)
+    return found
+
+
+def _said(error: Exception) -> str:
+    told = error.args[0] if error.args else error
+    return told.str() if isinstance(told, KafkaError) else str(told)

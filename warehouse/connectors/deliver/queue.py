@@ -1,0 +1,244 @@
+"""How far a target is, and what waits for it: in the database, so that a restart goes on where a kill ended.
+
+A target has a place (`done`) in the order of stored events. What it refused stands in `deliveries`, and behind it what
+came later from the same location; so everything else goes on, and no location's order changes.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+
+from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.verdicts import ALERTS
+from kardus.support.backoff import backoff_s
+from warehouse.connectors.deliver.target import Outgoing, Refusals
+from warehouse.store.database import Database
+from warehouse.store.tables import deliveries, events, targets
+
+LEASE_S = 180.0
+"""Longer than one sending may take; a deliverer on another machine that died is taken over from after this."""
+RENEW_S = 90.0
+MAX_BACKOFF_S = 300.0
+WAITS = "waits for an earlier event of its location"
+_EVENT = Envelope[LocationEvent]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """An event that was refused for good, until somebody sends it again."""
+
+    target: str
+    number: int
+    id: str
+    location: str
+    received: datetime
+    tries: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a target lacks."""
+
+    done: int
+    """The number up to which it was asked."""
+    behind: int
+    """Numbers of stored events after that."""
+    waiting: int
+    aside: int
+
+
+class DeliveryQueue:
+    """One target's."""
+
+    def __init__(self, database: Database, target: str, *, refusals: int, from_beginning: bool) -> None:
+        """Take note of the target; one that is new begins with the next event, or with the first.
+
+        Raises:
+            StoreError: the database can't be written.
+        """
+        self._database, self._target, self._refusals = database, target, refusals
+        self._held_until_s = 0.0
+        with database.writing() as connection:
+            if connection.execute(select(targets.c.name).where(targets.c.name == target)).first() is None:
+                last = 0 if from_beginning else _last_number(connection)
+                connection.execute(targets.insert().values(name=target, done=last, holder="", held_until=0.0))
+
+    def hold(self) -> str:
+        """Make sure that nobody else delivers to it; empty, or who does.
+
+        Raises:
+            StoreError: the database can't be used.
+        """
+        now = time.time()
+        if self._held_until_s - now > RENEW_S:
+            return ""
+        row = targets.c.name == self._target
+        with self._database.writing() as connection:
+            found = connection.execute(select(targets.c.holder, targets.c.held_until).where(row)).one_or_none()
+            if found is None:
+                return "somebody who has just forgotten it"
+            if found.holder != _own() and found.held_until > now and not _has_ended(found.holder):
+                return str(found.holder)
+            connection.execute(update(targets).where(row).values(holder=_own(), held_until=now + LEASE_S))
+        self._held_until_s = now + LEASE_S
+        return ""
+
+    def release(self) -> None:
+        """Let another one deliver to it.
+
+        Raises:
+            StoreError: the database can't be written.
+        """
+        own = and_(targets.c.name == self._target, targets.c.holder == _own())
+        with self._database.writing() as connection:
+            connection.execute(update(targets).where(own).values(held_until=0.0))
+
+    def fresh(self, limit: int) -> list[Outgoing]:
+        """Events that the target wasn't asked about yet, in order, at most so many.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        e = events.c
+        chosen = select(e.number, e.agent, e.received, e.payload).order_by(e.number).limit(limit)
+        with self._database.reading() as connection:
+            rows = connection.execute(chosen.where(e.number > self._done(connection))).all()
+            return [_outgoing(connection, *row) for row in rows]
+
+    def held_up(self) -> frozenset[str]:
+        """Locations of which something waits already.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(select(deliveries.c.location).where(*self._waiting()).distinct())
+            return frozenset(found.scalars())
+
+    def due(self, limit: int) -> tuple[Outgoing, ...]:
+        """What is to be tried again: of each location the first that waits, where its time has come.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        d = deliveries.c
+        firsts = select(func.min(d.event)).where(*self._waiting()).group_by(d.location)
+        chosen = select(d.event, d.agent, d.received, d.payload).where(*self._waiting(), d.event.in_(firsts))
+        with self._database.reading() as connection:
+            rows = connection.execute(chosen.where(d.due <= time.time()).order_by(d.event).limit(limit)).all()
+            return tuple(_outgoing(connection, *row) for row in rows)
+
+    def note(self, done: int, refused: Refusals, taken_up: Sequence[Outgoing], behind: Collection[int]) -> int:
+        """Note what became of fresh events up to a number, in one transaction; how many were set aside.
+
+        Args:
+            done: the last number.
+            refused: why some weren't taken.
+            taken_up: the events themselves.
+            behind: the numbers of those that wait behind another one.
+
+        Raises:
+            StoreError: the database can't be written: they are sent again.
+        """
+        rows = [self._row(one, 1, refused[one.number]) for one in taken_up if one.number in refused]
+        rows += [self._row(one, 0, WAITS) for one in taken_up if one.number in behind]
+        with self._database.writing() as connection:
+            connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
+            if rows:
+                connection.execute(deliveries.insert(), rows)
+        return sum(row["aside"] for row in rows)
+
+    def note_again(self, tried: Sequence[Outgoing], refused: Refusals) -> int:
+        """Note what became of events that waited; how many were set aside.
+
+        Raises:
+            StoreError: the database can't be written: they are sent again.
+        """
+        aside, d = 0, deliveries.c
+        with self._database.writing() as connection:
+            for one in tried:
+                this = and_(d.target == self._target, d.event == one.number)
+                if one.number not in refused:
+                    connection.execute(delete(deliveries).where(this))
+                    continue
+                tries = 1 + int(connection.execute(select(d.tries).where(this)).scalar_one())
+                new = self._row(one, tries, refused[one.number])
+                aside += new["aside"]
+                connection.execute(update(deliveries).where(this).values(new))
+        return aside
+
+    def standing(self) -> Standing:
+        """What it lacks.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        d = deliveries.c
+        with self._database.reading() as connection:
+            done = self._done(connection)
+            counted = select(d.aside, func.count()).where(d.target == self._target).group_by(d.aside)
+            counts: dict[int, int] = dict(connection.execute(counted).tuples().all())
+            return Standing(done, max(0, _last_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
+
+    def _row(self, one: Outgoing, tries: int, reason: str) -> dict[str, Any]:
+        pause_s = backoff_s(tries, first_s=1, cap_s=MAX_BACKOFF_S) if tries else 0.0
+        return {
+            "target": self._target,
+            "event": one.number,
+            "location": one.location,
+            "tries": tries,
+            "due": time.time() + pause_s,
+            "aside": int(tries >= self._refusals),
+            "reason": reason,
+            "agent": one.agent,
+            "received": one.received,
+            "payload": one.payload,
+        }
+
+    def _done(self, connection: Connection) -> int:
+        found = connection.execute(select(targets.c.done).where(targets.c.name == self._target)).scalar()
+        return int(found or 0)
+
+    def _waiting(self) -> tuple[ColumnElement[bool], ...]:
+        return (deliveries.c.target == self._target, deliveries.c.aside == 0)
+
+
+def _outgoing(connection: Connection, number: int, agent: str, received: datetime, payload: str) -> Outgoing:
+    envelope = _EVENT.model_validate_json(payload)
+    alert = envelope.data.alert
+    former = None
+    if alert is not None:
+        of_alert = select(events.c.payload).where(events.c.alert == alert.id, events.c.number < number)
+        of_alert = of_alert.where(events.c.verdict.in_(ALERTS))
+        text = connection.execute(of_alert.order_by(events.c.number.desc()).limit(1)).scalar()
+        former = _EVENT.model_validate_json(text).data if text else None
+    return Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former)
+
+
+def _last_number(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
+
+
+def _own() -> str:
+    return f"{socket.gethostname()}, process {os.getpid()}"
+
+
+def _has_ended(holder: str) -> bool:
+    """Whether it was a process of this machine that is no more."""
+    host, _, number = holder.rpartition(", process ")
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    with suppress(PermissionError):
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            return True
+    return False

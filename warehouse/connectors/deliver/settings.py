@@ -1,0 +1,92 @@
+"""The configuration of `kardus-wms deliver`: a TOML file."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from kardus.support.errors import UsageError
+from warehouse.connectors.deliver.epcis_capture import EpcisSettings, EpcisTarget
+from warehouse.connectors.deliver.kafka_settings import KafkaSettings
+from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
+from warehouse.connectors.deliver.target import Target
+from warehouse.connectors.deliver.tryton import TrytonCounts, TrytonTarget
+from warehouse.connectors.deliver.webhook import WebhookSettings, WebhookTarget
+
+KINDS = ("webhook", "tryton", "odoo", "kafka", "epcis")
+TargetSettings = Annotated[
+    WebhookSettings | TrytonCounts | OdooCounts | KafkaSettings | EpcisSettings, Field(discriminator="kind")
+]
+
+
+def _kafka(key: str, settings: KafkaSettings) -> Target:
+    from warehouse.connectors.deliver.kafka import KafkaTarget  # noqa: PLC0415 - confluent-kafka is an extra of its own
+
+    return KafkaTarget(key, settings)
+
+
+_TARGETS: dict[type[BaseModel], Callable[[str, Any], Target]] = {
+    WebhookSettings: WebhookTarget,
+    TrytonCounts: TrytonTarget,
+    OdooCounts: OdooTarget,
+    KafkaSettings: _kafka,
+    EpcisSettings: EpcisTarget,
+}
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise ValueError("a target's name is 1 to 64 letters, digits, dots, hyphens and underscores")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class DeliverSettings(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    targets: Annotated[dict[Name, TargetSettings], Field(min_length=1)]
+    """Who is told, each under a name of your own: its place is kept under that name."""
+    refusals: Annotated[int, Field(ge=1, le=1000)] = 5
+    """An event that a target has refused so often is set aside, and its location goes on."""
+    begin: Literal["now", "first"] = "now"
+    """Where a target that is new begins: with the next event, or with the first one that is stored."""
+
+
+def read_settings(path: Path) -> DeliverSettings:
+    """Read a file.
+
+    Raises:
+        UsageError: it isn't there, isn't TOML, or a key of it is wrong.
+    """
+    try:
+        found = DeliverSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part not in (*KINDS, "[key]"))
+        raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+    placed = {name: _placed(one, path.parent) for name, one in found.targets.items()}
+    return found.model_copy(update={"targets": placed})
+
+
+def make_targets(settings: DeliverSettings) -> dict[str, Target]:
+    """The targets that the settings describe, by name; nobody is told anything yet.
+
+    Raises:
+        KardusError: a part of them can't be used.
+    """
+    return {name: _TARGETS[type(one)](f"targets.{name}", one) for name, one in settings.targets.items()}
+
+
+def _placed(one: BaseModel, folder: Path) -> BaseModel:
+    """A mapping's path begins at the file's folder."""
+    return one.model_copy(update={"mapping": folder / one.mapping}) if isinstance(one, EpcisSettings) else one

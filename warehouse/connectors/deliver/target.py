@@ -1,0 +1,87 @@
+"""Where stored events go, whichever it is: one interface, and what is told to it.
+
+stored events ─> DeliveryQueue (each target's place, what waits) ─> TargetWorker ─> Target.send ─┐
+taken, refused or set aside <────────────────────────────────────────────────────────────────────┘
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from kardus.contract.messages import Envelope, LocationEvent
+from warehouse.connectors.errors import ConnectorError
+
+What = Literal["opened", "alerts", "events"]
+"""Alerts that are new; all that becomes of alerts; every event."""
+
+
+class TargetError(ConnectorError):
+    """The target takes nothing just now, or it isn't known what it took: everything is sent again."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A stored event."""
+
+    number: int
+    """In the order of storing."""
+    agent: str
+    received: datetime
+    envelope: Envelope[LocationEvent]
+    payload: str
+    """The message as the agent sent it."""
+    former: LocationEvent | None = None
+    """The last event before this one that told of the same discrepancy: of its alert, and no doubt."""
+
+    @property
+    def event(self) -> LocationEvent:
+        """As the agent published it."""
+        return self.envelope.data
+
+    @property
+    def location(self) -> str:
+        """The location's code."""
+        return self.envelope.data.location
+
+    @property
+    def opens(self) -> bool:
+        """Whether nobody has heard of its alert before."""
+        alert = self.event.alert
+        return alert is not None and self.former is None and alert.status == "open"
+
+    def is_wanted(self, what: What) -> bool:
+        """Whether it is one of these."""
+        return what == "events" or (self.opens if what == "opened" else self.event.alert is not None)
+
+
+Refusals = Mapping[int, str]
+"""Why events weren't taken, by their number."""
+
+
+class Target(Protocol):
+    """Somebody who is told. Used by one thread, but for `close`."""
+
+    name: str
+    """For people: where it is. Without passwords."""
+    batch: int
+    """How many events it takes at a time, of as many locations."""
+
+    def wants(self, outgoing: Outgoing) -> bool:
+        """Whether this event is for it; what isn't, is passed over."""
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """Tell. It may have been told the same before, and must then change nothing: `envelope.id` is the key.
+
+        Returns:
+            What it refuses; it has taken the others.
+
+        Raises:
+            TargetError: it takes nothing just now, or didn't answer.
+        """
+
+    def stop(self) -> None:
+        """Let what is under way end within two seconds; from any thread."""
+
+    def close(self) -> None:
+        """Let go of connections; nothing is under way any more."""

@@ -1,0 +1,149 @@
+"""A draft inventory count in Tryton 8 for each discrepancy: a person counts, and confirms it there.
+
+Ours are the drafts that our user has made. There is at most one of them for a location: what is told twice changes the
+one that is there. A draft that a person has changed is theirs from then on: it gets a note, and is left as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from warehouse.connectors.deliver.counting import Count, count_of, is_news, is_over
+from warehouse.connectors.deliver.refusing import RefusedError, each
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
+
+
+class TrytonCounts(TrytonLogin):
+    """`[targets.NAME]` with `kind = "tryton"`; the user needs the groups Stock and Stock Inventory, and no more."""
+
+    kind: Literal["tryton"]
+    """Tryton."""
+    warehouse: str
+    """Code of the warehouse in whose storage locations are counted."""
+    identifier: Literal["code", "gtin"] = "code"
+    """What a product is called: its code, or its GTIN (EAN) among its identifiers."""
+
+
+class TrytonTarget:
+    """Makes, changes and cancels drafts, one event at a time."""
+
+    batch = 1
+
+    def __init__(self, key: str, settings: TrytonCounts) -> None:
+        """Prepare; `key` is the table's in the file.
+
+        Raises:
+            ConfigError: the password can't be read.
+        """
+        self._settings = settings
+        self._rpc = TrytonRpc(settings, key, TargetError)
+        self._context: dict[str, Any] = {}
+        self._storage = 0
+        self.name = self._rpc.name
+
+    def wants(self, outgoing: Outgoing) -> bool:
+        """Discrepancies, and their end."""
+        return is_news(outgoing)
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """Propose counts, and take them back."""
+        return each(events, self._tell)
+
+    def stop(self) -> None:
+        """Let a call under way end soon."""
+        self._rpc.stop()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._rpc.close()
+
+    def _tell(self, one: Outgoing) -> None:
+        try:
+            if not self._context:
+                self._context = self._rpc.call("res.user", "get_preferences", True)
+            location = self._location(one.location)
+            draft = self._draft(location)
+            if is_over(one):
+                self._take_back(draft, one)
+            else:
+                self._propose(draft, location, count_of(one))
+        except TargetError as error:
+            if error.status == REFUSED:
+                raise RefusedError(str(error)) from error
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise TargetError(f"{self.name}: answers something else than Tryton does ({error!r})") from error
+
+    def _propose(self, draft: Mapping[str, Any] | None, location: int, count: Count) -> None:
+        if self._is_noted(count.note):
+            return  # it is written last: all of it was told before
+        lines = [{"product": self._product(sku), "quantity": float(n)} for sku, n in count.quantities.items()]
+        if draft is None:
+            values = {"location": location, "company": self._company(), "lines": [["create", lines]] if lines else []}
+            (number,) = self._call("stock.inventory", "create", [values])
+        else:
+            number = int(draft["id"])
+            if not self._is_theirs(draft):
+                changed = [["delete", draft["lines"]], ["create", lines]]
+                self._call("stock.inventory", "write", [number], {"lines": changed})
+        self._note(number, count.note)
+
+    def _take_back(self, draft: Mapping[str, Any] | None, one: Outgoing) -> None:
+        if draft is None:
+            return  # confirmed or cancelled by a person
+        moment = one.event.captured.isoformat(timespec="seconds")
+        if not self._is_theirs(draft):
+            self._call("stock.inventory", "cancel", [draft["id"]])
+        self._note(draft["id"], f"Kardus, camera {one.event.camera}, {moment}: corrected: {one.event.verdict}.")
+
+    def _draft(self, location: int) -> Mapping[str, Any] | None:
+        ours = [["location", "=", location], ["state", "=", "draft"], ["create_uid", "=", self._rpc.user]]
+        found = self._rpc.all("stock.inventory", ours, ["lines", "write_uid"], self._context)
+        return found[-1] if found else None
+
+    def _is_theirs(self, draft: Mapping[str, Any]) -> bool:
+        lines = self._rpc.all(
+            "stock.inventory.line", [["inventory", "=", draft["id"]]], ["create_uid", "write_uid"], self._context
+        )
+        hands = {draft["write_uid"], *(line[name] for line in lines for name in ("create_uid", "write_uid"))}
+        return not hands <= {None, self._rpc.user}
+
+    def _is_noted(self, text: str) -> bool:
+        return bool(self._rpc.all("ir.note", [["message", "=", text]], [], self._context))
+
+    def _note(self, number: int, text: str) -> None:
+        self._call("ir.note", "create", [{"resource": f"stock.inventory,{number}", "message": text}])
+
+    def _location(self, code: str) -> int:
+        if not self._storage:
+            domain = [["code", "=", self._settings.warehouse], ["type", "=", "warehouse"]]
+            found = self._rpc.all("stock.location", domain, ["storage_location"], self._context)
+            if len(found) != 1:
+                number = f"{len(found)} warehouses have the code '{self._settings.warehouse}'"
+                raise TargetError(f"{self.name}: {number}: correct warehouse")
+            self._storage = int(found[0]["storage_location"])
+        inside = [["code", "=", code], ["type", "=", "storage"], ["parent", "child_of", [self._storage]]]
+        return _only(self._rpc.all("stock.location", inside, [], self._context), f"locations have the code '{code}'")
+
+    def _product(self, sku: str) -> int:
+        if self._settings.identifier == "code":
+            found = self._rpc.all("product.product", [["code", "=", sku]], [], self._context)
+            return _only(found, f"products have the code '{sku}'")
+        domain = [["code", "=", sku], ["type", "=", "ean"]]
+        rows = self._rpc.all("product.identifier", domain, ["product"], self._context)
+        return _only([{"id": row["product"]} for row in rows], f"products have the GTIN '{sku}'")
+
+    def _company(self) -> int:
+        company = self._context.get("company")
+        if not company:
+            raise TargetError(f"{self.name}: the user '{self._settings.user}' has no company: give it one in Tryton")
+        return int(company)
+
+    def _call(self, model: str, method: str, *words: Any) -> Any:
+        return self._rpc.call(model, method, *words, context=self._context)
+
+
+def _only(found: Sequence[Mapping[str, Any]], what: str) -> int:
+    if len(found) != 1:
+        raise RefusedError(f"{len(found)} {what}: there must be one")
+    return int(found[0]["id"])

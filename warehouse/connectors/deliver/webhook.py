@@ -1,0 +1,101 @@
+"""Posts events to an HTTP server, signed as Standard Webhooks says (https://www.standardwebhooks.com)."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from warehouse.connectors.deliver.answers import is_refusal
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError, What
+from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.web_address import Address
+from warehouse.signing import read_signing_secret, signed_headers
+
+LIMIT_S = 10.0
+"""For all of an exchange, from the name's resolution to the end of the answer."""
+GRACE_S = 2.0
+"""A request that is under way when we end may still be answered for so long."""
+
+
+class WebhookSettings(BaseModel):
+    """`[targets.NAME]` with `kind = "webhook"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Literal["webhook"]
+    """An HTTP server of yours."""
+    url: Address
+    """What is posted to."""
+    secret_file: SecretPath
+    """File with the secret to sign with, for you alone."""
+    what: What = "opened"
+    """New alerts, all that becomes of alerts, or every event."""
+    ca_file: Path | None = None
+    """Authorities that may vouch for the server (PEM); else the system's."""
+
+
+class WebhookTarget:
+    """One event a request; any answer of 2xx takes it."""
+
+    batch = 1
+
+    def __init__(self, key: str, settings: WebhookSettings) -> None:
+        """Prepare; `key` is the table's in the file.
+
+        Raises:
+            ConfigError: the secret can't be read, or others can read it too.
+            UsageError: it isn't one.
+        """
+        self.name = settings.url
+        self._settings = settings
+        name = f"{key}.secret_file"
+        self._key = read_signing_secret(secret(name, settings.secret_file), name)
+        self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=GRACE_S)
+
+    def wants(self, outgoing: Outgoing) -> bool:
+        """As the file says."""
+        return outgoing.is_wanted(self._settings.what)
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """Post each."""
+        return {one.number: reason for one in events if (reason := self._post(one))}
+
+    def stop(self) -> None:
+        """Let a request under way end soon."""
+        self._client.stop()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _post(self, one: Outgoing) -> str:
+        id_, body = message(one)
+        headers = signed_headers(self._key, id_, int(time.time()), body) | {"content-type": "application/json"}
+        try:
+            self._client.request("POST", self._settings.url, limit_s=LIMIT_S, content=body, headers=headers)
+        except TargetError as error:
+            if is_refusal(error):
+                return str(error)
+            raise
+        return ""
+
+
+def message(one: Outgoing) -> tuple[str, bytes]:
+    """The id that stays the same at every attempt, and the body. A new alert's id is the alert's."""
+    alert = one.event.alert
+    if alert is None:
+        kind = "kardus.location.event"
+    elif one.opens:
+        kind = "kardus.alert.opened"
+    elif one.former is not None and one.former.alert is not None and one.former.alert.status == alert.status:
+        kind = "kardus.alert.changed"
+    else:
+        kind = f"kardus.alert.{'opened' if alert.status == 'open' else alert.status}"
+    told = json.loads(one.payload)
+    body = {"type": kind, "timestamp": told["time"], "agent": one.agent, "data": told["data"]}
+    id_ = alert.id if alert is not None and one.opens else one.envelope.id
+    return id_, json.dumps(body, ensure_ascii=False).encode()

@@ -1,0 +1,167 @@
+"""Delivers to one target, in a thread of its own: a target that is away holds up no other."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kardus.support.backoff import backoff_s
+from kardus.support.worker import Worker
+from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue
+from warehouse.connectors.deliver.target import Outgoing, Refusals, Target, TargetError
+from warehouse.store.database import StoreError
+
+POLL_S = 0.5
+READ = 500
+"""Events that are looked at in one round."""
+log = logging.getLogger("kardus.deliver")
+
+
+@dataclass
+class TargetStatus:
+    """How it goes with one target; the counts are since the start."""
+
+    done: int = 0
+    """The number of the last event that it was asked about."""
+    behind: int = 0
+    """Stored events that it wasn't asked about yet."""
+    delivered: int = 0
+    """Events that it took."""
+    passed_over: int = 0
+    """Events that aren't for it."""
+    refused: int = 0
+    """Times that it refused an event."""
+    waiting: int = 0
+    """Events that are tried again, or wait behind one that is."""
+    aside: int = 0
+    """Events that were refused for good: see `--aside`."""
+    failures: int = 0
+    """Attempts in a row in which it took nothing at all."""
+    problem: str = ""
+    """Why; empty: all is well."""
+    delivered_unix_s: float = 0.0
+    """When it took something last; 0: not since the start."""
+
+
+class TargetWorker(Worker):
+    """One target's; what wasn't delivered when it stops, stays for the next start."""
+
+    def __init__(self, name: str, target: Target, queue: DeliveryQueue) -> None:
+        """Prepare; `start` begins."""
+        super().__init__(f"deliver {name}")
+        self._name, self._target, self._queue = name, target, queue
+        self._ahead: deque[Outgoing] = deque()
+        """Read, and not asked about yet."""
+        self.status = TargetStatus()
+        """How it goes."""
+
+    def round(self) -> bool:
+        """Try again what is due, then what is new; whether there may be more at once.
+
+        Raises:
+            TargetError: the target takes nothing just now.
+            StoreError: the database can't be used.
+        """
+        other = self._queue.hold()
+        if other:
+            raise TargetError(f"{other} delivers to it already: stop one of the two")
+        try:
+            tried = self._try_again()
+            return self._look_further() or tried
+        except (TargetError, StoreError):
+            self._ahead.clear()  # what was taken from it wasn't noted
+            raise
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """End: a request under way has two seconds left."""
+        self._target.stop()
+        super().stop(timeout_s)
+        self._target.close()
+
+    def _run(self) -> None:
+        more = False
+        while not self._stopping.wait(0 if more else self._pause_s()):
+            more = False
+            try:
+                more = self.round()
+            except (TargetError, StoreError) as error:
+                if not self._stopping.is_set():
+                    self._note(str(error))
+            else:
+                self._note("")
+            self._count()
+        try:
+            self._queue.release()
+        except StoreError as error:
+            log.warning("%s: can't be released now: %s", self._name, error)
+
+    def _try_again(self) -> bool:
+        due = self._queue.due(self._target.batch)
+        if not due:
+            return False
+        refused = self._target.send(due)
+        aside = self._queue.note_again(due, refused)
+        self._tell(due, refused, aside)
+        return len(refused) < len(due)
+
+    def _look_further(self) -> bool:
+        if not self._ahead:
+            self._ahead.extend(self._queue.fresh(READ))
+        if not self._ahead:
+            return False
+        held_up = self._queue.held_up()
+        batch: list[Outgoing] = []
+        behind: list[Outgoing] = []
+        done = passed_over = 0
+        while self._ahead and not self._must_wait(self._ahead[0], batch, held_up):
+            one = self._ahead.popleft()
+            done = one.number
+            if not self._target.wants(one):
+                passed_over += 1
+            else:
+                (behind if one.location in held_up else batch).append(one)
+        refused = self._target.send(batch) if batch else {}
+        aside = self._queue.note(done, refused, [*batch, *behind], {one.number for one in behind})
+        self.status.passed_over += passed_over
+        self._tell(batch, refused, aside)
+        return True
+
+    def _must_wait(self, one: Outgoing, batch: Sequence[Outgoing], held_up: frozenset[str]) -> bool:
+        """Whether an event has to go with a later batch: of a location the next one goes when this one is taken."""
+        if not self._target.wants(one) or one.location in held_up:
+            return False
+        return len(batch) == self._target.batch or any(one.location == other.location for other in batch)
+
+    def _tell(self, sent: Sequence[Outgoing], refused: Refusals, aside: int) -> None:
+        for one in sent:
+            if one.number in refused:
+                log.warning("%s: refuses event %d of %s: %s", self._name, one.number, one.location, refused[one.number])
+        if aside:
+            log.error("%s: %d events are set aside: see `kardus-wms deliver --aside`", self._name, aside)
+        self.status.refused += len(refused)
+        self.status.delivered += len(sent) - len(refused)
+        if len(sent) > len(refused):
+            self.status.delivered_unix_s = time.time()
+
+    def _count(self) -> None:
+        status = self.status
+        try:
+            standing = self._queue.standing()
+        except StoreError:
+            return  # it is the problem already
+        status.done, status.behind = standing.done, standing.behind
+        status.waiting, status.aside = standing.waiting, standing.aside
+
+    def _note(self, problem: str) -> None:
+        status = self.status
+        if problem and problem != status.problem:
+            log.error("%s: %s: nothing is lost, it is tried again", self._name, problem)
+        elif not problem and status.problem:
+            log.info("%s: takes events again", self._name)
+        status.problem = problem
+        status.failures = status.failures + 1 if problem else 0
+
+    def _pause_s(self) -> float:
+        failures = self.status.failures
+        return POLL_S + (backoff_s(failures, first_s=1, cap_s=MAX_BACKOFF_S) if failures else 0.0)

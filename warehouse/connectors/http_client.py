@@ -1,0 +1,120 @@
+"""One exchange with a WMS or a partner over HTTP: over in time, and every failure a line."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from kardus.support.errors import UsageError
+from kardus.support.exchange import Exchanges
+from warehouse.connectors.errors import ConnectorError
+from warehouse.connectors.secret import secret
+
+TIMEOUT_S = 60.0
+"""For the whole of one answer."""
+READ_S = 20.0
+"""For one reading of it, and for a connection."""
+_REDIRECTED = 300
+MOST_BYTES = 200_000_000
+"""A longer answer is none: 150,000 locations are some ten millions."""
+MOST_OF_A_REFUSAL = 65_536
+
+
+def plain_client(ca_file: Path | None, headers: Mapping[str, str] | None = None) -> httpx2.Client:
+    """A client that follows nobody elsewhere. `ca_file`: authorities (PEM); else the system's."""
+    verify: Any = str(ca_file) if ca_file else True
+    return httpx2.Client(timeout=READ_S, follow_redirects=False, verify=verify, headers=dict(headers or {}))
+
+
+def headers_from(key: str, path: Path | None) -> dict[str, str]:
+    """The headers in a private file, one a line as `X-Api-Key: ...`; none without a file.
+
+    Raises:
+        ConfigError: it can't be read, or others can read it too.
+        UsageError: a line isn't one.
+    """
+    if path is None:
+        return {}
+    found = {}
+    for line in filter(str.strip, secret(key, path).splitlines()):
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"{key} {path}: a line isn't written as 'Name: value'")
+        found[name.strip()] = value.strip()
+    return found
+
+
+class HttpClient:
+    """Asks one server. Used by one thread; `close` ends what is under way."""
+
+    def __init__(self, client: httpx2.Client, error: type[ConnectorError], *, grace_s: float = 0.0) -> None:
+        """Keep the client: its headers, its authentication.
+
+        Args:
+            client: what connects.
+            error: what is raised.
+            grace_s: an exchange that is under way when it is stopped may still end within so many seconds.
+        """
+        self._client, self._error = client, error
+        self._stopping = threading.Event()
+        self._exchanges = Exchanges(self._stopping, grace_s)
+
+    def request(self, method: str, url: str, *, limit_s: float | None = None, **options: Any) -> httpx2.Response:
+        """An answer with a status below 300, or 304, over within `limit_s` seconds (by default TIMEOUT_S).
+
+        Raises:
+            ConnectorError: the kind it was given: there is none in time, or it has another status.
+        """
+        try:
+            return self._exchanges.run(lambda trace: self._asked(method, url, trace, options), limit_s or TIMEOUT_S)
+        except TimeoutError as error:
+            raise self._error(f"{url}: {error}") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            raise self._error(f"{url}: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+    def json(self, response: httpx2.Response) -> Any:
+        """What an answer says.
+
+        Raises:
+            ConnectorError: the kind it was given: it isn't JSON.
+        """
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self._error(f"{response.request.url}: answers something that isn't JSON ({error})") from error
+
+    def stop(self) -> None:
+        """End what is under way, once its grace is over; from any thread."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """End what is under way, and close the connections."""
+        self._stopping.set()
+        self._client.close()
+
+    def _asked(self, method: str, url: str, trace: Callable[..., None], options: Mapping[str, Any]) -> httpx2.Response:
+        request = self._client.build_request(method, url, extensions={"trace": trace}, **options)
+        response = self._client.send(request, stream=True)
+        try:
+            if response.status_code >= _REDIRECTED and response.status_code != httpx2.codes.NOT_MODIFIED:
+                self._refuse(url, response)
+            content = bytearray()
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > MOST_BYTES:
+                    raise self._error(f"{url}: the answer is longer than {MOST_BYTES // 1_000_000} MB")
+        finally:
+            response.close()
+        response._content = bytes(content)  # noqa: SLF001 - as `read` would leave it
+        return response
+
+    def _refuse(self, url: str, response: httpx2.Response) -> None:
+        said = bytearray()
+        for part in response.iter_bytes():
+            said += part
+            if len(said) >= MOST_OF_A_REFUSAL:
+                break
+        status = response.status_code
+        raise self._error(f"{url}: the server says {status} {response.reason_phrase}", status, bytes(said))

@@ -1,0 +1,22 @@
+"""An address of a web server in a connector's file."""
+
+from typing import Annotated
+
+import httpx2
+from pydantic import AfterValidator
+
+
+def _address(text: str) -> str:
+    try:
+        url = httpx2.URL(text)
+        url.host.encode("idna")  # as the resolver will
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ValueError(f"no address ({error}): give http:// or https://") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("no address: give http:// or https:// and a host")
+    if url.userinfo:
+        raise ValueError("leave name and password out of the address: give a file that holds them")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
