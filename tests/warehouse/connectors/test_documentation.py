@@ -14,9 +14,12 @@ from warehouse.connectors.deliver.tryton import TrytonCounts
 from warehouse.connectors.deliver.webhook import WebhookSettings
 from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.epcis.mapping import MappingFile
+from warehouse.connectors.sync.erpnext import ErpnextSettings
 from warehouse.connectors.sync.folder import FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, OAuthSettings
+from warehouse.connectors.sync.odoo import OdooSettings
 from warehouse.connectors.sync.settings import SyncSettings
+from warehouse.connectors.sync.sftp_settings import SftpSettings
 from warehouse.connectors.sync.sql import SqlSettings
 from warehouse.connectors.sync.tryton import TrytonSettings
 
@@ -39,6 +42,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "wms.md").read_text(encoding="utf-8
         OdooCounts,
         KafkaSettings,
         EpcisSettings,
+        SftpSettings,
+        OdooSettings,
+        ErpnextSettings,
     ],
 )
 def test_every_key_is_described(model: type[BaseModel]) -> None:

@@ -8,19 +8,37 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kardus.support.errors import UsageError
+from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
 from warehouse.connectors.sync.folder import FolderSettings, FolderSource
 from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
+from warehouse.connectors.sync.odoo import OdooSettings, OdooSource
+from warehouse.connectors.sync.sftp_settings import SftpSettings
 from warehouse.connectors.sync.source import Source
 from warehouse.connectors.sync.sql import SqlSettings, SqlSource
 from warehouse.connectors.sync.tryton import TrytonSettings, TrytonSource
 from warehouse.stock.stock_list import StockRules
 
-SourceSettings = Annotated[SqlSettings | HttpSettings | FolderSettings | TrytonSettings, Field(discriminator="kind")]
+SourceSettings = Annotated[
+    SqlSettings | HttpSettings | FolderSettings | SftpSettings | TrytonSettings | OdooSettings | ErpnextSettings,
+    Field(discriminator="kind"),
+]
+KINDS = ("sql", "http", "folder", "sftp", "tryton", "odoo", "erpnext")
+
+
+def _sftp(settings: SftpSettings) -> Source:
+    from warehouse.connectors.sync.sftp import SftpSource  # noqa: PLC0415 - needs the extra `sftp`
+
+    return SftpSource(settings)
+
+
 _SOURCES: dict[type[BaseModel], Callable[[Any], Source]] = {
     SqlSettings: SqlSource,
     HttpSettings: HttpSource,
     FolderSettings: FolderSource,
+    SftpSettings: _sftp,
     TrytonSettings: TrytonSource,
+    OdooSettings: OdooSource,
+    ErpnextSettings: ErpnextSource,
 }
 
 
@@ -57,8 +75,7 @@ def read_settings(path: Path) -> SyncSettings:
         raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
     except ValidationError as error:
         first = error.errors()[0]
-        kinds = ("sql", "http", "folder", "tryton")
-        key = ".".join(str(part) for part in first["loc"] if part not in kinds)
+        key = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 

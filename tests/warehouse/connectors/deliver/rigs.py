@@ -199,7 +199,7 @@ class KafkaRig:
             consumer.close()
         return list(found.values())
 
-    def refuse(self, location: str) -> None:
+    def refuse(self, location: str) -> None:  # noqa: ARG002 - every rig is asked alike
         """Whatever is long."""
         self.text = f'{self._head()}options = {{ "message.max.bytes" = {self.LIMIT} }}\n'
 

@@ -5,12 +5,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from kardus.support.errors import UsageError
+from tests.warehouse.connectors.sync.erpnext_stand_in import erpnext
+from tests.warehouse.connectors.sync.odoo_stand_in import odoo
+from tests.warehouse.connectors.sync.sftp_server import sftp_server
+from tests.warehouse.connectors.sync.source_keys import erpnext_keys, odoo_keys, sftp_keys
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, Web, pages_of, web, write_database, write_list
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
 from warehouse.connectors.sync.source import Source, SourceError
@@ -20,7 +24,8 @@ STOCK: Stock = {"A/1": ("Tea", 2), "A-2": None, "Zürich 3": ("Milk", 1)}
 Put = Callable[[Stock], None]
 
 
-def _settings(folder: Path, text: str) -> SyncSettings:
+def settings_of(folder: Path, text: str) -> SyncSettings:
+    """The settings of a file with this text."""
     path = folder / "sync.toml"
     path.write_text(text, encoding="utf-8")
     return read_settings(path)
@@ -33,24 +38,45 @@ def server() -> Iterator[Web]:
         yield state
 
 
-@pytest.fixture(params=["sql", "http", "folder"])
+@pytest.fixture(params=["sql", "http", "folder", "sftp", "odoo 16", "odoo 19", "erpnext"])
 def wms(request: pytest.FixtureRequest, tmp_path: Path, server: Web) -> Iterator[tuple[Source, Put]]:
     """A source, and what puts stock into its WMS."""
     kind = request.param
+    with ExitStack() as running:
+        text, put = _server(kind, tmp_path, running) if kind in SERVERS else _own(kind, tmp_path, server)
+        put({})
+        source = make_source(settings_of(tmp_path, f"[source]\n{text}"))
+        yield source, put
+        source.close()
+
+
+SERVERS = ("sftp", "odoo 16", "odoo 19", "erpnext")
+
+
+def _server(kind: str, folder: Path, running: ExitStack) -> tuple[str, Put]:
+    """The configuration, and what puts stock, of a WMS that is a server of its own."""
+    if kind == "sftp":
+        drop = running.enter_context(sftp_server(folder))
+        return sftp_keys(drop), lambda stock: _put_list(drop.folder, stock)
+    if kind == "erpnext":
+        shop = running.enter_context(erpnext())
+        return erpnext_keys(folder, shop), shop.put
+    erp = running.enter_context(odoo(int(kind.split()[1])))
+    return odoo_keys(folder, erp), erp.put
+
+
+def _own(kind: str, tmp_path: Path, server: Web) -> tuple[str, Put]:
     texts = {
-        "sql": f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "wms.sqlite"}"\n{SQL}',
-        "http": f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}',
-        "folder": f'[source]\nkind = "folder"\nfolder = "{tmp_path / "lists"}"\n',
+        "sql": f'kind = "sql"\nurl = "sqlite:///{tmp_path / "wms.sqlite"}"\n{SQL}',
+        "http": f'kind = "http"\n{HTTP.format(url=server.url)}',
+        "folder": f'kind = "folder"\nfolder = "{tmp_path / "lists"}"\n',
     }
     puts: dict[str, Put] = {
         "sql": lambda stock: write_database(tmp_path / "wms.sqlite", stock),
         "http": lambda stock: server.pages.update(pages_of(stock)),
         "folder": lambda stock: _put_list(tmp_path / "lists", stock),
     }
-    puts[kind]({})
-    source = make_source(_settings(tmp_path, texts[kind]))
-    yield source, puts[kind]
-    source.close()
+    return texts[kind], puts[kind]
 
 
 def _put_list(folder: Path, stock: Stock) -> None:
@@ -98,7 +124,7 @@ def test_waiting_ends_when_it_is_told_to(wms: tuple[Source, Put]) -> None:
 
 
 def test_null_is_no_empty_location(tmp_path: Path) -> None:
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{SQL}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{SQL}'))
     write_database(tmp_path / "w", {"A": ("Tea", 1)})
     with closing(sqlite3.connect(tmp_path / "w")) as database, database:
         database.execute("UPDATE quants SET sku = NULL")
@@ -119,7 +145,7 @@ def test_null_is_no_empty_location(tmp_path: Path) -> None:
 def test_a_query_that_is_wrong_is_told_in_a_line(tmp_path: Path, columns: str, said: str) -> None:
     write_database(tmp_path / "w", STOCK)
     text = SQL.replace("place AS location, sku, amount AS quantity", columns)
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{text}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{text}'))
     with pytest.raises(SourceError) as refused:
         source.read()
     assert said in str(refused.value)
@@ -133,7 +159,7 @@ def test_numbers_of_a_database_and_floats(tmp_path: Path) -> None:
         database.execute("CREATE TABLE n (location INTEGER, sku REAL, quantity REAL)")
         database.execute("INSERT INTO n VALUES (7, 4006381333931.5, 2.0)")
     text = SQL.replace("place AS location, sku, amount AS quantity FROM quants", "location, sku, quantity FROM n")
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{text}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path / "w"}"\n{text}'))
     row = source.read().stock[0]
     assert (row.values["location"], row.values["quantity"]) == ("7", "2")
     assert "is a number with a fraction" in row.problems[0]
@@ -143,7 +169,7 @@ def test_numbers_of_a_database_and_floats(tmp_path: Path) -> None:
 def test_pages_are_followed_and_an_etag_spares_the_answer(tmp_path: Path, server: Web) -> None:
     server.pages |= pages_of(STOCK) | {"/more": {"items": [{"at": "A-2", "item": "Juice", "n": 4}]}}
     server.headers = {"/quants": {"Link": '</more>; rel="next"'}, "/places": {"ETag": '"1"'}}
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}'))
     for _ in range(2):
         assert lines_of(source)["A-2"].sku == "Juice"
     places = [headers for path, headers in server.asked if path == "/places"]
@@ -162,7 +188,7 @@ def test_headers_and_tokens_come_from_files(tmp_path: Path, server: Web) -> None
         f'headers_file = "{tmp_path}/headers"\n[source.oauth]\ntoken_url = "{server.url}/token"\nclient_id = "kardus"\n'
     )
     more += f'client_secret_file = "{tmp_path}/secret"\n'
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}{more}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}{more}'))
     for _ in range(2):
         assert lines_of(source)["A/1"].sku == "Tea"
     assert [path for path, _ in server.asked].count("/token") == 1
@@ -184,7 +210,7 @@ def test_nonsense_over_http_is_told_in_a_line(
 ) -> None:
     server.pages |= pages_of(STOCK) | {"/places": page}
     server.status = status
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}'))
     with pytest.raises(SourceError) as refused:
         source.read()
     assert said in str(refused.value)
@@ -198,7 +224,7 @@ def test_the_newest_whole_list_counts_and_another_one_wakes(tmp_path: Path) -> N
     os.utime(old, (1, 1))
     write_list(folder, STOCK, "2.csv")
     (folder / "3.csv.part").write_text("location,sku\n", encoding="utf-8")
-    source = make_source(_settings(tmp_path, f'[source]\nkind = "folder"\nfolder = "{folder}"\n'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "folder"\nfolder = "{folder}"\n'))
     assert set(lines_of(source)) == set(STOCK)
     woken = threading.Thread(target=source.wait, args=(threading.Event(), 600.0))
     woken.start()
@@ -226,7 +252,7 @@ def test_the_newest_whole_list_counts_and_another_one_wakes(tmp_path: Path) -> N
 )
 def test_a_wrong_key_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        _settings(tmp_path, text)
+        settings_of(tmp_path, text)
     assert f"sync.toml: {said}" in str(refused.value)
 
 
@@ -240,9 +266,9 @@ def test_a_wrong_key_is_named(tmp_path: Path, text: str, said: str) -> None:
 )
 def test_an_address_of_a_database_that_cannot_be_used(tmp_path: Path, url: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.replace("+", r"\+")):
-        make_source(_settings(tmp_path, f'[source]\nkind = "sql"\nurl = "{url}"\n{SQL}'))
+        make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "{url}"\n{SQL}'))
 
 
 def test_only_postgresql_notifies(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="only PostgreSQL notifies"):
-        make_source(_settings(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite://"\nlisten = "c"\n{SQL}'))
+        make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite://"\nlisten = "c"\n{SQL}'))

@@ -1,0 +1,107 @@
+"""ERPNext 14 to 16 as a source: warehouses are its locations, `Bin` says what stands in them.
+
+Written from Frappe's published documentation of its REST API and from ERPNext's sources (Warehouse, Bin); never run
+against an ERPNext.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+from warehouse.connectors.web_address import Address
+
+PAGE = 1000
+"""Frappe gives 20 where nothing is said."""
+
+
+class ErpnextSettings(BaseModel):
+    """`[source]` with `kind = "erpnext"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Literal["erpnext"]
+    """ERPNext."""
+    url: Address
+    """The site, as `https://erp.local`."""
+    token_file: SecretPath
+    """File that holds `API_KEY:API_SECRET` of a user who may read warehouses and bins, for you alone."""
+    parent: str
+    """The group (`Racks - C`) below which every warehouse that isn't disabled, and no group itself, is managed."""
+    location: Literal["name", "warehouse_name"] = "name"
+    """What a location's code is: with the company's abbreviation (`A-1 - C`), or without."""
+    ca_file: Path | None = None
+    """Authorities that may vouch for the server (PEM); else the system's."""
+
+
+class ErpnextSource:
+    """Asks by token. An item is called by its code."""
+
+    def __init__(self, settings: ErpnextSettings) -> None:
+        """Prepare.
+
+        Raises:
+            ConfigError: the token can't be read.
+        """
+        self._settings = settings
+        headers = {"Authorization": f"token {secret('token_file', settings.token_file)}", "Accept": "application/json"}
+        self._client = HttpClient(plain_client(settings.ca_file, headers), SourceError)
+        self.name = settings.url.rstrip("/")
+
+    def read(self) -> Snapshot:
+        """Warehouses, then bins."""
+        key = self._settings.location
+        below = [["name", "descendants of", self._settings.parent], ["is_group", "=", 0], ["disabled", "=", 0]]
+        places = {one["name"]: one.get(key) for one in self._all("Warehouse", below, ["name", key])}
+        if not places:
+            raise SourceError(f"{self.name}: no warehouse is below '{self._settings.parent}': correct source.parent")
+        fields = ["name", "warehouse", "item_code", "actual_qty"]
+        bins = self._all("Bin", [["actual_qty", ">", 0]], fields)
+        stock = [
+            {"location": places[one["warehouse"]], "sku": one["item_code"], "quantity": one["actual_qty"]}
+            for one in bins
+            if one.get("warehouse") in places
+        ]
+        codes = [{"location": code} for code in places.values()]
+        return Snapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+
+    def wait(self, stopping: threading.Event, seconds: float) -> None:
+        """The whole interval: nothing tells."""
+        stopping.wait(seconds)
+
+    def close(self) -> None:
+        """End."""
+        self._client.close()
+
+    def _all(self, kind: str, filters: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Every document: page by page by `name`, so that none is passed over when others come and go."""
+        found: list[dict[str, Any]] = []
+        last = ""
+        while True:
+            query = {
+                "fields": json.dumps(list(dict.fromkeys(fields))),
+                "filters": json.dumps([*filters, ["name", ">", last]]),
+                "order_by": "name asc",
+                "limit_page_length": str(PAGE),
+            }
+            page = self._page(kind, query)
+            found += page
+            if len(page) < PAGE:
+                return found
+            if page[-1]["name"] == last:
+                raise SourceError(f"{self.name}: {kind}: gives the same page again")
+            last = page[-1]["name"]
+
+    def _page(self, kind: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        url = f"{self.name}/api/resource/{kind}"
+        answer = self._client.json(self._client.request("GET", url, params=query))
+        page = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(page, list) or not all(isinstance(one, dict) and one.get("name") for one in page):
+            raise SourceError(f"{url}: answers no list of documents: correct source.url")
+        return page

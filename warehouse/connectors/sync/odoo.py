@@ -1,0 +1,135 @@
+"""Odoo 16 to 19 as a source: a warehouse's internal locations, and what its quants say stands in them.
+
+Written from Odoo's published documentation and sources (stock.warehouse, stock.location, stock.quant, product.product);
+never run against an Odoo.
+"""
+
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, model_validator
+
+from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
+from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+from warehouse.connectors.web_address import Address
+
+_EVERYTHING = {"active_test": False}
+"""Odoo leaves out what is archived, unless it is told so: an archived product may still stand somewhere."""
+
+
+class OdooSettings(OdooServer):
+    """`[source]` with `kind = "odoo"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Literal["odoo"]
+    """Odoo."""
+    url: Address
+    """The server, as `https://erp.local`."""
+    password_file: SecretPath
+    """File that holds an API key (or, with `json-rpc`, the password), for you alone."""
+    ca_file: Path | None = None
+    """Authorities that may vouch for the server (PEM); else the system's."""
+    warehouse: str
+    """Short name (`code`) of the warehouse whose locations are managed."""
+    location: Literal["barcode", "name", "complete_name"] = "barcode"
+    """What a location's code is: its barcode (without one it isn't managed), its name, or its full name."""
+    identifier: Literal["code", "gtin"] = "code"
+    """What a product is called: its internal reference, or its barcode."""
+
+    @model_validator(mode="after")
+    def _require_user(self) -> "OdooSettings":
+        if self.api == "json-rpc" and not self.user:
+            raise ValueError("user: name the login that asks by json-rpc")
+        return self
+
+
+class OdooSource:
+    """Managed are the internal locations of the warehouse that have no others inside."""
+
+    def __init__(self, settings: OdooSettings) -> None:
+        """Prepare.
+
+        Raises:
+            ConfigError: the key can't be read.
+        """
+        self._settings = settings
+        self._http = HttpClient(plain_client(settings.ca_file), SourceError)
+        self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
+        self.name = self._client.name
+
+    def read(self) -> Snapshot:
+        """Locations, then what stands below the warehouse's stock, then the products' names."""
+        try:
+            return self._read()
+        except OdooError as error:
+            raise SourceError(str(error)) from error
+
+    def _read(self) -> Snapshot:
+        root = self._root()
+        places = self._places(root)
+        inside = [["location_id", "child_of", root], ["quantity", ">", 0]]
+        quants = self._client.all("stock.quant", inside, ["location_id", "product_id", "quantity"])
+        quants = [quant for quant in quants if self._linked(quant, "location_id") in places]
+        names = self._names({self._linked(quant, "product_id") for quant in quants})
+        stock = [
+            {
+                "location": places[self._linked(quant, "location_id")],
+                "sku": names.get(self._linked(quant, "product_id")),
+                "quantity": quant["quantity"],
+            }
+            for quant in quants
+        ]
+        codes = [{"location": code} for code in places.values()]
+        return Snapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+
+    def wait(self, stopping: threading.Event, seconds: float) -> None:
+        """The whole interval: nothing tells."""
+        stopping.wait(seconds)
+
+    def close(self) -> None:
+        """End."""
+        self._http.close()
+
+    def _root(self) -> int:
+        wanted = [["code", "=", self._settings.warehouse]]
+        found = self._client.all("stock.warehouse", wanted, ["lot_stock_id"])
+        if len(found) != 1:
+            raise SourceError(
+                f"{self.name}: {len(found)} warehouses have the code '{self._settings.warehouse}': "
+                "correct source.warehouse, or the user's companies"
+            )
+        return self._linked(found[0], "lot_stock_id")
+
+    def _places(self, root: int) -> dict[int, str]:
+        """Codes of locations by their id."""
+        key = self._settings.location
+        inside = [["id", "child_of", root], ["usage", "=", "internal"], ["child_ids", "=", False]]
+        found = self._client.all("stock.location", inside, [key])
+        places = {one["id"]: str(one.get(key) or "").strip() for one in found}
+        places = {id_: code for id_, code in places.items() if code}
+        seen: set[str] = set()
+        for code in places.values():
+            if code in seen:
+                raise SourceError(f"{self.name}: two locations are called '{code}': set source.location to another key")
+            seen.add(code)
+        return places
+
+    def _names(self, products: set[int]) -> dict[int, str | None]:
+        key = "default_code" if self._settings.identifier == "code" else "barcode"
+        ids = sorted(products)
+        found = []
+        for first in range(0, len(ids), 1000):
+            wanted = [["id", "in", ids[first : first + 1000]]]
+            found += self._client.all("product.product", wanted, [key], _EVERYTHING)
+        return {one["id"]: one.get(key) or None for one in found}
+
+    def _linked(self, record: dict[str, Any], key: str) -> int:
+        """The id of a linked record, which comes with its name."""
+        value = record.get(key)
+        if not isinstance(value, list) or not value or type(value[0]) is not int:
+            raise SourceError(f"{self.name}: '{key}' of a record is {value!r}, and no link: may the user read it?")
+        return value[0]
