@@ -75,6 +75,9 @@ class Blend(Record):
     max_logit: BlendPart
     log_distance: BlendPart
     """Of minus the natural logarithm of the squared distance to the nearest prototype."""
+    farthest: float | None = None
+    """A crop for which that is less is none of the classes, whatever its logits are. None, as in bundles of before this
+    was: there is no such limit."""
 
 
 class Calibration(Record):

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from kardus.contract.manifest import Blend, Calibration, ClassInfo, RejectionScore
 
 Floats = NDArray[np.float32]
+BEYOND = -1e6
+"""The score `blend` of what is too far from every prototype to be a product: below every threshold."""
 SMALLEST_DISTANCE = 1e-6
 """Squared distances below this, as of a class's only photo to itself, count as this: a logarithm must be finite."""
 
@@ -131,7 +133,8 @@ def rejection_scores(
     - `prototype`: the cosine to the nearest prototype;
     - `distance`: less the squared distance to the nearest prototype, which is Mahalanobis' distance, since the
       embedding is whitened (Lee et al., NeurIPS 2018);
-    - `blend`: both the largest logit and minus the logarithm of that distance, each on the scale of known photos.
+    - `blend`: both the largest logit and minus the logarithm of that distance, each on the scale of known photos;
+      BEYOND the farthest that these are.
 
     Args:
         kind: which score.
@@ -163,9 +166,10 @@ def blended(max_logit: Floats, distance: Floats, blend: Blend | None) -> Floats:
     """
     if blend is None:
         raise ValueError("the score `blend` needs its scale")
-    parts = ((max_logit, blend.max_logit), (log_nearness(distance), blend.log_distance))
+    nearness = log_nearness(distance)
+    parts = ((max_logit, blend.max_logit), (nearness, blend.log_distance))
     score: Floats = np.sum([(values - part.center) / part.spread for values, part in parts], axis=0, dtype=np.float32)
-    return score
+    return score if blend.farthest is None else np.where(nearness < blend.farthest, np.float32(BEYOND), score)
 
 
 def log_nearness(distance: Floats) -> Floats:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kardus.contract.manifest import Blend, BlendPart, Calibration, ClassInfo, RejectionScore
-from kardus.inference.classification import class_means, interpret, rejection_scores
+from kardus.inference.classification import BEYOND, class_means, interpret, rejection_scores
 
 FLOATS = st.floats(-20, 20, width=32)
 BLEND = Blend(max_logit=BlendPart(center=2, spread=4), log_distance=BlendPart(center=-1, spread=0.5))
@@ -70,6 +70,25 @@ def test_a_blend_falls_with_the_distance_and_rises_with_the_largest_logit(
     assert bool(np.isfinite(score).all())
     assert bool((rejection_scores("blend", logits, embedding + np.sign(embedding), prototypes, BLEND) <= score).all())
     assert bool((rejection_scores("blend", logits + 1, embedding, prototypes, BLEND) > score).all())
+
+
+@given(logits=arrays(np.float32, (4, 3), elements=FLOATS), embedding=arrays(np.float32, (4, 2), elements=FLOATS))
+def test_what_is_beyond_the_farthest_is_below_every_threshold_and_the_rest_as_before(
+    logits: np.ndarray, embedding: np.ndarray
+) -> None:
+    prototypes = np.zeros((3, 2), np.float32)
+    limited = BLEND.model_copy(update={"farthest": -np.log(9.0)})
+    before, after = (rejection_scores("blend", logits, embedding, prototypes, blend) for blend in (BLEND, limited))
+    squared = np.square(embedding).sum(axis=1)
+    clear = np.abs(squared - 9) > 1e-3
+    np.testing.assert_array_equal(after[clear], np.where(squared > 9, np.float32(BEYOND), before)[clear])
+
+
+def test_a_blend_of_before_there_was_a_farthest_has_none() -> None:
+    told = {"max_logit": {"center": 2, "spread": 4}, "log_distance": {"center": -1, "spread": 0.5}}
+    assert Blend.model_validate(told) == BLEND
+    far = np.full((1, 2), 1e6, np.float32)
+    assert rejection_scores("blend", np.ones((1, 2), np.float32), far, np.zeros((2, 2), np.float32), BLEND) > BEYOND
 
 
 def test_a_blend_without_its_scale_is_refused() -> None:

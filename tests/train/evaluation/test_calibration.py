@@ -1,27 +1,42 @@
 """From held-out answers to temperature and threshold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta, gumbel_l, norm, t
+from scipy.stats.distributions import rv_frozen
 
 from kardus.contract.manifest import Calibration
 from kardus.inference.classification import blended, softmax
 from kardus.support.errors import DataError
 from train.evaluation.calibration import (
     DOUBT_RATE,
+    ENOUGH,
     FALSE_ALARM_RATE,
+    FEWEST,
     REJECTION_SCORE,
     SURE,
     THRESHOLD_MARGIN,
     HeldOut,
     calibrate,
+    farthest_of,
     keep_answers,
     read_answers,
     threshold_at,
 )
+
+
+def _drawn(seed: int, count: int, decimals: int) -> np.ndarray:
+    """Scores of photos, some of them hard; with few decimals, many of them are the same."""
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=count) - rng.integers(0, 8, size=count) * (rng.random(count) < 0.05)).round(decimals)
+
+
+_SCORES = st.builds(_drawn, st.integers(0, 1000), st.integers(2, 400), st.integers(0, 6))
 
 
 def _answers(count: int = 3) -> HeldOut:
@@ -35,14 +50,39 @@ def _scores(answers: HeldOut, calibration: Calibration) -> np.ndarray:
     return blended(answers.logits.max(axis=1), answers.scores, calibration.blend).astype(float)
 
 
-def test_with_few_photos_the_threshold_lies_below_every_held_out_score() -> None:
+def test_the_rejection_threshold_belongs_to_the_score_and_the_photos() -> None:
     answers = _answers(90)
     calibration = calibrate(answers, "here:val")
     scores = _scores(answers, calibration)
-    assert calibration.rejection_threshold == pytest.approx(scores.min() - THRESHOLD_MARGIN * scores.std())
-    assert calibration.false_alarm_rate == 0
+    assert calibration.rejection_threshold == threshold_at(scores, FALSE_ALARM_RATE)
+    assert calibration.false_alarm_rate == (scores < calibration.rejection_threshold).mean()
     assert (calibration.n, calibration.fitted_on) == (90, "here:val")
     assert calibration.rejection_score == REJECTION_SCORE
+
+
+def test_what_is_further_than_known_photos_is_rejected_whatever_its_logits_are() -> None:
+    answers = _answers(200)
+    calibration = calibrate(answers, "")
+    assert calibration.blend
+    assert calibration.blend.farthest
+    limit = -np.exp(-calibration.blend.farthest)
+    right = answers.logits.argmax(axis=1) == answers.labels
+    assert limit <= answers.scores[right].min()
+    distances = np.array([1.1, 0.9], np.float32) * limit
+    beyond, within = blended(np.full(2, 1e3, np.float32), distances, calibration.blend)
+    assert beyond < calibration.rejection_threshold < within
+
+
+def test_a_limit_that_known_photos_may_not_pass_is_set_by_their_spread() -> None:
+    spread = HeldOut(
+        np.eye(2, dtype=np.float32)[[0, 1] * 100], -np.exp(np.linspace(1, 2, 200, dtype=np.float32)), np.arange(200) % 2
+    )
+    right = np.ones(200, bool)
+    assert farthest_of(spread, right) == pytest.approx(-1.5 - 3.09 * np.linspace(1, 2, 200).std(), abs=0.01)
+    outlier = replace(spread, scores=np.append(spread.scores[1:], np.float32(-np.exp(6))))
+    assert farthest_of(outlier, right) == pytest.approx(-6)
+    right[-1] = False  # it is hard for another reason
+    assert farthest_of(outlier, right) > -3.5
 
 
 def test_with_many_photos_the_threshold_keeps_the_stated_rate() -> None:
@@ -77,10 +117,45 @@ def test_where_nothing_is_named_right_what_is_not_unknown_is_not_doubted() -> No
     assert calibration.doubt_threshold == calibration.rejection_threshold
 
 
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=400), st.floats(0.001, 0.3))
-def test_no_more_than_the_rate_falls_below_the_threshold(scores: list[float], rate: float) -> None:
-    values = np.array(scores)
-    assert (values < threshold_at(values, rate)).mean() <= rate
+@pytest.mark.parametrize("draw", [norm(), t(4), gumbel_l(), beta(5, 2)], ids=["normal", "t", "gumbel", "beta"])
+@pytest.mark.parametrize("count", [60, 170, 700])
+def test_the_stated_share_of_other_photos_falls_below_the_threshold(draw: rv_frozen, count: int) -> None:
+    drawn = draw.rvs(size=(200, count), random_state=np.random.default_rng(0))
+    assert np.mean([draw.cdf(threshold_at(scores, 0.01)) for scores in drawn]) == pytest.approx(0.01, rel=0.5)
+
+
+@pytest.mark.parametrize("count", [60, 170])
+def test_one_photo_that_is_hard_does_not_set_the_threshold(count: int) -> None:
+    scores = np.random.default_rng(0).normal(size=count)
+    scores[scores.argmin()] = -7
+    assert -7 < threshold_at(scores, 0.01) < -1.5
+
+
+def test_with_fewer_photos_than_a_tail_needs_the_threshold_lies_below_them_all() -> None:
+    scores = np.random.default_rng(0).normal(size=FEWEST - 1)
+    assert threshold_at(scores, 0.01) == pytest.approx(scores.min() - THRESHOLD_MARGIN * scores.std())
+
+
+@given(_SCORES, st.floats(1.01, 20))
+def test_with_photos_enough_no_more_than_the_rate_falls_below_the_threshold(values: np.ndarray, more: float) -> None:
+    rate = min(0.9, more * ENOUGH / (len(values) + 1))
+    if rate * (len(values) + 1) >= ENOUGH:
+        assert (values < threshold_at(values, rate)).mean() <= rate
+
+
+@given(_SCORES, st.floats(0.001, 0.1), st.floats(0.1, 10), st.floats(-100, 100))
+def test_the_threshold_has_the_scale_of_its_scores(values: np.ndarray, rate: float, scale: float, by: float) -> None:
+    threshold = threshold_at(values, rate)
+    assert threshold_at(scale * values + by, rate) == pytest.approx(scale * threshold + by, rel=1e-3, abs=1e-3)
+    assert threshold <= np.median(values)
+
+
+@given(_SCORES, st.floats(0.001, 0.1), st.floats(0.001, 0.1))
+def test_a_lower_rate_has_no_higher_threshold_where_a_tail_is_fitted(
+    values: np.ndarray, one: float, two: float
+) -> None:
+    few, (low, high) = values[: int(ENOUGH / 0.1) - 2], sorted((one, two))
+    assert threshold_at(few, low) <= threshold_at(few, high) + 1e-9
 
 
 def test_without_held_out_photos_nothing_is_rejected() -> None:
