@@ -10,6 +10,7 @@ import onnxruntime as ort
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
 from kardus.inference.graph_forms import run_graph
+from kardus.inference.onnx_session import UNWANTED_OPTIMIZERS
 from kardus.inference.preprocess import Pixels
 
 WARM_UP = 3
@@ -48,7 +49,9 @@ def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Spe
 def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        bundle.model, options, providers=["CPUExecutionProvider"], disabled_optimizers=UNWANTED_OPTIMIZERS
+    )
     return lambda crops: run_graph(session, bundle.manifest.form, crops)
 
 

@@ -1,5 +1,9 @@
 """8-bit static quantisation of an ONNX model: QDQ, weights per channel, activation ranges calibrated on real crops.
 
+Weights have 7 bits (`reduce_range`), -64..64. On x86 without VNNI two products of an activation and a weight are added
+in 16 bits, which 8 and 8 bits overflow: such a processor would answer otherwise than the one that the accuracy was
+evaluated on (onnxruntime's documentation, "Quantization": U8S8 and saturation). With 7 bits all compute the same.
+
 What follows the backbone's last convolution (attention, pooling, head, embedding, evidence) stays in float: that costs
 hardly any time, and predictions, scores and thresholds depend on it directly. The activation that follows it directly
 is a part of it: ReLU and ReLU6 are its range, and cost nothing. Convolutions of a single filter, whose output is a
@@ -65,6 +69,7 @@ class Quantiser:
                 _Crops(self._crops),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
+                reduce_range=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=[*self._kept, *in_float],

@@ -28,6 +28,8 @@ ORT_ERRORS = (
 )  # they have no common base but Exception
 PROVIDER_ERRORS = (*ORT_ERRORS, RuntimeError, ValueError)
 """What onnxruntime raises where a provider can't be made, by the provider."""
+UNWANTED_OPTIMIZERS = ["WeightBiasQuantization"]
+"""It rounds a layer that export left in float between two of 8 bits, with one scale for all of its filters."""
 _NUMPY = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 log = logging.getLogger("kardus.inference")
 
@@ -186,7 +188,7 @@ def _session(model: bytes, options: ort.SessionOptions, found: _Candidates) -> o
                 options.add_provider(provider.name, own)
     else:
         given["providers"] = [(provider.name, provider.all_options(provider.device)) for provider in found.usable]
-    session = ort.InferenceSession(model, options, enable_fallback=0, **given)
+    session = ort.InferenceSession(model, options, enable_fallback=0, disabled_optimizers=UNWANTED_OPTIMIZERS, **given)
     session._model_bytes = None  # noqa: SLF001 - the model once more, for a try with other providers: nobody asks for it
     return session
 

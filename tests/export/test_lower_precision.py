@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from export import build as build_module
 from export import lower_precision as lower_module
@@ -74,6 +75,7 @@ def test_weights_are_eight_bits_per_channel_and_what_answers_stays_in_float(run_
     eight = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4]
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     assert len(eight) == len(convolutions)
+    assert all(np.abs(numpy_helper.to_array(w).astype(int)).max() <= 64 for w in eight), "nothing overflows 16 bits"
     scales = {w.name: w for w in graph.initializer if w.name.endswith("_scale")}
     per_channel = [s for name, s in scales.items() if "weight" in name]
     assert all(list(scale.dims) != [] for scale in per_channel)

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import Classifier
-from kardus.inference.onnx_session import RunsOn, shares_of
+from kardus.inference.onnx_session import RunsOn, open_session, shares_of
 from kardus.inference.providers import Provider
 from kardus.support.errors import ConfigError
 
@@ -121,3 +123,27 @@ def test_shares_are_those_of_the_kernels_times(times: dict[str, list[int]]) -> N
     assert sum(shares.values()) == pytest.approx(1)
     longest = max(times, key=lambda name: sum(max(1, time) for time in times[name]))
     assert shares[longest] == max(shares.values())
+
+
+def _float_layer_between_integers() -> bytes:
+    """What export writes where a layer is left in float: 8 bits before and after it, filters of very different size."""
+    filters = np.array([0.001, 1.0], np.float32).reshape(2, 1, 1, 1)
+    constants = {"scale": np.float32(1 / 255), "zero": np.uint8(0), "small": np.float32(0.001 / 255)}
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in {**constants, "w": filters}.items()]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["qx"]),
+        helper.make_node("DequantizeLinear", ["qx", "scale", "zero"], ["dx"]),
+        helper.make_node("Conv", ["dx", "w"], ["y"]),
+        helper.make_node("QuantizeLinear", ["y", "small", "zero"], ["qy"]),
+        helper.make_node("DequantizeLinear", ["qy", "small", "zero"], ["out"]),
+    ]
+    given, got = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, 1, 1]) for n, c in (("x", 1), ("out", 2)))
+    graph = helper.make_graph(nodes, "g", [given], [got], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def test_a_layer_that_is_left_in_float_is_computed_in_float() -> None:
+    session, _ = open_session(_float_layer_between_integers(), 1, [Provider(name=CPU)])
+    (answer,) = session.run(None, {"x": np.full((1, 1, 1, 1), 0.5, np.float32)})
+    assert answer[0, 0, 0, 0] == pytest.approx(0.0005, rel=0.02)
