@@ -1,4 +1,4 @@
-"""Tryton 8.2.1 as far as counts need it: methods and answers as the real one's, which test_tryton.py runs beside it."""
+"""Tryton 8.2.1 as far as counts need it: methods and answers as the real one's, which make demo-erp runs."""
 
 from collections.abc import Sequence
 from typing import Any
