@@ -32,7 +32,7 @@ from warehouse.connectors.deliver.upkeep import forget_target, known_targets, se
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
 from warehouse.store.retention import Keep
-from warehouse.store.tables import events, targets
+from warehouse.store.tables import deliveries, events, targets
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +78,25 @@ def test_a_location_is_held_up_by_its_own_event_only_and_goes_on_in_order(
     settle(worker)
     assert list(rig.service.bodies) == ["alert-A-2", "alert 0", "alert 1", "alert 2"]
     assert _queue(database).standing().waiting == 0
+
+
+def test_a_later_event_of_a_location_waits_though_the_target_would_take_it(
+    database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Publisher()
+    monkeypatch.setattr(queue, "backoff_s", lambda *_, **__: 1000.0)
+    rig.refuse("A-1")
+    worker = worker_of(database, settings_of(tmp_path, rig.text))
+    write(database, told_of(box, "A-1", "Milk", "first"))
+    worker.round()
+    rig.allow()
+    write(database, told_of(box, "A-1", "Milk", "second"), told_of(box, "A-2", "Milk", "other"))
+    settle(worker)
+    assert list(rig.service.bodies) == ["other"]
+    with database.writing() as connection:
+        connection.execute(update(deliveries).values(due=0.0))
+    settle(worker)
+    assert list(rig.service.bodies) == ["other", "first", "second"]
 
 
 def test_a_new_target_begins_with_the_next_event_unless_it_is_to_begin_with_the_first(database: Database) -> None:
