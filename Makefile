@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check wheels pipeline demo-model real-photos real-figures benchmark bench bench-full clean
+.PHONY: help demo demo-erp test test-slow check wheels pipeline demo-model real-photos real-figures benchmark bench bench-full clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -9,6 +9,9 @@ help:            ## Show this list
 
 demo: .venv-agent/installed  ## A simulated rack, watched: installs agent and warehouse side, about a minute
 	$(AGENT)/kardus-agent demo $(ARGS)
+
+demo-erp: .venv/installed  ## The same rack with a real ERP, Tryton: stock, draft counts, and back (installs it: minutes)
+	$(DEV)/python -m tests.scripts.demo_erp $(ARGS)
 
 # Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
 # Many tests wait, for clocks and processes: three of them at a time on two cores.

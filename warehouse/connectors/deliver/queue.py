@@ -185,7 +185,7 @@ class DeliveryQueue:
         with self._database.reading() as connection:
             done = self._done(connection)
             counted = select(d.aside, func.count()).where(d.target == self._target).group_by(d.aside)
-            counts: dict[int, int] = dict(connection.execute(counted).tuples().all())
+            counts = {int(aside): int(number) for aside, number in connection.execute(counted)}
             return Standing(done, max(0, _last_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
 
     def _row(self, one: Outgoing, tries: int, reason: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
 
 
 class TrytonCounts(TrytonLogin):
-    """`[targets.NAME]` with `kind = "tryton"`; the user needs the groups Stock and Stock Inventory, and no more."""
+    """`[targets.NAME]` with `kind = "tryton"`; the user needs the group Stock, and no more."""
 
     kind: Literal["tryton"]
     """Tryton."""
@@ -62,11 +62,12 @@ class TrytonTarget:
             if not self._context:
                 self._context = self._rpc.call("res.user", "get_preferences", True)
             location = self._location(one.location)
-            draft = self._draft(location)
+            ours = self._ours(location)
+            draft = next((found for found in reversed(ours) if found["state"] == "draft"), None)
             if is_over(one):
                 self._take_back(draft, one)
-            else:
-                self._propose(draft, location, count_of(one))
+            elif not self._is_noted(ours, count := count_of(one)):  # it is written last: all of it was told before
+                self._propose(draft, location, count)
         except TargetError as error:
             if error.status == REFUSED:
                 raise RefusedError(str(error)) from error
@@ -75,8 +76,6 @@ class TrytonTarget:
             raise TargetError(f"{self.name}: answers something else than Tryton does ({error!r})") from error
 
     def _propose(self, draft: Mapping[str, Any] | None, location: int, count: Count) -> None:
-        if self._is_noted(count.note):
-            return  # it is written last: all of it was told before
         lines = [{"product": self._product(sku), "quantity": float(n)} for sku, n in count.quantities.items()]
         if draft is None:
             values = {"location": location, "company": self._company(), "lines": [["create", lines]] if lines else []}
@@ -96,10 +95,10 @@ class TrytonTarget:
             self._call("stock.inventory", "cancel", [draft["id"]])
         self._note(draft["id"], f"Kardus, camera {one.event.camera}, {moment}: corrected: {one.event.verdict}.")
 
-    def _draft(self, location: int) -> Mapping[str, Any] | None:
-        ours = [["location", "=", location], ["state", "=", "draft"], ["create_uid", "=", self._rpc.user]]
-        found = self._rpc.all("stock.inventory", ours, ["lines", "write_uid"], self._context)
-        return found[-1] if found else None
+    def _ours(self, location: int) -> list[dict[str, Any]]:
+        """The counts that our user has made at a location, the oldest first."""
+        domain = [["location", "=", location], ["create_uid", "=", self._rpc.user]]
+        return self._rpc.all("stock.inventory", domain, ["state", "lines", "write_uid"], self._context)
 
     def _is_theirs(self, draft: Mapping[str, Any]) -> bool:
         lines = self._rpc.all(
@@ -108,8 +107,11 @@ class TrytonTarget:
         hands = {draft["write_uid"], *(line[name] for line in lines for name in ("create_uid", "write_uid"))}
         return not hands <= {None, self._rpc.user}
 
-    def _is_noted(self, text: str) -> bool:
-        return bool(self._rpc.all("ir.note", [["message", "=", text]], [], self._context))
+    def _is_noted(self, ours: Sequence[Mapping[str, Any]], count: Count) -> bool:
+        """Whether one of them has the note. Only administrators may look for notes without saying of what."""
+        resources = [f"stock.inventory,{one['id']}" for one in ours]
+        domain = [["resource", "in", resources], ["message", "=", count.note]]
+        return bool(resources) and bool(self._rpc.all("ir.note", domain, [], self._context))
 
     def _note(self, number: int, text: str) -> None:
         self._call("ir.note", "create", [{"resource": f"stock.inventory,{number}", "message": text}])

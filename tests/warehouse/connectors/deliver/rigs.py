@@ -27,8 +27,10 @@ class Rig(Protocol):
 
     text: str
     """The target's table in the file."""
-    server: Server | None
-    """Where it is served over HTTP."""
+
+    @property
+    def server(self) -> Server | None:
+        """Where it is served over HTTP."""
 
     def told(self) -> Told:
         """What the other side knows, in order for each location; what it was told twice is there once."""
@@ -72,7 +74,7 @@ class WebhookRig:
     """A receiver of webhooks."""
 
     def __init__(self, folder: Path, server: Server, service: WebhookService) -> None:
-        self.server: Server | None = server
+        self.server = server
         self.service = service
         secret = private(folder, "secret", "k" * 32)
         self.text = f'kind = "webhook"\nurl = "{server.url}/alerts"\nsecret_file = "{secret}"\nwhat = "alerts"\n'
@@ -199,7 +201,7 @@ class KafkaRig:
             consumer.close()
         return list(found.values())
 
-    def refuse(self, location: str) -> None:  # noqa: ARG002 - every rig is asked alike
+    def refuse(self, location: str) -> None:  # noqa: ARG002 - it refuses by length
         """Whatever is long."""
         self.text = f'{self._head()}options = {{ "message.max.bytes" = {self.LIMIT} }}\n'
 

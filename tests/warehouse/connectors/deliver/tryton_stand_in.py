@@ -1,4 +1,4 @@
-"""Tryton 8.2.1 as far as counts need it: methods and answers as the real one's, which test_tryton.py runs beside it."""
+"""Tryton 8.2.1 as far as counts need it: methods and answers as the real one's, which make demo-erp runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +48,9 @@ class TrytonStandIn:
     def do_search_read(
         self, model: str, domain: list[Any], offset: int, limit: int, _order: Any, names: Any
     ) -> list[Row]:
-        """Records."""
+        """Records; notes only of what is named."""
+        if model == "ir.note" and not any(clause[0] == "resource" for clause in domain):
+            raise LookupError('You are not allowed to search on the "ir.note" resource.')
         rows = [row for row in self.tables[model] if all(self._fits(row, *clause) for clause in domain)]
         return [{name: row.get(name) for name in names} for row in rows[offset : offset + limit]]
 
@@ -103,6 +105,6 @@ class TrytonStandIn:
                 inventory["lines"] += self.do_create("stock.inventory.line", rows)
 
     def _fits(self, row: Row, name: str, operator: str, value: Any) -> bool:
-        if operator == "child_of":
+        if operator in {"child_of", "in"}:
             return row.get(name) in value
         return bool(row.get(name) == value)

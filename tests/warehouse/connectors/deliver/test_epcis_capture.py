@@ -1,0 +1,85 @@
+"""EPCIS documents to a capture endpoint: events together, one that is refused found, jobs waited for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kardus.contract.verdicts import Verdict
+from tests.publishers import Publisher
+from tests.warehouse.connectors.deliver.epcis_stand_in import EpcisStandIn
+from tests.warehouse.connectors.deliver.making import settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.rigs import EpcisRig
+from tests.warehouse.connectors.deliver.served import Answer, Asked, served
+from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver import epcis_capture, queue
+from warehouse.connectors.deliver.target import TargetError
+from warehouse.connectors.deliver.upkeep import set_aside
+from warehouse.store.database import Database
+
+PLACES = [f"A-{number}" for number in range(16)]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[EpcisRig]:
+    """A repository that is up."""
+    service = EpcisStandIn()
+    with served(service) as server:
+        server.up()
+        yield EpcisRig(tmp_path, server, service)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["refused at once", "refused by the job"])
+def test_of_a_document_one_event_that_is_refused_is_found_and_the_others_are_taken(
+    file_database: Database, rig: EpcisRig, tmp_path: Path, *, at_once: bool
+) -> None:
+    rig.service.at_once = at_once
+    rig.refuse("A-6")
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, *(told_of(Publisher(), place, "Milk") for place in PLACES))
+    worker.round()
+    assert sorted(location for location, _ in rig.told()) == sorted(set(PLACES) - {"A-6"})
+    assert rig.service.documents == 9, "16 events, and twice 8, 4, 2 and 1"
+    settle(worker)
+    (aside,) = set_aside(file_database)
+    assert (aside.location, "no such read point" in aside.reason or "400" in aside.reason) == ("A-6", True)
+
+
+def test_doubts_and_what_has_no_identifier_are_not_told_to_partners(
+    file_database: Database, rig: EpcisRig, tmp_path: Path
+) -> None:
+    box = Publisher()
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(box, "A-1", None, verdict=Verdict.UNCERTAIN), told_of(box, "A-2", "Unlisted"))
+    write(file_database, told_of(box, "A-3", "Milk"))
+    settle(worker)
+    assert rig.told() == [("A-3", "Milk")]
+    assert worker.status.passed_over == 2
+
+
+def test_a_job_that_does_not_end_is_begun_anew_and_each_event_is_there_once(
+    file_database: Database, rig: EpcisRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epcis_capture, "JOB_S", 0.3)
+    own, running = rig.service.answer, [True]
+
+    def answer(asked: Asked) -> Answer:
+        found = own(asked)
+        if asked.method == "GET" and running[0]:
+            return Answer(body=found.body | {"running": True})
+        return found
+
+    monkeypatch.setattr(rig.service, "answer", answer)
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    with pytest.raises(TargetError, match="isn't over within"):
+        worker.round()
+    running[0] = False
+    settle(worker)
+    assert rig.told() == [("A-1", "Milk")]
+    assert rig.service.documents == 2

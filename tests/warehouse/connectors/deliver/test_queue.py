@@ -1,0 +1,218 @@
+"""A target's place in the database, whichever that is: restarts, two at once, retention, and people's commands."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from kardus.support.errors import UsageError
+from simulator.demo.broker import free_port
+from tests.conftest import BIN
+from tests.in_process import call
+from tests.patience import PATIENCE_S, wait_until
+from tests.publishers import Publisher
+from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.rigs import WebhookRig, WebhookService
+from tests.warehouse.connectors.deliver.served import served
+from tests.warehouse.receiving.making import retention_of, write
+from warehouse.__main__ import main
+from warehouse.connectors.deliver import queue
+from warehouse.connectors.deliver.queue import DeliveryQueue
+from warehouse.connectors.deliver.target import TargetError
+from warehouse.connectors.deliver.upkeep import forget_target, known_targets, send_again, set_aside
+from warehouse.store.database import Database
+from warehouse.store.reader import StoreReader
+from warehouse.store.retention import Keep
+from warehouse.store.tables import deliveries, events, targets
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[WebhookRig]:
+    """A receiver of webhooks that is up."""
+    service = WebhookService()
+    with served(service) as server:
+        server.up()
+        yield WebhookRig(tmp_path, server, service)
+
+
+def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
+    return DeliveryQueue(database, NAME, refusals=3, from_beginning=from_beginning)
+
+
+def test_a_restart_goes_on_where_the_last_one_ended(database: Database, rig: WebhookRig, tmp_path: Path) -> None:
+    box, settings = Publisher(), settings_of(tmp_path, rig.text)
+    for number in range(3):
+        write(database, told_of(box, f"A-{number}", "Milk"))
+        settle(worker := worker_of(database, settings))
+        worker.stop()
+        _queue(database).release()
+    assert [location for location, _ in rig.told()] == ["A-0", "A-1", "A-2"]
+    assert rig.server
+    assert len(rig.server.asked) == 3, "each was told once"
+
+
+def test_a_location_is_held_up_by_its_own_event_only_and_goes_on_in_order(
+    database: Database, rig: WebhookRig, tmp_path: Path
+) -> None:
+    box = Publisher()
+    rig.refuse("A-1")
+    worker = worker_of(database, settings_of(tmp_path, rig.text).model_copy(update={"refusals": 1000}))
+    write(database, *(told_of(box, "A-1", "Milk", f"alert {n}") for n in range(3)), told_of(box, "A-2", "Milk"))
+    while rig.told() != [("A-2", "Milk")]:
+        worker.round()
+    rig.allow()
+    settle(worker)
+    assert list(rig.service.bodies) == ["alert-A-2", "alert 0", "alert 1", "alert 2"]
+    assert _queue(database).standing().waiting == 0
+
+
+def test_a_later_event_of_a_location_waits_though_the_target_would_take_it(
+    database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Publisher()
+    monkeypatch.setattr(queue, "backoff_s", lambda *_, **__: 1000.0)
+    rig.refuse("A-1")
+    worker = worker_of(database, settings_of(tmp_path, rig.text))
+    write(database, told_of(box, "A-1", "Milk", "first"))
+    worker.round()
+    rig.allow()
+    write(database, told_of(box, "A-1", "Milk", "second"), told_of(box, "A-2", "Milk", "other"))
+    settle(worker)
+    assert list(rig.service.bodies) == ["other"]
+    with database.writing() as connection:
+        connection.execute(update(deliveries).values(due=0.0))
+    settle(worker)
+    assert list(rig.service.bodies) == ["other", "first", "second"]
+
+
+def test_a_new_target_begins_with_the_next_event_unless_it_is_to_begin_with_the_first(database: Database) -> None:
+    write(database, *Publisher().events(3))
+    later = DeliveryQueue(database, "later", refusals=3, from_beginning=False)
+    assert later.fresh(10) == []
+    assert [one.number for one in _queue(database).fresh(10)] == [1, 2, 3]
+
+
+def test_a_target_is_held_by_one_process_and_one_that_has_ended_is_taken_over_from(database: Database) -> None:
+    mine = _queue(database)
+    other = f"{socket.gethostname()}, process {os.getppid()}"
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder=other, held_until=time.time() + 100))
+    assert mine.hold() == other
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder=f"{socket.gethostname()}, process {ended.pid}"))
+    assert mine.hold() == ""
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 100))
+    again = _queue(database)
+    assert again.hold() == "another-machine, process 1"
+    with database.writing() as connection:
+        connection.execute(update(targets).values(held_until=time.time() - 1))
+    assert again.hold() == ""
+
+
+def test_events_are_kept_until_every_target_was_told(file_database: Database) -> None:
+    box, old = Publisher(), datetime.now(UTC) - timedelta(days=40)
+    write(file_database, *box.events(4))
+    with file_database.writing() as connection:
+        connection.execute(update(events).values(received=old))
+    waiting = _queue(file_database)
+    worker = retention_of(file_database, Keep(days=30))
+    worker.round()
+    assert len(StoreReader(file_database).events()) == 4
+    waiting.note(2, {}, [], ())
+    worker.round()
+    assert [event.number for event in StoreReader(file_database).events()] == [3, 4]
+    forget_target(file_database, NAME)
+    worker.round()
+    assert StoreReader(file_database).events() == []
+
+
+def test_what_people_ask_for_that_is_not_there_is_named(database: Database) -> None:
+    _queue(database)
+    with pytest.raises(UsageError, match="nothing of it is set aside"):
+        send_again(database, f"{NAME}:7")
+    with pytest.raises(UsageError, match="write TARGET:NUMBER"):
+        send_again(database, f"{NAME}:x")
+    with pytest.raises(UsageError, match="no target of this name"):
+        forget_target(database, "nobody")
+    assert known_targets(database) == [NAME]
+
+
+@pytest.mark.slow
+def test_the_command_killed_in_the_middle_of_telling_tells_again_and_serves_how_it_goes(
+    file_database: Database, rig: WebhookRig, tmp_path: Path
+) -> None:
+    box, port = Publisher(), free_port()
+    settings_of(tmp_path, rig.text)
+    words = [BIN / "kardus-wms", "deliver", tmp_path / "deliver.toml", "--database", file_database.address.path]
+    command = [*map(str, words), "--json", "--health", f"127.0.0.1:{port}"]
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
+    victims: list[subprocess.Popen[str]] = []
+
+    def kill(location: str) -> None:
+        if location == "A-1" and victims:
+            victims.pop().send_signal(signal.SIGKILL)
+
+    rig.service.before = kill
+    rig.refuse("A-2")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True) as first:
+        victims.append(first)
+        assert first.wait(PATIENCE_S) == -signal.SIGKILL
+    assert [location for location, _ in rig.told()] == ["A-0", "A-1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+        wait_until(lambda: bool(set_aside(file_database)), "the third is set aside")
+        wait_until(lambda: f'kardus_deliver_aside{{target="{NAME}"}} 1' in _page(port, "metrics"), "the page says so")
+        assert json.loads(_page(port, ""))[NAME]["problem"] == ""
+        rig.allow()
+        assert send_again(file_database, NAME) == 1
+        wait_until(lambda: len(rig.told()) == 3, "it is sent again")
+        second.terminate()
+        told, _ = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 0
+    last = json.loads(told.splitlines()[-1])["targets"][NAME]
+    assert (last["done"], last["refused"]) == (3, REFUSALS)
+    assert [request.headers["webhook-id"] for request in rig.server.asked][1:3] == ["alert-A-1"] * 2, "told again"
+
+
+def _page(port: int, name: str) -> str:
+    return httpx2.get(f"http://127.0.0.1:{port}/{name}").text
+
+
+def test_the_command_lists_what_is_set_aside_and_sends_it_again(
+    file_database: Database, rig: WebhookRig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.refuse("A-1")
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    settle(worker)
+    words = ("deliver", tmp_path / "deliver.toml", "--database", file_database.address.path)
+    (told,) = json.loads(call(capsys, main, *words, "--aside", "--json").stdout)
+    assert (told["target"], told["number"], told["location"], told["tries"]) == (NAME, 1, "A-1", REFUSALS)
+    assert f"{NAME}:1 A-1 refused {REFUSALS} times" in call(capsys, main, *words, "--aside").stdout
+    assert "1 events are tried again" in call(capsys, main, *words, "--again", f"{NAME}:1").stdout
+    assert "and 1 events that waited" in call(capsys, main, *words, "--forget", NAME).stdout
+    assert known_targets(file_database) == []
+
+
+def test_who_is_held_elsewhere_is_told(database: Database, rig: WebhookRig, tmp_path: Path) -> None:
+    worker = worker_of(database, settings_of(tmp_path, rig.text))
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 100))
+    with pytest.raises(TargetError, match="another-machine, process 1 delivers to it already"):
+        worker.round()
