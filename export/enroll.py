@@ -16,7 +16,7 @@ from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSamp
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
 from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
-from kardus.inference.enrolled import DOUBT, margin
+from kardus.inference.enrolled import DOUBT, MARGINS, Margin
 from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, left_out_notes, sort_folder
 from kardus.inference.preprocess import Pixels, read_converted
 from kardus.support.errors import DataError, UsageError
@@ -182,8 +182,11 @@ def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
         raise UsageError(f"{bundle.source}: has no prototypes: build it again")
     names = tuple(info.name for info in manifest.classes)
     outputs, prototypes = classifier.run(golden_crops(bundle)), np.array(manifest.prototypes, np.float32)
+    margin = MARGINS.get(str(manifest.training.config.get("embedding")), MARGINS["last"])
     return Changes(
         graph_classes=names,
+        margin=margin.most,
+        few_photos=margin.few_photos,
         distance_per_logit=distance_per_logit(outputs, prototypes),
         logit_per_log_distance=logit_per_log_distance(outputs, prototypes),
         enrolled={},
@@ -264,7 +267,8 @@ def _confused(embedding: Floats, to_known: Floats, changes: Changes, known: Sequ
 
 def _handicap(changes: Changes, photos: int) -> float:
     """By what the squared distance to a class that was enrolled from so many photos is multiplied."""
-    return math.exp(margin(photos)) if changes.logit_per_log_distance else DOUBT
+    margin = Margin(changes.margin, changes.few_photos)
+    return math.exp(margin.of(photos)) if changes.logit_per_log_distance else DOUBT
 
 
 def _file(golden: Sequence[GoldenSample]) -> str:

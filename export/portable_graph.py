@@ -26,9 +26,9 @@ class _Portable(nn.Module):
         self.back: Tensor
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        pooled = self.network.pool(self.network.feature_map(crops))
+        pooled, described = self.network.pooled_and_described(crops)
         space = self.network.space
-        centred = pooled * (1 / self._length(pooled)) - space.center[None]
+        centred = described * (1 / self._length(described)) - space.center[None]
         along = centred @ space.directions
         beside = self._length(centred - along @ self.back) * space.off
         return self.network.head(pooled), torch.cat([along @ space.mixing, beside], dim=1)

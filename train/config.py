@@ -73,6 +73,8 @@ class TrainConfig(BaseModel):
     """Kernel sizes of its spatial attention: odd, in cells of the feature map."""
     pooling: Literal["avg", "gem"] = "avg"
     """Global pooling of the feature map: avg (mean) or gem (generalised mean)."""
+    embedding: Literal["last", "stages"] = "last"
+    """What the embedding is computed from: last (the last feature map), or stages (earlier ones too; EfficientNets)."""
     dropout: BelowOne = 0.2
     """Dropout probability before the head."""
     category_weight: Annotated[float, Field(ge=0, le=10)] = 0.0

@@ -158,6 +158,10 @@ class Changes(Record):
     logit_per_log_distance: Annotated[float, Field(ge=0)] = 0.0
     """By how much logits grow where the logarithm of squared distances falls by one. 0, as in bundles of before this
     was: enrolled classes are judged by differences of distances (`distance_per_logit`), not by their ratios."""
+    margin: Annotated[float, Field(ge=0)] = 0.4
+    """By how much that logarithm must be less for an enrolled class, where it was enrolled from many photos."""
+    few_photos: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """The margin is less by this share over the number of photos."""
     enrolled: dict[Name, PositiveInt]
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 

@@ -10,6 +10,7 @@ before this was compare differences, and are judged as they always were.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,23 @@ Floats = NDArray[np.float32]
 DOUBT = 1.2
 """The squared distance to an enrolled class counts for so much more: few photos say less of it than training did.
 Where differences are compared."""
-MARGIN = 0.4
-"""By how much the logarithm of the squared distance to the enrolled class must be less, where there are many photos."""
-FEW_PHOTOS = 0.6
-"""The margin is less by this share over the number of photos: the fewer they are, the further are others of it."""
+
+
+class Margin(NamedTuple):
+    """How much nearer than the nearest trained class a crop must be to an enrolled one to be of it."""
+
+    most: float
+    """By how much the logarithm of the squared distance must be less, where there are many photos."""
+    few_photos: float
+    """The margin is less by this share over the number of photos: the fewer they are, the further are others of it."""
+
+    def of(self, photos: int) -> float:
+        """The margin of a class of so many enrolled photos."""
+        return self.most * (1 - self.few_photos / photos)
+
+
+MARGINS = {"last": Margin(0.4, 0.6), "stages": Margin(0.3, 1.0)}
+"""By what the embedding is computed from (`--embedding`): with earlier stages new products are told apart better."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,7 @@ class LiveClasses:
     """0: differences of distances are compared, not ratios."""
     photos: tuple[int, ...] = ()
     """From how many each of the enrolled classes was enrolled, (e,)."""
+    margin: Margin = MARGINS["last"]
 
     def logits(self, graph: Floats, embedding: Floats) -> Floats:
         """Logits (N, t + e) in the order of the manifest's classes, from the graph's (N, g) and embeddings (N, d)."""
@@ -65,14 +80,9 @@ class LiveClasses:
             return differences
         least = np.float32(SMALLEST_DISTANCE)
         nearer = np.log(np.maximum(nearest, least)) - np.log(np.maximum(own, least))
-        margins = np.array([margin(count) for count in self.photos], np.float32)
+        margins = np.array([self.margin.of(count) for count in self.photos], np.float32)
         ratios: Floats = ((nearer - margins) * self.logit_per_log_distance).astype(np.float32)
         return ratios
-
-
-def margin(photos: int) -> float:
-    """By how much the logarithm of the squared distance to a class of so many enrolled photos must be less."""
-    return MARGIN * (1 - FEW_PHOTOS / photos)
 
 
 def live_classes(source: str, manifest: Manifest) -> LiveClasses | None:
@@ -103,4 +113,5 @@ def live_classes(source: str, manifest: Manifest) -> LiveClasses | None:
         changes.distance_per_logit,
         changes.logit_per_log_distance,
         tuple(changes.enrolled[name] for name in enrolled),
+        Margin(changes.margin, changes.few_photos),
     )

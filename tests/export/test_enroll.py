@@ -13,7 +13,7 @@ from kardus.contract.manifest import EMPTY_CLASS, ClassInfo
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
-from kardus.inference.enrolled import margin
+from kardus.inference.enrolled import MARGINS
 from kardus.inference.preprocess import read_photo, rectify_whole
 from kardus.inference.srgb import UNFIT_PROFILE
 from kardus.support.errors import DataError, UsageError
@@ -68,7 +68,7 @@ def test_trained_and_enrolled_classes_are_on_one_scale(colours: Bundle, tmp_path
     raw = Classifier(read_bundle(out)).run(crop[None])
     nearest = min(((raw.embedding[0] - np.array(p)) ** 2).sum() for p in done.manifest.prototypes[:3])
     own = ((raw.embedding[0] - new) ** 2).sum()
-    ahead = done.manifest.changes.logit_per_log_distance * (np.log(nearest / own) - margin(5))
+    ahead = done.manifest.changes.logit_per_log_distance * (np.log(nearest / own) - MARGINS["last"].of(5))
     expected = raw.logits[0, :3].max() + ahead
     assert raw.logits[0, 3] == pytest.approx(expected, rel=1e-3)
     answer = _answers(out, [tmp_path / "between.png"])[0]
@@ -253,3 +253,16 @@ def test_products_in_either_spelling_and_empty_in_any_case_are_known(colours: Bu
     assert empty.manifest.classes[-1].sku == EMPTY_CLASS
     left = retire(read_bundle(tmp_path / "2.bundle"), ["Mu\u0308sli", "EMPTY"], Release(tmp_path / "3.bundle", "1.5.0"))
     assert [info.name for info in left.classes] == list(COLOURS)
+
+
+def test_the_margin_is_that_of_what_the_embedding_is_computed_from(tmp_path: Path) -> None:
+    training = read_bundle(colour_bundle(tmp_path / "one.bundle")).manifest.training
+    for number, (config, kind) in enumerate(
+        (({}, "last"), ({"embedding": "stages"}, "stages"), ({"embedding": 7}, "last"))
+    ):
+        given = training.model_copy(update={"config": config})
+        bundle = read_bundle(colour_bundle(tmp_path / f"{number}.bundle", training=given))
+        release = Release(tmp_path / f"new{number}.bundle", "1.3.0")
+        changes = enroll(bundle, _info(), _photos(tmp_path / f"yellow{number}", YELLOW), release).manifest.changes
+        assert changes
+        assert (changes.margin, changes.few_photos) == MARGINS[kind]

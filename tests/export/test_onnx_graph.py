@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from export.onnx_graph import OPSET, to_onnx
+from export.portable_graph import to_portable
+from export.quantise import quantiser
 from kardus.inference.bundle import read_bundle
 from train.augmentation.augmented_views import to_tensor
-from train.evaluation.outputs import run_network
+from train.evaluation.outputs import described, run_network
 from train.networks.carton import AttentionSpec, CartonNet
 
 
@@ -91,3 +93,28 @@ def test_attention_and_gem_answer_as_in_torch_in_any_batch() -> None:
         np.testing.assert_allclose(embedding, trained.embedding[:count], atol=1e-4)
         np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
         np.testing.assert_allclose(evidence, trained.evidence[:count], atol=1e-2)
+
+
+@pytest.mark.slow
+def test_an_embedding_of_earlier_stages_is_the_same_in_every_form_of_the_graph() -> None:
+    torch.manual_seed(4)
+    network = CartonNet("timm:test_efficientnet", 3, stages=True)
+    crops = (
+        np.random.default_rng(2).integers(0, 256, (24, 8, 8, 3)).repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
+    )
+    network.train()(to_tensor(crops))  # normalisation learns the activations' ranges
+    network.space.fit(described(network, crops), torch.arange(24) % 3)
+    trained, plain = run_network(network, crops).embedding, to_onnx(network, 64)
+    assert float(np.abs(trained).max()) > 1
+
+    def embedding(model: bytes, given: np.ndarray) -> np.ndarray:
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(["embedding"], {"crops": given})[0])
+
+    np.testing.assert_allclose(embedding(plain, crops), trained, atol=2e-3)
+    one = to_tensor(crops[:1]).contiguous().numpy()
+    np.testing.assert_allclose(embedding(to_portable(network, 64), one), trained[:1], atol=2e-3)
+    with quantiser(plain, crops) as made:
+        eight = embedding(made.model(), crops)
+    alike = (eight * trained).sum(axis=1) / np.linalg.norm(eight, axis=1) / np.linalg.norm(trained, axis=1)
+    assert float(alike.min()) > 0.9

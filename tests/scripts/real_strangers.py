@@ -19,7 +19,7 @@ from export.enrolment_views import views_of
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.classification import class_means, interpret, rejection_scores
 from kardus.inference.classifier import RawOutputs
-from kardus.inference.enrolled import LiveClasses
+from kardus.inference.enrolled import MARGINS, LiveClasses, Margin
 from kardus.inference.preprocess import read_photo, read_picture, rectify_whole
 from tests.scripts.real_data import quarter, read, siblings, without
 from tests.scripts.real_enrolment import CHOICES, SHOTS
@@ -27,7 +27,7 @@ from tests.scripts.steps import percent
 from train.data.data_set import Sample
 from train.evaluation.calibration import SURE, HeldOut, calibrate, held_out
 from train.evaluation.metrics import auroc, proportion
-from train.evaluation.outputs import pooled_features, run_network
+from train.evaluation.outputs import described, run_network
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import load_checkpoint
 from train.networks.whitening import Whitening
@@ -45,8 +45,8 @@ def main(source: Path, run: Path, number: int, draws: int) -> None:
     place = {info.name: index for index, info in enumerate(checkpoint.classes)}
     trained, held = ([m.sample for m in known if m.part == part] for part in ("train", "val"))
     learnt, labels = _crops(trained, size), np.array([place[s.name] for s in trained])
-    network.space = Whitening(network.head.in_features, len(place))
-    network.space.fit(pooled_features(network, learnt), torch.from_numpy(labels))
+    network.space = Whitening(len(network.space.center), len(place))
+    network.space.fit(described(network, learnt), torch.from_numpy(labels))
     prototypes = class_means(run_network(network, learnt).embedding, labels, len(place))
     answers = run_network(network, _crops(held, size))
     truth = np.array([place[s.name] for s in held])
@@ -65,9 +65,9 @@ def main(source: Path, run: Path, number: int, draws: int) -> None:
         print(f"no cartons {auroc(one, three):.3f} (n = {len(three)})")
     for title, strangers in (("products", first), ("no cartons", things)):
         _print_verdicts(title, (answers, truth), strangers, prototypes, checkpoint.classes)
-    scale = logit_per_log_distance(answers, prototypes)
+    scale, margin = logit_per_log_distance(answers, prototypes), MARGINS[checkpoint.config.embedding]
     for shots in SHOTS:
-        _enrol(shots, draws, (answers, truth), views, [m.sample.name for m in strange], prototypes, scale)
+        _enrol(shots, draws, (answers, truth), views, [m.sample.name for m in strange], prototypes, scale, margin)
 
 
 def _crops(samples: Sequence[Sample], size_px: int) -> NDArray[np.uint8]:
@@ -120,6 +120,7 @@ def _enrol(
     names: list[str],
     prototypes: Floats,
     scale: float,
+    margin: Margin,
 ) -> None:
     answers, truth = known
     before = int((answers.logits.argmax(axis=1) == truth).sum())
@@ -132,7 +133,9 @@ def _enrol(
             orders = [rng.permutation(np.flatnonzero(np.array(names) == name)) for name in chosen]
             used = 1 if shots > 1 else views.embedding.shape[1]
             means = np.stack([views.embedding[order[:shots], :used].mean(axis=(0, 1)) for order in orders])
-            live = LiveClasses(np.arange(len(prototypes)), prototypes, means, 1.0, scale, (shots,) * len(chosen))
+            live = LiveClasses(
+                np.arange(len(prototypes)), prototypes, means, 1.0, scale, (shots,) * len(chosen), margin
+            )
             for index, order in enumerate(orders):
                 rest = order[shots:]
                 logits = live.logits(views.logits[rest, 0], views.embedding[rest, 0])

@@ -23,9 +23,9 @@ def run_network(network: CartonNet, crops: Pixels) -> RawOutputs:
 
 
 @torch.no_grad()
-def pooled_features(network: CartonNet, crops: Pixels) -> torch.Tensor:
-    """The pooled features (N, channels) of crops (N, S, S, 3) uint8 RGB, on the CPU."""
+def described(network: CartonNet, crops: Pixels) -> torch.Tensor:
+    """What the embedding of crops (N, S, S, 3) uint8 RGB is computed from, (N, c), on the CPU."""
     device = next(network.parameters()).device
     network.eval()
     starts = range(0, len(crops), BATCH)
-    return torch.cat([network.pooled(to_tensor(crops[i : i + BATCH], device)).cpu() for i in starts])
+    return torch.cat([network.described(to_tensor(crops[i : i + BATCH], device)).cpu() for i in starts])

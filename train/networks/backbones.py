@@ -38,6 +38,9 @@ _PARTS: dict[str, Parts] = {
     **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), _FEATURES),
 }
 ARCHITECTURES = tuple(_PARTS)
+EARLIER_STAGES = slice(-4, -1)
+"""Three of the seven stages of an EfficientNet, 80, 112 and 192 channels in Lite0: the last but one to the last but
+three. What an accent's colour is and how a word looks is still to be seen there, when the last map knows classes."""
 
 
 class Backbone(nn.Module):
@@ -71,6 +74,31 @@ class TimmBackbone(nn.Module):
         """(N, 3, S, S) -> (N, channels, h, w)."""
         maps: torch.Tensor = self.network.forward_features(x)
         return maps
+
+    def with_stages(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """What `forward` gives, and the maps of EARLIER_STAGES before it. For an EfficientNet: see `stage_channels`."""
+        network, maps = self.network, []
+        x = network.bn1(network.conv_stem(x))
+        for block in network.blocks:
+            x = block(x)
+            maps.append(x)
+        last: torch.Tensor = network.bn2(network.conv_head(x))
+        return last, maps[EARLIER_STAGES]
+
+
+@torch.no_grad()
+def stage_channels(backbone: nn.Module, name: str) -> list[int]:
+    """How many channels the maps of EARLIER_STAGES have.
+
+    Raises:
+        UsageError: the network `name` has no stages that are known here.
+    """
+    if not isinstance(backbone, TimmBackbone) or type(backbone.network).__name__ != "EfficientNet":
+        raise UsageError(f"--embedding stages: --arch {name} isn't an EfficientNet of timm: give --embedding last")
+    was_training = backbone.training
+    _, earlier = backbone.eval().with_stages(torch.zeros(1, 3, _PROBE_PX, _PROBE_PX))
+    backbone.train(was_training)
+    return [stage.shape[1] for stage in earlier]
 
 
 def build_backbone(name: str) -> tuple[Backbone | TimmBackbone, int]:

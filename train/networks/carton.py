@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.networks.backbones import build_backbone
+from train.networks.backbones import TimmBackbone, build_backbone, stage_channels
 from train.networks.rmcsam import KERNELS_PX, RECURSIONS, REDUCTIONS, RMCSAM
 from train.networks.whitening import Whitening
 
@@ -52,6 +52,7 @@ class CartonNet(nn.Module):
         pooling: str = "avg",
         dropout: float = 0.2,
         categories: int = 0,
+        stages: bool = False,
     ) -> None:
         """Build the network with random weights.
 
@@ -62,9 +63,10 @@ class CartonNet(nn.Module):
             pooling: "avg" or "gem" (generalised mean with p = 3: Radenovic et al., TPAMI 2019).
             dropout: its probability, before the heads.
             categories: outputs of an auxiliary head that is used in training only; 0 for none.
+            stages: whether the embedding is computed from maps of earlier stages, too.
 
         Raises:
-            UsageError: the architecture is not known.
+            UsageError: the architecture is not known, or has no stages.
         """
         super().__init__()
         self.features, channels = build_backbone(architecture)
@@ -72,7 +74,8 @@ class CartonNet(nn.Module):
         self.pool: nn.Module = GeM() if pooling == "gem" else AveragePool()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, classes)
-        self.space = Whitening(channels, classes)
+        self.stages = stages
+        self.space = Whitening(channels + (sum(stage_channels(self.features, architecture)) if stages else 0), classes)
         self.category_head = nn.Linear(channels, categories) if categories else None
         self.mean: Tensor
         self.std: Tensor
@@ -102,6 +105,28 @@ class CartonNet(nn.Module):
         features: Tensor = self.pool(self.feature_map(crops))
         return features
 
+    def described(self, crops: Tensor) -> Tensor:
+        """(N, 3, S, S) on 0..255 -> (N, c): what the embedding is computed from."""
+        return self._maps(crops)[1]
+
+    def _maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """The feature map (N, channels, h, w), and what the embedding is computed from (N, c).
+
+        That is the pooled map; with stages also the means of earlier maps, each of length 1 as it is itself.
+        """
+        if not (self.stages and isinstance(self.features, TimmBackbone)):
+            maps = self.feature_map(crops)
+            return maps, self.pool(maps)
+        last, earlier = self.features.with_stages((crops - self.mean) / self.std)
+        maps = self.attention(last)
+        parts = [*(stage.mean(dim=(2, 3)) for stage in earlier), self.pool(maps)]
+        return maps, torch.cat([part / _length(part) for part in parts], dim=1)
+
+    def pooled_and_described(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """What the logits and what the embedding is computed from, (N, channels) and (N, c)."""
+        maps, described = self._maps(crops)
+        return self.pool(maps), described
+
     def forward(self, crops: Tensor) -> Tensor:
         """Logits (N, classes): all that training needs."""
         logits: Tensor = self.head(self.dropout(self.pooled(crops)))
@@ -117,12 +142,16 @@ class CartonNet(nn.Module):
 
         The evidence is the class activation map of the top class (Zhou et al., CVPR 2016).
         """
-        maps = self.feature_map(crops)
-        pooled = self.pool(maps)
-        logits = self.head(self.dropout(pooled))
+        maps, described = self._maps(crops)
+        logits = self.head(self.dropout(self.pool(maps)))
         weights = self.head.weight[logits.argmax(dim=1)]  # (N, channels)
         evidence = torch.relu((maps * weights[:, :, None, None]).sum(dim=1))
-        return Outputs(logits, self.space(pooled), evidence)
+        return Outputs(logits, self.space(described), evidence)
+
+
+def _length(rows: Tensor) -> Tensor:
+    """(N, c) -> (N, 1): Euclidean norms, in operators that the converters of NPUs know, too."""
+    return torch.sqrt((rows * rows).sum(dim=1, keepdim=True) + 1e-24)
 
 
 def _complete(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:

@@ -109,6 +109,7 @@ def build_network(config: TrainConfig, classes: Sequence[ClassInfo]) -> CartonNe
         pooling=config.pooling,
         dropout=config.dropout,
         categories=len(categories_of(classes)) if config.category_weight else 0,
+        stages=config.embedding == "stages",
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kardus.contract.manifest import Changes, Manifest
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import Classifier
-from kardus.inference.enrolled import DOUBT, LiveClasses, live_classes, margin
+from kardus.inference.enrolled import DOUBT, MARGINS, LiveClasses, Margin, live_classes
 from kardus.support.errors import BundleError
 from tests.export.colours import colour_bundle
 
@@ -50,13 +50,24 @@ def test_where_ratios_are_compared_an_enrolled_class_leads_where_it_is_nearer_by
     nearest, own = (
         max(square, 1e-6) for square in (min(x * x + y * y, (x - 4) ** 2 + (y - 4) ** 2), x * x + (y - 4) ** 2)
     )
-    assert logits[2] == pytest.approx(2 + 3 * (np.log(nearest / own) - margin(photos)), abs=1e-2)
+    assert logits[2] == pytest.approx(2 + 3 * (np.log(nearest / own) - MARGINS["last"].of(photos)), abs=1e-2)
 
 
-def test_a_class_of_fewer_photos_needs_less_of_a_margin() -> None:
-    margins = [margin(photos) for photos in (1, 2, 5, 100)]
+@pytest.mark.parametrize("margin", MARGINS.values())
+def test_a_class_of_fewer_photos_needs_less_of_a_margin(margin: Margin) -> None:
+    margins = [margin.of(photos) for photos in (1, 2, 5, 100)]
     assert margins == sorted(margins)
-    assert 0 < margins[0] < margins[-1] <= 0.4
+    assert 0 <= margins[0] < margins[-1] <= margin.most
+
+
+def test_the_margin_is_the_bundles_own_and_that_of_before_where_it_says_none(tmp_path: Path) -> None:
+    manifest = read_bundle(colour_bundle(tmp_path / "a.bundle")).manifest
+    told = {"enrolled": {manifest.classes[-1].name: 5}, "logit_per_log_distance": 2.0}
+    graph = {"graph_classes": tuple(info.name for info in manifest.classes[:-1])}
+    for more, expected in (({}, MARGINS["last"]), ({"margin": 0.3, "few_photos": 0.9}, Margin(0.3, 0.9))):
+        live = live_classes("here", _changed(manifest, **told, **graph, **more))
+        assert live
+        assert live.margin == expected
 
 
 def _changed(manifest: Manifest, **changes: Any) -> Manifest:

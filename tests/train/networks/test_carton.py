@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from kardus.support.errors import UsageError
 from train.networks.carton import IMAGENET_STATISTICS, AttentionSpec, CartonNet, GeM, InputStatistics
 from train.networks.rmcsam import RMCSAM
 from train.networks.whitening import WITHIN_DIRECTIONS
 
-SMALL = "shufflenet_v2_x0_5"
+SMALL, EFFICIENT = "shufflenet_v2_x0_5", "timm:test_efficientnet"
 
 
 def _crops(count: int = 2, size_px: int = 64) -> torch.Tensor:
@@ -54,6 +55,28 @@ def test_attention_and_pooling_combine_freely(pooling: str, *, rmcsam: bool) -> 
     assert isinstance(network.attention, RMCSAM) is rmcsam
     assert isinstance(network.pool, GeM) is (pooling == "gem")
     _check_outputs(network, 7)
+
+
+def test_with_stages_the_embedding_sees_earlier_maps_and_the_logits_stay() -> None:
+    torch.manual_seed(2)
+    network, plain = (CartonNet(EFFICIENT, 5, stages=stages).eval() for stages in (True, False))
+    plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("space.")}, strict=False)
+    with torch.no_grad():
+        described, pooled = network.described(_crops()), plain.described(_crops())
+        assert torch.equal(network(_crops()), plain(_crops()))
+        assert torch.equal(network.explain(_crops()).logits, plain.explain(_crops()).logits)
+        assert torch.equal(network.pooled_and_described(_crops())[0], pooled)
+        assert network.explain(_crops()).embedding.shape[0] == 2
+    assert described.shape[1] == len(network.space.center) > pooled.shape[1] == len(plain.space.center)
+    assert torch.allclose(described.norm(dim=1), torch.tensor(2.0))  # of the last map and three earlier ones
+    last = described[:, -pooled.shape[1] :]
+    assert torch.allclose(last, pooled / pooled.norm(dim=1, keepdim=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "timm:mobilenetv4_conv_small", "timm:test_resnet"])
+def test_networks_whose_stages_are_not_known_are_refused_with_stages(name: str) -> None:
+    with pytest.raises(UsageError, match=f"--arch {name} isn't an EfficientNet of timm: give --embedding last"):
+        CartonNet(name, 3, stages=True)
 
 
 def test_input_is_normalised_by_imagenets_statistics_inside_the_network() -> None:
