@@ -43,16 +43,8 @@ def expected_changes(
     result = []
     for line in lines:
         before = known.get(line.location)
-        wanted = Expected(
-            revision=_next_revision(before, now_ms),
-            sku=line.sku,
-            quantity=line.quantity,
-            managed=not line.reason,
-            reason=line.reason,
-            location=line.location,
-        )
-        if before is None or _stock_content(before) != _stock_content(wanted):
-            result.append(StockChange(line.location, wanted))
+        if before is None or _stock_content(before) != (line.sku, not line.reason, line.quantity, line.reason):
+            result.append(StockChange(line.location, _expected(line, _next_revision(before, now_ms))))
     if replace:
         listed = {line.location for line in lines}
         gone = sorted(location for location, e in known.items() if location not in listed and e.managed)
@@ -61,6 +53,17 @@ def expected_changes(
             for loc in gone
         ]
     return result
+
+
+def _expected(line: StockLine, revision: int) -> Expected:
+    return Expected(
+        revision=revision,
+        sku=line.sku,
+        quantity=line.quantity,
+        managed=not line.reason,
+        reason=line.reason,
+        location=line.location,
+    )
 
 
 def publish_stock(
