@@ -19,6 +19,8 @@ MOST_LOOKED_AT = 1000
 """So many of what was published are read back, spread over the list."""
 EXAMPLES = 10
 """So many of them are named."""
+_SAID = {"revision", "sku", "quantity", "managed", "reason", "location"}
+"""The fields of a message that say something; one set for all of them."""
 OnProgress = Callable[[int, int], None]
 """Gets how many messages the broker has taken, and how many there are."""
 
@@ -56,7 +58,9 @@ def expected_changes(
 
 
 def _expected(line: StockLine, revision: int) -> Expected:
-    return Expected(
+    """A line as a message. It was checked when it was read; checked anew, 150,000 take 110 MB more."""
+    return Expected.model_construct(
+        _SAID,
         revision=revision,
         sku=line.sku,
         quantity=line.quantity,
