@@ -25,7 +25,8 @@ _SERIAL = count()
 ADMIN = "postgres"
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where the newest PostgreSQL's programs are."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if not found:
         pytest.fail("PostgreSQL is not installed: apt-get install postgresql, then run the tests again")
@@ -47,7 +48,7 @@ class Cluster:
         if self._user is not None:
             os.chown(self.folder, self._user, -1)
         words = [
-            _programs() / "initdb",
+            programs() / "initdb",
             "-D",
             self.data,
             "-U",
@@ -64,12 +65,12 @@ class Cluster:
 
     def start(self) -> None:
         """Run it, and wait until it answers."""
-        words = [str(_programs() / "postgres"), "-D", str(self.data)]
+        words = [str(programs() / "postgres"), "-D", str(self.data)]
         for setting in self._settings:
             words += ["-c", setting]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, user=self._user, cwd=self.folder, stdout=log, stderr=log)
-        ready = [str(_programs() / "pg_isready"), "-q", "-U", ADMIN, "-h", str(self.folder), "-p", str(self.port)]
+        ready = [str(programs() / "pg_isready"), "-q", "-U", ADMIN, "-h", str(self.folder), "-p", str(self.port)]
         for _ in range(int(PATIENCE_S * 20)):
             if subprocess.run(ready, check=False).returncode == 0:
                 return

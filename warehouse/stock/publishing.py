@@ -19,6 +19,8 @@ MOST_LOOKED_AT = 1000
 """So many of what was published are read back, spread over the list."""
 EXAMPLES = 10
 """So many of them are named."""
+_SAID = {"revision", "sku", "quantity", "managed", "reason", "location"}
+"""The fields of a message that say something; one set for all of them."""
 OnProgress = Callable[[int, int], None]
 """Gets how many messages the broker has taken, and how many there are."""
 
@@ -43,16 +45,8 @@ def expected_changes(
     result = []
     for line in lines:
         before = known.get(line.location)
-        wanted = Expected(
-            revision=_next_revision(before, now_ms),
-            sku=line.sku,
-            quantity=line.quantity,
-            managed=not line.reason,
-            reason=line.reason,
-            location=line.location,
-        )
-        if before is None or _stock_content(before) != _stock_content(wanted):
-            result.append(StockChange(line.location, wanted))
+        if before is None or _stock_content(before) != (line.sku, not line.reason, line.quantity, line.reason):
+            result.append(StockChange(line.location, _expected(line, _next_revision(before, now_ms))))
     if replace:
         listed = {line.location for line in lines}
         gone = sorted(location for location, e in known.items() if location not in listed and e.managed)
@@ -61,6 +55,19 @@ def expected_changes(
             for loc in gone
         ]
     return result
+
+
+def _expected(line: StockLine, revision: int) -> Expected:
+    """A line as a message. It was checked when it was read; checked anew, 150,000 take 110 MB more."""
+    return Expected.model_construct(
+        _SAID,
+        revision=revision,
+        sku=line.sku,
+        quantity=line.quantity,
+        managed=not line.reason,
+        reason=line.reason,
+        location=line.location,
+    )
 
 
 def publish_stock(

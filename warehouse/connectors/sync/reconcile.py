@@ -42,17 +42,15 @@ def plan(
     `confirmed`: a person has said that an answer with far fewer locations or cartons is right.
     """
     codes = {composed(code) for code in snapshot.managed}
-    wrong = tuple(
-        f"location {code!r} is no code that a topic can carry" for code in sorted(codes) if not is_location(code)
-    )
     managed = {code for code in codes if is_location(code)}
+    wrong = tuple(f"location {code!r} is no code that a topic can carry" for code in sorted(codes - managed))
     of_ours = [row for row in snapshot.stock if composed(row.values["location"]) in managed]
     lines, problems, unclear = stock_lines(of_ours, rules)
     stock = {line.location: line for line in lines}
     wanted = [stock.get(code) or StockLine(code, None) for code in sorted(managed - unclear)]
     held = "" if confirmed else _suspicion(managed, wanted, known)
     kept = managed & unclear
-    relevant = {code: expected for code, expected in known.items() if code not in kept}
+    relevant = {code: expected for code, expected in known.items() if code not in kept} if kept else known
     changes = () if held else tuple(expected_changes(wanted, relevant, now_ms, replace=True))
     return Plan(changes, held, (*wrong, *problems), len(managed), len(snapshot.stock) - len(of_ours))
 

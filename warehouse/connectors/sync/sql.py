@@ -104,8 +104,10 @@ class SqlSource:
 
 
 def _rows(connection: Connection, query: str) -> Iterator[dict[str, Any]]:
-    for row in connection.execute(sqlalchemy.text(query)).mappings():
-        yield {str(name).lower(): value for name, value in row.items()}
+    found = connection.execute(sqlalchemy.text(query))
+    names = [str(name).lower() for name in found.keys()]  # noqa: SIM118 - of the result, and not of a dictionary
+    for row in found:
+        yield dict(zip(names, row, strict=True))
 
 
 def _with_password(settings: SqlSettings) -> URL:
