@@ -8,20 +8,31 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from kardus.contract.mqtt_text import is_text
 from kardus.contract.topics import is_id
-from kardus.mqtt.settings import BrokerSettings
-from kardus.mqtt.tls import TlsFiles
 from kardus.support.console import err, new_app, out
 from kardus.support.errors import KardusError, UsageError
 from kardus.support.logs import set_up
-from kardus.support.secrets import secret_file
 from kardus.support.table_headers import Layout
 from kardus.support.tables import EMPTY
 from warehouse.authority.cli import app as authority_app
+from warehouse.broker_options import (
+    CaOption,
+    CertificateOption,
+    CrlOption,
+    HostOption,
+    KeyOption,
+    PasswordOption,
+    PortOption,
+    TlsOption,
+    UserOption,
+    broker_from,
+    tls_from,
+)
 from warehouse.connectors.epcis.export import export_epcis
 from warehouse.connectors.sync.service import run_sync
 from warehouse.connectors.sync.settings import make_source, read_settings
+from warehouse.console.cli import app as tokens_app
+from warehouse.console.cli import serve_command
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.receiving.receiver import ReceiverSettings
 from warehouse.receiving.service import run_receiver, webhook_from_options
@@ -38,6 +49,8 @@ from warehouse.store.retention import Keep
 app = new_app("The warehouse side: say what is expected, see what stands there.")
 app.add_typer(authority_app, name="authority")
 app.add_typer(database_app, name="database")
+app.add_typer(tokens_app, name="tokens")
+app.command("serve")(serve_command)
 
 
 def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
@@ -54,36 +67,8 @@ def _level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
     return check
 
 
-def _user_name(given: str | None) -> str | None:
-    """Refuses what no broker would read."""
-    if given is not None and not is_text(given):
-        raise UsageError(f"--username '{given}': MQTT takes no control character in it: type it again")
-    return given
-
-
 _GROUP = _level("--group", may_be_empty=True)
 SiteOption = Annotated[str, typer.Option(callback=_level("--site"), help="The site, as in the agents' configuration.")]
-HostOption = Annotated[str, typer.Option(help="The broker's host.")]
-PortOption = Annotated[int, typer.Option(min=1, max=65535, help="The broker's port.")]
-UserOption = Annotated[str | None, typer.Option(callback=_user_name, help="User name at the broker.")]
-PasswordOption = Annotated[
-    Path | None,
-    typer.Option(help="File that holds the password, for you alone; else KARDUS_MQTT_PASSWORD is looked for."),
-]
-TlsOption = Annotated[
-    bool, typer.Option("--tls", help="Speak TLS 1.2 or newer; any of the next four does so too.", envvar="KARDUS_TLS")
-]
-CaOption = Annotated[
-    Path | None,
-    typer.Option(help="Authorities that may vouch for the broker (PEM); else the system's.", envvar="KARDUS_CA_FILE"),
-]
-CertificateOption = Annotated[
-    Path | None, typer.Option(help="Our own certificate (PEM).", envvar="KARDUS_CERTIFICATE_FILE")
-]
-KeyOption = Annotated[Path | None, typer.Option(help="Its private key (PEM), for you alone.", envvar="KARDUS_KEY_FILE")]
-CrlOption = Annotated[Path | None, typer.Option(help="What the authority has revoked (PEM).", envvar="KARDUS_CRL_FILE")]
-
-
 ListArgument = Annotated[
     Path,
     typer.Argument(
@@ -140,7 +125,9 @@ def expect_command(
     names = column_names(columns or (), named)
     layout = Layout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
     lines = read_stock(file, StockRules(layout, named.sku_pattern, blank_is_empty=blank_is_empty, mixed=mixed))
-    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    broker = broker_from(
+        host, port, username, password_file, tls_from(ca_file, certificate_file, key_file, crl_file, on=tls)
+    )
     with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task("published", total=None)
         published = publish_stock(
@@ -183,7 +170,9 @@ def sync_command(
     """Keep the expectations equal to the WMS: what it says is compared, and only what has changed is published."""
     settings = read_settings(config)
     source = make_source(settings)
-    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    broker = broker_from(
+        host, port, username, password_file, tls_from(ca_file, certificate_file, key_file, crl_file, on=tls)
+    )
     set_up("json" if as_json else "text", verbose=verbose)
     status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, as_json=as_json)
     if status.problem:
@@ -208,7 +197,9 @@ def watch_command(
     ] = False,
 ) -> None:
     """Show what is on the broker: every location's verdict, agents and cameras, live."""
-    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    broker = broker_from(
+        host, port, username, password_file, tls_from(ca_file, certificate_file, key_file, crl_file, on=tls)
+    )
     watch(broker, site, seconds, as_json=as_json)
 
 
@@ -236,6 +227,14 @@ KeepEventsOption = Annotated[
 ]
 
 
+KeepPicturesOption = Annotated[
+    float | None, typer.Option(min=0.01, help="Delete pictures after so many days, those of alerts too.")
+]
+KeepAuditOption = Annotated[
+    float | None, typer.Option(min=1, help="Delete entries of the API's audit log after so many days.")
+]
+
+
 @app.command("receive")
 def receive_command(
     database: DatabaseOption,
@@ -257,6 +256,8 @@ def receive_command(
     pictures_mb: PicturesMbOption = 500,
     keep_days: KeepDaysOption = None,
     keep_events: KeepEventsOption = None,
+    keep_pictures_days: KeepPicturesOption = None,
+    keep_audit_days: KeepAuditOption = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[
@@ -278,9 +279,11 @@ def receive_command(
         pictures=pictures,
         pictures_mb=pictures_mb,
         session_days=session_days,
-        keep=Keep(keep_days, keep_events),
+        keep=Keep(keep_days, keep_events, keep_pictures_days, keep_audit_days),
     )
-    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    broker = broker_from(
+        host, port, username, password_file, tls_from(ca_file, certificate_file, key_file, crl_file, on=tls)
+    )
     set_up("json" if as_json else "text", verbose=verbose)
     run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
 
@@ -307,7 +310,9 @@ def forget_command(
     confirmed: Annotated[bool, typer.Option("--yes", help="Also when it is online.")] = False,
 ) -> None:
     """Forget an agent: clear its retained topics, and close its alerts, so that no report shows them any more."""
-    broker = _broker(host, port, username, password_file, _tls(ca_file, certificate_file, key_file, crl_file, on=tls))
+    broker = broker_from(
+        host, port, username, password_file, tls_from(ca_file, certificate_file, key_file, crl_file, on=tls)
+    )
     where = address_from(database, database_password_file) if database else None
     done = forget_agent(broker, agent, site=site, database=where, confirmed=confirmed)
     closed = f", {done.alerts} alerts closed" if database else ""
@@ -363,29 +368,3 @@ def export_command(
     for line in exported.said():
         err.print(line, soft_wrap=True)
     out.print(f"{exported.written} events written to {epcis}", soft_wrap=True)
-
-
-def _broker(
-    host: str, port: int, username: str | None, password_file: Path | None, tls: TlsFiles | None
-) -> BrokerSettings:
-    return BrokerSettings(host, port, username, _placed("--password-file", password_file), tls)
-
-
-def _tls(ca: Path | None, certificate: Path | None, key: Path | None, crl: Path | None, *, on: bool) -> TlsFiles | None:
-    """What TLS works with; None: none of its options is given."""
-    if (certificate is None) != (key is None):
-        raise UsageError("--certificate-file and --key-file belong together: give both")
-    files = TlsFiles(
-        _placed("--ca-file", ca),
-        _placed("--certificate-file", certificate),
-        _placed("--key-file", key),
-        _placed("--crl-file", crl),
-    )
-    return files if on or files != TlsFiles() else None
-
-
-def _placed(option: str, path: Path | None) -> Path | None:
-    try:
-        return secret_file(path) if path is not None else None
-    except ValueError as error:
-        raise UsageError(f"{option} {path}: {error}") from error

@@ -6,14 +6,15 @@ says why.
 
 import json
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, outerjoin, select, update
+from sqlalchemy import Connection, and_, delete, func, outerjoin, select, update
 
 from kardus.contract.messages import Alert, Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
+from warehouse.store.alerts import note_alerts
 from warehouse.store.database import Database
+from warehouse.store.epoch_order import latest_first
 from warehouse.store.events import add_events
 from warehouse.store.tables import epochs, events, latest, present, webhooks
 
@@ -35,6 +36,7 @@ def forget_stored(database: Database, connection: Connection, agent: str) -> int
     ]
     closing = [_closing(payload, epoch, place, now) for place, (_, payload) in enumerate(open_alerts, start=1)]
     add_events(database, connection, [(agent, event, event.model_dump_json()) for event in closing], now)
+    note_alerts(connection, [event.id for event in closing])
     if open_alerts:
         connection.execute(delete(webhooks).where(webhooks.c.id.in_([alert for alert, _ in open_alerts])))
     connection.execute(delete(latest).where(latest.c.agent == agent))
@@ -57,16 +59,6 @@ def _last_of_alerts(connection: Connection, agent: str) -> list[tuple[str, str]]
     )
     found = select(of_agent.c.alert, of_agent.c.payload).where(of_agent.c.place == 1).order_by(of_agent.c.number)
     return [(alert, payload) for alert, payload in connection.execute(found)]
-
-
-def latest_first() -> tuple[ColumnElement[Any], ...]:
-    """The order of events of one agent, joined with their epochs: the one it counts in now first."""
-    return (
-        func.coalesce(epochs.c.present, 2).desc(),
-        func.coalesce(epochs.c.number, 0).desc(),
-        events.c.sequence.desc(),
-        events.c.number.desc(),
-    )
 
 
 def _closing(payload: str, epoch: str, sequence: int, now: datetime) -> Envelope[LocationEvent]:

@@ -12,8 +12,8 @@ from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelo
 from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
 from warehouse.store.address import Address
-from warehouse.store.closing import latest_first
 from warehouse.store.database import Database, StoreError
+from warehouse.store.epoch_order import latest_first
 from warehouse.store.epochs import LOST, missing_ranges
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore

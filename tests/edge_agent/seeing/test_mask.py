@@ -123,7 +123,6 @@ def test_an_area_outside_the_picture_is_named() -> None:
 
 def test_no_picture_that_is_kept_or_sent_shows_what_is_masked(chores: Chores, tmp_path: Path) -> None:
     view = CameraView(_camera(mask=[MASK]), ViewSection(), GateSection(), live=True)
-    assert view.last_shown is None
     taken = frame(_with_clock(still(), 3), 1.0, 3)
     view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
     shown = view.shown([10])
