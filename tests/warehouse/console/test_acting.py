@@ -78,7 +78,7 @@ def test_an_agent_that_refuses_or_is_silent(
     console = console_over(hall.console.database, asking)
 
     def refuse(name: str, said: dict[str, Any]) -> Reply:
-        return Reply(command=name, ok=False, error="no alert that stands", correlation=said["correlation"])
+        return Reply(command=name, ok=False, error="no alert that stands", correlation=said["correlation"], result={})
 
     with client_of(console, "act") as client:
         silent = client.post("/alerts/alert-1/acknowledge", json={})

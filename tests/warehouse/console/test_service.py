@@ -77,7 +77,7 @@ def test_beside_a_receiver_on_one_file_nothing_fails_and_what_comes_is_told(
         sent = box.events(NUMBER)
         for start in range(0, NUMBER, 100):
             client.publish(sent[start : start + 100], retain=False)
-        numbers = []
+        numbers: list[int] = []
         while len(numbers) < NUMBER:
             told = follower.next()
             assert told is not None

@@ -17,12 +17,12 @@ from warehouse.__main__ import main
 from warehouse.console.app import make_app
 from warehouse.console.context import KnownTokens
 from warehouse.console.limits import RateLimit
-from warehouse.console.tokens import SCOPES, list_tokens, make_token, principal_of, revoke_token
+from warehouse.console.tokens import SCOPES, Scope, list_tokens, make_token, principal_of, revoke_token
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.tables import present, tokens
 
-SCOPE_OF = {
+SCOPE_OF: dict[str, Scope] = {
     "GET /events": "read",
     "GET /events/{event}": "read",
     "GET /locations": "read",
@@ -113,7 +113,7 @@ def test_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_database(path, make=False) as database:
         who = principal_of(database, made.stdout.strip())
         assert who is not None
-        assert (who.name, who.scopes) == ("page", {"read", "act"})
+        assert (who.name, sorted(who.scopes)) == ("page", ["act", "read"])
     listed = json.loads(tokens_command("list", "--json").stdout)
     assert [(one["name"], one["good"]) for one in listed] == [("page", True)]
     assert tokens_command("revoke", listed[0]["id"]).returncode == 0
