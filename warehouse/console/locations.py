@@ -20,7 +20,7 @@ _verdict: ColumnElement[str] = literal_column("latest.verdict")
 _void_at: ColumnElement[float] = literal_column("latest.void_at")
 """Columns that the database makes of the message: the verdict, and until when it holds, in Julian days."""
 UNIX_EPOCH_JD = 2440587.5
-_CHOSEN = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload).where(latest.c.kind == "state")
+_COLUMNS = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload)
 LocationFilter = Annotated[str | None, Query(max_length=100, description="Only this location.")]
 PrefixFilter = Annotated[str | None, Query(max_length=100, description="Only locations whose code begins so.")]
 AgentFilter = Annotated[str | None, Query(max_length=100, description="Only this agent's.")]
@@ -41,7 +41,7 @@ def list_locations(
 ) -> Response:
     """By their code. A location matches where one of its states does; all its states are shown."""
     now, after = datetime.now(UTC), key_of("locations", cursor, (str,))
-    chosen = select(latest.c.subject).distinct().where(latest.c.kind == "state")
+    chosen = select(latest.c.subject).distinct().where(_is_state(console, verdict))
     chosen = chosen.where(*_filters(console, location, prefix, agent, verdict, now))
     if after:
         chosen = chosen.where(latest.c.subject > after[0])
@@ -66,7 +66,7 @@ def list_states(
 ) -> Response:
     """By location and agent. A state whose time is over is `stale`."""
     now, after = datetime.now(UTC), key_of("states", cursor, (str, str))
-    chosen = _CHOSEN.where(*_filters(console, location, prefix, agent, verdict, now))
+    chosen = _COLUMNS.where(_is_state(console, verdict), *_filters(console, location, prefix, agent, verdict, now))
     if after:
         chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))
     with console.reading() as connection:
@@ -98,6 +98,14 @@ def _filters(
     return found
 
 
+def _is_state(console: Console, verdict: Verdict | None) -> ColumnElement[bool]:
+    """For `stale` SQLite has to be kept from reading all states in order: `+` hides a column from its indexes."""
+    if verdict == Verdict.STALE and console.database.engine.dialect.name == "sqlite":
+        kind: ColumnElement[str] = literal_column("+latest.kind")
+        return kind == "state"
+    return latest.c.kind == "state"
+
+
 def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
     """What a state says at a moment: a dead agent's are stale."""
     is_void = _void_at <= now.timestamp() / 86_400 + UNIX_EPOCH_JD
@@ -109,7 +117,7 @@ def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
 
 def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[Item]:
     found: dict[str, list[Item]] = {code: [] for code in codes}
-    for row in connection.execute(_CHOSEN.where(latest.c.subject.in_(codes))).all():
+    for row in connection.execute(_COLUMNS.where(latest.c.kind == "state", latest.c.subject.in_(codes))).all():
         found[row.subject].append(state_item(row, now))
     return [_location(code, states) for code, states in found.items()]
 
