@@ -173,15 +173,16 @@ class Cameras(dict[str, Camera]):
         return sum(len(camera.locations) for camera in cameras)
 
     def last_picture(self, name: str) -> tuple[datetime, Image.Image]:
-        """A camera's last good picture, and when it was taken.
+        """A camera's last good picture, without what is masked, and when it was taken.
 
         Raises:
             KardusError: there is no such camera, or it has given none yet.
         """
         view = self.known(name).view
-        if view.last_frame is None:
+        picture = view.last_shown
+        if picture is None:
             raise KardusError(f"camera '{name}' has given no good picture yet: see its health")
-        return view.last_capture, view.last_frame
+        return view.last_capture, picture
 
     def silent(self, now_s: float) -> list[str]:
         """Those whose reader hangs, and that nobody has reported as lost yet."""

@@ -10,13 +10,14 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from proteus import Model, Wizard, config
 
 USER = "kardus"
 
 
-def make(told: dict) -> None:  # type: ignore[type-arg] - runs without the project's environment
+def make(told: dict[str, Any]) -> None:
     """The warehouse."""
     party = Model.get("party.party")(name="Company")
     party.save()
@@ -66,7 +67,7 @@ def count(location: str, product: str, quantity: int) -> None:
     inventory.click("confirm")
 
 
-def listed() -> list:  # type: ignore[type-arg] - runs without the project's environment
+def listed() -> list[Any]:
     """Every inventory, the oldest first."""
     _use_company()
     notes: dict[str, list[str]] = {}

@@ -5,7 +5,9 @@ from kardus.support.console import run_with_extra
 
 def main() -> None:
     """Run the command line; say in one line when the `warehouse` extra isn't installed."""
-    run_with_extra("warehouse.cli.main", "kardus-wms", "warehouse", ("httpx2", "jinja2", "standardwebhooks"))
+    run_with_extra(
+        "warehouse.cli.main", "kardus-wms", "warehouse", ("fastapi", "httpx2", "jinja2", "standardwebhooks", "uvicorn")
+    )
 
 
 if __name__ == "__main__":

@@ -8,4 +8,6 @@ kardus-wms authority init "$folder/authority" --site trial
 kardus-wms authority issue "$folder/authority" server broker --host broker --host localhost
 kardus-wms authority issue "$folder/authority" wms receiver
 kardus-wms authority issue "$folder/authority" wms stock
+kardus-wms authority issue "$folder/authority" wms console
+kardus-wms authority issue "$folder/authority" server api --host serve --host localhost
 kardus-wms authority issue "$folder/authority" device rack-agent

@@ -63,8 +63,9 @@ class CameraSection(Section):
     """The commissioning picture (`kardus-agent slots snapshot`), which tells whether the camera was moved or covered.
     Without one, the first good picture after each start."""
     mask: tuple[Area, ...] = ()
-    """Areas, of three corners or more each, that show what is no part of the rack: the camera's clock, a logo, a lamp.
-    Nothing in them counts as a change, as something that stands in front, or as a mark of the view."""
+    """Areas, of three corners or more each, that show what is no part of the rack: the camera's clock, a logo, a lamp,
+    the aisle where people walk. Nothing in them counts as a change, as something that stands in front, or as a mark of
+    the view; they are black in evidence, snapshots and photos for training."""
     empty_picture: FilePath | None = None
     """A picture without any stock, from the same place: a second opinion on whether a location is empty."""
     locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]

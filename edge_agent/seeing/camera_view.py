@@ -69,6 +69,8 @@ class CameraView:
         """When the last good picture was taken ..."""
         self.last_frame: Image.Image | None = None
         """... and what it was."""
+        self._hidden_from: Image.Image | None = None
+        self._hidden: Image.Image | None = None
         self.first_capture: datetime | None = None
         """When the first good picture was taken."""
         self._last_corners: FloatArray | None = None
@@ -182,11 +184,19 @@ class CameraView:
         )
 
     def shown(self, slots: Sequence[int]) -> Shown | None:
-        """A location, by its slots, in the last good picture; None before the first."""
-        if self.last_frame is None or self._last_corners is None:
+        """A location, by its slots, in the last good picture, without what is masked; None before the first."""
+        picture = self.last_shown
+        if picture is None or self._last_corners is None:
             return None
         facings = [self._last_corners[index] for index in slots]
-        return Shown(self._camera.name, self.last_capture, self.last_frame, facings)
+        return Shown(self._camera.name, self.last_capture, picture, facings)
+
+    @property
+    def last_shown(self) -> Image.Image | None:
+        """The last good picture as it may leave the agent, its masked areas black; None before the first."""
+        if self.last_frame is not None and self._hidden_from is not self.last_frame:
+            self._hidden_from, self._hidden = self.last_frame, self._mask.hide(self.last_frame)
+        return self._hidden
 
     def lose(self) -> None:
         """The view is lost: what was seen doesn't count any more."""

@@ -1,6 +1,7 @@
-"""Areas of a camera's picture that show what is no part of the rack: its clock, a logo. Nothing in them counts.
+"""Areas of a camera's picture that show what is no part of the rack: its clock, a logo, the aisle where people walk.
 
-They are fixed in the picture: what the camera itself draws into it doesn't move with the camera.
+Nothing in them counts, and no picture that is kept or sent shows them. They are fixed in the picture: what the camera
+itself draws into it doesn't move with the camera.
 """
 
 from collections.abc import Sequence
@@ -35,11 +36,23 @@ class Mask:
         """The masked pixels of a picture of this size."""
         if self._last is None or self._last.shape != (height, width):
             image = Image.new("1", (width, height))
-            draw = ImageDraw.Draw(image)
-            for area in self.areas:
-                draw.polygon([(float(x) * width, float(y) * height) for x, y in area], fill=1, outline=1)
+            self._draw(image, 1)
             self._last = np.array(image)
         return self._last
+
+    def hide(self, picture: Image.Image) -> Image.Image:
+        """A picture (RGB) as it may be shown to people: the same one where there are no areas, else with black ones."""
+        if not self.areas:
+            return picture
+        shown = picture.copy()
+        self._draw(shown, 0)
+        return shown
+
+    def _draw(self, image: Image.Image, fill: int) -> None:
+        draw = ImageDraw.Draw(image)
+        for area in self.areas:
+            places = [(float(x) * image.width, float(y) * image.height) for x, y in area]
+            draw.polygon(places, fill=fill, outline=fill)
 
     def black_out(self, picture: Pixels) -> Pixels:
         """A picture (height, width, 3) whose masked pixels are black: two of them never differ there."""

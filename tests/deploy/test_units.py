@@ -14,6 +14,7 @@ import warehouse.cli.main
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXAMPLES = UNITS.with_name("examples")
 MOST_EXPOSED = 2.0
+UNITS_OF_SERVICES = [f"kardus-{name}.service" for name in ("agent", "receiver", "sync", "deliver", "serve")]
 
 
 class _Unit(configparser.RawConfigParser):
@@ -25,9 +26,7 @@ class _Unit(configparser.RawConfigParser):
         self.read(UNITS / name)
 
 
-@pytest.mark.parametrize(
-    "name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service", "kardus-deliver.service"]
-)
+@pytest.mark.parametrize("name", UNITS_OF_SERVICES)
 def test_a_unit_exposes_little(name: str) -> None:
     words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / name)]
     told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
@@ -36,9 +35,7 @@ def test_a_unit_exposes_little(name: str) -> None:
     assert float(found.group(1)) <= MOST_EXPOSED, told
 
 
-@pytest.mark.parametrize(
-    "name", ["kardus-agent.service", "kardus-receiver.service", "kardus-sync.service", "kardus-deliver.service"]
-)
+@pytest.mark.parametrize("name", UNITS_OF_SERVICES)
 def test_a_unit_has_no_error(name: str, tmp_path: Path) -> None:
     """Its program, which isn't installed here, aside."""
     unit = tmp_path / name
@@ -60,7 +57,11 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "app"),
-    [("kardus-agent.service", edge_agent.cli.main.app), ("kardus-receiver.service", warehouse.cli.main.app)],
+    [
+        ("kardus-agent.service", edge_agent.cli.main.app),
+        ("kardus-receiver.service", warehouse.cli.main.app),
+        ("kardus-serve.service", warehouse.cli.main.app),
+    ],
 )
 def test_the_command_exists(unit: str, app: typer.Typer) -> None:
     words = _Unit(unit)["Service"]["ExecStart"].split()
@@ -74,14 +75,16 @@ def test_every_credential_of_the_example_is_loaded() -> None:
     loaded = set(re.findall(r"^LoadCredential=([\w.]+):", text, flags=re.MULTILINE))
     used = re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.]+)", (EXAMPLES / "agent-systemd.toml").read_text())
     assert loaded == set(used)
-    receiver = (UNITS / "kardus-receiver.service").read_text()
-    assert set(re.findall(r"^LoadCredential=([\w.]+):", receiver, flags=re.MULTILINE)) == set(
-        re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.]+)", receiver)
-    )
+    for name in ("kardus-receiver.service", "kardus-serve.service"):
+        unit = (UNITS / name).read_text()
+        assert set(re.findall(r"^LoadCredential=([\w.]+):", unit, flags=re.MULTILINE)) == set(
+            re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.]+)", unit)
+        )
 
 
-def test_every_variable_of_the_receiver_has_a_value() -> None:
-    text = (UNITS / "kardus-receiver.service").read_text()
+@pytest.mark.parametrize("name", ["kardus-receiver.service", "kardus-serve.service"])
+def test_every_variable_of_the_wms_side_has_a_value(name: str) -> None:
+    text = (UNITS / name).read_text()
     given = set(re.findall(r"^Environment=(\w+)=", text, flags=re.MULTILINE))
     given |= set(re.findall(r"^(\w+)=", (EXAMPLES / "receiver.env").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"\$\{(\w+)\}", text)) <= given

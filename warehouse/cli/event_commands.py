@@ -35,6 +35,12 @@ KeepDaysOption = Annotated[
 KeepEventsOption = Annotated[
     int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
 ]
+KeepPicturesOption = Annotated[
+    float | None, typer.Option(min=0.01, help="Delete pictures after so many days, those of alerts too.")
+]
+KeepAuditOption = Annotated[
+    float | None, typer.Option(min=1, help="Delete entries of the API's audit log after so many days.")
+]
 
 
 @with_broker
@@ -50,6 +56,8 @@ def receive_command(
     pictures_mb: PicturesMbOption = 500,
     keep_days: KeepDaysOption = None,
     keep_events: KeepEventsOption = None,
+    keep_pictures_days: KeepPicturesOption = None,
+    keep_audit_days: KeepAuditOption = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
     webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
     webhook_secret_file: Annotated[
@@ -75,7 +83,7 @@ def receive_command(
         pictures=pictures,
         pictures_mb=pictures_mb,
         session_days=session_days,
-        keep=Keep(keep_days, keep_events),
+        keep=Keep(keep_days, keep_events, keep_pictures_days, keep_audit_days),
     )
     set_up("json" if as_json else "text", verbose=verbose)
     run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)

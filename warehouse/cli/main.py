@@ -2,6 +2,8 @@
 
 from kardus.support.console import new_app
 from warehouse.authority.cli import app as authority_app
+from warehouse.cli.api_commands import app as tokens_app
+from warehouse.cli.api_commands import serve_command
 from warehouse.cli.delivery_commands import deliver_command
 from warehouse.cli.event_commands import forget_command, receive_command
 from warehouse.cli.report_commands import export_command, report_command, watch_command
@@ -17,5 +19,7 @@ app.command("receive")(receive_command)
 app.command("forget")(forget_command)
 app.command("report")(report_command)
 app.command("export")(export_command)
+app.command("serve")(serve_command)
 app.add_typer(authority_app, name="authority")
 app.add_typer(database_app, name="database")
+app.add_typer(tokens_app, name="tokens")

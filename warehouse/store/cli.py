@@ -60,12 +60,15 @@ def migrate_command(
     grant: Annotated[
         str, typer.Option(help="A role of the server that is to receive and report, and gets no other right.")
     ] = "",
+    grant_console: Annotated[
+        str, typer.Option(help="A role of the server that is to serve the API, and gets no other right.")
+    ] = "",
 ) -> None:
     """Make the tables, or bring those of an earlier version up to date, in one transaction."""
     from warehouse.store.opening import migrate_database  # noqa: PLC0415 - see the module
 
     address = address_from(database, database_password_file)
-    changed = migrate_database(address, pictures=pictures, grant=grant)
+    changed = migrate_database(address, pictures=pictures, grant=grant, grant_console=grant_console)
     out.print(f"{address}: {'brought up to date' if changed else 'is up to date'}", soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, delete, func, outerjoin, select, update
 from kardus.contract.messages import Alert, Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
+from warehouse.store.alerts import note_alerts
 from warehouse.store.database import Database
 from warehouse.store.epoch_order import latest_first
 from warehouse.store.events import add_events
@@ -35,6 +36,7 @@ def forget_stored(database: Database, connection: Connection, agent: str) -> int
     ]
     closing = [_closing(payload, epoch, place, now) for place, (_, payload) in enumerate(open_alerts, start=1)]
     add_events(database, connection, [(agent, event, event.model_dump_json()) for event in closing], now)
+    note_alerts(connection, [event.id for event in closing])
     if open_alerts:
         connection.execute(delete(webhooks).where(webhooks.c.id.in_([alert for alert, _ in open_alerts])))
     connection.execute(delete(latest).where(latest.c.agent == agent))

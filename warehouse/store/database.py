@@ -75,6 +75,16 @@ class Database(abc.ABC):
         with self._explained(), self._read() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """One transaction that stores nothing of agents: it waits for none of those that do, where the database can.
+
+        Raises:
+            StoreError: as for `writing`.
+        """
+        with self._explained(), self._note() as connection:
+            yield connection
+
     def take_numbers(self, connection: Connection, count: int) -> int:
         """The first of so many new numbers for events, in a writing transaction."""
         last = int(connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER)).scalar_one())
@@ -101,6 +111,10 @@ class Database(abc.ABC):
     @abc.abstractmethod
     def _write(self) -> contextlib.AbstractContextManager[Connection]:
         """The transaction of `writing`."""
+
+    def _note(self) -> contextlib.AbstractContextManager[Connection]:
+        """The transaction of `noting`."""
+        return self._write()
 
     @abc.abstractmethod
     def _read(self) -> contextlib.AbstractContextManager[Connection]:

@@ -18,7 +18,7 @@ from warehouse.store.epochs import AgentEpoch, Known
 from warehouse.store.pictures import PictureStore
 from warehouse.store.records import DeadLetter, EventMessage, PictureMessage
 from warehouse.store.rowsets import given
-from warehouse.store.tables import dead_letters, events, pictures
+from warehouse.store.tables import dead_letters, events, pictures, present
 
 _POSITION = {"agent": Text, "epoch": Text, "sequence": BigInteger}
 Position = tuple[str, str, int]
@@ -132,7 +132,7 @@ def insert_pictures(connection: Connection, messages: Sequence[tuple[PictureMess
     found = Stored()
     if not messages:
         return found
-    wanted = {message.event for message, _ in messages}
+    wanted, now = {message.event for message, _ in messages}, present()
     owners = {
         id_: (agent, location)
         for id_, agent, location in connection.execute(
@@ -143,8 +143,8 @@ def insert_pictures(connection: Connection, messages: Sequence[tuple[PictureMess
     there = dict(connection.execute(files).all())
     rows = []
     for message, file in messages:
-        present = (message.agent, message.location)
-        if owners.get(message.event, present) != present:
+        said = (message.agent, message.location)
+        if owners.get(message.event, said) != said:
             found.letters.append(_picture_letter(message, owners[message.event]))
             found.files.append(file)
         elif message.event in there:
@@ -159,6 +159,7 @@ def insert_pictures(connection: Connection, messages: Sequence[tuple[PictureMess
                     "agent": message.agent,
                     "location": message.location,
                     "file": file,
+                    "received": now,
                 }
             )
     found.new = len(rows)

@@ -26,27 +26,28 @@ def open_database(where: Address | str | Path, *, make: bool, pictures: str = ""
     return PostgresDatabase(address)
 
 
-def migrate_database(address: Address, *, pictures: str = "", grant: str = "") -> bool:
+def migrate_database(address: Address, *, pictures: str = "", grant: str = "", grant_console: str = "") -> bool:
     """Make the tables, or bring them up to date; whether anything had to be done.
 
     Args:
         address: the database.
         pictures: where the pictures of an earlier version's file are brought to; empty: beside it.
         grant: a role of the server that gets the rights that receiving and reporting need; empty: none.
+        grant_console: a role that gets those that the API needs; empty: none.
 
     Raises:
         DataError: it can't be done; nothing is changed.
-        UsageError: `grant` for a file, or for a role that isn't there.
+        UsageError: a role for a file, or for a role that isn't there.
     """
     if address.path is not None:
-        if grant:
-            raise UsageError("--grant: a file knows no roles: leave it out")
+        if grant or grant_console:
+            raise UsageError(f"{'--grant' if grant else '--grant-console'}: a file knows no roles: leave it out")
         before = _file_version(address.path)
         SqliteDatabase(address, make=True, pictures=pictures).close()
         return before != _file_version(address.path)
     from warehouse.store.postgres import migrate_server  # noqa: PLC0415 - psycopg is an extra of its own
 
-    return migrate_server(address, grant)
+    return migrate_server(address, grant, grant_console)
 
 
 def _file_version(path: Path) -> bytes:

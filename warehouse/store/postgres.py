@@ -14,7 +14,7 @@ from warehouse.store.address import Address
 from warehouse.store.columns import require_columns
 from warehouse.store.database import LAST_NUMBER, Database, EventRow, StoreError, reason_of
 from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
-from warehouse.store.migrations.server import grant
+from warehouse.store.migrations.server import grant, grant_console
 from warehouse.store.tables import events, meta
 
 try:
@@ -112,6 +112,10 @@ class PostgresDatabase(Database):
             connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update())
             yield connection
 
+    def _note(self) -> contextlib.AbstractContextManager[Connection]:
+        """Without the lock that numbers are taken under: whoever only notes has no right to it."""
+        return self.engine.begin()
+
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -175,8 +179,8 @@ def _remedy(error: StoreError) -> str:
     return "check the address, and whether the server runs"
 
 
-def migrate_server(address: Address, role: str) -> bool:
-    """Make a server's tables, or bring them up to date, and give a role its rights; whether tables were changed.
+def migrate_server(address: Address, role: str, console_role: str = "") -> bool:
+    """Make a server's tables, or bring them up to date, and give roles their rights; whether tables were changed.
 
     Raises:
         DataError: it can't be done; nothing is changed.
@@ -192,6 +196,8 @@ def migrate_server(address: Address, role: str) -> bool:
                     upgrade(connection, "")
                 if role:
                     grant(connection, role)
+                if console_role:
+                    grant_console(connection, console_role)
                 require_columns(connection, str(address))
         except (SQLAlchemyError, psycopg.Error) as error:
             cause = reason_of(getattr(error, "orig", None) or error)

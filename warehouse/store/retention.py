@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from kardus.support.worker import Worker
+from warehouse.store.aged_rows import AgedRows
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.pictures import PictureStore
 from warehouse.store.sqlite import SqliteDatabase
@@ -49,6 +50,10 @@ class Keep:
     """Events and dead letters received within so many days."""
     events: int | None = None
     """The newest so many events, and as many dead letters."""
+    picture_days: float | None = None
+    """Pictures received within so many days, those of alerts too."""
+    audit_days: float | None = None
+    """What was noted in the audit log within so many days."""
 
 
 KEEP_ALL = Keep()
@@ -74,6 +79,7 @@ class Retention(Worker):
         self.counts = RetentionCounts()
         kind = FileRound if isinstance(database, SqliteDatabase) else MonthRound
         self._round = kind(database, keep, store, self.counts, self._stopping.wait)
+        self._by_age = AgedRows(database, store, keep.picture_days, keep.audit_days)
         self._database = database
 
     def round(self) -> None:
@@ -84,6 +90,8 @@ class Retention(Worker):
         """
         before_bytes, before = self._database.size_bytes, self.counts.deleted
         self._round.run()
+        while self._by_age.delete_portion() and not self._stopping.wait(PAUSE_S):
+            pass
         if self.counts.deleted > before:
             log.info(
                 "%d events deleted: the database had %d bytes and has %d; it was held for %.0f ms at most",

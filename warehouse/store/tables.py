@@ -85,6 +85,7 @@ pictures = Table(
     Column("agent", Text),
     Column("location", Text),
     Column("file", Text),
+    Column("received", Moment),
 )
 epochs = Table(
     "epochs",
@@ -151,4 +152,56 @@ webhooks = Table(
     Column("body", LargeBinary),
     Column("tries", Integer),
     Column("due", Float),
+)
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent", Text),
+    Column("location", Text),
+    Column("status", Text),
+    Column("verdict", Text),
+    Column("opened", Moment),
+    Column("last", BigInteger),
+    Column("payload", Text),
+)
+comments = Table(
+    "comments",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("id", Text),
+    Column("alert", Text),
+    Column("at", Moment),
+    Column("by", Text),
+    Column("text", Text),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("scopes", Text),
+    Column("digest", Text),
+    Column("made", Moment),
+    Column("expires", Moment),
+    Column("revoked", Moment),
+)
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Moment),
+    Column("actor", Text),
+    Column("address", Text),
+    Column("action", Text),
+    Column("subject", Text),
+    Column("detail", Text),
+)
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("kind", Text),
+    Column("agent", Text),
+    Column("subject", Text),
 )

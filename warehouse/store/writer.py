@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from kardus.contract.ranges import Range
 from kardus.contract.receipts import Ack
+from warehouse.store.alerts import note_alerts
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
 from warehouse.store.epochs import LOST, STORED, AgentEpoch, acks, add_covered, look_up, span_of
@@ -121,6 +122,7 @@ class StoreWriter:
                 place = (letter.sequence, letter.sequence)
                 told.covered.setdefault((letter.agent, letter.epoch), []).append(place)
         add_covered(connection, told.covered, STORED, known)
+        note_alerts(connection, [message.envelope.id for message in told_of if message.envelope.data.alert])
         lost = _of(part, LostMessage)
         for message in lost:
             add_covered(connection, {(message.agent, message.lost.epoch): message.lost.ranges}, LOST)

@@ -1,5 +1,6 @@
 """What a camera draws into its own picture is masked: it moves nothing, stands before nothing, and marks no view."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from edge_agent.archive.evidence import Evidence
 from edge_agent.config.cameras import CameraSection
-from edge_agent.config.sections import GateSection, ViewSection
+from edge_agent.config.sections import EvidenceSection, GateSection, ViewSection
 from edge_agent.records import Activity
 from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.preprocess import Pixels
+from kardus.support.chores import Chores
 from tests.edge_agent.racks import LOCATIONS, RACK, frame, noisy, shares, still
 
 WIDTH, HEIGHT = RACK.width_px, RACK.height_px
@@ -116,3 +119,35 @@ def test_an_area_outside_the_picture_is_named() -> None:
     view = CameraView(_camera(mask=[[[0, 0], [5000, 0], [0, 100]]]), ViewSection(), GateSection(), live=True)
     shown = frame(still())
     assert view.outside(shown.picture) == "mask: a corner of area 1 lies outside the 1920 x 1080 picture: correct it"
+
+
+def test_no_picture_that_is_kept_or_sent_shows_what_is_masked(chores: Chores, tmp_path: Path) -> None:
+    view = CameraView(_camera(mask=[MASK]), ViewSection(), GateSection(), live=True)
+    taken = frame(_with_clock(still(), 3), 1.0, 3)
+    view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
+    shown = view.shown([10])
+    assert shown is not None
+    kept = np.asarray(shown.picture)
+    inside = np.s_[CLOCK[1] : CLOCK[3], CLOCK[0] : CLOCK[2]]
+    assert np.asarray(taken.picture)[inside].any(), "what the agent itself looks at stays as it is"
+    assert not kept[inside].any()
+    outside = ~Mask([np.array(MASK) / [WIDTH, HEIGHT]]).over(WIDTH, HEIGHT)
+    assert np.array_equal(kept[outside], np.asarray(taken.picture)[outside])
+    assert view.last_shown is shown.picture, "a picture is blacked out once"
+
+    evidence = Evidence(tmp_path, EvidenceSection(), chores)
+    crop = evidence.keep("e", shown.picture, shown.facings, None)
+    bare = evidence.keep("f", taken.picture, shown.facings, None)
+    assert [_has_black_corner(jpeg) for jpeg in (crop, bare)] == [True, False]
+
+
+def _has_black_corner(jpeg: bytes) -> bool:
+    """The upper left corner of the crop, where the clock stands."""
+    return bool(np.asarray(Image.open(io.BytesIO(jpeg)))[:40, :200].max() < 40)
+
+
+def test_a_picture_without_masks_is_not_copied() -> None:
+    view = CameraView(_camera(), ViewSection(), GateSection(), live=True)
+    taken = frame(still(), 1.0, 1)
+    view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
+    assert view.last_shown is taken.picture

@@ -7,7 +7,11 @@ What stores needs no right to make or drop tables: it calls `kardus_add_month` a
 the tables' owner, for months alone.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, text
+
+from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
 
 _TABLES = (
     "CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL)",
@@ -150,8 +154,17 @@ def statements(connection: Connection) -> list[str]:
 
 def grant(connection: Connection, role: str) -> None:
     """Give a role what receiving, reporting and forgetting need, and nothing else."""
+    _give(connection, role, (*_GRANTS, *RECEIVER_GRANTS))
+
+
+def grant_console(connection: Connection, role: str) -> None:
+    """Give a role what the API needs, and nothing else."""
+    _give(connection, role, CONSOLE_GRANTS)
+
+
+def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:
     schema = _quoted(connection, str(connection.execute(text("SELECT current_schema()")).scalar_one()))
-    for part in _GRANTS:
+    for part in grants:
         connection.exec_driver_sql(part.format(schema=schema, role=_quoted(connection, role)).replace("%", "%%"))
 
 

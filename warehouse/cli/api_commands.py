@@ -1,0 +1,150 @@
+"""The API: `serve`, and `tokens` that let programs in."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from kardus.support.console import new_app, out, print_json, table_of
+from kardus.support.errors import DataError
+from kardus.support.logs import set_up
+from warehouse.cli.broker_options import (
+    CaOption,
+    CertificateOption,
+    CrlOption,
+    KeyOption,
+    PasswordOption,
+    PortOption,
+    TlsOption,
+    UserOption,
+    broker_settings,
+)
+from warehouse.console.scopes import SCOPES
+from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
+
+if TYPE_CHECKING:
+    from warehouse.store.database import Database
+
+app = new_app("Tokens for the API: make them, list them, revoke them.")
+Result = TypeVar("Result")
+
+
+def serve_command(
+    database: DatabaseOption,
+    database_password_file: DatabasePasswordOption = None,
+    listen: Annotated[
+        str, typer.Option(help="Address and port; other than the loopback's only with TLS or behind a proxy.")
+    ] = "127.0.0.1:8088",
+    server_certificate_file: Annotated[
+        Path | None, typer.Option(help="The server's certificate (PEM), for TLS.")
+    ] = None,
+    server_key_file: Annotated[Path | None, typer.Option(help="Its private key (PEM), for you alone.")] = None,
+    forwarded_from: Annotated[
+        list[str] | None,
+        typer.Option(help="A proxy before it that ends TLS (address or network); may be given several times."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, help="Requests a second for each token; five times that at once.")
+    ] = 50,
+    pictures: Annotated[str, typer.Option(help="Where pictures are; by default where the receiver said.")] = "",
+    host: Annotated[str, typer.Option(help="The broker's host; without it agents can't be asked anything.")] = "",
+    port: PortOption = 1883,
+    username: UserOption = None,
+    password_file: PasswordOption = None,
+    tls: TlsOption = False,
+    ca_file: CaOption = None,
+    certificate_file: CertificateOption = None,
+    key_file: KeyOption = None,
+    crl_file: CrlOption = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Logs as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more than connections and trouble.")] = False,
+) -> None:
+    """Serve the API over HTTP: read what is stored, follow it live, acknowledge, comment, ask for a fresh look."""
+    from warehouse.console.service import ServerSettings, run_server  # noqa: PLC0415 - see the package
+
+    named = broker_settings(host, port, username, password_file, tls, ca_file, certificate_file, key_file, crl_file)
+    broker = named if host else None
+    set_up("json" if as_json else "text", verbose=verbose)
+    settings = ServerSettings(
+        listen=listen,
+        certificate=server_certificate_file,
+        key=server_key_file,
+        forwarded_from=tuple(forwarded_from or ()),
+        rate=rate,
+        pictures=pictures,
+    )
+    run_server(address_from(database, database_password_file), settings, broker, seconds)
+
+
+@app.command("make")
+def make_command(
+    database: DatabaseOption,
+    name: Annotated[str, typer.Option(help="Who will use it: the audit log names it.")],
+    scope: Annotated[list[str], typer.Option(help=f"{', '.join(SCOPES)}; may be given several times.")],
+    database_password_file: DatabasePasswordOption = None,
+    days: Annotated[float | None, typer.Option(min=0.01, help="It ends after so many days; by default never.")] = None,
+) -> None:
+    """Make a token, and print it: it is shown this once, and stored as a hash."""
+    from warehouse.console.tokens import make_token  # noqa: PLC0415 - see the package
+
+    print(_with(database, database_password_file, lambda found: make_token(found, name, scope, days)))  # noqa: T201
+
+
+@app.command("list")
+def list_command(
+    database: DatabaseOption,
+    database_password_file: DatabasePasswordOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List tokens, without their secrets."""
+    from warehouse.console.tokens import list_tokens  # noqa: PLC0415 - see the package
+
+    found = _with(database, database_password_file, list_tokens)
+    rows = [
+        {
+            "id": token.id,
+            "name": token.name,
+            "scopes": list(token.scopes),
+            "made": token.made.isoformat(),
+            "expires": token.expires.isoformat() if token.expires else None,
+            "revoked": token.revoked.isoformat() if token.revoked else None,
+            "good": token.is_good,
+        }
+        for token in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    cells = [
+        (token.id, token.name, ", ".join(token.scopes), f"{token.made:%Y-%m-%d}", "yes" if token.is_good else "no")
+        for token in found
+    ]
+    out.print(table_of(("id", "name", "scopes", "made", "good"), cells))
+
+
+@app.command("revoke")
+def revoke_command(
+    token: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
+    database: DatabaseOption,
+    database_password_file: DatabasePasswordOption = None,
+) -> None:
+    """Revoke a token: nobody is let in with it from now on."""
+    from warehouse.console.tokens import revoke_token  # noqa: PLC0415 - see the package
+
+    _with(database, database_password_file, lambda found: revoke_token(found, token))
+    out.print(f"token {token}: revoked")
+
+
+def _with(where: str, password_file: Path | None, do: "Callable[[Database], Result]") -> Result:
+    from warehouse.store.database import StoreError  # noqa: PLC0415 - see the package
+    from warehouse.store.opening import open_database  # noqa: PLC0415 - see the package
+
+    address = address_from(where, password_file)
+    with closing(open_database(address, make=False)) as database:
+        try:
+            return do(database)
+        except StoreError as error:
+            raise DataError(f"{address}: can't be used ({error}): try again, or check rights and disk") from error

@@ -1,0 +1,94 @@
+"""The little that may be said: an alert is known, a comment, look again. Who said it is in the audit log."""
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection, insert, select
+
+from kardus.contract.commands import Acknowledge, Capture, Reply
+from kardus.contract.messages import Envelope, LocationState
+from kardus.support.identifiers import uuid7
+from warehouse.console.alerts import AlertId, comment_of, find_alert
+from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.auditing import insert_entries
+from warehouse.console.context import Actor, Console, Served, entry_of
+from warehouse.console.problems import ProblemError
+from warehouse.console.records import Acknowledging, Asked, AskedAll, Comment, Commenting, Looking
+from warehouse.console.tokens import Principal
+from warehouse.store.tables import comments, latest, present
+
+router = APIRouter()
+JSON = "application/json"
+
+
+@router.post("/alerts/{alert}/acknowledge", response_model=Asked, summary="An alert is known to somebody")
+def acknowledge(request: Request, console: Served, who: Actor, alert: AlertId, said: Acknowledging) -> Response:
+    """The agent is asked to mark it, and publishes it so; 202: it hasn't answered yet.
+
+    Nothing is closed by it: that does the picture which shows that all is well.
+    """
+    found = find_alert(console, alert)
+    if found.status == "resolved":
+        raise ProblemError(409, "the alert is resolved already")
+    command = Acknowledge(location=found.location, by=said.by or who.name)
+    (reply,) = _asking(console).ask([Question(found.agent, "acknowledge", command)])
+    detail = _outcome(reply)
+    console.audit.note(entry_of(request, who, "acknowledge", alert, f"{command.by}: {detail}"))
+    asked = _asked(found.agent, reply)
+    return Response(asked.model_dump_json(), 200 if asked.answered else 202, media_type=JSON)
+
+
+@router.post("/alerts/{alert}/comments", response_model=Comment, status_code=201, summary="Comment on an alert")
+def comment(request: Request, console: Served, who: Actor, alert: AlertId, said: Commenting) -> Response:
+    """201; and 200 where a comment with this id is there already, as after a lost connection."""
+    find_alert(console, alert)
+    row = {"id": said.id or uuid7(), "alert": alert, "at": present(), "by": _by(who, said.by), "text": said.text}
+    with console.database.noting() as connection:
+        if said.id is None or (known := _stored(connection, said.id)) is None:
+            connection.execute(insert(comments).values(**row))
+            insert_entries(connection, [entry_of(request, who, "comment", alert, str(row["id"]))])
+            return Response(Comment.model_validate(row).model_dump_json(), 201, media_type=JSON)
+    if (known.alert, known.text) != (alert, said.text):
+        raise ProblemError(409, "id: another comment has it: send a new one")
+    return Response(known.model_dump_json(), 200, media_type=JSON)
+
+
+@router.post("/looks", response_model=AskedAll, summary="Look at a location again")
+def look(request: Request, console: Served, who: Actor, said: Looking) -> Response:
+    """The agents that watch it classify every location of that camera anew; 202: not all have answered yet."""
+    with console.reading() as connection:
+        watching = select(latest.c.agent, latest.c.payload).where(
+            latest.c.kind == "state", latest.c.subject == said.location
+        )
+        states = connection.execute(watching.order_by(latest.c.agent)).all()
+    if not states:
+        raise ProblemError(404, f"no agent watches '{said.location}'")
+    cameras = [(agent, Envelope[LocationState].model_validate_json(text).data.camera) for agent, text in states]
+    replies = _asking(console).ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in cameras])
+    told = ", ".join(f"{agent}: {_outcome(reply)}" for (agent, _), reply in zip(cameras, replies, strict=True))
+    console.audit.note(entry_of(request, who, "look", said.location, told))
+    asked = AskedAll(items=tuple(_asked(agent, reply) for (agent, _), reply in zip(cameras, replies, strict=True)))
+    return Response(asked.model_dump_json(), 200 if all(one.answered for one in asked.items) else 202, media_type=JSON)
+
+
+def _asking(console: Console) -> AgentQuestions:
+    if console.asking is None:
+        raise ProblemError(503, "the server was started without a broker, so that no agent can be asked: see --host")
+    return console.asking
+
+
+def _outcome(reply: Reply | None) -> str:
+    return "no answer yet" if reply is None else "done" if reply.ok else reply.error
+
+
+def _asked(agent: str, reply: Reply | None) -> Asked:
+    if reply is not None and not reply.ok:
+        raise ProblemError(409, f"agent '{agent}' refuses: {reply.error}")
+    return Asked(agent=agent, answered=reply is not None, result=reply.result if reply else {})
+
+
+def _by(who: Principal, person: str) -> str:
+    return f"{who.name}: {person}" if person else who.name
+
+
+def _stored(connection: Connection, id_: str) -> Comment | None:
+    row = connection.execute(select(comments).where(comments.c.id == id_)).first()
+    return comment_of(row) if row else None

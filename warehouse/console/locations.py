@@ -1,0 +1,134 @@
+"""Locations and states."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, tuple_
+
+from kardus.contract.verdicts import Verdict
+from warehouse.console.context import Console, Cursor, Limit, Reader, Served, answer
+from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.records import LocationPage, StatePage
+from warehouse.console.shown import Item, state_item
+from warehouse.store.tables import latest
+
+router = APIRouter()
+_DOUBTS = frozenset({Verdict.STALE, Verdict.UNCERTAIN, Verdict.OBSTRUCTED, Verdict.UNMANAGED})
+_verdict: ColumnElement[str] = literal_column("latest.verdict")
+_void_at: ColumnElement[float] = literal_column("latest.void_at")
+"""Columns that the database makes of the message: the verdict, and until when it holds, in Julian days."""
+UNIX_EPOCH_JD = 2440587.5
+_COLUMNS = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload)
+LocationFilter = Annotated[str | None, Query(max_length=100, description="Only this location.")]
+PrefixFilter = Annotated[str | None, Query(max_length=100, description="Only locations whose code begins so.")]
+AgentFilter = Annotated[str | None, Query(max_length=100, description="Only this agent's.")]
+VerdictFilter = Annotated[Verdict | None, Query(description="Only where a state says this now.")]
+
+
+@router.get("/locations", response_model=LocationPage, summary="Locations with what every agent says of them")
+def list_locations(
+    request: Request,
+    console: Served,
+    _: Reader,
+    location: LocationFilter = None,
+    prefix: PrefixFilter = None,
+    agent: AgentFilter = None,
+    verdict: VerdictFilter = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """By their code. A location matches where one of its states does; all its states are shown."""
+    now, after = datetime.now(UTC), key_of("locations", cursor, (str,))
+    chosen = select(latest.c.subject).distinct().where(_is_state(console, verdict))
+    chosen = chosen.where(*_filters(console, location, prefix, agent, verdict, now))
+    if after:
+        chosen = chosen.where(latest.c.subject > after[0])
+    with console.reading() as connection:
+        codes = [code for (code,) in connection.execute(chosen.order_by(latest.c.subject).limit(limit + 1))]
+        items = _items(connection, codes[:limit], now)
+    following = cursor_of("locations", [codes[limit - 1]]) if len(codes) > limit else None
+    return answer(request, {"items": items, "next": following})
+
+
+@router.get("/states", response_model=StatePage, summary="States: each location as each agent sees it")
+def list_states(
+    request: Request,
+    console: Served,
+    _: Reader,
+    location: LocationFilter = None,
+    prefix: PrefixFilter = None,
+    agent: AgentFilter = None,
+    verdict: VerdictFilter = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """By location and agent. A state whose time is over is `stale`."""
+    now, after = datetime.now(UTC), key_of("states", cursor, (str, str))
+    chosen = _COLUMNS.where(_is_state(console, verdict), *_filters(console, location, prefix, agent, verdict, now))
+    if after:
+        chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))
+    with console.reading() as connection:
+        rows = connection.execute(chosen.order_by(latest.c.subject, latest.c.agent).limit(limit + 1)).all()
+    items = [state_item(row, now) for row in rows[:limit]]
+    following = cursor_of("states", [rows[limit - 1].subject, rows[limit - 1].agent]) if len(rows) > limit else None
+    return answer(request, {"items": items, "next": following})
+
+
+def _filters(
+    console: Console,
+    location: str | None,
+    prefix: str | None,
+    agent: str | None,
+    verdict: Verdict | None,
+    now: datetime,
+) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if location is not None:
+        found.append(latest.c.subject == location)
+    if prefix:
+        found.append(func.substr(latest.c.subject, 1, len(prefix)) == prefix)
+        if console.database.engine.dialect.name == "sqlite":  # whose order is that of bytes: the index finds it
+            found.append(latest.c.subject.between(prefix, prefix + chr(0x10FFFF)))
+    if agent is not None:
+        found.append(latest.c.agent == agent)
+    if verdict is not None:
+        found.append(_says(verdict, now))
+    return found
+
+
+def _is_state(console: Console, verdict: Verdict | None) -> ColumnElement[bool]:
+    """For `stale` SQLite has to be kept from reading all states in order: `+` hides a column from its indexes."""
+    if verdict == Verdict.STALE and console.database.engine.dialect.name == "sqlite":
+        kind: ColumnElement[str] = literal_column("+latest.kind")
+        return kind == "state"
+    return latest.c.kind == "state"
+
+
+def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
+    """What a state says at a moment: a dead agent's are stale."""
+    is_void = _void_at <= now.timestamp() / 86_400 + UNIX_EPOCH_JD
+    if verdict == Verdict.STALE:
+        is_state = latest.c.kind == "state"
+        return or_(and_(is_state, _verdict == verdict.value), and_(is_state, is_void))  # each finds its index
+    return and_(_verdict == verdict.value, or_(_void_at.is_(None), ~is_void))
+
+
+def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[Item]:
+    found: dict[str, list[Item]] = {code: [] for code in codes}
+    for row in connection.execute(_COLUMNS.where(latest.c.kind == "state", latest.c.subject.in_(codes))).all():
+        found[row.subject].append(state_item(row, now))
+    return [_location(code, states) for code, states in found.items()]
+
+
+def _location(code: str, items: list[Item]) -> Item:
+    """The most recent state decides; those that say nothing certain contradict nobody."""
+    items.sort(key=lambda item: (_recent(item["state"]), item["agent"]), reverse=True)
+    states = [item["state"] for item in items]
+    seen = {(one["verdict"], one["seen"] and one["seen"]["sku"]) for one in states if one["verdict"] not in _DOUBTS}
+    return {"location": code, "verdict": states[0]["verdict"], "conflict": len(seen) > 1, "states": items}
+
+
+def _recent(state: Item) -> datetime:
+    return datetime.fromisoformat(state["last_verified"] or state["since"])

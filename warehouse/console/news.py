@@ -1,0 +1,85 @@
+"""How the server hears that something was stored, by whichever process.
+
+A file is looked at four times a second: two rows by their keys. A server notifies (`LISTEN kardus_changes`), and is
+looked at every few seconds all the same: a lost connection, or a pooler in between, loses notifications without a word.
+"""
+
+import contextlib
+import threading
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from warehouse.store.database import Database
+
+FILE_LOOK_S = 0.25
+SERVER_LOOK_S = 5.0
+STOP_LOOK_S = 0.5
+AGAIN_S = 1.0
+"""After a connection to the server was lost."""
+CHANNEL = "kardus_changes"
+
+
+class News(Protocol):
+    """Waits for what is new."""
+
+    def wait(self, stopping: threading.Event) -> None:
+        """Until there may be something, or it is time to end."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class Polling:
+    """Of a file."""
+
+    def wait(self, stopping: threading.Event) -> None:
+        """A moment."""
+        stopping.wait(FILE_LOOK_S)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Listening:
+    """Of a server."""
+
+    def __init__(self, engine: Engine, errors: tuple[type[Exception], ...]) -> None:
+        """Connects when it waits first; `errors` are the driver's own."""
+        self._engine = engine
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, *errors)
+        self._connection: Connection | None = None
+
+    def wait(self, stopping: threading.Event) -> None:
+        """Until a notification comes, or a few seconds are over."""
+        try:
+            for _ in range(int(SERVER_LOOK_S / STOP_LOOK_S)):
+                if stopping.is_set() or self._notified():
+                    return
+        except self._errors:
+            self.close()
+            stopping.wait(AGAIN_S)
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._connection is not None:
+            with contextlib.suppress(*self._errors):
+                self._connection.invalidate()
+                self._connection.close()
+            self._connection = None
+
+    def _notified(self) -> bool:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+            return True  # what came before anybody listened
+        driver: Any = self._connection.connection.driver_connection
+        return any(True for _ in driver.notifies(timeout=STOP_LOOK_S, stop_after=1))
+
+
+def news_of(database: Database) -> News:
+    """The one that fits."""
+    if database.engine.dialect.name == "sqlite":
+        return Polling()
+    return Listening(database.engine, database.driver_errors)

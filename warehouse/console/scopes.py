@@ -1,0 +1,7 @@
+"""What a token may let a program do."""
+
+from typing import Literal, get_args
+
+Scope = Literal["read", "pictures", "act", "audit"]
+"""`read`: everything but pictures; `pictures`; `act`: acknowledge, comment, ask for a look; `audit`: the audit log."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)

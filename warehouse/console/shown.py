@@ -1,0 +1,48 @@
+"""Rows as they are shown: what an agent said goes out as it came, parsed and not validated again.
+
+It was validated when it was stored, and validating a page's hundred events once more would take most of its time.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import select
+
+from kardus.contract.messages import Envelope, LocationState
+from warehouse.store.tables import events
+
+EVENTS = select(events.c.number, events.c.agent, events.c.received, events.c.payload)
+"""What `event_item` shows."""
+Item = dict[str, Any]
+
+
+def event_item(row: Any) -> Item:
+    """A row of `EVENTS`, as EventItem in records.py."""
+    envelope = from_json(row.payload, cache_strings="keys")
+    return {
+        "number": row.number,
+        "id": envelope["id"],
+        "agent": row.agent,
+        "received": time_text(row.received),
+        "event": envelope["data"],
+    }
+
+
+def state_item(row: Any, now: datetime) -> Item:
+    """A row of states, as StateItem: one whose time is over is `stale`."""
+    data = said(row)
+    if datetime.fromisoformat(data["valid_until"]) <= now:
+        data = Envelope[LocationState].model_validate_json(row.payload).data.at(now).model_dump(mode="json")
+    return {"agent": row.agent, "received": time_text(row.received), "state": data}
+
+
+def said(row: Any) -> Item:
+    """What the message of a row says."""
+    found: Item = from_json(row.payload, cache_strings="keys")["data"]
+    return found
+
+
+def time_text(moment: datetime) -> str:
+    """As the messages write times."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
