@@ -31,6 +31,11 @@ class OdooServer(BaseModel):
 class OdooError(Exception):
     """It refuses, or answers nonsense: one line."""
 
+    def __init__(self, text: str, exception: str = "") -> None:
+        """Keep the name of the exception on the server, as `odoo.exceptions.UserError`; empty: none is told."""
+        super().__init__(text)
+        self.exception = exception
+
 
 class Http(Protocol):
     """What asks over HTTP; it raises what its user wants where there is no answer."""
@@ -62,7 +67,10 @@ class OdooClient:
             return self._call_by_json_2(model, method, ids, named)
         if self._user is None:
             self._user = self._log_in()
-        words = [self._server.database, self._user, self._key, model, method, [] if ids is None else [list(ids)], named]
+        positions = [] if ids is None else [list(ids)]
+        if method == "create":  # Odoo takes the values by position alone there
+            positions.append(named.pop("vals_list"))
+        words = [self._server.database, self._user, self._key, model, method, positions, named]
         return self._rpc("object", "execute_kw", words)
 
     def all(self, model: str, domain: Sequence[Any], fields: Sequence[str], context: Record | None = None) -> list[Any]:
@@ -119,8 +127,13 @@ class OdooClient:
             raise OdooError(f"{url}: answers something that is no JSON-RPC: correct source.url")
         if answer.get("error"):
             self._user = None  # the next call logs in again
-            raise OdooError(f"{self.name}: {_told(answer['error'])}")
+            raise OdooError(f"{self.name}: {_told(answer['error'])}", _exception(answer["error"]))
         return answer["result"]
+
+
+def _exception(error: Any) -> str:
+    data = error.get("data") if isinstance(error, dict) else None
+    return str(data.get("name", "")) if isinstance(data, dict) else ""
 
 
 def _told(error: Any) -> str:

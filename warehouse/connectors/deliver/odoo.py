@@ -6,21 +6,27 @@ telling the same twice changes nothing, and notes our user as the one who counts
 the published versions 16.0 to 19.0. Never run against a real Odoo.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.counting import count_of, is_news, is_over, proposal
-from warehouse.connectors.deliver.odoo_rpc import Json2, JsonRpc, OdooRpc
 from warehouse.connectors.deliver.refusing import RefusedError, each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import Address
 
 _COUNTING = {"inventory_mode": True}
+_NOT_THE_EVENTS_FAULT = ("odoo.exceptions.Access", "psycopg2.", "odoo.http.Session")
+"""Exceptions on the server that are of our rights, its database or our session."""
+_SAID = 300
+"""So many characters of what it says are passed on."""
 _JSON_2_FROM = 19
 _CLEAR_IN_16 = "action_set_inventory_quantity_to_zero"
 _CLEAR = "action_clear_inventory_quantity"
@@ -66,11 +72,9 @@ class OdooTarget:
         self.name = f"{settings.url}, database {settings.database}"
         password = secret(f"{key}.password_file", settings.password_file)
         self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=2.0)
-        self._rpc: OdooRpc
-        if settings.version >= _JSON_2_FROM:
-            self._rpc = Json2(self._client, settings.url, settings.database, password)
-        else:
-            self._rpc = JsonRpc(self._client, settings.url, settings.database, settings.user, password)
+        api: Literal["json-rpc", "json-2"] = "json-2" if settings.version >= _JSON_2_FROM else "json-rpc"
+        server = OdooServer(url=settings.url, database=settings.database, user=settings.user, api=api)
+        self._odoo = OdooClient(server, password, self._client)
         self._user = 0
 
     def wants(self, outgoing: Outgoing) -> bool:
@@ -97,7 +101,7 @@ class OdooTarget:
         wanted = [(self._only("product.product", self._settings.product_field, sku), n) for sku, n in new.items()]
         for product, quantity in wanted:
             values = {"product_id": product, "location_id": location, "inventory_quantity": quantity}
-            self._rpc.call("stock.quant", "create", {"vals_list": [values]}, None, _COUNTING)
+            self._call("stock.quant", "create", vals_list=[values], context=_COUNTING)
 
     def _take_back(self, location: int, quantities: Mapping[str, int]) -> None:
         """Clear what we had set and nobody has applied or changed."""
@@ -112,7 +116,7 @@ class OdooTarget:
             found = self._search("stock.quant", domain)
             if found:
                 clear = _CLEAR_IN_16 if self._settings.version == 16 else _CLEAR  # noqa: PLR2004 - Odoo's version
-                self._rpc.call("stock.quant", clear, {}, found, _COUNTING)
+                self._call("stock.quant", clear, found, context=_COUNTING)
 
     def _own_user(self) -> int:
         if not self._user:
@@ -126,7 +130,36 @@ class OdooTarget:
         return found[0]
 
     def _search(self, model: str, domain: list[Any]) -> list[int]:
-        rows = self._rpc.call(model, "search_read", {"domain": domain, "fields": ["id"]}, None, {})
+        rows = self._call(model, "search_read", domain=domain, fields=["id"])
         if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
             raise TargetError(f"{self.name}: {model}.search_read answers something else than records")
         return [int(row["id"]) for row in rows]
+
+    def _call(self, model: str, method: str, ids: Sequence[int] | None = None, **named: Any) -> Any:
+        """What a method returns.
+
+        Raises:
+            RefusedError: Odoo refuses what it is told.
+            TargetError: it doesn't answer, or refuses us.
+        """
+        try:
+            return self._odoo.call(model, method, ids, **named)
+        except OdooError as error:
+            kind = (
+                TargetError
+                if not error.exception or error.exception.startswith(_NOT_THE_EVENTS_FAULT)
+                else RefusedError
+            )
+            raise kind(str(error)) from error
+        except TargetError as error:
+            if is_refusal(error):
+                raise RefusedError(f"{error}: {_message(error.answer)}") from error
+            raise
+
+
+def _message(answer: bytes) -> str:
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return ""
+    return " ".join(str(told.get("message", "") if isinstance(told, dict) else told).split())[:_SAID]
