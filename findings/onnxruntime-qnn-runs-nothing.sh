@@ -1,5 +1,5 @@
 #!/bin/sh
-# What: a session on QNN's plug-in is made without its chip, and runs on the processor without a word.
+# What: a session on QNN's plug-in for a GPU that isn't there is made, and runs on the processor without a word.
 # Versions: onnxruntime 1.32.0, onnxruntime-qnn 2.7.0 (Linux x86-64 wheels, no Qualcomm chip), onnx 1.23.2, numpy 2.4.6.
 # Expected: an error when the session is made, or get_providers() without it; devices named QNNExecutionProvider.
 # Observed: get_providers() names it first, and a profile shows every node on the processor. Its devices are called by

@@ -58,6 +58,11 @@ class SlotColours:
         light: Colours = np.median(self.around.here.reshape(-1, 3), axis=0) + 1
         return light
 
+    def replace(self, which: NDArray[np.bool_], others: "SlotColours") -> None:
+        """Take some slots (n,) from another picture of them."""
+        self.contents.replace(which, others.contents)
+        self.around.replace(which, others.around)
+
 
 @dataclass(frozen=True)
 class Places:
@@ -91,9 +96,13 @@ def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
     )
 
 
-def unseen(slots: int) -> ColourSample:
-    """Contents of slots that were not sampled yet: black."""
-    return ColourSample(*(np.zeros((slots, GRID * GRID, 3), np.float32) for _ in range(3)))
+def unseen(slots: int) -> SlotColours:
+    """Slots that were not sampled yet: black."""
+    contents, around = (
+        ColourSample(*(np.zeros((slots, places, 3), np.float32) for _ in range(3)))
+        for places in (GRID * GRID, 4 * RING_SIDE * len(RING))
+    )
+    return SlotColours(contents, around)
 
 
 def differences(now: ColourSample, before: ColourSample, gain: Colours) -> Colours:

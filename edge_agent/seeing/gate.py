@@ -8,7 +8,9 @@ too. So:
 - the surroundings differ from what they should be: something stands in front;
 - the content differs from when it was last classified: the stock may have changed.
 
-How two samples are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`.
+How two samples are compared, so that light and a tremble are no change, is told in `edge_agent.seeing.colours`. What
+differs all the same is held against the light of its own neighbourhood (`edge_agent.seeing.local_light`): a lamp that
+is out, a shadow and another gamma change what stands in a slot and what is around it alike.
 """
 
 from collections.abc import Sequence
@@ -29,22 +31,33 @@ from edge_agent.seeing.colours import (
     find_places,
     unseen,
 )
+from edge_agent.seeing.local_light import held_against
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
 
 COVERED = 0.04
 """Share of the surroundings from which something stands in front. Stock changes none of them."""
+COVERED_WHATEVER_THE_LIGHT = 0.07
+"""The same share, of what no light explains: the edges of shadows leave a little."""
 ADAPT_AFTER_S = 600.0
 """Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
 FEWEST_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
+SETTLES_S = 30.0
+"""Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
+have to rest for so long."""
+HIDDEN = 0.5
+"""From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
+camera's menu, a truck."""
+FEWEST_HIDDEN = 3
+"""It takes so many slots."""
 
 
 class _Memory:
     """What is known of n slots."""
 
     def __init__(self, slots: int) -> None:
-        self.content = unseen(slots)
+        self.seen = unseen(slots)
         """As each was last classified ..."""
         self.light = np.ones((slots, 3), np.float32)
         """... in the picture's light of then."""
@@ -53,6 +66,8 @@ class _Memory:
         self.classified_s = np.zeros(slots)
         self.busy = np.zeros(slots, int)
         """For how many pictures in a row each was moving or covered."""
+        self.restless_s = np.full(slots, -np.inf)
+        """When each last moved."""
 
 
 class ChangeGate:
@@ -65,6 +80,7 @@ class ChangeGate:
         self._own_places = own_places(corners)
         self._places: Places | None = None
         self._last: SlotColours | None = None
+        self._last_light = np.ones(3, np.float32)
         self._still: SlotColours | None = None
         self._is_commissioned = False
         self._covered_since: float | None = None
@@ -104,20 +120,18 @@ class ChangeGate:
             wanted: which slots are to be classified for other reasons as soon as they rest.
         """
         now = self._see(small, corners)
-        light = now.light
-        moving = (
-            self._differ(now.contents, self._last.contents, light / self._last.light)
-            if self._last
-            else np.zeros(len(corners), bool)
-        )
-        covered = self._covered(now, at_s)
+        memory, light = self._memory, now.light
+        moving = self._moving(now, light)
+        memory.restless_s[moving] = at_s
+        changed = self._differ(now.contents, memory.seen.contents, light / memory.light)
+        covered = self._covered(now, light, at_s)
         busy = moving | covered
-        self._last = now
-        changed = self._changed(now.contents, light)
+        self._last, self._last_light = now, light
+        changed |= ~memory.known
         classify = ~busy & (changed | self.due(at_s) | np.asarray(wanted, bool))
-        self._remember(classify, now.contents, light, at_s)
-        self._memory.busy = np.where(busy, self._memory.busy + 1, 0)
-        obstructed = busy & (self._memory.busy >= self._rules.obstructed_after)
+        self._remember(classify, now, light, at_s)
+        memory.busy = np.where(busy, memory.busy + 1, 0)
+        obstructed = busy & (memory.busy >= self._rules.obstructed_after)
         return [
             Activity(
                 classify=bool(classify[slot]),
@@ -128,30 +142,59 @@ class ChangeGate:
             for slot in range(len(busy))
         ]
 
-    def _changed(self, contents: ColourSample, light: Colours) -> NDArray[np.bool_]:
-        """Which slots look otherwise than when they were last classified, or never were."""
-        return ~self._memory.known | self._differ(contents, self._memory.content, light / self._memory.light)
-
-    def _remember(self, classified: NDArray[np.bool_], contents: ColourSample, light: Colours, at_s: float) -> None:
-        self._memory.content.replace(classified, contents)
+    def _remember(self, classified: NDArray[np.bool_], now: SlotColours, light: Colours, at_s: float) -> None:
+        self._memory.seen.replace(classified, now)
         self._memory.light[classified] = light
         self._memory.classified_s[classified] = at_s
         self._memory.known |= classified
 
     def _differ(self, now: ColourSample, before: ColourSample, gain: Colours) -> NDArray[np.bool_]:
-        """Which contents differ by more than light, noise and a tremble explain."""
-        differs: NDArray[np.bool_] = blocks(differences(now, before, gain)).max(axis=1) > self._rules.change
-        return differs
+        """Which contents differ by more than the picture's light, noise and a tremble explain."""
+        return self._much(differences(now, before, gain))
 
-    def _covered(self, now: SlotColours, at_s: float) -> NDArray[np.bool_]:
+    def _much(self, rest: Colours) -> NDArray[np.bool_]:
+        """Of which contents so much is left unexplained, (n, GRID * GRID, 3), that they differ."""
+        much: NDArray[np.bool_] = blocks(rest).max(axis=1) > self._rules.change
+        return much
+
+    def _moving(self, now: SlotColours, light: Colours) -> NDArray[np.bool_]:
+        """Which contents differ from the last picture's."""
+        if self._last is None:
+            return np.zeros(len(self._own_places), bool)
+        moving = self._differ(now.contents, self._last.contents, light / self._last_light)
+        if moving.any() and self._own_places.any():
+            lit = held_against(now, self._last, self._own_places)
+            moving &= self._much(lit.contents) | self._stand_out(lit.around, COVERED_WHATEVER_THE_LIGHT)
+        return moving
+
+    def _stand_out(self, rest: Colours, share: float = COVERED) -> NDArray[np.bool_]:
+        """In whose surroundings so much is left unexplained, (n, places, 3), that something stands before them."""
+        changed = (rest.mean(axis=2) > self._rules.change) & self._own_places
+        places = self._own_places.sum(axis=1)
+        stands: NDArray[np.bool_] = (changed.sum(axis=1) > share * places) & (places >= FEWEST_AROUND)
+        return stands
+
+    def _covered(self, now: SlotColours, light: Colours, at_s: float) -> NDArray[np.bool_]:
         """Before which slots something stands."""
         if self._still is None:
             self._still = now
-        rest = differences(now.around, self._still.around, now.light / self._still.light).mean(axis=2)
-        changed = (rest > self._rules.change) & self._own_places
-        places = self._own_places.sum(axis=1)
-        covered: NDArray[np.bool_] = (changed.sum(axis=1) > COVERED * places) & (places >= FEWEST_AROUND)
+        covered = self._stand_out(differences(now.around, self._still.around, light / self._still.light))
+        if covered.any():
+            covered = self._before_in_any_light(now, self._still, covered, at_s)
         self._adapt(now, at_s, is_covered=bool(covered.any()))
+        return covered
+
+    def _before_in_any_light(
+        self, now: SlotColours, still: SlotColours, suspects: NDArray[np.bool_], at_s: float
+    ) -> NDArray[np.bool_]:
+        """Before which of the suspects something really stands, and what is hidden with them."""
+        memory = self._memory
+        lit = held_against(now, still, self._own_places)
+        covered = suspects & self._stand_out(lit.around, COVERED_WHATEVER_THE_LIGHT)
+        differs = self._much(held_against(now, memory.seen, self._own_places).contents) & memory.known
+        covered |= suspects & differs & (at_s - memory.restless_s < SETTLES_S)
+        if covered.sum() >= max(FEWEST_HIDDEN, HIDDEN * len(covered)):
+            covered |= differs
         return covered
 
     def _adapt(self, now: SlotColours, at_s: float, *, is_covered: bool) -> None:

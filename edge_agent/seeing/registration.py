@@ -47,6 +47,8 @@ class Marks:
     """(n, PATCH, PATCH), each of mean 0 and length 1 where it counts, and 0 elsewhere."""
     counts: Grey
     """(n, PATCH, PATCH): 1 where a pixel counts, 0 where the picture is expected to change."""
+    lasting: int
+    """The first so many hold nothing that is expected to change; the others were taken for want of such."""
 
     @property
     def centres(self) -> FloatArray:
@@ -83,8 +85,10 @@ def choose_marks(grey: Grey, changing: NDArray[np.bool_], never: NDArray[np.bool
         never: (height, width), what doesn't count even then.
     """
     marks = _strongest(grey, ~changing)
+    if len(marks.corners) >= FEW:
+        return marks
     anything = np.ones_like(changing) if never is None else ~never
-    return marks if len(marks.corners) >= FEW else _strongest(grey, anything)
+    return _joined(marks, _strongest(grey, anything))
 
 
 def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
@@ -96,7 +100,19 @@ def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
     patches = np.array([_patch(grey, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
     means = (patches * masks).sum(axis=(1, 2), keepdims=True) / np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1)
     centred = (patches - means) * masks
-    return Marks(chosen, centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6), masks)
+    scaled = centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6)
+    return Marks(chosen, scaled, masks, len(chosen))
+
+
+def _joined(lasting: Marks, others: Marks) -> Marks:
+    """All that last, and of the others as many as there is room for."""
+    room = slice(0, MOST - len(lasting.corners))
+    return Marks(
+        np.concatenate([lasting.corners, others.corners[room]]),
+        np.concatenate([lasting.patches, others.patches[room]]),
+        np.concatenate([lasting.counts, others.counts[room]]),
+        lasting.lasting,
+    )
 
 
 def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:

@@ -173,8 +173,11 @@ class ViewGuard:
         there = found.sure
         motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
         share = agree / len(there)
-        if share < self._rules.recognised:
-            return self._unrecognised(reference, grey, factor, share)
+        if share < self._rules.recognised:  # few marks last, and the others may have been carried away with the stock
+            there = there & (np.arange(len(there)) < marks.lasting)
+            motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
+            if agree < self._rules.recognised * marks.lasting or not marks.lasting:
+                return self._unrecognised(reference, grey, factor, share)
         now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
         sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)))
         if sharp < self._rules.sharpness:

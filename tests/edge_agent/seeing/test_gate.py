@@ -65,6 +65,11 @@ def test_at_the_start_everything_is_classified() -> None:
     assert all(decision.changed for decision in decisions.values())
 
 
+def _lit(columns: np.ndarray) -> Pixels:
+    """The rack in a light that differs from column to column (1920,)."""
+    return noisy((still(1) * columns[None, :, None]).clip(0, 255).astype(np.uint8))
+
+
 QUIET: dict[str, Callable[[], Pixels]] = {
     "noise": lambda: still(7),
     "more noise": lambda: noisy(still(1), sigma=6),
@@ -87,6 +92,24 @@ def test_what_is_no_change_of_stock_opens_no_gate(case: str) -> None:
         decisions = eyes.see(QUIET[case]())
         assert not classified(decisions)
         assert not obstructed(decisions)
+
+
+LIGHT_OF_A_PART: dict[str, Callable[[], Pixels]] = {
+    "one lamp of two out": lambda: _lit(np.interp(np.arange(1920), [600, 1300], [0.35, 1.0])),
+    "a second lamp on one side": lambda: _lit(np.interp(np.arange(1920), [400, 1100], [1.0, 1.4])),
+    "a blind half closed": lambda: noisy(
+        (still(1) * np.linspace(1.0, 0.5, 1080)[:, None, None]).clip(0, 255).astype(np.uint8)
+    ),
+    "another gamma": lambda: noisy((255 * (still(1) / 255.0) ** 1.6).astype(np.uint8)),
+}
+
+
+@pytest.mark.parametrize("case", LIGHT_OF_A_PART)
+def test_another_light_in_a_part_of_the_picture_obstructs_nothing_for_long(case: str) -> None:
+    """Somebody in a plain coat may stand there for half a minute; after that it is the light, and is looked at once."""
+    eyes = Eyes().settled()
+    seen = [eyes.see(LIGHT_OF_A_PART[case](), after_s=10) for _ in range(8)]
+    assert not any(obstructed(decisions) or classified(decisions) for decisions in seen[-3:])
 
 
 def test_what_was_too_bright_to_be_told_may_have_been_any_brighter() -> None:
