@@ -1,5 +1,6 @@
 """Runs a command of the project in the tests' own process: as a user would, without waiting for torch each time."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,8 @@ def call(
     `columns` is how wide its terminal is; None: as wide as that of the tests.
     """
     capsys.readouterr()
-    code = 0
+    code, root = 0, logging.getLogger()
+    handlers = list(root.handlers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["kardus", *map(str, words)])
         for console in (out, err) if columns else ():
@@ -27,6 +29,8 @@ def call(
             main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+        finally:  # the command's own would write to what pytest has closed by then
+            root.handlers[:] = handlers
     captured = capsys.readouterr()
     return subprocess.CompletedProcess([str(word) for word in words], code, captured.out, captured.err)
 

@@ -91,7 +91,7 @@ def test_a_cast_is_taken_out_of_the_crops_whatever_the_stock(*, red: float, blue
     right = _restocked()[100:160, 200:260][None]
     corrected = correction.apply(crop) if correction else crop
     means = corrected.reshape(-1, 3).mean(axis=0) / right.reshape(-1, 3).mean(axis=0)
-    assert np.ptp(means) < 0.06, "the channels agree again"
+    assert np.ptp(means) < 0.07, "the channels agree again"
 
 
 def test_the_same_light_is_no_matter_of_correction() -> None:

@@ -79,7 +79,7 @@ def test_those_of_a_forgotten_agent_are_resolved(database: Database) -> None:
     assert rows(database) == [("alert-1", "box", "resolved")]
 
 
-def _back_to_0001(connection: object, statements: list[str]) -> None:
+def _back_to_0002(connection: object, statements: list[str]) -> None:
     for statement in statements:
         connection.exec_driver_sql(statement)  # type: ignore[attr-defined]  # a connection of either kind
 
@@ -92,7 +92,7 @@ FILE_BACK = [
     "ALTER TABLE latest DROP COLUMN void_at",
     "ALTER TABLE pictures DROP COLUMN received",
     *(f"DROP TABLE {name}" for name in ("alerts", "comments", "tokens", "audit", "changes")),
-    "UPDATE alembic_version SET version_num = '0001'",
+    "UPDATE alembic_version SET version_num = '0002'",
 ]
 SERVER_BACK = [
     "DROP TRIGGER events_added ON events",
@@ -103,7 +103,7 @@ SERVER_BACK = [
     "ALTER TABLE pictures DROP COLUMN received",
     "DROP TABLE alerts, comments, tokens, audit, changes",
     "DROP FUNCTION kardus_verdict, kardus_void_at, kardus_note_change, kardus_tell",
-    "UPDATE alembic_version SET version_num = '0001'",
+    "UPDATE alembic_version SET version_num = '0002'",
 ]
 
 
@@ -114,7 +114,7 @@ def test_a_database_of_the_version_before_is_brought_over(address: str, cluster:
         write(database, box.picture("A-1", box.ids[3]), box.state("A-1"))
         is_file = database.address.path is not None
         with database.writing() as connection:
-            _back_to_0001(connection, FILE_BACK if is_file else SERVER_BACK)
+            _back_to_0002(connection, FILE_BACK if is_file else SERVER_BACK)
     if not is_file:
         name = address_of(address).url.database
         cluster.execute("DROP ROLE IF EXISTS kardus_old", str(name))

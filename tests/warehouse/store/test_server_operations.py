@@ -2,12 +2,14 @@
 
 import os
 import pwd
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -28,11 +30,10 @@ HOST = "db.example"
 
 
 @pytest.fixture
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def certificates() -> Iterator[Path]:
     """A folder that the server may read: its certificate and key, the authority, and one that it isn't of."""
-    folder = tmp_path_factory.mktemp("tls")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
+    folder = Path(mkdtemp(prefix="tls"))  # those of pytest are the user's alone
+    folder.chmod(0o755)
     now = datetime.now(UTC)
     authority = make_authority("house", now, 30)
     pair = make_certificate(authority, HOST, [HOST], now, 10)
@@ -44,7 +45,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key.chmod(0o600)
     if os.geteuid() == 0:
         os.chown(key, pwd.getpwnam("postgres").pw_uid, -1)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -153,12 +153,14 @@ RECEIVER_GRANTS = (
     "GRANT SELECT, INSERT, UPDATE ON alerts TO {role}",
     "GRANT SELECT, DELETE ON audit TO {role}",
     "GRANT SELECT ON comments, tokens, changes TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON targets, deliveries TO {role}",
 )
 """What a receiver needs of these tables: it keeps the alerts, and deletes what the audit log no longer keeps."""
 CONSOLE_GRANTS = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT ON alembic_version, locations, meta, epochs, events, latest, ranges TO {role}",
     "GRANT SELECT ON pictures, dead_letters, webhooks, alerts, comments, tokens, audit, changes TO {role}",
+    "GRANT SELECT ON targets, deliveries TO {role}",
     "GRANT INSERT ON comments, audit TO {role}",
     "GRANT USAGE ON SEQUENCE comments_number_seq, audit_number_seq TO {role}",
 )
