@@ -1,7 +1,6 @@
 """The messages, as pydantic models. Fields are only ever added, with defaults.
 
-What the agent publishes travels in CloudEvents 1.0 structured JSON (https://cloudevents.io); what the WMS side
-publishes as expected stock is plain JSON.
+What the agent publishes is CloudEvents 1.0 structured JSON (https://cloudevents.io); expected stock is plain JSON.
 """
 
 import operator
@@ -62,7 +61,6 @@ Proportion = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = 2**63 - 1
 MAX_SKU = 200
 MAX_REASON = 200
-
 
 Status = Literal[
     "ok",
