@@ -7,13 +7,14 @@ import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Activity
-from edge_agent.seeing.gate import ADAPT_AFTER_S, ChangeGate, own_places
+from edge_agent.seeing.gate import ADAPT_AFTER_S, SETTLES_S, ChangeGate, own_places
 from edge_agent.seeing.slots import Slot, place_slots
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
 from kardus.inference.preprocess import Pixels
 from simulator.script import Change, Kind
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, blurred, frame, noisy, nudged, shares, shelf, still
+from tests.scripts.light import writing
 
 RULES = GateSection(refresh_s=300)
 SLOTS = [Slot(slot.location, slot.corners, in_shares=False) for slot in RACK.slots()]
@@ -110,6 +111,31 @@ def test_another_light_in_a_part_of_the_picture_obstructs_nothing_for_long(case:
     eyes = Eyes().settled()
     seen = [eyes.see(LIGHT_OF_A_PART[case](), after_s=10) for _ in range(8)]
     assert not any(obstructed(decisions) or classified(decisions) for decisions in seen[-3:])
+
+
+def _plain_coat() -> Pixels:
+    """Somebody in dark cloth before the first location: as dim as a shadow around it, and its carton can't be seen."""
+    pixels = still(1).astype(np.float64)
+    left, top = SLOTS[0].corners.min(axis=0).astype(int) - 40
+    right, bottom = SLOTS[0].corners.max(axis=0).astype(int) + 40
+    pixels[top:bottom, left:right] *= 0.5
+    left, top, right, bottom = left + 40, top + 40, right - 40, bottom - 40
+    pixels[top:bottom, left:right] = 40
+    return noisy(pixels.astype(np.uint8))
+
+
+def test_what_could_be_a_shadow_has_to_rest_for_half_a_minute_where_the_content_differs_too() -> None:
+    eyes, coat = Eyes().settled(), _plain_coat()
+    eyes.see(coat)
+    assert LOCATIONS[0] not in classified(eyes.see(coat, after_s=SETTLES_S / 2))
+    assert LOCATIONS[0] in classified(eyes.see(coat, after_s=SETTLES_S))
+
+
+def test_where_half_of_the_slots_are_covered_what_changes_in_the_others_is_no_stock() -> None:
+    """A camera's menu: what it covers around each location varies, and it stands before all of them."""
+    eyes, menu = Eyes().settled(), np.asarray(writing(still(1), 0.0)).astype(np.uint8)
+    for _ in range(8):
+        assert not classified(eyes.see(menu, after_s=10))
 
 
 def test_what_was_too_bright_to_be_told_may_have_been_any_brighter() -> None:

@@ -216,3 +216,18 @@ def test_small_pictures_are_judged_too() -> None:
     guard = ViewGuard(RULES, shares(), None, live=False)
     view = guard.check(frame(small))
     assert (view.problem, view.factor, view.small.shape) == (None, 1, small.shape)
+
+
+def test_a_small_rack_that_is_emptied_is_not_covered() -> None:
+    """Most of its marks are of cartons, and leave with them; the few of the rack itself are where they were."""
+    rack = Rack(levels=1, positions=3)
+    places = [slot.location for slot in rack.slots()]
+    names = [sample.name for sample in DrawnPictures().stock()]
+    stock: dict[str, str | None] = {place: names[3 * n] for n, place in enumerate(places)}
+    changes = [Change(1, Kind.REMOVE, place) for place in places]
+    views = Shelf(rack, DrawnPictures(), Script(0, 10, stock, {}, changes))
+    corners = [slot.corners / [rack.width_px, rack.height_px] for slot in rack.slots()]
+    guard = ViewGuard(RULES, corners, views.frame(0), live=False)
+    assert guard.check(frame(views.frame(5))).problem is None
+    covered = np.full_like(views.frame(5), 70)
+    assert guard.check(frame(noisy(covered))).problem == "covered"
