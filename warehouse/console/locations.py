@@ -1,10 +1,11 @@
 """Locations and states."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, tuple_
 
 from kardus.contract.verdicts import Verdict
@@ -21,10 +22,23 @@ _void_at: ColumnElement[float] = literal_column("latest.void_at")
 """Columns that the database makes of the message: the verdict, and until when it holds, in Julian days."""
 UNIX_EPOCH_JD = 2440587.5
 _COLUMNS = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload)
+
+
 LocationFilter = Annotated[str | None, Query(max_length=100, description="Only this location.")]
-PrefixFilter = Annotated[str | None, Query(max_length=100, description="Only locations whose code begins so.")]
 AgentFilter = Annotated[str | None, Query(max_length=100, description="Only this agent's.")]
-VerdictFilter = Annotated[Verdict | None, Query(description="Only where a state says this now.")]
+
+
+@dataclass(frozen=True)
+class PlaceFilters:
+    """Which states are asked for."""
+
+    location: LocationFilter = None
+    prefix: Annotated[str | None, Query(max_length=100, description="Only locations whose code begins so.")] = None
+    agent: AgentFilter = None
+    verdict: Annotated[Verdict | None, Query(description="Only where a state says this now.")] = None
+
+
+Filters = Annotated[PlaceFilters, Depends()]
 
 
 @router.get("/locations", response_model=LocationPage, summary="Locations with what every agent says of them")
@@ -32,17 +46,14 @@ def list_locations(
     request: Request,
     console: Served,
     _: Reader,
-    location: LocationFilter = None,
-    prefix: PrefixFilter = None,
-    agent: AgentFilter = None,
-    verdict: VerdictFilter = None,
+    wanted: Filters,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """By their code. A location matches where one of its states does; all its states are shown."""
     now, after = datetime.now(UTC), key_of("locations", cursor, (str,))
-    chosen = select(latest.c.subject).distinct().where(_is_state(console, verdict))
-    chosen = chosen.where(*_filters(console, location, prefix, agent, verdict, now))
+    chosen = select(latest.c.subject).distinct().where(_is_state(console, wanted.verdict))
+    chosen = chosen.where(*_filters(console, wanted, now))
     if after:
         chosen = chosen.where(latest.c.subject > after[0])
     with console.reading() as connection:
@@ -57,16 +68,13 @@ def list_states(
     request: Request,
     console: Served,
     _: Reader,
-    location: LocationFilter = None,
-    prefix: PrefixFilter = None,
-    agent: AgentFilter = None,
-    verdict: VerdictFilter = None,
+    wanted: Filters,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """By location and agent. A state whose time is over is `stale`."""
     now, after = datetime.now(UTC), key_of("states", cursor, (str, str))
-    chosen = _COLUMNS.where(_is_state(console, verdict), *_filters(console, location, prefix, agent, verdict, now))
+    chosen = _COLUMNS.where(_is_state(console, wanted.verdict), *_filters(console, wanted, now))
     if after:
         chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))
     with console.reading() as connection:
@@ -76,25 +84,18 @@ def list_states(
     return answer(request, {"items": items, "next": following})
 
 
-def _filters(
-    console: Console,
-    location: str | None,
-    prefix: str | None,
-    agent: str | None,
-    verdict: Verdict | None,
-    now: datetime,
-) -> list[ColumnElement[bool]]:
+def _filters(console: Console, wanted: PlaceFilters, now: datetime) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if location is not None:
-        found.append(latest.c.subject == location)
-    if prefix:
+    if wanted.location is not None:
+        found.append(latest.c.subject == wanted.location)
+    if prefix := wanted.prefix:
         found.append(func.substr(latest.c.subject, 1, len(prefix)) == prefix)
         if console.database.engine.dialect.name == "sqlite":  # whose order is that of bytes: the index finds it
             found.append(latest.c.subject.between(prefix, prefix + chr(0x10FFFF)))
-    if agent is not None:
-        found.append(latest.c.agent == agent)
-    if verdict is not None:
-        found.append(_says(verdict, now))
+    if wanted.agent is not None:
+        found.append(latest.c.agent == wanted.agent)
+    if wanted.verdict is not None:
+        found.append(_says(wanted.verdict, now))
     return found
 
 
