@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import new_app, out, print_json, table_of
 from kardus.support.errors import DataError
 from kardus.support.logs import set_up
-from warehouse.cli.broker_options import (
-    CaOption,
-    CertificateOption,
-    CrlOption,
-    KeyOption,
-    PasswordOption,
-    PortOption,
-    TlsOption,
-    UserOption,
-    broker_settings,
-)
+from warehouse.cli.broker_options import with_broker
 from warehouse.console.scopes import SCOPES
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
 
@@ -31,8 +22,10 @@ app = new_app("Tokens for the API: make them, list them, revoke them.")
 Result = TypeVar("Result")
 
 
+@with_broker
 def serve_command(
     database: DatabaseOption,
+    broker: BrokerSettings,
     database_password_file: DatabasePasswordOption = None,
     listen: Annotated[
         str, typer.Option(help="Address and port; other than the loopback's only with TLS or behind a proxy.")
@@ -50,14 +43,6 @@ def serve_command(
     ] = 50,
     pictures: Annotated[str, typer.Option(help="Where pictures are; by default where the receiver said.")] = "",
     host: Annotated[str, typer.Option(help="The broker's host; without it agents can't be asked anything.")] = "",
-    port: PortOption = 1883,
-    username: UserOption = None,
-    password_file: PasswordOption = None,
-    tls: TlsOption = False,
-    ca_file: CaOption = None,
-    certificate_file: CertificateOption = None,
-    key_file: KeyOption = None,
-    crl_file: CrlOption = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Logs as JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more than connections and trouble.")] = False,
@@ -65,8 +50,6 @@ def serve_command(
     """Serve the API over HTTP: read what is stored, follow it live, acknowledge, comment, ask for a fresh look."""
     from warehouse.console.service import ServerSettings, run_server  # noqa: PLC0415 - see the package
 
-    named = broker_settings(host, port, username, password_file, tls, ca_file, certificate_file, key_file, crl_file)
-    broker = named if host else None
     set_up("json" if as_json else "text", verbose=verbose)
     settings = ServerSettings(
         listen=listen,
@@ -76,7 +59,7 @@ def serve_command(
         rate=rate,
         pictures=pictures,
     )
-    run_server(address_from(database, database_password_file), settings, broker, seconds)
+    run_server(address_from(database, database_password_file), settings, broker if host else None, seconds)
 
 
 @app.command("make")

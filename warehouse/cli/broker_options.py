@@ -65,15 +65,17 @@ def broker_settings(
 def with_broker(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command that takes `broker` have the options of `broker_settings` in its place.
 
-    Typer makes the options of a command from its signature: this one's is put together from both.
+    Typer makes the options of a command from its signature: this one's is put together from both. An option that the
+    command has too, with another default or help, is the command's.
     """
     own, options = inspect.signature(command).parameters, inspect.signature(broker_settings).parameters
 
     def with_options(**given: Any) -> None:
-        broker = broker_settings(**{name: given.pop(name) for name in options})
-        command(broker=broker, **given)
+        broker = broker_settings(**{name: given[name] for name in options})
+        command(broker=broker, **{name: value for name, value in given.items() if name in own})
 
-    named = [option for name, one in own.items() for option in (options.values() if name == "broker" else [one])]
+    others = [option for name, option in options.items() if name not in own]
+    named = [option for name, one in own.items() for option in (others if name == "broker" else [one])]
     keyword_only = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in named]
     with_options.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # PEP 362
     with_options.__annotations__ = {option.name: option.annotation for option in named}
