@@ -60,6 +60,8 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
     [
         ("kardus-agent.service", edge_agent.cli.main.app),
         ("kardus-receiver.service", warehouse.cli.main.app),
+        ("kardus-sync.service", warehouse.cli.main.app),
+        ("kardus-deliver.service", warehouse.cli.main.app),
         ("kardus-serve.service", warehouse.cli.main.app),
     ],
 )
