@@ -133,7 +133,7 @@ def test_what_could_be_a_shadow_has_to_rest_for_half_a_minute_where_the_content_
 
 def test_where_half_of_the_slots_are_covered_what_changes_in_the_others_is_no_stock() -> None:
     """A camera's menu: what it covers around each location varies, and it stands before all of them."""
-    eyes, menu = Eyes().settled(), np.asarray(writing(still(1), 0.0)).astype(np.uint8)
+    eyes, menu = Eyes().settled(), writing(still(1).astype(np.float32), 0.0).astype(np.uint8)
     for _ in range(8):
         assert not classified(eyes.see(menu, after_s=10))
 

@@ -224,7 +224,7 @@ def test_a_small_rack_that_is_emptied_is_not_covered() -> None:
     places = [slot.location for slot in rack.slots()]
     names = [sample.name for sample in DrawnPictures().stock()]
     stock: dict[str, str | None] = {place: names[3 * n] for n, place in enumerate(places)}
-    changes = [Change(1, Kind.REMOVE, place) for place in places]
+    changes = tuple(Change(1, Kind.REMOVE, place) for place in places)
     views = Shelf(rack, DrawnPictures(), Script(0, 10, stock, {}, changes))
     corners = [slot.corners / [rack.width_px, rack.height_px] for slot in rack.slots()]
     guard = ViewGuard(RULES, corners, views.frame(0), live=False)
