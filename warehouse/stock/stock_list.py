@@ -120,7 +120,7 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
         found += _name_problems(location, sku)
     if empty or not sku:
         found += _emptiness_problems(sku, empty, rules)
-    if quantity:
+    if quantity and not (_quantity(quantity) and sku and sku.upper() != EMPTY):
         found += _quantity_problems(sku, quantity)
     return tuple(f"line {row.line}: {text}" for text in found) if found else ()
 
