@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
-from edge_agent.seeing.veil import Veil, veil_over
+from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
@@ -386,7 +386,8 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
     now, before = cells.reshape(-1, 3)[rack], reference.cells.reshape(-1, 3)[rack]
     counts = reference.tells & _tells(now)
-    return veil_over(now[counts], before[counts]) if np.count_nonzero(counts) >= FEWEST else None
+    is_flatter = now.std() <= MOST_CONTRAST * before.std() and np.count_nonzero(counts) >= FEWEST
+    return veil_over(now[counts], before[counts]) if is_flatter else None
 
 
 def _colour_left(light: _Light, cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> float:

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -89,42 +89,67 @@ def ready(port: int) -> tuple[bool, str]:
         return False, str(error)
 
 
-def _until_all(port: int, states: States, locations: int) -> tuple[float, list[str]]:
-    """Seconds (perf_counter) at which it was ready, and what it had said before; ends when every state is there."""
-    said, ready_s, ends_s = list[str](), 0.0, time.perf_counter() + MOST_S
-    while (not ready_s or len(states.locations) < locations) and time.perf_counter() < ends_s:
-        if not ready_s:
-            is_ready, text = ready(port)
-            ready_s = time.perf_counter() if is_ready else 0.0
-            said += [text] if not is_ready and text not in said else []
+@dataclass
+class Readiness:
+    """What `/readyz` says from the start on, and when it is ready (perf_counter; 0: never)."""
+
+    port: int
+    at_s: float = 0.0
+    said: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Until the end of the `with` statement."""
+        over = threading.Event()
+        asker = threading.Thread(target=self._ask, args=(over,))
+        asker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            asker.join()
+
+    def _ask(self, over: threading.Event) -> None:
+        while not self.at_s and not over.wait(ASKED_EVERY_S):
+            is_ready, text = ready(self.port)
+            if is_ready:
+                self.at_s = time.perf_counter()
+            elif text not in self.said:
+                self.said.append(text)
+
+
+def _wait(is_over: Callable[[], bool]) -> None:
+    ends_s = time.perf_counter() + MOST_S
+    while not is_over() and time.perf_counter() < ends_s:
         time.sleep(ASKED_EVERY_S)
-    return ready_s, said
 
 
 def measure(locations: int, watchdog_s: float, model: str, threads: int) -> list[str]:
     """Start such a box once; lines of a table."""
-    signs, states, port = SignsOfLife(), States(), free_port()
+    signs, states, readiness = SignsOfLife(), States(), Readiness(free_port())
     bench = Bench(A_CAMERA, locations // A_CAMERA)
     with tempfile.TemporaryDirectory() as work:
         address = Path(work) / "notify"
         manager = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": str(int(watchdog_s * 1e6))}
-        rules = f"[health]\nport = {port}\n"
-        with patch.dict(os.environ, manager), signs.heard(address):
+        rules = f"[health]\nport = {readiness.port}\n"
+        with patch.dict(os.environ, manager), signs.heard(address), readiness.asked():
             running = running_agent(Path(work) / "box", model, bench, rules=rules, interval_s=1.0, threads=threads)
             with running as (process, first_s):
                 config = (Path(work) / "box" / "agent.toml").read_text(encoding="utf-8")
                 broker = int(config.partition("[mqtt]")[2].partition("port = ")[2].split()[0])
                 started_s = time.perf_counter() - first_s
                 with MqttClient(BrokerSettings("127.0.0.1", broker), [(agents_filter(SITE), 1)], states.take):
-                    ready_s, said = _until_all(port, states, locations)
+                    _wait(lambda: bool(readiness.at_s) and len(states.locations) >= locations)
                 is_alive, memory = process.poll() is None, memory_mb(process.pid)
     return [
         f"| first event | {first_s:.1f} s |",
-        f"| `/readyz`: ready | {ready_s - started_s:.1f} s |" if ready_s else "| `/readyz` | never ready |",
+        f"| `/readyz`: ready | {readiness.at_s - started_s:.1f} s |"
+        if readiness.at_s
+        else "| `/readyz` | never ready |",
         f"| {len(states.locations)} of {locations} locations have a state | {states.last_s - started_s:.1f} s |",
         f"| longest of {len(signs.pauses_s)} pauses between signs of life | {max(signs.pauses_s, default=0):.1f} s |",
         f"| it lives; resident memory, its peak | {is_alive}; {memory[0]:.0f} MB, {memory[1]:.0f} MB |",
-        *(f"| `/readyz` said | {' '.join(text.split())} |" for text in (said[:3] + said[-2:])),
+        *(f"| `/readyz` said | {' '.join(text.split())} |" for text in readiness.said[:2] + readiness.said[-3:]),
     ]
 
 
