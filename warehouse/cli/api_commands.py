@@ -39,6 +39,16 @@ def serve_command(
     timezone: Annotated[
         str, typer.Option(help="The page's time zone, such as Asia/Jakarta; by default this machine's.")
     ] = "",
+    products: Annotated[
+        Path | None,
+        typer.Option(help="Photos of products, for the page: a bundle, a data set, or a folder named by SKU."),
+    ] = None,
+    rack: Annotated[
+        str,
+        typer.Option(
+            help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
+        ),
+    ] = "",
     link: Annotated[
         bool | None,
         typer.Option(
@@ -65,6 +75,8 @@ def serve_command(
         pictures=pictures,
         timezone=timezone,
         link=link,
+        products=products,
+        **({"rack": rack} if rack else {}),
     )
     run_server(address_from(database, database_password_file), settings, broker if host else None, seconds)
 

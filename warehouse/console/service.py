@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from warehouse.console.auditing import AuditLog
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
+from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.products import load_products
 from warehouse.console.pages.settings import PageSettings
 from warehouse.store.address import Address
 from warehouse.store.database import Database
@@ -57,6 +60,10 @@ class ServerSettings:
     """Where pictures are; empty: as the database has it noted."""
     timezone: str = ""
     """By which zone's clock the page shows moments (IANA's name); empty: the machine's."""
+    products: Path | None = None
+    """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
+    rack: str = RACK_PATTERN.pattern
+    """A regular expression that finds the rack in a location's code."""
     link: bool | None = None
     """Whether to print an address that lets its reader in once, as administrator; None: see `_wants_link`."""
 
@@ -80,7 +87,12 @@ def run_server(
         ending.callback(feed.stop)
         console = _console(database, settings, feed, asking)
         encrypted = settings.certificate is not None or bool(settings.forwarded_from)
-        page = PageSettings(encrypted=encrypted, zone=time_zone(settings.timezone))
+        page = PageSettings(
+            encrypted=encrypted,
+            zone=time_zone(settings.timezone),
+            products=load_products(settings.products),
+            rack=_pattern(settings.rack),
+        )
         app = make_app(console, page)
         config = uvicorn.Config(
             app,
@@ -101,6 +113,13 @@ def run_server(
                 root = f"http{'s' if settings.certificate else ''}://{host}:{bound.getsockname()[1]}"
                 out.print(f"open, once: {root}/enter/{page.links.make()}", soft_wrap=True, highlight=False)
             asyncio.run(_serve(config, bound, feed, seconds))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise UsageError(f"--rack '{text}': not a regular expression ({error})") from error
 
 
 def _wants_link(settings: ServerSettings, address: Address, host: str) -> bool:

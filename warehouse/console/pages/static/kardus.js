@@ -74,5 +74,16 @@
   addEventListener("offline", () => setLive("offline"));
   addEventListener("online", () => setLive("waiting"));
 
+  /* A picture that there is none of leaves its place empty. The picture of an event may come a moment after it. */
+  document.addEventListener("error", (event) => {
+    const picture = event.target;
+    if (picture.tagName !== "IMG" || picture.classList.contains("none")) return;
+    const tries = Number(picture.dataset.tries ?? 0);
+    if (tries < 2 && picture.src.includes("/crops/")) {
+      picture.dataset.tries = tries + 1;
+      setTimeout(() => { picture.src = picture.src.split("?")[0] + `?${tries + 1}`; }, 1500);
+    } else picture.classList.add("none");
+  }, true);
+
   window.kardus = { say, send, showAges, words, language };
 })();
