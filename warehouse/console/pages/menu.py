@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from warehouse.console.pages import account, entering, live, pictures, racks, static_files, work
+from warehouse.console.pages import account, entering, live, location, pictures, racks, static_files, work
 from warehouse.console.pages.entries import Entry
 from warehouse.console.pages.errors import explain_to_people
 from warehouse.console.pages.settings import PageSettings
@@ -11,6 +11,7 @@ PARTS = (
     racks,
     work,
     live,
+    location,
     pictures,
     account,
     entering,
