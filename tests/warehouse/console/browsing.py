@@ -16,7 +16,7 @@ from warehouse.console.roles import Role
 from warehouse.console.sessions import begin_session
 
 AXE = Path(__file__).parent / "vendored" / "axe.min.js"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WAIT_MS = 20_000
 

@@ -73,7 +73,7 @@ def test_a_wrong_carton_from_its_first_picture_to_the_closed_alert(browser: Brow
     def answer(name: str, said: dict[str, str]) -> Reply:
         if name == "acknowledge":
             site.say(Verdict.MISMATCH, "acknowledged", "Lemon")
-        return Reply(command=name, ok=True, correlation=said["correlation"])
+        return Reply(command=name, ok=True, correlation=said["correlation"], result={})
 
     with (
         visiting(browser, site.console, site.port, Role.VIEWER) as wall,

@@ -100,7 +100,7 @@ def test_what_an_agent_refuses_is_said_and_not_taken_for_sent(
     browser, key = Browser(console_over(swapped, asking), Role.OPERATOR, "id"), uuid7()
 
     def refuse(name: str, said: dict[str, object]) -> Reply:
-        return Reply(command=name, ok=False, error="no such alert", correlation=str(said["correlation"]))
+        return Reply(command=name, ok=False, error="no such alert", correlation=str(said["correlation"]), result={})
 
     with agents(mosquitto, refuse):
         found = browser.post("/work", do="acknowledge", alerts=ids(PAIR[0]), id=key)

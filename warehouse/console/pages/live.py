@@ -25,7 +25,7 @@ from warehouse.console.sessions import visit_of
 from warehouse.console.streaming import Streamed
 
 router = APIRouter()
-CHANGED = b"event: changed\ndata: \n\n"
+CHANGED = b"event: changed\ndata: 1\n\n"
 LISTS = ("event", "comment", "task", "state", "agent")
 """Changes that a list may have to be read anew for."""
 MAX_MADE = 2000
