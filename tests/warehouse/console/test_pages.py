@@ -28,7 +28,7 @@ from warehouse.store.database import Database
 
 OPEN = {"/signin", "/enter/{secret}", "/preferences", "/static/{name}"}
 """Whoever isn't in may come here."""
-EVIL = "\"'><img src=x onerror=alert(1)>{{7*7}}"
+EVIL = "\"'><img src=x onerror=alert(1)>{{7*77777}}"
 """What a name from outside may look like: an MQTT topic's part may hold every character of it."""
 
 
@@ -132,7 +132,7 @@ def test_names_from_outside_are_never_markup(file_database: Database, language: 
         marks = Marks()
         marks.feed(answer.text)
         assert marks.dangerous == [], path
-        assert "49" not in words_of(answer.text).replace(EVIL, ""), path
+        assert "544439" not in answer.text, path
         seen += "onerror=alert(1)" in answer.text
         assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert seen > 3, "the names are shown"
@@ -236,12 +236,10 @@ def test_the_api_goes_on_answering_with_problems(hall: Hall) -> None:
 
 def test_a_rack_of_300_tiles_is_small(file_database: Database) -> None:
     box = Publisher("box-building-7")
-    alert = Alert(id="alert", status="open", opened=datetime.now(UTC))
     sent: list[Message] = []
     for n in range(310):
         code, wrong = f"A-03-{n // 50 + 1}-{n % 50 + 1:02d}", n % 3 == 0
         verdict = Verdict.MISMATCH if wrong else Verdict.MATCH
-        sent += [box.event(code, verdict, alert if wrong else None), box.picture(code, box.ids[-1])]
         sent.append(box.state(code, verdict, "Noodles-Chicken-Onion", "Noodles-Shrimp" if wrong else None))
     write(file_database, *sent)
     browser = Browser(console_over(file_database), Role.VIEWER)
