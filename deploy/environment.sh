@@ -34,6 +34,9 @@ fi
 if [ "$kind" = dev ] && ! command -v systemd-analyze >/dev/null; then
     install_package systemd "systemd-analyze, which the tests let judge the units"
 fi
+if [ "$kind" = dev ] && ! command -v chromium >/dev/null; then
+    install_package chromium "Chromium, in which the tests open the page"
+fi
 rtsp="gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
 rtsp="$rtsp gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
 has_rtsp() { # Debian's own Python has GStreamer's bindings

@@ -125,7 +125,7 @@ def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path, l
             [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
         )
         try:
-            _follow(script, shelf, recording, inbox, agent, limit_s)
+            _follow(script, shelf, recording, inbox, agent, limit_s=limit_s)
         finally:
             agent.terminate()
             _, complaint = agent.communicate()
@@ -142,6 +142,7 @@ def _follow(
     recording: MessageRecording,
     inbox: queue.SimpleQueue[tuple[str, bytes]],
     agent: subprocess.Popen[str],
+    *,
     limit_s: float,
 ) -> None:
     """Take messages in and show the table until the agent has seen every frame."""

@@ -57,7 +57,7 @@ class Found:
 
     def cells(self) -> list[str]:
         """Median and 99th percentile of both."""
-        return [f"{_quantile(part, share):.1f}" for part in (self.times_ms, self.cpu_ms) for share in (0.5, 0.99)]
+        return [f"{quantile(part, share):.1f}" for part in (self.times_ms, self.cpu_ms) for share in (0.5, 0.99)]
 
 
 def fill(database: Database, number: int) -> None:
@@ -166,7 +166,7 @@ def _ask(
     found = Found([], [])
     for turn in range(WARM + requests):
         path = next(paths)
-        used, began = _processor_ms(*at_work), time.perf_counter()
+        used, began = processor_ms(*at_work), time.perf_counter()
         client.request("GET", f"/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
         answer = client.getresponse()
         body = answer.read()
@@ -176,11 +176,11 @@ def _ask(
             assert len(json.loads(body)["items"]) <= PAGE
         if turn >= WARM:
             found.times_ms.append(took)
-            found.cpu_ms.append(_processor_ms(*at_work) - used)
+            found.cpu_ms.append(processor_ms(*at_work) - used)
     return found
 
 
-def _processor_ms(pid: int, others: Cluster | None) -> float:
+def processor_ms(pid: int, others: Cluster | None) -> float:
     """Of the server's threads and the database's processes, by /proc/PID/task/*/schedstat."""
     pids = [pid]
     if others is not None:
@@ -196,7 +196,8 @@ def _processor_ms(pid: int, others: Cluster | None) -> float:
     return total / 1e6
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
+    """The value below which this share lies."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 

@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
+from kardus.support.errors import UsageError
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
+from warehouse.console import people as people_module
 from warehouse.console import sessions as sessions_module
 from warehouse.console.limits import RateLimit
 from warehouse.console.pages.entering import local_path
@@ -17,6 +20,20 @@ from warehouse.store.database import Database
 from warehouse.store.tables import audit, present, sessions, signin_failures, users
 
 PASSWORD = "a long password of words"  # noqa: S105 - the tests' own
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing costs what it must in one test alone."""
+    monkeypatch.setattr(people_module, "_hasher", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
+
+
+def test_a_hash_costs_an_attacker_what_rfc_9106_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert "$argon2id$v=19$m=65536,t=3,p=1$" in people_module.hashed(PASSWORD)
+    for wrong in ("short", "x" * 201):
+        with pytest.raises(UsageError, match="10 to 200"):
+            people_module.hashed(wrong)
 
 
 @pytest.fixture
@@ -154,7 +171,7 @@ def test_another_password_ends_every_session(people: Database) -> None:
     browser.post("/signin", name="Sari", password=PASSWORD)
     text = browser.get("/account").text
     browser.csrf = text.split('name="csrf" content="')[1].split('"')[0]
-    assert browser.post("/account/password", former="wrong", password="another long one").status_code == 403
+    assert browser.post("/account/password", former="wrong", password="another long one").status_code == 422
     assert browser.post("/account/password", former=PASSWORD, password="short").status_code == 422
     assert browser.post("/account/password", former=PASSWORD, password="another long one").status_code == 303
     assert browser.get("/").status_code == 303

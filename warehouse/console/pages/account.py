@@ -26,7 +26,7 @@ def change(request: Request, console: Served, visit: ViewerVisit, form: Form) ->
     """Another password, by the former one; every session ends."""
     if with_password(console.database, visit.person.name, form.get("former", "")) is None:
         slow_down(console.wrong, address_of(request))
-        raise ProblemError(403, N_("Name or password is wrong."))
+        raise ProblemError(422, N_("Name or password is wrong."))
     try:
         by = entry_of(request, visit.principal, "", "")
         change_password(console.database, visit.person.name, form.get("password", ""), by=by)

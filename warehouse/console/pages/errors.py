@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 
 from warehouse.console.pages.access import SignInError
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.pages.rendering import HEADERS, language_of, page, text_of
 from warehouse.console.problems import ProblemError
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -55,7 +55,9 @@ def _answer(request: Request, error: Exception, answer: Response) -> Response:
             return Response(text_of(request)(error.detail), 401, {**HEADERS, "HX-Redirect": to}, "text/plain")
         return RedirectResponse(to, 303, HEADERS)
     _ = text_of(request)
-    words = _(error.detail if isinstance(error, ProblemError) else MESSAGES.get(answer.status_code, _OTHER))
+    words = _(MESSAGES.get(answer.status_code, _OTHER))
+    if isinstance(error, ProblemError) and (_(error.detail) != error.detail or language_of(request) == "en"):
+        words = _(error.detail)  # else it is one of the API's, which programs read
     retry = {name: value for name, value in answer.headers.items() if name == "retry-after"}
     if is_htmx or "text/html" not in request.headers.get("accept", ""):
         return Response(words, answer.status_code, {**HEADERS, **retry}, "text/plain; charset=utf-8")

@@ -25,7 +25,7 @@ from warehouse.console.sessions import visit_of
 from warehouse.console.streaming import Streamed
 
 router = APIRouter()
-CHANGED = b"event: changed\ndata: \n\n"
+CHANGED = b"event: changed\ndata: 1\n\n"
 LISTS = ("event", "comment", "task", "state", "agent")
 """Changes that a list may have to be read anew for."""
 MAX_MADE = 2000
@@ -79,14 +79,14 @@ class _Rack(_List):
     def change(self, change: Change) -> bytes:
         if change.kind != "event":
             return b""
-        item = _parsed(change)
+        item = self._parsed(change)
         if place_of(item["event"]["location"], self._settings.rack).rack != self._rack:
             return b""
-        html = _MADE.get((change.place.event, self._local.language))
-        if html is None:
+        made, key = self._settings.made, (change.place.event, self._local.language)
+        if key not in made:
             tile = tile_of_event(item["event"], item["agent"], item["id"])
-            html = tile_html(tile, self._local, self._settings, live=True)
-            _remember(_MADE, (change.place.event, self._local.language), html)
+            _remember(made, key, tile_html(tile, self._local, self._settings, live=True))
+        html = made[key]
         return f"id: {change.place}\nevent: tile\ndata: {html}\n\n".encode()
 
     def beat(self) -> bytes | None:
@@ -101,18 +101,12 @@ class _Rack(_List):
         tiles = [tile_html(found[one], self._local, self._settings, live=True) for one in changed if one in found]
         return "".join(f"event: tile\ndata: {html}\n\n" for html in tiles).encode() or b": beat\n\n"
 
-
-_MADE: OrderedDict[tuple[int, str], str] = OrderedDict()
-_PARSED: OrderedDict[int, dict[str, Any]] = OrderedDict()
-
-
-def _parsed(change: Change) -> dict[str, Any]:
-    """What an event says, read once for all who follow. In the event loop alone."""
-    found = _PARSED.get(change.place.event)
-    if found is None:
-        found = from_json(change.data, cache_strings="keys")
-        _remember(_PARSED, change.place.event, found)
-    return found
+    def _parsed(self, change: Change) -> dict[str, Any]:
+        """What an event says, read once for all who follow. In the event loop alone."""
+        parsed = self._settings.parsed
+        if change.place.event not in parsed:
+            _remember(parsed, change.place.event, from_json(change.data, cache_strings="keys"))
+        return parsed[change.place.event]
 
 
 def _remember(made: OrderedDict[Any, Any], key: Any, value: Any) -> None:

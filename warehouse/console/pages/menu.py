@@ -2,15 +2,33 @@
 
 from fastapi import FastAPI
 
-from warehouse.console.pages import account, entering, live, pictures, racks, static_files, work
+from warehouse.console.pages import (
+    account,
+    entering,
+    exports,
+    fleet,
+    live,
+    location,
+    people_page,
+    pictures,
+    racks,
+    static_files,
+    trends,
+    work,
+)
 from warehouse.console.pages.entries import Entry
 from warehouse.console.pages.errors import explain_to_people
 from warehouse.console.pages.settings import PageSettings
 
 PARTS = (
     racks,
+    fleet,
+    trends,
+    people_page,
+    exports,
     work,
     live,
+    location,
     pictures,
     account,
     entering,

@@ -69,6 +69,11 @@ def address_now(agent: str, camera: str, location: str) -> str:
     return "/now?" + urlencode({"agent": agent, "camera": camera, "location": location})
 
 
+def view_address(agent: str, camera: str) -> str:
+    """Where a camera's whole picture is to be seen."""
+    return "/view?" + urlencode({"agent": agent, "camera": camera})
+
+
 def _picture(request: Request, console: Console, agent: str, camera: str) -> CameraPicture:
     found: CameraPicture | None = request.app.state.page.snapshots.get(console.asking, agent, camera)
     if found is None:

@@ -56,6 +56,11 @@ def text_of(request: Request) -> Text:
     return translations_of(reading_of(request).local.language).gettext
 
 
+def language_of(request: Request) -> str:
+    """The language of who reads."""
+    return reading_of(request).local.language
+
+
 def page(request: Request, template: str, status: int = 200, **words: Any) -> Response:
     """A page, with the layout that its template names."""
     return Response(_render(request, template, words), status, HEADERS, HTML)

@@ -1,7 +1,9 @@
 """What the page needs beside the console."""
 
 import re
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.pages.places import RACK_PATTERN
@@ -24,3 +26,7 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     snapshots: Snapshots = field(default_factory=Snapshots)
+    made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
+    """Tiles of the last events by number and language: made once for all who look."""
+    parsed: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)
+    """The last events by number."""

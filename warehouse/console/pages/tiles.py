@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
+from kardus.contract.verdicts import ALERTS
 from warehouse.console.shown import said
 from warehouse.store.tables import events, latest, pictures
 
@@ -60,15 +61,20 @@ def tile_id(location: str) -> str:
     return "t" + hashlib.sha1(location.encode(), usedforsecurity=False).hexdigest()[:10]
 
 
-def tiles_of(connection: Connection, locations: Sequence[str], now: datetime) -> dict[str, Tile]:
-    """The tiles of these locations, in their order; what nobody watches any more is left out."""
+def tiles_of(
+    connection: Connection, locations: Sequence[str], now: datetime, *, worst: bool = False
+) -> dict[str, Tile]:
+    """The tiles of these locations, in their order; what nobody watches any more is left out.
+
+    Of several agents' states the most recent is shown; `worst`: of those the most recent that calls for somebody.
+    """
     found: dict[str, list[tuple[dict[str, Any], Any]]] = {location: [] for location in locations}
     for start in range(0, len(locations), PORTION):
         chosen = _STATES.where(latest.c.kind == "state", latest.c.subject.in_(locations[start : start + PORTION]))
         for row in connection.execute(chosen).all():
             found[row.subject].append((said(row), row))
     shown = _with_pictures(connection, [row.last for rows in found.values() for _, row in rows if row.last])
-    return {location: _decided(rows, now, shown) for location, rows in found.items() if rows}
+    return {location: _decided(rows, now, shown, worst=worst) for location, rows in found.items() if rows}
 
 
 def tile_of_event(data: dict[str, Any], agent: str, event: str) -> Tile:
@@ -92,15 +98,23 @@ def _with_pictures(connection: Connection, numbers: Sequence[int]) -> dict[int, 
     return found
 
 
-def _decided(rows: list[tuple[dict[str, Any], Any]], now: datetime, shown: dict[int, str]) -> Tile:
+def _decided(rows: list[tuple[dict[str, Any], Any]], now: datetime, shown: dict[int, str], *, worst: bool) -> Tile:
     """The most recent state decides; those that say nothing certain contradict nobody."""
-    rows.sort(key=lambda one: (one[0]["last_verified"] or one[0]["since"], one[1].agent), reverse=True)
+    rows.sort(
+        key=lambda one: (worst and _calls(one[0]), one[0]["last_verified"] or one[0]["since"], one[1].agent),
+        reverse=True,
+    )
     data, row = rows[0]
     certain = {(one["verdict"], (one["seen"] or {}).get("sku")) for one, _ in rows if one["verdict"] not in DOUBTFUL}
     is_void = datetime.fromisoformat(data["valid_until"]) <= now
     verdict, since = ("stale", data["valid_until"]) if is_void else (data["verdict"], data["since"])
     event = shown.get(row.last, "")
     return _tile(data, row.agent, verdict, datetime.fromisoformat(since), event, conflict=len(certain) > 1)
+
+
+def _calls(data: dict[str, Any]) -> bool:
+    """Whether a state calls for somebody."""
+    return data["verdict"] in ALERTS or (data.get("alert") or {}).get("status") in ("open", "acknowledged")
 
 
 def _tile(

@@ -70,7 +70,7 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Job]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
     lines = find_discrepancies(by_location(_states(connection)), now, zone, AISLE_PATTERN)
-    tiles = tiles_of(connection, [line.location for line in lines], now)
+    tiles = tiles_of(connection, [line.location for line in lines], now, worst=True)
     taken = _tasks(connection, [line.alert for line in lines if line.alert])
     said = _said(connection, [line.alert for line in lines if line.alert])
     by_code, jobs, seen = {line.location: line for line in lines}, [], set()

@@ -74,6 +74,22 @@
   addEventListener("offline", () => setLive("offline"));
   addEventListener("online", () => setLive("waiting"));
 
+  /* Lists are read anew when something has changed: soon, but not more often than they say, and never too early for the
+     last change. */
+  const pending = new Map();
+  document.addEventListener("htmx:sseMessage", (event) => {
+    for (const list of event.target.querySelectorAll("[data-refresh]")) {
+      const one = pending.get(list) ?? { last: 0, timer: 0 };
+      pending.set(list, one);
+      if (one.timer) continue;
+      one.timer = setTimeout(() => {
+        one.timer = 0;
+        one.last = Date.now();
+        htmx.trigger(list, "kardus:changed");
+      }, Math.max(50, one.last + Number(list.dataset.refresh) - Date.now()));
+    }
+  });
+
   /* A picture that there is none of leaves its place empty. The picture of an event may come a moment after it. */
   document.addEventListener("error", (event) => {
     const picture = event.target;

@@ -28,7 +28,7 @@
   }
 
   document.addEventListener("htmx:oobAfterSwap", (event) => {
-    event.detail.target.classList.add("changed");
+    if (event.target.matches(".tile")) event.target.classList.add("changed");
     refresh();
   });
   byVerdict.addEventListener("change", refresh);

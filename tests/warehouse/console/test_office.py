@@ -1,0 +1,104 @@
+"""People, the fleet, trends and tables: what the office looks at."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from openpyxl import load_workbook
+
+from kardus.contract.messages import Alert
+from kardus.contract.verdicts import Verdict
+from kardus.support.time_zone import UTC_ZONE
+from tests.publishers import Publisher
+from tests.warehouse.console.conftest import Hall
+from tests.warehouse.console.serving import console_over
+from tests.warehouse.console.visiting import Browser, words_of
+from tests.warehouse.receiving.making import write
+from warehouse.console.pages.trends import trends_of
+from warehouse.console.people import find_person, list_people
+from warehouse.console.roles import Role
+from warehouse.store.database import Database
+
+PASSWORD = "a long one of words"  # noqa: S105 - the tests' own
+
+
+def test_an_administrator_adds_changes_and_removes_people(file_database: Database) -> None:
+    browser = Browser(console_over(file_database), Role.ADMINISTRATOR)
+    assert browser.post("/people", do="add", name="Wati", role="operator", password=PASSWORD).status_code == 303
+    assert browser.post("/people", do="role", name="Wati", role="supervisor").status_code == 303
+    assert browser.post("/people", do="password", name="Wati", password=PASSWORD + "!").status_code == 303
+    found = find_person(file_database, "wati")
+    assert found is not None
+    assert found.role == Role.SUPERVISOR
+    assert browser.post("/people", do="remove", name="Wati").status_code == 303
+    assert [one.name for one in list_people(file_database)] == ["a administrator"]
+    noted = words_of(browser.get("/audit").text)
+    assert all(word in noted for word in ("add-user Wati operator", "change-role", "change-password", "remove-user"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do": "add", "name": "a ADMINISTRATOR", "role": "viewer", "password": PASSWORD},
+        {"do": "add", "name": "short", "role": "viewer", "password": "short"},
+        {"do": "add", "name": "none", "role": "viewer"},
+        {"do": "add", "name": "king", "role": "king", "password": PASSWORD},
+        {"do": "add", "name": "\n", "role": "viewer", "password": PASSWORD},
+        {"do": "remove", "name": "a administrator"},
+        {"do": "role", "name": "a administrator", "role": "viewer"},
+        {"do": "role", "name": "nobody", "role": "viewer"},
+        {"do": "dance"},
+    ],
+)
+def test_what_would_leave_nobody_in_charge_or_nobody_known_is_refused(
+    file_database: Database, fields: dict[str, str]
+) -> None:
+    browser = Browser(console_over(file_database), Role.ADMINISTRATOR)
+    assert browser.post("/people", **fields).status_code == 422
+    assert [(one.name, one.role) for one in list_people(file_database)] == [("a administrator", Role.ADMINISTRATOR)]
+
+
+def test_the_fleet_says_who_is_away_and_which_models_run(hall: Hall) -> None:
+    shown = words_of(Browser(hall.console, Role.VIEWER).get("/fleet").text)
+    assert "2 agents 0 offline 1 models in use" in shown
+    assert "m 1.0.0" in shown
+    assert "0.1.0" in shown
+
+
+def test_trends_count_by_day_aisle_and_product(file_database: Database) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    for n, (aisle, minutes) in enumerate((("A", 4), ("A", 6), ("B", None))):
+        opened = now - timedelta(minutes=10)
+        alert = Alert(id=f"alert-{n}", status="open", opened=opened)
+        write(file_database, box.event(f"{aisle}-01-1-0{n}", Verdict.MISMATCH, alert))
+        if minutes is not None:
+            over = alert.model_copy(update={"status": "resolved", "resolved": now, "duration_s": 60.0 * minutes})
+            write(file_database, box.event(f"{aisle}-01-1-0{n}", Verdict.MATCH, over))
+    with file_database.reading() as connection:
+        found = trends_of(connection, 7, now, UTC_ZONE)
+    assert (found.total, found.still, found.median_minutes, len(found.days)) == (3, 1, 5.0, 7)
+    assert sum(count for _, count, _ in found.days) == 3
+    assert (found.aisles, found.products) == ([("A", 2), ("B", 1)], [("Tea", 3)])
+    assert "<rect" in Browser(console_over(file_database), Role.VIEWER).get("/trends?days=7").text
+
+
+@pytest.mark.parametrize("name", ["work", "location", "fleet", "people", "audit"])
+def test_every_list_is_a_table_without_formulas(file_database: Database, name: str) -> None:
+    evil, box = "=cmd|' /C calc'!A0", Publisher("=agent")
+    alert = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
+    write(file_database, box.event(evil, Verdict.MISMATCH, alert), box.state(evil, Verdict.MISMATCH, seen="=1+1"))
+    write(file_database, box.online())
+    browser = Browser(console_over(file_database), Role.ADMINISTRATOR)
+    browser.post("/people", do="add", name="=person", role="viewer", password=PASSWORD)
+    address, asked = f"/export/{name}.", {"code": evil}
+    table = list(csv.reader(io.StringIO(browser.get(address + "csv", params=asked).content.decode("utf-8-sig"))))
+    sheet = load_workbook(io.BytesIO(browser.get(address + "xlsx", params=asked).content)).active
+    assert sheet is not None
+    assert len(table) > 1
+    assert len(table) == sheet.max_row
+    cells = [cell for row in table for cell in row]
+    assert not [cell for cell in cells if cell.startswith("=")]
+    assert any(cell.startswith("'=") for cell in cells)
+    assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
+    assert browser.get(address + "exe", params=asked).status_code == 404

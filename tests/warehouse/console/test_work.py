@@ -1,0 +1,127 @@
+"""The work list: pairs to be swapped, who does what, and that what a browser sends twice counts once."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, select
+
+from kardus.contract.commands import Reply
+from kardus.contract.messages import Alert
+from kardus.contract.verdicts import Verdict
+from kardus.support.identifiers import uuid7
+from tests.brokers import Mosquitto
+from tests.publishers import Publisher
+from tests.warehouse.console.serving import console_over
+from tests.warehouse.console.test_acting import agents, asking, done
+from tests.warehouse.console.visiting import Browser, words_of
+from tests.warehouse.receiving.making import write
+from warehouse.console.asking import AgentQuestions
+from warehouse.console.roles import Role
+from warehouse.store.database import Database
+from warehouse.store.tables import audit, comments, sent_once, tasks
+
+__all__ = ["asking"]
+PAIR = ("A-01-1-01", "A-01-1-02")
+
+
+@pytest.fixture
+def swapped(database: Database) -> Database:
+    """Two locations that hold each other's product, and one that is empty, in another aisle."""
+    box = Publisher()
+    for code, expected, seen in ((PAIR[0], "Tea", "Milk"), (PAIR[1], "Milk", "Tea"), ("A-10-1-01", "Tea", None)):
+        verdict = Verdict.MISMATCH if seen else Verdict.EMPTY
+        alert = Alert(id=f"alert-{code}", status="open", opened=datetime.now(UTC))
+        write(database, box.event(code, verdict, alert), box.state(code, verdict, expected, seen))
+    write(database, box.state("A-02-1-01"))
+    return database
+
+
+def ids(*codes: str) -> str:
+    """As the form sends them."""
+    return " ".join(f"alert-{code}" for code in codes)
+
+
+def test_a_pair_is_one_task_and_the_way_is_the_report_s(swapped: Database) -> None:
+    shown = words_of(Browser(console_over(swapped), Role.OPERATOR).get("/work").text)
+    first, second = shown.index(f"Swap {PAIR[0]} with {PAIR[1]}"), shown.index("A-10-1-01")
+    assert first < second
+    assert "A-02-1-01" not in shown
+
+
+def test_taken_commented_done_and_undone_are_seen_by_everybody(swapped: Database) -> None:
+    console = console_over(swapped)
+    one, other = Browser(console, Role.OPERATOR), Browser(console, Role.SUPERVISOR)
+    assert one.post("/work", do="take", alerts=ids(*PAIR)).status_code == 204
+    assert "taken by a operator" in words_of(other.get("/work").text)
+    assert "Give back" in one.get("/work?mine=true").text
+    assert "You have taken nothing." in words_of(other.get("/work?mine=true").text)
+    other.post("/work", do="comment", alerts=ids(PAIR[0]), text="<b>on the fork lift</b>")
+    assert "&lt;b&gt;on the fork lift" in one.get("/work").text
+    one.post("/work", do="done", alerts=ids(*PAIR))
+    assert "done by a operator" in words_of(other.get("/work").text)
+    other.post("/work", do="undo", alerts=ids(*PAIR))
+    assert "done by" not in other.get("/work").text
+    with swapped.reading() as connection:
+        rows = connection.execute(select(audit.c.action, audit.c.actor).order_by(audit.c.number)).all()
+    assert {action for action, _ in rows} >= {"take", "comment", "done", "undo"}
+
+
+def test_what_is_sent_again_counts_once(swapped: Database) -> None:
+    browser = Browser(console_over(swapped), Role.OPERATOR)
+    key = uuid7()
+    for _ in range(3):
+        assert browser.post("/work", do="comment", alerts=ids(*PAIR), text="here", id=key).status_code == 204
+    assert browser.post("/work", do="take", alerts=ids(*PAIR), id=key).status_code == 204
+    with swapped.reading() as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(one)).scalar() for one in (comments, sent_once, tasks)
+        ]
+    assert counts == [2, 1, 0]
+
+
+def test_acknowledging_asks_the_agent_by_name_of_who_clicked(
+    swapped: Database, mosquitto: Mosquitto, asking: AgentQuestions
+) -> None:
+    browser = Browser(console_over(swapped, asking), Role.OPERATOR)
+    with agents(mosquitto, done) as asked:
+        assert browser.post("/work", do="acknowledge", alerts=ids(*PAIR)).status_code == 204
+        assert browser.post("/work", do="done", alerts=ids(*PAIR)).status_code == 204
+    said = [(topic.rpartition("/")[2], one.get("location"), one.get("by"), one.get("camera")) for topic, one in asked]
+    assert said == [
+        ("acknowledge", PAIR[0], "a operator", None),
+        ("acknowledge", PAIR[1], "a operator", None),
+        ("capture", None, None, "cam"),
+    ], "what is done is looked at, each camera once"
+
+
+def test_what_an_agent_refuses_is_said_and_not_taken_for_sent(
+    swapped: Database, mosquitto: Mosquitto, asking: AgentQuestions
+) -> None:
+    browser, key = Browser(console_over(swapped, asking), Role.OPERATOR, "id"), uuid7()
+
+    def refuse(name: str, said: dict[str, object]) -> Reply:
+        return Reply(command=name, ok=False, error="no such alert", correlation=str(said["correlation"]), result={})
+
+    with agents(mosquitto, refuse):
+        found = browser.post("/work", do="acknowledge", alerts=ids(PAIR[0]), id=key)
+    assert (found.status_code, "Agen menolak" in found.text) == (409, True)
+    with agents(mosquitto, done):
+        assert browser.post("/work", do="acknowledge", alerts=ids(PAIR[0]), id=key).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"do": "dance", "alerts": "alert-A-10-1-01"}, 422),
+        ({"do": "take"}, 422),
+        ({"do": "take", "alerts": "alert-A-10-1-01", "id": "x" * 41}, 422),
+        ({"do": "take", "alerts": "none"}, 404),
+        ({"do": "comment", "alerts": "alert-A-10-1-01", "text": "  "}, 422),
+        ({"do": "acknowledge", "alerts": "alert-A-10-1-01"}, 503),
+        ({"do": "take", "alerts": "\x00"}, 422),
+    ],
+)
+def test_what_can_t_be_done_changes_nothing(swapped: Database, fields: dict[str, str], status: int) -> None:
+    assert Browser(console_over(swapped), Role.OPERATOR).post("/work", **fields).status_code == status
+    with swapped.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(sent_once)).scalar() == 0

@@ -1,0 +1,78 @@
+"""The fleet: agents with their version, model and clock, and their cameras."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection, select
+
+from warehouse.console.context import Served
+from warehouse.console.feed import newest
+from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.rendering import fragment, page, text_of
+from warehouse.console.roles import Role
+from warehouse.console.shown import said
+from warehouse.report.aisles import walking_order
+from warehouse.store.tables import events, latest
+
+router = APIRouter()
+ENTRY = Entry("/fleet", N_("Cameras"), Role.VIEWER, 60)
+MAX_AGENTS = 300
+TROUBLE = {
+    "lost": N_("no picture"),
+    "frozen": N_("the picture stands still"),
+    "dark": N_("too dark"),
+    "over-exposed": N_("too bright"),
+    "blurred": N_("blurred"),
+    "covered": N_("covered"),
+    "moved": N_("moved"),
+    "no colour": N_("no colour"),
+    "colour cast": N_("wrong colours"),
+    "ended": N_("has ended"),
+    "ok": N_("in order"),
+}
+"""What a camera's pictures are like, in words."""
+
+
+@router.get("/fleet", response_class=Response)
+def show_fleet(
+    request: Request, console: Served, __: ViewerVisit, part: Annotated[int, Query(ge=1, le=1000)] = 1
+) -> Response:
+    """Every agent with its cameras, those in trouble first."""
+    _ = text_of(request)
+    with console.reading() as connection:
+        place = newest(connection)
+        agents = fleet_of(connection)
+    shown = agents[(part - 1) * MAX_AGENTS : part * MAX_AGENTS]
+    words: dict[str, Any] = {"agents": shown, "place": place, "trouble": TROUBLE, "part": part}
+    words |= {"parts": -(-len(agents) // MAX_AGENTS), "total": len(agents)}
+    words["offline"] = sum(1 for one in agents if one["status"]["status"] != "online")
+    words["models"] = sorted({one["model"] for one in agents if one["model"]})
+    if "hx-request" in request.headers:
+        return fragment(request, "fleet_part.html.jinja", **words)
+    return page(request, "fleet.html.jinja", title=_("Cameras"), **words)
+
+
+def fleet_of(connection: Connection) -> list[dict[str, Any]]:
+    """Agents with what they say of themselves, of their cameras, and when their last event was seen."""
+    found: dict[str, dict[str, Any]] = {}
+    rows = connection.execute(select(latest).where(latest.c.kind.in_(("status", "health")))).all()
+    for row in rows:
+        one = found.setdefault(row.agent, {"agent": row.agent, "status": {"status": "offline"}, "cameras": []})
+        if row.kind == "status":
+            one |= {"status": said(row), "received": row.received}
+        else:
+            health = said(row)
+            one["cameras"].append({**health, "since": datetime.fromisoformat(health["since"])})
+    last = select(events.c.captured, events.c.payload).order_by(events.c.number.desc()).limit(1)
+    for name, one in found.items():
+        model = one["status"].get("model")
+        one["model"] = f"{model['name']} {model['version']}" if model else ""
+        one["cameras"].sort(key=lambda camera: walking_order(camera["camera"]))
+        seen = connection.execute(last.where(events.c.agent == name)).first()
+        one["last"] = seen.captured if seen else None
+        one["clock"] = said(seen)["clock_synchronised"] if seen else None
+        one["trouble"] = one["status"]["status"] != "online" or any(c["status"] != "ok" for c in one["cameras"])
+    return sorted(found.values(), key=lambda one: (not one["trouble"], walking_order(one["agent"])))

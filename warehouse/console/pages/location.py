@@ -1,0 +1,109 @@
+"""A location's life: what stands there now, what was seen before, with pictures, and its camera."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import select
+
+from warehouse.console.context import Served
+from warehouse.console.feed import newest
+from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.pictures import view_address
+from warehouse.console.pages.places import place_of
+from warehouse.console.pages.racks import family_of, tile_words
+from warehouse.console.pages.rendering import fragment, page
+from warehouse.console.pages.snapshots import CameraPicture
+from warehouse.console.pages.tiles import Tile, tile_of_event, tiles_of
+from warehouse.console.problems import ProblemError
+from warehouse.console.shown import EVENTS, event_item
+from warehouse.store.tables import comments, events, latest, pictures
+
+router = APIRouter()
+PART = 30
+Code = Annotated[str, Query(max_length=100)]
+Name = Annotated[str, Query(max_length=100)]
+
+
+@router.get("/location", response_class=Response)
+def show_location(
+    request: Request, console: Served, __: ViewerVisit, code: Code, before: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """One location; `before` goes on in its history."""
+    settings = request.app.state.page
+    with console.reading() as connection:
+        place = newest(connection)
+        tile = tiles_of(connection, [code], datetime.now(UTC)).get(code)
+        chosen = EVENTS.where(events.c.location == code)
+        if before:
+            chosen = chosen.where(events.c.number < before)
+        rows = connection.execute(chosen.order_by(events.c.number.desc()).limit(PART + 1)).all()
+        items = [event_item(row) for row in rows[:PART]]
+        ids = [item["id"] for item in items]
+        shown = set(connection.execute(select(pictures.c.event).where(pictures.c.event.in_(ids))).scalars())
+        alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
+        said = connection.execute(
+            select(comments).where(comments.c.alert.in_(alerts)).order_by(comments.c.number)
+        ).all()
+    if tile is None and not items:
+        raise ProblemError(404, N_("Nobody has seen this location."))
+    history = [
+        _step(tile_of_event(item["event"], item["agent"], item["id"]), item, has_picture=item["id"] in shown)
+        for item in items
+    ]
+    words: dict[str, Any] = {
+        "code": code,
+        "tile": tile,
+        "steps": history,
+        "said": said,
+        "next": items[-1]["number"] if len(rows) > PART else None,
+        "place": place,
+        "words": tile_words(tile, settings) if tile else None,
+        "family": family_of(tile, settings) if tile else "",
+        "rack": place_of(code, settings.rack).rack,
+    }
+    template = "location_part.html.jinja" if "hx-request" in request.headers else "location.html.jinja"
+    return (fragment if "hx-request" in request.headers else page)(request, template, title=code, **words)
+
+
+@router.get("/camera", response_class=Response)
+def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name, camera: Name) -> Response:
+    """A camera's whole picture, with its locations drawn on it."""
+    settings = request.app.state.page
+    with console.reading() as connection:
+        chosen = select(latest.c.subject).where(latest.c.kind == "state", latest.c.agent == agent)
+        codes = list(connection.execute(chosen.order_by(latest.c.subject)).scalars())
+        tiles = tiles_of(connection, codes, datetime.now(UTC))
+        place = newest(connection)
+    found: CameraPicture | None = settings.snapshots.get(console.asking, agent, camera)
+    shapes = [
+        (tiles[code], " ".join(f"{x:.0f},{y:.0f}" for x, y in facing), facing)
+        for code, facings in (found.corners if found else {}).items()
+        for facing in facings
+        if code in tiles
+    ]
+    return page(
+        request,
+        "camera.html.jinja",
+        title=camera,
+        agent=agent,
+        camera=camera,
+        picture=found,
+        address=view_address(agent, camera),
+        shapes=shapes,
+        place=place,
+    )
+
+
+def _step(tile: Tile, item: dict[str, Any], *, has_picture: bool) -> dict[str, Any]:
+    """A line of the history."""
+    event = item["event"]
+    return {
+        "tile": tile,
+        "captured": datetime.fromisoformat(event["captured"]),
+        "likelihood": event.get("expected_likelihood"),
+        "model": f"{event['model']['name']} {event['model']['version']}",
+        "picture": f"/crops/{item['id']}" if has_picture else "",
+        "late": event.get("historical", False),
+    }

@@ -1,0 +1,72 @@
+"""People: who may come in, with which role; and who did what."""
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+from starlette.responses import RedirectResponse
+
+from kardus.support.errors import UsageError
+from warehouse.console.context import Served, entry_of
+from warehouse.console.pages.access import AdministratorVisit, Form, SupervisorVisit
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.people import MIN_PASSWORD, add_person, change_password, change_role, list_people, remove_person
+from warehouse.console.problems import ProblemError
+from warehouse.console.roles import Role
+from warehouse.store.tables import audit
+
+router = APIRouter()
+ENTRY = Entry("/people", N_("People"), Role.ADMINISTRATOR, 90)
+AUDIT_PART = 200
+ROLE_WORDS = {
+    Role.VIEWER: N_("viewer"),
+    Role.OPERATOR: N_("operator"),
+    Role.SUPERVISOR: N_("supervisor"),
+    Role.ADMINISTRATOR: N_("administrator"),
+}
+REFUSED = N_(
+    "That can't be done: the name is taken or unknown, the password is too short, or nobody else administrates."
+)
+
+
+@router.get("/people", response_class=Response)
+def show_people(request: Request, console: Served, __: AdministratorVisit) -> Response:
+    """Everybody."""
+    _ = text_of(request)
+    found = list_people(console.database)
+    return page(request, "people.html.jinja", title=_("People"), people=found, roles=ROLE_WORDS, shortest=MIN_PASSWORD)
+
+
+@router.post("/people", response_class=Response)
+def change_people(request: Request, console: Served, visit: AdministratorVisit, form: Form) -> Response:
+    """Add somebody, or change somebody's role or password, or remove him."""
+    by = entry_of(request, visit.principal, "", "")
+    database, name = console.database, form.get("name", "")
+    try:
+        match form.get("do", ""):
+            case "add":
+                add_person(database, name, form.get("role", ""), form.get("password") or " ", by=by)
+            case "role":
+                change_role(database, name, form.get("role", ""), by=by)
+            case "password":
+                change_password(database, name, form.get("password", ""), by=by)
+            case "remove":
+                remove_person(database, name, by=by)
+            case _:
+                raise ProblemError(422, N_("The form can't be read: load the page again."))
+    except UsageError as error:
+        raise ProblemError(422, REFUSED) from error
+    return RedirectResponse("/people", 303, HEADERS)
+
+
+@router.get("/audit", response_class=Response)
+def show_audit(request: Request, console: Served, __: SupervisorVisit, before: int | None = None) -> Response:
+    """Who did what, the latest first."""
+    _ = text_of(request)
+    chosen = select(audit).order_by(audit.c.number.desc()).limit(AUDIT_PART + 1)
+    if before is not None:
+        chosen = chosen.where(audit.c.number < before)
+    with console.reading() as connection:
+        rows = connection.execute(chosen).all()
+    following = rows[AUDIT_PART - 1].number if len(rows) > AUDIT_PART else None
+    return page(request, "audit.html.jinja", title=_("Who did what"), rows=rows[:AUDIT_PART], next=following)
