@@ -37,7 +37,7 @@ class Capture(Command):
 
 
 class Snapshot(Command):
-    """`snapshot`: the last good picture of a camera."""
+    """`snapshot`: the last good picture of a camera: `captured`, `jpeg`, and by location the `corners` in its pixels."""
 
     camera: Id
     """Which camera."""

@@ -1,4 +1,4 @@
-"""What the routes share: the store, and who asks. The page will let people in here, by a cookie instead of a token."""
+"""What the routes share: the store, and who asks. The page lets people in by a cookie: see pages/access.py."""
 
 import hashlib
 import math

@@ -11,7 +11,6 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from kardus.support.errors import UsageError
 from warehouse.console.auditing import Entry, insert_entries
@@ -41,8 +40,6 @@ class Person:
     """Empty: as the browser says."""
     made: datetime
     has_password: bool
-    subject: str | None
-    """Who it is for the identity provider."""
 
 
 def add_person(database: Database, name: str, role: str, password: str, *, by: Entry | None = None) -> Person:
@@ -57,7 +54,6 @@ def add_person(database: Database, name: str, role: str, password: str, *, by: E
         "name": checked_name(name),
         "role": _role(role).word,
         "password": hashed(password) if password else "",
-        "subject": None,
         "language": "",
         "made": present(),
     }
@@ -161,30 +157,6 @@ def with_password(database: Database, name: str, password: str) -> Person | None
     return _person(row) if row is not None and row.password else None
 
 
-def with_subject(database: Database, subject: str, name: str, role: str) -> Person:
-    """Who the identity provider says it is: added where he is new, with the role that he has there.
-
-    Raises:
-        StoreError: the database doesn't take it.
-        UsageError: the name can't be used, or somebody else has it.
-    """
-    with database.noting() as connection:
-        row = connection.execute(select(users).where(users.c.subject == subject)).first()
-        if row is None:
-            plain = checked_name(name)
-            new = {"id": secrets.token_hex(6), "name": plain, "role": _role(role).word, "password": "", "language": ""}
-            try:
-                with connection.begin_nested():
-                    connection.execute(insert(users).values(**new, subject=subject, made=present()))
-            except IntegrityError as error:
-                raise UsageError(f"user '{plain}': another one has this name: rename one of them") from error
-            _note(connection, Entry("identity provider", "", "", "", ""), "add-user", plain, role)
-        elif row.role != role:
-            connection.execute(update(users).where(users.c.subject == subject).values(role=_role(role).word))
-            _note(connection, Entry("identity provider", "", "", "", ""), "change-role", row.name, role)
-        return _person(connection.execute(select(users).where(users.c.subject == subject)).one())
-
-
 def person_of(row: Row[tuple[object, ...]]) -> Person:
     """A row of `users`."""
     return _person(row)
@@ -243,4 +215,4 @@ def _note(connection: Connection, by: Entry | None, action: str, subject: str, d
 
 def _person(row: Row[tuple[object, ...]]) -> Person:
     role = ROLES.get(row.role, Role.VIEWER)
-    return Person(row.id, row.name, role, row.language, row.made, bool(row.password), row.subject)
+    return Person(row.id, row.name, role, row.language, row.made, bool(row.password))

@@ -26,7 +26,7 @@ _FORM = re.compile(r"kardus_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. The page will have people here, with roles that give them scopes."""
+    """Who asks: a program, or somebody on the page, whose role gives him scopes."""
 
     id: str
     name: str

@@ -212,7 +212,6 @@ users = Table(
     Column("name", Text),
     Column("role", Text),
     Column("password", Text),
-    Column("subject", Text),
     Column("language", Text),
     Column("made", Moment),
 )

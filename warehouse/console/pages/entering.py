@@ -120,7 +120,6 @@ def local_path(text: str) -> str:
 
 def _form(request: Request, status: int, to: str, words: str = "") -> Response:
     _ = text_of(request)
-    oidc = getattr(request.app.state.page, "oidc", None)
     return page(
         request,
         "signin.html.jinja",
@@ -128,5 +127,4 @@ def _form(request: Request, status: int, to: str, words: str = "") -> Response:
         title=_("Sign in"),
         problem=_(words) if words else "",
         next=local_path(to),
-        provider=oidc.label if oidc else "",
     )

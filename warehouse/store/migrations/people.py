@@ -8,7 +8,6 @@ _TABLES = (
     name text NOT NULL UNIQUE,
     role text NOT NULL,
     password text NOT NULL,
-    subject text UNIQUE,
     language text NOT NULL,
     made timestamptz NOT NULL
 )""",
