@@ -59,7 +59,9 @@ def receive_command(
     keep_pictures_days: KeepPicturesOption = None,
     keep_audit_days: KeepAuditOption = None,
     session_days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long the broker keeps its events.")] = 7,
-    webhook: Annotated[str, typer.Option(help="An http(s) address that every new alert is posted to, signed.")] = "",
+    webhook: Annotated[
+        str, typer.Option(help="Deprecated, use deliver: an http(s) address that new alerts are posted to.")
+    ] = "",
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="File with the secret to sign with; else KARDUS_WEBHOOK_SECRET.")
     ] = None,

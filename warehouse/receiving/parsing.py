@@ -10,6 +10,7 @@ from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelo
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
 from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
 from warehouse.receiving.agreement import OtherAgentError, require_agreement
+from warehouse.store.json_texts import once_written, plain_text, without_nul
 from warehouse.store.records import (
     DeadLetter,
     EventMessage,
@@ -50,11 +51,12 @@ def parse_message(site: str, topic: str, payload: bytes, now: datetime | None = 
     prefix = f"{ROOT}/{site}/agents/"
     agent, *rest = topic.removeprefix(prefix).split("/") if topic.startswith(prefix) else [""]
     try:
-        return _parse_topic(Topics(site, agent), rest, payload, now or datetime.now(UTC))
+        text = payload if rest[2:3] == ["evidence"] else without_nul(payload)  # a picture is no text
+        return _parse_topic(Topics(site, agent), rest, text, now or datetime.now(UTC))
     except OtherAgentError as error:  # it isn't that agent's event, and must not be acknowledged as one
         return DeadLetter(topic, payload, str(error), agent)
     except (ValueError, RecursionError) as error:
-        place = _position(payload) if rest[-1:] == ["events"] else None
+        place = _position(without_nul(payload)) if rest[-1:] == ["events"] else None
         where = (place.epoch, place.sequence) if place else (None, None)
         return DeadLetter(topic, payload, _error_text(error), agent, *where)
 
@@ -84,7 +86,7 @@ def _parse_event(topics: Topics, location: str, payload: bytes, now: datetime) -
     envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
     _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
     require_agreement(topics, "events", location, envelope, now)
-    return EventMessage(topics.events(location), topics.agent, envelope, payload.decode())
+    return EventMessage(topics.events(location), topics.agent, envelope, plain_text(payload))
 
 
 def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes, now: datetime) -> RetainedMessage | None:
@@ -98,7 +100,8 @@ def _parse_retained(topics: Topics, kind: str, level: str, payload: bytes, now: 
     data = envelope.data
     status = data if isinstance(data, AgentStatus) else None
     place = _place_of(data) if isinstance(data, LocationState) else None
-    return RetainedMessage(topics.agent, kind, subject, payload.decode(), status, place, envelope.time)
+    text = once_written(payload)  # the databases look into what is retained
+    return RetainedMessage(topics.agent, kind, subject, text, status, place, envelope.time)
 
 
 def _place_of(state: LocationState) -> StatePlace | None:

@@ -1,6 +1,7 @@
 """`kardus-wms receive`: runs a receiver as a service, with readiness and watchdog notifications for systemd."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -17,8 +18,13 @@ from warehouse.receiving.webhooks import WebhookEndpoint
 from warehouse.signing import read_signing_secret
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
+LEAVING = (
+    "--webhook goes with the next version: give `kardus-wms deliver` a target of kind 'webhook' with the same address "
+    "and secret, which posts the same (docs/wms.md, Webhooks)"
+)
 STATUS_INTERVAL_S = 10.0
 HEALTH_POLL_S = 0.5
+log = logging.getLogger("kardus.receiver")
 
 
 def run_receiver(
@@ -62,6 +68,7 @@ def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint 
     """
     if not url:
         return None
+    log.warning("%s", LEAVING)
     if secret_file is None:
         text, source = os.environ.get(SECRET_VARIABLE, ""), SECRET_VARIABLE
         if not text:

@@ -1,7 +1,7 @@
 """Copies a database into an empty one, whichever the two are: tables in one transaction, pictures before it."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, cast
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, func, select, text
 from kardus.support.errors import DataError, UsageError
 from warehouse.store.address import Address
 from warehouse.store.database import Database, EventRow, StoreError, write_meta
+from warehouse.store.json_texts import once_written, without_nul, without_nul_text
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of, settle_pictures
@@ -77,10 +78,19 @@ def _copy_tables(old: Database, new: Database) -> dict[str, int]:
     with old.reading() as reading, new.writing() as writing:
         for table in (each for each in metadata.sorted_tables if each is not changes):  # the copy notes its own
             copied[table.name] = 0
-            for rows in _rows(reading, table):
+            for rows in ([_mended(row) for row in part] for part in _rows(reading, table)):
                 copied[table.name] += _add(new, writing, table, rows)
         _go_on_counting(writing)
     return {name: number for name, number in copied.items() if name != "meta"}
+
+
+def _mended(row: dict[str, Any]) -> dict[str, Any]:
+    """As it would be stored today: earlier versions stored texts that a server refuses."""
+    mended = {name: without_nul_text(value) if isinstance(value, str) else value for name, value in row.items()}
+    if isinstance(mended.get("payload"), str):
+        with suppress(ValueError):  # it is no JSON: the check names it
+            mended["payload"] = once_written(without_nul(mended["payload"].encode()))
+    return mended
 
 
 def _add(new: Database, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

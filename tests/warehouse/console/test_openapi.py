@@ -82,6 +82,7 @@ def test_no_call_makes_the_server_fail(hall: Hall) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # each call is thought up by Hypothesis: minutes, and more on a busy machine
 def test_no_call_of_ten_thousand_makes_the_server_fail(hall: Hall) -> None:
     seen = _crawl(hall, MANY)
     assert seen.total() >= MANY

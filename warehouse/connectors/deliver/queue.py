@@ -20,6 +20,7 @@ from kardus.contract.verdicts import ALERTS
 from kardus.support.backoff import backoff_s
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.store.database import Database
+from warehouse.store.json_texts import without_nul_text
 from warehouse.store.tables import deliveries, events, targets
 
 LEASE_S = 180.0
@@ -197,7 +198,7 @@ class DeliveryQueue:
             "tries": tries,
             "due": time.time() + pause_s,
             "aside": int(tries >= self._refusals),
-            "reason": reason,
+            "reason": without_nul_text(reason),  # a server's own words
             "agent": one.agent,
             "received": one.received,
             "payload": one.payload,

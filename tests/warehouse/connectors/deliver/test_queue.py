@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from kardus.support.errors import UsageError
 from simulator.demo.broker import free_port
@@ -51,6 +51,15 @@ def rig(tmp_path: Path) -> Iterator[WebhookRig]:
 
 def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
     return DeliveryQueue(database, NAME, refusals=3, from_beginning=from_beginning)
+
+
+def test_a_refusal_with_a_text_that_no_column_takes_is_noted(database: Database) -> None:
+    box, waiting = Publisher(), _queue(database)
+    write(database, told_of(box, "A-1", "Milk"))
+    taken = waiting.fresh(10)
+    waiting.note(taken[-1].number, {taken[0].number: "no\x00way"}, taken, ())
+    with database.reading() as connection:
+        assert connection.execute(select(deliveries.c.reason).limit(1)).scalar() == "no\N{REPLACEMENT CHARACTER}way"
 
 
 def test_a_restart_goes_on_where_the_last_one_ended(database: Database, rig: WebhookRig, tmp_path: Path) -> None:
