@@ -12,7 +12,7 @@ from PIL import Image
 from edge_agent.__main__ import main
 from edge_agent.config import load_config
 from edge_agent.config.cameras import CameraSection
-from kardus.inference.preprocess import read_photo
+from kardus.inference.preprocess import read_photo, read_picture
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.rack_labels import RackLabels, seen_through
 from simulator.scene import Rack
@@ -186,7 +186,7 @@ def test_a_rack_is_laid_out_from_its_labels_with_no_number_typed(slots: Slots, l
     assert {location.id for location in section.locations} == {
         f"A-01-{level}-0{position}" for level in (1, 2) for position in (1, 2, 3)
     } - {"A-01-1-02"}
-    assert read_photo(tmp_path / "found.png").size == (960, 540)
+    assert read_picture(tmp_path / "found.png").size == (960, 540)
 
 
 def test_what_is_unread_is_said_with_its_place(slots: Slots, labelled: Path) -> None:
