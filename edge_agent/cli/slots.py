@@ -94,10 +94,7 @@ def find_command(
     drawing: Annotated[Path | None, typer.Option("--out", help="Draw what was found into this picture (PNG).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Read the labels of a rack in a picture, and print the [[cameras.locations]] tables of their locations.
-
-    What can't be read is said, with its place. Exit code 1 where no label is read.
-    """
+    """Read a rack's labels in a picture, print the tables of its locations, and say which are unread."""
     if drawing:
         require_file_target("--out", drawing)
     pixels = read_picture(picture)
