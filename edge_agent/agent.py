@@ -19,6 +19,8 @@ from edge_agent.archive.evidence import Evidence, snapshot_jpeg
 from edge_agent.archive.harvesting import Harvesting
 from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Cameras
+from edge_agent.codes.code_watch import CodeWatch
+from edge_agent.codes.reader import CodesRead
 from edge_agent.config import Config, data_folder, load_config
 from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
 from edge_agent.control.command_handlers import CommandHandlers, Corners
@@ -58,9 +60,7 @@ FIRST_CONNECTION_S = 3.0
 """How long the first look waits for the broker, so that the expected stock is there before it."""
 SESSION_EXPIRY_S = 60
 """For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
-LAST_DELIVERY_S = 5.0
-"""How long a clean stop waits for what is still in the outbox."""
-Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult
+Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
 """What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
 
@@ -87,6 +87,7 @@ class Agent:
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
         self._outbox = open_outbox(config)
         self._chores = Chores()
+        self._codes = CodeWatch(config.codes, self._inputs.put)
         self._evidence = Evidence(data / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._pipeline = self._build_pipeline(models)
@@ -102,7 +103,6 @@ class Agent:
             data / RECORDING_FOLDER, self._recording_scope(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
         )
         self._failures: list[str] = []
-        self._is_ready = False
         self._session = self._mqtt_session()
         self._report = SelfReport(topics, self._session, self._writer, self._recorder, self._cameras)
         self._report.forget_others(config.homeassistant)
@@ -139,11 +139,13 @@ class Agent:
             stops.callback(lambda: self._session.stop(self._writer.offline("stopped", datetime.now(UTC))))
             self._delivery.start()
             stops.callback(self._delivery.stop)
-            stops.callback(self._delivery.drain, LAST_DELIVERY_S)
+            stops.callback(self._delivery.drain)
             self._monitor.start()
             stops.callback(self._monitor.stop)
             stops.callback(self._recording.stop)
             stops.callback(self._chores.stop)
+            self._codes.start()
+            stops.callback(self._codes.stop)
             if not self._session.wait_connected(FIRST_CONNECTION_S):
                 log.warning("starting without the broker; what is decided is kept in the outbox")
             self._report.publish_discovery(self._config.homeassistant)
@@ -202,6 +204,7 @@ class Agent:
             heartbeat=self._heartbeat,
             doubt_s=self._config.view.doubt_s,
             refresh_s=self._config.gate.refresh_s,
+            codes=self._codes,
         )
 
     def _mqtt_session(self) -> MqttSession:
@@ -259,6 +262,7 @@ class Agent:
         heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
         alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}
+        alive |= {"codes": lambda: self._codes.is_alive}
         return HealthMonitor(self._config.health, Vitals(heartbeats, alive), self._metrics.registry)
 
     def _loop(self) -> None:
@@ -295,15 +299,20 @@ class Agent:
             case CommandRequest():
                 self._answer(item)
             case ReloadWanted():
-                try:
-                    self._reload()
-                except KardusError as error:
-                    log.error("the configuration stays as it was: %s", error)  # noqa: TRY400
+                self._try_reload()
             case UpdateRequest() | VerifiedBundle() | RefusedBundle() | IntakeProgress():
                 if self._models:
                     self._models.take(item)
+            case CodesRead():
+                self._pipeline.hear(item)
             case HomeAssistantOnline():
                 self._report.publish_discovery(self._config.homeassistant)
+
+    def _try_reload(self) -> None:
+        try:
+            self._reload()
+        except KardusError as error:
+            log.error("the configuration stays as it was: %s", error)  # noqa: TRY400
 
     def _taken(self, item: Item | None) -> None:
         """Let a camera's reader go on."""
@@ -327,9 +336,7 @@ class Agent:
                 for camera in processed.good:
                     told = (name for name in camera.locations if not camera.votes.is_busy(name))
                     self._harvesting.sample(told, processed.changed, camera.shown, time.monotonic())
-        if not self._is_ready:
-            self._is_ready = True
-            self._monitor.ready()
+        self._monitor.ready()
 
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""
@@ -345,7 +352,7 @@ class Agent:
 
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
-        if (told := self._expected.last_word(message.location)) is not None:
+        if told := self._expected.last_word(message.location):
             self._recording.take(ExpectedChange(message.location, told))
 
     def _recording_scope(self, config: Config) -> RecordingScope:

@@ -11,6 +11,7 @@ from PIL import Image
 from edge_agent.camera import source
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import Source
+from edge_agent.codes.rack_watch import RackWatch
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sources import SimulatedSource
@@ -64,6 +65,8 @@ class Camera:
     reader: CameraReader
     view: CameraView
     votes: Votes
+    rack: RackWatch = field(default_factory=RackWatch)
+    """Which rack its labels say it looks at."""
     status: Status | None = None
     """Its health as it was last reported; None before the first picture."""
     reason: str = ""
@@ -241,7 +244,8 @@ class Cameras(dict[str, Camera]):
         wanted = {section.name: section for section in config.cameras}
         for name, camera in self.items():
             camera.section = wanted[name]
-            camera.view, camera.votes = prepared.views.get(name, (camera.view, camera.votes))
+            if name in prepared.views:
+                (camera.view, camera.votes), camera.rack = prepared.views[name], RackWatch()
             camera.view.use(config.view, config.gate)
             camera.votes.use(config.verdict)
             camera.reader.use_interval(wanted[name].interval_s)

@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.codes.cartons import CartonRead
+from edge_agent.codes.code_watch import CodeWatch
+from edge_agent.codes.rack_watch import RackRead
+from edge_agent.codes.reader import CodesRead
 from edge_agent.config import Config
+from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
@@ -64,6 +69,7 @@ class Pipeline:
         heartbeat: Heartbeat | None = None,
         doubt_s: float = 30.0,
         refresh_s: float = 300.0,
+        codes: CodeWatch | None = None,
     ) -> None:
         """Keep whom to ask.
 
@@ -79,7 +85,9 @@ class Pipeline:
             heartbeat: beats while the pictures of many locations are worked on.
             doubt_s: for so long a view is doubted in which half of the locations turn to an alert at once.
             refresh_s: what turns within so long turns at once.
+            codes: has printed codes read; None: nobody does, as in a replay.
         """
+        self._codes = codes or CodeWatch(CodesSection())
         self._heartbeat = heartbeat or Heartbeat()
         self._cameras = cameras
         self._expected = expected
@@ -98,6 +106,7 @@ class Pipeline:
         self.judging.use(config.verdict.grace_s, self._cameras.locations)
         self._doubts.use(config.view.doubt_s, config.gate.refresh_s)
         self._doubts.keep(self._cameras)
+        self._codes.use(config.codes)
 
     @property
     def waits(self) -> bool:
@@ -193,6 +202,24 @@ class Pipeline:
                 self._record([self._finding(camera, message.location)])
         return ""
 
+    def hear(self, read: CodesRead) -> None:
+        """What printed codes say."""
+        if isinstance(read, CartonRead):
+            self._hear_carton(read)
+        elif isinstance(read, RackRead):
+            read.watch.take(read)
+            for camera in (camera for camera in self._cameras.values() if camera.rack is read.watch):
+                self._metrics.rack_checks.labels(camera.name, read.outcome).inc()
+
+    def _hear_carton(self, read: CartonRead) -> None:
+        self._metrics.cartons_read.labels("named" if read.witness else "nothing").inc()
+        if read.witness is None or read.camera not in self._cameras:
+            return
+        seen_by = self._cameras[read.camera]
+        location = seen_by.votes.hear(read.slot, read.content, read.witness)
+        if location is not None:
+            self._record([self._finding(seen_by, location)])
+
     def tick(self) -> None:
         """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""
         self._prove_colours()
@@ -223,6 +250,7 @@ class Pipeline:
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
+        self._codes.know(classifier.classes)
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
@@ -243,6 +271,9 @@ class Pipeline:
             return (lost, view.problem) if camera.view.is_lost else None
         if view.repeated:
             return None  # no second vote for what was seen: it may be frozen
+        self._codes.look_at_rack(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
+        if camera.rack.contradiction:
+            return SignalLost(frame.camera, frame.captured, f"other rack: {camera.rack.contradiction}"), "other rack"
         sighting = camera.view.see(frame, view, wanted, self._size_px)
         if sighting.correction is not None:
             self._metrics.corrected.labels(frame.camera).inc()
@@ -297,6 +328,7 @@ class Pipeline:
         for camera, sighting in sightings:
             own = list(itertools.islice(remaining, len(sighting.chosen)))
             touched, changed = camera.votes.take(sighting, own)
+            self._codes.look_at_cartons(camera.name, sighting, camera.votes.to_be_read)
             processed.changed |= changed
             told = touched | due
             findings += [

@@ -115,6 +115,16 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class CodeWitness:
+    """What the printed code of a carton says."""
+
+    gtin: str
+    """The trade item, in 14 digits."""
+    sku: str
+    """Its product, by the class table."""
+
+
+@dataclass(frozen=True)
 class Shown:
     """A location in its camera's last good picture."""
 

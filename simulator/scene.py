@@ -6,11 +6,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from simulator.rack_labels import RackLabels, label_place, stick_label
 
 _UNIT = rectangle(0.0, 0.0, 1.0, 1.0)
 _UPRIGHT = (36, 74, 138)
 _BEAM = (222, 112, 28)
 _LABEL = (236, 236, 228)
+BEAM = 0.028
+"""How high a beam is, in shares of the rack's height."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Rack:
     height_px: int = 1080
     aisle: str = "A"
     bay: int = 1
+    labels: RackLabels | None = None
+    """Labels that can be read; None: bars that say nothing."""
+    view: tuple[tuple[float, float], ...] = ((0.03, 0.03), (0.975, 0.05), (0.965, 0.96), (0.035, 0.975))
+    """Where the rack's four outer corners are, in shares of the picture: how the camera stands."""
 
     def slots(self) -> tuple[RackCell, ...]:
         """Every opening; level 1 is the lowest, position 1 the leftmost."""
@@ -55,12 +62,43 @@ class Rack:
             put_recess(image, slot.corners, rng)
         for level in range(1, self.levels + 1):
             bottom = 1 - (level - 1) / self.levels
-            _polygon(draw, project(view, rectangle(0, bottom - 0.028, 1, bottom)), _BEAM)
-        self._put_labels(draw, view, rng)
+            _polygon(draw, project(view, self._beam(bottom)), _BEAM)
+        if self.labels is None:
+            self._put_bars(draw, view, rng)
+        else:
+            self._put_labels(image, self.labels, view, rng)
         return image
 
-    def _put_labels(self, draw: ImageDraw.ImageDraw, view: FloatArray, rng: np.random.Generator) -> None:
-        """A label with a bar code on the beam below each opening, as warehouses have them."""
+    def _beam(self, bottom: float) -> FloatArray:
+        """The beam of a level whose cells end at `bottom`: below its openings, or above them."""
+        if self.labels is None:
+            return rectangle(0, bottom - BEAM, 1, bottom)
+        height = self._beam_height(self.labels)
+        is_below = self.labels.side == "below"
+        edge = bottom - height if is_below else bottom - 1 / self.levels
+        return rectangle(0, edge, 1, edge + height)
+
+    def _beam_height(self, labels: RackLabels) -> float:
+        """In shares of the rack's height: room for a label."""
+        modules = labels.printed(self.code(1, 1), np.random.default_rng(0))
+        return max(BEAM, float(modules.shape[0]) * self._module(labels)[1] + 0.006)
+
+    def _module(self, labels: RackLabels) -> tuple[float, float]:
+        """A module's width and height, in shares of the rack's."""
+        outline = self._outline()
+        width, height = np.linalg.norm(outline[1] - outline[0]), np.linalg.norm(outline[3] - outline[0])
+        return labels.module_px / float(width), labels.module_px / float(height)
+
+    def _put_labels(self, image: Image.Image, labels: RackLabels, view: FloatArray, rng: np.random.Generator) -> None:
+        for level in range(1, self.levels + 1):
+            beam = self._beam(1 - (level - 1) / self.levels)
+            for position in range(1, self.positions + 1):
+                modules = labels.printed(self.code(level, position), rng)
+                centre = ((position - 0.5) / self.positions, float(beam[:, 1].mean()))
+                stick_label(image, modules, view, label_place(modules, centre, self._module(labels)))
+
+    def _put_bars(self, draw: ImageDraw.ImageDraw, view: FloatArray, rng: np.random.Generator) -> None:
+        """Something like a label on the beam below each opening, as warehouses have them."""
         for level in range(self.levels):
             for position in range(self.positions):
                 left, bottom = (position + 0.38) / self.positions, 1 - level / self.levels
@@ -71,19 +109,18 @@ class Rack:
 
     def _outline(self) -> FloatArray:
         width, height = self.width_px, self.height_px
-        corners = [[0.03, 0.03], [0.975, 0.05], [0.965, 0.96], [0.035, 0.975]]
-        outline: FloatArray = np.array(corners) * np.array([width, height])
+        outline: FloatArray = np.array(self.view) * np.array([width, height])
         return outline
 
     def _opening(self, level: int, position: int) -> FloatArray:
         cell_width, cell_height = 1 / self.positions, 1 / self.levels
         left, top = (position - 1) * cell_width, 1 - level * cell_height
-        return rectangle(
-            left + 0.05 * cell_width,
-            top + 0.05 * cell_height,
-            left + 0.95 * cell_width,
-            top + 0.91 * cell_height,
-        )
+        above, below = 0.05 * cell_height, 0.91 * cell_height
+        if self.labels is not None:
+            beam = self._beam_height(self.labels) + 0.006 * cell_height
+            is_below = self.labels.side == "below"
+            above, below = (above, cell_height - beam) if is_below else (beam, 0.95 * cell_height)
+        return rectangle(left + 0.05 * cell_width, top + above, left + 0.95 * cell_width, top + below)
 
 
 def put_recess(image: Image.Image, corners: FloatArray, rng: np.random.Generator) -> None:

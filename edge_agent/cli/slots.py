@@ -1,6 +1,7 @@
 """The `kardus-agent slots` commands: from a camera on a rack to the slots of its configuration."""
 
 import io
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.cameras import open_camera_source
 from edge_agent.commissioning.layout import as_toml, basis, grid, prospect
+from edge_agent.commissioning.outlines import Found, LabelSide, propose
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
 from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.mask import area_outside, areas_of
 from edge_agent.seeing.slots import Slot, outside, slots_of
+from kardus.codes.labels import find_labels
 from kardus.inference.bundle import read_bundle
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import read_picture
-from kardus.support.console import err, new_app, out, print_result, table_of
+from kardus.support.console import err, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target, write_whole
 from kardus.support.spelling import composed
@@ -79,6 +82,40 @@ def grid_command(
         raise UsageError(f"--code {error}") from error
 
 
+@app.command("find")
+def find_command(
+    picture: Annotated[Path, typer.Argument(help="A picture of the rack, in the camera's full resolution.")],
+    labels: Annotated[
+        LabelSide, typer.Option("--labels", help="Where a label sticks: below the opening of its location, or above.")
+    ] = "below",
+    codes: Annotated[
+        str, typer.Option(help="Regular expression of the locations' codes; by default the form that most labels have.")
+    ] = "",
+    drawing: Annotated[Path | None, typer.Option("--out", help="Draw what was found into this picture (PNG).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Read a rack's labels in a picture, print the tables of its locations, and say which are unread."""
+    if drawing:
+        require_file_target("--out", drawing)
+    pixels = read_picture(picture)
+    with err.status("Reading labels"):
+        found = propose(find_labels(pixels, _codes(codes)), pixels, labels)
+    if drawing:
+        png = io.BytesIO()
+        slots = [Slot(one.code or "?", one.corners, in_shares=False) for one in found.proposals]
+        _drawn(pixels, tuple(slots), []).save(png, "PNG")
+        write_whole(drawing, png.getvalue())
+    if as_json:
+        print_json(_as_record(found, pixels.size))
+    elif found.named:
+        out.print(f"picture_size = [{pixels.width}, {pixels.height}]", highlight=False)
+        out.print(as_toml(found.named), soft_wrap=True, highlight=False)
+    for remark in found.remarks:
+        err.print(f"note: {remark}", highlight=False, soft_wrap=True)
+    if not found.named:
+        raise DataError(f"{picture}: no label of a location is read: take it closer or sharper, or give --codes")
+
+
 @app.command("draw")
 def draw_command(
     config: ConfigArgument,
@@ -130,6 +167,22 @@ def check_command(
     print_result([asdict(found) for found in prospects], table, as_json=as_json)
     if manifest and curve:
         err.print(f"note: {basis(manifest)}", highlight=False, soft_wrap=True)
+
+
+def _codes(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise UsageError(f"--codes {pattern}: {error}: give a regular expression, as in 'A-[0-9-]+'") from error
+
+
+def _as_record(found: Found, size: tuple[int, int]) -> dict[str, object]:
+    return {
+        "picture_size": list(size),
+        "locations": [{"id": code, "corners": corners.round(1).tolist()} for code, corners in found.named],
+        "unread": [corners.round(1).tolist() for corners in found.unread],
+        "remarks": list(found.remarks),
+    }
 
 
 def _camera(config: Config, name: str) -> CameraSection:

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from edge_agent.camera.source import Source
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import ModelSection
 from edge_agent.seeing.camera_view import CameraView
+from kardus.codes.labels import find_labels
+from kardus.codes.rack_check import other_rack
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
@@ -81,7 +85,11 @@ def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str
         size = view.commissioned_size
         is_scaled = size is not None and size != picture.size and not view.slots[0].in_shares
         scaled = f" (corners scaled from {size[0]} x {size[1]})" if size and is_scaled else ""
+        labels = find_labels(picture)
+        if contradiction := other_rack(labels, view.outlines(picture, np.eye(3))):
+            raise DataError(f"it looks at another rack: {contradiction}")
         found = f"{picture.width} x {picture.height}, {len(view.slots)} locations inside the picture"
+        found += f", {len(labels)} labels agree" if labels else ""
         return f"{found}{scaled}{_trust(camera)}"
 
     return check

@@ -13,6 +13,7 @@ from edge_agent.config.base import Section
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import (
     AgentSection,
+    CodesSection,
     EvidenceSection,
     GateSection,
     HarvestSection,
@@ -46,6 +47,8 @@ class Config(Section):
     """When a picture can be trusted."""
     gate: GateSection = GateSection()
     """When a location is classified."""
+    codes: CodesSection = CodesSection()
+    """What printed codes say."""
     evidence: EvidenceSection = EvidenceSection()
     """Which pictures are kept."""
     recording: RecordingSection = RecordingSection()

@@ -176,6 +176,19 @@ class GateSection(Section):
     """A location that is covered, or doesn't come to rest, is obstructed from so many pictures in a row on."""
 
 
+class CodesSection(Section):
+    """`[codes]`: printed codes in the pictures, read beside everything else."""
+
+    rack_check_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
+    """How often the labels of a rack are read: where they say that the camera looks at another one, its locations are
+    `stale`. First a minute after the start; 0: never."""
+    cartons: bool = True
+    """Read a carton's bar code once when it is put there: a GTIN of the class table settles a doubt of the model, or
+    contradicts it, which is `uncertain`. Nothing is read where the bundle's classes have no GTIN."""
+    least_side_px: Annotated[int, Field(ge=16, le=16_384)] = 100
+    """The shorter side, in pixels, from which a location is large enough for that."""
+
+
 class EvidenceSection(Section):
     """`[evidence]`: pictures of what isn't as expected, kept in `data_dir`."""
 

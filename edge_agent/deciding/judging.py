@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edge_agent.config.sections import VerdictSection
+from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
-from edge_agent.records import Expectation, Finding, Sighting
+from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Candidate, Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
@@ -54,6 +55,12 @@ class _Slot:
     is_obstructed: bool = False
     is_busy: bool = False
     """The last picture said nothing of its stock."""
+    content: int = 0
+    """Counts what has stood in it."""
+    is_read: bool = False
+    """Whether the codes of its content were read, or are being read."""
+    witness: CodeWitness | None = None
+    """What they say."""
     basis: tuple[Expected | None, bool] = field(default=(None, False))
     """What its votes were judged against: the expectation, and whether a match stands."""
 
@@ -71,7 +78,11 @@ class _Slot:
             is_settled = decided is not None and judgements[-1] == decided.judgement
             self.is_wanted = not is_settled and self.tries < rules.window
             self.is_new = False
-        return decided
+        return with_code(decided, self.witness, expected)
+
+    def forget_code(self) -> None:
+        """Its content may be another."""
+        self.content, self.is_read, self.witness = self.content + 1, False, None
 
     def forget_judgements(self) -> None:
         """Judge its votes anew."""
@@ -129,6 +140,7 @@ class Votes:
         for slot, activity in zip(self._slots, sighting.activities, strict=True):
             if activity.changed:
                 slot.votes.clear()
+                slot.forget_code()
                 changed.add(slot.location)
             if activity.changed or (activity.classify and not slot.is_wanted):
                 slot.tries = 0
@@ -152,6 +164,20 @@ class Votes:
             is_busy=any(slot.is_busy for slot in slots),
         )
 
+    def to_be_read(self, slots: Sequence[int]) -> list[tuple[int, int]]:
+        """Those of the slots whose content's codes weren't read yet, with the content's number. They count as read."""
+        fresh = [index for index in slots if not self._slots[index].is_read]
+        for index in fresh:
+            self._slots[index].is_read = True
+        return [(index, self._slots[index].content) for index in fresh]
+
+    def hear(self, slot: int, content: int, witness: CodeWitness) -> str | None:
+        """Take what a code says; the location whose verdict may change, None where other stock is there by now."""
+        if slot >= len(self._slots) or self._slots[slot].content != content:
+            return None
+        self._slots[slot].witness = witness
+        return self._slots[slot].location
+
     def is_busy(self, location: str) -> bool:
         """Whether the last picture said nothing of its stock."""
         return any(self._slots[index].is_busy for index in self._slots_of[location])
@@ -172,6 +198,7 @@ class Votes:
         """What was seen doesn't count any more."""
         for slot in self._slots:
             slot.votes.clear()
+            slot.forget_code()
             slot.tries, slot.is_wanted, slot.is_new = 0, False, False
 
     def lose(self) -> None:

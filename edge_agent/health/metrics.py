@@ -30,6 +30,8 @@ class Metrics:
         self.corrected = self._counter(
             "kardus_frames_corrected", "Pictures whose crops' colours were corrected.", "camera"
         )
+        self.rack_checks = self._counter("kardus_rack_checks", "Readings of a rack's labels.", "camera", "outcome")
+        self.cartons_read = self._counter("kardus_cartons_read", "Cartons whose codes were looked for.", "outcome")
         self.at_rest = self._counter("kardus_slots_skipped", "Slots that weren't classified, nothing having changed.")
         self.classified = self._counter("kardus_classifications", "Crops that were classified.")
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")

@@ -75,6 +75,10 @@ class _Flight:
         return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
+LAST_S = 5.0
+"""How long a clean stop waits for what is still in the outbox."""
+
+
 class Delivery(Worker):
     """One thread between the outbox and the session. At most MAX_IN_FLIGHT messages are with the broker at a time."""
 
@@ -125,7 +129,7 @@ class Delivery(Worker):
         self._confirmations.put(ack)
         self._wake.set()
 
-    def drain(self, timeout_s: float) -> bool:
+    def drain(self, timeout_s: float = LAST_S) -> bool:
         """Wait until the broker has everything; False if it hasn't in time: the rest is sent after the next start."""
         deadline = time.monotonic() + timeout_s
         while waiting := self._outbox.depth().total:

@@ -183,6 +183,11 @@ class CameraView:
             correction=correction,
         )
 
+    def outlines(self, picture: Image.Image, motion: FloatArray) -> list[tuple[str, FloatArray]]:
+        """The locations of the slots, with their corners (4, 2) in a picture whose view has moved so, in pixels."""
+        placed = place_slots(self.slots, *picture.size, motion)
+        return [(slot.location, corners) for slot, corners in zip(self.slots, placed, strict=True)]
+
     def shown(self, slots: Sequence[int]) -> Shown | None:
         """A location, by its slots, in the last good picture, without what is masked; None before the first."""
         picture = self.last_shown

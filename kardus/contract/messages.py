@@ -73,6 +73,7 @@ Status = Literal[
     "moved",
     "no colour",
     "colour cast",
+    "other rack",
     "ended",
 ]
 """How a camera's pictures are."""

@@ -58,6 +58,10 @@ class CropClassifier(Protocol):
     def size_px(self) -> int:
         """Width and height of the crops that it takes."""
 
+    @property
+    def classes(self) -> Sequence[ClassInfo]:
+        """The class table."""
+
     def classify(self, crops: NDArray[np.uint8]) -> list[Classification]:
         """An answer for each of the crops (N, size_px, size_px, 3), uint8 RGB."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from kardus.contract.manifest import GoldenSample
+from kardus.contract.manifest import ClassInfo, GoldenSample
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
@@ -74,6 +74,11 @@ class Classifier:
     def size_px(self) -> int:
         """Width and height of the crops that the model takes."""
         return self.manifest.input.size
+
+    @property
+    def classes(self) -> Sequence[ClassInfo]:
+        """The class table."""
+        return self.manifest.classes
 
     def run(self, crops: Pixels) -> RawOutputs:
         """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1; logits for today's classes.

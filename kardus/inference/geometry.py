@@ -41,6 +41,15 @@ def project(matrix: FloatArray, points: FloatArray) -> FloatArray:
     return mapped
 
 
+def inverse(matrix: FloatArray) -> FloatArray:
+    """The homography that goes back.
+
+    Raises:
+        numpy.linalg.LinAlgError: there is none.
+    """
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
 def is_convex(corners: FloatArray) -> bool:
     """Whether the corners go round clockwise (y points down) and enclose a convex area."""
     edges = np.roll(corners, -1, axis=0) - corners

@@ -68,6 +68,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[mqtt]", sections.MqttSection),
     ("[outbox]", sections.OutboxSection),
     ("[verdict]", sections.VerdictSection),
+    ("[codes]", sections.CodesSection),
     ("[evidence]", sections.EvidenceSection),
     ("[recording]", sections.RecordingSection),
     ("[harvest]", sections.HarvestSection),

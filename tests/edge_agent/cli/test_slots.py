@@ -1,6 +1,7 @@
 """The slots commands, as an installer runs them on a drawn rack."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from PIL import Image
 
 from edge_agent.__main__ import main
 from edge_agent.config import load_config
-from kardus.inference.preprocess import read_photo
+from edge_agent.config.cameras import CameraSection
+from kardus.inference.preprocess import read_photo, read_picture
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.rack_labels import RackLabels, seen_through
+from simulator.scene import Rack
 from tests.agents import write_config
 from tests.edge_agent.making import members_in, sealed
 from tests.edge_agent.racks import LOCATIONS, RACK, still
-from tests.in_process import call
+from tests.in_process import assert_one_line, call
 
 KEY = DEMO_KEY.read_text().strip()
 Slots = Callable[..., tuple[str, str]]
@@ -161,3 +165,42 @@ def test_a_camera_without_a_picture_is_named(slots: Slots, config: Path, tmp_pat
     _, error = slots("snapshot", config, "--out", tmp_path / "x.png", check=1)
     assert error.startswith("error: camera 'rack': ")
     assert "now.png: no such picture" in error
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of a rack of which one label is torn."""
+    labels = RackLabels("qr", 2.5, damaged=frozenset({"A-01-1-02"}))
+    rng = np.random.default_rng(5)
+    path = tmp_path_factory.mktemp("labelled") / "rack.png"
+    seen_through(Rack(2, 3, 960, 540, labels=labels).background(rng), rng, 0.6).save(path)
+    return path
+
+
+def test_a_rack_is_laid_out_from_its_labels_with_no_number_typed(slots: Slots, labelled: Path, tmp_path: Path) -> None:
+    said, _ = slots("find", labelled, "--out", tmp_path / "found.png")
+    tables = tomllib.loads(said)
+    camera = {"name": "c", "source": {"type": "file", "path": "rack.png"}, **tables["cameras"]}
+    camera["picture_size"] = tables["picture_size"]
+    section = CameraSection.model_validate(camera)
+    assert {location.id for location in section.locations} == {
+        f"A-01-{level}-0{position}" for level in (1, 2) for position in (1, 2, 3)
+    } - {"A-01-1-02"}
+    assert read_picture(tmp_path / "found.png").size == (960, 540)
+
+
+def test_what_is_unread_is_said_with_its_place(slots: Slots, labelled: Path) -> None:
+    said, noted = slots("find", labelled, "--json")
+    found = json.loads(said)
+    assert found["picture_size"] == [960, 540]
+    assert len(found["locations"]) == 5
+    assert len(found["unread"]) == 1
+    assert "unread labels: 1" in noted
+
+
+def test_a_picture_without_labels_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Image.new("RGB", (320, 200), (90, 90, 90)).save(tmp_path / "blank.png")
+    found = call(capsys, main, "slots", "find", tmp_path / "blank.png", columns=200)
+    assert found.returncode == 1
+    assert "no label of a location is read" in found.stderr
+    assert_one_line(call(capsys, main, "slots", "find", tmp_path / "blank.png", "--codes", "["), 2, "--codes [")

@@ -1,0 +1,1 @@
+"""Printed codes in pictures: the labels of a rack's locations, and what cartons bear."""

@@ -1,0 +1,42 @@
+"""Codes are read in a thread of their own, which goes on whatever happens."""
+
+import queue
+import threading
+
+import pytest
+
+from edge_agent.codes.reader import MOST, CodeReader
+
+
+def test_jobs_are_done_in_order_and_one_that_fails_keeps_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    done: queue.Queue[object] = queue.Queue()
+    reader = CodeReader(done.put)
+    reader.start()
+
+    def fail() -> object:
+        raise OSError("no picture")
+
+    for job in (lambda: 1, fail, lambda: 2):
+        assert reader.do(job)
+    assert [done.get(timeout=20), done.get(timeout=20)] == [1, 2]
+    reader.stop(20)
+    assert not reader.is_alive
+    assert "codes couldn't be read" in caplog.text
+
+
+def test_a_full_reader_takes_no_more_and_still_ends() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    reader = CodeReader(lambda _: None)
+    reader.start()
+
+    def wait() -> object:
+        begun.set()
+        return go_on.wait(20)
+
+    reader.do(wait)
+    assert begun.wait(20)
+    assert all(reader.do(lambda: None) for _ in range(MOST))
+    assert not reader.do(lambda: None)
+    go_on.set()
+    reader.stop(20)
+    assert not reader.is_alive
