@@ -4,7 +4,7 @@ Compared are cells of the rack itself, which stock doesn't change, each with its
 a rack has (white cartons only, say), nor who stands before less than half of it. From the ratios of their light come
 
 - gains, for each slot from the cells around it: a white balance, a lamp, a sunset. They are corrected, within bounds;
-- how much of the rack's own colours is left. What has faded is corrected, within bounds.
+- how much of the rack's own colours is left. What has faded is corrected, within bounds. So is a veil of light.
 
 Beyond these bounds the view can't be trusted: night mode, a filter that sticks, a cast too strong. The reference is the
 commissioning picture, or what was learnt from a good picture of the camera's own, once a model has recognised what
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
+from edge_agent.seeing.veil import Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
@@ -73,6 +74,10 @@ SETTLED_S = 60.0
 NO_COLOUR = (
     "night mode? Switch the camera to its day mode, light the shelf, or have its infrared filter mended; if it never "
     "has colours, name a commissioning picture (reference)"
+)
+FAINT = (
+    "night mode? Or is the lens fogged or dirty? {left:.0f} % of the rack's colours are left: switch the camera to its "
+    "day mode, or clean the lens"
 )
 CAST = (
     "its white balance has changed{how}: set it back, or correct the light; if it is to stay so, take its "
@@ -171,6 +176,7 @@ class ViewColours:
         self._flicker = _Flicker()
         self._light: _Light | None = None
         self._left = 1.0
+        self._veil: Veil | None = None
 
     def use(self, rules: ViewSection) -> None:
         """Other rules."""
@@ -208,7 +214,7 @@ class ViewColours:
                 colour is told, which infrared light may have changed beyond recognition.
         """
         cells = _sized(cells, self._shape)
-        self._light, self._left = None, 1.0
+        self._light, self._left, self._veil = None, 1.0, None
         self._is_grey_now = _lacks_colour(cells, self._rest, tinted=is_recognised)
         if not is_recognised:
             is_night = self._is_grey_now and self._has_colours() and not _is_plain(cells, self._rest)
@@ -222,21 +228,28 @@ class ViewColours:
         gains = self._gains_around(self._light, slots)
         is_off = np.abs(np.exp(gains / GAMMA) - 1).max(initial=0.0) > STEADY
         is_faded = self._left < FADED
-        return ColourCorrection(np.exp(gains), 1 / self._left if is_faded else 1.0) if is_off or is_faded else None
+        if not (is_off or is_faded or self._veil):
+            return None
+        lifted = self._veil.lifted if self._veil else None
+        return ColourCorrection(np.exp(gains), 1 / self._left if is_faded else 1.0, lifted)
 
     def _judge(self, cells: Cells) -> Complaint:
         reference = self._known(cells)
         if self._is_grey_now and (self._is_denied or not reference.is_grey):
             return "no colour", NO_COLOUR
+        veil = None if reference.is_grey else _veil(cells, reference, self._rack)
+        if veil:
+            cells = veil.lifted[cells]
         light = None if reference.is_grey else _light(cells, reference, self._rack)
         if light is None:
             return FINE  # nothing to hold colours against
         left = _colour_left(light, cells, reference, self._rack)
-        if left < self._rules.colour_left:
-            return "no colour", f"{NO_COLOUR} ({100 * max(0.0, left):.0f} % of the rack's colours are left)"
+        seen = left * (veil.contrast if veil else 1.0)
+        if seen < self._rules.colour_left:
+            return "no colour", FAINT.format(left=100 * max(0.0, seen))
         if light.cast > (self._rules.max_cast if self.is_proven else LEARN_AGAIN):
             return self._off(light, cells)
-        self._light, self._left = light, left
+        self._light, self._left, self._veil = light, left, veil
         return FINE
 
     def _off(self, light: _Light, cells: Cells) -> Complaint:
@@ -368,6 +381,12 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
         return None
     ratios = LOG_LIGHT[now] - reference.logs
     return _Light(ratios, counts, np.median(ratios[counts], axis=0))
+
+
+def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
+    now, before = cells.reshape(-1, 3)[rack], reference.cells.reshape(-1, 3)[rack]
+    counts = reference.tells & _tells(now)
+    return veil_over(now[counts], before[counts]) if np.count_nonzero(counts) >= FEWEST else None
 
 
 def _colour_left(light: _Light, cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> float:

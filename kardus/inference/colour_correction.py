@@ -39,13 +39,17 @@ class ColourCorrection:
     colour: float = 1.0
     """By what the distance from grey is to be multiplied, 1 or more."""
 
+    levels: Pixels | None = None
+    """What each of the 256 levels becomes before anything else; None: it stays."""
+
     def of(self, slots: Sequence[int]) -> "ColourCorrection":
         """The same for some of the slots."""
-        return ColourCorrection(self.gains[list(slots)], self.colour)
+        return ColourCorrection(self.gains[list(slots)], self.colour, self.levels)
 
     def apply(self, crops: Pixels) -> Pixels:
         """Crops (n, height, width, 3), uint8 RGB, as they would look in the light that they are known in."""
-        tables = _encoded(LIGHT[None, :, None] / self.gains[:, None, :])  # (n, 256, 3)
+        light = LIGHT if self.levels is None else LIGHT[self.levels]
+        tables = _encoded(light[None, :, None] / self.gains[:, None, :])  # (n, 256, 3)
         corrected = np.empty_like(crops)
         for crop, table, out in zip(crops, tables, corrected, strict=True):
             for channel in range(3):

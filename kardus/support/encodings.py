@@ -26,6 +26,8 @@ def marked_encoding(content: bytes) -> str | None:
     for mark, name in _MARKS.items():
         if content.startswith(mark):
             return name
+    if b"\0" in content:
+        return _wide(content)
     return "utf-8" if _decodes(content, "utf-8") else None
 
 
@@ -40,6 +42,15 @@ def guessed_encoding(content: bytes) -> str | None:
 
     best = from_bytes(content, cp_isolation=_USUAL).best()
     return best.encoding if best else None
+
+
+def _wide(content: bytes) -> str | None:
+    """UTF-16 without its mark, told by where its zeros are; UTF-8 where they are anywhere."""
+    low, high = content[::2].count(0), content[1::2].count(0)
+    for name, zeros, others in (("utf-16-le", high, low), ("utf-16-be", low, high)):
+        if zeros > len(content) / 8 and not others and _decodes(content, name):
+            return name
+    return "utf-8" if _decodes(content, "utf-8") else None
 
 
 def _decodes(content: bytes, encoding: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kardus.support.errors import DataError
 from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, find_header
+from kardus.support.text_cells import code_of
 from kardus.support.text_tables import TextLine, decoded, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell
 from kardus.support.workbooks.reading import OTHERS, workbook_kind, workbook_lines
@@ -58,7 +59,7 @@ def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> Ite
         raise DataError(f"{path}: has no sheets: leave --sheet out")
     text = decoded(path, layout.encoding if layout else None, can_choose=layout is not None)
     delimiter, header = _text_header(path, text, columns, layout)
-    return _text_rows(text_lines(path, text, delimiter), header, layout)
+    return _text_rows(text_lines(path, text, delimiter), header, columns, layout)
 
 
 def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None) -> tuple[str, Header]:
@@ -94,12 +95,18 @@ def _workbook_rows(
             yield Row(number, values, tuple(problems))
 
 
-def _text_rows(lines: Iterable[TextLine], header: Header, layout: Layout | None) -> Iterator[Row]:
+def _text_rows(lines: Iterable[TextLine], header: Header, columns: Columns, layout: Layout | None) -> Iterator[Row]:
+    codes = {*columns.required, *columns.optional} - {*columns.values}
     for number, cells in lines:
         if number <= header.line or not any(cell.strip() for cell in cells) or _is_left_out(cells, layout):
             continue
         values = {name: cells[index].strip() for index, name in header.columns.items() if index < len(cells)}
-        yield Row(number, values, _wrong_length(number, header, cells))
+        problems = [*_wrong_length(number, header, cells)]
+        for name in codes & values.keys():
+            values[name], problem = code_of(values[name])
+            if problem:
+                problems.append(f"line {number}: {name} '{values[name]}' {problem}")
+        yield Row(number, values, tuple(problems))
 
 
 def _lines_below(lines: Iterable[Line], header: Header, layout: Layout | None) -> Iterable[Line]:

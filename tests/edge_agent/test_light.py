@@ -110,6 +110,25 @@ def test_night_mode_is_no_alert_and_the_morning_is_as_the_day_before(
     assert rack.verdicts() == {Verdict.MATCH}
 
 
+def veiled(share: float) -> Pixels:
+    """By day, through a lens that is fogged by so much."""
+    seen: Pixels = (DAY * (1 - share) + 200 * share).astype(np.uint8)
+    return seen
+
+
+def test_a_lens_that_fogs_over_is_seen_through_and_then_told(tmp_path: Path, model: tuple[Bundle, Classifier]) -> None:
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    told = [line for share in (0.15, 0.3, 0.4, 0.5) for line in rack.show(veiled(share), 5)]
+    assert rack.verdicts() == {Verdict.MATCH}
+    later = rack.show(veiled(0.7), 5)
+    assert alerts(told + later) == []
+    assert rack.verdicts() == {Verdict.STALE}
+    assert {"clean" in reason and "lens" in reason for *_, reason in later} == {True}
+    rack.show(DAY, 40)
+    assert rack.verdicts() == {Verdict.MATCH}
+
+
 def test_an_agent_that_first_starts_at_night_says_so_and_begins_in_the_morning(
     tmp_path: Path, model: tuple[Bundle, Classifier]
 ) -> None:

@@ -18,7 +18,7 @@ def _grown(frames: int, folder: Path) -> Growth:
 
 
 def test_some_hundred_frames_leave_memory_and_files_flat(tmp_path: Path) -> None:
-    growth = _grown(360, tmp_path)
+    growth = _grown(200, tmp_path)
     assert growth.last_mb - growth.first_mb < SETTLED_MB
     assert growth.last_files <= growth.first_files + 1
     assert growth.most_files <= growth.first_files + FOR_A_MOMENT

@@ -158,7 +158,10 @@ def _with_white(picture: Pixels, slot: int) -> Pixels:
     return picture
 
 
-@pytest.mark.parametrize("phase", ["fetching", "shadowing", "probation"])
+@pytest.mark.parametrize(
+    "phase",
+    [pytest.param("fetching", marks=pytest.mark.slow), "shadowing", pytest.param("probation", marks=pytest.mark.slow)],
+)
 def test_killed_during_a_change_the_agent_runs_the_old_model_or_the_new_one(
     tmp_path: Path, mosquitto: Mosquitto, wms: WmsSide, phase: str
 ) -> None:

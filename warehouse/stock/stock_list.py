@@ -26,6 +26,8 @@ MOST_SHOWN = 20
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters that nobody sees: two codes may look alike and differ. Joiners aren't there: some scripts need them."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 _EXPONENT = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
@@ -118,8 +120,8 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
         found += _name_problems(location, sku)
     if empty or not sku:
         found += _emptiness_problems(sku, empty, rules)
-    if quantity and _quantity(quantity) is None:
-        found.append(f"quantity '{quantity}': write a whole number, 0 or more, or nothing")
+    if quantity:
+        found += _quantity_problems(sku, quantity)
     return tuple(f"line {row.line}: {text}" for text in found) if found else ()
 
 
@@ -127,6 +129,14 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
 def _quantity(text: str) -> int | None:
     whole = _WHOLE.fullmatch(text)
     return int(whole.group(1) or 0) if whole else None
+
+
+def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
+    number = _quantity(quantity)
+    if number is None:
+        yield f"quantity '{quantity}': write a whole number, 0 or more, or nothing"
+    elif number and (not sku or sku.upper() == EMPTY):
+        yield f"quantity {number} of '{sku}': name the product, or leave the quantity out"
 
 
 def _name_problems(location: str, sku: str) -> Iterator[str]:
@@ -137,6 +147,8 @@ def _name_problems(location: str, sku: str) -> Iterator[str]:
     for name, value in (("location", location), ("sku", sku)):
         if _EXPONENT.fullmatch(value):
             yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
+        if _INVISIBLE.search(value):
+            yield f"{name} {value!a} has a character that nobody sees: type it again"
     if _CONTROL.search(sku):
         yield f"sku {sku!r} has a control character: type it again"
     if len(sku) > MAX_SKU:

@@ -151,7 +151,7 @@ while True:
 def test_killed_at_any_moment_of_a_change_there_is_a_whole_bundle_to_use(tmp_path: Path) -> None:
     rng = random.Random(26)
     chosen = set()
-    for _ in range(12):
+    for _ in range(8):
         process = subprocess.Popen([sys.executable, "-c", CHANGES_FOREVER, tmp_path], stdout=subprocess.PIPE, text=True)
         assert process.stdout
         process.stdout.readline()
@@ -164,4 +164,4 @@ def test_killed_at_any_moment_of_a_change_there_is_a_whole_bundle_to_use(tmp_pat
             content = ModelStore(tmp_path).path(choice).read_bytes()
             assert hashlib.sha256(content).hexdigest() == choice.sha256
             chosen.add(content)
-    assert len(chosen) > 4, "the kills met different moments"
+    assert len(chosen) > 2, "the kills met different moments"

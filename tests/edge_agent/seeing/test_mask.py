@@ -67,8 +67,7 @@ def _obstructed(camera: CameraSection) -> set[str]:
     return {LOCATIONS[index] for index, activity in enumerate(last) if activity.obstructed}
 
 
-@pytest.mark.parametrize("commissioned", [False, True])
-@pytest.mark.parametrize("units", ["pixels", "share"])
+@pytest.mark.parametrize(("units", "commissioned"), [("pixels", False), ("share", True)])
 def test_a_clock_that_is_switched_on_later_is_no_obstruction_where_it_is_masked(
     tmp_path: Path, units: str, *, commissioned: bool
 ) -> None:

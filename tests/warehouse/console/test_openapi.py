@@ -18,7 +18,7 @@ from tests.warehouse.console.serving import client_of, console_over
 from warehouse.console.app import make_app
 from warehouse.console.limits import RateLimit
 
-CALLS, MANY = 300, 10_000
+CALLS, MANY = 120, 10_000
 UNEXPECTED = ("/changes",)
 """Never ends: test_changes.py has it."""
 

@@ -192,4 +192,4 @@ def _numbers(ack: Ack) -> set[int]:
 
 
 TestReceiving = Receiving.TestCase
-TestReceiving.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestReceiving.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

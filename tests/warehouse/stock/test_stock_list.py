@@ -282,14 +282,32 @@ def test_a_truth_value_says_that_a_location_is_empty(tmp_path: Path) -> None:
     assert read_stock(path) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
 
 
-@pytest.mark.parametrize("form", ["plain", "tabs", "sep", "semicolons", "bars", "utf-16", "mark"])
+@pytest.mark.parametrize("words", ["EMPTY", "empty", ""])
+def test_something_at_an_empty_location_is_refused(tmp_path: Path, words: str) -> None:
+    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), ("A-1", words, "5"))
+    with pytest.raises(DataError, match=f"line 2: quantity 5 of '{words}': name the product"):
+        read_stock(path, StockRules(blank_is_empty=True))
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u200e", "\u2060", "\ufeff", "\u00ad"])
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_character_that_nobody_sees_is_named(tmp_path: Path, hidden: str, column: int) -> None:
+    cells = ["A-1", "Tea"]
+    cells[column] = cells[column][:1] + hidden + cells[column][1:]
+    refusal = _refusal(_csv(tmp_path / "s.csv", HEADER, tuple(cells)))
+    assert f"line 2: {HEADER[column]} {cells[column]!a} has a character that nobody sees" in refusal
+
+
+@pytest.mark.parametrize(
+    "form", ["plain", "tabs", "sep", "semicolons", "bars", "utf-16", "utf-16-le", "utf-16-be", "mark"]
+)
 def test_texts_of_every_usual_form_are_read(tmp_path: Path, form: str) -> None:
     text = "location,sku\r\nA-1,Tëa\r\n"
     separators = {"tabs": "\t", "semicolons": ";", "bars": "|"}
     text = text.replace(",", separators.get(form, ","))
     text = "sep=;\r\n" + text.replace(",", ";") if form == "sep" else text
     path = tmp_path / "s.csv"
-    path.write_bytes(text.encode({"utf-16": "utf-16", "mark": "utf-8-sig"}.get(form, "utf-8")))
+    path.write_bytes(text.encode({"mark": "utf-8-sig"}.get(form, form if form.startswith("utf") else "utf-8")))
     assert read_stock(path) == [StockLine("A-1", "Tëa")]
 
 
@@ -312,7 +330,11 @@ CODES = st.text(st.characters(categories=["Lu", "Nd"], max_codepoint=127), min_s
 
 @settings(deadline=None, max_examples=50)
 @given(
-    st.dictionaries(CODES, st.tuples(st.one_of(st.none(), CODES), st.one_of(st.none(), st.integers(1, 99))), min_size=1)
+    st.dictionaries(
+        CODES,
+        st.one_of(st.just((None, None)), st.tuples(CODES, st.one_of(st.none(), st.integers(1, 99)))),
+        min_size=1,
+    )
 )
 def test_what_a_list_says_is_read_from_either_kind_of_file(
     stock: dict[str, tuple[str | None, int | None]],

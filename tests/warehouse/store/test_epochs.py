@@ -149,7 +149,7 @@ def test_the_agent_itself_says_which_epoch_it_counts_in(database: Database) -> N
 
 def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database) -> None:
     rng = random.Random(4)
-    for epoch in range(40):
+    for epoch in range(12):
         name, highest = ("box", str(epoch)), rng.randrange(5, 30)
         covered: set[int] = set()
         with database.writing() as connection:

@@ -1,0 +1,38 @@
+"""What a spreadsheet program makes of a code when it saves a table as text: dates, errors, formulas, `="0017"`."""
+
+import re
+
+_QUOTED = re.compile(r'="((?:[^"]|"")*)"')
+"""How an export says that digits are text."""
+_ERROR = re.compile(r"#(?:#+|[A-ZÄÖÜ0-9/]+[!?]|N/A|N/D|ND|NV|I/T|N/B|CALC|SPILL|FIELD)", re.IGNORECASE)
+_MONTH = (
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|jän|mrz|mär|mai|okt|dez|mei|agu|agt|ags|des|"
+    "janv|févr|mars|avr|juin|juil|août|déc|ene|abr|ago|set|dic|gen|mag|giu|lug|ott|mrt|maj"
+)
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:[ T][0-9:.]+)?"
+    r"|[0-3]?[0-9][-/.][0-3]?[0-9][-/.](?:19|20)[0-9]{2}(?: [0-9:.]+(?: ?[AP]M)?)?"
+    rf"|[0-3]?[0-9](?:[-/ ]|\. ?)(?:{_MONTH})\.?(?:[-/ ][0-9]{{2}}(?:[0-9]{{2}})?)?"
+    rf"|(?:{_MONTH})\.?[-/ ][0-9]{{2}}(?:[0-9]{{2}})?",
+    re.IGNORECASE,
+)
+_SUSPECT = re.compile(r"[=#]|[0-9]{1,4}[-/. ]|[a-zäéû]{3,4}\.?[-/ ][0-9]", re.IGNORECASE)
+"""What has to be looked at: most codes are passed with this alone."""
+DATE = (
+    "looks like a date that a spreadsheet program made of a code: format the column as text in its source; a code that "
+    "really is so is taken from an .xlsx, where its cell is text"
+)
+
+
+def code_of(text: str) -> tuple[str, str]:
+    """The code that a cell of a text file holds, and what of it can't be told for sure; empty: nothing."""
+    if not _SUSPECT.match(text):
+        return text, ""
+    quoted = _QUOTED.fullmatch(text)
+    if quoted:
+        return quoted.group(1).replace('""', '"').strip(), ""
+    if text.startswith("="):
+        return text, "is a formula: save the list with its values"
+    if _ERROR.fullmatch(text):
+        return text, "is an error of a spreadsheet program, or a column that was too narrow: mend it in the source"
+    return text, DATE if _DATE.fullmatch(text) else ""
