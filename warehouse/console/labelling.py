@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection, Row, insert, select
 
+from kardus.contract.messages import Envelope, LocationEvent
 from kardus.support.errors import UsageError
 from kardus.support.identifiers import uuid7
 from warehouse.console.acting import by_whom
@@ -14,9 +15,10 @@ from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
-from warehouse.console.records import Label, Labelling, LabelPage
+from warehouse.console.records import Drawn, DrawnItem, Label, Labelling, LabelPage, PrecisionItem, Precisions
 from warehouse.store.labels import STANDS, Truth
 from warehouse.store.tables import comments, labels, present
+from warehouse.teaching.precision import drawn_today, precisions
 from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict_of
 
 router = APIRouter()
@@ -68,6 +70,27 @@ def list_labels(
     items = [label_of(row).model_dump(mode="json") for row in rows[:limit]]
     following = cursor_of("labels", [rows[limit - 1].number]) if len(rows) > limit else None
     return answer(request, {"items": items, "next": following})
+
+
+@router.get("/labels/drawn", response_model=Drawn, summary="Matches to check today")
+def list_drawn(request: Request, console: Served, _: Reader, limit: Limit = 100) -> Response:
+    """A share of the matching locations that chance draws each day: say what stands there, so that matches count."""
+    with console.reading() as connection:
+        found = drawn_today(connection, limit)
+    items = []
+    for agent, location, event, payload in found:
+        expected = Envelope[LocationEvent].model_validate_json(payload).data.expected
+        items.append(DrawnItem(agent=agent, location=location, event=event, expected=expected and expected.sku))
+    return answer(request, Drawn(items=tuple(items)).model_dump(mode="json"))
+
+
+@router.get("/precision", response_model=Precisions, summary="How often the cameras were right")
+def list_precision(request: Request, console: Served, _: Reader) -> Response:
+    """Of the looks that people judged, and no others: alerts are judged because somebody walks there."""
+    with console.reading() as connection:
+        found = precisions(connection)
+    items = tuple(PrecisionItem.model_validate(vars(one)) for one in found)
+    return answer(request, Precisions(items=items).model_dump(mode="json"))
 
 
 def label_of(row: Row[Any]) -> Label:

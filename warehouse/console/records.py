@@ -254,6 +254,52 @@ class LabelPage(Page):
     """At most `limit`."""
 
 
+class PrecisionItem(Record):
+    """How often one claim was right, of the looks that people judged."""
+
+    claim: Literal["alert", "match", "product"]
+    """`alert`: that something is wrong; `match`: that all is well, of drawn locations; `product`: which one it is."""
+    by: Literal["all", "camera", "product"]
+    """What it is counted by."""
+    key: str
+    """The camera (`AGENT/CAMERA`) or the product (`empty`: nothing); empty for `all`."""
+    right: int
+    """Claims that were right."""
+    judged: int
+    """Claims that somebody judged."""
+    low: float
+    """The lower end of the 95 % Wilson interval of their share."""
+    high: float
+    """The upper end."""
+
+
+class Precisions(Record):
+    """What people said of the cameras' claims."""
+
+    items: tuple[PrecisionItem, ...]
+    """By claim, and what it is counted by."""
+
+
+class DrawnItem(Record):
+    """A location that chance has drawn today, at which all is said to be well."""
+
+    agent: str
+    """Whose state it is."""
+    location: str
+    """Where somebody is to look."""
+    expected: str | None
+    """The product that is said to stand there; null: nothing."""
+    event: str
+    """What is to be labelled."""
+
+
+class Drawn(Record):
+    """Locations to walk by today, and to label, so that `match` is counted of what chance has chosen."""
+
+    items: tuple[DrawnItem, ...]
+    """By their code, without those that were labelled today."""
+
+
 class EvidencePage(Page):
     """Pictures, the newest first."""
 

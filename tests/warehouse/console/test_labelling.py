@@ -81,6 +81,17 @@ def test_an_event_that_is_not_there_has_no_label(hall: Hall) -> None:
     assert say(hall, uuid7(), "empty").status_code == 404
 
 
+def test_how_often_the_cameras_were_right(hall: Hall) -> None:
+    assert hall.client.get("/precision").json() == {"items": []}
+    say(hall, hall.box.ids[29], "product", sku="Tea")
+    found = hall.client.get("/precision").json()["items"]
+    (alert,) = [one for one in found if (one["claim"], one["by"]) == ("alert", "camera")]
+    assert (alert["key"], alert["right"], alert["judged"], alert["low"]) == ("box/cam", 0, 1, 0)
+    assert alert["high"] == pytest.approx(0.793, abs=0.001)
+    for one in hall.client.get("/labels/drawn").json()["items"]:
+        assert hall.client.get(f"/events/{one['event']}").json()["event"]["verdict"] == "match"
+
+
 def test_only_who_may_teach_teaches(hall: Hall) -> None:
     with client_of(hall.console, "read", "act") as client:
         refused = client.post(f"/events/{hall.box.ids[29]}/label", json={"truth": "empty"})

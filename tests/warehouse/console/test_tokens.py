@@ -45,6 +45,8 @@ SCOPE_OF: dict[str, Scope] = {
     "POST /looks": "act",
     "POST /events/{event}/label": "teach",
     "GET /labels": "read",
+    "GET /labels/drawn": "read",
+    "GET /precision": "read",
 }
 
 
