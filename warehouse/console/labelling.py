@@ -10,15 +10,27 @@ from kardus.support.errors import UsageError
 from kardus.support.identifiers import uuid7
 from warehouse.console.acting import by_whom
 from warehouse.console.auditing import insert_entries
-from warehouse.console.context import Cursor, Limit, Reader, Served, Teacher, answer, entry_of
+from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, answer, entry_of
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
-from warehouse.console.records import Drawn, DrawnItem, Label, Labelling, LabelPage, PrecisionItem, Precisions
+from warehouse.console.records import (
+    Drawn,
+    DrawnItem,
+    Label,
+    Labelling,
+    LabelPage,
+    PrecisionItem,
+    Precisions,
+    Queue,
+    QueueItem,
+)
+from warehouse.console.tokens import Principal
 from warehouse.store.labels import STANDS, Truth
 from warehouse.store.tables import comments, labels, present
 from warehouse.teaching.precision import drawn_today, precisions
+from warehouse.teaching.queue import next_to_label
 from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict_of
 
 router = APIRouter()
@@ -31,16 +43,7 @@ def label(request: Request, console: Served, who: Teacher, event: EventId, said:
     201; and 200 where a label with this id is there already. An alert gets a comment that says so.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
-    with console.database.noting() as connection:
-        try:
-            row, is_new = add_label(connection, Said(event=event, **new))
-        except NoSuchEventError as error:
-            raise ProblemError(404, str(error)) from error
-        except UsageError as error:
-            raise ProblemError(409 if str(error).startswith("id:") else 422, str(error)) from error
-        if is_new:
-            insert_entries(connection, [entry_of(request, who, "label", event, words_of(row))])
-            _comment(connection, row)
+    row, is_new = store_label(request, console, who, Said(event=event, **new))
     return Response(label_of(row).model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
 
@@ -84,6 +87,25 @@ def list_drawn(request: Request, console: Served, _: Reader, limit: Limit = 100)
     return answer(request, Drawn(items=tuple(items)).model_dump(mode="json"))
 
 
+@router.get("/labels/queue", response_model=Queue, summary="Pictures to label")
+def list_queue(request: Request, console: Served, _: Reader, limit: Limit = 100) -> Response:
+    """Of the newest 1,000 that nobody has labelled, what teaches most: doubts, unknown products, contradictions."""
+    with console.reading() as connection:
+        found = next_to_label(connection, limit)
+    items = tuple(
+        QueueItem(
+            event=one.event,
+            agent=one.agent,
+            location=one.location,
+            verdict=one.verdict,
+            expected=one.expected,
+            choices=one.choices,
+        )
+        for one in found
+    )
+    return answer(request, Queue(items=items).model_dump(mode="json"))
+
+
 @router.get("/precision", response_model=Precisions, summary="How often the cameras were right")
 def list_precision(request: Request, console: Served, _: Reader) -> Response:
     """Of the looks that people judged, and no others: alerts are judged because somebody walks there."""
@@ -91,6 +113,25 @@ def list_precision(request: Request, console: Served, _: Reader) -> Response:
         found = precisions(connection)
     items = tuple(PrecisionItem.model_validate(vars(one)) for one in found)
     return answer(request, Precisions(items=items).model_dump(mode="json"))
+
+
+def store_label(request: Request, console: Console, who: Principal, said: Said) -> tuple[Row[Any], bool]:
+    """Store what somebody says, with an entry of the audit log and a comment on the alert; and whether it is new.
+
+    Raises:
+        ProblemError: 404, 409 or 422: it can't be said so.
+    """
+    with console.database.noting() as connection:
+        try:
+            row, is_new = add_label(connection, said)
+        except NoSuchEventError as error:
+            raise ProblemError(404, str(error)) from error
+        except UsageError as error:
+            raise ProblemError(409 if str(error).startswith("id:") else 422, str(error)) from error
+        if is_new:
+            insert_entries(connection, [entry_of(request, who, "label", said.event, words_of(row))])
+            _comment(connection, row)
+    return row, is_new
 
 
 def label_of(row: Row[Any]) -> Label:

@@ -300,6 +300,30 @@ class Drawn(Record):
     """By their code, without those that were labelled today."""
 
 
+class QueueItem(Record):
+    """A picture that nobody has labelled."""
+
+    event: str
+    """What is to be labelled; its picture is at `/api/v1/evidence/{event}`."""
+    agent: str
+    """Whose event it is."""
+    location: str
+    """What it shows."""
+    verdict: Verdict
+    """What the agent found."""
+    expected: str | None
+    """The expected product; empty: nothing; null: the WMS had said nothing."""
+    choices: tuple[str, ...]
+    """Likely products: the expected one, then as the model ranks them."""
+
+
+class Queue(Record):
+    """What to ask people about."""
+
+    items: tuple[QueueItem, ...]
+    """What teaches most comes first, and of every carton one before any comes again."""
+
+
 class EvidencePage(Page):
     """Pictures, the newest first."""
 

@@ -46,6 +46,7 @@ SCOPE_OF: dict[str, Scope] = {
     "POST /events/{event}/label": "teach",
     "GET /labels": "read",
     "GET /labels/drawn": "read",
+    "GET /labels/queue": "read",
     "GET /precision": "read",
 }
 

@@ -2,13 +2,14 @@
 
 from fastapi import FastAPI
 
-from warehouse.console.pages import account, entering, racks, static_files
+from warehouse.console.pages import account, entering, racks, static_files, teaching
 from warehouse.console.pages.entries import Entry
 from warehouse.console.pages.errors import explain_to_people
 from warehouse.console.pages.settings import PageSettings
 
 PARTS = (
     racks,
+    teaching,
     account,
     entering,
     static_files,
