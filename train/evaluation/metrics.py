@@ -4,24 +4,14 @@ scipy and scikit-learn are imported where they are needed: they take longer than
 """
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Metric
+from kardus.support.proportions import wilson
 
 Floats = NDArray[np.float64]
-_Z = NormalDist().inv_cdf(0.975)
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion (Wilson, JASA 22, 1927); (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    rate, spread = hits / n, _Z**2 / n
-    middle, half = rate + spread / 2, math.sqrt(spread * (rate * (1 - rate) + spread / 4))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def proportion(name: str, hits: int, n: int) -> Metric:

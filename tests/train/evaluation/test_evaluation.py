@@ -12,12 +12,13 @@ from kardus.contract.manifest import Calibration, ClassInfo, Metric
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import DataError
+from kardus.support.proportions import wilson
 from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table
 from train.config import make_config
 from train.data.data_set import read_data
 from train.data.splits import with_split
 from train.evaluation.evaluation import Evaluation, evaluate, measure_rejection, write_predictions
-from train.evaluation.metrics import calibration_error, wilson
+from train.evaluation.metrics import calibration_error
 from train.evaluation.predictor import ModelOrigin, open_predictor
 from train.fitting.fit import fit
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation.metrics import auroc, calibration_error, fit_temperature, proportion, wilson
+from kardus.support.proportions import wilson
+from train.evaluation.metrics import auroc, calibration_error, fit_temperature, proportion
 
 SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=25)
 

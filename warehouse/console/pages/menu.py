@@ -13,6 +13,7 @@ from warehouse.console.pages import (
     pictures,
     racks,
     static_files,
+    teaching,
     trends,
     work,
 )
@@ -27,6 +28,7 @@ PARTS = (
     people_page,
     exports,
     work,
+    teaching,
     live,
     location,
     pictures,

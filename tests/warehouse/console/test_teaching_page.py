@@ -1,0 +1,74 @@
+"""The page on which people say what pictures show: shown, said, undone, in both languages; and found by train."""
+
+from pathlib import Path
+
+import pytest
+
+from kardus.support.identifiers import uuid7
+from tests.publishers import Publisher
+from tests.warehouse.console.conftest import Hall
+from tests.warehouse.console.visiting import Browser, words_of
+from tests.warehouse.receiving.making import pictures_of
+from tests.warehouse.teaching.judged import judge
+from train.data.data_set import read_data
+from warehouse.console.roles import Role
+from warehouse.store.labels import Truth
+from warehouse.teaching.training_set import export_training_set
+
+
+def test_a_wrong_verdict_is_corrected_and_found_in_the_training_set(hall: Hall, tmp_path: Path) -> None:
+    event = hall.box.ids[29]
+    person = Browser(hall.console, Role.SUPERVISOR)
+    shown = person.get("/teaching")
+    assert f'action="/teaching/{event}"' in shown.text
+    assert "A-02-1" in words_of(shown.text)
+    picture = person.get(f"/teaching/{event}/picture")
+    assert (picture.headers["content-type"], picture.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    id_ = uuid7()
+    for _ in range(2):
+        sent = person.post(f"/teaching/{event}", sku="Tea", id=id_)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/teaching?last={event}")
+    (label,) = hall.client.get("/labels?which=all").json()["items"]
+    assert (label["corrected"], label["by"]) == ("match", "a supervisor")
+    assert hall.client.get("/audit?action=picture").json()["items"][0]["subject"] == event
+    database = hall.console.database
+    export_training_set(database, pictures_of(database), tmp_path / "set", None)
+    (sample,) = read_data(tmp_path / "set").samples
+    assert (sample.name, sample.path.read_bytes()) == ("Tea", picture.content)
+
+
+def test_the_last_one_is_undone_and_asked_again(hall: Hall) -> None:
+    event = hall.box.ids[29]
+    person = Browser(hall.console, Role.SUPERVISOR)
+    after = person.post(f"/teaching/{event}", truth="empty").headers["location"]
+    shown = person.get(after)
+    assert "Nothing is left to label." in shown.text
+    assert 'data-key="u"' in shown.text
+    assert person.post(f"/teaching/{event}", truth="withdrawn").headers["location"] == "/teaching"
+    assert f'action="/teaching/{event}"' in person.get("/teaching").text
+
+
+def test_likely_products_are_shown_with_what_somebody_said_shows_them(hall: Hall) -> None:
+    example = judge(hall.console.database, Publisher("third"), "C-1", Truth.PRODUCT, "Tea")
+    shown = Browser(hall.console, Role.SUPERVISOR, "id").get("/teaching").text
+    assert f'src="/teaching/{example}/picture"' in shown
+    assert 'value="Tea" data-key="1"' in shown
+    assert "Apa yang terlihat di gambar ini?" in shown
+    assert '<option value="Tea">' in shown
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"truth": "perhaps"}, {"sku": "Empty"}, {"sku": "x" * 201}, {"truth": "empty", "id": "1"}]
+)
+def test_what_makes_no_sense_is_refused(hall: Hall, form: dict[str, str]) -> None:
+    assert Browser(hall.console, Role.SUPERVISOR).post(f"/teaching/{hall.box.ids[29]}", **form).status_code == 422
+
+
+def test_an_operator_does_not_teach_and_what_is_not_there_is_not_shown(hall: Hall) -> None:
+    operator, supervisor = Browser(hall.console, Role.OPERATOR), Browser(hall.console, Role.SUPERVISOR)
+    assert operator.post(f"/teaching/{hall.box.ids[29]}", truth="empty").status_code == 403
+    assert operator.get("/teaching").status_code == 403
+    for path in (f"/teaching/{uuid7()}", f"/teaching/{uuid7()}/picture", f"/teaching/{hall.box.ids[3]}/picture"):
+        assert supervisor.get(path).status_code == 404
+    assert "There is no picture: say" in supervisor.get(f"/teaching/{hall.box.ids[3]}").text
+    assert supervisor.post(f"/teaching/{uuid7()}", truth="empty").status_code == 404
