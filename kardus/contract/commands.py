@@ -37,7 +37,7 @@ class Capture(Command):
 
 
 class Snapshot(Command):
-    """`snapshot`: the last good picture of a camera: `captured`, `jpeg`, and by location the `corners` in its pixels."""
+    """`snapshot`: the last good picture of a camera: `captured`, `jpeg`, and by location its `corners` in pixels."""
 
     camera: Id
     """Which camera."""

@@ -127,7 +127,7 @@ def _wants_link(settings: ServerSettings, address: Address, host: str) -> bool:
     if settings.link is not None:
         return settings.link
     is_own = address.path is not None and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
-    return is_own and not settings.forwarded_from and "INVOCATION_ID" not in os.environ
+    return is_own and not settings.forwarded_from and not os.environ.get("INVOCATION_ID")
 
 
 def _console(database: Database, settings: ServerSettings, feed: Feed, asking: AgentQuestions | None) -> Console:

@@ -1,0 +1,133 @@
+"""Photos of products and crops of cameras' pictures: where they come from, and what isn't one."""
+
+import base64
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from kardus.contract.commands import Reply
+from kardus.support.errors import UsageError
+from simulator.demo.play import DEMO_BUNDLE
+from tests.publishers import jpeg
+from warehouse.console.pages.places import place_of, standing
+from warehouse.console.pages.products import load_products
+from warehouse.console.pages.snapshots import CameraPicture, Snapshots, crop_of
+
+
+def picture(path: Path, colour: str) -> None:
+    """A photo of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (900, 600), colour).save(path)
+
+
+def test_a_bundle_a_data_set_and_a_folder_give_a_photo_for_each_product(tmp_path: Path) -> None:
+    bundle = load_products(DEMO_BUNDLE)
+    assert all(one.photo and bundle.photo(one.photo) for one in bundle.all() if one.sku != "empty")
+    assert bundle.family("Tea-Lemon") == "Tea"
+    picture(tmp_path / "set" / "images" / "1.png", "red")
+    (tmp_path / "set" / "labels.csv").write_text("path,name\nimages/1.png,Lemon\nimages/gone.png,Mint\n")
+    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku\n0,Lemon,Tea,4711\n")
+    known = load_products(tmp_path / "set").get("4711")
+    assert known is not None
+    assert (known.family, bool(known.photo)) == ("Tea", True)
+    picture(tmp_path / "folder" / "4711.jpg", "blue")
+    picture(tmp_path / "folder" / "4712" / "b.png", "green")
+    found = load_products(tmp_path / "folder")
+    assert [one.sku for one in found.all()] == ["4711", "4712"]
+    small = found.photo(found.all()[0].photo)
+    assert small is not None
+    assert max(Image.open(io.BytesIO(small)).size) == 240
+    assert load_products(None).get("4711") is None
+
+
+def test_what_is_no_photo_is_named(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "4711.jpg").write_bytes(b"no picture")
+    for name, words in (("none", "no pictures"), ("bad", "4711.jpg"), ("missing", "there is none")):
+        with pytest.raises(UsageError, match=words):
+            load_products(tmp_path / name)
+
+
+class Agents:
+    """Answers as agents do, and counts how often they are asked."""
+
+    def __init__(self, result: dict[str, Any] | None) -> None:
+        """None: nobody answers."""
+        self.result, self.asked = result, 0
+
+    def ask(self, _: object) -> list[Reply | None]:
+        """One question."""
+        self.asked += 1
+        return [Reply(command="snapshot", ok=True, result=self.result) if self.result is not None else None]
+
+
+SQUARE = [[4.0, 4.0], [20.0, 4.0], [20.0, 20.0], [4.0, 20.0]]
+
+
+def answer(**more: Any) -> dict[str, Any]:
+    """A good one."""
+    now = datetime.now(UTC).isoformat()
+    return {"captured": now, "jpeg": base64.b64encode(jpeg()).decode(), "corners": {"A-1": [SQUARE]}, **more}
+
+
+def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
+    asked, kept = Agents(answer()), Snapshots()
+    first, found = (kept.get(asked, "box", "cam") for _ in range(2))  # type: ignore[arg-type]  # asks as it does
+    assert found is not None
+    assert first is found
+    assert asked.asked == 1
+    assert found.size == (32, 24)
+    crop = crop_of(found, "A-1")
+    assert crop is not None
+    assert Image.open(io.BytesIO(crop)).size == (18, 18)
+    assert crop_of(found, "A-2") is None
+    assert kept.get(None, "other", "cam") is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        {},
+        answer(jpeg="?"),
+        answer(jpeg=""),
+        answer(captured="now"),
+        answer(corners=[1]),
+        answer(corners={"A": 1}),
+    ],
+)
+def test_an_answer_that_can_t_be_read_is_none(result: dict[str, Any] | None) -> None:
+    asked, kept = Agents(result), Snapshots()
+    for _ in range(2):
+        assert kept.get(asked, "box", "cam") is None  # type: ignore[arg-type]  # asks as AgentQuestions does
+    assert asked.asked == 1, "who gives nothing isn't asked at every look either"
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2), min_size=4, max_size=4))
+def test_corners_anywhere_give_a_crop_or_none(points: list[list[float]]) -> None:
+    whole = CameraPicture(datetime.now(UTC), jpeg(), (32, 24), {"A-1": [points]})
+    found = crop_of(whole, "A-1")
+    assert found is None or max(Image.open(io.BytesIO(found)).size) <= 32
+
+
+@pytest.mark.parametrize(
+    ("code", "rack", "level"),
+    [("A-03-2-05", "A-03", "2"), ("A-03-1", "A", "03"), ("A-7", "A", ""), ("X", "X", ""), ("B-01/1", "B", "")],
+)
+def test_a_code_tells_rack_and_level(code: str, rack: str, level: str) -> None:
+    found = place_of(code)
+    assert (found.rack, found.level) == (rack, level)
+
+
+def test_a_rack_stands_with_its_highest_level_above() -> None:
+    places = [place_of(f"A-03-{level}-{place:02d}") for level in (1, 10, 2) for place in (2, 1)]
+    assert [level for level, _ in standing(places)] == ["10", "2", "1"]
+    assert [one.location for one in standing(places)[0][1]] == ["A-03-10-01", "A-03-10-02"]
