@@ -42,7 +42,7 @@ def plan(
     `confirmed`: a person has said that an answer with far fewer locations or cartons is right.
     """
     codes = {composed(code) for code in snapshot.managed}
-    managed = {code for code in codes if is_location(code)}
+    managed = {code for code in codes if code in known or is_location(code)}  # what is known has come by a topic
     wrong = tuple(f"location {code!r} is no code that a topic can carry" for code in sorted(codes - managed))
     of_ours = [row for row in snapshot.stock if composed(row.values["location"]) in managed]
     lines, problems, unclear = stock_lines(of_ours, rules)
