@@ -23,7 +23,7 @@ from warehouse.store.migrating import revision_of
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import migrate_database, open_database
 from warehouse.store.retention import Keep
-from warehouse.store.tables import alerts, audit, comments, events, latest, pictures, present, tokens
+from warehouse.store.tables import alerts, audit, comments, events, labels, latest, pictures, present, tokens
 
 OPEN = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
 OVER = OPEN.model_copy(update={"status": "resolved"})
@@ -162,7 +162,16 @@ def test_pictures_and_the_audit_log_are_kept_for_their_days(database: Database) 
     assert len(pictures_of(database).names()) == 1
 
 
-def test_the_apis_role_may_add_to_two_tables_and_change_nothing(cluster: Cluster) -> None:
+_LABEL = {
+    **dict.fromkeys(("id", "event", "agent", "location", "camera", "sku", "name", "note", "by"), "x"),
+    "captured": datetime.now(UTC),
+    "at": datetime.now(UTC),
+    "verdict": "mismatch",
+    "truth": "empty",
+}
+
+
+def test_the_apis_role_may_add_to_three_tables_and_change_nothing(cluster: Cluster) -> None:
     name = cluster.make_database("kardus_template")
     cluster.execute("CREATE ROLE kardus_console LOGIN")
     migrate_database(address_of(cluster.url(name)), grant_console="kardus_console")
@@ -171,7 +180,10 @@ def test_the_apis_role_may_add_to_two_tables_and_change_nothing(cluster: Cluster
             row = {"id": "c", "alert": "a", "at": present(), "by": "b", "text": "t"}
             connection.execute(insert(comments).values(**row))
             insert_entries(connection, [Entry("a", "", "picture", "x", "")])
+            connection.execute(insert(labels).values(**_LABEL))
         for statement in (
+            delete(labels),
+            update(labels).values(truth="product"),
             delete(audit),
             update(audit).values(actor="nobody"),
             delete(comments),

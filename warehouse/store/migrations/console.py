@@ -164,7 +164,7 @@ CONSOLE_GRANTS = (
     "GRANT INSERT ON comments, audit TO {role}",
     "GRANT USAGE ON SEQUENCE comments_number_seq, audit_number_seq TO {role}",
 )
-"""What the API needs: it reads, and may neither change nor delete anything but by adding to two tables."""
+"""What the API needs: it reads, changes and deletes nothing, and adds to two tables, and to labels (teaching.py)."""
 
 
 def on_file(connection: Connection) -> None:
