@@ -21,7 +21,7 @@ from edge_agent.archive.recording import ExpectedChange, Recording, RecordingSco
 from edge_agent.cameras import Cameras
 from edge_agent.config import Config, data_folder, load_config
 from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
-from edge_agent.control.command_handlers import CommandHandlers
+from edge_agent.control.command_handlers import CommandHandlers, Corners
 from edge_agent.control.commands import CommandRequest, answer
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
@@ -248,9 +248,9 @@ class Agent:
             send_again=self._outbox.send_again,
         )
 
-    def _snapshot(self, camera: str) -> tuple[datetime, bytes]:
+    def _snapshot(self, camera: str) -> tuple[datetime, bytes, Corners]:
         captured, picture = self._cameras.last_picture(camera)
-        return captured, snapshot_jpeg(picture)
+        return captured, snapshot_jpeg(picture), self._cameras.corners(camera)
 
     def _health_monitor(self) -> HealthMonitor:
         self._metrics.registry.register(

@@ -184,6 +184,16 @@ class Cameras(dict[str, Camera]):
             raise KardusError(f"camera '{name}' has given no good picture yet: see its health")
         return view.last_capture, picture
 
+    def corners(self, name: str) -> dict[str, list[list[list[float]]]]:
+        """Where each location's facings are in a camera's last good picture: their corners in pixels."""
+        camera = self.known(name)
+        shown = {location: camera.shown(location) for location in camera.locations}
+        return {
+            location: [[[round(float(x), 1), round(float(y), 1)] for x, y in facing] for facing in found.facings]
+            for location, found in shown.items()
+            if found is not None
+        }
+
     def silent(self, now_s: float) -> list[str]:
         """Those whose reader hangs, and that nobody has reported as lost yet."""
         return [name for name, camera in self.items() if camera.is_silent(now_s) and camera.status != "lost"]

@@ -1,6 +1,7 @@
 """A drawn rack that plays a script, in place of a camera."""
 
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class ShelfSettings(Protocol):
     def live(self) -> bool:
         """Whether it plays a camera that shows what is there now."""
 
+    @property
+    def again(self) -> int:
+        """How many more times the last picture is shown."""
+
 
 class SimulatedCamera:
     """Plays the shelf that the configuration describes. Ends after the script's last frame."""
@@ -70,7 +75,9 @@ class SimulatedCamera:
             for number in range(shelf.script.frames):
                 trouble = shelf.script.spoiled(number)
                 dead = trouble is not None and trouble.kind is Kind.DEAD
-                yield NO_PICTURE if dead else Image.fromarray(shelf.frame(number))
+                shown = NO_PICTURE if dead else Image.fromarray(shelf.frame(number))
+                yield shown
+            yield from repeat(shown, self._settings.again)
         except KardusError as error:
             yield str(error)
 

@@ -6,7 +6,10 @@ from kardus.support.console import run_with_extra
 def main() -> None:
     """Run the command line; say in one line when the `warehouse` extra isn't installed."""
     run_with_extra(
-        "warehouse.cli.main", "kardus-wms", "warehouse", ("fastapi", "httpx2", "jinja2", "standardwebhooks", "uvicorn")
+        "warehouse.cli.main",
+        "kardus-wms",
+        "warehouse",
+        ("argon2", "babel", "fastapi", "httpx2", "jinja2", "standardwebhooks", "uvicorn"),
     )
 
 

@@ -5,6 +5,7 @@ What other commands alone need is imported by them, so that `run` starts within 
 
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,9 @@ from kardus.support.console import err, new_app, print_json, print_result, table
 from kardus.support.files import make_folder, write_whole
 from kardus.support.logs import set_up
 from kardus.support.memory import share_one_heap
+
+STAY_S = 90.0
+"""So long a newcomer at a terminal gets to look at the demo's page after the last fault."""
 
 
 class SimulateCommands(TyperGroup):
@@ -121,6 +125,16 @@ def demo_command(
         "demo-output"
     ),
     broker: Annotated[str, typer.Option(help="auto, mosquitto or embedded.")] = "auto",
+    page: Annotated[bool, typer.Option(help="Serve the page meanwhile, and print its address.")] = True,
+    stay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds for which the shelf stands at the end, for who looks at the page; by "
+            "default 90 at a terminal, else 0.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Play a shelf with every kind of fault: broker, WMS side, simulated camera and agent, for about half a minute.
 
@@ -128,5 +142,6 @@ def demo_command(
     """
     from simulator.demo.play import play_demo  # noqa: PLC0415 - see the module
 
-    if not play_demo(seed, out_dir, broker):
+    stay_s = stay if stay is not None else STAY_S if sys.stdout.isatty() else 0.0
+    if not play_demo(seed, out_dir, broker, stay_s, has_page=page):
         raise typer.Exit(1)

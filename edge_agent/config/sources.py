@@ -97,6 +97,8 @@ class SimulatedSource(Section):
     """Photos of things that are no known product."""
     live: bool = False
     """Play a camera that looks at what is there now: only such a one can be frozen."""
+    again: Annotated[int, Field(ge=0)] = 0
+    """How many more times the last picture is shown."""
 
 
 class LoggedIn(Section):

@@ -12,6 +12,9 @@ from kardus.contract.commands import Acknowledge, FetchEvidence, Resend, SetLogL
 from kardus.contract.messages import Alert, Coverage
 from kardus.support.errors import KardusError
 
+Corners = dict[str, list[list[list[float]]]]
+"""By location, of each facing: four points in pixels of the picture."""
+
 
 @dataclass(frozen=True)
 class CommandHandlers:
@@ -19,8 +22,8 @@ class CommandHandlers:
 
     capture: Callable[[str | None], int]
     """Classifies every location of a camera, or of all, once more; how many there are."""
-    snapshot: Callable[[str], tuple[datetime, bytes]]
-    """A camera's last good picture: when it was taken, and as JPEG."""
+    snapshot: Callable[[str], tuple[datetime, bytes, Corners]]
+    """A camera's last good picture: when it was taken, as JPEG, and where each location's facings are in it."""
     acknowledge: Callable[[str, str, datetime], Alert | None]
     """Marks a location's alert as known to somebody; None: none stands."""
     publish_all: Callable[[], int]
@@ -51,8 +54,8 @@ class CommandHandlers:
         }
 
     def _snapshot(self, command: Snapshot) -> dict[str, Any]:
-        captured, jpeg = self.snapshot(command.camera)
-        return {"captured": captured.isoformat(), "jpeg": _base64(jpeg)}
+        captured, jpeg, corners = self.snapshot(command.camera)
+        return {"captured": captured.isoformat(), "jpeg": _base64(jpeg), "corners": corners}
 
     def _acknowledge(self, command: Acknowledge) -> dict[str, Any]:
         alert = self.acknowledge(command.location, command.by, datetime.now(UTC))

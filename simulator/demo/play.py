@@ -1,5 +1,6 @@
 """Plays the demo from beginning to end."""
 
+import contextlib
 import io
 import queue
 import subprocess
@@ -24,6 +25,7 @@ from kardus.support.errors import KardusError
 from kardus.support.files import make_folder, write_whole
 from simulator.demo.broker import RunningBroker, run_broker
 from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
+from simulator.demo.page import run_page
 from simulator.demo.report import Picture, annotate, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
@@ -51,8 +53,10 @@ class MessageRecording:
     pictures: dict[str, Picture] = field(default_factory=dict)
 
 
-def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
+def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *, has_page: bool = True) -> bool:
     """Play one shelf, show it live, and write pictures, messages and report to the folder.
+
+    With a page, a browser can follow it meanwhile; the shelf then stands still for `stay_s` seconds more.
 
     Returns whether every fault was reported at its location, and nothing else was.
 
@@ -67,7 +71,12 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     began = time.monotonic()
     with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
         out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
-        recording = _record(script, shelf, broker, _write_config(Path(scratch), rack, seed, broker))
+        again = round(stay_s / INTERVAL_S) if has_page else 0
+        config = _write_config(Path(scratch), rack, seed, broker, again)
+        with run_page(Path(scratch), SITE, broker, DEMO_BUNDLE) if has_page else contextlib.nullcontext("") as address:
+            if address:
+                out.print(f"Page: {address} (open it in a browser; the address is good once)", soft_wrap=True)
+            recording = _record(script, shelf, broker, config, TIME_LIMIT_S + stay_s)
     outcome = judge_demo(script, shelf.skus(), recording.events)
     facts = {
         "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
@@ -81,7 +90,7 @@ def play_demo(seed: int, folder: Path, broker_kind: str) -> bool:
     return outcome.passed
 
 
-def _write_config(scratch: Path, rack: Rack, seed: int, broker: RunningBroker) -> Path:
+def _write_config(scratch: Path, rack: Rack, seed: int, broker: RunningBroker, again: int) -> Path:
     """The same configuration file that a real agent has, with a simulated camera."""
     path = scratch / "agent.toml"
     key = DEMO_KEY.read_text(encoding="utf-8").strip()
@@ -101,12 +110,12 @@ port = {broker.port}
 version = "{broker.mqtt_version}"
 
 """
-    cameras = camera_toml(rack, f'type = "simulated", seed = {seed}', interval_s=INTERVAL_S)
+    cameras = camera_toml(rack, f'type = "simulated", seed = {seed}, again = {again}', interval_s=INTERVAL_S)
     path.write_text(text + cameras, encoding="utf-8")
     return path
 
 
-def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -> MessageRecording:
+def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path, limit_s: float) -> MessageRecording:
     recording = MessageRecording()
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     address = BrokerSettings("127.0.0.1", broker.port)
@@ -116,7 +125,7 @@ def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path) -
             [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
         )
         try:
-            _follow(script, shelf, recording, inbox, agent)
+            _follow(script, shelf, recording, inbox, agent, limit_s)
         finally:
             agent.terminate()
             _, complaint = agent.communicate()
@@ -133,9 +142,10 @@ def _follow(
     recording: MessageRecording,
     inbox: queue.SimpleQueue[tuple[str, bytes]],
     agent: subprocess.Popen[str],
+    limit_s: float,
 ) -> None:
     """Take messages in and show the table until the agent has seen every frame."""
-    deadline = time.monotonic() + TIME_LIMIT_S
+    deadline = time.monotonic() + limit_s
     with Live(_screen(recording), console=out, auto_refresh=False, transient=False) as live:
         while agent.poll() is None and time.monotonic() < deadline:
             try:

@@ -1,25 +1,19 @@
 """The API: `serve`, and `tokens` that let programs in."""
 
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import new_app, out, print_json, table_of
-from kardus.support.errors import DataError
 from kardus.support.logs import set_up
 from warehouse.cli.broker_options import with_broker
+from warehouse.cli.with_database import with_database
 from warehouse.console.scopes import SCOPES
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
 
-if TYPE_CHECKING:
-    from warehouse.store.database import Database
-
 app = new_app("Tokens for the API: make them, list them, revoke them.")
-Result = TypeVar("Result")
 
 
 @with_broker
@@ -42,12 +36,33 @@ def serve_command(
         float, typer.Option(min=0.1, help="Requests a second for each token; five times that at once.")
     ] = 50,
     pictures: Annotated[str, typer.Option(help="Where pictures are; by default where the receiver said.")] = "",
+    timezone: Annotated[
+        str, typer.Option(help="The page's time zone, such as Asia/Jakarta; by default this machine's.")
+    ] = "",
+    products: Annotated[
+        Path | None,
+        typer.Option(help="Photos of products, for the page: a bundle, a data set, or a folder named by SKU."),
+    ] = None,
+    rack: Annotated[
+        str,
+        typer.Option(
+            help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
+        ),
+    ] = "",
+    link: Annotated[
+        bool | None,
+        typer.Option(
+            "--link/--no-link",
+            help="Print an address that lets in once, as administrator; by default with a SQLite file on the loopback.",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="The broker's host; without it agents can't be asked anything.")] = "",
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Logs as JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more than connections and trouble.")] = False,
 ) -> None:
-    """Serve the API over HTTP: read what is stored, follow it live, acknowledge, comment, ask for a fresh look."""
+    """Serve the page and the API over HTTP: see what is stored, live; acknowledge, comment, ask for a fresh look."""
     from warehouse.console.service import ServerSettings, run_server  # noqa: PLC0415 - see the package
 
     set_up("json" if as_json else "text", verbose=verbose)
@@ -58,6 +73,10 @@ def serve_command(
         forwarded_from=tuple(forwarded_from or ()),
         rate=rate,
         pictures=pictures,
+        timezone=timezone,
+        link=link,
+        products=products,
+        **({"rack": rack} if rack else {}),
     )
     run_server(address_from(database, database_password_file), settings, broker if host else None, seconds)
 
@@ -73,7 +92,7 @@ def make_command(
     """Make a token, and print it: it is shown this once, and stored as a hash."""
     from warehouse.console.tokens import make_token  # noqa: PLC0415 - see the package
 
-    print(_with(database, database_password_file, lambda found: make_token(found, name, scope, days)))  # noqa: T201
+    print(with_database(database, database_password_file, lambda found: make_token(found, name, scope, days)))  # noqa: T201
 
 
 @app.command("list")
@@ -85,7 +104,7 @@ def list_command(
     """List tokens, without their secrets."""
     from warehouse.console.tokens import list_tokens  # noqa: PLC0415 - see the package
 
-    found = _with(database, database_password_file, list_tokens)
+    found = with_database(database, database_password_file, list_tokens)
     rows = [
         {
             "id": token.id,
@@ -117,17 +136,5 @@ def revoke_command(
     """Revoke a token: nobody is let in with it from now on."""
     from warehouse.console.tokens import revoke_token  # noqa: PLC0415 - see the package
 
-    _with(database, database_password_file, lambda found: revoke_token(found, token))
+    with_database(database, database_password_file, lambda found: revoke_token(found, token))
     out.print(f"token {token}: revoked")
-
-
-def _with(where: str, password_file: Path | None, do: "Callable[[Database], Result]") -> Result:
-    from warehouse.store.database import StoreError  # noqa: PLC0415 - see the package
-    from warehouse.store.opening import open_database  # noqa: PLC0415 - see the package
-
-    address = address_from(where, password_file)
-    with closing(open_database(address, make=False)) as database:
-        try:
-            return do(database)
-        except StoreError as error:
-            raise DataError(f"{address}: can't be used ({error}): try again, or check rights and disk") from error

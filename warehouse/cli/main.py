@@ -8,6 +8,7 @@ from warehouse.cli.delivery_commands import deliver_command
 from warehouse.cli.event_commands import forget_command, receive_command
 from warehouse.cli.report_commands import export_command, report_command, watch_command
 from warehouse.cli.stock_commands import expect_command, sync_command
+from warehouse.cli.user_commands import app as users_app
 from warehouse.store.cli import app as database_app
 
 app = new_app("The warehouse side: say what is expected, see what stands there.")
@@ -23,3 +24,4 @@ app.command("serve")(serve_command)
 app.add_typer(authority_app, name="authority")
 app.add_typer(database_app, name="database")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(users_app, name="users")

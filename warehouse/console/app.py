@@ -9,6 +9,8 @@ from kardus import __version__
 from warehouse.console import acting, alerts, devices, events, evidence, locations, streaming
 from warehouse.console.context import Console, Served
 from warehouse.console.limits import Guard
+from warehouse.console.pages.menu import add_pages
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.problems import MEDIA_TYPE, Problem, explain_errors
 from warehouse.store.tables import meta
 
@@ -19,8 +21,9 @@ _OWN = ("HTTPValidationError", "ValidationError")
 """FastAPI's own form of errors, which ours takes the place of."""
 
 
-def make_app(console: Console, *, encrypted: bool = False) -> FastAPI:
-    """The application; `encrypted`: clients reach it by TLS alone."""
+def make_app(console: Console, page: PageSettings | None = None) -> FastAPI:
+    """The application: the API, and the page beside it."""
+    page = page or PageSettings()
     app = FastAPI(
         title="Kardus",
         summary=SUMMARY,
@@ -36,7 +39,8 @@ def make_app(console: Console, *, encrypted: bool = False) -> FastAPI:
         app.include_router(part.router, prefix=BASE)
     app.add_api_route("/healthz", _health, include_in_schema=False)
     explain_errors(app)
-    app.add_middleware(Guard, encrypted=encrypted)
+    add_pages(app, page)
+    app.add_middleware(Guard, encrypted=page.encrypted)
     described = app.openapi
     app.openapi = lambda: app.openapi_schema or _with_problems(described())  # type: ignore[method-assign]  # FastAPI's way
     return app

@@ -116,10 +116,10 @@ def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     async def principal(request: Request, console: Served, given: Given) -> Principal:
         found = await console.known.principal(given.credentials) if given else None
         if found is None:
-            _slow_down(console.wrong, address_of(request))
+            slow_down(console.wrong, address_of(request))
             words = "this token lets nobody in" if given else "send a token: Authorization: Bearer kardus_..."
             raise ProblemError(401, words, {"WWW-Authenticate": "Bearer"})
-        _slow_down(console.rate, found.id)
+        slow_down(console.rate, found.id)
         if scope not in found.scopes:
             raise ProblemError(403, f"the token has no scope '{scope}': have one made that does")
         return found
@@ -158,7 +158,12 @@ def tagged(request: Request, body: bytes, kind: str, tag: str) -> Response:
     return Response(body, headers=headers, media_type=kind)
 
 
-def _slow_down(limit: RateLimit, client: str) -> None:
-    wait_s = limit.wait_s(client)
+def slow_down(limit: RateLimit, client: str, cost: float = 1.0) -> None:
+    """Take a request's cost from what a client has left.
+
+    Raises:
+        ProblemError: 429: nothing is left.
+    """
+    wait_s = limit.wait_s(client, cost)
     if wait_s:
         raise ProblemError(429, "too many requests: wait as Retry-After says", {"Retry-After": str(math.ceil(wait_s))})

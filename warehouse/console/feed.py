@@ -61,7 +61,7 @@ class Change:
 
     place: Place
     kind: str
-    """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`."""
+    """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
     data: str
     """JSON in one line."""
 

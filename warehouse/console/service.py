@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,12 +19,16 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
 from kardus.support.errors import DataError, UsageError
 from kardus.support.systemd import notify, watchdog_s
+from kardus.support.time_zone import time_zone
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
+from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.products import load_products
+from warehouse.console.pages.settings import PageSettings
 from warehouse.store.address import Address
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -52,6 +58,14 @@ class ServerSettings:
     """Requests a second for each token."""
     pictures: str = ""
     """Where pictures are; empty: as the database has it noted."""
+    timezone: str = ""
+    """By which zone's clock the page shows moments (IANA's name); empty: the machine's."""
+    products: Path | None = None
+    """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
+    rack: str = RACK_PATTERN.pattern
+    """A regular expression that finds the rack in a location's code."""
+    link: bool | None = None
+    """Whether to print an address that lets its reader in once, as administrator; None: see `_wants_link`."""
 
 
 def run_server(
@@ -72,7 +86,14 @@ def run_server(
         feed.start()
         ending.callback(feed.stop)
         console = _console(database, settings, feed, asking)
-        app = make_app(console, encrypted=settings.certificate is not None or bool(settings.forwarded_from))
+        encrypted = settings.certificate is not None or bool(settings.forwarded_from)
+        page = PageSettings(
+            encrypted=encrypted,
+            zone=time_zone(settings.timezone),
+            products=load_products(settings.products),
+            rack=_pattern(settings.rack),
+        )
+        app = make_app(console, page)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -88,7 +109,25 @@ def run_server(
         )
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with _listening(host, port, settings) as bound:
+            if _wants_link(settings, address, host):
+                root = f"http{'s' if settings.certificate else ''}://{host}:{bound.getsockname()[1]}"
+                out.print(f"open, once: {root}/enter/{page.links.make()}", soft_wrap=True, highlight=False)
             asyncio.run(_serve(config, bound, feed, seconds))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise UsageError(f"--rack '{text}': not a regular expression ({error})") from error
+
+
+def _wants_link(settings: ServerSettings, address: Address, host: str) -> bool:
+    """By default on one machine: for a file, on the loopback, and not where systemd's journal would keep it."""
+    if settings.link is not None:
+        return settings.link
+    is_own = address.path is not None and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+    return is_own and not settings.forwarded_from and "INVOCATION_ID" not in os.environ
 
 
 def _console(database: Database, settings: ServerSettings, feed: Feed, asking: AgentQuestions | None) -> Console:

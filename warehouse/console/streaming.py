@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Response
@@ -45,18 +45,42 @@ async def follow_changes(
     stream = console.feed.join()
     if stream is None:
         raise ProblemError(503, f"{MAX_STREAMS} streams are open, or the server stops: try again", {"Retry-After": "5"})
-    return _Streamed(console, who.id, stream, seen)
+    return Streamed(console, stream, seen, _Api(console, who.id))
 
 
-class _Streamed(Response):
+class Teller(Protocol):
+    """What one kind of client is told."""
+
+    def change(self, change: Change) -> bytes:
+        """Of a change; empty: it doesn't concern this client. In the event loop: it mustn't take long."""
+
+    def beat(self) -> bytes | None:
+        """After a while without changes; None: the client is welcome no more. In a thread of its own."""
+
+
+class _Api:
+    """Programs are told everything."""
+
+    def __init__(self, console: Console, token: str) -> None:
+        self._console, self._token = console, token
+
+    def change(self, change: Change) -> bytes:
+        return change.as_bytes()
+
+    def beat(self) -> bytes | None:
+        return b": beat\n\n" if is_still_good(self._console.database, self._token) else None
+
+
+class Streamed(Response):
     """Sends until one side ends it. It closes the connection itself: a client that doesn't read is never waited for."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, console: Console, token: str, stream: Stream, seen: Place | None) -> None:
+    def __init__(self, console: Console, stream: Stream, seen: Place | None, teller: Teller) -> None:
+        """To a client who has `seen` everything up to a place."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._console, self._token, self._stream, self._seen = console, token, stream, seen
+        self._console, self._stream, self._seen, self._teller = console, stream, seen, teller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - Starlette's
         gone = asyncio.ensure_future(_until_gone(receive))
@@ -81,7 +105,8 @@ class _Streamed(Response):
         while not self._stream.is_over and not gone.done():
             missed = await to_thread.run_sync(self._read, place)
             for change in missed:
-                yield change.as_bytes()
+                if told := self._told(change):
+                    yield told
                 place = change.place
             if not missed:
                 break
@@ -96,16 +121,18 @@ class _Streamed(Response):
                 waiting: set[asyncio.Future[Any]] = {coming, gone}
                 await asyncio.wait(waiting, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
-                    if gone.done() or not await to_thread.run_sync(self._is_welcome):
+                    beat = None if gone.done() else await to_thread.run_sync(self._beat)
+                    if beat is None:
                         return
-                    yield b": beat\n\n"
+                    yield beat
                     continue
                 change = coming.result()
                 if change is None:
                     return
                 coming = asyncio.ensure_future(self._stream.next())
-                if change.place.event > place.event or change.place.change > place.change:
-                    yield change.as_bytes()
+                is_new = change.place.event > place.event or change.place.change > place.change
+                if is_new and (told := self._told(change)):
+                    yield told
         finally:
             coming.cancel()
 
@@ -125,11 +152,17 @@ class _Streamed(Response):
         with self._console.reading() as connection:
             return read_changes(connection, place)
 
-    def _is_welcome(self) -> bool:
+    def _told(self, change: Change) -> bytes:
         try:
-            return is_still_good(self._console.database, self._token)
+            return self._teller.change(change)
         except StoreError:
-            return True  # the database is away for a moment
+            return b""  # the database is away for a moment
+
+    def _beat(self) -> bytes | None:
+        try:
+            return self._teller.beat()
+        except StoreError:
+            return b": beat\n\n"
 
 
 async def _until_gone(receive: Receive) -> None:

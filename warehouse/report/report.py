@@ -44,6 +44,10 @@ class Discrepancy:
     """The alert's id; empty: the state has no alert."""
     swap: str = ""
     """The location to swap with; empty: none."""
+    stands_at: tuple[str, ...] = ()
+    """Where the expected SKU stands instead, where it isn't expected."""
+    missing_at: tuple[str, ...] = ()
+    """Where the SKU that was seen here is missing."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +94,17 @@ def make_report(
         made=now,
         zone=zone.name,
         since=since,
-        discrepancies=_discrepancies(_by_location(site_state), now, zone, pattern),
+        discrepancies=find_discrepancies(by_location(site_state.states), now, zone, pattern),
         unverified=unverified,
         coverage=coverage,
         problems=(*_device_problems(site_state), *_event_problems(missing)),
     )
 
 
-def _by_location(site_state: SiteState) -> States:
+def by_location(states: Mapping[tuple[str, str], LocationState]) -> States:
+    """States by (agent, location) as this report wants them, in walking order."""
     found: dict[str, list[tuple[str, LocationState]]] = {}
-    for (agent, location), state in sorted(
-        site_state.states.items(), key=lambda item: item[1].valid_until, reverse=True
-    ):
+    for (agent, location), state in sorted(states.items(), key=lambda item: item[1].valid_until, reverse=True):
         found.setdefault(location, []).append((agent, state))
     return {location: found[location] for location in sorted(found, key=walking_order)}
 
@@ -110,8 +113,10 @@ def _is_discrepancy(state: LocationState) -> bool:
     return state.verdict in ALERTS or (state.alert is not None and state.alert.status != "resolved")
 
 
-def _discrepancies(states: States, now: datetime, zone: TimeZone, pattern: re.Pattern[str]) -> tuple[Discrepancy, ...]:
-    """One discrepancy per location, from the most recent state that is one."""
+def find_discrepancies(
+    states: States, now: datetime, zone: TimeZone, pattern: re.Pattern[str]
+) -> tuple[Discrepancy, ...]:
+    """One discrepancy per location, from the most recent state that is one, in walking order."""
     discrepant = {
         location: next(state for _, state in reports if _is_discrepancy(state))
         for location, reports in states.items()
@@ -122,10 +127,7 @@ def _discrepancies(states: States, now: datetime, zone: TimeZone, pattern: re.Pa
         _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
         for location, state in discrepant.items()
     ]
-    lines = [
-        replace(line, swap=swaps.get(line.location, ""), action=_action(discrepant, swaps, line.location))
-        for line in lines
-    ]
+    lines = [_with_action(line, discrepant, swaps) for line in lines]
     return tuple(sorted(lines, key=lambda line: (walking_order(line.aisle), walking_order(line.location))))
 
 
@@ -146,17 +148,19 @@ def swap_pairs(states: Mapping[str, LocationState]) -> dict[str, str]:
     return found
 
 
-def _action(states: Mapping[str, LocationState], swaps: Mapping[str, str], location: str) -> str:
+def _with_action(line: Discrepancy, states: Mapping[str, LocationState], swaps: Mapping[str, str]) -> Discrepancy:
+    location = line.location
     if location in swaps:
-        return f"swap with {swaps[location]}"
+        return replace(line, swap=swaps[location], action=f"swap with {swaps[location]}")
     wanted, there = _expected(states[location]), _seen(states[location])
     others = [(place, state) for place, state in states.items() if place != location and place not in swaps]
     sources = [p for p, s in others if wanted and _seen(s) == wanted and _expected(s) != wanted]
     targets = [p for p, s in others if there and _expected(s) == there and _seen(s) != there]
-    parts = [f"{wanted} stands at {', '.join(sources[:MAX_SUGGESTIONS])}"] if sources else []
-    if targets and there != wanted:
-        parts.append(f"{there} is missing at {', '.join(targets[:MAX_SUGGESTIONS])}")
-    return "; ".join(parts)
+    sources = sources[:MAX_SUGGESTIONS]
+    targets = targets[:MAX_SUGGESTIONS] if there != wanted else []
+    parts = [f"{wanted} stands at {', '.join(sources)}"] if sources else []
+    parts += [f"{there} is missing at {', '.join(targets)}"] if targets else []
+    return replace(line, action="; ".join(parts), stands_at=tuple(sources), missing_at=tuple(targets))
 
 
 def _discrepancy(

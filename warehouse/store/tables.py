@@ -205,3 +205,46 @@ changes = Table(
     Column("agent", Text),
     Column("subject", Text),
 )
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("role", Text),
+    Column("password", Text),
+    Column("subject", Text),
+    Column("language", Text),
+    Column("made", Moment),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("user_id", Text),
+    Column("made", Moment),
+    Column("seen", Moment),
+)
+signin_failures = Table(
+    "signin_failures",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", BigInteger),
+    Column("last", Moment),
+)
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("alert", Text, primary_key=True),
+    Column("taken_by", Text),
+    Column("taken", Moment),
+    Column("done_by", Text),
+    Column("done", Moment),
+)
+sent_once = Table(
+    "sent_once",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text),
+    Column("at", Moment),
+    Column("status", BigInteger),
+)

@@ -11,6 +11,7 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from warehouse.console.app import make_app
 from warehouse.console.limits import KNOWN_CLIENTS, MAX_BODY_BYTES, RateLimit
+from warehouse.console.pages.settings import PageSettings
 from warehouse.store.database import Database
 
 
@@ -75,7 +76,7 @@ def test_by_tls_alone_is_said_where_it_is_so(file_database: Database) -> None:
     console = console_over(file_database)
     with client_of(console) as client:
         assert "strict-transport-security" not in client.get("/agents").headers
-        client.app = make_app(console, encrypted=True)
+        client.app = make_app(console, PageSettings(encrypted=True))
         client._transport.app = client.app  # type: ignore[attr-defined]
         assert "strict-transport-security" in client.get("/agents").headers
 

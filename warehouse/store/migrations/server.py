@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
+from warehouse.store.migrations.people import PAGE_GRANTS
 
 _TABLES = (
     "CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL)",
@@ -158,8 +159,8 @@ def grant(connection: Connection, role: str) -> None:
 
 
 def grant_console(connection: Connection, role: str) -> None:
-    """Give a role what the API needs, and nothing else."""
-    _give(connection, role, CONSOLE_GRANTS)
+    """Give a role what the API and the page need, and nothing else."""
+    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS))
 
 
 def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:

@@ -1,0 +1,132 @@
+"""The way in and out: by a password, or once by an address that the server printed."""
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from warehouse.console.auditing import Entry
+from warehouse.console.context import Console, Served, address_of, entry_of, slow_down
+from warehouse.console.pages.access import Form, ViewerVisit, cookie_name, cookie_of, require_same_site
+from warehouse.console.pages.languages import LANGUAGES, N_
+from warehouse.console.pages.rendering import HEADERS, LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page, text_of
+from warehouse.console.people import MAX_NAME, Person, add_person, find_person, set_language, with_password
+from warehouse.console.problems import ProblemError
+from warehouse.console.roles import Role
+from warehouse.console.sessions import (
+    LONGEST,
+    begin_session,
+    end_session,
+    forget_failures,
+    locked_s,
+    note_failure,
+    visit_of,
+)
+
+router = APIRouter()
+LOCAL_NAME = "local"
+"""Who comes in by a printed address: whoever sees the server's own terminal."""
+YEAR_S = 31_536_000
+WRONG = N_("Name or password is wrong.")
+LOCKED = N_("Too many wrong passwords: wait a little, or ask an administrator for a new one.")
+
+
+@router.get("/signin", response_class=Response)
+def sign_in_form(request: Request, console: Served, next: str = "/") -> Response:  # noqa: A002 - the address's word
+    """The form; who is in already goes on."""
+    if visit_of(console.database, cookie_of(request)) is not None:
+        return RedirectResponse(local_path(next), 303, HEADERS)
+    return _form(request, 200, next)
+
+
+@router.post("/signin", response_class=Response)
+def sign_in(request: Request, console: Served, form: Form) -> Response:
+    """By name and password. A wrong one costs: the address waits after ten, the name is locked after five."""
+    require_same_site(request)
+    name, to = form.get("name", "")[:MAX_NAME].strip(), form.get("next", "/")
+    if locked_s(console.database, name) > 0:
+        return _form(request, 429, to, LOCKED)
+    person = with_password(console.database, name, form.get("password", ""))
+    if person is None:
+        slow_down(console.wrong, address_of(request))
+        note_failure(console.database, name)
+        console.audit.note(Entry("", address_of(request), "sign-in-refused", name, ""))
+        return _form(request, 401, to, WRONG)
+    forget_failures(console.database, name)
+    return let_in(request, console, person, to)
+
+
+@router.get("/enter/{secret}", response_class=Response)
+def enter_once(request: Request, console: Served, secret: str) -> Response:
+    """By the address that the server printed when it started; it is good once."""
+    if not request.app.state.page.links.use(secret):
+        slow_down(console.wrong, address_of(request))
+        raise ProblemError(403, N_("This link was used, or is too old: start the server again for a new one."))
+    person = find_person(console.database, LOCAL_NAME)
+    if person is None:
+        person = add_person(console.database, LOCAL_NAME, Role.ADMINISTRATOR.word, "")
+    return let_in(request, console, person, "/")
+
+
+@router.post("/signout", response_class=Response)
+def sign_out(request: Request, console: Served, visit: ViewerVisit) -> Response:
+    """End the session."""
+    end_session(console.database, cookie_of(request))
+    console.audit.note(entry_of(request, visit.principal, "sign-out", visit.person.name))
+    answer = RedirectResponse("/signin", 303, HEADERS)
+    answer.delete_cookie(cookie_name(encrypted=request.app.state.page.encrypted), path="/")
+    return answer
+
+
+@router.post("/preferences", response_class=Response)
+def prefer(request: Request, console: Served, form: Form) -> Response:
+    """Language and theme, of this browser; the language of the person too. Needs nobody to be in."""
+    require_same_site(request)
+    answer = RedirectResponse(local_path(form.get("next", "/")), 303, HEADERS)
+    encrypted = request.app.state.page.encrypted
+    if (language := form.get("language", "")) in LANGUAGES:
+        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, secure=encrypted, samesite="lax", httponly=True)
+        if visit := visit_of(console.database, cookie_of(request)):
+            set_language(console.database, visit.person.id, language)
+    if (theme := form.get("theme", "")) in (*THEMES, "system"):
+        answer.set_cookie(THEME_COOKIE, theme, max_age=YEAR_S, secure=encrypted, samesite="lax", httponly=True)
+    return answer
+
+
+def let_in(request: Request, console: Console, person: Person, to: str) -> Response:
+    """Begin a session, always a new one: what a cookie said before is worth nothing."""
+    secret = begin_session(console.database, person, cookie_of(request))
+    console.audit.note(Entry(f"{person.name} ({person.id})", address_of(request), "sign-in", person.name, ""))
+    answer = RedirectResponse(local_path(to), 303, HEADERS)
+    encrypted = request.app.state.page.encrypted
+    answer.set_cookie(
+        cookie_name(encrypted=encrypted),
+        secret,
+        max_age=int(LONGEST.total_seconds()),
+        path="/",
+        secure=encrypted,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+def local_path(text: str) -> str:
+    """Where to go on: on this server alone, whatever an address asks for."""
+    found = urlsplit(text)
+    is_local = not found.scheme and not found.netloc and text.startswith("/")
+    return text if is_local and "\\" not in text and text.isprintable() and not text.startswith("//") else "/"
+
+
+def _form(request: Request, status: int, to: str, words: str = "") -> Response:
+    _ = text_of(request)
+    oidc = getattr(request.app.state.page, "oidc", None)
+    return page(
+        request,
+        "signin.html.jinja",
+        status,
+        title=_("Sign in"),
+        problem=_(words) if words else "",
+        next=local_path(to),
+        provider=oidc.label if oidc else "",
+    )

@@ -1,0 +1,29 @@
+"""Every page, and the navigation made of them."""
+
+from fastapi import FastAPI
+
+from warehouse.console.pages import account, entering, live, pictures, racks, static_files, work
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.errors import explain_to_people
+from warehouse.console.pages.settings import PageSettings
+
+PARTS = (
+    racks,
+    work,
+    live,
+    pictures,
+    account,
+    entering,
+    static_files,
+)
+"""The pages' modules: each has a `router`, and an `ENTRY` where it stands in the navigation."""
+
+
+def add_pages(app: FastAPI, settings: PageSettings) -> None:
+    """Let the application serve the page."""
+    app.state.page = settings
+    entries: list[Entry] = [part.ENTRY for part in PARTS if hasattr(part, "ENTRY")]
+    app.state.menu = sorted(entries, key=lambda entry: entry.order)
+    for part in PARTS:
+        app.include_router(part.router, include_in_schema=False)
+    explain_to_people(app)

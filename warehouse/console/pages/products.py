@@ -1,0 +1,137 @@
+"""Products with a photo each: of a bundle (its golden samples), of a data set, or of a folder of pictures.
+
+a bundle      NAME-VERSION.bundle: the first golden sample of each class
+a data set    labels.csv (path,name) and classes.csv (name, and sku, category where they differ)
+a folder      one picture for each product, named by its SKU; or one folder for each, of which the first is taken
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from kardus.inference.bundle import read_bundle
+from kardus.inference.photo_files import sort_folder
+from kardus.support.errors import UsageError
+from kardus.support.tables import read_table
+
+SIDE_PX = 240
+"""Of a photo as it is shown."""
+QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product."""
+
+    sku: str
+    family: str
+    """Empty: not known."""
+    photo: str
+    """Its photo's name in the page's addresses; empty: there is none."""
+
+
+class Products:
+    """Every product that is known."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._known: dict[str, Product] = {}
+        self._photos: dict[str, bytes] = {}
+
+    def add(self, sku: str, family: str, picture: Image.Image | None) -> None:
+        """Know a product; its first photo is kept."""
+        known = self._known.get(sku)
+        if known is not None and (known.photo or picture is None):
+            return
+        name = hashlib.sha256(sku.encode()).hexdigest()[:12] if picture is not None else ""
+        if picture is not None:
+            self._photos[name] = _small(picture)
+        self._known[sku] = Product(sku, family, name)
+
+    def get(self, sku: str | None) -> Product | None:
+        """By its SKU."""
+        return self._known.get(sku) if sku else None
+
+    def family(self, sku: str | None) -> str:
+        """Its family; empty: not known."""
+        found = self.get(sku)
+        return found.family if found else ""
+
+    def photo(self, name: str) -> bytes | None:
+        """A photo (JPEG) by its name."""
+        return self._photos.get(name)
+
+    def all(self) -> list[Product]:
+        """By SKU."""
+        return sorted(self._known.values(), key=lambda one: one.sku)
+
+
+def load_products(path: Path | None) -> Products:
+    """Read what `--products` names.
+
+    Raises:
+        KardusError: it can't be read.
+    """
+    found = Products()
+    if path is None:
+        return found
+    if path.is_file():
+        for sku, family, picture in _of_bundle(path):
+            found.add(sku, family, picture)
+        return found
+    if not path.is_dir():
+        raise UsageError(f"--products {path}: there is none: name a bundle, a data set or a folder of pictures")
+    parts = _of_data_set(path) if (path / "labels.csv").exists() else _of_folder(path)
+    for sku, family, photo in parts:
+        found.add(sku, family, _opened(photo))
+    if not found.all():
+        raise UsageError(f"--products {path}: no pictures in it: name a bundle, a data set or a folder of pictures")
+    return found
+
+
+def _of_bundle(path: Path) -> Iterator[tuple[str, str, Image.Image | None]]:
+    bundle = read_bundle(path)
+    samples = {sample.label: sample.file for sample in reversed(bundle.golden)}
+    for one in bundle.manifest.classes:
+        file = samples.get(one.name)
+        picture = Image.open(io.BytesIO(bundle.golden_png[file])) if file else None
+        yield one.sku, one.category, picture
+
+
+def _of_data_set(path: Path) -> Iterator[tuple[str, str, Path]]:
+    classes = path / "classes.csv"
+    rows = [row.values for row in read_table(classes, ("name",))] if classes.exists() else []
+    known = {row["name"]: (row.get("sku") or row["name"], row.get("category", "")) for row in rows}
+    for row in read_table(path / "labels.csv", ("path", "name")):
+        name = row.values["name"]
+        sku, family = known.get(name, (name, row.values.get("category", "")))
+        if name and (photo := path / row.values["path"]).is_file():
+            yield sku, family, photo
+
+
+def _of_folder(path: Path) -> Iterator[tuple[str, str, Path]]:
+    content = sort_folder(path)
+    for photo in content.photos:
+        yield photo.stem, "", photo
+    for folder in content.folders:
+        photos = sort_folder(folder).photos
+        if photos:
+            yield folder.name, "", photos[0]
+
+
+def _opened(path: Path) -> Image.Image | None:
+    try:
+        return ImageOps.exif_transpose(Image.open(path))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--products {path}: not a picture that can be read ({error}): remove or mend it") from error
+
+
+def _small(picture: Image.Image) -> bytes:
+    buffer, small = io.BytesIO(), picture.convert("RGB")
+    small.thumbnail((SIDE_PX, SIDE_PX))
+    small.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,172 @@
+"""The racks: all of them by aisle, and each as it stands, a tile for every location."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from markupsafe import Markup
+from sqlalchemy import Connection, literal_column, select
+
+from warehouse.console.context import Served
+from warehouse.console.feed import newest
+from warehouse.console.locations import UNIX_EPOCH_JD
+from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.pictures import address_now
+from warehouse.console.pages.places import MAX_TILES, place_of, standing
+from warehouse.console.pages.rendering import fragment, page, part, reading_of, text_of
+from warehouse.console.pages.settings import PageSettings
+from warehouse.console.pages.tiles import Tile, tiles_of
+from warehouse.console.pages.verdicts import VERDICTS, verdict_look
+from warehouse.console.problems import ProblemError
+from warehouse.console.roles import Role
+from warehouse.report.aisles import walking_order
+from warehouse.store.tables import latest
+
+router = APIRouter()
+ENTRY = Entry("/", N_("Racks"), Role.VIEWER, 10)
+TONES = ("bad", "doubt", "dim", "good")
+_OVERVIEW = select(latest.c.subject, literal_column("verdict"), literal_column("void_at")).where(
+    latest.c.kind == "state"
+)
+
+
+@dataclass
+class RackSummary:
+    """A rack in the list of all."""
+
+    aisle: str
+    rack: str
+    tones: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """How many locations it has."""
+        return sum(self.tones.values())
+
+    def bars(self) -> list[tuple[str, float, float]]:
+        """Tone, beginning and width of each part of its bar, in percent."""
+        found, at = [], 0.0
+        for tone in TONES:
+            width = 100 * self.tones[tone] / max(1, self.total)
+            if width:
+                found.append((tone, round(at, 2), round(width, 2)))
+            at += width
+        return found
+
+
+@router.get("/", response_class=Response)
+def show_racks(
+    request: Request, console: Served, __: ViewerVisit, aisle: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """All racks, by aisle."""
+    _ = text_of(request)
+    with console.reading() as connection:
+        racks = _summaries(connection, request.app.state.page.rack, datetime.now(UTC))
+        place = newest(connection)
+    aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
+    shown = [rack for rack in racks if not aisle or rack.aisle == aisle]
+    total = Counter[str]()
+    for rack in shown:
+        total.update(rack.tones)
+    words: dict[str, Any] = {"racks": shown, "aisles": aisles, "aisle": aisle, "total": total, "place": place}
+    if "hx-request" in request.headers:
+        return fragment(request, "racks_part.html.jinja", **words)
+    return page(request, "racks.html.jinja", title=_("Racks"), **words)
+
+
+@router.get("/rack", response_class=Response)
+def show_rack(
+    request: Request,
+    console: Served,
+    __: ViewerVisit,
+    name: Annotated[str, Query(max_length=100)],
+    section: Annotated[int, Query(ge=1, le=1000, alias="part")] = 1,
+) -> Response:
+    """One rack as it stands."""
+    settings: PageSettings = request.app.state.page
+    with console.reading() as connection:
+        place = newest(connection)
+        codes = locations_of(connection, name, settings.rack)
+        shown = codes[(section - 1) * MAX_TILES : section * MAX_TILES]
+        tiles = tiles_of(connection, shown, datetime.now(UTC))
+    if not tiles:
+        raise ProblemError(404, N_("No agent watches this rack."))
+    local = reading_of(request).local
+    levels = [
+        (level, [tiles[one.location] for one in places])
+        for level, places in standing([place_of(code, settings.rack) for code in tiles])
+    ]
+    families = sorted({family_of(tile, settings) for tile in tiles.values()} - {""})
+    return page(
+        request,
+        "rack.html.jinja",
+        title=name,
+        rack=name,
+        aisle=place_of(codes[0], settings.rack).aisle,
+        levels=levels,
+        widest=max(len(tiles) for _, tiles in levels),
+        cameras=sorted({(tile.agent, tile.camera) for tile in tiles.values()}),
+        families=families,
+        section=section,
+        sections=-(-len(codes) // MAX_TILES),
+        place=place,
+        html_of=lambda tile: Markup(tile_html(tile, local, settings, live=False)),  # noqa: S704 - it is a template's
+    )
+
+
+def locations_of(connection: Connection, rack: str, pattern: re.Pattern[str]) -> list[str]:
+    """The codes of a rack's locations, in walking order."""
+    found = connection.execute(select(latest.c.subject).distinct().where(latest.c.kind == "state"))
+    codes = [code for (code,) in found if place_of(code, pattern).rack == rack]
+    return sorted(codes, key=walking_order)
+
+
+def tile_html(tile: Tile, local: Local, settings: PageSettings, *, live: bool) -> str:
+    """A tile alone, in one line, to take the place of the one that is shown."""
+    html = part(local, "tile.html.jinja", tile=tile, live=live, **tile_words(tile, settings))
+    return " ".join(html.split())
+
+
+def family_of(tile: Tile, settings: PageSettings) -> str:
+    """Of what should stand there, or else of what does."""
+    return settings.products.family(tile.expected) or tile.seen_family
+
+
+def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
+    """What the template of a tile needs beside it."""
+    product = settings.products.get(tile.expected)
+    tone = verdict_look(tile.verdict).tone
+    return {
+        "tone": tone,
+        "family": family_of(tile, settings),
+        "picture": f"/crops/{tile.crop}" if tile.crop else address_now(tile.agent, tile.camera, tile.location),
+        "photo": f"/photos/{product.photo}.jpg" if product and product.photo else "",
+    }
+
+
+def _summaries(connection: Connection, pattern: re.Pattern[str], now: datetime) -> list[RackSummary]:
+    """Every rack; of several agents that watch a location the worst counts."""
+    day = now.timestamp() / 86_400 + UNIX_EPOCH_JD
+    places: dict[str, str] = {}
+    for code, verdict, void_at in connection.execute(_OVERVIEW):
+        tone = "dim" if void_at is not None and void_at <= day else _tone(verdict)
+        former = places.get(code)
+        if former is None or TONES.index(tone) < TONES.index(former):
+            places[code] = tone
+    racks: dict[str, RackSummary] = {}
+    for code, tone in places.items():
+        place = place_of(code, pattern)
+        summary = racks.get(place.rack)
+        if summary is None:
+            summary = racks[place.rack] = RackSummary(place.aisle, place.rack)
+        summary.tones[tone] += 1
+    return sorted(racks.values(), key=lambda one: (walking_order(one.aisle), walking_order(one.rack)))
+
+
+def _tone(verdict: str | None) -> str:
+    return VERDICTS[verdict].tone if verdict in VERDICTS else "doubt"

@@ -1,0 +1,110 @@
+"""Templates: Jinja2 with everything escaped, in the language of who reads it."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from kardus.support.harmless import escaped
+from kardus.support.time_zone import TimeZone
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.languages import LANGUAGES, Local, Text, chosen_language, translations_of
+from warehouse.console.pages.static_files import static_address
+from warehouse.console.pages.verdicts import VERDICTS, verdict_look
+from warehouse.console.roles import Role
+from warehouse.console.sessions import Visit
+
+TEMPLATES = Path(__file__).parent / "templates"
+LANGUAGE_COOKIE = "kardus_language"
+THEME_COOKIE = "kardus_theme"
+THEMES = ("dark", "light")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads, in which language and by which clock."""
+
+    local: Local
+    visit: Visit | None
+    theme: str
+
+
+def reading_of(request: Request) -> Reading:
+    """Of a request: what the person has set, what this browser has, what it asks for."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    wanted = (
+        visit.person.language if visit else "",
+        request.cookies.get(LANGUAGE_COOKIE, ""),
+        request.headers.get("accept-language", ""),
+    )
+    theme = request.cookies.get(THEME_COOKIE, "")
+    zone: TimeZone = request.app.state.page.zone
+    return Reading(Local(chosen_language(*wanted), zone), visit, theme if theme in THEMES else "")
+
+
+def text_of(request: Request) -> Text:
+    """Translates for who reads."""
+    return translations_of(reading_of(request).local.language).gettext
+
+
+def page(request: Request, template: str, status: int = 200, **words: Any) -> Response:
+    """A page, with the layout that its template names."""
+    return Response(_render(request, template, words), status, HEADERS, HTML)
+
+
+def fragment(request: Request, template: str, status: int = 200, **words: Any) -> Response:
+    """A part of a page."""
+    return Response(_render(request, template, words), status, HEADERS, HTML)
+
+
+def part(local: Local, template: str, **words: Any) -> str:
+    """A part of a page as text, for whoever reads this language."""
+    found = environment(local.language).get_template(template)
+    return found.render(local=local, **words)
+
+
+def _render(request: Request, template: str, words: dict[str, Any]) -> str:
+    reading = reading_of(request)
+    entries: list[Entry] = request.app.state.menu
+    role = reading.visit.person.role if reading.visit else 0
+    common = {
+        "local": reading.local,
+        "visit": reading.visit,
+        "theme": reading.theme,
+        "menu": [entry for entry in entries if entry.role <= role],
+        "here": request.url.path,
+        "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+    }
+    return environment(reading.local.language).get_template(template).render(**{**common, **words})
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The templates in one language."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=lambda value: escaped(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.install_gettext_translations(translations_of(language), newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    made.globals |= {
+        "static": static_address,
+        "languages": LANGUAGES,
+        "Role": Role,
+        "verdict_look": verdict_look,
+        "verdicts": VERDICTS,
+    }
+    return made

@@ -1,0 +1,111 @@
+"""Pictures of cameras as they are now, asked of their agents: one for everybody who looks, and not too often."""
+
+import base64
+import binascii
+import io
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from PIL import Image
+
+from kardus.contract.commands import Snapshot
+from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.problems import ProblemError
+
+KEPT_S = 20.0
+"""So long a camera isn't asked again, whether it has answered or not."""
+MAX_KEPT = 64
+"""So many pictures are kept."""
+MARGIN = 0.06
+"""Of a location's sides, which is shown around it."""
+CROP_PX = 320
+Corners = list[list[list[float]]]
+"""Of each facing of a location: four points in pixels of the picture."""
+
+
+@dataclass(frozen=True)
+class CameraPicture:
+    """What a camera shows."""
+
+    captured: datetime
+    jpeg: bytes
+    size: tuple[int, int]
+    corners: dict[str, Corners]
+    """By location; empty: an agent of an earlier version doesn't say."""
+
+
+class Snapshots:
+    """The last pictures. For any thread: who comes while a camera is asked waits for that answer."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._kept: OrderedDict[tuple[str, str], tuple[float, CameraPicture | None]] = OrderedDict()
+        self._asked: dict[tuple[str, str], threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, asking: AgentQuestions | None, agent: str, camera: str) -> CameraPicture | None:
+        """A camera's picture, at most `KEPT_S` old by when it was asked for; None: nobody gives one."""
+        key = (agent, camera)
+        with self._lock:
+            one = self._asked.setdefault(key, threading.Lock())
+        with one:
+            at, found = self._kept.get(key, (-KEPT_S, None))
+            if time.monotonic() - at < KEPT_S:
+                return found
+            found = _ask(asking, agent, camera) if asking is not None else None
+            with self._lock:
+                self._kept[key] = (time.monotonic(), found)
+                self._kept.move_to_end(key)
+                while len(self._kept) > MAX_KEPT:
+                    self._asked.pop(self._kept.popitem(last=False)[0], None)
+            return found
+
+
+def crop_of(picture: CameraPicture, location: str) -> bytes | None:
+    """A location in a camera's picture, upright, as JPEG; None: the picture doesn't say where it is."""
+    points = [point for facing in picture.corners.get(location, []) for point in facing]
+    if not points:
+        return None
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    wide, high = MARGIN * (max(xs) - min(xs)), MARGIN * (max(ys) - min(ys))
+    box = (
+        max(0, int(min(xs) - wide)),
+        max(0, int(min(ys) - high)),
+        min(picture.size[0], int(max(xs) + wide) + 1),
+        min(picture.size[1], int(max(ys) + high) + 1),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return None
+    with Image.open(io.BytesIO(picture.jpeg)) as whole:
+        crop = whole.convert("RGB").crop(box)
+    crop.thumbnail((CROP_PX, CROP_PX))
+    buffer = io.BytesIO()
+    crop.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def _ask(asking: AgentQuestions, agent: str, camera: str) -> CameraPicture | None:
+    try:
+        (reply,) = asking.ask([Question(agent, "snapshot", Snapshot(camera=camera))])
+    except ProblemError:
+        return None
+    return _read(reply.result) if reply is not None and reply.ok else None
+
+
+def _read(result: dict[str, Any]) -> CameraPicture | None:
+    """What an agent has answered; None: it can't be read."""
+    try:
+        jpeg = base64.b64decode(str(result["jpeg"]), validate=True)
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
+            size = picture.size
+        corners = {
+            str(location): [[[float(x), float(y)] for x, y in facing] for facing in facings]
+            for location, facings in dict(result.get("corners", {})).items()
+        }
+        return CameraPicture(datetime.fromisoformat(str(result["captured"])), jpeg, size, corners)
+    except (KeyError, ValueError, TypeError, OSError, binascii.Error, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,89 @@
+/* What every page does in the browser: the token with htmx's requests, messages, ages that go on, the state of the
+   connection. No inline scripts: everything is found by its attributes. */
+"use strict";
+(() => {
+  const page = document.documentElement;
+  const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+  const language = page.lang || "en";
+  const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
+
+  /* A message at the foot of the page; it is read out, and goes away by itself. */
+  function say(text, tone = "") {
+    const place = document.getElementById("messages");
+    if (!place || !text) return;
+    const line = document.createElement("p");
+    line.className = `message ${tone}`;
+    line.textContent = text;
+    place.append(line);
+    setTimeout(() => line.remove(), 6000);
+  }
+
+  /* Send JSON as this page: answers the response, or throws an Error with the words for people. */
+  async function send(method, path, body) {
+    const answer = await fetch(path, {
+      method,
+      headers: { "X-CSRF-Token": token, "HX-Request": "true", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? "/signin");
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer;
+  }
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    event.detail.headers["X-CSRF-Token"] = token;
+  });
+  document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.responseText, "bad"));
+  document.addEventListener("htmx:sendError", () => say(words.offline, "bad"));
+
+  /* Ages: <time data-age datetime="..."> go on, each in one unit. */
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  function age(seconds) {
+    const [unit, length] = units.find(([, length]) => seconds >= 1.5 * length) ?? units[3];
+    const number = Math.max(0, Math.round(seconds / length));
+    return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(number);
+  }
+  function showAges(root = document) {
+    const now = Date.now();
+    for (const place of root.querySelectorAll("time[data-age]")) {
+      const text = age((now - Date.parse(place.dateTime)) / 1000);
+      if (place.textContent !== text) place.textContent = text;
+    }
+  }
+  setInterval(showAges, 10000);
+
+  /* A control that sends its form when it changes. */
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("[data-submit]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest?.("[data-close],[data-print]");
+    if (target?.dataset.print !== undefined) window.print();
+    if (target?.dataset.close !== undefined) target.closest("dialog")?.close();
+  });
+
+  /* Whether what is shown is live. */
+  function setLive(state) {
+    page.dataset.live = state;
+    const place = document.getElementById("live");
+    if (place) place.querySelector("span").textContent = words[state] ?? "";
+  }
+  document.addEventListener("htmx:sseOpen", () => setLive("live"));
+  document.addEventListener("htmx:sseError", () => setLive("waiting"));
+  document.addEventListener("htmx:sseClose", () => setLive("waiting"));
+  addEventListener("offline", () => setLive("offline"));
+  addEventListener("online", () => setLive("waiting"));
+
+  /* A picture that there is none of leaves its place empty. The picture of an event may come a moment after it. */
+  document.addEventListener("error", (event) => {
+    const picture = event.target;
+    if (picture.tagName !== "IMG" || picture.classList.contains("none")) return;
+    const tries = Number(picture.dataset.tries ?? 0);
+    if (tries < 2 && picture.src.includes("/crops/")) {
+      picture.dataset.tries = tries + 1;
+      setTimeout(() => { picture.src = picture.src.split("?")[0] + `?${tries + 1}`; }, 1500);
+    } else picture.classList.add("none");
+  }, true);
+
+  window.kardus = { say, send, showAges, words, language };
+})();

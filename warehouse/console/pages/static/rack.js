@@ -1,0 +1,37 @@
+/* A rack: what of it is shown, how many of each kind there are, pictures that there are none of. */
+"use strict";
+(() => {
+  const rack = document.getElementById("rack");
+  const counts = document.getElementById("counts");
+  const byVerdict = document.getElementById("by-verdict");
+  const byFamily = document.getElementById("by-family");
+  const tones = JSON.parse(counts.dataset.tones);
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+
+  function refresh() {
+    const verdict = byVerdict.value, family = byFamily?.value ?? "";
+    for (const tile of rack.querySelectorAll(".tile")) {
+      tile.hidden = (verdict && !tile.matches(verdict)) || (family && tile.dataset.f !== family);
+    }
+    for (const level of rack.querySelectorAll(".level")) {
+      level.hidden = !level.querySelector(".tile:not([hidden])");
+    }
+    const parts = tones.map(([tone, word]) => {
+      const part = document.createElement("span"), figure = document.createElement("b");
+      part.className = `count ${tone}`;
+      figure.textContent = number.format(rack.getElementsByClassName(`tile ${tone}`).length);
+      part.append(figure, ` ${word}`);
+      return part;
+    });
+    counts.replaceChildren(...parts);
+    kardus.showAges(rack);
+  }
+
+  document.addEventListener("htmx:oobAfterSwap", (event) => {
+    event.detail.target.classList.add("changed");
+    refresh();
+  });
+  byVerdict.addEventListener("change", refresh);
+  byFamily?.addEventListener("change", refresh);
+  refresh();
+})();

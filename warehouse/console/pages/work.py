@@ -1,0 +1,156 @@
+"""The work list: what has to be done, by whom; what is clicked without a network comes later, and counts once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection, delete, insert, select, update
+
+from kardus.contract.commands import Acknowledge, Capture, Reply
+from kardus.contract.messages import Envelope, LocationState
+from kardus.support.identifiers import uuid7
+from warehouse.console.alerts import find_alert
+from warehouse.console.asking import Question
+from warehouse.console.auditing import insert_entries
+from warehouse.console.context import Console, Served, entry_of
+from warehouse.console.feed import newest
+from warehouse.console.pages.access import Form, OperatorVisit, ViewerVisit
+from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.racks import tile_words
+from warehouse.console.pages.rendering import HEADERS, fragment, page, text_of
+from warehouse.console.pages.worklist import jobs_of
+from warehouse.console.problems import ProblemError
+from warehouse.console.records import Commenting
+from warehouse.console.roles import Role
+from warehouse.console.sessions import Visit
+from warehouse.store.tables import comments, latest, present, sent_once, tasks
+
+router = APIRouter()
+ENTRY = Entry("/work", N_("To do"), Role.VIEWER, 20)
+MAX_ALERTS = 20
+MAX_TEXT = 2000
+REMEMBERED = timedelta(days=30)
+"""So long it is known what a browser has sent: one that comes back later sends it in vain."""
+ACTIONS = ("take", "release", "acknowledge", "comment", "done", "undo")
+
+
+@router.get("/work", response_class=Response)
+def show(
+    request: Request, console: Served, visit: ViewerVisit, mine: Annotated[str, Query(max_length=5)] = ""
+) -> Response:
+    """The list."""
+    _ = text_of(request)
+    settings = request.app.state.page
+    with console.reading() as connection:
+        place = newest(connection)
+        jobs = jobs_of(connection, settings.zone)
+    shown = [job for job in jobs if not mine or job.taken_by == visit.person.name]
+    words: dict[str, Any] = {
+        "jobs": shown,
+        "total": len(jobs),
+        "mine": mine,
+        "place": place,
+        "words_of": lambda tile: tile_words(tile, settings),
+    }
+    if "hx-request" in request.headers:
+        return fragment(request, "work_part.html.jinja", **words)
+    return page(request, "work.html.jinja", title=_("To do"), **words)
+
+
+@router.post("/work", response_class=Response)
+def act(request: Request, console: Served, visit: OperatorVisit, form: Form) -> Response:
+    """Take, release, acknowledge, comment, done, undo: of all alerts of a job; with an `id` of the browser's, once.
+
+    204; also where it was done before.
+    """
+    action, ids = form.get("do", ""), [part for part in form.get("alerts", "").split(" ") if part]
+    key = form.get("id", "") or uuid7()
+    if action not in ACTIONS or not 0 < len(ids) <= MAX_ALERTS or len(key) > 40:  # noqa: PLR2004 - a UUID has 36
+        raise ProblemError(422, N_("The form can't be read: load the page again."))
+    with console.reading() as connection:
+        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == key)).first():
+            return Response(status_code=204, headers=HEADERS)
+    locations = {id_: find_alert(console, id_) for id_ in ids}
+    told = ""
+    if action == "acknowledge":
+        told = _acknowledge(console, visit, [row for row in locations.values() if row.status == "open"])
+    with console.database.noting() as connection:
+        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == key)).first():
+            return Response(status_code=204, headers=HEADERS)
+        connection.execute(delete(sent_once).where(sent_once.c.at < present() - REMEMBERED))
+        connection.execute(insert(sent_once).values(id=key, user_id=visit.person.id, at=present(), status=204))
+        text = form.get("text", "").strip()[:MAX_TEXT]
+        if action == "comment":
+            _comment(connection, visit, ids, text)
+        elif action != "acknowledge":
+            _note(connection, visit, ids, action)
+        entries = [entry_of(request, visit.principal, action, id_, told or text) for id_ in ids]
+        insert_entries(connection, entries)
+    if action == "done":
+        _look(console, [(row.agent, row.location) for row in locations.values()])
+    return Response(status_code=204, headers=HEADERS)
+
+
+def _acknowledge(console: Console, visit: Visit, rows: Sequence[Any]) -> str:
+    """Ask the agents; what came of it.
+
+    Raises:
+        ProblemError: 409: an agent refuses; 503: there is no broker.
+    """
+    if console.asking is None:
+        raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
+    asked = [
+        Question(row.agent, "acknowledge", Acknowledge(location=row.location, by=visit.person.name)) for row in rows
+    ]
+    replies = console.asking.ask(asked) if asked else []
+    if any(reply is not None and not reply.ok for reply in replies):
+        raise ProblemError(409, N_("The agent refuses: the alert may be over. Load the list again."))
+    return "; ".join(_outcome(reply) for reply in replies)
+
+
+def _outcome(reply: Reply | None) -> str:
+    return "no answer yet" if reply is None else "done"
+
+
+def _look(console: Console, places: Sequence[tuple[str, str]]) -> None:
+    """Let the cameras look at once, so that what is right closes by itself; else they look later."""
+    if console.asking is None:
+        return
+    cameras = set()
+    with console.reading() as connection:
+        for agent, location in places:
+            chosen = select(latest.c.payload).where(
+                latest.c.kind == "state", latest.c.agent == agent, latest.c.subject == location
+            )
+            if payload := connection.execute(chosen).scalar():
+                cameras.add((agent, Envelope[LocationState].model_validate_json(payload).data.camera))
+    try:
+        console.asking.ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in sorted(cameras)])
+    except ProblemError:
+        return  # the broker is away: the cameras look by themselves
+
+
+def _comment(connection: Connection, visit: Visit, ids: Sequence[str], text: str) -> None:
+    if not text:
+        raise ProblemError(422, N_("Write something first."))
+    said = Commenting(text=text)
+    for id_ in ids:
+        row = {"id": uuid7(), "alert": id_, "at": present(), "by": visit.person.name, "text": said.text}
+        connection.execute(insert(comments).values(**row))
+
+
+def _note(connection: Connection, visit: Visit, ids: Sequence[str], action: str) -> None:
+    name, now = visit.person.name, present()
+    every: dict[str, dict[str, Any]] = {
+        "take": {"taken_by": name, "taken": now},
+        "release": {"taken_by": "", "taken": None},
+        "done": {"done_by": name, "done": now},
+        "undo": {"done_by": "", "done": None},
+    }
+    changed = every[action]
+    empty: dict[str, Any] = {"taken_by": "", "taken": None, "done_by": "", "done": None}
+    for id_ in ids:
+        if not connection.execute(update(tasks).where(tasks.c.alert == id_).values(**changed)).rowcount:
+            connection.execute(insert(tasks).values(**{**empty, "alert": id_, **changed}))

@@ -1,0 +1,127 @@
+"""What has to be done, in walking order: the report's discrepancies, with who does what about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, literal_column, select
+
+from kardus.contract.messages import Envelope, LocationState
+from kardus.contract.verdicts import ALERTS
+from kardus.support.time_zone import TimeZone
+from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
+from warehouse.report.aisles import AISLE_PATTERN
+from warehouse.report.report import Discrepancy, by_location, find_discrepancies
+from warehouse.store.tables import alerts, comments, latest, tasks
+
+_verdict: ColumnElement[str] = literal_column("latest.verdict")
+_STATE = Envelope[LocationState]
+_STANDING = ("open", "acknowledged")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A comment."""
+
+    at: datetime
+    by: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to do: a location to be put right, or two that hold each other's product."""
+
+    lines: tuple[Discrepancy, ...]
+    tiles: tuple[Tile, ...]
+    taken_by: str
+    done_by: str
+    done: datetime | None
+    said: tuple[Said, ...]
+
+    @property
+    def id(self) -> str:
+        """For the page's element."""
+        return self.tiles[0].id
+
+    @property
+    def alerts(self) -> tuple[str, ...]:
+        """Whose alerts these are."""
+        return tuple(line.alert for line in self.lines if line.alert)
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every alert of it is known to somebody."""
+        return bool(self.alerts) and all(tile.alert_status == "acknowledged" for tile in self.tiles if tile.alert)
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether two cartons change places."""
+        return len(self.lines) > 1
+
+    @property
+    def since(self) -> datetime:
+        """Of the older one."""
+        return min(line.since for line in self.lines)
+
+
+def jobs_of(connection: Connection, zone: TimeZone) -> list[Job]:
+    """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
+    now = datetime.now(UTC)
+    lines = find_discrepancies(by_location(_states(connection)), now, zone, AISLE_PATTERN)
+    tiles = tiles_of(connection, [line.location for line in lines], now)
+    taken = _tasks(connection, [line.alert for line in lines if line.alert])
+    said = _said(connection, [line.alert for line in lines if line.alert])
+    by_code, jobs, seen = {line.location: line for line in lines}, [], set()
+    for line in lines:
+        if line.location in seen or line.location not in tiles:
+            continue
+        pair = (line, by_code[line.swap]) if line.swap in tiles else (line,)
+        seen |= {one.location for one in pair}
+        works = [taken[one.alert] for one in pair if one.alert in taken]
+        done = [row.done for row in works if row.done]
+        jobs.append(
+            Job(
+                lines=pair,
+                tiles=tuple(tiles[one.location] for one in pair),
+                taken_by=next((row.taken_by for row in works if row.taken_by), ""),
+                done_by=next((row.done_by for row in works if row.done_by), ""),
+                done=max(done) if done else None,
+                said=tuple(each for one in pair for each in said.get(one.alert, ())),
+            )
+        )
+    return jobs
+
+
+def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
+    """The states of every location where one is a discrepancy, of all its agents."""
+    state = latest.c.kind == "state"
+    wrong = select(latest.c.subject).where(state, _verdict.in_([verdict.value for verdict in ALERTS]))
+    standing = select(alerts.c.location).where(alerts.c.status.in_(_STANDING))
+    codes = sorted({code for (code,) in connection.execute(wrong)} | {code for (code,) in connection.execute(standing)})
+    found = {}
+    for start in range(0, len(codes), PORTION):
+        chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
+            state, latest.c.subject.in_(codes[start : start + PORTION])
+        )
+        for agent, subject, payload in connection.execute(chosen):
+            found[agent, subject] = _STATE.model_validate_json(payload).data
+    return found
+
+
+def _tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for start in range(0, len(ids), PORTION):
+        for row in connection.execute(select(tasks).where(tasks.c.alert.in_(ids[start : start + PORTION]))):
+            found[row.alert] = row
+    return found
+
+
+def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[Said]]:
+    found: dict[str, list[Said]] = {}
+    for start in range(0, len(ids), PORTION):
+        chosen = select(comments).where(comments.c.alert.in_(ids[start : start + PORTION]))
+        for row in connection.execute(chosen.order_by(comments.c.number)):
+            found.setdefault(row.alert, []).append(Said(row.at, row.by, row.text))
+    return found

@@ -1,0 +1,246 @@
+"""People: who may come in, with which role, by which password.
+
+Passwords are kept as argon2id hashes (RFC 9106, its second recommendation: 64 MiB, 3 passes), never as they are.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from kardus.support.errors import UsageError
+from warehouse.console.auditing import Entry, insert_entries
+from warehouse.console.roles import ROLES, Role
+from warehouse.store.database import Database
+from warehouse.store.tables import present, sessions, signin_failures, users
+
+MIN_PASSWORD = 10
+MAX_PASSWORD = 200
+"""A longer one would only cost time."""
+MAX_NAME = 100
+COMMAND = "kardus-wms users"
+"""Who does it, in the audit log, where it isn't somebody on the page."""
+_hasher = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1)
+_NOBODY = _hasher.hash(secrets.token_urlsafe())
+"""What is compared where there is no such person, so that it takes as long."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who may come in."""
+
+    id: str
+    name: str
+    role: Role
+    language: str
+    """Empty: as the browser says."""
+    made: datetime
+    has_password: bool
+    subject: str | None
+    """Who it is for the identity provider."""
+
+
+def add_person(database: Database, name: str, role: str, password: str, *, by: Entry | None = None) -> Person:
+    """Add somebody; without a password he comes in by other ways alone.
+
+    Raises:
+        StoreError: the database doesn't take it.
+        UsageError: name, role or password can't be used, or the name is taken.
+    """
+    row: dict[str, Any] = {
+        "id": secrets.token_hex(6),
+        "name": checked_name(name),
+        "role": _role(role).word,
+        "password": hashed(password) if password else "",
+        "subject": None,
+        "language": "",
+        "made": present(),
+    }
+    with database.noting() as connection:
+        if _row_of(connection, row["name"]) is not None:
+            raise UsageError(f"user '{name}': there is one already: choose another name")
+        connection.execute(insert(users).values(**row))
+        _note(connection, by, "add-user", str(row["name"]), str(row["role"]))
+        return _person(connection.execute(select(users).where(users.c.id == row["id"])).one())
+
+
+def list_people(database: Database) -> list[Person]:
+    """All of them, by name.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    with database.reading() as connection:
+        return [_person(row) for row in connection.execute(select(users).order_by(users.c.name))]
+
+
+def find_person(database: Database, name: str) -> Person | None:
+    """Somebody by name, in whatever case it is written.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    with database.reading() as connection:
+        row = _row_of(connection, name)
+    return _person(row) if row is not None else None
+
+
+def change_password(database: Database, name: str, password: str, *, by: Entry | None = None) -> None:
+    """Give somebody another password: who is in with the former one has to come in anew; a lock-out is over.
+
+    Raises:
+        StoreError: the database doesn't take it.
+        UsageError: there is no such person, or the password can't be used.
+    """
+    with database.noting() as connection:
+        row = _required(connection, name)
+        connection.execute(update(users).where(users.c.id == row.id).values(password=hashed(password)))
+        connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
+        connection.execute(delete(signin_failures).where(signin_failures.c.name == row.name.casefold()))
+        _note(connection, by, "change-password", row.name, "")
+
+
+def change_role(database: Database, name: str, role: str, *, by: Entry | None = None) -> None:
+    """Give somebody another role, which holds from the next request on.
+
+    Raises:
+        StoreError: the database doesn't take it.
+        UsageError: there is no such person or role, or nobody would be administrator any more.
+    """
+    with database.noting() as connection:
+        row = _required(connection, name)
+        if _role(role) < Role.ADMINISTRATOR:
+            _keep_an_administrator(connection, row)
+        connection.execute(update(users).where(users.c.id == row.id).values(role=_role(role).word))
+        _note(connection, by, "change-role", row.name, f"{row.role} to {_role(role).word}")
+
+
+def remove_person(database: Database, name: str, *, by: Entry | None = None) -> None:
+    """Let somebody in no more, at once; what he has done stays in the audit log.
+
+    Raises:
+        StoreError: the database doesn't take it.
+        UsageError: there is no such person, or he is the last administrator.
+    """
+    with database.noting() as connection:
+        row = _required(connection, name)
+        _keep_an_administrator(connection, row)
+        connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
+        connection.execute(delete(users).where(users.c.id == row.id))
+        _note(connection, by, "remove-user", row.name, row.role)
+
+
+def set_language(database: Database, id_: str, language: str) -> None:
+    """Remember which language somebody reads.
+
+    Raises:
+        StoreError: the database doesn't take it.
+    """
+    with database.noting() as connection:
+        connection.execute(update(users).where(users.c.id == id_).values(language=language))
+
+
+def with_password(database: Database, name: str, password: str) -> Person | None:
+    """Who it is; None: there is no such person, or the password is another. Both take as long.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    with database.reading() as connection:
+        row = _row_of(connection, name)
+    stored = row.password if row is not None and row.password else _NOBODY
+    try:
+        _hasher.verify(stored, password[: MAX_PASSWORD + 1])
+    except (VerifyMismatchError, InvalidHashError):
+        return None
+    return _person(row) if row is not None and row.password else None
+
+
+def with_subject(database: Database, subject: str, name: str, role: str) -> Person:
+    """Who the identity provider says it is: added where he is new, with the role that he has there.
+
+    Raises:
+        StoreError: the database doesn't take it.
+        UsageError: the name can't be used, or somebody else has it.
+    """
+    with database.noting() as connection:
+        row = connection.execute(select(users).where(users.c.subject == subject)).first()
+        if row is None:
+            plain = checked_name(name)
+            new = {"id": secrets.token_hex(6), "name": plain, "role": _role(role).word, "password": "", "language": ""}
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(users).values(**new, subject=subject, made=present()))
+            except IntegrityError as error:
+                raise UsageError(f"user '{plain}': another one has this name: rename one of them") from error
+            _note(connection, Entry("identity provider", "", "", "", ""), "add-user", plain, role)
+        elif row.role != role:
+            connection.execute(update(users).where(users.c.subject == subject).values(role=_role(role).word))
+            _note(connection, Entry("identity provider", "", "", "", ""), "change-role", row.name, role)
+        return _person(connection.execute(select(users).where(users.c.subject == subject)).one())
+
+
+def person_of(row: Row[tuple[object, ...]]) -> Person:
+    """A row of `users`."""
+    return _person(row)
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password.
+
+    Raises:
+        UsageError: it is too short or too long.
+    """
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise UsageError(f"password: {MIN_PASSWORD} to {MAX_PASSWORD} characters: choose a longer one, such as words")
+    return _hasher.hash(password)
+
+
+def checked_name(name: str) -> str:
+    """A name as it is stored.
+
+    Raises:
+        UsageError: it can't be used.
+    """
+    plain = name.strip()
+    if not plain or len(plain) > MAX_NAME or not plain.isprintable():
+        raise UsageError(f"user name: 1 to {MAX_NAME} characters that can be printed")
+    return plain
+
+
+def _role(word: str) -> Role:
+    if word not in ROLES:
+        raise UsageError(f"role '{word}': there is none: use {', '.join(ROLES)}")
+    return ROLES[word]
+
+
+def _row_of(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
+    return connection.execute(select(users).where(func.lower(users.c.name) == name.strip().lower())).first()
+
+
+def _required(connection: Connection, name: str) -> Row[tuple[object, ...]]:
+    row = _row_of(connection, name)
+    if row is None:
+        raise UsageError(f"user '{name}': there is none: see `kardus-wms users list`")
+    return row
+
+
+def _keep_an_administrator(connection: Connection, row: Row[tuple[object, ...]]) -> None:
+    others = select(users.c.id).where(users.c.role == Role.ADMINISTRATOR.word, users.c.id != row.id)
+    if row.role == Role.ADMINISTRATOR.word and connection.execute(others.limit(1)).first() is None:
+        raise UsageError(f"user '{row.name}' is the only administrator: make somebody else one before")
+
+
+def _note(connection: Connection, by: Entry | None, action: str, subject: str, detail: str) -> None:
+    who = by or Entry(COMMAND, "", "", "", "")
+    insert_entries(connection, [Entry(who.actor, who.address, action, subject, detail)])
+
+
+def _person(row: Row[tuple[object, ...]]) -> Person:
+    role = ROLES.get(row.role, Role.VIEWER)
+    return Person(row.id, row.name, role, row.language, row.made, bool(row.password), row.subject)
