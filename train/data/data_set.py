@@ -1,7 +1,7 @@
 """Reads a labelled data set. Imports no torch.
 
-A data set is a folder with `labels.csv` (`path,name[,split]`, or an agent's harvest: see train.data.proposals) and
-optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder with
+A data set is a folder with `labels.csv` (`path,name[,split][,group]`, or an agent's harvest: see train.data.proposals)
+and optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder with
 one sub-folder for each class, or with `train`, `val` and `test` of such sub-folders; or a path to a `.csv` or `.xlsx`
 file with the columns of `labels.csv` (`category` may stand in it).
 """
@@ -29,11 +29,15 @@ _OWN_COLUMNS = ("category", "sku", "gtin", "variant", "face")
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled photo; `split` is empty where the data set marks none."""
+    """One labelled photo; `split` is empty where the data set marks none.
+
+    Photos of one `group` (of one carton, say) are never divided; empty: only near-duplicates hold together.
+    """
 
     path: Path
     name: str
     split: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def _sample(table: Path, row: Row) -> Sample:
         raise DataError(f"{table}: line {row.line}: path and name must both be filled in")
     if split and split not in SPLITS:
         raise DataError(f"{table}: line {row.line}: split '{split}': {SPLIT_HELP}")
-    return Sample(find_spelt(table.parent, path), name, split)
+    return Sample(find_spelt(table.parent, path), name, split, row.values.get("group", ""))
 
 
 def _classes(table: Path, rows: list[Row]) -> tuple[ClassInfo, ...]:

@@ -48,7 +48,7 @@ def all_trained(data: DataSet) -> DataSet:
 
 
 def photo_groups(samples: Sequence[Sample]) -> Groups:
-    """The group of each photo, (n,): near-duplicates share one.
+    """The group of each photo, (n,): near-duplicates share one, and so do those whose data set says so.
 
     Raises:
         DataError: a photo can't be read.
@@ -57,7 +57,13 @@ def photo_groups(samples: Sequence[Sample]) -> Groups:
         looks = list(pool.map(_look, samples))
     codes, shades = [look[0] for look in looks], [look[1] for look in looks]
     pairs = [(i, j) for i, j in nearly_same(codes) if likeness(shades[i], shades[j]) >= NEARLY_SAME_LIKENESS]
-    return groups(len(samples), pairs)
+    return groups(len(samples), [*pairs, *_told_pairs(samples)])
+
+
+def _told_pairs(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+    """Each photo with the first one of its group."""
+    first: dict[str, int] = {}
+    return [(first.setdefault(s.group, index), index) for index, s in enumerate(samples) if s.group]
 
 
 def _look(sample: Sample) -> tuple[int, NDArray[np.float64]]:

@@ -40,7 +40,7 @@ def acknowledge(request: Request, console: Served, who: Actor, alert: AlertId, s
 def comment(request: Request, console: Served, who: Actor, alert: AlertId, said: Commenting) -> Response:
     """201; and 200 where a comment with this id is there already, as after a lost connection."""
     find_alert(console, alert)
-    row = {"id": said.id or uuid7(), "alert": alert, "at": present(), "by": _by(who, said.by), "text": said.text}
+    row = {"id": said.id or uuid7(), "alert": alert, "at": present(), "by": by_whom(who, said.by), "text": said.text}
     with console.database.noting() as connection:
         if said.id is None or (known := _stored(connection, said.id)) is None:
             connection.execute(insert(comments).values(**row))
@@ -85,7 +85,8 @@ def _asked(agent: str, reply: Reply | None) -> Asked:
     return Asked(agent=agent, answered=reply is not None, result=reply.result if reply else {})
 
 
-def _by(who: Principal, person: str) -> str:
+def by_whom(who: Principal, person: str) -> str:
+    """Who said something: the token's name, and the person's where one was given."""
     return f"{who.name}: {person}" if person else who.name
 
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Response
 from sqlalchemy import select
 
 from kardus import __version__
-from warehouse.console import acting, alerts, devices, events, evidence, locations, streaming
+from warehouse.console import acting, alerts, devices, events, evidence, labelling, locations, streaming
 from warehouse.console.context import Console, Served
 from warehouse.console.limits import Guard
 from warehouse.console.pages.menu import add_pages
@@ -35,7 +35,7 @@ def make_app(console: Console, page: PageSettings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.console = console
-    for part in (locations, events, alerts, evidence, devices, streaming, acting):
+    for part in (locations, events, alerts, evidence, devices, streaming, acting, labelling):
         app.include_router(part.router, prefix=BASE)
     app.add_api_route("/healthz", _health, include_in_schema=False)
     explain_errors(app)

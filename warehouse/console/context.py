@@ -130,6 +130,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
 Reader = Annotated[Principal, Depends(require("read"))]
 Viewer = Annotated[Principal, Depends(require("pictures"))]
 Actor = Annotated[Principal, Depends(require("act"))]
+Teacher = Annotated[Principal, Depends(require("teach"))]
 Auditor = Annotated[Principal, Depends(require("audit"))]
 
 

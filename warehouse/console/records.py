@@ -14,6 +14,7 @@ from kardus.contract.messages import (
     UtcTime,
 )
 from kardus.contract.verdicts import Verdict
+from warehouse.store.labels import Truth
 
 AlertStatus = Literal["open", "acknowledged", "resolved"]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
@@ -94,6 +95,47 @@ class Comment(Record):
     """What was said."""
 
 
+class Label(Record):
+    """What somebody has said that a picture shows. The last one of an event counts."""
+
+    number: int
+    """Counts the labels."""
+    id: str
+    """Its own, or the one that it was sent with."""
+    event: str
+    """The event whose picture it is about."""
+    alert: str | None
+    """The event's alert; null: it had none."""
+    agent: str
+    """Whose event it is."""
+    location: str
+    """The location."""
+    camera: str
+    """The camera."""
+    captured: UtcTime
+    """When the picture was taken."""
+    verdict: Verdict
+    """What the agent had found."""
+    corrected: Verdict | None
+    """What it should have found; null: what was said doesn't tell."""
+    expected: str | None
+    """The product that the WMS expected; empty: nothing; null: it had said nothing."""
+    seen: str | None
+    """The product that the model named; empty: nothing stands there; null: none."""
+    truth: Truth
+    """What somebody says."""
+    sku: str
+    """The product, where `truth` is `product`."""
+    name: str
+    """Its class, where one was named."""
+    note: str
+    """What was noted."""
+    by: str
+    """Who said it."""
+    at: UtcTime
+    """When it was stored."""
+
+
 class EvidenceItem(Record):
     """A stored picture: its content is at `/api/v1/evidence/{event}`."""
 
@@ -156,7 +198,7 @@ class AuditEntry(Record):
     address: str
     """The network address that it came from."""
     action: str
-    """`picture`, `acknowledge`, `comment`, `look`, `make-token`, `revoke-token`."""
+    """`picture`, `acknowledge`, `comment`, `look`, `label`, `make-token`, `revoke-token`."""
     subject: str
     """The event, alert, location or token."""
     detail: str
@@ -202,6 +244,13 @@ class CommentPage(Page):
     """Comments, the oldest first."""
 
     items: tuple[Comment, ...]
+    """At most `limit`."""
+
+
+class LabelPage(Page):
+    """Labels, the newest first."""
+
+    items: tuple[Label, ...]
     """At most `limit`."""
 
 
@@ -252,6 +301,23 @@ class Commenting(Record):
 
     text: Said
     """What is said."""
+    by: Name = ""
+    """The person; without one it is the token's name."""
+    id: Uuid | None = None
+    """A UUID of the sender's: what is sent again under it is stored once."""
+
+
+class Labelling(Record):
+    """Says what an event's picture shows."""
+
+    truth: Truth
+    """`product`, `empty`, `foreign` (none of our products), `unusable` (it doesn't tell), `withdrawn`."""
+    sku: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """The product, where `truth` is `product`."""
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    """Its class, where the product has several faces."""
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=r"^[^\x00]*$")] = ""
+    """A note."""
     by: Name = ""
     """The person; without one it is the token's name."""
     id: Uuid | None = None

@@ -29,7 +29,7 @@ class Role(IntEnum):
         if self >= Role.OPERATOR:
             found.add("act")
         if self >= Role.SUPERVISOR:
-            found.add("audit")
+            found |= {"teach", "audit"}
         return frozenset(found)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Select, delete, select
 
 from warehouse.store.database import Database
+from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
 from warehouse.store.tables import audit, pictures, present
 
@@ -42,7 +43,7 @@ class AgedRows:
             return connection.execute(delete(audit).where(audit.c.number.in_(aged))).rowcount == PORTION
 
     def _delete_pictures(self, before: datetime) -> bool:
-        aged = select(pictures.c.number).where(pictures.c.received < before).limit(PORTION)
+        aged = select(pictures.c.number).where(pictures.c.received < before, ~IS_LABELLED).limit(PORTION)
         if not self._has(aged):
             return False
         with self._database.writing() as connection:

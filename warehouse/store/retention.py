@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 from kardus.support.worker import Worker
 from warehouse.store.aged_rows import AgedRows
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
+from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
 from warehouse.store.sqlite import SqliteDatabase
 from warehouse.store.tables import dead_letters, events, pictures, targets
@@ -184,7 +185,7 @@ class FileRound(Round):
         with self._database.writing() as connection:
             began_s = time.monotonic()
             gone = (events.c.number > after, events.c.number <= to, events.c.alert.is_(None))
-            of_them = pictures.c.event.in_(select(events.c.id).where(*gone))
+            of_them = pictures.c.event.in_(select(events.c.id).where(*gone)) & ~IS_LABELLED
             files = [file for (file,) in connection.execute(delete(pictures).where(of_them).returning(pictures.c.file))]
             done = connection.execute(delete(events).where(*gone))
             write_meta(connection, _CURSOR, str(to))
@@ -263,7 +264,11 @@ class MonthRound(Round):
     def _delete_pictures(self, name: str) -> bool:
         """Delete a portion of a month's pictures; whether there may be more."""
         with self._database.writing() as connection:
-            chosen = select(pictures.c.number).join(events, events.c.id == pictures.c.event).where(*_in_month(name))
+            chosen = (
+                select(pictures.c.number)
+                .join(events, events.c.id == pictures.c.event)
+                .where(*_in_month(name), ~IS_LABELLED)
+            )
             gone = delete(pictures).where(pictures.c.number.in_(chosen.limit(PORTION))).returning(pictures.c.file)
             files = [file for (file,) in connection.execute(gone)]
         self._store.delete(files)

@@ -14,6 +14,7 @@ from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
 from warehouse.store.epochs import LOST, STORED, AgentEpoch, acks, add_covered, look_up, span_of
 from warehouse.store.events import Stored, insert_events, insert_pictures
+from warehouse.store.labels import IS_LABELLED
 from warehouse.store.latest import replace_retained
 from warehouse.store.pictures import PictureStore
 from warehouse.store.records import (
@@ -201,14 +202,17 @@ def _insert_dead_letters(connection: Connection, letters: Sequence[DeadLetter], 
 
 
 def _prune_pictures(connection: Connection, limit_bytes: int) -> list[str]:
-    """Delete the oldest rows until the limit is kept; their files."""
-    excess = int(connection.execute(select(func.coalesce(func.sum(pictures.c.size), 0))).scalar_one()) - limit_bytes
+    """Delete the oldest rows until the limit is kept; their files. What people have labelled counts for itself."""
+    passing = select(func.coalesce(func.sum(pictures.c.size), 0)).where(~IS_LABELLED)
+    excess = int(connection.execute(passing).scalar_one()) - limit_bytes
     if excess <= 0:
         return []
     last = 0
-    for number, size in connection.execute(select(pictures.c.number, pictures.c.size).order_by(pictures.c.number)):
+    oldest_first = select(pictures.c.number, pictures.c.size).where(~IS_LABELLED).order_by(pictures.c.number)
+    for number, size in connection.execute(oldest_first):
         last, excess = number, excess - size
         if excess <= 0:
             break
-    found = connection.execute(delete(pictures).where(pictures.c.number <= last).returning(pictures.c.file))
+    gone = delete(pictures).where(pictures.c.number <= last, ~IS_LABELLED)
+    found = connection.execute(gone.returning(pictures.c.file))
     return [file for (file,) in found]

@@ -109,6 +109,15 @@ def test_nearly_the_same_photos_share_a_group_and_others_do_not(tmp_path: Path) 
     assert len(set(group.values())) == 6
 
 
+def test_what_the_data_set_calls_a_group_is_one(tmp_path: Path) -> None:
+    folder = _burst(tmp_path)
+    lines = [f"a/{n}.png,a,{'carton 7' if n else ''}" for n in range(3)] + [f"b/{n}.png,b," for n in range(3)]
+    (folder / "labels.csv").write_text("path,name,group\n" + "\n".join(lines) + "\n")
+    found = photo_groups(read_data(folder).samples)
+    assert found[1] == found[2]
+    assert len(set(found)) == 5
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_burst_is_never_on_both_sides(tmp_path: Path, seed: int) -> None:
     split = with_split(read_data(_burst(tmp_path)), 0.4, seed)

@@ -43,6 +43,8 @@ SCOPE_OF: dict[str, Scope] = {
     "POST /alerts/{alert}/acknowledge": "act",
     "POST /alerts/{alert}/comments": "act",
     "POST /looks": "act",
+    "POST /events/{event}/label": "teach",
+    "GET /labels": "read",
 }
 
 
@@ -120,7 +122,7 @@ def test_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tokens_command("revoke", listed[0]["id"]).returncode == 0
     assert json.loads(tokens_command("list", "--json").stdout)[0]["good"] is False
     assert_one_line(tokens_command("revoke", "0"), 2, "token 0: there is none")
-    assert_one_line(tokens_command("make", "--name", "x", "--scope", "all"), 2, "use read, pictures, act, audit")
+    assert_one_line(tokens_command("make", "--name", "x", "--scope", "all"), 2, "use read, pictures, act, teach, audit")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 101])

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
 from warehouse.store.migrations.people import PAGE_GRANTS
+from warehouse.store.migrations.teaching import LABEL_GRANTS, LABEL_READER_GRANTS
 
 _TABLES = (
     "CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL)",
@@ -155,12 +156,12 @@ def statements(connection: Connection) -> list[str]:
 
 def grant(connection: Connection, role: str) -> None:
     """Give a role what receiving, reporting and forgetting need, and nothing else."""
-    _give(connection, role, (*_GRANTS, *RECEIVER_GRANTS))
+    _give(connection, role, (*_GRANTS, *RECEIVER_GRANTS, *LABEL_READER_GRANTS))
 
 
 def grant_console(connection: Connection, role: str) -> None:
     """Give a role what the API and the page need, and nothing else."""
-    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS))
+    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS, *LABEL_GRANTS))
 
 
 def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:

@@ -1,0 +1,90 @@
+"""What people say that pictures show: a verdict is corrected for that look, and the crop teaches the next model."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection, Row, insert, select
+
+from kardus.support.errors import UsageError
+from kardus.support.identifiers import uuid7
+from warehouse.console.acting import by_whom
+from warehouse.console.auditing import insert_entries
+from warehouse.console.context import Cursor, Limit, Reader, Served, Teacher, answer, entry_of
+from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.events import EventId
+from warehouse.console.locations import AgentFilter, LocationFilter
+from warehouse.console.problems import ProblemError
+from warehouse.console.records import Label, Labelling, LabelPage
+from warehouse.store.labels import STANDS, Truth
+from warehouse.store.tables import comments, labels, present
+from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict_of
+
+router = APIRouter()
+
+
+@router.post("/events/{event}/label", response_model=Label, status_code=201, summary="Say what a picture shows")
+def label(request: Request, console: Served, who: Teacher, event: EventId, said: Labelling) -> Response:
+    """The look is corrected by it, and its crop is kept for training. The last label of an event counts.
+
+    201; and 200 where a label with this id is there already. An alert gets a comment that says so.
+    """
+    new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
+    with console.database.noting() as connection:
+        try:
+            row, is_new = add_label(connection, Said(event=event, **new))
+        except NoSuchEventError as error:
+            raise ProblemError(404, str(error)) from error
+        except UsageError as error:
+            raise ProblemError(409 if str(error).startswith("id:") else 422, str(error)) from error
+        if is_new:
+            insert_entries(connection, [entry_of(request, who, "label", event, words_of(row))])
+            _comment(connection, row)
+    return Response(label_of(row).model_dump_json(), 201 if is_new else 200, media_type="application/json")
+
+
+@router.get("/labels", response_model=LabelPage, summary="What people have said of pictures")
+def list_labels(
+    request: Request,
+    console: Served,
+    _: Reader,
+    event: Annotated[str | None, Query(max_length=200, description="Only this event's.")] = None,
+    location: LocationFilter = None,
+    agent: AgentFilter = None,
+    which: Annotated[
+        Literal["standing", "all"], Query(description="`all`: also what was corrected since.")
+    ] = "standing",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """The newest first."""
+    after = key_of("labels", cursor, (int,))
+    equal = {labels.c.event: event, labels.c.location: location, labels.c.agent: agent}
+    chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
+    chosen += [STANDS] if which == "standing" else []
+    chosen += [labels.c.number < after[0]] if after else []
+    with console.reading() as connection:
+        ordered = select(labels).where(*chosen).order_by(labels.c.number.desc())
+        rows = connection.execute(ordered.limit(limit + 1)).all()
+    items = [label_of(row).model_dump(mode="json") for row in rows[:limit]]
+    following = cursor_of("labels", [rows[limit - 1].number]) if len(rows) > limit else None
+    return answer(request, {"items": items, "next": following})
+
+
+def label_of(row: Row[Any]) -> Label:
+    """A row of `labels`."""
+    told = {key: value for key, value in row._mapping.items() if key != "confidence"}  # noqa: SLF001 - its public name
+    return Label(**told, corrected=verdict_of(Truth(row.truth), row.sku, row.expected))
+
+
+def words_of(row: Row[Any]) -> str:
+    """What was said, in a line."""
+    found = f"{row.truth}: {row.sku}" if row.sku else row.truth
+    return f"{found} ({row.note})" if row.note else found
+
+
+def _comment(connection: Connection, row: Row[Any]) -> None:
+    """Who looks at the alert reads that somebody says otherwise."""
+    if row.alert is None:
+        return
+    said = {"id": uuid7(), "alert": row.alert, "at": present(), "by": row.by}
+    connection.execute(insert(comments).values(**said, text=f"label: {words_of(row)}"))

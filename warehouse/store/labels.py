@@ -1,0 +1,35 @@
+"""What people say that a picture shows: rows are only ever added, and the last one of an event counts."""
+
+from enum import StrEnum
+
+from sqlalchemy import exists, select
+
+from warehouse.store.tables import labels, pictures
+
+
+class Truth(StrEnum):
+    """What somebody says of a look at a location."""
+
+    PRODUCT = "product"
+    """The product that is named stands there."""
+    EMPTY = "empty"
+    """Nothing stands there."""
+    FOREIGN = "foreign"
+    """Something stands there that is none of our products."""
+    UNUSABLE = "unusable"
+    """The picture doesn't tell: it teaches nothing."""
+    WITHDRAWN = "withdrawn"
+    """What was said of it before doesn't hold any more."""
+
+
+TEACHING = (Truth.PRODUCT, Truth.EMPTY, Truth.FOREIGN)
+"""What says what stands there."""
+_later = labels.alias("later")
+STANDS = ~exists(select(_later.c.number).where(_later.c.event == labels.c.event, _later.c.number > labels.c.number))
+"""Of a row of `labels`: nobody has said anything of this event since."""
+IS_LABELLED = exists(
+    select(labels.c.number)
+    .where(labels.c.event == pictures.c.event, labels.c.truth.in_([truth.value for truth in TEACHING]), STANDS)
+    .correlate(pictures)
+)
+"""Of a row of `pictures`: somebody has said what it shows, so that it is kept for training, whatever its age."""
