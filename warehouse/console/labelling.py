@@ -14,7 +14,8 @@ from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
-from warehouse.console.records import Label, Labelling, LabelPage
+from warehouse.console.records import Label, Labelled, Labelling, LabelPage
+from warehouse.console.telling import question_of, tell
 from warehouse.store.labels import STANDS, Truth
 from warehouse.store.tables import comments, labels, present
 from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict_of
@@ -22,11 +23,12 @@ from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict
 router = APIRouter()
 
 
-@router.post("/events/{event}/label", response_model=Label, status_code=201, summary="Say what a picture shows")
+@router.post("/events/{event}/label", response_model=Labelled, status_code=201, summary="Say what a picture shows")
 def label(request: Request, console: Served, who: Teacher, event: EventId, said: Labelling) -> Response:
     """The look is corrected by it, and its crop is kept for training. The last label of an event counts.
 
-    201; and 200 where a label with this id is there already. An alert gets a comment that says so.
+    201; and 200 where a label with this id is there already. An alert gets a comment that says so. The agent is told
+    where it is the last look at the location; `told` says what came of it.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
     with console.database.noting() as connection:
@@ -39,7 +41,9 @@ def label(request: Request, console: Served, who: Teacher, event: EventId, said:
         if is_new:
             insert_entries(connection, [entry_of(request, who, "label", event, words_of(row))])
             _comment(connection, row)
-    return Response(label_of(row).model_dump_json(), 201 if is_new else 200, media_type="application/json")
+        question = question_of(connection, row)
+    labelled = Labelled(**label_of(row).model_dump(), told=tell(console, question))
+    return Response(labelled.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
 
 @router.get("/labels", response_model=LabelPage, summary="What people have said of pictures")
