@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from kardus.contract.enrolment import MOST_PHOTOS, REQUEST, EnrolmentRequest, RequestedPhoto
 from kardus.contract.manifest import class_name
@@ -55,17 +55,17 @@ def request_enrolment(
         raise DataError(f"{folder}: cannot be written ({error.strerror}): check its rights and its space") from error
 
 
-def _labelled(database: Database, sku: str) -> list[Row[Any]]:
+def _labelled(database: Database, sku: str) -> Sequence[Any]:
     """The labels that say that a picture, which is there, shows this product: the newest first."""
     chosen = select(labels.c.event, labels.c.by, pictures.c.number, pictures.c.file).join(
         pictures, pictures.c.event == labels.c.event
     )
     of_sku = chosen.where(STANDS, labels.c.truth == Truth.PRODUCT.value, labels.c.sku == sku)
     with database.reading() as connection:
-        return list(connection.execute(of_sku.order_by(labels.c.number.desc())).all())
+        return connection.execute(of_sku.order_by(labels.c.number.desc())).all()
 
 
-def _write(building: Path, store: PictureStore, rows: Sequence[Row[Any]], sku: str, name: str) -> EnrolmentRequest:
+def _write(building: Path, store: PictureStore, rows: Sequence[Any], sku: str, name: str) -> EnrolmentRequest:
     (building / "photos").mkdir()
     photos = []
     for row in rows:
