@@ -1,9 +1,9 @@
 """Reads a labelled data set. Imports no torch.
 
 A data set is a folder with `labels.csv` (`path,name[,split][,group]`, or an agent's harvest: see train.data.proposals)
-and optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder with
-one sub-folder for each class, or with `train`, `val` and `test` of such sub-folders; or a path to a `.csv` or `.xlsx`
-file with the columns of `labels.csv` (`category` may stand in it).
+and optionally `classes.csv` (`class,name,category[,sku,gtin,variant,face]`); or a folder of such folders; or a folder
+with one sub-folder for each class, or with `train`, `val` and `test` of such sub-folders; or a path to a `.csv` or
+`.xlsx` file with the columns of `labels.csv` (`category` may stand in it).
 """
 
 import hashlib
