@@ -243,6 +243,7 @@ class Agent:
             capture=self._cameras.capture,
             snapshot=self._snapshot,
             acknowledge=self._recorder.acknowledge,
+            correct=self._pipeline.correct,
             publish_all=self._report.publish_everything,
             report_coverage=self._report.report_coverage,
             fetch_evidence=self._evidence.fetch,

@@ -21,18 +21,20 @@ from edge_agent.codes.reader import CodesRead
 from edge_agent.config import Config
 from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding.correcting import Word
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.view_doubt import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from edge_agent.seeing.view_colours import NO_COLOUR
-from kardus.contract.messages import Status
+from kardus.contract.commands import Correct
+from kardus.contract.messages import LocationState, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, CropClassifier
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
-from kardus.support.errors import ConfigError
+from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Heartbeat
 
 PORTION = 64
@@ -219,6 +221,19 @@ class Pipeline:
         location = seen_by.votes.hear(read.slot, read.content, read.witness)
         if location is not None:
             self._record([self._finding(seen_by, location)])
+    def correct(self, said: Correct) -> LocationState:
+        """Somebody says what stands at a location; what it comes to.
+
+        Raises:
+            UnknownLocationError: no camera sees it.
+            KardusError: something else may stand there by now; or the outbox can't be written.
+        """
+        camera = self._cameras.watching(said.location)
+        if said.location not in self._states:
+            raise KardusError(f"location '{said.location}' has no verdict yet: wait for it")
+        camera.votes.correct(said.location, Word(said.truth, said.sku, said.by), said.captured)
+        self._record([self._finding(camera, said.location)])
+        return self._states[said.location]
 
     def tick(self) -> None:
         """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""

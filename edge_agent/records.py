@@ -150,6 +150,7 @@ class Finding:
     reason: str = ""
     facing: int | None = None
     seen_at: tuple[str, ...] = ()
+    corrected: bool = False
 
 
 @dataclass(frozen=True)

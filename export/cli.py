@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.status import Status
 
+from export.answering import answer_request
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
 from export.bundle_facts import facts_table
@@ -176,6 +177,24 @@ def enroll_command(
     _warn_of(done)
     for note in done.notes:
         err.print(f"note: {note}", soft_wrap=True, highlight=False)
+    _note_unsigned(sign)
+
+
+@app.command("answer")
+def answer_command(
+    request: Annotated[Path, typer.Argument(help="The folder that kardus-wms labels request has made.")],
+    bundle: BundleArgument,
+    version: VersionOption = "",
+    sign: SignOption = None,
+) -> None:
+    """Enrol the product that REQUEST asks for into BUNDLE; new bundle and answer.json are written into REQUEST."""
+    read = read_bundle(bundle)
+    release = _release(read, request / bundle.name, version, sign)
+    release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
+    answer, done = answer_request(request, read, release)
+    told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
+    out.print(f"{told}; most like '{answer.nearest}'", soft_wrap=True, highlight=False)
+    _warn_of(done)
     _note_unsigned(sign)
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_agent.control.commands import Handler
-from kardus.contract.commands import Acknowledge, FetchEvidence, Resend, SetLogLevel, Snapshot
-from kardus.contract.messages import Alert, Coverage
+from kardus.contract.commands import Acknowledge, Correct, FetchEvidence, Resend, SetLogLevel, Snapshot
+from kardus.contract.messages import Alert, Coverage, LocationState
 from kardus.support.errors import KardusError
 
 Corners = dict[str, list[list[list[float]]]]
@@ -26,6 +26,8 @@ class CommandHandlers:
     """A camera's last good picture: when it was taken, as JPEG, and where each location's facings are in it."""
     acknowledge: Callable[[str, str, datetime], Alert | None]
     """Marks a location's alert as known to somebody; None: none stands."""
+    correct: Callable[[Correct], LocationState]
+    """Takes up what somebody says that stands at a location; what it comes to."""
     publish_all: Callable[[], int]
     """Publishes status, health and every state again; how many states."""
     report_coverage: Callable[[], Coverage]
@@ -44,6 +46,7 @@ class CommandHandlers:
             "capture": lambda command: {"locations": self.capture(command.camera)},
             "snapshot": self._snapshot,
             "acknowledge": self._acknowledge,
+            "correct": self._correct,
             "rebirth": lambda _: {"states": self.publish_all()},
             "coverage": self._coverage,
             "evidence": self._fetch,
@@ -62,6 +65,10 @@ class CommandHandlers:
         if alert is None:
             raise KardusError(f"location '{command.location}' has no alert that stands: see its state")
         return {"alert": alert.id}
+
+    def _correct(self, command: Correct) -> dict[str, Any]:
+        state = self.correct(command)
+        return {"verdict": state.verdict.value, "corrected": state.corrected}
 
     def _coverage(self, _: object) -> dict[str, Any]:
         coverage = self.report_coverage()

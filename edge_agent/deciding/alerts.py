@@ -19,7 +19,9 @@ MOST_PLACES = 5
 """More places than somebody would walk to."""
 
 
-def next_alert(alert: Alert | None, verdict: Verdict, moment: datetime, open_s: float | None = None) -> Alert | None:
+def next_alert(
+    alert: Alert | None, verdict: Verdict, moment: datetime, open_s: float | None = None, reason: str = ""
+) -> Alert | None:
     """What becomes of a location's alert by a new verdict.
 
     Args:
@@ -27,6 +29,7 @@ def next_alert(alert: Alert | None, verdict: Verdict, moment: datetime, open_s: 
         verdict: what is found now.
         moment: when the picture was taken.
         open_s: for how long the alert has been open, by a clock that never jumps; None: by the calendar.
+        reason: why it ends, should it do so; empty: a picture shows that all is well.
     """
     standing = alert if alert is not None and alert.status != "resolved" else None
     if verdict in ALERTS:
@@ -34,7 +37,12 @@ def next_alert(alert: Alert | None, verdict: Verdict, moment: datetime, open_s: 
     if verdict in WELL and standing:
         lasted = open_s if open_s is not None else (moment - standing.opened).total_seconds()
         return standing.model_copy(
-            update={"status": "resolved", "resolved": moment, "duration_s": round(max(0.0, lasted), 3)}
+            update={
+                "status": "resolved",
+                "resolved": moment,
+                "duration_s": round(max(0.0, lasted), 3),
+                "reason": reason,
+            }
         )
     return standing
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
+from edge_agent.deciding.correcting import HeldWord, Word, corrected, said_seen, whole_milliseconds
 from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
 from kardus.contract.manifest import EMPTY_CLASS
@@ -18,6 +19,7 @@ from kardus.contract.messages import Candidate, Expected, ExpectedStock, Locatio
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.errors import KardusError
 
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
 log = logging.getLogger("kardus.deciding")
@@ -114,6 +116,10 @@ class Votes:
             self._slots_of.setdefault(slot.location, []).append(index)
         self.locations = tuple(self._slots_of)
         """The locations that the slots belong to."""
+        self._unchanged_since: dict[str, datetime] = {}
+        """When what stands at each location was first seen; it has been looked at ever since."""
+        self._words: dict[str, HeldWord] = {}
+        """What somebody has said of what stands there."""
 
     def use(self, rules: VerdictSection) -> None:
         """Other rules. What was seen stays."""
@@ -142,6 +148,8 @@ class Votes:
                 slot.votes.clear()
                 slot.forget_code()
                 changed.add(slot.location)
+                self._unchanged_since.pop(slot.location, None)
+                self._words.pop(slot.location, None)
             if activity.changed or (activity.classify and not slot.is_wanted):
                 slot.tries = 0
             if activity.classify or activity.obstructed != slot.is_obstructed:
@@ -149,6 +157,7 @@ class Votes:
             slot.is_obstructed, slot.is_busy = activity.obstructed, activity.busy
         for index, seen, like_empty in zip(sighting.chosen, answers, sighting.like_empty, strict=True):
             slot = self._slots[index]
+            self._unchanged_since.setdefault(slot.location, sighting.captured)
             slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
             slot.tries += 1
             slot.is_new = True
@@ -177,6 +186,26 @@ class Votes:
             return None
         self._slots[slot].witness = witness
         return self._slots[slot].location
+    def correct(self, location: str, word: Word, captured: datetime) -> None:
+        """Somebody has looked at a picture of a location, taken at `captured`, and says what stands there.
+
+        Raises:
+            KardusError: something else may stand there by now.
+        """
+        since = self._unchanged_since.get(location)
+        if since is None or captured < whole_milliseconds(since):
+            raise KardusError(f"location '{location}' has changed, or was out of sight, since that picture: look again")
+        self._words.pop(location, None)
+        if word.truth != "withdrawn":
+            self._words[location] = HeldWord(word)
+
+    def word(self, location: str, vote: Classification) -> Word | None:
+        """What somebody has said of what stands there, unless the model has come to say something else since."""
+        held = self._words.get(location)
+        if held is None or held.holds(vote):
+            return held.word if held else None
+        del self._words[location]
+        return None
 
     def is_busy(self, location: str) -> bool:
         """Whether the last picture said nothing of its stock."""
@@ -195,7 +224,9 @@ class Votes:
             slot.is_wanted = True
 
     def clear(self) -> None:
-        """What was seen doesn't count any more."""
+        """What was seen, and said of it, doesn't count any more."""
+        self._unchanged_since.clear()
+        self._words.clear()
         for slot in self._slots:
             slot.votes.clear()
             slot.forget_code()
@@ -255,6 +286,9 @@ class Judging:
         self._obstructed_s.pop(location, None)
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
+        word = votes.word(location, decided.vote)
+        if word:
+            decided = corrected(word, expectation.expected if expectation else None, decided.facing, decided.vote)
         judgement = self._with_grace(location, expectation, decided.judgement, now_s)
         has_looked = bool(decided.vote.skus)  # else there is no model
         likelihood = decided.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
@@ -264,10 +298,11 @@ class Judging:
             camera,
             captured,
             expected=stock,
-            seen=seen_of(decided.vote, judgement.sku, judgement.category or judgement.family) if has_looked else None,
+            seen=_seen(decided, judgement, word),
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
             facing=decided.facing,
+            corrected=word is not None,
         )
 
     def _why_obstructed(self, location: str, now_s: float) -> str:
@@ -298,6 +333,15 @@ def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | Non
     return ExpectedStock(
         sku=expected.sku, revision=expected.revision, age_s=round(age_s, 3), quantity=expected.quantity
     )
+
+
+def _seen(decided: Decided, judgement: Judgement, word: Word | None) -> Seen | None:
+    """What stands there; None: there is no model, and nobody has said it."""
+    if word:
+        return said_seen(word, decided.vote)
+    if not decided.vote.skus:
+        return None
+    return seen_of(decided.vote, judgement.sku, judgement.category or judgement.family)
 
 
 def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:

@@ -237,7 +237,7 @@ class Recorder:
     def _next_alert(self, alert: Alert | None, finding: Finding) -> Alert | None:
         opened_s = self._opened.get(alert.id) if alert else None
         open_s = self._clock.monotonic_s() - opened_s if opened_s is not None else None
-        found = next_alert(alert, finding.verdict, finding.captured, open_s)
+        found = next_alert(alert, finding.verdict, finding.captured, open_s, "corrected" if finding.corrected else "")
         if found and found.status == "open":
             self._opened.setdefault(found.id, self._clock.monotonic_s())
         elif found and found.status == "resolved":

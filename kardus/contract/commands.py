@@ -52,6 +52,30 @@ class Acknowledge(Command):
     """Who knows of it."""
 
 
+class Correct(Command):
+    """`correct`: somebody has looked at a picture of a location, and says what stands there.
+
+    It counts for what stands there now: until that changes, is out of sight, or the model says something else.
+    """
+
+    location: LocationCode
+    """Of what."""
+    captured: UtcTime
+    """When the picture was taken that was looked at (`captured` of its event)."""
+    truth: Literal["product", "empty", "foreign", "withdrawn"]
+    """`product`: `sku`; `empty`: nothing; `foreign`: none of our products; `withdrawn`: what was said doesn't hold."""
+    sku: Annotated[str, Field(max_length=200)] = ""
+    """The product, where `truth` is `product`."""
+    by: Annotated[str, Field(max_length=200)] = ""
+    """Who says so."""
+
+    @model_validator(mode="after")
+    def _names_a_product(self) -> Self:
+        if (self.truth == "product") != bool(self.sku):
+            raise ValueError("sku: name a product where `truth` is `product`, and only there")
+        return self
+
+
 class Rebirth(Command):
     """`rebirth`: publish the status, every camera's health and every state again."""
 
@@ -119,6 +143,7 @@ COMMANDS: dict[str, type[Command]] = {
     "capture": Capture,
     "snapshot": Snapshot,
     "acknowledge": Acknowledge,
+    "correct": Correct,
     "rebirth": Rebirth,
     "coverage": ReportCoverage,
     "evidence": FetchEvidence,

@@ -107,6 +107,9 @@ EXAMPLES: dict[str, Record] = {
     "Capture": commands.Capture(camera=CAMERA),
     "Snapshot": commands.Snapshot(camera=CAMERA),
     "Acknowledge": commands.Acknowledge(location=LOCATION, by="picker 7"),
+    "Correct": commands.Correct(
+        location=LOCATION, captured=_NOW, truth="product", sku="TEA-JASMINE-500", by="picker 7"
+    ),
     "Rebirth": commands.Rebirth(),
     "ReportCoverage": commands.ReportCoverage(),
     "FetchEvidence": commands.FetchEvidence(event=_ID),

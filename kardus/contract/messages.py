@@ -161,6 +161,8 @@ class Alert(Record):
     """When the picture was taken that showed that all is well."""
     duration_s: Annotated[float, Field(ge=0)] | None = None
     """Seconds from opening to resolution; null while it stands."""
+    reason: str = ""
+    """Why it was resolved: `corrected` where somebody said that it was wrong; empty where a picture showed it."""
 
 
 class LocationVerdict(Record):
@@ -184,6 +186,8 @@ class LocationVerdict(Record):
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
     seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
+    corrected: bool = False
+    """Whether it is what somebody has said of this look, and not the model."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
 

@@ -141,6 +141,13 @@ def test_commands_are_carried_out_and_answered(
         refused = caller.ask("acknowledge", location=LOCATIONS[1])
         assert "no alert that stands" in refused["error"]
 
+        said = {"location": WRONG, "truth": "product", "sku": wms.states[WRONG]["expected"]["sku"], "by": "picker 7"}
+        assert "has changed" in caller.ask("correct", captured="2020-01-01T00:00:00Z", **said)["error"]
+        found = caller.ask("correct", captured=alert["last_verified" if "since" in alert else "captured"], **said)
+        assert found["result"] == {"verdict": "match", "corrected": True}
+        wms.wait_for(lambda: wms.states[WRONG]["alert"]["status"] == "resolved")
+        assert (wms.states[WRONG]["alert"]["reason"], wms.states[WRONG]["corrected"]) == ("corrected", True)
+
         snapshot = caller.ask("snapshot", camera="rack")["result"]["jpeg"]
         assert Image.open(io.BytesIO(base64.b64decode(snapshot))).size == (1920, 1080)
         assert "no such camera 'left': one of rack" in caller.ask("snapshot", camera="left")["error"]

@@ -5,19 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kardus.support.console import new_app, out, print_json
+from kardus.support.console import err, new_app, out, print_json
 from warehouse.cli.with_database import with_database
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, PicturesOption
 
 if TYPE_CHECKING:
     from warehouse.teaching.training_set import Exported
 
-app = new_app("What people have said of pictures: written as a data set to train on.")
-
-
-@app.callback()
-def labels() -> None:
-    """Keep the sub-command's name though there is one."""
+app = new_app("What people have said of pictures: a data set to train on, or a request for a new product.")
 
 
 @app.command("export")
@@ -46,6 +41,37 @@ def export_command(
         return
     for line in _told(folder, found):
         out.print(line, soft_wrap=True)
+
+
+@app.command("request")
+def request_command(
+    folder: Annotated[Path, typer.Argument(help="Is made: carry it to who has the key.")],
+    database: DatabaseOption,
+    sku: Annotated[str, typer.Option(help="The new product.")],
+    name: Annotated[str, typer.Option(help="Its class; by default the product.")] = "",
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose picture is sent; again for others. By default the newest that show the product."),
+    ] = None,
+    database_password_file: DatabasePasswordOption = None,
+    pictures: PicturesOption = "",
+) -> None:
+    """Ask for a new product to be enrolled, by crops labelled as it; kardus-export answer does so, and signs."""
+    from kardus.contract.enrolment import FEW_PHOTOS  # noqa: PLC0415 - see the package
+    from warehouse.store.pictures import PictureStore  # noqa: PLC0415 - see the package
+    from warehouse.store.places import pictures_of  # noqa: PLC0415 - see the package
+    from warehouse.teaching.requesting import request_enrolment  # noqa: PLC0415 - see the package
+
+    found = with_database(
+        database,
+        database_password_file,
+        lambda opened: request_enrolment(
+            opened, PictureStore(pictures or pictures_of(opened)), folder, sku, name=name, events=event or ()
+        ),
+    )
+    out.print(f"{folder}: {len(found.photos)} photos of '{found.name}'", soft_wrap=True, highlight=False)
+    if len(found.photos) < FEW_PHOTOS:
+        err.print(f"warning: {FEW_PHOTOS} photos or more are better: label more of them", highlight=False)
 
 
 def _told(folder: Path, found: "Exported") -> list[str]:

@@ -19,13 +19,16 @@ from warehouse.console.records import (
     Drawn,
     DrawnItem,
     Label,
+    Labelled,
     Labelling,
     LabelPage,
     PrecisionItem,
     Precisions,
     Queue,
     QueueItem,
+    Told,
 )
+from warehouse.console.telling import question_of, tell
 from warehouse.console.tokens import Principal
 from warehouse.store.labels import STANDS, Truth
 from warehouse.store.tables import comments, labels, present
@@ -36,15 +39,17 @@ from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict
 router = APIRouter()
 
 
-@router.post("/events/{event}/label", response_model=Label, status_code=201, summary="Say what a picture shows")
+@router.post("/events/{event}/label", response_model=Labelled, status_code=201, summary="Say what a picture shows")
 def label(request: Request, console: Served, who: Teacher, event: EventId, said: Labelling) -> Response:
     """The look is corrected by it, and its crop is kept for training. The last label of an event counts.
 
-    201; and 200 where a label with this id is there already. An alert gets a comment that says so.
+    201; and 200 where a label with this id is there already. An alert gets a comment that says so. The agent is told
+    where it is the last look at the location; `told` says what came of it.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
-    row, is_new = store_label(request, console, who, Said(event=event, **new))
-    return Response(label_of(row).model_dump_json(), 201 if is_new else 200, media_type="application/json")
+    row, is_new, told = store_label(request, console, who, Said(event=event, **new))
+    labelled = Labelled(**label_of(row).model_dump(), told=told)
+    return Response(labelled.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
 
 @router.get("/labels", response_model=LabelPage, summary="What people have said of pictures")
@@ -115,8 +120,10 @@ def list_precision(request: Request, console: Served, _: Reader) -> Response:
     return answer(request, Precisions(items=items).model_dump(mode="json"))
 
 
-def store_label(request: Request, console: Console, who: Principal, said: Said) -> tuple[Row[Any], bool]:
-    """Store what somebody says, with an entry of the audit log and a comment on the alert; and whether it is new.
+def store_label(request: Request, console: Console, who: Principal, said: Said) -> tuple[Row[Any], bool, Told]:
+    """Store what somebody says, with an entry of the audit log and a comment on the alert, and tell the agent.
+
+    Gives the row, whether it is new, and what the agent answered.
 
     Raises:
         ProblemError: 404, 409 or 422: it can't be said so.
@@ -131,7 +138,8 @@ def store_label(request: Request, console: Console, who: Principal, said: Said) 
         if is_new:
             insert_entries(connection, [entry_of(request, who, "label", said.event, words_of(row))])
             _comment(connection, row)
-    return row, is_new
+        question = question_of(connection, row)
+    return row, is_new, tell(console, question)
 
 
 def label_of(row: Row[Any]) -> Label:

@@ -136,6 +136,22 @@ class Label(Record):
     """When it was stored."""
 
 
+class Told(Record):
+    """What came of telling the agent that it was wrong."""
+
+    outcome: Literal["told", "refused", "no answer", "not told"]
+    """`refused`: something else may stand there by now; `no answer`: the agent was asked, and will know if it comes."""
+    reason: str
+    """Why, where it isn't `told`."""
+
+
+class Labelled(Label):
+    """A label, and whether the agent knows."""
+
+    told: Told
+    """What came of telling it."""
+
+
 class EvidenceItem(Record):
     """A stored picture: its content is at `/api/v1/evidence/{event}`."""
 

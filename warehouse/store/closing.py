@@ -77,6 +77,7 @@ def _closing(payload: str, epoch: str, sequence: int, now: datetime) -> Envelope
             "reason": REASON,
             "captured": now,
             "evidence": False,
+            "corrected": False,
             "historical": False,
             "alert": alert and _resolved(alert, now),
         }

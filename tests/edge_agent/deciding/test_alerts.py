@@ -48,6 +48,16 @@ def test_all_is_well_ends_it_with_its_duration(verdict: Verdict) -> None:
     assert next_alert(None, verdict, NOON) is None
 
 
+def test_it_says_so_where_somebody_has_said_that_it_was_wrong() -> None:
+    alert = _open()
+    ended = next_alert(alert, Verdict.MATCH, _after(90), reason="corrected")
+    assert ended
+    assert (ended.status, ended.reason) == ("resolved", "corrected")
+    standing = next_alert(alert, Verdict.UNKNOWN, _after(90), reason="corrected")
+    assert standing
+    assert (standing.status, standing.reason) == ("open", "")
+
+
 def test_a_new_fault_after_the_end_is_a_new_alert() -> None:
     alert = _open()
     ended = next_alert(alert, Verdict.MATCH, _after(5))

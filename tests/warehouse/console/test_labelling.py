@@ -27,6 +27,7 @@ def test_a_verdict_is_corrected_and_the_alert_says_so(hall: Hall) -> None:
     assert (first.status_code, again.status_code) == (201, 200)
     told = first.json()
     assert told == again.json()
+    assert told.pop("told")["outcome"] == "not told"
     assert (told["verdict"], told["corrected"], told["expected"], told["sku"]) == ("mismatch", "match", "Tea", "Tea")
     assert (told["alert"], told["location"], told["camera"], told["agent"]) == ("alert-1", "A-02-1", "cam", "box")
     assert told["by"] == "tests: Wati"

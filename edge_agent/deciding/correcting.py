@@ -1,0 +1,80 @@
+"""What somebody has said of a location, who knows better than the model: it counts for this look, and for no other.
+
+It holds while two things last: the camera has seen no change there, without a break, and the model goes on saying what
+it was contradicted in. A carton that is moved, a view that is lost, another model, a start of the agent, or another
+answer of the model end it, and what is seen counts again: a person's word hides nothing that he hasn't looked at.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from edge_agent.deciding.verdict import Decided, Judgement
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.contract.messages import Candidate, Expected, Seen
+from kardus.contract.verdicts import Verdict
+from kardus.inference.classification import Classification
+
+Truth = Literal["product", "empty", "foreign", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """What somebody says that stands at a location."""
+
+    truth: Truth
+    """`foreign`: something that is none of our products; `withdrawn`: nothing is said any more."""
+    sku: str
+    """The product, where it is one."""
+    by: str
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict isn't the model's."""
+        return f"corrected by {self.by}" if self.by else "corrected"
+
+
+@dataclass
+class HeldWord:
+    """A word, and what the model said when it was given."""
+
+    word: Word
+    claim: tuple[bool, str] | None = None
+    """None: the model hasn't been asked since."""
+
+    def holds(self, vote: Classification) -> bool:
+        """Whether the model still says what it was contradicted in."""
+        claim = (vote.known, vote.sku)
+        self.claim = self.claim or claim
+        return self.claim == claim
+
+
+def corrected(word: Word, expected: Expected | None, facing: int | None, vote: Classification) -> Decided:
+    """What a location comes to by somebody's word, whatever the WMS expects there now."""
+    sku = word.sku if word.truth == "product" else None
+    return Decided(Judgement(_verdict(word, expected), sku, reason=word.reason), vote, facing)
+
+
+def said_seen(word: Word, vote: Classification) -> Seen:
+    """What stands there, as somebody says; the model's own candidates stay."""
+    top = tuple(Candidate(sku=score.sku, likelihood=min(1.0, score.likelihood)) for score in vote.skus[:3])
+    name = EMPTY_CLASS if word.truth == "empty" else None
+    is_sure = word.truth != "foreign"
+    return Seen(sku=word.sku or None, name=name, confidence=1.0 if is_sure else 0.0, top=top)
+
+
+def whole_milliseconds(moment: datetime) -> datetime:
+    """A moment as messages have it, by which a word comes back about the very picture."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _verdict(word: Word, expected: Expected | None) -> Verdict:
+    if expected is None or not expected.managed:
+        return Verdict.UNMANAGED
+    if word.truth == "empty":
+        return Verdict.EMPTY if expected.sku else Verdict.MATCH
+    if not expected.sku:
+        return Verdict.UNEXPECTED
+    if word.truth == "foreign":
+        return Verdict.UNKNOWN
+    return Verdict.MATCH if word.sku == expected.sku else Verdict.MISMATCH

@@ -1,0 +1,56 @@
+"""Tells an agent what somebody has said of a look: its alert ends where it was wrong, and isn't raised again.
+
+What was said is stored before, and stays, whatever the agent answers. Only the last look at a location is told of: what
+stood there before is of no more use to the agent, and a queue of old looks is labelled without waiting for anybody.
+"""
+
+from typing import Any, Literal
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, Row, select
+
+from kardus.contract.commands import Correct
+from warehouse.console.asking import Question
+from warehouse.console.context import Console
+from warehouse.console.problems import ProblemError
+from warehouse.console.records import Told
+from warehouse.store.labels import TEACHING, Truth
+from warehouse.store.tables import events
+
+_MOST_CORRECTIONS = 10
+"""More corrections of one look in a row are taken for something new."""
+NOTHING = Told(outcome="not told", reason="it isn't the last look at this location")
+
+
+def question_of(connection: Connection, row: Row[Any]) -> Question | None:
+    """What is to be asked because of a row of `labels`; None: its look isn't the last one."""
+    number = connection.execute(select(events.c.number).where(events.c.id == row.event)).scalar()
+    if number is None:
+        return None
+    later = select(events.c.payload).where(
+        events.c.location == row.location, events.c.agent == row.agent, events.c.number > number
+    )
+    for payload in connection.execute(later.order_by(events.c.number).limit(_MOST_CORRECTIONS)).scalars():
+        if not from_json(payload)["data"].get("corrected"):
+            return None
+    truth = Truth(row.truth)
+    said: Literal["product", "empty", "foreign", "withdrawn"] = "withdrawn"
+    if truth in TEACHING:
+        said = truth.value  # type: ignore[assignment]  # those three are among the four
+    command = Correct(location=row.location, captured=row.captured, truth=said, sku=row.sku, by=row.by[:200])
+    return Question(row.agent, "correct", command)
+
+
+def tell(console: Console, question: Question | None) -> Told:
+    """Ask the agent, and wait a little; what came of it. Doesn't raise."""
+    if question is None:
+        return NOTHING
+    if console.asking is None:
+        return Told(outcome="not told", reason="the server was started without a broker: see --host")
+    try:
+        (reply,) = console.asking.ask([question])
+    except ProblemError as error:
+        return Told(outcome="not told", reason=error.detail)
+    if reply is None:
+        return Told(outcome="no answer", reason=f"agent '{question.agent}' hasn't answered yet")
+    return Told(outcome="told" if reply.ok else "refused", reason=reply.error)
