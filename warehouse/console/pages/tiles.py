@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, literal_column, select
 
 from kardus.contract.verdicts import ALERTS
 from warehouse.console.shown import said
@@ -16,8 +16,10 @@ PORTION = 500
 DOUBTFUL = ("stale", "uncertain", "obstructed", "unmanaged")
 """Verdicts of an agent that contradict nobody's."""
 _last_event: Any = (
-    select(func.max(events.c.number))
+    select(events.c.number)
     .where(events.c.location == latest.c.subject, events.c.agent == latest.c.agent)
+    .order_by(events.c.number.desc())
+    .limit(1)
     .correlate(latest)
     .scalar_subquery()
 )

@@ -8,16 +8,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
 from kardus.contract.messages import Envelope, LocationState
-from kardus.contract.verdicts import ALERTS
+from kardus.contract.verdicts import ALERTS, UNVERIFIED
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, find_discrepancies
-from warehouse.store.tables import alerts, comments, latest, tasks
+from warehouse.store.tables import comments, latest, tasks
 
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
 _STATE = Envelope[LocationState]
-_STANDING = ("open", "acknowledged")
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,8 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Job]:
 def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
     """The states of every location where one is a discrepancy, of all its agents."""
     state = latest.c.kind == "state"
-    wrong = select(latest.c.subject).where(state, _verdict.in_([verdict.value for verdict in ALERTS]))
-    standing = select(alerts.c.location).where(alerts.c.status.in_(_STANDING))
-    codes = sorted({code for (code,) in connection.execute(wrong)} | {code for (code,) in connection.execute(standing)})
+    wanted = [verdict.value for verdict in (*ALERTS, *UNVERIFIED)]  # of a doubt the alert may stand still
+    codes = sorted(set(connection.execute(select(latest.c.subject).where(state, _verdict.in_(wanted))).scalars()))
     found = {}
     for start in range(0, len(codes), PORTION):
         chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
