@@ -130,22 +130,19 @@ class Agent:
         """
         router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed, self._metrics.acks_refused.inc)
         with contextlib.ExitStack() as stops:  # each is called, the last one first, even if another fails
-            stops.callback(self._folder.leave)
-            stops.callback(self._expected.close)
-            stops.callback(self._outbox.close)
-            self._session.start(
-                Handlers(self._on_connect, router.route, self._delivery.acknowledged, self._on_connection_lost)
-            )
+            for close in (self._folder.leave, self._expected.close, self._outbox.close):
+                stops.callback(close)
+            acknowledged = self._delivery.acknowledged
+            self._session.start(Handlers(self._on_connect, router.route, acknowledged, self._on_connection_lost))
             stops.callback(lambda: self._session.stop(self._writer.offline("stopped", datetime.now(UTC))))
             self._delivery.start()
             stops.callback(self._delivery.stop)
             stops.callback(self._delivery.drain)
-            self._monitor.start()
-            stops.callback(self._monitor.stop)
             stops.callback(self._recording.stop)
             stops.callback(self._chores.stop)
-            self._codes.start()
-            stops.callback(self._codes.stop)
+            for part in (self._monitor, self._codes):
+                part.start()
+                stops.callback(part.stop)
             if not self._session.wait_connected(FIRST_CONNECTION_S):
                 log.warning("starting without the broker; what is decided is kept in the outbox")
             self._report.publish_discovery(self._config.homeassistant)
@@ -157,9 +154,7 @@ class Agent:
             self._loop()
 
     def _reload(self) -> int:
-        """Read the configuration again, and go over to it; how many locations it has.
-
-        Nothing changes where it can't be used.
+        """Read the configuration again, and go over to it, or change nothing; how many locations it has.
 
         Raises:
             KardusError: it is wrong, needs a restart, or names a picture or a password that can't be read.
@@ -170,8 +165,7 @@ class Agent:
         if config == self._config:
             return len(self._cameras.locations)
         require_reloadable(self._config, config)
-        prepared = self._cameras.prepare(config)
-        before = set(self._cameras.locations)
+        prepared, before = self._cameras.prepare(config), {*self._cameras.locations}
         self._cameras.end(prepared.ended)
         self._inputs.drop(prepared.ended)
         self._cameras.apply(prepared)
@@ -272,8 +266,7 @@ class Agent:
             items = self._inputs.take(TICK_S)
             if None in items:
                 return
-            frames = [item for item in items if isinstance(item, Frame)]
-            if frames:
+            if frames := [item for item in items if isinstance(item, Frame)]:
                 with self._storage.guard():
                     self._process(frames)
             for item in sorted(items, key=lambda item: isinstance(item, CommandRequest | ReloadWanted)):
@@ -353,7 +346,7 @@ class Agent:
 
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
-        if told := self._expected.last_word(message.location):
+        if (told := self._expected.last_word(message.location)) is not None:
             self._recording.take(ExpectedChange(message.location, told))
 
     def _recording_scope(self, config: Config) -> RecordingScope:

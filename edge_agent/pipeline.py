@@ -221,6 +221,7 @@ class Pipeline:
         location = seen_by.votes.hear(read.slot, read.content, read.witness)
         if location is not None:
             self._record([self._finding(seen_by, location)])
+
     def correct(self, said: Correct) -> LocationState:
         """Somebody says what stands at a location; what it comes to.
 

@@ -186,6 +186,7 @@ class Votes:
             return None
         self._slots[slot].witness = witness
         return self._slots[slot].location
+
     def correct(self, location: str, word: Word, captured: datetime) -> None:
         """Somebody has looked at a picture of a location, taken at `captured`, and says what stands there.
 

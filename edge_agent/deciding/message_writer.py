@@ -21,9 +21,9 @@ from kardus.contract.messages import (
     LocationState,
     LocationVerdict,
     Model,
-    ModelStatus,
     source_of,
 )
+from kardus.contract.model_status import ModelStatus
 from kardus.contract.receipts import LOST_TYPE, Lost
 from kardus.contract.topics import Topics
 from kardus.support.clock import SYSTEM_CLOCK, Clock

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from kardus.contract.commands import ChangeModel
 from kardus.contract.manifest import Manifest
-from kardus.contract.messages import Comparison
+from kardus.contract.model_status import Comparison
 
 FEWEST = 3
 """A difference of fewer crops than this is chance."""

@@ -9,7 +9,8 @@ from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeResult, UpdateRequest
 from edge_agent.models.watch_folder import POLL_S, WatchFolder
 from kardus.contract.commands import ChangeModel
-from kardus.contract.messages import Model, ModelStatus
+from kardus.contract.messages import Model
+from kardus.contract.model_status import ModelStatus
 from kardus.inference.classifier import Classifier
 from kardus.support.errors import BundleError, KardusError
 

@@ -20,7 +20,8 @@ from edge_agent.models.store import ModelStore, sha256_of
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import Manifest
-from kardus.contract.messages import Comparison, Model, ModelStatus, Phase
+from kardus.contract.messages import Model
+from kardus.contract.model_status import Comparison, ModelStatus, Phase
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
 from kardus.support.errors import BundleError, KardusError

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import EMPTY_CLASS
-from kardus.contract.messages import Comparison
+from kardus.contract.model_status import Comparison
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels, cut_out

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kardus.contract import commands, messages, receipts
+from kardus.contract import commands, messages, model_status, receipts
 from kardus.contract.base import Record
 from kardus.contract.messages import Envelope, source_of
 from kardus.contract.topics import Topics
@@ -99,7 +99,7 @@ EXAMPLES: dict[str, Record] = {
     "ModelStatus": _wrapped(
         messages.MODEL_TYPE,
         "",
-        messages.ModelStatus(model=_MODEL, sha256=_SHA256, phase="settled", since=_NOW),
+        model_status.ModelStatus(model=_MODEL, sha256=_SHA256, phase="settled", since=_NOW),
     ),
     "Lost": _wrapped(receipts.LOST_TYPE, "", receipts.Lost(epoch=_EPOCH, ranges=((4001, 4120),))),
     "Ack": receipts.Ack(epoch=_EPOCH, contiguous_to=4705, ranges=((4708, 4711),)),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic.json_schema import models_json_schema
 
-from kardus.contract import commands, messages, receipts
+from kardus.contract import commands, messages, model_status, receipts
 from kardus.contract.base import Record
 from kardus.contract.examples import EXAMPLES, example
 from kardus.contract.manifest import Manifest
@@ -74,7 +74,7 @@ _ENVELOPED = (
     messages.AgentStatus,
     messages.CameraHealth,
     messages.Coverage,
-    messages.ModelStatus,
+    model_status.ModelStatus,
     receipts.Lost,
 )
 PAYLOADS: dict[str, type[Record]] = {

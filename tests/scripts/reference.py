@@ -21,7 +21,7 @@ import train.cli
 import warehouse.cli.main
 from edge_agent.config import cameras, sections, sources
 from kardus.contract import commands as contract_commands
-from kardus.contract import messages, receipts, recording
+from kardus.contract import messages, model_status, receipts, recording
 from kardus.contract.described import field_texts
 from kardus.contract.examples import EXAMPLES, example
 from kardus.contract.homeassistant import device_id
@@ -95,8 +95,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     messages.CameraHealth,
     messages.Coverage,
     messages.Verified,
-    messages.ModelStatus,
-    messages.Comparison,
+    model_status.ModelStatus,
+    model_status.Comparison,
     messages.Alert,
     messages.Expected,
     messages.ExpectedStock,

@@ -9,6 +9,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import new_app, out, print_json, table_of
 from kardus.support.logs import set_up
 from warehouse.cli.broker_options import with_broker
+from warehouse.cli.page_options import PageOptions, with_page
 from warehouse.cli.with_database import with_database
 from warehouse.console.scopes import SCOPES
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
@@ -17,9 +18,11 @@ app = new_app("Tokens for the API: make them, list them, revoke them.")
 
 
 @with_broker
+@with_page
 def serve_command(
     database: DatabaseOption,
     broker: BrokerSettings,
+    page: PageOptions,
     database_password_file: DatabasePasswordOption = None,
     listen: Annotated[
         str, typer.Option(help="Address and port; other than the loopback's only with TLS or behind a proxy.")
@@ -36,27 +39,6 @@ def serve_command(
         float, typer.Option(min=0.1, help="Requests a second for each token; five times that at once.")
     ] = 50,
     pictures: Annotated[str, typer.Option(help="Where pictures are; by default where the receiver said.")] = "",
-    timezone: Annotated[
-        str, typer.Option(help="The page's time zone, such as Asia/Jakarta; by default this machine's.")
-    ] = "",
-    products: Annotated[
-        Path | None,
-        typer.Option(help="Photos of products, for the page: a bundle, a data set, or a folder named by SKU."),
-    ] = None,
-    rack: Annotated[
-        str,
-        typer.Option(
-            help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
-        ),
-    ] = "",
-    link: Annotated[
-        bool | None,
-        typer.Option(
-            "--link/--no-link",
-            help="Print an address that lets in once, as administrator; by default with a SQLite file on the loopback.",
-            show_default=False,
-        ),
-    ] = None,
     host: Annotated[str, typer.Option(help="The broker's host; without it agents can't be asked anything.")] = "",
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Logs as JSON.")] = False,
@@ -73,10 +55,7 @@ def serve_command(
         forwarded_from=tuple(forwarded_from or ()),
         rate=rate,
         pictures=pictures,
-        timezone=timezone,
-        link=link,
-        products=products,
-        **({"rack": rack} if rack else {}),
+        **page,
     )
     run_server(address_from(database, database_password_file), settings, broker if host else None, seconds)
 

@@ -1,9 +1,8 @@
 """The options that say which broker a command speaks to: the same for every command that does."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
 from kardus.support.errors import UsageError
 from kardus.support.secrets import secret_file
+from warehouse.cli.option_groups import with_options
 
 
 def _user_name(given: str | None) -> str | None:
@@ -63,24 +63,8 @@ def broker_settings(
 
 
 def with_broker(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command that takes `broker` have the options of `broker_settings` in its place.
-
-    Typer makes the options of a command from its signature: this one's is put together from both. An option that the
-    command has too, with another default or help, is the command's.
-    """
-    own, options = inspect.signature(command).parameters, inspect.signature(broker_settings).parameters
-
-    def with_options(**given: Any) -> None:
-        broker = broker_settings(**{name: given[name] for name in options})
-        command(broker=broker, **{name: value for name, value in given.items() if name in own})
-
-    others = [option for name, option in options.items() if name not in own]
-    named = [option for name, one in own.items() for option in (others if name == "broker" else [one])]
-    keyword_only = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in named]
-    with_options.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined] # PEP 362
-    with_options.__annotations__ = {option.name: option.annotation for option in named}
-    with_options.__doc__ = command.__doc__
-    return with_options
+    """Let a command that takes `broker` have the options of `broker_settings` in its place."""
+    return with_options(command, "broker", broker_settings)
 
 
 def _tls_files(

@@ -13,9 +13,7 @@ from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, answer, entry_of
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
-from warehouse.console.locations import AgentFilter, LocationFilter
-from warehouse.console.problems import ProblemError
-from warehouse.console.records import (
+from warehouse.console.label_records import (
     Drawn,
     DrawnItem,
     Label,
@@ -28,6 +26,8 @@ from warehouse.console.records import (
     QueueItem,
     Told,
 )
+from warehouse.console.locations import AgentFilter, LocationFilter
+from warehouse.console.problems import ProblemError
 from warehouse.console.telling import question_of, tell
 from warehouse.console.tokens import Principal
 from warehouse.store.labels import STANDS, Truth

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, select
 from kardus.contract.commands import Correct
 from warehouse.console.asking import Question
 from warehouse.console.context import Console
+from warehouse.console.label_records import Told
 from warehouse.console.problems import ProblemError
-from warehouse.console.records import Told
 from warehouse.store.labels import TEACHING, Truth
 from warehouse.store.tables import events
 

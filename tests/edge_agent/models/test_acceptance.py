@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_agent.models.acceptance import downgrade, lost_products, not_as_requested, worse
 from kardus.contract.commands import ChangeModel
 from kardus.contract.manifest import Manifest
-from kardus.contract.messages import Comparison
+from kardus.contract.model_status import Comparison
 from kardus.inference.bundle import read_bundle
 from simulator.demo.play import DEMO_BUNDLE
 

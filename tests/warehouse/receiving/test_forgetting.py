@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from kardus.contract.messages import AgentStatus, Alert, CameraHealth, Coverage, Model, ModelStatus
+from kardus.contract.messages import AgentStatus, Alert, CameraHealth, Coverage, Model
+from kardus.contract.model_status import ModelStatus
 from kardus.contract.topics import Topics, agents_filter
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.client import MqttClient
