@@ -8,9 +8,10 @@ from sqlalchemy.types import TypeEngine
 from kardus.support.errors import DataError
 from warehouse.store.tables import Moment, metadata
 
-_SERVER = (
-    "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()"
-)
+_SERVER = """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"""
+"""The catalog itself: information_schema hides what a role has no right to, such as the people from a receiver."""
 _FILE = "SELECT m.name, p.name, p.type FROM sqlite_schema m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'"
 _SERVER_TYPES: list[tuple[type[TypeEngine[Any]], str]] = [
     (BigInteger, "bigint"),

@@ -35,7 +35,7 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert len(pictures) >= 7, "one of each fault"
     assert all(message["jpeg_bytes"] > 1000 for message in pictures)
     kinds = {message["topic"].rsplit("/", 1)[1] for message in messages if message not in pictures}
-    assert kinds == {"status", "health", "state", "events", "model"}
+    assert kinds == {"status", "health", "state", "events", "model", "ack"}
 
 
 def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:
