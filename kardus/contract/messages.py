@@ -79,6 +79,12 @@ Status = Literal[
 """How a camera's pictures are."""
 
 
+def _left_out(schema: dict[str, Any]) -> None:
+    """CloudEvents know no empty text: what isn't said is left out."""
+    del schema["default"]
+    schema["minLength"] = 1
+
+
 class Expected(Record):
     """What the WMS expects at a location. The highest revision wins."""
 
@@ -161,8 +167,8 @@ class Alert(Record):
     """When the picture was taken that showed that all is well."""
     duration_s: Annotated[float, Field(ge=0)] | None = None
     """Seconds from opening to resolution; null while it stands."""
-    reason: str = ""
-    """Why it was resolved: `corrected` where somebody said that it was wrong; empty where a picture showed it."""
+    reason: Annotated[str, Field(exclude_if=operator.not_, json_schema_extra=_left_out)] = ""
+    """Why it was resolved: `corrected` where somebody said that it was wrong; left out where a picture showed it."""
 
 
 class LocationVerdict(Record):
@@ -186,8 +192,8 @@ class LocationVerdict(Record):
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
     seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
-    corrected: bool = False
-    """Whether it is what somebody has said of this look, and not the model."""
+    corrected: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether it is what somebody has said of this look, and not the model; left out where it isn't."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
 
@@ -313,12 +319,6 @@ Data = TypeVar("Data", bound=Record)
 def source_of(topics: Topics) -> str:
     """An agent as the `source` of its messages."""
     return quote(f"/{topics.base}", safe="/!$&'()*+,;=:@~")
-
-
-def _left_out(schema: dict[str, Any]) -> None:
-    """CloudEvents know no empty text: what isn't said is left out."""
-    del schema["default"]
-    schema["minLength"] = 1
 
 
 def _as_choice(schema: dict[str, Any]) -> None:

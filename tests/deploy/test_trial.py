@@ -65,7 +65,9 @@ def _laid_out(example: Path, folder: Path, site: Site) -> Path:
     return laid_out
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example", sorted({*EXAMPLES.glob("*.toml")} - {EXAMPLES / "sync.toml"}), ids=lambda path: path.stem
+)
 def test_an_example_runs_as_soon_as_its_files_are_where_it_says(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, example: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_every_table_is_either_fixed_or_applied() -> None:
     assert set(Config.model_fields) == {
         *FIXED,
         "verdict",
+        "codes",
         "view",
         "gate",
         "evidence",

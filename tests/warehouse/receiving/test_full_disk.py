@@ -14,7 +14,7 @@ from tests.publishers import Publisher
 from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
 from warehouse.receiving.receiver import Receiver
 
-pytestmark = [pytest.mark.slow, pytest.mark.root]
+pytestmark = pytest.mark.root
 BEFORE, AFTER = 200, 600
 """Fewer than the 1,000 that Mosquitto queues by default."""
 
@@ -52,11 +52,13 @@ def _through_a_full_disk(
     assert 1 <= len(said) <= 3  # once each time that it can't be stored any more
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_a_file(mosquitto: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with memory_disk(tmp_path / "disk", "8m") as disk, receiving(mosquitto, disk / "k.sqlite") as receiver:
         _through_a_full_disk(receiver, mosquitto, disk, lambda: None, caplog)
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_a_server_and_its_log(
     mosquitto: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
