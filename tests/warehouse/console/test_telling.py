@@ -37,7 +37,7 @@ def test_an_agent_is_told_of_its_last_look_alone(hall: Hall, mosquitto: Mosquitt
     there = hall.client.get("/events?location=A-02-1&agent=box").json()["items"]
     earlier = next(one["id"] for one in there if one["id"] != last)
     topic, payload = hall.box.event("A-02-1", Verdict.MATCH)
-    corrected = payload.replace(b'"corrected":false', b'"corrected":true')
+    corrected = payload.replace(b'"previous":', b'"corrected":true,"previous":')
     assert corrected != payload
     with agents(mosquitto, done) as asked:
         found = _say(client, last, "product", sku="Tea", by="Wati")
