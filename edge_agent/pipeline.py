@@ -287,7 +287,8 @@ class Pipeline:
             return (lost, view.problem) if camera.view.is_lost else None
         if view.repeated:
             return None  # no second vote for what was seen: it may be frozen
-        self._codes.look_at_rack(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
+        if frame.at_s >= camera.rack.rests_until_s:
+            self._codes.look_at_rack(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
         if camera.rack.contradiction:
             return SignalLost(frame.camera, frame.captured, f"other rack: {camera.rack.contradiction}"), "other rack"
         sighting = camera.view.see(frame, view, wanted, self._size_px)
@@ -344,7 +345,8 @@ class Pipeline:
         for camera, sighting in sightings:
             own = list(itertools.islice(remaining, len(sighting.chosen)))
             touched, changed = camera.votes.take(sighting, own)
-            self._codes.look_at_cartons(camera.name, sighting, camera.votes.to_be_read)
+            if sighting.chosen:
+                self._codes.look_at_cartons(camera.name, sighting, camera.votes.to_be_read)
             processed.changed |= changed
             told = touched | due
             findings += [

@@ -62,7 +62,7 @@ class CodeWatch:
         self, camera: str, sighting: Sighting, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]
     ) -> None:
         """Have the codes of what is new in its slots read; `to_be_read` says which of the slots that is."""
-        if not (self._reader and self._rules.cartons and self._products and sighting.chosen):
+        if not (self._reader and self._rules.cartons and self._products):
             return
         corners = dict(zip(sighting.chosen, sighting.corners, strict=True))
         large = [slot for slot, places in corners.items() if _side_px(places) >= self._rules.least_side_px]

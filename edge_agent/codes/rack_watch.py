@@ -10,6 +10,8 @@ from kardus.codes.labels import find_labels
 from kardus.codes.rack_check import other_rack
 from kardus.inference.geometry import FloatArray
 
+REST_S = 10.0
+"""Changed rules are heeded after so long at most."""
 FIRST_S = 60.0
 """So long after its first picture a camera's labels are read first: a start has enough to do."""
 AGAIN_S = 10.0
@@ -26,6 +28,8 @@ class RackWatch:
 
     contradiction: str = ""
     """Why the camera looks at another rack; empty: nothing says so."""
+    rests_until_s: float = 0.0
+    """Before this nobody has to ask whether it is due: a frame at rest costs nothing."""
     _in_a_row: int = 0
     _next_s: float | None = None
     _is_asked: bool = False
@@ -34,6 +38,7 @@ class RackWatch:
         """Whether its labels are to be read now. `every_s` is how often, 0: never."""
         if self._next_s is None:
             self._next_s = now_s + min(FIRST_S, every_s)
+        self.rests_until_s = now_s + min(REST_S, every_s or REST_S)
         return every_s > 0 and not self._is_asked and now_s >= self._next_s
 
     def ask(
