@@ -272,3 +272,8 @@ def test_an_address_of_a_database_that_cannot_be_used(tmp_path: Path, url: str, 
 def test_only_postgresql_notifies(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="only PostgreSQL notifies"):
         make_source(settings_of(tmp_path, f'[source]\nkind = "sql"\nurl = "sqlite://"\nlisten = "c"\n{SQL}'))
+
+
+def test_the_example_is_valid() -> None:
+    example = Path(__file__).parents[4] / "deploy" / "examples" / "sync.toml"
+    assert read_settings(example).source.kind == "folder"
