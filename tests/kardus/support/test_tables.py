@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kardus.support.errors import DataError
 from kardus.support.tables import read_table
+from kardus.support.text_cells import code_of
 from tests.edge_agent.making import damaged
 
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20).map(str.strip)
@@ -40,8 +41,13 @@ def _complaint(path: Path) -> str:
     return ""
 
 
+def _is_itself(cell: str) -> bool:
+    """Neither what a spreadsheet program makes of a code, nor a part of a line that is drawn."""
+    return code_of(cell) == (cell, "") and bool(cell.strip("-=+|"))
+
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(CELLS.filter(bool), CELLS, CELLS), max_size=6))
+@given(st.lists(st.tuples(CELLS.filter(_is_itself), *[CELLS.filter(lambda t: not t or _is_itself(t))] * 2), max_size=6))
 def test_what_was_written_as_csv_comes_back(lines: list[tuple[str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = _written(Path(folder) / "t.csv", ("path", "name", "split"), *lines)
