@@ -7,22 +7,19 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import typer.main
 from rich.text import Text
-from typer.core import TyperGroup
 
 from edge_agent.agent import Agent
-from edge_agent.cli.replay import replay_command
-from edge_agent.cli.slots import ConfigArgument
-from edge_agent.cli.slots import app as slots_app
+from edge_agent.cli.arguments import ConfigArgument
 from edge_agent.config import load_config
 from edge_agent.control.reload import FileWatch
 from kardus import __version__
 from kardus.support.console import err, new_app, print_json, print_result, table_of
 from kardus.support.files import make_folder, write_whole
+from kardus.support.lazy_commands import lazy_group
 from kardus.support.logs import set_up
 from kardus.support.memory import share_one_heap
 
@@ -30,32 +27,8 @@ STAY_S = 90.0
 """So long a newcomer at a terminal gets to look at the demo's page after the last fault."""
 
 
-class SimulateCommands(TyperGroup):
-    """The simulator's commands, which are loaded when one of them is asked for."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Their names."""
-        return _simulator().list_commands(ctx)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name."""
-        return _simulator().get_command(ctx, cmd_name)
-
-
-def _simulator() -> TyperGroup:
-    from simulator.cli import app as simulator_app  # noqa: PLC0415 - see the module
-
-    return typer.main.get_group(simulator_app)
-
-
-app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.")
-app.add_typer(
-    new_app("Draw photos, scripts and shelves, in place of cameras and data sets."),
-    cls=SimulateCommands,
-    name="simulate",
-)
-app.add_typer(slots_app, name="slots")
-app.command("replay")(replay_command)
+LAZY = {"slots": "edge_agent.cli.slots", "replay": "edge_agent.cli.replay", "simulate": "simulator.cli"}
+app = new_app("Watch storage locations, and tell the WMS over MQTT what stands there.", lazy_group(LAZY))
 
 
 @app.command("run")

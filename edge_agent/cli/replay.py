@@ -18,7 +18,10 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.spelling import composed
 from kardus.support.tables import EMPTY, read_table
 
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
+
+@app.command()
 def replay_command(
     recording: Annotated[
         Path, typer.Argument(help="A recording of an agent or of a simulated shelf, a folder of pictures, or a video.")

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.cameras import open_camera_source
+from edge_agent.cli.arguments import ConfigArgument
 from edge_agent.commissioning.layout import as_toml, basis, grid, prospect
 from edge_agent.commissioning.outlines import Found, LabelSide, propose
 from edge_agent.config import Config, load_config
@@ -29,7 +30,6 @@ from kardus.support.spelling import composed
 
 app = new_app("Take the commissioning picture, lay out the slots, draw them, and say what they can expect.")
 
-ConfigArgument = Annotated[Path, typer.Argument(help="The agent's configuration file (TOML).")]
 CameraOption = Annotated[str, typer.Option("--camera", help="Which camera; needed where there are several.")]
 PictureOption = Annotated[Path | None, typer.Option("--picture", help="A picture to use in place of one taken now.")]
 _COLOUR = (46, 160, 67)

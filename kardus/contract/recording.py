@@ -20,7 +20,7 @@ from kardus.contract.topics import Id, LocationCode
 
 HEADER = "recording.json"
 ENTRIES = "entries.jsonl"
-PictureName = Annotated[str, Field(pattern=r"^([\w-]{1,100}/)?[\w-]{1,100}\.(jpg|jpeg|png|webp|bmp)$")]
+PictureName = Annotated[str, Field(pattern=r"^([\w-]+/)?[\w-]+\.(jpg|jpeg|png|webp|bmp)$", max_length=206)]
 
 
 class RecordingHeader(Record):

@@ -1,11 +1,13 @@
 """What every Kardus command does the same way: errors in one line, exit codes, JSON."""
 
+import gc
 import importlib
 import importlib.metadata
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -13,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
+from typer.core import TyperGroup
 
 from kardus.support.errors import KardusError
 from kardus.support.harmless import STEERING, escaped
@@ -44,6 +47,17 @@ def run_app(app: typer.Typer) -> None:
         sys.exit(130)
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """While modules are imported: all that they make stays, and searching it for garbage is an eighth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def run_with_extra(cli: str, command: str, extra: str, modules: Collection[str]) -> None:
     """Run a command line whose modules come with an extra; say in one line when that isn't installed.
 
@@ -54,16 +68,18 @@ def run_with_extra(cli: str, command: str, extra: str, modules: Collection[str])
         modules: top-level modules that the extra brings.
     """
     try:
-        run_app(importlib.import_module(cli).app)
+        with without_collection():
+            commands = importlib.import_module(cli)
+        run_app(commands.app)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in modules:
             raise
         missing_extra(command, extra, error.name)
 
 
-def new_app(purpose: str) -> typer.Typer:
+def new_app(purpose: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """A command group with the settings that all commands share."""
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app = typer.Typer(cls=cls, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback(help=purpose)(_common_options)
     return app
 

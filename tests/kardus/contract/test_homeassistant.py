@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.homeassistant import device_id, discovery_document, discovery_topic, status_topic
-from kardus.contract.topics import ID_PATTERN, Topics
+from kardus.contract.topics import ID_PATTERN, Topics, is_id
 from kardus.contract.verdicts import ALERTS, Verdict
 
 TOPICS = Topics("jakarta-1", "aisle-a")
-NAMES = st.lists(st.from_regex(ID_PATTERN, fullmatch=True), max_size=6, unique=True)
+NAMES = st.lists(st.from_regex(ID_PATTERN, fullmatch=True).filter(is_id), max_size=6, unique=True)
 
 
 def test_the_document_is_where_home_assistant_looks() -> None:
@@ -43,7 +43,12 @@ def test_what_is_gone_is_taken_away() -> None:
     assert sorted(part["platform"] for part in after.values() if len(part) == 1) == ["binary_sensor", "sensor"]
 
 
-@given(NAMES, NAMES, st.from_regex(ID_PATTERN, fullmatch=True), st.from_regex(ID_PATTERN, fullmatch=True))
+@given(
+    NAMES,
+    NAMES,
+    st.from_regex(ID_PATTERN, fullmatch=True).filter(is_id),
+    st.from_regex(ID_PATTERN, fullmatch=True).filter(is_id),
+)
 def test_whatever_the_names_every_id_is_one_of_its_own_and_one_that_it_takes(
     locations: list[str], cameras: list[str], site: str, agent: str
 ) -> None:

@@ -1,6 +1,10 @@
 """Every command fails the same way: one line, an exit code, no traceback."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,29 @@ from kardus.support.console import missing_extra, new_app, out, print_json, run_
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
 from kardus.support.harmless import escaped
 from tests.conftest import run_command
+
+LATE = """
+import typer
+from kardus.support.console import out
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def late(loud: bool = False) -> None:
+    "Be late."
+    out.print("LATE" if loud else "late")
+"""
+PROGRAM = """
+import sys
+
+from kardus.support.console import new_app, run_app
+from kardus.support.lazy_commands import lazy_group
+
+app = new_app("Say.", lazy_group({"late": "late_command"}))
+app.command("now")(lambda: print("late_command" in sys.modules))
+run_app(app)
+"""
 
 
 def _app(error: BaseException | None) -> typer.Typer:
@@ -119,3 +146,18 @@ def test_what_is_escaped_stays_so_and_what_is_plain_stays_as_it_is(text: str) ->
 @pytest.mark.parametrize("command", ["kardus-agent", "kardus-wms", "kardus-train", "kardus-export"])
 def test_every_command_says_its_version(command: str) -> None:
     assert run_command(command, "--version").stdout == f"kardus {__version__}\n"
+
+
+def test_a_command_of_another_module_is_imported_when_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "late_command.py").write_text(LATE, encoding="utf-8")
+
+    def said(*words: str) -> str:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+        command = [sys.executable, "-c", PROGRAM, *words]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return run.stdout + run.stderr
+
+    assert said("now") == "False\n"
+    assert said("late", "--loud") == "LATE\n"
+    assert "'late'?" in said("lite")
+    assert re.search(r"late +Be late\.", said("--help"))
