@@ -48,7 +48,7 @@ benchmark: .venv/installed  ## How fast training is beside other loops (recorded
 
 bench: .venv/installed .venv-agent/installed  ## Every promise of speed, measured (make bench ARGS=cycle: one of them)
 	$(DEV)/python -m tests.benchmarks $(ARGS)
-	$(DEV)/python -m tests.benchmarks --markdown
+	$(if $(findstring --against,$(ARGS)),,$(DEV)/python -m tests.benchmarks --markdown)
 
 bench-full: .venv/installed .venv-agent/installed  ## The same at every size that is promised (hours)
 	$(DEV)/python -m tests.benchmarks --scale full $(ARGS)

@@ -1,9 +1,11 @@
 """All benchmarks, one after another, each in a process of its own.
 
     python -m tests.benchmarks [NAME ...] [--scale smoke|bench|full] [--out FOLDER]
+    python -m tests.benchmarks [NAME ...] [--scale SCALE] --against COMMIT [--rounds N]
     python -m tests.benchmarks --markdown [--out FOLDER]
 
-The second writes what was measured last into docs/performance.md, between its two marks.
+The second runs them in HEAD and in an earlier commit in turn, and prints ratios. The third writes what was measured
+last into docs/performance.md, between its two marks.
 """
 
 import argparse
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 from kardus.support.files import write_whole
+from tests.benchmarks.against import compare
 from tests.benchmarks.networks import NETWORKS, bundle_of
 from tests.benchmarks.report import markdown
 from tests.benchmarks.scale import RESULTS, Scale
@@ -29,6 +32,8 @@ def main() -> int:
     parser.add_argument("--scale", choices=get_args(Scale), default="bench")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--markdown", action="store_true", help=f"write the figures into {PAGE}")
+    parser.add_argument("--against", metavar="COMMIT", help="run HEAD and this commit in turn, and print ratios")
+    parser.add_argument("--rounds", type=int, default=6, help="how often, with --against")
     options = parser.parse_args()
     if strange := set(options.names) - set(NAMES):
         parser.error(f"no benchmark '{min(strange)}': use {', '.join(NAMES)}")
@@ -38,6 +43,8 @@ def main() -> int:
     if options.scale != "smoke":
         for name in NETWORKS:
             bundle_of(name, print)  # before anything is timed
+    if options.against:
+        return compare(options.against, options.names or NAMES, options.scale, options.rounds)
     return max(_run(name, options.scale, options.out) for name in options.names or NAMES)
 
 

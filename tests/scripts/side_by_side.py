@@ -13,13 +13,11 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from tests.benchmarks.against import Pair, print_ratios, tree
 from tests.benchmarks.pairs import ratio
 
-ROOT = Path(__file__).parents[2]
 LIMIT = 1.03
 CHILD = """
 import json, sys, tempfile
@@ -38,17 +36,6 @@ print(json.dumps(found))
 Seconds = dict[str, float]
 
 
-@contextmanager
-def tree(commit: str, name: str) -> Iterator[Path]:
-    """The files of a commit, in a folder of their own."""
-    folder = ROOT / "build" / "side_by_side" / name
-    subprocess.run(["git", "worktree", "add", "--force", "--detach", str(folder), commit], cwd=ROOT, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["git", "worktree", "remove", "--force", str(folder)], cwd=ROOT, check=True)
-
-
 def medians(folder: Path, counts: tuple[int, int, int]) -> Seconds:
     """Of a tree, in a process of its own; seconds by what was measured."""
     command = [sys.executable, "-c", CHILD, *map(str, counts)]
@@ -59,21 +46,15 @@ def medians(folder: Path, counts: tuple[int, int, int]) -> Seconds:
 
 def compare(commit: str, rounds: int, counts: tuple[int, int, int] = (20, 20, 3)) -> int:
     """Print a row for each figure; 1 where a ratio is above the limit."""
-    found: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    found: dict[str, Pair] = defaultdict(lambda: ([], []))
     with tree(commit, "before") as before, tree("HEAD", "now") as now:
         for number in range(rounds):
             order = ((0, before), (1, now)) if number % 2 else ((1, now), (0, before))  # neither is always the first
             for which, folder in order:
                 for what, median_s in medians(folder, counts).items():
-                    found[what][which].append(median_s)
-    worst = 0
-    print(f"| HEAD beside {commit} | before | now | ratio | 95 % interval | n |\n|---|---|---|---|---|---|")
-    for what, (earlier, later) in found.items():
-        each = ratio(later, earlier)
-        times = (f"{1000 * statistics.median(values):.1f} ms" for values in (earlier, later))
-        print(f"| {what} | {' | '.join(times)} | {each.value:.3f} | {each.low:.3f} to {each.high:.3f} | {each.n} |")
-        worst |= each.value > LIMIT
-    return worst
+                    found[f"{what}, s"][which].append(median_s)
+    print_ratios(commit, found)
+    return max(int(ratio(later, earlier).value > LIMIT) for earlier, later in found.values())
 
 
 if __name__ == "__main__":

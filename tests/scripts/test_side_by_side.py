@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.scripts.side_by_side import ROOT, compare
+from tests.benchmarks.against import ROOT
+from tests.scripts.side_by_side import compare
 
 
 @pytest.mark.slow
@@ -14,9 +15,9 @@ def test_a_commit_beside_itself_has_a_ratio_for_each_figure_and_leaves_no_tree(
     compare("HEAD", 1, (2, 2, 1))
     rows = [line for line in capfd.readouterr().out.splitlines() if line.startswith("| ")]
     assert [row.split("|")[1].strip() for row in rows[1:]] == [
-        "cycle of 16 locations",
-        "event beyond inference",
-        "start to first verdict",
+        "cycle of 16 locations, s",
+        "event beyond inference, s",
+        "start to first verdict, s",
     ]
     assert all(0.2 < float(row.split("|")[4]) < 5 for row in rows[1:])
     listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
