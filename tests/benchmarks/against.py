@@ -66,7 +66,7 @@ def _figures(folder: Path, name: str, scale: str) -> dict[str, float] | None:
     """A benchmark's figures in a tree, with their units; None where it broke. Ratios of nothing are left out."""
     _share_bundles(folder)
     command = [sys.executable, "-m", f"tests.benchmarks.{name}", "--scale", scale]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     if subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
         return None
     report, _ = read_report(folder / RESULTS / f"{name}.json")
