@@ -330,7 +330,7 @@ class Agent:
                 for camera in processed.good:
                     told = (name for name in camera.locations if not camera.votes.is_busy(name))
                     self._harvesting.sample(told, processed.changed, camera.shown, time.monotonic())
-        self._monitor.ready()
+        self._monitor.is_ready.set()
 
     def _tick(self) -> None:
         """What doesn't come by itself: silent cameras, grace that is over, the end of a day."""

@@ -17,7 +17,8 @@ class HealthMonitor:
         Raises:
             ConfigError: the port can't be listened on.
         """
-        self._vitals = vitals
+        self.is_ready = vitals.is_ready
+        """To be set once the agent has begun to look."""
         wanted_s = watchdog_s()
         self._watchdog = Watchdog(vitals, wanted_s) if wanted_s else None
         self._server = HealthServer(settings.host, settings.port, vitals, registry) if settings.port else None
@@ -29,10 +30,6 @@ class HealthMonitor:
         if self._watchdog:
             self._watchdog.start()
         notify("READY=1")
-
-    def ready(self) -> None:
-        """The agent has begun to look."""
-        self._vitals.is_ready.set()
 
     def stop(self) -> None:
         """The agent stops."""
