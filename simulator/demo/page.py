@@ -5,19 +5,61 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from kardus.support.errors import KardusError
 from simulator.demo.broker import RunningBroker
+from simulator.demo.browser import program, run_browser
+from warehouse.console.pages.access import cookie_name
+from warehouse.console.people import add_person
+from warehouse.console.sessions import begin_session
 from warehouse.store.database import require_site
 from warehouse.store.opening import open_database
 
 END_S = 10.0
 
 
+PHOTOGRAPHER = "demo"
+"""Who the pictures of the page are taken as."""
+WIDE, PHONE = (1280, 860), (412, 860)
+
+
+@dataclass(frozen=True)
+class RunningPage:
+    """The page, while it is served."""
+
+    link: str
+    """The address that lets in once."""
+    database: Path
+
+    def pictures(self, rack: str) -> dict[str, bytes]:
+        """The rack, and the work list on a phone, as PNG by their files' names; none where no browser is.
+
+        Raises:
+            KardusError: the browser or the page doesn't answer.
+        """
+        path = program()
+        if path is None:
+            return {}
+        root = self.link.partition("/enter/")[0]
+        with open_database(self.database, make=False) as database:
+            cookies = {
+                cookie_name(encrypted=False): begin_session(
+                    database, add_person(database, PHOTOGRAPHER, "operator", "")
+                )
+            }
+        with run_browser(path) as browser:
+            return {
+                "page-rack.png": browser.picture(f"{root}/rack?name={quote(rack)}", cookies, *WIDE),
+                "page-work.png": browser.picture(f"{root}/work", cookies, *PHONE),
+            }
+
+
 @contextlib.contextmanager
-def run_page(folder: Path, site: str, broker: RunningBroker, products: Path) -> Iterator[str]:
-    """Run receiver and server over a file in `folder`; gives the address that lets in once.
+def run_page(folder: Path, site: str, broker: RunningBroker, products: Path) -> Iterator[RunningPage]:
+    """Run receiver and server over a file in `folder`.
 
     Raises:
         KardusError: the server doesn't start.
@@ -31,10 +73,10 @@ def run_page(folder: Path, site: str, broker: RunningBroker, products: Path) -> 
         _running("receive", *common, "--site", site),
         _running("serve", *common, *page) as server,
     ):
-        yield _address(server)
+        yield RunningPage(_link(server), path)
 
 
-def _address(server: "subprocess.Popen[str]") -> str:
+def _link(server: "subprocess.Popen[str]") -> str:
     assert server.stdout is not None  # noqa: S101 - it is a pipe
     for line in server.stdout:
         if line.startswith("open, once: "):

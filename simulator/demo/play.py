@@ -6,7 +6,9 @@ import queue
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -24,14 +26,16 @@ from kardus.support.console import out
 from kardus.support.errors import KardusError
 from kardus.support.files import make_folder, write_whole
 from simulator.demo.broker import RunningBroker, run_broker
+from simulator.demo.browser import program
 from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
-from simulator.demo.page import run_page
+from simulator.demo.page import RunningPage, run_page
 from simulator.demo.report import Picture, annotate, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Script, demo_script
 from simulator.shelf import Shelf
+from warehouse.console.pages.places import place_of
 from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
@@ -39,6 +43,8 @@ from warehouse.stock.stock_list import StockLine
 SITE = "demo"
 INTERVAL_S = 0.25
 TIME_LIMIT_S = 55.0
+PICTURES_S = 3.0
+"""So long the shelf stands still at the end where a browser takes pictures of the page."""
 DEMO_BUNDLE = Path(str(files("simulator.demo") / "demo.bundle"))
 DEMO_KEY = Path(str(files("simulator.demo") / "demo.pub"))
 
@@ -51,6 +57,8 @@ class MessageRecording:
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[LocationEvent] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
+    all_told: threading.Event = field(default_factory=threading.Event)
+    """Set once every fault was reported, or nothing more will come."""
 
 
 def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *, has_page: bool = True) -> bool:
@@ -71,12 +79,15 @@ def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *,
     began = time.monotonic()
     with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
         out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
-        again = round(stay_s / INTERVAL_S) if has_page else 0
+        again = round(max(stay_s, PICTURES_S if program() else 0.0) / INTERVAL_S) if has_page else 0
         config = _write_config(Path(scratch), rack, seed, broker, again)
-        with run_page(Path(scratch), SITE, broker, DEMO_BUNDLE) if has_page else contextlib.nullcontext("") as address:
-            if address:
-                out.print(f"Page: {address} (open it in a browser; the address is good once)", soft_wrap=True)
-            recording = _record(script, shelf, broker, config, TIME_LIMIT_S + stay_s)
+        with run_page(Path(scratch), SITE, broker, DEMO_BUNDLE) if has_page else contextlib.nullcontext() as page:
+            if page:
+                out.print(f"Page: {page.link} (open it in a browser; the address is good once)", soft_wrap=True)
+            recording = MessageRecording()
+            with ThreadPoolExecutor(1) as photographer:
+                shots = photographer.submit(_shots, page, script, recording) if page else None
+                _record(recording, script, shelf, broker, config, TIME_LIMIT_S + stay_s)
     outcome = judge_demo(script, shelf.skus(), recording.events)
     facts = {
         "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
@@ -85,9 +96,19 @@ def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *,
         "Messages": str(len(recording.messages)),
         "Time": f"{time.monotonic() - began:.0f} s",
     }
-    _write_folder(folder, shelf, recording, outcome, facts)
+    _write_folder(folder, shelf, recording, outcome, facts, shots.result() if shots else {})
     _print_outcome(outcome, folder)
     return outcome.passed
+
+
+def _shots(page: RunningPage, script: Script, recording: MessageRecording) -> dict[str, bytes]:
+    """What the page shows once all is told; nothing where no browser takes it, which is no fault of the shelf."""
+    recording.all_told.wait()
+    try:
+        return page.pictures(place_of(min(script.expected)).rack)
+    except KardusError as error:
+        out.print(f"No pictures of the page: {error}", soft_wrap=True)
+        return {}
 
 
 def _write_config(scratch: Path, rack: Rack, seed: int, broker: RunningBroker, again: int) -> Path:
@@ -115,8 +136,10 @@ version = "{broker.mqtt_version}"
     return path
 
 
-def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path, limit_s: float) -> MessageRecording:
-    recording = MessageRecording()
+def _record(  # noqa: PLR0917 - what the demo is made of
+    recording: MessageRecording, script: Script, shelf: Shelf, broker: RunningBroker, config: Path, limit_s: float
+) -> None:
+    """Let the agent look at the shelf, and keep what it says."""
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     address = BrokerSettings("127.0.0.1", broker.port)
     publish_stock(address, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False)
@@ -129,11 +152,11 @@ def _record(script: Script, shelf: Shelf, broker: RunningBroker, config: Path, l
         finally:
             agent.terminate()
             _, complaint = agent.communicate()
+            recording.all_told.set()  # or will never be
         if agent.returncode != 0:
             raise KardusError(f"the agent stopped with exit code {agent.returncode}: {complaint.strip()}")
         while not inbox.empty():
             _take(recording, script, shelf, *inbox.get())
-    return recording
 
 
 def _follow(
@@ -176,12 +199,15 @@ def _remember_pictures(recording: MessageRecording, script: Script, shelf: Shelf
     states = {location: s for (_, location), s in recording.monitor.states.items()}
     if len(states) == len(script.expected):
         recording.pictures.setdefault("start", Picture("start.png", "At the start", 4, states))
-    for number, fault in enumerate(scripted_faults(script, shelf.skus()), start=1):
+    faults = scripted_faults(script, shelf.skus())
+    for number, fault in enumerate(faults, start=1):
         known = [event for event in recording.events if is_report_of(event, fault)]
         if known and state.location == fault.location and fault.location not in recording.pictures:
             name = f"fault-{number}-{fault.kind.replace('_', '-')}.png"
             caption = f"{fault.kind.replace('_', ' ').capitalize()} at {fault.location}: {fault.verdict}"
             recording.pictures[fault.location] = Picture(name, caption, min(fault.frame + 3, script.frames - 1), states)
+    if all(fault.location in recording.pictures for fault in faults):
+        recording.all_told.set()
 
 
 def _screen(recording: MessageRecording) -> Group:
@@ -189,11 +215,19 @@ def _screen(recording: MessageRecording) -> Group:
     return Group(monitor.table(), f"{len(recording.messages)} messages, {monitor.alert_count()} alerts")
 
 
-def _write_folder(
-    folder: Path, shelf: Shelf, recording: MessageRecording, outcome: DemoOutcome, facts: dict[str, str]
+def _write_folder(  # noqa: PLR0917 - what the demo was made of
+    folder: Path,
+    shelf: Shelf,
+    recording: MessageRecording,
+    outcome: DemoOutcome,
+    facts: dict[str, str],
+    shots: dict[str, bytes],
 ) -> None:
-    for old in (*folder.glob("fault-*.png"), *folder.glob("start.png"), *folder.glob("end.png")):
-        old.unlink()
+    for pattern in ("fault-*.png", "start.png", "end.png", "page-*.png"):
+        for old in folder.glob(pattern):
+            old.unlink()
+    for name, shot in shots.items():
+        write_whole(folder / name, shot)
     states = {location: s for (_, location), s in sorted(recording.monitor.states.items())}
     end = Picture("end.png", "At the end", shelf.script.frames - 1, states)
     pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
@@ -203,7 +237,7 @@ def _write_folder(
         annotate(shelf.frame(picture.frame), corners, picture.states).save(png, "PNG")
         write_whole(folder / picture.file, png.getvalue())
     write_messages(folder / "messages.jsonl", recording.messages)
-    write_report(folder / "report.html", outcome, states, pictures, facts)
+    write_report(folder / "report.html", outcome, states, pictures, facts, [*shots])
 
 
 def _print_outcome(outcome: DemoOutcome, folder: Path) -> None:

@@ -77,16 +77,17 @@ def _shown(topic: str, payload: bytes) -> dict[str, Any]:
     return {"topic": topic, "payload": json.loads(payload) if payload else None}
 
 
-def write_report(
+def write_report(  # noqa: PLR0917 - what the page shows
     path: Path,
     outcome: DemoOutcome,
     states: Mapping[str, LocationState],
     pictures: Sequence[Picture],
     facts: Mapping[str, str],
+    shots: Sequence[str] = (),
 ) -> None:
-    """Write the one-page report beside its pictures."""
+    """Write the one-page report beside its pictures; `shots` are files of pictures of the page."""
     page = _TEMPLATES.get_template("report.html.jinja")
-    text = page.render(outcome=outcome, states=states.values(), pictures=pictures, facts=facts)
+    text = page.render(outcome=outcome, states=states.values(), pictures=pictures, facts=facts, shots=shots)
     write_whole(path, text.encode())
 
 

@@ -82,7 +82,9 @@ class Local:
     def percent(self, share: float, decimals: int = 0) -> str:
         """Of a share from 0 to 1."""
         return str(
-            format_percent(share, "#,##0" + ("." + "0" * decimals if decimals else "") + " %", locale=self.locale)
+            format_percent(
+                share, "#,##0" + ("." + "0" * decimals if decimals else "") + "\N{NO-BREAK SPACE}%", locale=self.locale
+            )
         )
 
     def moment(self, moment: datetime) -> str:
