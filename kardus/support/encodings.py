@@ -1,6 +1,7 @@
 """Finds out how the bytes of a text are encoded."""
 
 import codecs
+import re
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -16,6 +17,12 @@ _WESTERN = frozenset(
     "\u201a\u201e\u2026\u2018\u2019\u201c\u201d\u2013\u2014"
 )
 """Of its characters beyond ASCII, those that a text of another encoding seldom turns into throughout."""
+_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+"""A character beyond ASCII in UTF-8 (RFC 3629, 4)."""
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _ASCII = frozenset(map(chr, range(128)))
 _USUAL = [WESTERN, "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "cp874", "cp932", "gb18030", "big5", "cp949"]
 _USUAL += ["mac_roman", "cp850", "utf_16_le", "utf_16_be"]
@@ -31,12 +38,33 @@ def marked_encoding(content: bytes) -> str | None:
     return "utf-8" if _decodes(content, "utf-8") else None
 
 
+def first_line_of_another(content: bytes) -> int:
+    """The first line that isn't in UTF-8, from 1, of bytes that are partly UTF-8; 0: they are another encoding's.
+
+    Two exports that were joined, or one that was cut off within a character. Read in one encoding, a part becomes other
+    names. In a text of Western Europe what looks like UTF-8 is that; others may have a little of it by chance.
+    """
+    in_utf_8, others = len(_SEQUENCE.findall(content)), _SEQUENCE.sub(b"", content)
+    stray = len(_BEYOND_ASCII.findall(others))
+    if b"\0" in content or not in_utf_8 or not stray or (in_utf_8 < stray and not _is_western(content)):
+        return 0
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return content.count(b"\n", 0, error.start) + 1
+    return 0
+
+
+def _is_western(content: bytes) -> bool:
+    return b"\0" not in content and set(content.decode(WESTERN, "replace")) <= _WESTERN | _ASCII
+
+
 def guessed_encoding(content: bytes) -> str | None:
     """The likeliest encoding of a text's bytes; None: they are no text.
 
     Few bytes beyond ASCII fit several encodings. charset-normalizer takes French in Windows-1252 for Central European.
     """
-    if b"\0" not in content and set(content.decode(WESTERN, "replace")) <= _WESTERN | _ASCII:
+    if _is_western(content):
         return WESTERN
     from charset_normalizer import from_bytes  # noqa: PLC0415 - only the warehouse's side installs it
 

@@ -13,6 +13,10 @@ TITLE_LINES = 30
 """The header is looked for in so many lines; those above it are a title."""
 
 
+NAMED_AS_BEFORE = "the header once more"
+"""What printed pages and joined files have between their lines."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """What is asked of a table's columns."""
@@ -52,6 +56,8 @@ class Header:
     """By place, from 0: what is asked for under the name that it is asked for, all others as they are called."""
     shown: dict[int, str]
     """By place: what they are called in the file."""
+    names: frozenset[str]
+    """What the required ones may be called, in lower case."""
 
     @property
     def width(self) -> int:
@@ -78,8 +84,22 @@ def find_header(path: Path, lines: Iterable[Line], columns: Columns, layout: Lay
             asked = {found[0]: column for column, found in places.items() if found}
             others = {index: name for index, name in names.items() if name and name not in places}
             shown = {index: cell.text.strip() for index, cell in cells.items()}
-            return Header(number, dict(sorted((others | asked).items())), shown)
+            codes = frozenset(name for column in columns.required for name in _called(column, layout))
+            return Header(number, dict(sorted((others | asked).items())), shown, codes)
     raise DataError(f"{path}: {_missing([names for _, names in named], columns, layout)}")
+
+
+def named_again(header: Header, columns: Columns, values: Mapping[str, str]) -> str:
+    """What is to be said of a line that names the columns again; empty: it doesn't.
+
+    NAMED_AS_BEFORE is no problem. Of lists that were joined, one may have its columns in another order.
+    """
+    if all(values.get(column, "").lower() not in header.names for column in columns.required):
+        return ""
+    asked = {column for column in columns.required if column in values}
+    if all(_folded(values[name]) == _folded(header.shown[i]) for i, name in header.columns.items() if name in asked):
+        return NAMED_AS_BEFORE
+    return "names the columns again, and otherwise: give each list a file of its own"
 
 
 def _called(column: str, layout: Layout | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kardus.support.errors import DataError
-from kardus.support.table_headers import TITLE_LINES, Columns, Header, Layout, find_header
+from kardus.support.table_headers import NAMED_AS_BEFORE, TITLE_LINES, Columns, Header, Layout, find_header, named_again
 from kardus.support.text_cells import code_of
 from kardus.support.text_tables import TextLine, decoded, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell
@@ -17,6 +17,10 @@ EMPTY = "EMPTY"
 """In a column of products, in any case of letters: nothing must stand there. A blank cell may be one that was lost."""
 _ALWAYS_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 """An .xls may be a text under another name, as many programs export it."""
+
+
+FEWEST_SWALLOWED = 3
+"""In a table of fewer columns a comma in a remark would pass for a line of it."""
 
 
 class Row(NamedTuple):
@@ -59,7 +63,7 @@ def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> Ite
         raise DataError(f"{path}: has no sheets: leave --sheet out")
     text = decoded(path, layout.encoding if layout else None, can_choose=layout is not None)
     delimiter, header = _text_header(path, text, columns, layout)
-    return _text_rows(text_lines(path, text, delimiter), header, columns, layout)
+    return _text_rows(text_lines(path, text, delimiter), delimiter, header, columns, layout)
 
 
 def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None) -> tuple[str, Header]:
@@ -91,17 +95,27 @@ def _workbook_rows(
             values[name] = value if is_value else text.strip()
             if problem and not is_value and name in asked:
                 problems.append(f"cell {_letters(index)}{number} ('{header.shown[index]}') {problem}")
+        repeated = named_again(header, columns, values)
+        if repeated == NAMED_AS_BEFORE:
+            continue
+        problems += [f"line {number}: {repeated}"] if repeated else []
         if problems or any(values.values()):
             yield Row(number, values, tuple(problems))
 
 
-def _text_rows(lines: Iterable[TextLine], header: Header, columns: Columns, layout: Layout | None) -> Iterator[Row]:
+def _text_rows(
+    lines: Iterable[TextLine], delimiter: str, header: Header, columns: Columns, layout: Layout | None
+) -> Iterator[Row]:
     codes = {*columns.required, *columns.optional} - {*columns.values}
     for number, cells in lines:
         if number <= header.line or not any(cell.strip() for cell in cells) or _is_left_out(cells, layout):
             continue
         values = {name: cells[index].strip() for index, name in header.columns.items() if index < len(cells)}
-        problems = [*_wrong_length(number, header, cells)]
+        repeated = named_again(header, columns, values)
+        if repeated == NAMED_AS_BEFORE:
+            continue
+        problems = [*_wrong_length(number, header, cells), *_swallowed(number, header, cells, delimiter)]
+        problems += [f"line {number}: {repeated}"] if repeated else []
         for name in codes & values.keys():
             values[name], problem = code_of(values[name])
             if problem:
@@ -132,6 +146,15 @@ def _wrong_length(number: int, header: Header, cells: Sequence[str]) -> tuple[st
         said = f"line {number}: {len(cells)} cells, where {header.width} columns are named"
         return (f"{said}: put a cell that holds the separator into quotes",)
     return ()
+
+
+def _swallowed(number: int, header: Header, cells: Sequence[str], delimiter: str) -> Iterator[str]:
+    """Of a quote that was never closed, the next one, some lines below, is the end: what is between is one cell."""
+    if header.width < FEWEST_SWALLOWED:
+        return
+    for cell in cells:
+        if "\n" in cell and any(line.count(delimiter) >= header.width - 1 for line in cell.splitlines()[1:-1]):
+            yield f"line {number}: a quoted cell holds whole lines of the table: close its quote where it ends"
 
 
 def _letters(index: int) -> str:

@@ -1,6 +1,7 @@
-"""What a spreadsheet program makes of a code when it saves a table as text: dates, errors, formulas, `="0017"`."""
+"""What programs make of a code when they save a table as text: dates, errors, formulas, `="0017"`, fractions."""
 
 import re
+from collections.abc import Callable
 
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')
 """How an export says that digits are text."""
@@ -16,12 +17,23 @@ _DATE = re.compile(
     rf"|(?:{_MONTH})\.?[-/ ][0-9]{{2}}(?:[0-9]{{2}})?",
     re.IGNORECASE,
 )
-_SUSPECT = re.compile(r"[=#]|[0-9]{1,4}[-/. ]|[a-zäéû]{3,4}\.?[-/ ][0-9]", re.IGNORECASE)
+_FRACTION = re.compile(r"[0-9]{4,}\.0+|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.0+)?")
+"""`8991234567890.0`: pandas writes whole numbers so where others of their column are lacking; `8,991,234`."""
+_SUSPECT = re.compile(r"[=#']|[0-9]+[-/., ]|[a-zäéû]{3,4}\.?[-/ ][0-9]", re.IGNORECASE)
 """What has to be looked at: most codes are passed with this alone."""
 DATE = (
     "looks like a date that a spreadsheet program made of a code: format the column as text in its source; a code that "
     "really is so is taken from an .xlsx, where its cell is text"
 )
+
+_REFUSED: tuple[tuple[Callable[[str], object], str], ...] = (
+    (re.compile("=").match, "is a formula: save the list with its values"),
+    (_ERROR.fullmatch, "is an error of a spreadsheet program, or a column that was too narrow: mend it in the source"),
+    (re.compile("'").match, "begins with an apostrophe, by which programs mark text: take it away"),
+    (_FRACTION.fullmatch, "is a number that a program wrote as a fraction, or by thousands: write its digits alone"),
+    (_DATE.fullmatch, DATE),
+)
+"""What a cell may be instead of a code, and what is said of it."""
 
 
 def code_of(text: str) -> tuple[str, str]:
@@ -31,8 +43,4 @@ def code_of(text: str) -> tuple[str, str]:
     quoted = _QUOTED.fullmatch(text)
     if quoted:
         return quoted.group(1).replace('""', '"').strip(), ""
-    if text.startswith("="):
-        return text, "is a formula: save the list with its values"
-    if _ERROR.fullmatch(text):
-        return text, "is an error of a spreadsheet program, or a column that was too narrow: mend it in the source"
-    return text, DATE if _DATE.fullmatch(text) else ""
+    return text, next((said for written_so, said in _REFUSED if written_so(text)), "")

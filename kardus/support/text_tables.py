@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kardus.support.encodings import guessed_encoding, marked_encoding
+from kardus.support.encodings import first_line_of_another, guessed_encoding, marked_encoding
 from kardus.support.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -36,6 +36,10 @@ def decoded(path: Path, encoding: str | None = None, *, can_choose: bool = False
     except OSError as error:
         raise _unreadable(path, error) from error
     marked = marked_encoding(content)
+    if not (encoding or marked) and (line := first_line_of_another(content)):
+        raise DataError(
+            f"{path}: line {line} isn't in UTF-8, as others are: save it in one encoding, or name one with --encoding"
+        )
     name = encoding or marked or (guessed_encoding(content) if can_choose else None) or "utf-8"
     try:
         text = content.decode(name)
@@ -54,18 +58,20 @@ def text_lines(path: Path, text: str, delimiter: str) -> Iterator[TextLine]:
     """Every line with a value. A cell that holds a line's end makes the next number larger by more than one.
 
     Raises:
-        DataError: a cell is longer than any text.
+        DataError: a quote isn't closed or stands amid a quoted cell, or a cell is longer than any text.
     """
     announced = _SEPARATOR.match(text)
     begins = 1 + bool(announced)
-    reader = csv.reader(io.StringIO(text[announced.end() :] if announced else text, newline=""), delimiter=delimiter)
+    table = io.StringIO(text[announced.end() :] if announced else text, newline="")
+    reader = csv.reader(table, delimiter=delimiter, strict=True)
     try:
         for cells in reader:
             if any(not _RULE.fullmatch(cell) for cell in cells):
                 yield begins, cells
             begins = reader.line_num + 1 + bool(announced)
     except csv.Error as error:
-        raise _unreadable(path, error) from error
+        said = f"{path}: line {begins}: quotes that don't fit, or a cell without end"
+        raise DataError(f"{said}: close each quote, and write one inside quotes twice") from error
 
 
 def likely_delimiters(text: str, sample: int = 4000) -> list[str]:

@@ -4,6 +4,7 @@ A cell that is lost is no order to find nothing: an empty location is said in wo
 sure is refused with all others of its kind. The list is taken as a whole or not at all.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,8 +18,11 @@ from kardus.support.errors import DataError
 from kardus.support.spelling import composed
 from kardus.support.table_headers import Columns, Layout
 from kardus.support.tables import EMPTY, Row, read_rows
+from warehouse.stock.list_notes import list_notes, with_columns
 
 COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
+_NAMES = frozenset((*COLUMNS.required, *COLUMNS.optional))
+_log = logging.getLogger(__name__)
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0"})
 """What the column `empty` may hold."""
 MOST_SHOWN = 20
@@ -26,13 +30,25 @@ MOST_SHOWN = 20
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Characters that nobody sees: two codes may look alike and differ. Joiners aren't there: some scripts need them."""
+_INVISIBLE = re.compile(
+    "[\u00a0\u00ad\u034f\u115f\u1160\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff\uffa0"
+    "\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Characters that nobody sees, and spaces that aren't the usual one, as web pages have: two codes may look alike and
+differ. Joiners aren't there: some scripts need them."""
+_LOST = frozenset(
+    {"null", "(null)", "<null>", "[null]", "\\n", "nan", "<na>", "nat", "none", "nil", "undefined", "n/a"}
+)
+"""What databases and programs write where they have no value, in lower case."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
-_EXPONENT = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
-"""A long number as a spreadsheet shows and saves it: its digits are lost."""
-_USUAL = re.compile(r"(?![0-9.,]+E)[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?", re.IGNORECASE | re.ASCII)
+_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]+", re.IGNORECASE)
+"""A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
+code."""
+_USUAL = re.compile(
+    r"(?![0-9.,]+E|(?:N(?:ULL|AN|AT|ONE|IL|/A)|UNDEFINED)$)[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
+    re.IGNORECASE | re.ASCII,
+)
 """A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further."""
 
 
@@ -70,11 +86,14 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     """
     rules = rules or StockRules()
     columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
-    rows = (_with_sku(row, rules.sku_pattern) for row in read_rows(path, columns, rules.layout))
-    lines, problems, _ = stock_lines(rows, rules)
+    found: set[str] = set()
+    rows = with_columns(read_rows(path, columns, rules.layout), found)
+    lines, problems, _ = stock_lines((_with_sku(row, rules.sku_pattern) for row in rows), rules)
     _refuse(path, problems)
     if not lines:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
+    for note in list_notes((line.location for line in lines), found, _NAMES):
+        _log.warning("note: %s: %s", path, note)
     return lines
 
 
@@ -148,7 +167,9 @@ def _name_problems(location: str, sku: str) -> Iterator[str]:
         if _EXPONENT.fullmatch(value):
             yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
         if _INVISIBLE.search(value):
-            yield f"{name} {value!a} has a character that nobody sees: type it again"
+            yield f"{name} {value!a} has a character that nobody sees, or a space that is none: type it again"
+        if value.lower() in _LOST or (value and not any(map(str.isalnum, value))):
+            yield f"{name} '{value}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
     if _CONTROL.search(sku):
         yield f"sku {sku!r} has a control character: type it again"
     if len(sku) > MAX_SKU:

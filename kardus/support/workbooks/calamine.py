@@ -36,12 +36,14 @@ class CalamineFile:
     def lines(self, sheet: Sheet) -> Iterator[Line]:
         """Every line that isn't blank."""
         try:
-            rows = self._book.get_sheet_by_name(sheet.part).to_python(skip_empty_area=False)
+            area = self._book.get_sheet_by_name(sheet.part)
         except CalamineError as error:
             raise ValueError(str(error)) from error
-        for number, row in enumerate(rows, start=1):
-            cells = {column: self._cell(value) for column, value in enumerate(row) if value != ""}
-            if cells:
+        _, left = area.start or (0, 0)
+        blank: list[Value] = [""] * area.width
+        for number, row in enumerate(area.iter_rows(), start=1):
+            if row != blank:  # one stray cell makes millions of blank ones
+                cells = {column: self._cell(value) for column, value in enumerate(row, start=left) if value != ""}
                 yield number, cells
 
     def _cell(self, value: Value) -> Cell:

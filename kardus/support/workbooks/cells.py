@@ -35,6 +35,11 @@ NOTHING = Cell("")
 LOST_FORMULA = Cell("", "is a formula without a stored value: open and save the file in a spreadsheet program")
 
 
+def hidden_cell(cell: Cell) -> Cell:
+    """A cell in a row or a column that the spreadsheet program doesn't show: a filter may have left out what is old."""
+    return cell._replace(problem="is hidden: show all rows and columns (take filters away), or delete it")
+
+
 def error_cell(shown: str) -> Cell:
     """A cell that shows an error, as `#N/A`."""
     return Cell(shown, f"shows the error {shown}: mend it in the spreadsheet program")

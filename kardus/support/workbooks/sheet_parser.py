@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import IO
 from xml.parsers import expat
 
-from kardus.support.workbooks.cells import NOTHING, Cell
+from kardus.support.workbooks.cells import NOTHING, Cell, hidden_cell
 from kardus.support.workbooks.pieces import PLAIN_TEXT, pieces, plain
 
 Line = tuple[int, dict[int, Cell]]
@@ -28,6 +28,9 @@ _REST = (
 """A cell behind its place: style, kind, formula, value, and text."""
 _CELL = re.compile(r'<c(?: r="([A-Z]{1,3})[0-9]+")?(' + re.sub(r"\((?!\?)", "(?:", _REST) + ")")
 _CELL_REST = re.compile(_REST)
+TRUE = ("1", "true")
+"""How XML Schema writes that something is so."""
+_HIDDEN = re.compile(rf"""\shidden\s*=\s*["']({"|".join(TRUE)})["']""")
 _MOST_KNOWN = 20_000
 _END = "</row>"
 
@@ -61,6 +64,8 @@ class _SheetParser:
         self._cells: dict[int, Cell] = {}
         self._kind, self._style, self._is_formula = "n", "", False
         self._text: list[str] = []
+        self._is_hidden = False
+        self._hidden_columns: list[range] = []
         self._known = _KnownCells(shown)
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
@@ -84,16 +89,17 @@ class _SheetParser:
                 if row is None or bool(row.group(1)) != bool(lines) or not _are_attributes(row.group(3)):
                     return False
                 number, column = int(row.group(2) or number + 1), -1
+                hidden = _is_hidden(row.group(3))
                 cells: dict[int, Cell] = {}
                 lines.append((number, cells))
             column = _column(letters) if letters else column + 1
             cell = self._known[rest]
             if cell is not NOTHING:
-                cells[column] = cell
+                cells[column] = cell if not hidden else hidden_cell(cell)
         if not lines or parts[-1] != _END:
             return False
         self._number = number
-        self._lines += [line for line in lines if line[1]]
+        self._lines += [(number, self._with_hidden_columns(cells)) for number, cells in lines if cells]
         return True
 
     def taken(self) -> list[Line]:
@@ -101,11 +107,18 @@ class _SheetParser:
         lines, self._lines = self._lines, []
         return lines
 
+    def _with_hidden_columns(self, cells: dict[int, Cell]) -> dict[int, Cell]:
+        for columns in self._hidden_columns:
+            cells |= {column: hidden_cell(cells[column]) for column in cells.keys() & set(columns)}
+        return cells
+
     def _begin_sheet(self, root: str, _: dict[str, str]) -> None:
         """The first element says which prefix all others have."""
         prefix = root.rpartition(":")[0]
-        names = ("row", "c", "f", "v", "t", "rPh")
-        self._row, self._c, self._f, *texts, self._pronounced = (f"{prefix}:{n}" if prefix else n for n in names)
+        names = ("row", "c", "f", "col", "v", "t", "rPh")
+        self._row, self._c, self._f, self._col, *texts, self._pronounced = (
+            f"{prefix}:{n}" if prefix else n for n in names
+        )
         self._texts = frozenset(texts)
         self._parser.StartElementHandler = self._begin
         self._parser.EndElementHandler = self._end
@@ -122,6 +135,10 @@ class _SheetParser:
         elif name == self._row:
             self._number = int(attributes.get("r", self._number + 1))
             self._column, self._cells = -1, {}
+            self._is_hidden = attributes.get("hidden") in TRUE
+        elif name == self._col:
+            if attributes.get("hidden") in TRUE:
+                self._hidden_columns.append(range(int(attributes["min"]) - 1, int(attributes["max"])))
         elif name == self._f:
             self._is_formula = True
         elif name == self._pronounced:
@@ -134,10 +151,10 @@ class _SheetParser:
             if self._text or self._is_formula:
                 cell = self._shown(self._kind, "".join(self._text), self._style, self._is_formula)
                 if cell is not NOTHING:
-                    self._cells[self._column] = cell
+                    self._cells[self._column] = hidden_cell(cell) if self._is_hidden else cell
         elif name == self._row:
             if self._cells:
-                self._lines.append((self._number, self._cells))
+                self._lines.append((self._number, self._with_hidden_columns(self._cells)))
         elif name == self._pronounced:
             self._parser.StartElementHandler = self._begin
 
@@ -158,6 +175,11 @@ class _KnownCells(dict[str, Cell]):
             self.clear()
         self[rest] = cell
         return cell
+
+
+def _is_hidden(attributes: str) -> bool:
+    """Whether a row's attributes say that nobody sees it: by hand, by a filter, or in a group that is closed."""
+    return "hidden" in attributes and _HIDDEN.search(attributes) is not None
 
 
 @lru_cache(maxsize=1000)

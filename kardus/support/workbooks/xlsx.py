@@ -27,7 +27,7 @@ from kardus.support.workbooks.cells import (
     truth_cell,
 )
 from kardus.support.workbooks.shared_texts import shared_texts
-from kardus.support.workbooks.sheet_parser import Line, sheet_lines
+from kardus.support.workbooks.sheet_parser import TRUE, Line, sheet_lines
 
 _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 49: TEXT}
 """Number formats that a file doesn't write down (18.8.30)."""
@@ -149,4 +149,4 @@ def _text_cell(stored: str) -> Cell:
 
 
 def _is_true(text: str | None) -> bool:
-    return text in ("1", "true")
+    return text in TRUE

@@ -25,10 +25,17 @@ def test_a_formula_is_no_code(text: str) -> None:
     assert "formula" in code_of(text)[1]
 
 
+@pytest.mark.parametrize("text", ["'0017", "8991234567890.0", "1234.00", "8,991,234", "1,234.0"])
+def test_what_marks_or_divides_a_number_is_no_part_of_a_code(text: str) -> None:
+    assert code_of(text)[0] == text
+    assert code_of(text)[1]
+
+
 DATES = """2026-03-04|2026-03-04 00:00:00|04-Mar|4-Mar-26|04.Mrz|4. Mai|Mar-04|03/04/2026|1-Agu-2026|04.03.2026
 3/4/2026 0:00|3/4/2026 12:00:00 AM|Okt 26|2026/3/4"""
 CODES = """A-01|01-02-03|2026|1-2|12-ABC|0017|3/4|2026-AB-01|#1|#A-12|MAR|MAR-A|MAY-2026-X|01.02.03|10/20/30
-8991234567890|2101-99-99|JUNGLE-12|a=b"""
+8991234567890|2101-99-99|JUNGLE-12|a=b
+1.0|2.10|12,5|001,002|O'Neill|1E05"""
 
 
 @pytest.mark.parametrize("text", DATES.replace("\n", "|").split("|"))

@@ -19,6 +19,7 @@ def write_xlsx(
     calculation: str = "",
     formats: Sequence[int] = (0,),
     prefix: str = "",
+    columns: str = "",
 ) -> Path:
     """An .xlsx file with one sheet, of the XML of its rows; `formats` are the built-in number formats of its styles."""
     p = f"{prefix}:" if prefix else ""
@@ -35,7 +36,8 @@ def write_xlsx(
         ),
         "xl/styles.xml": f"<{p}styleSheet {space}><{p}cellXfs>{styles}</{p}cellXfs></{p}styleSheet>",
         "xl/sharedStrings.xml": f"<{p}sst {space}>{shared}</{p}sst>",
-        "xl/worksheets/sheet1.xml": f"<{p}worksheet {space}><{p}sheetData>{sheet_data}</{p}sheetData></{p}worksheet>",
+        "xl/worksheets/sheet1.xml": f"<{p}worksheet {space}>{columns}<{p}sheetData>{sheet_data}</{p}sheetData>"
+        f"</{p}worksheet>",
     }
     return _package(path, parts)
 

@@ -26,6 +26,13 @@ def test_texts_are_read_and_numbers_can_t_be_told(tmp_path: Path, kind: str, wri
     assert third[2].value == "2.5"
 
 
+@pytest.mark.parametrize("write", [write_ods, write_xlsb])
+def test_a_table_may_begin_anywhere(tmp_path: Path, write: object) -> None:
+    path = write(tmp_path / "s.bin", (), (None, None, "location"), (), (None, None, "A-1", "Tea"))  # type: ignore[operator]
+    found = [(number, {place: cell.text for place, cell in cells.items()}) for number, cells in workbook_lines(path)]
+    assert found == [(2, {2: "location"}), (4, {2: "A-1", 3: "Tea"})]
+
+
 def test_an_xls_of_a_spreadsheet_program_is_read() -> None:
     assert workbook_kind(XLS) == ".xls"
     assert [(number, cells[0].text, cells[1].text) for number, cells in workbook_lines(XLS)] == [

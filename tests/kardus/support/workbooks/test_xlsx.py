@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
-from kardus.support.workbooks.cells import LOST_FORMULA, Cell
+from kardus.support.workbooks.cells import LOST_FORMULA, Cell, hidden_cell
 from kardus.support.workbooks.reading import workbook_lines
 from kardus.support.workbooks.shared_texts import shared_texts
 from kardus.support.workbooks.sheet_parser import _SheetParser, sheet_lines
@@ -129,6 +129,14 @@ def test_the_sheet_is_read_as_it_streams_by(tmp_path: Path) -> None:
             list(lines)
 
 
+def test_what_is_hidden_says_so(tmp_path: Path) -> None:
+    rows = '<row r="1"><c><v>1</v></c><c><v>2</v></c></row><row r="2" hidden="1"><c><v>3</v></c></row>'
+    path = write_xlsx(tmp_path / "s.xlsx", rows, columns='<cols><col min="2" max="3" hidden="1"/></cols>')
+    (_, first), (_, second) = workbook_lines(path)
+    assert (first[0].problem, first[1].text, second[0].text) == ("", "2", "3")
+    assert first[1].problem == second[0].problem == hidden_cell(first[0]).problem
+
+
 def test_charts_are_no_sheets(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "s.xlsx", "<row><c><v>1</v></c></row>")
     with zipfile.ZipFile(path) as package:
@@ -155,10 +163,11 @@ CELLS = st.sampled_from(
         *('<c s="1" r="C{n}"><v>5</v></c>', '<c r="D{n}" cm="1"><v>6</v></c>', '<c t="e"><v>#N/A</v></c>'),
     ]
 )
+HIDDEN = ('<row r="{n}" ht="15" hidden="1">', "<row hidden='true'>", '<row hidden = "1" r="{n}">', '<row hidden="0">')
 ROWS = st.builds(
     lambda begin, cells, end: begin + "".join(cells) + end,
     st.sampled_from(
-        ["<row>", '<row r="{n}">', '<row r="{n}" spans="1:4" ht="15">', "<row r='{n}'>", '\n<row r="{n}" >']
+        ["<row>", '<row r="{n}">', '<row r="{n}" spans="1:4" ht="15">', "<row r='{n}'>", '\n<row r="{n}" >', *HIDDEN]
     ),
     st.lists(CELLS, max_size=4),
     st.sampled_from(["</row>", "</row>\n", "</row >"]),
@@ -187,11 +196,15 @@ ODD = st.sampled_from(
 
 @settings(max_examples=200)
 @given(
-    st.lists(st.one_of(ROWS, ROWS, ROWS, ODD), max_size=6), st.sampled_from(["", '<?xml version="1.0"?>', "<!---->"])
+    st.lists(st.one_of(ROWS, ROWS, ROWS, ODD), max_size=6),
+    st.sampled_from(["", '<?xml version="1.0"?>', "<!---->"]),
+    st.sampled_from(["", '<cols><col min="1" max="2" hidden="1"/></cols>', '<cols><col min="1" max="9"/></cols>']),
 )
-def test_rows_that_are_taken_without_the_parser_are_as_it_reads_them(parts: list[str], begin: str) -> None:
+def test_rows_that_are_taken_without_the_parser_are_as_it_reads_them(
+    parts: list[str], begin: str, columns: str
+) -> None:
     inside = "".join(part.replace("{n}", str(number + 5)) for number, part in enumerate(parts))
-    xml = f"{begin}<worksheet><sheetData><row><c><v>0</v></c></row>{inside}</sheetData></worksheet>".encode()
+    xml = f"{begin}<worksheet>{columns}<sheetData><row><c><v>0</v></c></row>{inside}</sheetData></worksheet>".encode()
     parser = _SheetParser(_as_stored)
     try:
         parser.feed(xml, is_last=True)
