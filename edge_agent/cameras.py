@@ -86,6 +86,14 @@ class Camera:
         """The locations in its picture."""
         return self.votes.locations
 
+    def attend(self) -> None:
+        """Tell the reader what was made of the last picture."""
+        is_busy = any(self.votes.is_busy(location) for location in self.locations)
+        if self.status != "ok" or is_busy:
+            self.reader.attend("moving")
+        else:
+            self.reader.attend("wanted" if any(self.votes.wanted) else "rest")
+
     def shown(self, location: str) -> Shown | None:
         """A location in the last good picture; None before the first."""
         return self.view.shown(self.votes.slots_of(location))

@@ -144,6 +144,8 @@ class Pipeline:
         for signal, status in lost:
             self.lose(signal, status)
         self._record(findings)
+        for frame in frames:
+            self._cameras[frame.camera].attend()
         return processed
 
     def compare(self, show: Callable[[ClassifiedCrops], None]) -> None:
@@ -201,6 +203,7 @@ class Pipeline:
         for camera in self._cameras.values():
             if message.location in camera.locations:
                 camera.votes.want(message.location)
+                camera.reader.attend("wanted")
                 self._record([self._finding(camera, message.location)])
         return ""
 

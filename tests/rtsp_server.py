@@ -1,6 +1,6 @@
 """An RTSP camera for the tests: GStreamer's server, run by Debian's own Python, which has its bindings.
 
-python3 rtsp_server.py PORT h264|h265 USER PASSWORD CHAIN; prints "ready" once it listens. The picture is the
+python3 rtsp_server.py PORT CODEC USER PASSWORD CHAIN; prints "ready" once it listens. The picture is the
 colour bars, which stand still as a rack does, with a corner of noise; user and password (digest) are asked for unless
 USER is empty; CHAIN is a PEM file of certificate and key, for RTSP over TLS, or empty.
 """
@@ -17,6 +17,7 @@ from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 -
 
 ENCODERS = {
     "h264": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay name=pay0",
+    "h264-often": "x264enc tune=zerolatency key-int-max=5 ! rtph264pay name=pay0",
     "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
 }
 SHOWN = "video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "

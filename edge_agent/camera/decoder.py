@@ -1,10 +1,11 @@
 """Decodes a stream in a process of its own: FFmpeg can hang or die, and then this process is killed, not the agent.
 
 Run as `python -m edge_agent.camera.decoder`. The first line on the standard input is a `Stream` in JSON, so that
-passwords stand in no list of processes; each further line asks for a picture. Each answer on the standard output is
-a header (`FRAME_HEADER`) and its content:
+passwords stand in no list of processes; each further line asks for a picture, and says what was made of the last one
+(`Attention`). Each answer on the standard output is a header (`FRAME_HEADER`) and its content:
 
     b"F", width, height    a picture, height x width x 3 bytes RGB
+    b"R", 0, 0             nothing has moved, and no key frame has come: ask again
     b"N", length, 0        why there is none this time, in UTF-8; more may come
     b"E", length, 0        why there is none, in UTF-8; the process ends
     b".", 0, 0             nothing more will come; the process ends
@@ -16,19 +17,26 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import islice
-from typing import IO, TypeVar
+from typing import IO
 
-from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Stream
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, Stream
 from edge_agent.camera.newest import Newest
 from kardus.support.errors import KardusError
 
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
-Coded = TypeVar("Coded")
-Picture = tuple[int, int, bytes]
-"""Width, height, and height x width x 3 bytes RGB."""
+RESTS_S = 0.5
+"""While nothing moves and no key frame comes, the agent is told so as often: it may know better."""
+Answer = NDArray[np.uint8] | str | None
+"""A picture, (height, width, 3) RGB; why there is none; or None: nothing has moved."""
+Giver = Callable[[Attention], Answer]
+"""Raises StopIteration where nothing more will come."""
+ATTENTIONS: dict[bytes, Attention] = {b"rest\n": "rest", b"wanted\n": "wanted"}
 
 
 def main() -> None:
@@ -36,67 +44,104 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     stream = Stream.decode(requests.readline())
-    _serve(requests, answers, _pictures(stream))
+    _serve(requests, answers, _giver(stream))
     os._exit(0)  # FFmpeg may still hang in the other thread
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes], pictures: Iterator[Picture | str]) -> None:
-    while requests.readline():
-        kind = b"N"
+def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver) -> None:
+    while request := requests.readline():
+        kind, is_last = b"N", False
+        answer: Answer = None
         try:
-            picture = next(pictures, None)
+            answer = give(ATTENTIONS.get(request, "moving"))
+        except StopIteration:
+            kind, is_last = b".", True
         except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
-            kind, picture = b"E", _reason(error)
-        if isinstance(picture, tuple):
-            width, height, pixels = picture
-            answers.write(FRAME_HEADER.pack(b"F", width, height) + pixels)
-        elif picture is None:
-            answers.write(FRAME_HEADER.pack(b".", 0, 0))
-        else:
-            text = picture.encode()
-            answers.write(FRAME_HEADER.pack(kind, len(text), 0) + text)
-        answers.flush()
-        if picture is None or kind == b"E":
+            kind, is_last, answer = b"E", True, _reason(error)
+        _answer(answers, kind, answer)
+        if is_last:
             return
 
 
-def _pictures(stream: Stream) -> Iterator[Picture | str]:
-    if stream.format == MULTIPART:
-        from edge_agent.camera.mjpeg import coded_pictures, decoded  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
-
-        for coded in _newest(coded_pictures(stream)):
-            picture = decoded(coded)
-            yield picture if isinstance(picture, str) else (picture.width, picture.height, picture.tobytes())
+def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
+    if isinstance(answer, np.ndarray):
+        answers.write(FRAME_HEADER.pack(b"F", answer.shape[1], answer.shape[0]))
+        answers.write(answer.data)
+    elif answer is None:
+        answers.write(FRAME_HEADER.pack(b"." if kind == b"." else b"R", 0, 0))
     else:
-        from av.video.reformatter import VideoReformatter  # noqa: PLC0415
-
-        from edge_agent.camera.seen import as_seen  # noqa: PLC0415
-        from edge_agent.camera.video import frames  # noqa: PLC0415
-
-        reformatter = VideoReformatter()
-        for frame in _newest(frames(stream)) if stream.live else islice(frames(stream), 0, None, stream.every):
-            if isinstance(frame, str):
-                yield frame
-                continue
-            pixels = as_seen(frame, stream, reformatter)
-            yield pixels.shape[1], pixels.shape[0], pixels.tobytes()
+        text = answer.encode()
+        answers.write(FRAME_HEADER.pack(kind, len(text), 0) + text)
+    answers.flush()
 
 
-def _newest(coming: Iterator[Coded]) -> Iterator[Coded]:
-    """The newest of them whenever one is asked for; they are fetched meanwhile."""
-    newest = Newest[Coded]()
-    threading.Thread(target=_fill, args=(newest, coming), daemon=True).start()
-    while True:
-        yield newest.take()
+def _giver(stream: Stream) -> Giver:
+    """What gives the next picture, by the stream's kind; each loads only what it needs."""
+    if stream.format == MULTIPART:
+        return _from_parts(stream)
+    return _from_camera(stream) if stream.live else _from_file(stream)
 
 
-def _fill(newest: Newest[Coded], coming: Iterator[Coded]) -> None:
-    try:
-        for item in coming:
-            newest.put(item)
-        newest.end("the stream has ended")
-    except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever waits must be told
-        newest.end(_reason(error))
+def _from_parts(stream: Stream) -> Giver:
+    from edge_agent.camera.mjpeg import coded_pictures, decoded  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
+
+    newest = Newest[bytes | str]()
+
+    def read() -> None:
+        for coded in coded_pictures(stream):
+            newest.put(coded)
+
+    _begin(read, newest.end)
+
+    def give(_: Attention) -> Answer:
+        picture = decoded(newest.take())
+        return picture if isinstance(picture, str) else np.asarray(picture)
+
+    return give
+
+
+def _from_camera(stream: Stream) -> Giver:
+    from av.video.reformatter import VideoReformatter  # noqa: PLC0415
+
+    from edge_agent.camera.live import LiveDecoder  # noqa: PLC0415
+    from edge_agent.camera.seen import as_seen  # noqa: PLC0415
+
+    live, reformatter = LiveDecoder(stream), VideoReformatter()
+    _begin(live.follow, live.end)
+
+    def give(attention: Attention) -> Answer:
+        frame = live.take(attention, RESTS_S)
+        return frame if frame is None or isinstance(frame, str) else as_seen(frame, stream, reformatter)
+
+    return give
+
+
+def _from_file(stream: Stream) -> Giver:
+    from av.video.reformatter import VideoReformatter  # noqa: PLC0415
+
+    from edge_agent.camera.seen import as_seen  # noqa: PLC0415
+    from edge_agent.camera.video import frames  # noqa: PLC0415
+
+    coming, reformatter = islice(frames(stream), 0, None, stream.every), VideoReformatter()
+
+    def give(_: Attention) -> Answer:
+        frame = next(coming)
+        return frame if isinstance(frame, str) else as_seen(frame, stream, reformatter)
+
+    return give
+
+
+def _begin(read: Callable[[], None], end: Callable[[str], None]) -> None:
+    """Read in a thread until there is nothing more, and say why."""
+
+    def work() -> None:
+        try:
+            read()
+            end("the stream has ended")
+        except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever waits must be told
+            end(_reason(error))
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def _reason(error: Exception) -> str:

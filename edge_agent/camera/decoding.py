@@ -23,7 +23,8 @@ class Stream:
     live: bool = True
     every: int = 1
     """Give every n-th picture. Not for a live stream."""
-    keyframes_only: bool = False
+    decoded: Literal["auto", "all", "keyframes"] = "auto"
+    """Of a live stream: which frames; `auto`: key frames alone while nothing moves."""
     timeout_s: float = 10.0
     """For connecting, and for each read."""
     username: str | None = None
@@ -46,5 +47,7 @@ class Stream:
         return cls(**values | {"tls": TlsPolicy(**values["tls"])})
 
 
+Attention = Literal["rest", "wanted", "moving"]
+"""What the agent makes of the last picture: all is as it was and known; it wants more; something moves there."""
 MULTIPART = "multipart"
 """JPEG after JPEG over HTTP."""

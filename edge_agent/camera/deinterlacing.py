@@ -11,26 +11,48 @@ _FILTER = "yadif", "mode=send_frame:deint=interlaced"
 """What stands still keeps every line; a frame waits for the next one."""
 
 
+class Deinterlacer:
+    """Gives frames as they are until one is interlaced, and from then on each one behind."""
+
+    def __init__(self, video: VideoStream) -> None:
+        """For the frames of this stream."""
+        self._video = video
+        self._graph: av.filter.Graph | None = None
+        self._size = (0, 0)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether frames of this stream are interlaced."""
+        return self._graph is not None
+
+    def take(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """What can be given once this frame has come."""
+        if self._size != (frame.width, frame.height):
+            self._graph = None
+        if self._graph is None and frame.interlaced_frame:
+            self._graph, self._size = _graph(self._video, frame), (frame.width, frame.height)
+        if self._graph is None:
+            yield frame
+        else:
+            self._graph.vpush(frame)
+            yield from _pulled(self._graph)
+
+    def end(self) -> Iterator[av.VideoFrame]:
+        """What was kept for a frame that doesn't come any more."""
+        if self._graph is not None:
+            self._graph.vpush(None)
+            yield from _pulled(self._graph)
+
+
 def deinterlaced(frames: Iterator[av.VideoFrame | str], video: VideoStream) -> Iterator[av.VideoFrame | str]:
-    """The frames as they are until one is interlaced, and from then on each one behind; texts as they are."""
-    graph: av.filter.Graph | None = None
-    size = None
+    """The frames of a whole file; texts as they are."""
+    deinterlacer = Deinterlacer(video)
     for frame in frames:
         if isinstance(frame, str):
             yield frame
-            continue
-        if graph is not None and size != (frame.width, frame.height):
-            graph = None
-        if graph is None and frame.interlaced_frame:
-            graph, size = _graph(video, frame), (frame.width, frame.height)
-        if graph is None:
-            yield frame
         else:
-            graph.vpush(frame)
-            yield from _pulled(graph)
-    if graph is not None:
-        graph.vpush(None)
-        yield from _pulled(graph)
+            yield from deinterlacer.take(frame)
+    yield from deinterlacer.end()
 
 
 def _graph(video: VideoStream, frame: av.VideoFrame) -> av.filter.Graph:

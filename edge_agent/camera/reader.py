@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from PIL import Image
 
-from edge_agent.camera.source import Source
+from edge_agent.camera.decoding import Attention
+from edge_agent.camera.source import Attentive, Source
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import KardusError
@@ -52,8 +53,14 @@ class CameraReader(Worker):
         self._abandoned.set()
         self.ask_to_stop()
 
+    def attend(self, attention: Attention) -> None:
+        """What was made of the last picture: the source may do less while all rests."""
+        if isinstance(self._source, Attentive):
+            self._source.attend(attention)
+
     def hurry(self) -> None:
         """Take the next picture now, and not after the interval."""
+        self.attend("wanted")
         self._hurry.set()
 
     def ask_to_stop(self) -> None:

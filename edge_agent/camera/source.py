@@ -1,10 +1,11 @@
 """What every camera source gives, and the choice of the source that a configuration names."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from edge_agent.camera.decoding import Attention
 from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
@@ -26,6 +27,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Free what it holds, and end a wait for a picture. May be called from any thread."""
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A source that does less while nothing happens."""
+
+    def attend(self, attention: Attention) -> None:
+        """What was made of the last picture. May be called from any thread."""
 
 
 def open_source(section: RealSource) -> Source:  # noqa: PLR0911 - one line a kind of source

@@ -1,6 +1,7 @@
 """Streams and videos, decoded by FFmpeg (PyAV) in a process that is killed when it hangs or its work is done."""
 
 import contextlib
+import enum
 import fcntl
 import os
 import select
@@ -8,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
-from typing import IO
+from collections.abc import Callable, Generator, Iterator
+from typing import IO, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import numpy as np
 from PIL import Image
 
-from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, Stream
 from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
@@ -26,6 +27,14 @@ FILE_TIMEOUT_S = 60.0
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
 _PIPE_BYTES = 1_048_576
+
+
+class _Rests(enum.Enum):
+    RESTS = enum.auto()
+
+
+RESTS: Final = _Rests.RESTS
+"""Nothing has moved, and no key frame has come."""
 
 
 class Decoder:
@@ -45,15 +54,26 @@ class Decoder:
             fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._ask(stream.encode())
 
-    def picture(self, timeout_s: float) -> Image.Image | str | None:
+    def picture(self, timeout_s: float, attention: Callable[[], Attention]) -> Image.Image | str | None:
         """The next picture, RGB, or why there is none this time; None when the source has ended.
+
+        While nothing moves it is waited for longer than each answer may take, `timeout_s`: until a key frame comes.
 
         Raises:
             DecoderError: there is none; the process is of no more use.
         """
+        last_s = time.monotonic() + timeout_s
+        while (answer := self._answer(timeout_s, attention())) is RESTS:
+            if time.monotonic() > last_s:
+                return "it sends no key frame"
+        return answer
+
+    def _answer(self, timeout_s: float, attention: Attention) -> "Image.Image | str | _Rests | None":
         deadline = time.monotonic() + timeout_s
-        self._ask(b"\n")
+        self._ask(attention.encode() + b"\n")
         kind, width, height = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
+        if kind == b"R":
+            return RESTS
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
             pixels = np.empty((height, width, 3), np.uint8)
             self._fill(pixels.data.cast("B"), deadline)
@@ -111,6 +131,11 @@ class StreamSource:
         self._lock = threading.Lock()
         self._decoder: Decoder | None = None
         self._closed = False
+        self._attention: Attention = "moving"
+
+    def attend(self, attention: Attention) -> None:
+        """What was made of the last picture. May be called from any thread, also while another waits for a picture."""
+        self._attention = attention
 
     def pictures(self) -> Iterator[Image.Image | str]:
         """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
@@ -140,7 +165,7 @@ class StreamSource:
             decoder = self._decoder = Decoder(self._stream)
         timeout_s = self._stream.timeout_s + GRACE_S
         try:
-            while (picture := decoder.picture(timeout_s)) is not None:
+            while (picture := decoder.picture(timeout_s, lambda: self._attention)) is not None:
                 yield self._said(picture) if isinstance(picture, str) else picture
         except DecoderError as error:
             return str(error)
@@ -163,7 +188,7 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
         _with_login(settings),
         "rtsp",
         options,
-        keyframes_only=settings.keyframes_only,
+        decoded=settings.decode,
         timeout_s=settings.timeout_s,
         tls=policy_of(settings),
         colour=settings.colour,

@@ -145,8 +145,10 @@ class RtspSource(OnNetwork):
     """Which kind of source."""
     url: RtspUrl
     """The stream's address, `rtsp://HOST/PATH`."""
-    keyframes_only: bool = False
-    """Decode key frames alone: a fraction of the processor's time, for cameras that send one often enough."""
+    decode: Literal["auto", "all", "keyframes"] = "auto"
+    """Which frames are decoded. `auto`: while nothing moves key frames alone, a fraction of the processor's time, and
+    all of them as soon as the sizes of the packets between tell that something does; `all`: every frame, always;
+    `keyframes`: key frames alone, always, for cameras that send one often enough."""
     colour: Colour | None = None
     """How colours are coded. By default as the stream says; one that doesn't say is taken as players do: `bt709` from
     720 lines up, else `bt601`."""

@@ -200,7 +200,7 @@ STREAMS: dict[str, tuple[Stream, Any, str]] = {
 def _answer(stream: Stream) -> tuple[bytes, str]:
     """What the decoding process answers to the first request."""
     answers = io.BytesIO()
-    decoder._serve(io.BytesIO(b"\n"), answers, decoder._pictures(stream))
+    decoder._serve(io.BytesIO(b"\n"), answers, decoder._giver(stream))
     kind, length, _ = FRAME_HEADER.unpack(answers.getvalue()[: FRAME_HEADER.size])
     text = answers.getvalue()[FRAME_HEADER.size :].decode()
     assert len(text.encode()) == length

@@ -1,0 +1,188 @@
+"""Decodes a live stream, in the decoding process: all of it, or what has to be while nothing moves.
+
+One thread takes the packets apart as they come (`follow`), the other asks for pictures (`take`). Whoever has work for
+FFmpeg's decoder holds the lock. At rest packets are kept from the last key frame on, so that every frame can be decoded
+again at once: they are caught up with in a fraction of a second.
+
+    every frame  -- key frames are enough -->  rest: a key frame is decoded when a picture is asked for
+                 <-- they aren't any more --   the packets since the last key frame are caught up with
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import av
+from av.video.stream import VideoStream
+
+from edge_agent.camera.decoding import Attention, Stream
+from edge_agent.camera.deinterlacing import Deinterlacer
+from edge_agent.camera.errors import StreamEndedError
+from edge_agent.camera.rest import Rest
+from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.tunnel import tunnelled
+from edge_agent.camera.video import VideoPacket, checked, decode_packet, in_time, opened, seen_frame
+
+FRESH_S = 1.0
+"""A key frame that waits to be asked for is given up to this age: nothing has moved since, or rest would have ended."""
+KEPT_BYTES = 32_000_000
+"""With more to catch up with, it is better to decode as it comes."""
+
+
+class LiveDecoder:
+    """The newest picture of a live stream, each given once."""
+
+    def __init__(self, stream: Stream, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is opened yet; see `follow`. `clock` gives seconds and never jumps."""
+        self._stream = stream
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._rest = Rest()
+        self._is_resting = stream.decoded == "keyframes"
+        self._newest: DecodedFrame | str | None = None
+        self._key: tuple[VideoPacket, float] | None = None
+        """What can be decoded by itself and was not given yet, and when it came."""
+        self._since_key: list[VideoPacket] = []
+        self._kept_bytes = 0
+        self._end: str | None = None
+        self._deinterlacer: Deinterlacer | None = None
+
+    def follow(self) -> None:
+        """Take the stream's packets as they come, until it ends.
+
+        Raises:
+            FFmpegError: it can't be opened, read or decoded.
+            OSError: its camera can't be reached, or isn't the one that it should be.
+            ValueError: it has no video, too large a picture, or falls silent.
+        """
+        with tunnelled(self._stream) as address, opened(self._stream, address) as container:
+            video = container.streams.video[0]
+            for packet in in_time(container.demux(video), self._stream.timeout_s):
+                self.take_packet(packet)
+
+    def take_packet(self, packet: VideoPacket) -> None:
+        """A packet has come: decode it, or keep it for later.
+
+        Raises:
+            FFmpegError: it can't be decoded.
+            ValueError: its picture is too large.
+        """
+        with self._changed:
+            if not packet.size:
+                return  # FFmpeg's mark of the end
+            is_alone = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
+            if is_alone and self._rest.are_keys_whole:
+                self._key = packet, self._clock()
+            else:
+                self._take(packet, self._clock())
+            self._changed.notify()
+
+    def end(self, reason: str) -> None:
+        """Nothing more will come."""
+        with self._changed:
+            self._end = reason
+            self._changed.notify()
+
+    def take(self, attention: Attention, wait_s: float) -> DecodedFrame | str | None:
+        """A picture that wasn't given yet, or why there is none; None: none has come in `wait_s`, and all rests.
+
+        Raises:
+            StreamEndedError: none will come.
+            FFmpegError, ValueError: as `follow`.
+        """
+        deadline = self._clock() + wait_s
+        with self._changed:
+            self._rest.attend(attention, is_resting=self._is_resting)
+            while True:
+                found = self._waiting()
+                if found is not None:
+                    return found
+                if self._end is not None:
+                    raise StreamEndedError(self._end)
+                left_s = deadline - self._clock() if self._is_resting else None
+                if left_s is not None and left_s <= 0:
+                    return None
+                self._changed.wait(left_s)
+
+    def _waiting(self) -> DecodedFrame | str | None:
+        """What is there to be given; it counts as given."""
+        if self._newest is None and self._key is not None:
+            (packet, came_s), self._key = self._key, None
+            if self._clock() - came_s <= FRESH_S or not self._is_resting:
+                self._decode_alone(packet)
+        found, self._newest = self._newest, None
+        return found
+
+    def _take(self, packet: VideoPacket, at_s: float) -> None:
+        self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
+        self._keep(packet)
+        if self._stream.decoded == "all":
+            self._decode(packet)
+        elif self._stream.decoded == "keyframes":
+            if packet.is_keyframe:
+                self._key = packet, at_s
+        elif self._is_enough(at_s):
+            self._go_on_resting(packet, at_s)
+        elif self._is_resting:
+            self._catch_up(packet.stream)
+        else:
+            self._decode(packet)
+
+    def _is_enough(self, at_s: float) -> bool:
+        return self._rest.is_enough(at_s) and self._kept_bytes <= KEPT_BYTES
+
+    def _keep(self, packet: VideoPacket) -> None:
+        """Keep what is needed to catch up."""
+        if self._stream.decoded != "auto":
+            return
+        if packet.is_keyframe:
+            self._since_key, self._kept_bytes = [], 0
+        if self._kept_bytes <= KEPT_BYTES:
+            self._since_key.append(packet)
+            self._kept_bytes += packet.size
+
+    def _go_on_resting(self, packet: VideoPacket, at_s: float) -> None:
+        if packet.is_keyframe:
+            self._is_resting, self._key = True, (packet, at_s)
+        elif not self._is_resting:
+            self._decode(packet)  # until the next key frame
+
+    def _catch_up(self, video: VideoStream) -> None:
+        """Decode every frame again, from the last key frame on."""
+        self._is_resting, self._key = False, None
+        video.codec_context.flush_buffers()
+        for packet in self._since_key:
+            self._decode(packet)
+
+    def _decode(self, packet: VideoPacket) -> None:
+        decoded = decode_packet(packet)
+        if isinstance(decoded, str):
+            self._newest = decoded
+            return
+        for frame in decoded:
+            self._give(frame, packet.stream)
+
+    def _give(self, frame: av.VideoFrame, video: VideoStream) -> None:
+        if self._deinterlacer is None:
+            self._deinterlacer = Deinterlacer(video)
+        for picture in self._deinterlacer.take(frame):
+            self._newest = seen_frame(picture, video)
+        if self._deinterlacer.is_active:
+            self._rest.distrust_keys()
+
+    def _decode_alone(self, packet: VideoPacket) -> None:
+        """A key frame without what follows it: the decoder is emptied, since it may wait for later frames."""
+        video = packet.stream
+        decoded = decode_packet(packet)
+        if isinstance(decoded, str):
+            self._newest = decoded
+            return
+        if not video.codec_context.codec.intra_only:
+            decoded += checked(video.codec_context.decode(None))
+            video.codec_context.flush_buffers()
+        is_whole = bool(decoded) and not any(frame.is_corrupt or frame.interlaced_frame for frame in decoded)
+        if is_whole or self._stream.decoded == "keyframes":
+            for frame in decoded:
+                self._give(frame, video)
+        else:
+            self._rest.distrust_keys()  # the next packet catches up

@@ -1,0 +1,166 @@
+"""Whether something moves, by the sizes of a stream's packets between its key frames; nothing is decoded for it.
+
+An encoder sends what has changed. While nothing moves that is the sensor's noise, and what the last key frame left
+coarse: sizes follow the same course after every key frame, B-frames and held rates included. The typical course, and
+how far sizes stray from it, is this stream's own, learnt from time in which the agent found all at rest. What leaves it
+on either side is a change: where the rate is held, it is what is left for the noise that shrinks.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Strays = NDArray[np.float64]
+"""Natural logarithms of sizes by the typical ones."""
+COURSES = 16
+"""The typical course is that of so many quiet ones, the newest, ..."""
+FEWEST = 3
+"""... and of no fewer, at each place after the key frame."""
+LAST = 8
+"""So many packets are judged together, ..."""
+OUTSIDE, OF_LAST = 2, 6
+"""... and where so many of these stray far by themselves, sooner."""
+OUTER = 0.01
+"""Share of the quiet strays at each end that is left to chance ..."""
+SPREADS, AT_LEAST = 3.0, 0.03
+"""... and how much further strays have to lead: in robust standard deviations, and at least (3 %)."""
+BYTES = 128.0
+"""A packet that says only "as before" has some tens of bytes, more or fewer: such differences are hardly any."""
+TELLING = 0.25
+"""Strays of packets together that are still quiet, beyond which something small that moves would be hidden."""
+RESTS_AFTER_S = 2.0
+"""How long after the last movement it counts as rest."""
+OTHER_LEVEL_S = 20.0
+"""When sizes stray for so long and the agent sees nothing, it is another noise: night, another gain or rate."""
+_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class Band:
+    """Between which strays all is quiet."""
+
+    least: float
+    most: float
+
+    def holds(self, stray: float) -> bool:
+        """Whether it lies within."""
+        return self.least <= stray <= self.most
+
+
+def band_of(strays: Strays) -> Band:
+    """The band of quiet strays; at least one of them."""
+    least, middle, most = np.quantile(strays, (OUTER, 0.5, 1 - OUTER)).tolist()
+    spread = _TO_SIGMA * float(np.median(np.abs(strays - middle)))
+    margin = max(SPREADS * spread, AT_LEAST)
+    return Band(least - margin, most + margin)
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """What is known of a stream at rest."""
+
+    typical: Strays
+    """(places,): logarithm of the size at each place after a key frame."""
+    single: Band
+    """Of packets by themselves ..."""
+    together: Band
+    """... and of the mean of LAST in a row."""
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether sizes stray so little that something small that moves shows."""
+        return max(-self.together.least, self.together.most) <= TELLING
+
+
+def learn(courses: Sequence[Sequence[int]]) -> Quiet | None:
+    """What quiet courses, each of sizes in bytes after a key frame, have in common; None: they are too few."""
+    lengths = sorted((len(course) for course in courses), reverse=True)
+    places = lengths[FEWEST - 1] if len(courses) >= FEWEST else 0
+    if not places:
+        return None
+    table = np.full((len(courses), places), np.nan)
+    for row, course in zip(table, courses, strict=True):
+        row[: len(course)] = _logarithms(course[:places])
+    typical: Strays = np.nanmedian(table, axis=0)
+    strays = [row[~np.isnan(row)] for row in table - typical]
+    means = [np.convolve(row, np.ones(LAST) / LAST, "valid") for row in strays if len(row) >= LAST]
+    single = np.concatenate(strays)
+    return Quiet(typical, band_of(single), band_of(np.concatenate(means) if means else single))
+
+
+def _logarithms(sizes: Sequence[int]) -> Strays:
+    logarithms: Strays = np.log(np.asarray(sizes, np.float64) + BYTES)
+    return logarithms
+
+
+class PacketSizes:
+    """Learns one stream's quiet sizes, and tells when packets leave them. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        """Nothing is known: whether something moves can't be told yet."""
+        self._courses: deque[list[int]] = deque(maxlen=COURSES)
+        self._quiet: Quiet | None = None
+        self._course: list[int] = []
+        self._is_quiet = False
+        """Whether all of the present course was."""
+        self._strays: deque[float] = deque(maxlen=LAST)
+        self._moved_s = float("-inf")
+        self._unexplained_since: float | None = None
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether rest is known, and sizes would tell if something moved."""
+        return self._quiet is not None and self._quiet.is_telling
+
+    def is_moving(self, at_s: float) -> bool:
+        """Whether something moves, or has until a moment ago."""
+        return at_s - self._moved_s < RESTS_AFTER_S
+
+    def take_key(self) -> None:
+        """A key frame has come: another course begins."""
+        if self._is_quiet and self._course:
+            self._courses.append(self._course)
+            self._quiet = learn(self._courses)
+        self._course, self._is_quiet = [], True
+
+    def take(self, size: int, at_s: float, *, is_calm: bool) -> None:
+        """A packet between key frames has come.
+
+        Args:
+            size: in bytes.
+            at_s: when it came.
+            is_calm: whether the agent has found all at rest in the last picture.
+        """
+        self._course.append(size)
+        if self._quiet is not None and len(self._course) <= len(self._quiet.typical):
+            self._strays.append(float(_logarithms([size])[0] - self._quiet.typical[len(self._course) - 1]))
+            if self._stray(self._quiet):
+                self._moved_s = at_s
+        self._is_quiet &= is_calm and not self.is_moving(at_s)
+        self._weigh_level(at_s, is_calm=is_calm)
+
+    def forget(self) -> None:
+        """What is quiet is learnt anew."""
+        self._courses.clear()
+        self._strays.clear()
+        self._quiet = self._unexplained_since = None
+        self._moved_s, self._is_quiet = float("-inf"), False
+
+    def _stray(self, quiet: Quiet) -> bool:
+        """Whether the last packets leave the quiet course."""
+        strays = list(self._strays)
+        outside = sum(not quiet.single.holds(stray) for stray in strays[-OF_LAST:])
+        is_together = len(strays) == LAST and not quiet.together.holds(sum(strays) / LAST)
+        return outside >= OUTSIDE or is_together
+
+    def _weigh_level(self, at_s: float, *, is_calm: bool) -> None:
+        """Sizes that stray while nothing is seen to move are of another noise."""
+        if not (is_calm and self.is_moving(at_s)):
+            self._unexplained_since = None
+        elif self._unexplained_since is None:
+            self._unexplained_since = at_s
+        elif at_s - self._unexplained_since >= OTHER_LEVEL_S:
+            self.forget()

@@ -1,0 +1,61 @@
+"""Whether key frames alone are enough of a stream for now: the rules, without anything of FFmpeg."""
+
+from collections import deque
+
+from edge_agent.camera.decoding import Attention
+from edge_agent.camera.packet_sizes import PacketSizes
+
+SELDOM_S = 5.5
+"""Key frames further apart are too few, whatever the sizes tell: a picture has to come."""
+OFTEN_S = 2.2
+"""Key frames that come so often show a change soon enough by themselves, where sizes don't tell."""
+INTERVALS = 4
+"""So many last intervals say how often they come."""
+
+
+class Rest:
+    """Decides for one connection to a camera. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        """All is decoded, until it is known what rest looks like."""
+        self.sizes = PacketSizes()
+        self.attention: Attention = "moving"
+        self._key_s: float | None = None
+        self._intervals: deque[float] = deque(maxlen=INTERVALS)
+        self._are_keys_whole = True
+        self._is_missing = False
+
+    def attend(self, attention: Attention, *, is_resting: bool) -> None:
+        """What the agent makes of the last picture, which was a key frame where the stream `is_resting`."""
+        if attention == "moving" and is_resting:
+            self._is_missing = True  # the sizes should have told
+        self.attention = attention
+
+    def take(self, size: int, at_s: float, *, is_key: bool) -> None:
+        """A packet has come, of so many bytes."""
+        if is_key:
+            if self._key_s is not None:
+                self._intervals.append(at_s - self._key_s)
+            self._key_s = at_s
+            self.sizes.take_key()
+        else:
+            self.sizes.take(size, at_s, is_calm=self.attention == "rest")
+
+    @property
+    def are_keys_whole(self) -> bool:
+        """Whether each key frame has been a whole picture by itself."""
+        return self._are_keys_whole
+
+    def distrust_keys(self) -> None:
+        """A key frame was no whole picture by itself (the encoder refreshes bit by bit, or fields are interlaced)."""
+        self._are_keys_whole = False
+
+    def is_enough(self, at_s: float) -> bool:
+        """Whether key frames alone are enough from now on."""
+        if self._key_s is None or len(self._intervals) < INTERVALS or not self._are_keys_whole:
+            return False
+        if self.attention != "rest" or self.sizes.is_moving(at_s):
+            return False
+        apart_s = max(*self._intervals, at_s - self._key_s)
+        is_telling = self.sizes.is_telling and not self._is_missing
+        return apart_s <= (SELDOM_S if is_telling else OFTEN_S)

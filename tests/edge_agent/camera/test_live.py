@@ -1,0 +1,202 @@
+"""What is decoded of streams as x264, x265 and FFmpeg's JPEG make them, and GStreamer over RTSP.
+
+Streams of a still chart with a sensor's noise, in which a carton slides in after `MOVES_S`.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_agent.camera.decoding import Attention, Stream
+from edge_agent.camera.live import LiveDecoder
+from edge_agent.camera.packet_sizes import RESTS_AFTER_S
+from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.stream import rtsp_source
+from edge_agent.config.sources import RtspSource
+from tests.cameras import RtspCamera, chart
+from tests.patience import PATIENCE_S
+
+WIDTH, HEIGHT, RATE = 320, 192, 25
+MOVES_S, MOVED_S, ENDS_S = 24.0, 25.5, 34.0
+QUICK = {"preset": "ultrafast", "tune": "zerolatency"}
+
+
+@dataclass(frozen=True)
+class Coded:
+    """How a stream is made."""
+
+    codec: str
+    options: dict[str, str] = field(default_factory=dict)
+    key_every_s: float = 2.0
+    bits_a_second: int = 0
+
+
+SPARING = {
+    "x264": Coded("libx264", QUICK | {"crf": "28"}),
+    "x264 in a noise that is sent": Coded("libx264", QUICK | {"crf": "18"}),
+    "x264, key frames every 3 s": Coded("libx264", QUICK | {"crf": "28"}, 3.0),
+    "x264 with B-frames": Coded("libx264", {"preset": "superfast", "crf": "26", "bf": "2"}),
+    "x265": Coded("libx265", QUICK | {"crf": "28", "x265-params": "log-level=none"}),
+}
+"""At rest key frames alone are decoded of these, ..."""
+HELD = QUICK | {"maxrate": "500k", "bufsize": "250k"}
+WHOLE = {
+    "x264 at a held rate, key frames every 4 s": Coded("libx264", HELD, 4.0, 500_000),
+    "x264, key frames every 8 s": Coded("libx264", QUICK | {"crf": "28"}, 8.0),
+    "x264, refreshed bit by bit": Coded("libx264", QUICK | {"crf": "28", "x264-params": "intra-refresh=1"}),
+    "x264, interlaced": Coded("libx264", {"preset": "ultrafast", "crf": "28", "flags": "+ildct+ilme"}),
+}
+"""... and of these every frame."""
+
+
+@cache
+def _noises() -> list[NDArray[np.int16]]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(0, 3, (HEIGHT, WIDTH, 3)).astype(np.int16) for _ in range(8)]
+
+
+def _frame(number: int) -> NDArray[np.uint8]:
+    at_s = number / RATE
+    picture = np.asarray(chart(WIDTH, HEIGHT)).astype(np.int16)
+    if at_s >= MOVES_S:
+        left = round(20 + 100 * min(1.0, (at_s - MOVES_S) / (MOVED_S - MOVES_S)))
+        picture[80:112, left : left + 28] = np.asarray(chart(28, 32))[:, ::-1]
+    noisy: NDArray[np.int16] = picture + np.roll(_noises()[number % 8], number * 37, 1)
+    return noisy.clip(0, 255).astype(np.uint8)
+
+
+def _write(path: Path, coded: Coded) -> Path:
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(coded.codec, rate=RATE, options=coded.options)
+        assert isinstance(video, av.VideoStream)
+        video.width, video.height = WIDTH, HEIGHT
+        video.pix_fmt = "yuvj420p" if coded.codec == "mjpeg" else "yuv420p"
+        video.gop_size = round(coded.key_every_s * RATE)
+        if coded.bits_a_second:
+            video.bit_rate = coded.bits_a_second
+        for number in range(round(ENDS_S * RATE)):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(_frame(number), "rgb24")))
+        out.mux(video.encode(None))
+    return path
+
+
+@dataclass
+class Looks:
+    """An agent that looks every second, and what it was given."""
+
+    every: LiveDecoder
+    now_s: float = 0.0
+    shown: list[tuple[float, float]] = field(default_factory=list)
+    """When it asked, and of when the picture is."""
+
+    def play(self, path: Path, attention: Attention = "rest") -> "Looks":
+        """Take the packets in their own time; each picture is asked for as soon as there may be one."""
+        with av.open(str(path)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                self.now_s += 1 / RATE
+                self.every.take_packet(packet)
+                if packet.size:
+                    self._look(attention)
+        return self
+
+    def _look(self, attention: Attention) -> None:
+        found = self.every.take(attention, 0) if self.every._is_resting or self.every._newest else None
+        if isinstance(found, DecodedFrame):
+            self.shown.append((self.now_s, float(found.frame.time or 0)))
+
+    def between(self, since_s: float, until_s: float) -> list[tuple[float, float]]:
+        """What was given in this time."""
+        return [(asked, of) for asked, of in self.shown if since_s <= asked < until_s]
+
+
+def _looks(decoded: str = "auto") -> Looks:
+    looks = Looks(LiveDecoder(Stream("", decoded=decoded), lambda: looks.now_s))  # type: ignore[arg-type]
+    return looks
+
+
+@pytest.mark.parametrize("case", SPARING)
+def test_at_rest_key_frames_alone_are_decoded_and_every_frame_as_soon_as_something_moves(
+    tmp_path: Path, case: str
+) -> None:
+    looks = _looks().play(_write(tmp_path / "x.mkv", SPARING[case]))
+    every_s = SPARING[case].key_every_s
+    at_rest = looks.between(MOVES_S - 2 * every_s, MOVES_S)
+    assert 1 <= len(at_rest) <= 3, "key frames"
+    moving = looks.between(MOVES_S + 0.4, MOVED_S)
+    assert len(moving) >= 0.8 * (MOVED_S - MOVES_S - 0.4) * RATE
+    assert all(asked - of < 0.3 for asked, of in moving), "they are caught up with"
+    rests_s = MOVED_S + RESTS_AFTER_S + every_s + 0.5
+    assert len(looks.between(rests_s, ENDS_S)) <= (ENDS_S - rests_s) / every_s + 1
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_where_key_frames_alone_are_not_enough_every_frame_is_decoded(tmp_path: Path, case: str) -> None:
+    looks = _looks().play(_write(tmp_path / "x.mkv", WHOLE[case]))
+    assert len(looks.between(MOVES_S - 10, MOVES_S)) >= 0.95 * 10 * RATE
+
+
+def test_where_sizes_say_little_key_frames_show_what_has_changed(tmp_path: Path) -> None:
+    looks = _looks().play(_write(tmp_path / "x.mkv", Coded("libx264", HELD, 2.0, 500_000)))
+    assert len(looks.between(14, MOVES_S)) <= 6
+    assert not looks.every._rest.sizes.is_telling
+    assert all(later[0] - one[0] < 2.5 for one, later in itertools.pairwise(looks.between(MOVES_S - 4, ENDS_S)))
+
+
+def test_while_the_agent_wants_pictures_every_frame_is_decoded(tmp_path: Path) -> None:
+    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    assert len(_looks().play(path, "wanted").between(10, 20)) >= 0.95 * 10 * RATE
+    assert len(_looks("all").play(path).between(10, 20)) >= 0.95 * 10 * RATE
+    assert len(_looks("keyframes").play(path, "moving").between(10, 20)) in {5, 6}
+
+
+def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
+    """A key frame needs nothing that comes before it: it is what decoding every frame gives."""
+    path = _write(tmp_path / "x.mkv", SPARING["x264 with B-frames"])
+    with av.open(str(path)) as container:
+        every = {frame.to_ndarray().tobytes() for frame in container.decode(video=0) if frame.key_frame}
+    live = LiveDecoder(Stream("", decoded="keyframes"))
+    with av.open(str(path)) as container:
+        for packet in itertools.islice(container.demux(video=0), 400):
+            live.take_packet(packet)
+            found = live.take("rest", 0)
+            if found is not None:
+                assert isinstance(found, DecodedFrame)
+                assert found.frame.to_ndarray().tobytes() in every
+
+
+def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(tmp_path: Path) -> None:
+    live = LiveDecoder(Stream(""))
+    with av.open(str(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"})))) as container:
+        for number, packet in enumerate(itertools.islice(container.demux(video=0), 50)):
+            live.take_packet(packet)
+            assert live._newest is None
+            if number % RATE == 0:
+                assert isinstance(live.take("moving", 0), DecodedFrame)
+
+
+def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it_is_asked_for_them() -> None:
+    def rate(pictures: Iterator[Image.Image | str], seconds: float) -> float:
+        began = time.monotonic()
+        return sum(1 for _ in itertools.takewhile(lambda _: time.monotonic() - began < seconds, pictures)) / seconds
+
+    with RtspCamera("h264-often") as camera:
+        source = rtsp_source(RtspSource(type="rtsp", url=camera.url))
+        pictures, began = source.pictures(), time.monotonic()
+        source.attend("rest")
+        try:
+            while rate(pictures, 2) > 5:
+                assert time.monotonic() - began < PATIENCE_S
+            source.attend("moving")
+            next(pictures)
+            assert rate(pictures, 2) > 5
+        finally:
+            source.close()

@@ -1,0 +1,180 @@
+"""What packets' sizes tell: properties of drawn sizes."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.camera.packet_sizes import FEWEST, OTHER_LEVEL_S, RESTS_AFTER_S, PacketSizes, band_of, learn
+from edge_agent.camera.rest import OFTEN_S, SELDOM_S, Rest
+
+RATE = 25
+
+
+class Camera:
+    """A stream of key frames every `apart` packets, and of noise between them."""
+
+    def __init__(self, typical: int, noise: float, apart: int, seed: int) -> None:
+        """Nothing is sent yet."""
+        self._rng, self._typical, self._noise, self._apart = np.random.default_rng(seed), typical, noise, apart
+        self.rest, self._number = Rest(), 0
+        self.rest.attend("rest", is_resting=False)
+
+    @property
+    def now_s(self) -> float:
+        """When the last packet came."""
+        return self._number / RATE
+
+    def send(self, seconds: float, times: float = 1.0) -> None:
+        """Send, with sizes so many times as large as at rest."""
+        for _ in range(round(seconds * RATE)):
+            self._number += 1
+            is_key = self._number % self._apart == 0
+            noise = 1 + np.clip(self._rng.normal(), -2.5, 2.5) * self._noise
+            size = 10 * self._typical if is_key else max(20, round(self._typical * times * noise))
+            self.rest.take(size, self.now_s, is_key=is_key)
+
+    def is_enough(self) -> bool:
+        """Whether key frames alone are."""
+        return self.rest.is_enough(self.now_s)
+
+
+FEW = settings(max_examples=15)
+SEEDS = st.integers(0, 2**32 - 1)
+NOISE = st.floats(0, 0.08)
+
+
+@FEW
+@given(st.integers(200, 50_000), NOISE, st.sampled_from([25, 50, 100]), SEEDS)
+def test_noise_is_rest_and_what_moves_is_told_within_a_fifth_of_a_second(
+    typical: int, noise: float, apart: int, seed: int
+) -> None:
+    camera = Camera(typical, noise, apart, seed)
+    camera.send(30)
+    assert camera.is_enough()
+    camera.send(20)
+    assert camera.is_enough()
+    camera.send(0.2, times=2)
+    assert not camera.is_enough()
+    camera.send(RESTS_AFTER_S + 1)
+    assert camera.is_enough()
+
+
+@FEW
+@given(st.integers(2000, 50_000), NOISE, SEEDS)
+def test_sizes_that_shrink_are_told_too(typical: int, noise: float, seed: int) -> None:
+    """A held rate leaves less for the noise; a lamp that goes out leaves less of it."""
+    camera = Camera(typical, noise, 50, seed)
+    camera.send(30)
+    camera.send(0.5, times=0.4)
+    assert not camera.is_enough()
+
+
+@FEW
+@given(st.integers(200, 50_000), NOISE, SEEDS)
+def test_another_noise_is_learnt_where_the_agent_sees_nothing_move(typical: int, noise: float, seed: int) -> None:
+    camera = Camera(typical, noise, 25, seed)
+    camera.send(30)
+    camera.send(OTHER_LEVEL_S / 2, times=3)
+    assert not camera.is_enough()
+    camera.send(OTHER_LEVEL_S + 10, times=3)
+    assert camera.is_enough()
+    camera.send(1, times=6)
+    assert not camera.is_enough()
+
+
+@FEW
+@given(st.integers(200, 50_000), NOISE, SEEDS)
+def test_what_moves_while_the_agent_sees_it_is_never_learnt(typical: int, noise: float, seed: int) -> None:
+    camera = Camera(typical, noise, 25, seed)
+    camera.send(30)
+    camera.rest.attend("moving", is_resting=False)
+    camera.send(3 * OTHER_LEVEL_S, times=3)
+    camera.rest.attend("rest", is_resting=False)
+    camera.send(1, times=3)
+    assert not camera.is_enough()
+
+
+@FEW
+@given(NOISE, SEEDS)
+def test_key_frames_that_are_seldom_are_not_enough(noise: float, seed: int) -> None:
+    camera = Camera(5000, noise, round(RATE * (SELDOM_S + 1)), seed)
+    camera.send(60)
+    assert not camera.is_enough()
+
+
+def test_a_key_frame_that_stays_away_is_missed() -> None:
+    camera = Camera(5000, 0.02, 25, 1)
+    camera.send(30)
+    assert camera.is_enough()
+    camera._apart = 100_000  # a smart codec sends none while nothing moves
+    camera.send(SELDOM_S + 1)
+    assert not camera.is_enough()
+
+
+def test_sizes_that_say_little_need_key_frames_often() -> None:
+    often, seldom = (Camera(5000, 0.8, apart, 1) for apart in (round(RATE * OFTEN_S) - 1, round(RATE * OFTEN_S) + 10))
+    for camera in (often, seldom):
+        camera.send(60)
+        assert not camera.rest.sizes.is_telling
+    assert often.is_enough() or often.rest.sizes.is_moving(often.now_s)
+    assert not seldom.is_enough()
+
+
+def test_a_change_that_sizes_did_not_tell_ends_the_trust_in_them() -> None:
+    camera = Camera(5000, 0.02, 100, 1)
+    camera.send(40)
+    assert camera.is_enough()
+    camera.rest.attend("moving", is_resting=True)
+    camera.rest.attend("rest", is_resting=False)
+    camera.send(40)
+    assert not camera.is_enough()
+
+
+def test_key_frames_that_are_no_whole_pictures_are_never_enough() -> None:
+    camera = Camera(5000, 0.02, 25, 1)
+    camera.rest.distrust_keys()
+    camera.send(40)
+    assert not camera.is_enough()
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=200))
+def test_a_band_holds_what_it_was_made_of_but_for_the_outermost(strays: list[float]) -> None:
+    band = band_of(np.array(strays))
+    assert sum(not band.holds(stray) for stray in strays) <= max(2, 0.02 * len(strays))
+
+
+@given(st.lists(st.lists(st.integers(0, 100_000), max_size=60), max_size=6))
+def test_whatever_courses_were_seen_they_are_learnt_or_too_few(courses: list[list[int]]) -> None:
+    quiet = learn(courses)
+    assert (quiet is None) == (sum(bool(course) for course in courses) < FEWEST)
+    if quiet is not None:
+        assert np.isfinite(quiet.typical).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 100_000), st.booleans(), st.booleans()), max_size=100))
+def test_whatever_comes_is_taken(packets: list[tuple[int, bool, bool]]) -> None:
+    sizes = PacketSizes()
+    for at_s, (size, is_key, is_calm) in enumerate(packets):
+        if is_key:
+            sizes.take_key()
+        else:
+            sizes.take(size, at_s, is_calm=is_calm)
+        assert isinstance(sizes.is_telling, bool)
+
+
+def test_frames_of_another_kind_are_held_against_their_own() -> None:
+    """B-frames are a tenth of the others' size."""
+    rest = Rest()
+    rest.attend("rest", is_resting=False)
+
+    def send(seconds: int, late_size: int, begin: int) -> None:
+        for number in range(begin, begin + seconds * RATE, 2):
+            at_s = number / RATE
+            is_key = number % 50 == 0
+            rest.take(50_000 if is_key else 5000, at_s, is_key=is_key)
+            rest.take(late_size, at_s + 1 / RATE, is_key=False)
+
+    send(30, 500, 0)
+    assert rest.is_enough(30)
+    send(1, 1500, 30 * RATE)
+    assert not rest.is_enough(31)
