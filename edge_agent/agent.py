@@ -11,20 +11,22 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.archive.evidence import Evidence, snapshot_jpeg
+from edge_agent.archive.evidence import Evidence
 from edge_agent.archive.harvesting import Harvesting
 from edge_agent.archive.recording import ExpectedChange, Recording, RecordingScope
 from edge_agent.cameras import Cameras
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.codes.reader import CodesRead
+from edge_agent.commanding import Commanded, command_desk
 from edge_agent.config import Config, data_folder, load_config
 from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
-from edge_agent.control.command_handlers import CommandHandlers, Corners
-from edge_agent.control.commands import CommandRequest, answer
+from edge_agent.config.layout_files import LayoutRevision
+from edge_agent.control.command_desk import CommandDesk
+from edge_agent.control.commands import CommandRequest
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
@@ -107,7 +109,7 @@ class Agent:
         self._report = SelfReport(topics, self._session, self._writer, self._recorder, self._cameras)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
-        self._commands = self._command_handlers()
+        self._desk = self._command_desk()
         self._delivery = Delivery(self._outbox, self._session, on_refused_ack=self._metrics.acks_refused.inc)
         self._losses = LossReporter(self._outbox, self._writer.lost)
         self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
@@ -153,19 +155,24 @@ class Agent:
             self._cameras.begin()
             self._loop()
 
-    def _reload(self) -> int:
+    def _reload(
+        self, drafts: Mapping[str, LayoutRevision] | None = None, keep: Callable[[], None] = lambda: None
+    ) -> int:
         """Read the configuration again, and go over to it, or change nothing; how many locations it has.
+
+        With `drafts` in place of layouts that hold; `keep` is called once it is known that all can be used.
 
         Raises:
             KardusError: it is wrong, needs a restart, or names a picture or a password that can't be read.
         """
         if self._path is None:
             raise KardusError("this agent has no configuration file to read again")
-        config = load_config(self._path)
-        if config == self._config:
-            return len(self._cameras.locations)
+        config = load_config(self._path, drafts)
         require_reloadable(self._config, config)
         prepared, before = self._cameras.prepare(config), {*self._cameras.locations}
+        keep()
+        if config == self._config:
+            return len(before)
         self._cameras.end(prepared.ended)
         self._inputs.drop(prepared.ended)
         self._cameras.apply(prepared)
@@ -232,23 +239,22 @@ class Agent:
         self._writer.use_model(model, str(runs_on))
         self._metrics.show_model(model.name, model.version, runs_on.shares, runs_on.arithmetic)
 
-    def _command_handlers(self) -> CommandHandlers:
-        return CommandHandlers(
-            capture=self._cameras.capture,
-            snapshot=self._snapshot,
-            acknowledge=self._recorder.acknowledge,
-            correct=self._pipeline.correct,
-            publish_all=self._report.publish_everything,
-            report_coverage=self._report.report_coverage,
-            fetch_evidence=self._evidence.fetch,
-            reload=self._reload,
-            change_model=self._models.command if self._models else no_model_to_change,
-            send_again=self._outbox.send_again,
+    def _command_desk(self) -> CommandDesk:
+        return command_desk(
+            Commanded(
+                data_dir=self._folder.path,
+                cameras=self._cameras,
+                pipeline=self._pipeline,
+                recorder=self._recorder,
+                report=self._report,
+                evidence=self._evidence,
+                outbox=self._outbox,
+                codes=self._codes,
+                metrics=self._metrics,
+                change_model=self._models.command if self._models else no_model_to_change,
+                reload=self._reload,
+            )
         )
-
-    def _snapshot(self, camera: str) -> tuple[datetime, bytes, Corners]:
-        captured, picture = self._cameras.last_picture(camera)
-        return captured, snapshot_jpeg(picture), self._cameras.corners(camera)
 
     def _health_monitor(self) -> HealthMonitor:
         self._metrics.registry.register(
@@ -291,7 +297,7 @@ class Agent:
             case ExpectedMessage():
                 self._expect(item)
             case CommandRequest():
-                self._answer(item)
+                self._desk.deal_with(item)
             case ReloadWanted():
                 self._try_reload()
             case UpdateRequest() | VerifiedBundle() | RefusedBundle() | IntakeProgress():
@@ -372,13 +378,6 @@ class Agent:
         """What was decided while nothing could be stored is decided and told again."""
         self._pipeline.restart()
         self._report.publish_health()
-
-    def _answer(self, request: CommandRequest) -> None:
-        """Carry out a command; whoever has sent it is told over the present connection, or not at all."""
-        found = answer(request, self._commands.handlers)
-        name = request.name if request.name in self._commands.handlers else "unknown"
-        self._metrics.commands.labels(name, "done" if found.reply.ok else "refused").inc()
-        self._report.reply(found.topic, found.correlation, found.reply)
 
     def _show_life(self) -> None:
         if next(self._steps) % PORTION == 0:

@@ -16,9 +16,10 @@ from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sources import SimulatedSource
 from edge_agent.deciding.judging import Votes
-from edge_agent.records import Shown
+from edge_agent.records import Frame, Shown
 from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.kept_colours import KeptColours
+from edge_agent.seeing.mask import hidden
 from kardus.contract.messages import CameraHealth, Status
 from kardus.support.errors import KardusError, UnknownLocationError
 
@@ -72,6 +73,8 @@ class Camera:
     reason: str = ""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Since when its health is so."""
+    newest: Frame | None = None
+    """Its newest picture, whatever it is good for."""
     has_looked: bool = False
     """Whether it has given any picture."""
     last_word_s: float = field(default_factory=time.monotonic)
@@ -195,6 +198,23 @@ class Cameras(dict[str, Camera]):
             raise KardusError(f"camera '{name}' has given no good picture yet: see its health")
         return view.last_capture, picture
 
+    def newest_picture(self, name: str) -> tuple[datetime, Image.Image]:
+        """A camera's newest picture as it came, whatever it is good for, and when it was taken.
+
+        Raises:
+            KardusError: there is no such camera, or it has given none yet.
+        """
+        frame = self.known(name).newest
+        if frame is None:
+            raise KardusError(f"camera '{name}' has given no picture yet: see its health")
+        return frame.captured, frame.picture
+
+    def newest_shown(self, name: str) -> tuple[datetime, Image.Image]:
+        """As `newest_picture`, without what is masked."""
+        captured, picture = self.newest_picture(name)
+        camera = self.known(name)
+        return captured, hidden(picture, camera.section, camera.view.commissioned_size)
+
     def corners(self, name: str) -> dict[str, list[list[list[float]]]]:
         """Where each location's facings are in a camera's last good picture: their corners in pixels."""
         camera = self.known(name)
@@ -254,6 +274,7 @@ class Cameras(dict[str, Camera]):
             camera.section = wanted[name]
             if name in prepared.views:
                 (camera.view, camera.votes), camera.rack = prepared.views[name], RackWatch()
+                camera.reader.hurry()
             camera.view.use(config.view, config.gate)
             camera.votes.use(config.verdict)
             camera.reader.use_interval(wanted[name].interval_s)

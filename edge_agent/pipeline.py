@@ -41,6 +41,8 @@ PORTION = 64
 """So many crops are classified between two signs of life; a multiple of the classifier's own batches."""
 TICK_S = 1.0
 """How often what doesn't come by itself is looked after."""
+WAITS = "it has no locations yet: lay it out on the page, or add [[cameras.locations]]"
+"""The health of a camera that waits to be commissioned."""
 log = logging.getLogger("kardus.agent")
 
 
@@ -139,7 +141,7 @@ class Pipeline:
         for camera in [camera for camera in processed.good if camera.view.is_unproven_grey]:
             findings = self._weigh_grey(camera, findings, processed, lost)
         for camera in processed.good:
-            if camera.status != "ok":
+            if camera.status != "ok" or camera.reason:
                 self.report_health(camera, "ok", "")
         for signal, status in lost:
             self.lose(signal, status)
@@ -258,7 +260,7 @@ class Pipeline:
         if (camera.status, camera.reason) == (status, reason):
             return
         level = logging.INFO if status in ("ok", "ended") else logging.WARNING
-        is_news = camera.status != status or status == "lost"
+        is_news = camera.status != status or status in ("lost", "ok")
         camera.status, camera.reason = status, reason
         if not is_news:
             return  # the same problem in other numbers
@@ -273,6 +275,11 @@ class Pipeline:
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
+        camera.newest = frame
+        if not camera.view.slots:
+            camera.has_looked = True
+            self.report_health(camera, "ok", WAITS)
+            return None
         misfit, outside = camera.view.other_shape(frame.picture), camera.view.outside(frame.picture)
         if outside and not misfit and camera.status is None:
             raise ConfigError(f"camera '{frame.camera}': {outside}")

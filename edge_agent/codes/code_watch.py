@@ -48,6 +48,15 @@ class CodeWatch:
     def _read(self, job: Callable[[], CodesRead]) -> bool:
         return self._reader is not None and self._reader.do(job)
 
+    def do(self, job: Callable[[], object]) -> bool:
+        """Have something else read that somebody waits for, whose outcome `job` hands on; whether there was room."""
+
+        def read() -> CodesRead:
+            job()
+            return CodesRead()
+
+        return self._read(read)
+
     def look_at_rack(
         self, watch: RackWatch, frame: Frame, outlines: Callable[[], Sequence[tuple[str, FloatArray]]]
     ) -> None:

@@ -82,6 +82,8 @@ def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str
         problem = view.other_shape(picture) or view.outside(picture)
         if problem:
             raise DataError(problem)
+        if not view.slots:
+            return f"{picture.width} x {picture.height}; no locations yet: it waits to be laid out on the page"
         size = view.commissioned_size
         is_scaled = size is not None and size != picture.size and not view.slots[0].in_shares
         scaled = f" (corners scaled from {size[0]} x {size[1]})" if size and is_scaled else ""

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from edge_agent.config import sources
 from edge_agent.config.base import Section
 from edge_agent.config.cameras import CameraSection
+from edge_agent.config.layout_files import LayoutFile, LayoutRevision, as_keys
 from edge_agent.config.sections import (
     AgentSection,
     CodesSection,
@@ -71,6 +73,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _unique_names(self) -> "Config":
         _refuse_repeated("cameras", [camera.name for camera in self.cameras])
+        _refuse_repeated("cameras.layout", [camera.layout for camera in self.cameras if camera.layout])
         _refuse_repeated("locations", [location.id for camera in self.cameras for location in camera.locations])
         strange = set(self.recording.cameras) - {camera.name for camera in self.cameras}
         if strange:
@@ -86,11 +89,16 @@ _LOGIN = re.compile(r"//[^/@]*@")
 """User and password in an address: an error must not show them."""
 
 
-def load_config(path: Path) -> Config:
-    """Read and validate a configuration file.
+def load_config(path: Path, drafts: Mapping[str, LayoutRevision] | None = None) -> Config:
+    """Read and validate a configuration file, and the layouts that its cameras name.
+
+    Args:
+        path: the file.
+        drafts: by camera, layouts that are to be tried in place of those that hold.
 
     Raises:
-        ConfigError: the file is missing, not TOML, or a key is wrong; the message names the key and the value.
+        ConfigError: the file is missing, not TOML, or a key is wrong; the message names the key and the value. Or a
+            layout is so, or can't be read.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -98,7 +106,24 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): name a configuration file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    return parse_config(content, path)
+    config = parse_config(content, path)
+    laid_out = _laid_out(config, drafts or {})
+    if not laid_out:
+        return config
+    sections = [section | laid_out.get(number, {}) for number, section in enumerate(content["cameras"])]
+    return parse_config(content | {"cameras": sections}, path)
+
+
+def _laid_out(config: Config, drafts: Mapping[str, LayoutRevision]) -> dict[int, dict[str, Any]]:
+    """By the camera's place, the keys that its layout stands for."""
+    found = {}
+    for number, camera in enumerate(config.cameras):
+        if camera.layout is not None:
+            file = LayoutFile(config.agent.data_dir, camera.layout)
+            holds = drafts.get(camera.name) or next(iter(file.read()[-1:]), None)
+            if holds is not None:
+                found[number] = as_keys(holds, file.path.parent)
+    return found
 
 
 def parse_config(content: dict[str, Any], path: Path) -> Config:

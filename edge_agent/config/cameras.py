@@ -1,10 +1,11 @@
 """`[[cameras]]`: what is watched."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.config.base import FilePath, Point, Section, as_array
+from edge_agent.config.layout_files import LayoutName
 from edge_agent.config.sources import SourceSection
 from kardus.contract.topics import Id, LocationCode
 from kardus.inference.geometry import is_convex
@@ -68,5 +69,17 @@ class CameraSection(Section):
     the view; they are black in evidence, snapshots and photos for training."""
     empty_picture: FilePath | None = None
     """A picture without any stock, from the same place: a second opinion on whether a location is empty."""
-    locations: Annotated[tuple[LocationSection, ...], Field(min_length=1)]
-    """The storage locations in its picture."""
+    layout: LayoutName | None = None
+    """A file (`NAME.json`), in the folder `layouts` of `data_dir`, in which the agent keeps what is laid out over MQTT:
+    on the server's page, by the command `set-layout`. Whoever may send commands to the agent may then lay this camera
+    out. Once something was saved, it holds in place of `locations`, `mask`, `units`, `picture_size` and `reference`.
+    Without the key the commands are refused."""
+    locations: tuple[LocationSection, ...] = ()
+    """The storage locations in its picture. With a `layout` there need be none yet: the camera then waits until it is
+    laid out."""
+
+    @model_validator(mode="after")
+    def _is_laid_out(self) -> Self:
+        if not self.locations and self.layout is None:
+            raise ValueError("locations: missing: add [[cameras.locations]], or allow laying it out with layout")
+        return self

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge_agent.config import Config
+from edge_agent.config.layout_files import LAYOUTS_FOLDER
 from kardus.contract.base import Record
 from kardus.support.errors import DataError
 from kardus.support.files import make_folder, require_usable_file, require_usable_folder
@@ -74,6 +75,7 @@ def require_usable(config: Config) -> None:
         EVIDENCE_FOLDER: config.evidence.max_mb,
         HARVEST_FOLDER: config.harvest.max_mb,
         MODELS_FOLDER: config.model,
+        LAYOUTS_FOLDER: any(camera.layout for camera in config.cameras),
     }
     require_usable_folder(KEY, data)
     for name in (name for name, is_kept in kept.items() if is_kept):

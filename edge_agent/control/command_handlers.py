@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,8 @@ class CommandHandlers:
 
     capture: Callable[[str | None], int]
     """Classifies every location of a camera, or of all, once more; how many there are."""
-    snapshot: Callable[[str], tuple[datetime, bytes, Corners]]
-    """A camera's last good picture: when it was taken, as JPEG, and where each location's facings are in it."""
+    snapshot: Callable[[Snapshot], tuple[datetime, bytes, Corners]]
+    """A camera's picture: when it was taken, as JPEG, and where each location's facings are in it."""
     acknowledge: Callable[[str, str, datetime], Alert | None]
     """Marks a location's alert as known to somebody; None: none stands."""
     correct: Callable[[Correct], LocationState]
@@ -36,6 +36,8 @@ class CommandHandlers:
     reload: Callable[[], int]
     """Reads the configuration again; how many locations it has."""
     change_model: Handler
+    commission: Mapping[str, Handler]
+    """What lays cameras out, by the command's name."""
     send_again: Callable[[str, int, int], list[tuple[int, int]]]
     """Sends events of an epoch again; which are still there."""
 
@@ -54,10 +56,11 @@ class CommandHandlers:
             "reload": lambda _: {"locations": self.reload()},
             "model": self.change_model,
             "resend": self._resend,
+            **self.commission,
         }
 
     def _snapshot(self, command: Snapshot) -> dict[str, Any]:
-        captured, jpeg, corners = self.snapshot(command.camera)
+        captured, jpeg, corners = self.snapshot(command)
         return {"captured": captured.isoformat(), "jpeg": _base64(jpeg), "corners": corners}
 
     def _acknowledge(self, command: Acknowledge) -> dict[str, Any]:

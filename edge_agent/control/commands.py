@@ -12,8 +12,10 @@ from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Command, Reply
 from kardus.contract.mqtt_text import is_topic
 from kardus.support.errors import KardusError
 
-Handler = Callable[[Any], dict[str, Any]]
-"""Carries out a command, given as its model; returns the reply's result, or raises a KardusError."""
+Job = Callable[[], dict[str, Any]]
+"""Gives a reply's result, or raises a KardusError, after a time that the agent's thread must not wait."""
+Handler = Callable[[Any], dict[str, Any] | Job]
+"""Carries out a command, given as its model; returns the reply's result or what will, or raises a KardusError."""
 log = logging.getLogger("kardus.commands")
 
 
@@ -36,11 +38,31 @@ class AddressedReply:
     """Empty: nobody asked for it."""
     correlation: bytes
     reply: Reply
+    job: Job | None = None
+    """What gives the reply's result; None: it is there."""
+
+    def finish(self) -> "AddressedReply":
+        """The reply with what its job gives. Called from another thread than the agent's."""
+        if self.job is None:
+            return self
+        try:
+            return self._with(result=self.job())
+        except KardusError as error:
+            return self.refuse(str(error))
+
+    def refuse(self, reason: str) -> "AddressedReply":
+        """The same, with the reason why it wasn't carried out."""
+        log.warning("command %r refused: %s", self.reply.command, reason)
+        return self._with(ok=False, error=reason)
+
+    def _with(self, **changes: object) -> "AddressedReply":
+        return AddressedReply(self.topic, self.correlation, self.reply.model_copy(update=changes))
 
 
 def answer(request: CommandRequest, handlers: Mapping[str, Handler], now: datetime | None = None) -> AddressedReply:
     """Carry a request out. Never raises for what a request may do wrong."""
     address, problem = _address(request.payload), ""
+    result: dict[str, Any] | Job
     try:
         command = _parse(request)
         _refuse_old(request, command, now or datetime.now(UTC))
@@ -51,9 +73,10 @@ def answer(request: CommandRequest, handlers: Mapping[str, Handler], now: dateti
         log.warning("command %r refused: %s", request.name, problem)
     else:
         log.info("command %r carried out", request.name)
-    reply = Reply(command=request.name, ok=not problem, error=problem, correlation=address.correlation, result=result)
+    job, given = (result, {}) if callable(result) else (None, result)
+    reply = Reply(command=request.name, ok=not problem, error=problem, correlation=address.correlation, result=given)
     topic = request.response_topic or address.response_topic
-    return AddressedReply(topic if is_topic(topic) else "", request.correlation, reply)
+    return AddressedReply(topic if is_topic(topic) else "", request.correlation, reply, job)
 
 
 def _address(payload: bytes) -> Command:

@@ -1,6 +1,6 @@
 """The classifier of an agent that has no model yet, and collects photos for the first one."""
 
-from kardus.contract.manifest import ClassInfo
+from kardus.contract.manifest import ClassInfo, PixelAccuracy
 from kardus.contract.messages import Model
 from kardus.inference.classification import Classification
 from kardus.inference.preprocess import Pixels
@@ -15,6 +15,7 @@ class NoModel:
 
     size_px = 32
     classes: tuple[ClassInfo, ...] = ()
+    pixels: tuple[PixelAccuracy, ...] = ()
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """For each crop, that nothing is known of it."""

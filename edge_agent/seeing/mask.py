@@ -66,6 +66,12 @@ def areas_of(camera: CameraSection, width: int, height: int, size: PictureSize |
     return [as_pixels(as_array(area), width, height, in_shares=in_shares, size=size) for area in camera.mask]
 
 
+def hidden(picture: Image.Image, camera: CameraSection, size: PictureSize | None) -> Image.Image:
+    """A picture (RGB) as it may be shown to people, by a camera's configuration; `size` as for its slots."""
+    areas = areas_of(camera, *picture.size, size)
+    return Mask([area / picture.size for area in areas]).hide(picture)
+
+
 def area_outside(areas: Sequence[FloatArray], width: int, height: int) -> str:
     """Which area, in pixels, has a corner outside a picture of this size, in words; empty if none has."""
     for number, area in enumerate(areas, start=1):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from kardus.contract.base import Record
+from kardus.contract.layouts import Layout, Revision
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from kardus.contract.messages import UtcTime
 from kardus.contract.mqtt_text import MqttTopic
@@ -41,6 +42,9 @@ class Snapshot(Command):
 
     camera: Id
     """Which camera."""
+    newest: bool = False
+    """The newest picture in place of the last good one, also where the camera was moved or has no locations yet: to lay
+    it out anew. Without `corners`."""
 
 
 class Acknowledge(Command):
@@ -102,6 +106,61 @@ class Reload(Command):
     """`reload`: read the configuration file again, as on SIGHUP; refused with the reason where it can't be used."""
 
 
+class ReadLayout(Command):
+    """`layout`: what is laid out in a camera's picture, by whom, and what it can expect.
+
+    Its result has `revision`, `layout` (null: nothing yet), `writable` (the configuration names a `layout` file),
+    `history` (`revision`, `by`, `at`, `restored`, and the codes `added`, `removed` and `moved`, and `mask` where that
+    changed), `prospects` (`location`, `facing`, `side_px`, `accuracy`, `advice`) and `curve` (pixels, accuracy).
+    """
+
+    camera: Id
+    """Which camera."""
+
+
+class FindLabels(Command):
+    """`find-labels`: read the rack's labels in the newest picture; takes seconds.
+
+    Its result has `captured`, `picture_size`, `proposals` (`id`, null: unread; `corners`) and `remarks`.
+    """
+
+    camera: Id
+    """Which camera."""
+    side: Literal["below", "above"] = "below"
+    """Where a label sticks: below the opening of its location, or above."""
+
+
+class SetLayout(Command):
+    """`set-layout`: lay a camera out anew, and go over to it; refused with the reason where it can't be used.
+
+    Its result is that of `layout`.
+    """
+
+    camera: Id
+    """Which camera; its configuration names a `layout` file."""
+    based_on: Revision
+    """The revision that was changed: refused where another one holds meanwhile."""
+    layout: Layout
+    """What is to hold."""
+    keep_view: bool = True
+    """Keep the newest picture as the camera's commissioning picture (`reference`)."""
+    by: Annotated[str, Field(max_length=200)] = ""
+    """Who does it."""
+
+
+class RestoreLayout(Command):
+    """`restore-layout`: an earlier revision holds again, as a new one. Its result is that of `layout`."""
+
+    camera: Id
+    """Which camera."""
+    based_on: Revision
+    """The revision that holds: refused where it is another one meanwhile."""
+    revision: Revision
+    """Which one to go back to."""
+    by: Annotated[str, Field(max_length=200)] = ""
+    """Who does it."""
+
+
 class ChangeModel(Command):
     """`model`: fetch a bundle, try it beside the model in use, and go over to it; see `.../model` for what comes of it.
 
@@ -149,6 +208,10 @@ COMMANDS: dict[str, type[Command]] = {
     "evidence": FetchEvidence,
     "log-level": SetLogLevel,
     "reload": Reload,
+    "layout": ReadLayout,
+    "find-labels": FindLabels,
+    "set-layout": SetLayout,
+    "restore-layout": RestoreLayout,
     "model": ChangeModel,
     "resend": Resend,
 }

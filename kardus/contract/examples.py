@@ -5,6 +5,7 @@ from typing import Any
 
 from kardus.contract import commands, messages, model_status, receipts
 from kardus.contract.base import Record
+from kardus.contract.layouts import Layout, PlacedLocation
 from kardus.contract.messages import Envelope, source_of
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
@@ -28,6 +29,11 @@ _SEEN = messages.Seen(
         messages.Candidate(sku="TEA-JASMINE-500", likelihood=0.02),
         messages.Candidate(sku="TEA-GREEN-500", likelihood=0.01),
     ),
+)
+_LAYOUT = Layout(
+    picture_size=(1920, 1080),
+    locations=(PlacedLocation(id=LOCATION, facings=(((412, 300), (640.5, 302), (640, 560), (411, 557.5)),)),),
+    mask=(((0, 0), (400, 0), (400, 40), (0, 40)),),
 )
 _ALERT = messages.Alert(id=_ID, status="open", opened=_NOW)
 
@@ -115,6 +121,10 @@ EXAMPLES: dict[str, Record] = {
     "FetchEvidence": commands.FetchEvidence(event=_ID),
     "SetLogLevel": commands.SetLogLevel(level="debug"),
     "Reload": commands.Reload(expires=_NOW + timedelta(minutes=1), response_topic=f"{TOPICS.replies}/me"),
+    "ReadLayout": commands.ReadLayout(camera=CAMERA),
+    "FindLabels": commands.FindLabels(camera=CAMERA, side="above"),
+    "SetLayout": commands.SetLayout(camera=CAMERA, based_on=3, layout=_LAYOUT, by="Wati"),
+    "RestoreLayout": commands.RestoreLayout(camera=CAMERA, based_on=4, revision=3, by="Wati"),
     "Resend": commands.Resend(epoch=_EPOCH, first=4706, last=4707),
     "ChangeModel": commands.ChangeModel(
         name="cartons", version="1.3.0", size=5_007_597, sha256=_SHA256, url="https://models.example/cartons.bundle"

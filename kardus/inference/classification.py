@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.contract.manifest import Blend, Calibration, ClassInfo, RejectionScore
+from kardus.contract.manifest import Blend, Calibration, ClassInfo, PixelAccuracy, RejectionScore
 
 Floats = NDArray[np.float32]
 BEYOND = -1e6
@@ -61,6 +61,10 @@ class CropClassifier(Protocol):
     @property
     def classes(self) -> Sequence[ClassInfo]:
         """The class table."""
+
+    @property
+    def pixels(self) -> Sequence[PixelAccuracy]:
+        """How often the class is right, by the pixels of a crop; empty where it isn't known."""
 
     def classify(self, crops: NDArray[np.uint8]) -> list[Classification]:
         """An answer for each of the crops (N, size_px, size_px, 3), uint8 RGB."""

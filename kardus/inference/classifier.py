@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from kardus.contract.manifest import ClassInfo, GoldenSample
+from kardus.contract.manifest import ClassInfo, GoldenSample, PixelAccuracy
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
@@ -79,6 +79,11 @@ class Classifier:
     def classes(self) -> Sequence[ClassInfo]:
         """The class table."""
         return self.manifest.classes
+
+    @property
+    def pixels(self) -> Sequence[PixelAccuracy]:
+        """How often the class is right, by the pixels of a crop; empty where nothing was held out."""
+        return self.manifest.pixels
 
     def run(self, crops: Pixels) -> RawOutputs:
         """Raw outputs for crops of shape (N, size_px, size_px, 3), uint8 RGB, N from 1; logits for today's classes.

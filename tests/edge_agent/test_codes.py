@@ -22,7 +22,7 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import Pipeline
 from edge_agent.records import Finding, Frame
 from edge_agent.replay.player import NoOutbox
-from kardus.contract.manifest import ClassInfo
+from kardus.contract.manifest import ClassInfo, PixelAccuracy
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
@@ -53,6 +53,7 @@ class Model50:
 
     size_px = 32
     classes = CLASSES
+    pixels: tuple[PixelAccuracy, ...] = ()
     likelihood_of_a = 0.5
 
     def classify(self, crops: Pixels) -> list[Classification]:

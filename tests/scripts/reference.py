@@ -21,7 +21,7 @@ import train.cli
 import warehouse.cli.main
 from edge_agent.config import cameras, sections, sources
 from kardus.contract import commands as contract_commands
-from kardus.contract import messages, model_status, receipts, recording
+from kardus.contract import layouts, messages, model_status, receipts, recording
 from kardus.contract.described import field_texts
 from kardus.contract.examples import EXAMPLES, example
 from kardus.contract.homeassistant import device_id
@@ -107,6 +107,8 @@ RECORDS: tuple[type[BaseModel], ...] = (
     receipts.Lost,
     contract_commands.Command,
     *contract_commands.COMMANDS.values(),
+    layouts.Layout,
+    layouts.PlacedLocation,
     contract_commands.Reply,
     recording.RecordingHeader,
     recording.RecordingEntry,

@@ -262,7 +262,7 @@ def test_a_mistake_is_one_line_that_names_key_and_value(tmp_path: Path, case: st
 
 def test_a_camera_without_locations_is_refused(tmp_path: Path) -> None:
     line = _refusal(tmp_path, LEAST.split("[[cameras.locations]]", maxsplit=1)[0])
-    assert "cameras.0.locations" in line
+    assert "cameras.0: locations: missing" in line
 
 
 def test_no_camera_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A command is carried out once and answered; what is unknown, old, retained or malformed is refused."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.control.command_desk import CommandDesk
 from edge_agent.control.commands import AddressedReply, CommandRequest, answer
-from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Acknowledge
+from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Acknowledge, Reply
 from kardus.support.errors import KardusError
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 EVENT = "0198c2b0-0000-7000-8000-000000000000"
+LAYOUT = {"picture_size": [99, 99], "locations": [{"id": "A", "facings": [[[0, 0], [9, 0], [9, 9], [0, 9]]]}]}
 GOOD: dict[str, dict[str, Any]] = {
     "capture": {},
     "snapshot": {"camera": "left"},
@@ -24,6 +27,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "evidence": {"event": EVENT},
     "log-level": {"level": "debug"},
     "reload": {},
+    "layout": {"camera": "left"},
+    "find-labels": {"camera": "left", "side": "above"},
+    "set-layout": {"camera": "left", "based_on": 0, "layout": LAYOUT},
+    "restore-layout": {"camera": "left", "based_on": 2, "revision": 1},
     "resend": {"epoch": "e", "first": 1, "last": 9},
     "model": {"name": "m", "version": "1.0.0", "size": 1, "sha256": "0" * 64, "url": "https://h/m"},
 }
@@ -135,3 +142,32 @@ def test_whatever_comes_there_is_an_answer(name: str, payload: bytes, topic: str
     found = Box().ask(name, payload, response_topic=topic)
     assert found.reply.ok == (found.reply.error == "")
     assert found.reply.model_dump_json()
+
+
+def test_what_takes_its_time_is_answered_by_another_thread() -> None:
+    sent: list[Reply] = []
+    waiting: list[Callable[[], object]] = []
+    outcomes: list[tuple[str, str]] = []
+
+    def fail() -> dict[str, Any]:
+        raise KardusError("no picture")
+
+    def later(job: Callable[[], object]) -> bool:
+        waiting.append(job)
+        return len(waiting) < 3
+
+    handlers: dict[str, Any] = {"capture": lambda _: lambda: {"locations": 3}, "rebirth": lambda _: fail}
+    desk = CommandDesk(
+        handlers, lambda _topic, _data, reply: sent.append(reply), later, lambda *told: outcomes.append(told)
+    )
+    for name in ("capture", "rebirth", "capture"):
+        desk.deal_with(CommandRequest(name, b'{"correlation": "7"}'))
+    (full,) = sent
+    assert "ask again in a minute" in full.error
+    for job in waiting[:2]:
+        job()
+    assert [(one.ok, one.error, one.result, one.correlation) for one in sent[1:]] == [
+        (True, "", {"locations": 3}, "7"),
+        (False, "no picture", {}, "7"),
+    ]
+    assert outcomes == [("capture", "refused"), ("capture", "done"), ("rebirth", "refused")]
