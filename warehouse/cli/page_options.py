@@ -26,6 +26,10 @@ def page_options(
             help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
         ),
     ] = "",
+    oidc: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file that says by which provider people may sign in too: see docs/page.md."),
+    ] = None,
     link: Annotated[
         bool | None,
         typer.Option(
@@ -36,7 +40,7 @@ def page_options(
     ] = None,
 ) -> PageOptions:
     """What the options say."""
-    return {"timezone": timezone, "link": link, "products": products} | ({"rack": rack} if rack else {})
+    return {"timezone": timezone, "link": link, "products": products, "oidc": oidc} | ({"rack": rack} if rack else {})
 
 
 def with_page(command: Callable[..., None]) -> Callable[..., None]:

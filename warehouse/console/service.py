@@ -29,6 +29,8 @@ from warehouse.console.limits import RateLimit
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import load_products
 from warehouse.console.pages.settings import PageSettings
+from warehouse.oidc.provider import Provider
+from warehouse.oidc.settings import read_settings
 from warehouse.store.address import Address
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -64,6 +66,8 @@ class ServerSettings:
     """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
     rack: str = RACK_PATTERN.pattern
     """A regular expression that finds the rack in a location's code."""
+    oidc: Path | None = None
+    """By which provider people may sign in too, a file; None: by none."""
     link: bool | None = None
     """Whether to print an address that lets its reader in once, as administrator; None: see `_wants_link`."""
 
@@ -78,6 +82,7 @@ def run_server(
         UsageError: options that don't go together.
     """
     host, port = _checked(settings)
+    provider = Provider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
         asking = None
         if broker is not None:
@@ -92,6 +97,7 @@ def run_server(
             zone=time_zone(settings.timezone),
             products=load_products(settings.products),
             rack=_pattern(settings.rack),
+            provider=provider,
         )
         app = make_app(console, page)
         config = uvicorn.Config(

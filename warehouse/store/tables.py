@@ -214,6 +214,8 @@ users = Table(
     Column("password", Text),
     Column("language", Text),
     Column("made", Moment),
+    Column("issuer", Text, default=""),
+    Column("subject", Text, default=""),
 )
 sessions = Table(
     "sessions",

@@ -12,6 +12,7 @@ from warehouse.console.pages import (
     people_page,
     pictures,
     racks,
+    single_sign_on,
     static_files,
     teaching,
     trends,
@@ -34,6 +35,7 @@ PARTS = (
     pictures,
     account,
     entering,
+    single_sign_on,
     static_files,
 )
 """The pages' modules: each has a `router`, and an `ENTRY` where it stands in the navigation."""

@@ -10,6 +10,7 @@ from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
+from warehouse.oidc.provider import Provider
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     snapshots: Snapshots = field(default_factory=Snapshots)
+    provider: Provider | None = None
+    """By which people may sign in too."""
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
     """Tiles of the last events by number and language: made once for all who look."""
     parsed: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)
