@@ -26,6 +26,13 @@ def page_options(
             help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
         ),
     ] = "",
+    bundles: Annotated[
+        Path | None,
+        typer.Option(help="A folder with signed bundles, to be offered to agents; needs --agents-url and --host."),
+    ] = None,
+    agents_url: Annotated[
+        str, typer.Option(help="By which address agents reach this server, to fetch bundles: https://...")
+    ] = "",
     oidc: Annotated[
         Path | None,
         typer.Option(help="A TOML file that says by which provider people may sign in too: see docs/page.md."),
@@ -40,7 +47,11 @@ def page_options(
     ] = None,
 ) -> PageOptions:
     """What the options say."""
-    return {"timezone": timezone, "link": link, "products": products, "oidc": oidc} | ({"rack": rack} if rack else {})
+    return (
+        {"timezone": timezone, "link": link, "products": products, "oidc": oidc}
+        | {"bundles": bundles, "agents_url": agents_url}
+        | ({"rack": rack} if rack else {})
+    )
 
 
 def with_page(command: Callable[..., None]) -> Callable[..., None]:

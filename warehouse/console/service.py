@@ -23,6 +23,7 @@ from kardus.support.time_zone import time_zone
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
+from warehouse.console.bundles import Bundles
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
@@ -66,6 +67,10 @@ class ServerSettings:
     """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
     rack: str = RACK_PATTERN.pattern
     """A regular expression that finds the rack in a location's code."""
+    bundles: Path | None = None
+    """A folder with signed bundles that may be offered to agents; None: none are offered."""
+    agents_url: str = ""
+    """By which address agents reach this server, to fetch them: https://..."""
     oidc: Path | None = None
     """By which provider people may sign in too, a file; None: by none."""
     link: bool | None = None
@@ -82,6 +87,7 @@ def run_server(
         UsageError: options that don't go together.
     """
     host, port = _checked(settings)
+    bundles = Bundles(settings.bundles, settings.agents_url)
     provider = Provider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
         asking = None
@@ -98,6 +104,7 @@ def run_server(
             products=load_products(settings.products),
             rack=_pattern(settings.rack),
             provider=provider,
+            bundles=bundles,
         )
         app = make_app(console, page)
         config = uvicorn.Config(

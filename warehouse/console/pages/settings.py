@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
+from warehouse.console.bundles import Bundles
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.snapshots import Snapshots
@@ -27,6 +28,8 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     snapshots: Snapshots = field(default_factory=Snapshots)
+    bundles: Bundles = field(default_factory=Bundles)
+    """What may be offered to agents."""
     provider: Provider | None = None
     """By which people may sign in too."""
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
