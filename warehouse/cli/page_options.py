@@ -30,6 +30,10 @@ def page_options(
         Path | None,
         typer.Option(help="A folder with signed bundles, to be offered to agents; needs --agents-url and --host."),
     ] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(help="A folder for requests for new products, and the desk's answers: see docs/teaching.md."),
+    ] = None,
     agents_url: Annotated[
         str, typer.Option(help="By which address agents reach this server, to fetch bundles: https://...")
     ] = "",
@@ -49,7 +53,7 @@ def page_options(
     """What the options say."""
     return (
         {"timezone": timezone, "link": link, "products": products, "oidc": oidc}
-        | {"bundles": bundles, "agents_url": agents_url}
+        | {"bundles": bundles, "agents_url": agents_url, "requests": requests}
         | ({"rack": rack} if rack else {})
     )
 

@@ -39,12 +39,13 @@ class OfferedBundle:
 class Bundles:
     """What lies in the folder now: looked at with each question, and read once. For any thread."""
 
-    def __init__(self, folder: Path | None = None, url: str = "") -> None:
+    def __init__(self, folder: Path | None = None, url: str = "", requests: Path | None = None) -> None:
         """Keep where they are.
 
         Args:
             folder: with the files; None: there are none.
             url: by which address agents reach this server: `https://...`.
+            requests: a folder with requests for new products; what the desk has answered there can be offered too.
 
         Raises:
             UsageError: there is no such folder, or agents would fetch them without TLS.
@@ -53,7 +54,9 @@ class Bundles:
             raise UsageError(f"--bundles {folder}: there is no such folder: make it")
         if folder is not None and not url.startswith("https://"):
             raise UsageError("--agents-url: agents fetch bundles over HTTPS alone: give the address, https://...")
-        self._folder, self._url = folder, url.rstrip("/")
+        if requests is not None and not requests.is_dir():
+            raise UsageError(f"--requests {requests}: there is no such folder: make it")
+        self._folder, self._requests, self._url = folder, requests, url.rstrip("/")
         self._read: dict[tuple[Path, int, int], OfferedBundle] = {}
 
     @property
@@ -66,7 +69,8 @@ class Bundles:
         if self._folder is None:
             return []
         found = []
-        for path in self._folder.glob(f"*{SUFFIX}"):
+        answered = self._requests.glob(f"*/*{SUFFIX}") if self._requests else ()
+        for path in (*self._folder.glob(f"*{SUFFIX}"), *answered):
             try:
                 told = path.stat()
             except OSError:

@@ -69,6 +69,8 @@ class ServerSettings:
     """A regular expression that finds the rack in a location's code."""
     bundles: Path | None = None
     """A folder with signed bundles that may be offered to agents; None: none are offered."""
+    requests: Path | None = None
+    """A folder for requests for new products; None: none are made."""
     agents_url: str = ""
     """By which address agents reach this server, to fetch them: https://..."""
     oidc: Path | None = None
@@ -87,7 +89,7 @@ def run_server(
         UsageError: options that don't go together.
     """
     host, port = _checked(settings)
-    bundles = Bundles(settings.bundles, settings.agents_url)
+    bundles = Bundles(settings.bundles, settings.agents_url, settings.requests)
     provider = Provider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
         asking = None
@@ -105,6 +107,7 @@ def run_server(
             rack=_pattern(settings.rack),
             provider=provider,
             bundles=bundles,
+            requests=settings.requests,
         )
         app = make_app(console, page)
         config = uvicorn.Config(

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from warehouse.console.pages import (
     account,
+    enrolment,
     entering,
     exports,
     fleet,
@@ -32,6 +33,7 @@ PARTS = (
     exports,
     work,
     teaching,
+    enrolment,
     live,
     location,
     pictures,

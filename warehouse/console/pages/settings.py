@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
@@ -30,6 +31,8 @@ class PageSettings:
     snapshots: Snapshots = field(default_factory=Snapshots)
     bundles: Bundles = field(default_factory=Bundles)
     """What may be offered to agents."""
+    requests: Path | None = None
+    """Where requests for new products are made, and answered; None: they aren't."""
     provider: Provider | None = None
     """By which people may sign in too."""
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
