@@ -14,6 +14,7 @@ from warehouse.console.context import Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.fleet import fleet_of
 from warehouse.console.pages.rendering import HEADERS
+from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import list_people
 from warehouse.console.problems import ProblemError
@@ -98,6 +99,20 @@ def export_models(console: Served, _: ViewerVisit, kind: str) -> Response:
     header = ("agent", "online", "model", "sha256", "phase", "since", "reason", "candidate")
     rows = [_model_row(one) for one in agents]
     return _file("models", kind, (header, rows))
+
+
+@router.get("/export/trends.{kind}", response_class=Response)
+def export_trends(
+    request: Request, console: Served, _: ViewerVisit, kind: str, days: Days = 30, aisle: Name = "", family: Name = ""
+) -> Response:
+    """What the trends' charts show, a line each."""
+    found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
+    rows: list[Sequence[Cell]] = [("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days]
+    for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
+        rows += [(by, name, count, None, None, None) for name, count in counted]
+    for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
+        rows += [(by, one.name, None, None, one.total, one.verified) for one in covered]
+    return _file("trends", kind, (("by", "name", "discrepancies", "median_minutes", "locations", "verified"), rows))
 
 
 @router.get("/export/people.{kind}", response_class=Response)
