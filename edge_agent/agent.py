@@ -106,7 +106,7 @@ class Agent:
         )
         self._failures: list[str] = []
         self._session = self._mqtt_session()
-        self._report = SelfReport(topics, self._session, self._writer, self._recorder, self._cameras)
+        self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._desk = self._command_desk()

@@ -1,33 +1,41 @@
 """What the agent says of itself and its cameras: status, health, coverage, Home Assistant, replies to commands."""
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from edge_agent.cameras import Cameras
 from edge_agent.config.sections import HomeAssistantSection
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
+from edge_agent.reporting.outbox.outbox import Outbox
 from kardus import __version__
 from kardus.contract.commands import Reply
 from kardus.contract.homeassistant import discovery_document, discovery_topic
-from kardus.contract.messages import Coverage
-from kardus.contract.topics import Topics
+from kardus.contract.messages import Coverage, LastPicture
 from kardus.mqtt.session import MqttSession
+
+STATUS_EVERY_S = 300.0
+"""So often the status is told anew, with the room on the disk, what waits, and the cameras' last pictures."""
 
 
 class SelfReport:
     """Owned by the agent's thread, but for `publish_status`. Status and replies are never stored, all else is."""
 
     def __init__(
-        self, topics: Topics, session: MqttSession, writer: MessageWriter, recorder: Recorder, cameras: Cameras
+        self, session: MqttSession, writer: MessageWriter, recorder: Recorder, cameras: Cameras, outbox: Outbox
     ) -> None:
         """Keep whom to ask."""
-        self._topics = topics
+        self._topics = writer.topics
         self._session = session
         self._writer = writer
         self._recorder = recorder
         self._cameras = cameras
+        self._outbox = outbox
+        self._measured_s = time.monotonic()
+        self._measured = self._measure()
         self._today = _today()
         self.trouble = ""
         """What the agent can't do now, published with its status."""
@@ -42,7 +50,9 @@ class SelfReport:
         self._told = self._reason()
         epoch, sequence = self._recorder.position
         count, now = len(self._cameras.locations), datetime.now(UTC)
-        status = self._writer.online(count, __version__, now, epoch=epoch, sequence=sequence, reason=self._told)
+        status = self._writer.online(
+            count, __version__, now, epoch=epoch, sequence=sequence, reason=self._told, **self._measured
+        )
         self._session.publish(connection, *status, retain=True)
 
     def publish_health(self) -> None:
@@ -82,11 +92,23 @@ class SelfReport:
 
     def tick(self) -> None:
         """At the end of a day (UTC) its coverage is told; and its status, when there is something else to say."""
+        if time.monotonic() - self._measured_s >= STATUS_EVERY_S:
+            self._measured_s, self._measured = time.monotonic(), self._measure()
+            self.publish_status()
         if self._reason() != self._told:
             self.publish_status()
         if _today() > self._today:
             self.report_coverage()
             self._today = _today()
+
+    def _measure(self) -> dict[str, Any]:
+        """What isn't looked at for each status: it may be told from the thread of the network."""
+        captures = self._cameras.last_captures()
+        return {
+            "disk_free_mb": self._outbox.free_bytes() // 1_000_000,
+            "waiting": self._outbox.depth().total,
+            "last_pictures": tuple(LastPicture(camera=name, captured=when) for name, when in captures.items()),
+        }
 
     def _reason(self) -> str:
         return "; ".join(filter(None, (self.trouble, self._session.conflict)))

@@ -39,7 +39,7 @@ class MessageWriter:
     def __init__(self, topics: Topics, model: Model, valid_for_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         """Keep what every message carries."""
         self._clock = clock
-        self._topics = topics
+        self.topics = topics
         self._source = source_of(topics)
         self._model = model
         self._runs_on = ""
@@ -83,11 +83,11 @@ class MessageWriter:
             **_shared(finding),
         )
         payload = self._wrap(EVENT_TYPE, finding.captured, data, finding.location, event_id)
-        return self._topics.events(finding.location), payload
+        return self.topics.events(finding.location), payload
 
     def evidence_topic(self, location: str, event_id: str) -> str:
         """Where the picture that an event rests on is published."""
-        return self._topics.evidence(location, event_id)
+        return self.topics.evidence(location, event_id)
 
     def state(
         self,
@@ -117,18 +117,18 @@ class MessageWriter:
 
     def state_message(self, state: LocationState) -> tuple[str, bytes]:
         """Topic and payload of a state."""
-        return self._topics.state(state.location), self._wrap(
+        return self.topics.state(state.location), self._wrap(
             STATE_TYPE, state.valid_until - self._valid_for, state, state.location
         )
 
     def status(self, status: AgentStatus, moment: datetime) -> tuple[str, bytes]:
         """Topic and payload of the agent's status."""
-        return self._topics.status, self._wrap(STATUS_TYPE, moment, status)
+        return self.topics.status, self._wrap(STATUS_TYPE, moment, status)
 
     def online(
-        self, locations: int, version: str, moment: datetime, *, epoch: str = "", sequence: int = 0, reason: str = ""
+        self, locations: int, version: str, moment: datetime, *, epoch: str = "", sequence: int = 0, **more: Any
     ) -> tuple[str, bytes]:
-        """The agent is there; `sequence` is the last event of its outbox, `epoch`; `reason`: what it can't do now."""
+        """The agent is there; `sequence` is the last event of its outbox, `epoch`; `more`: other fields."""
         status = AgentStatus(
             status="online",
             boot_id=self._boot_id,
@@ -138,7 +138,7 @@ class MessageWriter:
             locations=locations,
             epoch=epoch,
             sequence=sequence,
-            reason=reason,
+            **more,
         )
         return self.status(status, moment)
 
@@ -148,19 +148,19 @@ class MessageWriter:
 
     def coverage(self, coverage: Coverage) -> tuple[str, bytes]:
         """Topic and payload of a report on what was verified."""
-        return self._topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
+        return self.topics.coverage, self._wrap(COVERAGE_TYPE, coverage.until, coverage)
 
     def lost(self, lost: Lost, moment: datetime) -> tuple[str, bytes]:
         """Topic and payload of what will never come."""
-        return self._topics.lost, self._wrap(LOST_TYPE, moment, lost)
+        return self.topics.lost, self._wrap(LOST_TYPE, moment, lost)
 
     def model_status(self, status: ModelStatus) -> tuple[str, bytes]:
         """Topic and payload of what becomes of a model."""
-        return self._topics.model, self._wrap(MODEL_TYPE, status.since, status)
+        return self.topics.model, self._wrap(MODEL_TYPE, status.since, status)
 
     def health(self, health: CameraHealth) -> tuple[str, bytes]:
         """Topic and payload of a camera's health."""
-        return self._topics.health(health.camera), self._wrap(HEALTH_TYPE, health.since, health, health.camera)
+        return self.topics.health(health.camera), self._wrap(HEALTH_TYPE, health.since, health, health.camera)
 
     def _wrap(self, kind: str, moment: datetime, data: Record, subject: str = "", own_id: str = "") -> bytes:
         envelope: Envelope[Record] = Envelope(

@@ -93,7 +93,16 @@ EXAMPLES: dict[str, Record] = {
         messages.STATUS_TYPE,
         "",
         messages.AgentStatus(
-            status="online", boot_id=_BOOT, version="0.1.0", model=_MODEL, locations=3, epoch=_EPOCH, sequence=4711
+            status="online",
+            boot_id=_BOOT,
+            version="0.1.0",
+            model=_MODEL,
+            locations=3,
+            epoch=_EPOCH,
+            sequence=4711,
+            disk_free_mb=11_480,
+            waiting=0,
+            last_pictures=(messages.LastPicture(camera=CAMERA, captured=_NOW),),
         ),
     ),
     "CameraHealth": _wrapped(

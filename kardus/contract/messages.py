@@ -277,6 +277,15 @@ class Coverage(Record):
     """Each location."""
 
 
+class LastPicture(Record):
+    """When a camera's last good picture was taken."""
+
+    camera: Id
+    """The camera."""
+    captured: UtcTime
+    """When."""
+
+
 class AgentStatus(Record):
     """Whether an agent is connected (retained; `offline` is its last will, over MQTT 5 after 5 s)."""
 
@@ -298,6 +307,12 @@ class AgentStatus(Record):
     """Identifies its outbox; empty: not said."""
     sequence: NonNegativeInt = 0
     """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
+    disk_free_mb: NonNegativeInt | None = None
+    """Room on the disk with its outbox, in MB (10^6 bytes), at most five minutes ago; null: not said."""
+    waiting: NonNegativeInt | None = None
+    """How many messages of its outbox the broker didn't have then; null: not said."""
+    last_pictures: tuple[LastPicture, ...] = ()
+    """Of each camera that has given a good picture since the agent's start, the last one then."""
 
 
 class CameraHealth(Record):

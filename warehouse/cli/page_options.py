@@ -26,6 +26,21 @@ def page_options(
             help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
         ),
     ] = "",
+    bundles: Annotated[
+        Path | None,
+        typer.Option(help="A folder with signed bundles, to be offered to agents; needs --agents-url and --host."),
+    ] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(help="A folder for requests for new products, and the desk's answers: see docs/teaching.md."),
+    ] = None,
+    agents_url: Annotated[
+        str, typer.Option(help="By which address agents reach this server, to fetch bundles: https://...")
+    ] = "",
+    oidc: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file that says by which provider people may sign in too: see docs/page.md."),
+    ] = None,
     link: Annotated[
         bool | None,
         typer.Option(
@@ -36,7 +51,11 @@ def page_options(
     ] = None,
 ) -> PageOptions:
     """What the options say."""
-    return {"timezone": timezone, "link": link, "products": products} | ({"rack": rack} if rack else {})
+    return (
+        {"timezone": timezone, "link": link, "products": products, "oidc": oidc}
+        | {"bundles": bundles, "agents_url": agents_url, "requests": requests}
+        | ({"rack": rack} if rack else {})
+    )
 
 
 def with_page(command: Callable[..., None]) -> Callable[..., None]:

@@ -40,6 +40,8 @@ class Person:
     """Empty: as the browser says."""
     made: datetime
     has_password: bool
+    issuer: str = ""
+    """The provider by which he comes in, which says what he may do; empty: by a password or an address."""
 
 
 def add_person(database: Database, name: str, role: str, password: str, *, by: Entry | None = None) -> Person:
@@ -94,7 +96,7 @@ def change_password(database: Database, name: str, password: str, *, by: Entry |
         UsageError: there is no such person, or the password can't be used.
     """
     with database.noting() as connection:
-        row = _required(connection, name)
+        row = _own(connection, name)
         connection.execute(update(users).where(users.c.id == row.id).values(password=hashed(password)))
         connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
         connection.execute(delete(signin_failures).where(signin_failures.c.name == row.name.casefold()))
@@ -109,7 +111,7 @@ def change_role(database: Database, name: str, role: str, *, by: Entry | None = 
         UsageError: there is no such person or role, or nobody would be administrator any more.
     """
     with database.noting() as connection:
-        row = _required(connection, name)
+        row = _own(connection, name)
         if _role(role) < Role.ADMINISTRATOR:
             _keep_an_administrator(connection, row)
         connection.execute(update(users).where(users.c.id == row.id).values(role=_role(role).word))
@@ -202,6 +204,14 @@ def _required(connection: Connection, name: str) -> Row[tuple[object, ...]]:
     return row
 
 
+def _own(connection: Connection, name: str) -> Row[tuple[object, ...]]:
+    """Somebody whose password and role are kept here."""
+    row = _required(connection, name)
+    if row.issuer:
+        raise UsageError(f"user '{row.name}' comes in by {row.issuer}: change it there")
+    return row
+
+
 def _keep_an_administrator(connection: Connection, row: Row[tuple[object, ...]]) -> None:
     others = select(users.c.id).where(users.c.role == Role.ADMINISTRATOR.word, users.c.id != row.id)
     if row.role == Role.ADMINISTRATOR.word and connection.execute(others.limit(1)).first() is None:
@@ -215,4 +225,4 @@ def _note(connection: Connection, by: Entry | None, action: str, subject: str, d
 
 def _person(row: Row[tuple[object, ...]]) -> Person:
     role = ROLES.get(row.role, Role.VIEWER)
-    return Person(row.id, row.name, role, row.language, row.made, bool(row.password))
+    return Person(row.id, row.name, role, row.language, row.made, bool(row.password), row.issuer)

@@ -13,7 +13,7 @@ class Role(IntEnum):
     OPERATOR = 2
     """Takes tasks, acknowledges, comments, asks for a fresh look."""
     SUPERVISOR = 3
-    """Corrects verdicts, teaches, commissions; sees who did what."""
+    """Corrects verdicts, teaches, commissions, offers models to agents; sees who did what."""
     ADMINISTRATOR = 4
     """Adds and removes people."""
 

@@ -23,12 +23,15 @@ from kardus.support.time_zone import time_zone
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
+from warehouse.console.bundles import Bundles
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import load_products
 from warehouse.console.pages.settings import PageSettings
+from warehouse.oidc.provider import Provider
+from warehouse.oidc.settings import read_settings
 from warehouse.store.address import Address
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -64,6 +67,14 @@ class ServerSettings:
     """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
     rack: str = RACK_PATTERN.pattern
     """A regular expression that finds the rack in a location's code."""
+    bundles: Path | None = None
+    """A folder with signed bundles that may be offered to agents; None: none are offered."""
+    requests: Path | None = None
+    """A folder for requests for new products; None: none are made."""
+    agents_url: str = ""
+    """By which address agents reach this server, to fetch them: https://..."""
+    oidc: Path | None = None
+    """By which provider people may sign in too, a file; None: by none."""
     link: bool | None = None
     """Whether to print an address that lets its reader in once, as administrator; None: see `_wants_link`."""
 
@@ -78,6 +89,8 @@ def run_server(
         UsageError: options that don't go together.
     """
     host, port = _checked(settings)
+    bundles = Bundles(settings.bundles, settings.agents_url, settings.requests)
+    provider = Provider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
         asking = None
         if broker is not None:
@@ -92,6 +105,9 @@ def run_server(
             zone=time_zone(settings.timezone),
             products=load_products(settings.products),
             rack=_pattern(settings.rack),
+            provider=provider,
+            bundles=bundles,
+            requests=settings.requests,
         )
         app = make_app(console, page)
         config = uvicorn.Config(

@@ -12,6 +12,7 @@ from kardus.contract.messages import (
     COVERAGE_TYPE,
     EVENT_TYPE,
     HEALTH_TYPE,
+    MODEL_TYPE,
     STATE_TYPE,
     STATUS_TYPE,
     Envelope,
@@ -29,6 +30,7 @@ _TYPES = {
     "health": HEALTH_TYPE,
     "coverage": COVERAGE_TYPE,
     "lost": LOST_TYPE,
+    "model": MODEL_TYPE,
 }
 """By the last level of the topic."""
 _AHEAD_BY_NATURE = frozenset({"valid_until"})

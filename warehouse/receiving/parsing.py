@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from kardus.contract.base import Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
+from kardus.contract.model_status import ModelStatus
 from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
 from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
 from warehouse.receiving.agreement import OtherAgentError, require_agreement
@@ -27,13 +28,21 @@ MAX_PICTURE_BYTES = 4_000_000
 JPEG_MAGIC = b"\xff\xd8"
 """The first bytes of every JPEG."""
 _RETAINED_TYPES: dict[
-    str, type[Envelope[LocationState] | Envelope[AgentStatus] | Envelope[CameraHealth] | Envelope[Coverage]]
+    str,
+    type[
+        Envelope[LocationState]
+        | Envelope[AgentStatus]
+        | Envelope[CameraHealth]
+        | Envelope[Coverage]
+        | Envelope[ModelStatus]
+    ],
 ]
 _RETAINED_TYPES = {
     "state": Envelope[LocationState],
     "status": Envelope[AgentStatus],
     "health": Envelope[CameraHealth],
     "coverage": Envelope[Coverage],
+    "model": Envelope[ModelStatus],
 }
 
 
@@ -74,7 +83,7 @@ def _parse_topic(topics: Topics, rest: list[str], payload: bytes, now: datetime)
             return _parse_event(topics, location_code(level), payload, now)
         case ["locations", level, "state"] | ["cameras", level, "health"]:
             return _parse_retained(topics, rest[-1], level, payload, now)
-        case ["status" | "coverage" as kind]:
+        case ["status" | "coverage" | "model" as kind]:
             return _parse_retained(topics, kind, "", payload, now)
         case ["lost"] if payload:
             return _parse_lost(topics, payload, now)

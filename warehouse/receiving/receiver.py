@@ -302,6 +302,10 @@ class Receiver(Worker):
             self._resends += token is not None
 
 
+def _retained_filters(agent: Topics) -> list[str]:
+    return [agent.status, agent.health("+"), agent.coverage, agent.model, agent.lost]
+
+
 def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     """The topic filters of a receiver, with their QoS.
 
@@ -312,7 +316,7 @@ def receiver_subscriptions(settings: ReceiverSettings) -> list[Subscription]:
     """
     share = f"$share/{settings.group}/" if settings.group else ""
     agents = [Topics(settings.site, agent) for agent in settings.agents or ("+",)]
-    retained = [f for agent in agents for f in (agent.status, agent.health("+"), agent.coverage, agent.lost)]
+    retained = [f for agent in agents for f in _retained_filters(agent)]
     retained += [agent.state(None) for agent in agents]
     queued = [f"{share}{agent.events(None)}" for agent in agents]
     if settings.pictures_mb:

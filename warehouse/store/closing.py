@@ -16,7 +16,7 @@ from warehouse.store.alerts import note_alerts
 from warehouse.store.database import Database
 from warehouse.store.epoch_order import latest_first
 from warehouse.store.events import add_events
-from warehouse.store.tables import epochs, events, latest, present, webhooks
+from warehouse.store.tables import epochs, events, latest, models, present, webhooks
 
 REASON = "the agent was forgotten"
 CLOSING = "forgotten-"
@@ -40,6 +40,7 @@ def forget_stored(database: Database, connection: Connection, agent: str) -> int
     if open_alerts:
         connection.execute(delete(webhooks).where(webhooks.c.id.in_([alert for alert, _ in open_alerts])))
     connection.execute(delete(latest).where(latest.c.agent == agent))
+    connection.execute(delete(models).where(models.c.agent == agent))
     connection.execute(update(epochs).where(epochs.c.agent == agent).values(forgotten=1))
     return len(open_alerts)
 

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, delete, select, tuple_
+from sqlalchemy import Connection, Text, and_, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.store.epoch_order import Rank, rank
 from warehouse.store.epochs import AgentEpoch, hear_of, note_epoch, numbers_of
 from warehouse.store.records import RetainedMessage, StatePlace
 from warehouse.store.rowsets import given
-from warehouse.store.tables import latest
+from warehouse.store.tables import latest, models
 
+MODEL = "model"
+"""The kind of message that has a table of its own."""
 _KEY = {"agent": Text, "kind": Text, "subject": Text}
 Key = tuple[str, str, str]
 """Agent, kind, subject."""
@@ -27,6 +29,8 @@ Key = tuple[str, str, str]
 
 def replace_retained(connection: Connection, messages: Sequence[RetainedMessage], now: datetime) -> None:
     """Put each in the place of the one before, unless that is the later one; an empty one takes that back."""
+    _replace_models(connection, [message for message in messages if message.kind == MODEL], now)
+    messages = [message for message in messages if message.kind != MODEL]
     _note_epochs(connection, messages)
     last, cleared = _last_of_each(connection, messages)
     if cleared:
@@ -38,6 +42,14 @@ def replace_retained(connection: Connection, messages: Sequence[RetainedMessage]
         adding = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(latest)
         changed = {name: adding.excluded[name] for name in ("received", "payload")}
         connection.execute(adding.on_conflict_do_update(index_elements=list(_KEY), set_=changed), rows)
+
+
+def _replace_models(connection: Connection, messages: Sequence[RetainedMessage], now: datetime) -> None:
+    """What agents say of their models: as it comes."""
+    for message in messages:
+        connection.execute(delete(models).where(models.c.agent == message.agent))
+        if message.payload:
+            connection.execute(insert(models).values(agent=message.agent, received=now, payload=message.payload))
 
 
 def _last_of_each(connection: Connection, messages: Sequence[RetainedMessage]) -> tuple[dict[Key, str], set[Key]]:

@@ -32,7 +32,7 @@ class RetainedMessage:
 
     agent: str
     kind: str
-    """`state`, `status`, `health` or `coverage`."""
+    """`state`, `status`, `health`, `coverage` or `model`."""
     subject: str
     """The location or camera; empty for the agent itself."""
     payload: str

@@ -76,6 +76,26 @@ latest = Table(
     Column("received", Moment),
     Column("payload", Text),
 )
+models = Table(
+    "models",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("received", Moment),
+    Column("payload", Text),
+)
+offers = Table(
+    "offers",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Moment),
+    Column("by", Text),
+    Column("agent", Text),
+    Column("sha256", Text),
+    Column("title", Text),
+    Column("former_sha256", Text),
+    Column("former_title", Text),
+    Column("answer", Text),
+)
 pictures = Table(
     "pictures",
     metadata,
@@ -214,6 +234,8 @@ users = Table(
     Column("password", Text),
     Column("language", Text),
     Column("made", Moment),
+    Column("issuer", Text, default=""),
+    Column("subject", Text, default=""),
 )
 sessions = Table(
     "sessions",

@@ -6,6 +6,7 @@ cut; several connections meet a rare corruption fixed in SQLite 3.51.3.
 
 import contextlib
 import queue
+import shutil
 import sqlite3
 import threading
 import time
@@ -166,6 +167,14 @@ class Outbox:
     def depth(self) -> Depth:
         """What waits."""
         return self._call(rows.depth)
+
+    def free_bytes(self) -> int:
+        """The room that is left on its disk.
+
+        Raises:
+            OSError: the disk doesn't say.
+        """
+        return shutil.disk_usage(self._path.parent).free
 
     def lost(self) -> dict[str, list[Range]]:
         """Events that will never come, by their epoch."""

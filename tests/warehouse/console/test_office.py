@@ -2,12 +2,13 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from openpyxl import load_workbook
 
-from kardus.contract.messages import Alert
+from kardus.contract.messages import Alert, CameraHealth, LastPicture
 from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE
 from tests.publishers import Publisher
@@ -15,6 +16,7 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
+from warehouse.console.pages.products import Products
 from warehouse.console.pages.trends import trends_of
 from warehouse.console.people import find_person, list_people
 from warehouse.console.roles import Role
@@ -83,7 +85,64 @@ def test_trends_count_by_day_aisle_and_product(file_database: Database) -> None:
     assert "<rect" in Browser(console_over(file_database), Role.VIEWER).get("/trends?days=7").text
 
 
-@pytest.mark.parametrize("name", ["work", "location", "fleet", "people", "audit"])
+def test_trends_of_an_aisle_and_a_family_and_the_coverage_of_each(file_database: Database) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    for n, aisle in enumerate("AAB"):
+        alert = Alert(id=f"alert-{n}", status="open", opened=now)
+        write(file_database, box.event(f"{aisle}-01-1-0{n}", Verdict.MISMATCH, alert))
+    write(file_database, box.state("A-01-1-00"), box.state("A-01-1-01", Verdict.OBSTRUCTED), box.state("B-01-1-02"))
+    write(file_database, Publisher("other").state("A-01-1-01"), box.state("B-01-1-03", Verdict.UNMANAGED))
+    write(file_database, box.state("B-01-1-04", Verdict.STALE))
+    products = Products()
+    products.add("Tea", "Drinks <b>", None)
+    browser = Browser(console_over(file_database), Role.VIEWER, products=products)
+    shown = browser.get("/trends?days=7").text
+    assert "family=Drinks%20%3Cb%3E" in shown
+    words = words_of(shown)
+    assert "A 100 % (2/2) B 50 % (1/2)" in words, "another agent sees A-01-1-01; nobody manages B-01-1-03"
+    assert "As a table" in words
+    of_b = browser.get("/trends", params={"days": 7, "aisle": "B", "family": "Drinks <b>"})
+    assert "1 discrepancies" in words_of(of_b.text)
+    table = list(csv.reader(io.StringIO(browser.get("/export/trends.csv?days=7").content.decode("utf-8-sig"))))
+    assert ["aisle", "A", "2", "", "", ""] in table
+    assert ["family", "Drinks <b>", "3", "", "", ""] in table
+    assert ["coverage of aisle", "B", "", "", "2", "1"] in table
+    assert [row[0] for row in table].count("day") == 7
+
+
+@pytest.mark.parametrize("path", ["/", "/work", "/trends", "/fleet", "/models", "/teaching", "/enrolment"])
+def test_nothing_read_is_not_nothing_there(file_database: Database, path: str) -> None:
+    browser = Browser(console_over(file_database), Role.ADMINISTRATOR)
+    shown = words_of(browser.get(path).text)
+    assert re.search("[Nn]o agent has said anything|Nobody has said of any picture", shown)
+    assert "Nothing to do" not in shown
+    assert "Nothing is left" not in shown
+
+
+def test_an_agent_that_is_away_is_said_where_its_discrepancies_would_be(file_database: Database) -> None:
+    box = Publisher()
+    write(file_database, box.state("A-01-1-00"), box.online())
+    browser = Browser(console_over(file_database), Role.VIEWER)
+    assert "Nothing to do" in words_of(browser.get("/work").text)
+    write(file_database, box._writer.offline("connection lost", datetime.now(UTC)))
+    for path in ("/work", "/trends"):
+        assert "Agents that are offline: 1 of 1." in words_of(browser.get(path).text)
+
+
+def test_the_fleet_shows_disk_outbox_and_last_pictures(file_database: Database) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    last = (LastPicture(camera="cam", captured=now),)
+    told = box._writer.online(1, "0.1.0", now, disk_free_mb=11_480, waiting=17, last_pictures=last)
+    health = CameraHealth(camera="cam", status="ok", since=now)
+    write(file_database, told, box._writer.health(health))
+    browser = Browser(console_over(file_database), Role.VIEWER)
+    shown = words_of(browser.get("/fleet").text)
+    assert "Disk 11.5 GB free Not sent yet 17" in shown
+    assert "last picture" in shown
+    assert "11480,17,cam,ok" in browser.get("/export/fleet.csv").text
+
+
+@pytest.mark.parametrize("name", ["work", "location", "fleet", "models", "trends", "people", "audit"])
 def test_every_list_is_a_table_without_formulas(file_database: Database, name: str) -> None:
     evil, box = "=cmd|' /C calc'!A0", Publisher("=agent")
     alert = Alert(id="alert-1", status="open", opened=datetime.now(UTC))

@@ -26,7 +26,15 @@ from warehouse.console.pages.rendering import TEMPLATES, environment
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
-OPEN = {"/signin", "/enter/{secret}", "/preferences", "/static/{name}"}
+OPEN = {
+    "/signin",
+    "/enter/{secret}",
+    "/preferences",
+    "/static/{name}",
+    "/signin/provider",
+    "/signin/callback",
+    "/bundles/{sha256}",
+}
 """Whoever isn't in may come here."""
 EVIL = "\"'><img src=x onerror=alert(1)>{{7*77777}}"
 """What a name from outside may look like: an MQTT topic's part may hold every character of it."""

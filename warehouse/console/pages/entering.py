@@ -22,6 +22,7 @@ from warehouse.console.sessions import (
     note_failure,
     visit_of,
 )
+from warehouse.oidc.provider import Provider
 
 router = APIRouter()
 LOCAL_NAME = "local"
@@ -32,11 +33,16 @@ LOCKED = N_("Too many wrong passwords: wait a little, or ask an administrator fo
 
 
 @router.get("/signin", response_class=Response)
-def sign_in_form(request: Request, console: Served, next: str = "/") -> Response:  # noqa: A002 - the address's word
-    """The form; who is in already goes on."""
+def sign_in_form(
+    request: Request,
+    console: Served,
+    next: str = "/",  # noqa: A002 - the address's word
+    out: str = "",
+) -> Response:
+    """The form; who is in already goes on. `out`: somebody who came by the provider has just signed out here."""
     if visit_of(console.database, cookie_of(request)) is not None:
         return RedirectResponse(local_path(next), 303, HEADERS)
-    return _form(request, 200, next)
+    return _form(request, 200, next, is_out=out == "provider")
 
 
 @router.post("/signin", response_class=Response)
@@ -70,10 +76,10 @@ def enter_once(request: Request, console: Served, secret: str) -> Response:
 
 @router.post("/signout", response_class=Response)
 def sign_out(request: Request, console: Served, visit: ViewerVisit) -> Response:
-    """End the session."""
+    """End the session; at the provider by which somebody came in he may sign out too."""
     end_session(console.database, cookie_of(request))
     console.audit.note(entry_of(request, visit.principal, "sign-out", visit.person.name))
-    answer = RedirectResponse("/signin", 303, HEADERS)
+    answer = RedirectResponse("/signin?out=provider" if visit.person.issuer else "/signin", 303, HEADERS)
     answer.delete_cookie(cookie_name(encrypted=request.app.state.page.encrypted), path="/")
     return answer
 
@@ -118,8 +124,10 @@ def local_path(text: str) -> str:
     return text if is_local and "\\" not in text and text.isprintable() and not text.startswith("//") else "/"
 
 
-def _form(request: Request, status: int, to: str, words: str = "") -> Response:
+def _form(request: Request, status: int, to: str, words: str = "", *, is_out: bool = False) -> Response:
     _ = text_of(request)
+    provider: Provider | None = request.app.state.page.provider
+    back = f"{provider.settings.address.rstrip('/')}/signin" if provider else ""
     return page(
         request,
         "signin.html.jinja",
@@ -127,4 +135,6 @@ def _form(request: Request, status: int, to: str, words: str = "") -> Response:
         title=_("Sign in"),
         problem=_(words) if words else "",
         next=local_path(to),
+        provider=provider.settings.name if provider else "",
+        farewell=provider.farewell(back) if provider and is_out else "",
     )

@@ -14,9 +14,11 @@ from warehouse.console.context import Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.fleet import fleet_of
 from warehouse.console.pages.rendering import HEADERS
+from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import list_people
 from warehouse.console.problems import ProblemError
+from warehouse.console.rollouts import AgentModel, agent_models
 from warehouse.console.shown import EVENTS, event_item
 from warehouse.report.tables import escape_formula
 from warehouse.store.tables import audit, events
@@ -67,22 +69,50 @@ def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
     """Agents and cameras."""
     with console.reading() as connection:
         agents = fleet_of(connection)
-    header = ("agent", "status", "version", "model", "camera", "camera_status", "since", "reason")
+    of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting")
+    header = (*of_agent, "camera", "camera_status", "since", "reason", "last_picture")
     rows = [
         (
             one["agent"],
             one["status"]["status"],
             one["status"].get("version"),
             one["model"],
+            one["status"].get("disk_free_mb"),
+            one["status"].get("waiting"),
             camera.get("camera"),
             camera.get("status"),
             _time(camera.get("since")),
             camera.get("reason"),
+            _time(camera.get("last_picture")),
         )
         for one in agents
         for camera in one["cameras"] or [{}]
     ]
     return _file("fleet", kind, (header, rows))
+
+
+@router.get("/export/models.{kind}", response_class=Response)
+def export_models(console: Served, _: ViewerVisit, kind: str) -> Response:
+    """Which agent has which model."""
+    with console.reading() as connection:
+        agents = agent_models(connection)
+    header = ("agent", "online", "model", "sha256", "phase", "since", "reason", "candidate")
+    rows = [_model_row(one) for one in agents]
+    return _file("models", kind, (header, rows))
+
+
+@router.get("/export/trends.{kind}", response_class=Response)
+def export_trends(
+    request: Request, console: Served, _: ViewerVisit, kind: str, days: Days = 30, aisle: Name = "", family: Name = ""
+) -> Response:
+    """What the trends' charts show, a line each."""
+    found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
+    rows: list[Sequence[Cell]] = [("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days]
+    for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
+        rows += [(by, name, count, None, None, None) for name, count in counted]
+    for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
+        rows += [(by, one.name, None, None, one.total, one.verified) for one in covered]
+    return _file("trends", kind, (("by", "name", "discrepancies", "median_minutes", "locations", "verified"), rows))
 
 
 @router.get("/export/people.{kind}", response_class=Response)
@@ -119,6 +149,13 @@ def _events(connection: Connection, code: str) -> Iterable[Sequence[Cell]]:
             alert,
             item["id"],
         )
+
+
+def _model_row(one: AgentModel) -> Sequence[Cell]:
+    status = one.status
+    told = (status.phase, _time(status.since), status.reason) if status else ("", "", "")
+    candidate = f"{status.candidate.name} {status.candidate.version}" if status and status.candidate else ""
+    return (one.agent, "yes" if one.is_online else "no", one.title, one.sha256, *told, candidate)
 
 
 def _time(moment: datetime | None) -> str:

@@ -66,6 +66,8 @@ def fleet_of(connection: Connection) -> list[dict[str, Any]]:
         else:
             health = said(row)
             one["cameras"].append({**health, "since": datetime.fromisoformat(health["since"])})
+    for one in found.values():
+        _add_pictures(one)
     last = select(events.c.captured, events.c.payload).order_by(events.c.number.desc()).limit(1)
     for name, one in found.items():
         model = one["status"].get("model")
@@ -76,3 +78,11 @@ def fleet_of(connection: Connection) -> list[dict[str, Any]]:
         one["clock"] = said(seen)["clock_synchronised"] if seen else None
         one["trouble"] = one["status"]["status"] != "online" or any(c["status"] != "ok" for c in one["cameras"])
     return sorted(found.values(), key=lambda one: (not one["trouble"], walking_order(one["agent"])))
+
+
+def _add_pictures(agent: dict[str, Any]) -> None:
+    """When each camera's last good picture was taken, as the agent's status says."""
+    told = agent["status"].get("last_pictures") or []
+    moments = {one["camera"]: datetime.fromisoformat(one["captured"]) for one in told}
+    for camera in agent["cameras"]:
+        camera["last_picture"] = moments.get(camera["camera"])

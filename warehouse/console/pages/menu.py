@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from warehouse.console.pages import (
     account,
+    enrolment,
     entering,
     exports,
     fleet,
@@ -12,6 +13,8 @@ from warehouse.console.pages import (
     people_page,
     pictures,
     racks,
+    rollout,
+    single_sign_on,
     static_files,
     teaching,
     trends,
@@ -25,15 +28,18 @@ PARTS = (
     racks,
     fleet,
     trends,
+    rollout,
     people_page,
     exports,
     work,
     teaching,
+    enrolment,
     live,
     location,
     pictures,
     account,
     entering,
+    single_sign_on,
     static_files,
 )
 """The pages' modules: each has a `router`, and an `ENTRY` where it stands in the navigation."""

@@ -3,13 +3,16 @@
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
+from warehouse.console.bundles import Bundles
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
+from warehouse.oidc.provider import Provider
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     snapshots: Snapshots = field(default_factory=Snapshots)
+    bundles: Bundles = field(default_factory=Bundles)
+    """What may be offered to agents."""
+    requests: Path | None = None
+    """Where requests for new products are made, and answered; None: they aren't."""
+    provider: Provider | None = None
+    """By which people may sign in too."""
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
     """Tiles of the last events by number and language: made once for all who look."""
     parsed: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)

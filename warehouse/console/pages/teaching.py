@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import Form, SupervisorVisit
 from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.hearing import Hearing, hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, page, text_of
 from warehouse.console.problems import ProblemError
@@ -60,7 +62,8 @@ def show(request: Request, console: Served, __: SupervisorVisit, last: str = "")
     with console.reading() as connection:
         found = next_to_label(connection, 1)
         shown = _shown(connection, found[0]) if found else None
-    return _page(request, shown, last)
+        hearing = hearing_of(connection)
+    return _page(request, shown, last, hearing)
 
 
 @router.get("/teaching/{event}", response_class=Response)
@@ -72,7 +75,8 @@ def show_one(request: Request, console: Served, __: SupervisorVisit, event: str)
             raise ProblemError(404, N_("There is no such event, or it was deleted."))
         one = candidate_of(row.agent, Envelope[LocationEvent].model_validate_json(row.payload))
         shown = _shown(connection, one)
-    return _page(request, shown, "")
+        hearing = hearing_of(connection)
+    return _page(request, shown, "", hearing)
 
 
 @router.post("/teaching/{event}", response_class=Response)
@@ -108,9 +112,10 @@ def _shown(connection: Connection, one: Candidate) -> Shown:
     return Shown(one, choices, products, has_picture)
 
 
-def _page(request: Request, shown: Shown | None, last: str) -> Response:
+def _page(request: Request, shown: Shown | None, last: str, hearing: Hearing) -> Response:
     _ = text_of(request)
-    return page(request, "teaching.html.jinja", title=_("Teaching"), shown=shown, last=last, id=uuid7())
+    words: dict[str, Any] = {"shown": shown, "last": last, "id": uuid7(), "hearing": hearing}
+    return page(request, "teaching.html.jinja", title=_("Teaching"), **words)
 
 
 def _said(event: str, by: str, form: dict[str, str]) -> Said:

@@ -17,6 +17,7 @@ from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.feed import newest
 from warehouse.console.pages.access import Form, OperatorVisit, ViewerVisit
 from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, text_of
@@ -46,12 +47,14 @@ def show(
     with console.reading() as connection:
         place = newest(connection)
         jobs = jobs_of(connection, settings.zone)
+        hearing = hearing_of(connection)
     shown = [job for job in jobs if not mine or job.taken_by == visit.person.name]
     words: dict[str, Any] = {
         "jobs": shown,
         "total": len(jobs),
         "mine": mine,
         "place": place,
+        "hearing": hearing,
         "words_of": lambda tile: tile_words(tile, settings),
     }
     if "hx-request" in request.headers:

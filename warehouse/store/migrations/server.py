@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
 from warehouse.store.migrations.people import PAGE_GRANTS
+from warehouse.store.migrations.rollout import MODEL_GRANTS, OFFER_GRANTS
 from warehouse.store.migrations.teaching import LABEL_GRANTS, LABEL_READER_GRANTS
 
 _TABLES = (
@@ -156,12 +157,12 @@ def statements(connection: Connection) -> list[str]:
 
 def grant(connection: Connection, role: str) -> None:
     """Give a role what receiving, reporting and forgetting need, and nothing else."""
-    _give(connection, role, (*_GRANTS, *RECEIVER_GRANTS, *LABEL_READER_GRANTS))
+    _give(connection, role, (*_GRANTS, *RECEIVER_GRANTS, *LABEL_READER_GRANTS, *MODEL_GRANTS))
 
 
 def grant_console(connection: Connection, role: str) -> None:
     """Give a role what the API and the page need, and nothing else."""
-    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS, *LABEL_GRANTS))
+    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS, *LABEL_GRANTS, *OFFER_GRANTS))
 
 
 def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:

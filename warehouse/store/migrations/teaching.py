@@ -50,12 +50,12 @@ def on_server(connection: Connection) -> None:
     connection.exec_driver_sql(_INDEX)
     quote = connection.dialect.identifier_preparer.quote_identifier
     for table, grants in (("events", LABEL_READER_GRANTS), ("comments", LABEL_GRANTS)):
-        for role in _adding(connection, table):
+        for role in adding(connection, table):
             for part in grants:
                 connection.exec_driver_sql(part.format(role=quote(role)).replace("%", "%%"))
 
 
-def _adding(connection: Connection, table: str) -> list[str]:
+def adding(connection: Connection, table: str) -> list[str]:
     """The roles, beside the owner, that may add to a table."""
     found = connection.execute(
         text(

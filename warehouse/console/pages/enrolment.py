@@ -1,0 +1,84 @@
+"""A new product from a few crops: the page makes the request, the desk enrols and signs (kardus-export answer)."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from kardus.contract.enrolment import FEW_PHOTOS, MOST_PHOTOS
+from kardus.support.errors import KardusError
+from kardus.support.identifiers import uuid7
+from warehouse.console.context import Served, entry_of
+from warehouse.console.enrolments import crops_of, enrolments_in, products_with_crops, zipped
+from warehouse.console.pages.access import Form, SupervisorVisit
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.problems import ProblemError
+from warehouse.store.pictures import PictureStore
+from warehouse.store.places import pictures_of
+from warehouse.teaching.requesting import request_enrolment
+
+router = APIRouter()
+CHOSEN = "event:"
+"""Before an event's id, in the form."""
+OFF = N_("To ask for new products from here, start the server with --requests.")
+REFUSED = N_("This can't be asked for: choose at least one picture that is still there, and a name for the product.")
+Sku = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/enrolment", response_class=Response)
+def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "") -> Response:
+    """Products that people have shown the cameras, the pictures of one of them, and what was asked for."""
+    _ = text_of(request)
+    folder: Path | None = request.app.state.page.requests
+    with console.reading() as connection:
+        products = products_with_crops(connection)
+        crops = crops_of(connection, sku, MOST_PHOTOS) if sku else []
+    return page(
+        request,
+        "enrolment.html.jinja",
+        title=_("A new product"),
+        sku=sku,
+        products=products,
+        crops=crops,
+        few=FEW_PHOTOS,
+        is_on=folder is not None,
+        enrolments=enrolments_in(folder) if folder else [],
+    )
+
+
+@router.post("/enrolment", response_class=Response)
+def ask(request: Request, console: Served, visit: SupervisorVisit, form: Form) -> Response:
+    """Make a request of the chosen pictures."""
+    folder = _folder(request)
+    events = [name.removeprefix(CHOSEN) for name in form if name.startswith(CHOSEN)]
+    if not events:
+        raise ProblemError(422, REFUSED)
+    store = PictureStore(console.pictures or pictures_of(console.database))
+    sku, name = form.get("sku", ""), form.get("name", "")
+    try:
+        made = request_enrolment(console.database, store, folder / uuid7(), sku, name=name, events=events)
+    except KardusError as error:
+        raise ProblemError(422, REFUSED) from error
+    told = f"{len(made.photos)} photos"
+    console.audit.note(entry_of(request, visit.principal, "request-product", made.sku, told))
+    return RedirectResponse("/enrolment", 303, HEADERS)
+
+
+@router.get("/enrolment/{id_}/request.zip", response_class=Response)
+def download(request: Request, console: Served, visit: SupervisorVisit, id_: str) -> Response:
+    """A request as one file, to be carried to the desk; it is noted who took its pictures."""
+    content = zipped(_folder(request), id_)
+    if content is None:
+        raise ProblemError(404, N_("There is nothing at this address."))
+    console.audit.note(entry_of(request, visit.principal, "download-request", id_))
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{id_}.zip"'}
+    return Response(content, headers=headers, media_type="application/zip")
+
+
+def _folder(request: Request) -> Path:
+    folder: Path | None = request.app.state.page.requests
+    if folder is None:
+        raise ProblemError(404, OFF)
+    return folder

@@ -1,0 +1,33 @@
+"""Whether anybody speaks: a list that is empty since no camera has looked isn't one of a warehouse in order."""
+
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, select
+
+from warehouse.store.tables import latest
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What is known of the agents."""
+
+    agents: int
+    """How many have ever said that they are there."""
+    offline: int
+    """How many of these are away."""
+    has_states: bool
+    """Whether anything was said of any location."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing was ever said of a location: nothing is known."""
+        return not self.has_states
+
+
+def hearing_of(connection: Connection) -> Hearing:
+    """By what agents have retained."""
+    said = connection.execute(select(latest.c.payload).where(latest.c.kind == "status")).scalars()
+    words = [from_json(payload)["data"]["status"] for payload in said]
+    state = connection.execute(select(latest.c.agent).where(latest.c.kind == "state").limit(1)).first()
+    return Hearing(len(words), sum(word != "online" for word in words), state is not None)
