@@ -13,6 +13,7 @@ from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 from kardus.support.files import set_aside
+from kardus.support.harmless import escaped
 from kardus.support.spelling import composed
 
 MAX_BYTES = 65_536
@@ -62,6 +63,8 @@ class ExpectedStore:
         self.managed: dict[str, Expectation] = {}
         """What the WMS expects, by location; without those that it has given up. One and the same for good."""
         self._note_managed()
+        self._older: set[str] = set()
+        """Locations of which somebody was told that an older word is passed over."""
         self.refused = 0
         """How many messages were refused."""
 
@@ -108,11 +111,13 @@ class ExpectedStore:
         except (ValidationError, RecursionError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
             return self._refuse(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip())
-        if expected.location not in (None, location):
-            return self._refuse(f"location '{expected.location}' stands in it, '{location}' in its topic")
+        if problem := _disagrees(location, expected):
+            return self._refuse(problem)
         known = self._known.get(location)
         if known and expected.revision <= known.expected.revision:
+            self._note_older(location, expected, known.expected)
             return ""
+        self._older.discard(location)
         self._store(location, expected)
         return ""
 
@@ -141,6 +146,19 @@ class ExpectedStore:
     def _refuse(self, reason: str) -> str:
         self.refused += 1
         return reason
+
+    def _note_older(self, location: str, expected: Expected, known: Expected) -> None:
+        """Once a location: it may be a message that was late, or the WMS side's clock was set back."""
+        if (expected.sku == known.sku and expected.managed == known.managed) or location in self._older:
+            return
+        self._older.add(location)
+        log.warning(
+            "expected stock of %s: revision %d says otherwise than %d, and is passed over: the higher one holds; if it "
+            "is the WMS's last word, publish it with a higher revision",
+            escaped(location),
+            expected.revision,
+            known.revision,
+        )
 
     def _store(self, location: str, expected: Expected) -> None:
         """Keep it in memory, and on disk where the disk takes it: the broker retains it and gives it again."""
@@ -178,6 +196,15 @@ def _anew(path: Path, error: Exception) -> sqlite3.Connection:
         return _open(path)
     except (OSError, sqlite3.Error) as failure:
         raise KardusError(f"{path}: damaged, and can't be replaced ({failure}): check the folder's rights") from failure
+
+
+def _disagrees(location: str, expected: Expected) -> str:
+    """What is wrong with a message in itself; empty: nothing."""
+    if expected.location not in (None, location):
+        return f"location '{expected.location}' stands in it, '{location}' in its topic"
+    if expected.managed and expected.quantity != 0 and "sku" not in expected.model_fields_set:
+        return "sku isn't said: write null where the location must be empty"  # it may be misspelt
+    return ""
 
 
 def _read_expected(payload: bytes | str) -> Expected:

@@ -17,6 +17,7 @@ from pydantic import (
     NonNegativeInt,
     PlainSerializer,
     SerializeAsAny,
+    StringConstraints,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -90,8 +91,13 @@ class Expected(Record):
 
     revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
     """Grows with every change for the location."""
-    sku: Annotated[str, Field(min_length=1, max_length=MAX_SKU), AfterValidator(composed)] | None = None
-    """None: the location must be empty."""
+    sku: (
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), AfterValidator(composed)
+        ]
+        | None
+    ) = None
+    """None: the location must be empty. It has to be said of a location that is managed."""
     managed: bool = True
     """False: the WMS has given the location up."""
     reason: Annotated[str, Field(max_length=MAX_REASON)] = ""

@@ -14,6 +14,7 @@ from warehouse.store.database import Database
 from warehouse.store.epochs import first_gap
 from warehouse.store.rowsets import json_text
 from warehouse.store.tables import epochs, latest
+from warehouse.store.waits import is_over, waits
 
 GAP_GRACE_S = 10.0
 """Before the first request: another receiver may be about to store the events, or the agent be sending its backlog."""
@@ -57,7 +58,7 @@ class _Gap:
 
     def is_due(self, now_unix_s: float) -> bool:
         """Whether something has to be noted or asked now."""
-        return self.is_new or self.is_next_portion or self.ask_at <= now_unix_s
+        return self.is_new or self.is_next_portion or not waits(self.ask_at, now_unix_s, MAX_RESEND_INTERVAL_S)
 
 
 def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendRequest]:
@@ -85,7 +86,9 @@ def _incomplete_epochs(connection: Connection, now_unix_s: float) -> Select[Any]
     return (
         select(e.number, e.agent, e.epoch, e.highest, e.contiguous_to, e.missing, e.asked, e.asked_to, e.ask_at)
         .where(e.present == literal_column("1"), e.contiguous_to < e.highest, e.forgotten == 0)
-        .where(or_(e.missing.is_distinct_from(e.contiguous_to + 1), e.ask_at <= now_unix_s))
+        .where(
+            or_(e.missing.is_distinct_from(e.contiguous_to + 1), is_over(e.ask_at, now_unix_s, MAX_RESEND_INTERVAL_S))
+        )
         .where(~is_offline.exists())
         .with_hint(epochs, "INDEXED BY epochs_present", "sqlite")
     )

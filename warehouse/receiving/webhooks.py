@@ -20,6 +20,7 @@ from kardus.support.worker import Worker
 from warehouse.signing import signed_headers
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.tables import events, webhooks
+from warehouse.store.waits import is_over
 
 REQUEST_TIMEOUT_S = 10.0
 """For all of it, from the name's resolution to the answer's status."""
@@ -28,6 +29,8 @@ STOP_GRACE_S = 2.0
 LEASE_S = 60.0
 """Longer than a request may take; the alert of a receiver killed during delivery is sent again after this."""
 MAX_BACKOFF_S = 300.0
+LONGEST_WAIT_S = 3600.0
+"""Longer than any pause or lease."""
 ALERT_POLL_S = 0.5
 EVENTS_PER_ROUND = 500
 _ALERT_TYPE = "kardus.alert.opened"
@@ -179,7 +182,8 @@ def _due(now: float) -> Select[tuple[int, str, bytes, int]]:
     """The oldest that is due, of those that are the first of their location."""
     w = webhooks.c
     firsts = select(func.min(w.number)).group_by(w.location)
-    return select(w.number, w.id, w.body, w.tries).where(w.due <= now, w.number.in_(firsts)).order_by(w.number).limit(1)
+    is_due = is_over(w.due, now, LONGEST_WAIT_S)
+    return select(w.number, w.id, w.body, w.tries).where(is_due, w.number.in_(firsts)).order_by(w.number).limit(1)
 
 
 def _cursor(connection: Connection) -> int:

@@ -43,7 +43,7 @@ _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FR
 class PostgresDatabase(Database):
     """A few connections, for any thread."""
 
-    not_storable = (*Database.not_storable, psycopg.DataError)
+    not_storable = (*Database.not_storable, psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
     driver_errors = (psycopg.Error,)
 
     def __init__(self, address: Address, *, check: bool = True) -> None:
@@ -108,9 +108,12 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, connection.begin():
-            connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update())
-            yield connection
+        with contextlib.ExitStack() as failed:
+            failed.callback(self._months.clear)  # a month that was made in it isn't there
+            with self.engine.connect() as connection, connection.begin():
+                connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update())
+                yield connection
+            failed.pop_all()
 
     def _note(self) -> contextlib.AbstractContextManager[Connection]:
         """Without the lock that numbers are taken under: whoever only notes has no right to it."""

@@ -157,10 +157,13 @@ class Outbox:
 
     def send_unconfirmed_again(self, older_than_s: float) -> int:
         """Let events be sent again that the broker took so long ago, and nobody has confirmed; how many."""
-        before_unix_s = time.time() - older_than_s
+        now_unix_s = time.time()
+        before_unix_s = now_unix_s - older_than_s
 
         def write(database: sqlite3.Connection) -> int:
-            return self._in_portions(database, lambda: rows.send_unconfirmed_again(database, before_unix_s, PORTION))
+            return self._in_portions(
+                database, lambda: rows.send_unconfirmed_again(database, before_unix_s, now_unix_s, PORTION)
+            )
 
         return self._call(write)
 

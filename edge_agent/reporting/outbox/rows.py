@@ -112,12 +112,15 @@ def send_again(database: sqlite3.Connection, epoch: str, first: int, last: int) 
     return ranges_of(row[0] for row in found)
 
 
-def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float, limit: int) -> int:
-    """Let so many events be sent once more that the broker took before then, unconfirmed since; how many."""
+def send_unconfirmed_again(database: sqlite3.Connection, before_unix_s: float, now_unix_s: float, limit: int) -> int:
+    """Let so many events be sent once more that the broker took before then, unconfirmed since; how many.
+
+    Also what it took later than now: the clock was set back since, and it would wait for as long as that was ahead.
+    """
     return database.execute(
         """UPDATE messages SET sent_unix_s = NULL WHERE id IN
-        (SELECT id FROM messages WHERE sent_unix_s IS NOT NULL AND sent_unix_s < ? LIMIT ?)""",
-        (before_unix_s, limit),
+        (SELECT id FROM messages WHERE sent_unix_s IS NOT NULL AND (sent_unix_s < ? OR sent_unix_s > ?) LIMIT ?)""",
+        (before_unix_s, now_unix_s, limit),
     ).rowcount
 
 

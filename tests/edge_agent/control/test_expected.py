@@ -128,6 +128,9 @@ BAD = {
     "no revision": b'{"sku": "B"}',
     "empty sku": b'{"revision": 9, "sku": ""}',
     "long sku": b'{"revision": 9, "sku": "' + b"x" * 201 + b'"}',
+    "blank sku": b'{"revision": 9, "sku": "  "}',
+    "no sku": b'{"revision": 9}',
+    "misspelt sku": b'{"revision": 9, "SKU": "B", "managed": true, "quantity": 3}',
     "lone surrogate": b'{"revision": 9, "sku": "\\ud800"}',
     "too long": b'{"revision": 9, "sku": "B"' + b" " * MAX_BYTES + b"}",
     "nested": b'{"revision": 9, "sku": "B", "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
@@ -156,6 +159,27 @@ def test_no_message_does_harm(payload: bytes) -> None:
         store.apply("L", b'{"revision": 1, "sku": "A"}')
         store.apply("L", payload)
         assert _sku(store) == "A"
+
+
+def test_what_must_be_empty_or_is_given_up_needs_no_sku_and_spaces_around_one_are_none_of_it() -> None:
+    with _store() as store:
+        assert store.apply("L", b'{"revision": 1, "sku": "  A "}') == ""
+        assert _sku(store) == "A"
+        assert store.apply("L", b'{"revision": 2, "quantity": 0}') == ""
+        assert _sku(store) is None
+        assert store.apply("L", b'{"revision": 3, "managed": false}') == ""
+        assert store.get("L") is None
+
+
+def test_an_older_word_that_says_otherwise_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with _store() as store:
+        store.apply("L", b'{"revision": 9, "sku": "A"}')
+        store.apply("L", b'{"revision": 8, "sku": "A"}')
+        assert not caplog.text
+        for sku in (b"B", b"C"):
+            store.apply("L", b'{"revision": 5, "sku": "' + sku + b'"}')
+        assert caplog.text.count("expected stock of L: revision 5 says otherwise than 9") == 1
+        assert "publish it with a higher revision" in caplog.text
 
 
 def test_a_cleared_topic_says_nothing() -> None:

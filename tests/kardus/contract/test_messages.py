@@ -28,7 +28,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
 EXPECTED = st.builds(
     Expected,
     revision=st.integers(0, MAX_REVISION),
-    sku=st.none() | TEXT,
+    sku=st.none() | TEXT.filter(str.strip),
     managed=st.booleans(),
     quantity=st.none() | st.integers(0, 10**12),
 )

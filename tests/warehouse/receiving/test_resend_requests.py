@@ -42,6 +42,16 @@ def test_a_gap_gets_its_grace_and_is_asked_for_less_and_less_often(database: Dat
     assert MAX_RESEND_INTERVAL_S <= pauses[-1] <= MAX_RESEND_INTERVAL_S + GAP_GRACE_S
 
 
+def test_a_clock_that_was_ahead_and_is_set_right_holds_up_no_request(database: Database) -> None:
+    events, year_s = Publisher().events(3), 365 * 86_400.0
+    _store(database, [events[0], events[2]])
+    assert _asked(database, year_s) == []
+    assert _asked(database, year_s + GAP_GRACE_S) == [(2, 2)]
+    assert _asked(database, year_s + GAP_GRACE_S + 1) == []
+    assert _asked(database, 0) == [(2, 2)], "it was a year ahead, and is set right"
+    assert _asked(database, 1) == []
+
+
 def test_a_gap_that_closes_by_itself_is_not_asked_for(database: Database) -> None:
     events = Publisher().events(3)
     _store(database, [events[0], events[2]])

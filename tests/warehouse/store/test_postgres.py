@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from kardus.contract.messages import Alert
+from kardus.contract.messages import Alert, Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
 from kardus.support.errors import DataError, UsageError
 from tests.clusters import Cluster
@@ -60,6 +60,25 @@ def test_months_go_as_a_whole_and_events_of_alerts_stay(cluster: Cluster, name: 
         assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
         with pytest.raises(StoreError, match="is not over yet"), database.writing() as connection:
             database.drop_month(connection, f"events_{now:%Y_%m}")
+
+
+def _add_and_fail(database: Database, row: list[tuple[str, Envelope[LocationEvent], str]], moment: datetime) -> None:
+    with database.writing() as connection:
+        add_events(database, connection, row, moment)
+        connection.execute(text("SELECT 1 / 0"))
+
+
+def test_a_month_whose_first_transaction_failed_is_made_by_the_next(cluster: Cluster, name: str) -> None:
+    box, then = Publisher(), datetime.now(UTC) - timedelta(days=400)
+    with open_database(cluster.url(name), make=False) as database:
+        message = parse_message(SITE, *box.event("A-1"))
+        assert isinstance(message, EventMessage)
+        row = [(message.agent, message.envelope, message.payload)]
+        with pytest.raises(StoreError, match="division by zero"):
+            _add_and_fail(database, row, then)
+        with database.writing() as connection:
+            add_events(database, connection, row, then)
+        assert [event.envelope.id for event in StoreReader(database).events()] == box.ids
 
 
 @pytest.mark.parametrize(

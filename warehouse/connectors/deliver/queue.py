@@ -22,11 +22,14 @@ from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.store.database import Database
 from warehouse.store.json_texts import without_nul_text
 from warehouse.store.tables import deliveries, events, targets
+from warehouse.store.waits import is_over, waits
 
 LEASE_S = 180.0
 """Longer than one sending may take; a deliverer on another machine that died is taken over from after this."""
 RENEW_S = 90.0
 MAX_BACKOFF_S = 300.0
+LONGEST_WAIT_S = 3600.0
+"""Longer than any pause."""
 WAITS = "waits for an earlier event of its location"
 _EVENT = Envelope[LocationEvent]
 
@@ -79,14 +82,14 @@ class DeliveryQueue:
             StoreError: the database can't be used.
         """
         now = time.time()
-        if self._held_until_s - now > RENEW_S:
+        if RENEW_S < self._held_until_s - now <= LEASE_S:
             return ""
         row = targets.c.name == self._target
         with self._database.writing() as connection:
             found = connection.execute(select(targets.c.holder, targets.c.held_until).where(row)).one_or_none()
             if found is None:
                 return "somebody who has just forgotten it"
-            if found.holder != _own() and found.held_until > now and not _has_ended(found.holder):
+            if found.holder != _own() and waits(found.held_until, now, LEASE_S) and not _has_ended(found.holder):
                 return str(found.holder)
             connection.execute(update(targets).where(row).values(holder=_own(), held_until=now + LEASE_S))
         self._held_until_s = now + LEASE_S
@@ -134,7 +137,8 @@ class DeliveryQueue:
         firsts = select(func.min(d.event)).where(*self._waiting()).group_by(d.location)
         chosen = select(d.event, d.agent, d.received, d.payload).where(*self._waiting(), d.event.in_(firsts))
         with self._database.reading() as connection:
-            rows = connection.execute(chosen.where(d.due <= time.time()).order_by(d.event).limit(limit)).all()
+            is_due = is_over(d.due, time.time(), LONGEST_WAIT_S)
+            rows = connection.execute(chosen.where(is_due).order_by(d.event).limit(limit)).all()
             return tuple(_outgoing(connection, *row) for row in rows)
 
     def note(self, done: int, refused: Refusals, taken_up: Sequence[Outgoing], behind: Collection[int]) -> int:

@@ -194,6 +194,19 @@ def _numbered(first: int, last: int) -> list[Message]:
     return [Message("event", "t/events", str(n).encode(), sequence=n) for n in range(first, last + 1)]
 
 
+def test_what_was_sent_by_a_clock_that_was_ahead_is_sent_again_when_that_is_set_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, now = Outbox(tmp_path / "o.sqlite", delivery="confirmed"), time.time()
+    outbox.append(_numbered(1, 2), {}, 2)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: now + 86_400)
+        outbox.delivered([stored.id for stored in outbox.pending(10)])
+        assert outbox.send_unconfirmed_again(older_than_s=60) == 0
+    assert outbox.send_unconfirmed_again(older_than_s=60) == 2
+    outbox.close()
+
+
 def test_a_confirmed_event_stays_until_it_is_confirmed_and_can_be_sent_again(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite", delivery="confirmed")
     outbox.append([*_numbered(1, 6), Message("state", "s", b"x", retain=True)], {}, 6)

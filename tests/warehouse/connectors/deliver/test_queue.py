@@ -74,6 +74,20 @@ def test_a_restart_goes_on_where_the_last_one_ended(database: Database, rig: Web
     assert len(rig.server.asked) == 3, "each was told once"
 
 
+def test_what_waits_by_a_clock_that_was_ahead_is_told_when_that_is_set_right(
+    database: Database, rig: WebhookRig, tmp_path: Path
+) -> None:
+    rig.refuse("A-1")
+    worker = worker_of(database, settings_of(tmp_path, rig.text))
+    write(database, told_of(Publisher(), "A-1", "Milk"))
+    worker.round()
+    rig.allow()
+    with database.writing() as connection:
+        connection.execute(update(deliveries).values(due=time.time() + 1e7))
+    settle(worker)
+    assert rig.told() == [("A-1", "Milk")]
+
+
 def test_a_location_is_held_up_by_its_own_event_only_and_goes_on_in_order(
     database: Database, rig: WebhookRig, tmp_path: Path
 ) -> None:
@@ -133,6 +147,9 @@ def test_a_target_is_held_by_one_process_and_one_that_has_ended_is_taken_over_fr
     with database.writing() as connection:
         connection.execute(update(targets).values(held_until=time.time() - 1))
     assert again.hold() == ""
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 1e7))
+    assert _queue(database).hold() == "", "its clock was ahead"
 
 
 def test_events_are_kept_until_every_target_was_told(file_database: Database) -> None:
