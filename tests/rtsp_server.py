@@ -1,6 +1,6 @@
 """An RTSP camera for the tests: GStreamer's server, run by Debian's own Python, which has its bindings.
 
-python3 rtsp_server.py PORT CODEC USER PASSWORD CHAIN; prints "ready" once it listens. The picture is the
+python3 rtsp_server.py PORT CODEC USER PASSWORD CHAIN (see `launch`); prints "ready" once it listens. The picture is the
 colour bars, which stand still as a rack does, with a corner of noise; user and password (digest) are asked for unless
 USER is empty; CHAIN is a PEM file of certificate and key, for RTSP over TLS, or empty.
 """
@@ -31,7 +31,7 @@ def main(port: str, codec: str, user: str, password: str, chain: str) -> None:
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(f"( {PICTURE}{ENCODERS[codec]} )")
+    factory.set_launch(f"( {launch(codec)} )")
     factory.set_shared(True)
     auth = GstRtspServer.RTSPAuth()
     if user:
@@ -48,6 +48,17 @@ def main(port: str, codec: str, user: str, password: str, chain: str) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     GLib.MainLoop().run()
+
+
+def launch(codec: str) -> str:
+    """What is sent: a picture that is encoded, or a Matroska file in its own time, `h264:PATH` or `h265:PATH`."""
+    kind, _, path = codec.partition(":")
+    if not path:
+        return f"{PICTURE}{ENCODERS[codec]}"
+    whole = f"video/x-{kind},stream-format=byte-stream,alignment=au"
+    return (
+        f"filesrc location={path} ! matroskademux ! {kind}parse ! {whole} ! rtp{kind}pay name=pay0 config-interval=-1"
+    )
 
 
 def _ask_for(auth: GstRtspServer.RTSPAuth, factory: GstRtspServer.RTSPMediaFactory, user: str, password: str) -> None:

@@ -1,10 +1,11 @@
 """Decodes a stream in a process of its own: FFmpeg can hang or die, and then this process is killed, not the agent.
 
-Run as `python -m edge_agent.camera.decoder`. The first line on the standard input is a `Stream` in JSON, so that
-passwords stand in no list of processes; each further line asks for a picture, and says what was made of the last one
-(`Attention`). Each answer on the standard output is a header (`FRAME_HEADER`) and its content:
+Run as `python -m edge_agent.camera.decoder MEMORY`, the file descriptor of shared memory (`PictureMemory`). The first
+line on the standard input is a `Stream` in JSON, so that passwords stand in no list of processes; each further line
+asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a header
+(`FRAME_HEADER`) and its content:
 
-    b"F", width, height    a picture, height x width x 3 bytes RGB
+    b"F", width, height    a picture, RGB, which lies in the shared memory until the next request
     b"R", 0, 0             nothing has moved, and no key frame has come: ask again
     b"N", length, 0        why there is none this time, in UTF-8; more may come
     b"E", length, 0        why there is none, in UTF-8; the process ends
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, Stream
 from edge_agent.camera.newest import Newest
+from edge_agent.camera.shared import PictureMemory
 from kardus.support.errors import KardusError
 
 _MAX_MEMORY = 4_000_000_000
@@ -44,16 +46,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     stream = Stream.decode(requests.readline())
-    _serve(requests, answers, _giver(stream))
+    _serve(requests, answers, _giver(stream), PictureMemory(int(sys.argv[1])))
     os._exit(0)  # FFmpeg may still hang in the other thread
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver) -> None:
+def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver, memory: PictureMemory) -> None:
     while request := requests.readline():
         kind, is_last = b"N", False
         answer: Answer = None
         try:
             answer = give(ATTENTIONS.get(request, "moving"))
+            if isinstance(answer, np.ndarray):
+                memory.write(answer)
         except StopIteration:
             kind, is_last = b".", True
         except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
@@ -66,7 +70,6 @@ def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver) -> None:
 def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
     if isinstance(answer, np.ndarray):
         answers.write(FRAME_HEADER.pack(b"F", answer.shape[1], answer.shape[0]))
-        answers.write(answer.data)
     elif answer is None:
         answers.write(FRAME_HEADER.pack(b"." if kind == b"." else b"R", 0, 0))
     else:

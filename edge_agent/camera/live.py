@@ -21,7 +21,7 @@ from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest import Rest
 from edge_agent.camera.seen import DecodedFrame
 from edge_agent.camera.tunnel import tunnelled
-from edge_agent.camera.video import VideoPacket, checked, decode_packet, in_time, opened, seen_frame
+from edge_agent.camera.video import VideoPacket, checked, decode_packet, in_time, joined, opened, seen_frame
 
 FRESH_S = 1.0
 """A key frame that waits to be asked for is given up to this age: nothing has moved since, or rest would have ended."""
@@ -57,7 +57,7 @@ class LiveDecoder:
         """
         with tunnelled(self._stream) as address, opened(self._stream, address) as container:
             video = container.streams.video[0]
-            for packet in in_time(container.demux(video), self._stream.timeout_s):
+            for packet in joined(in_time(container.demux(video), self._stream.timeout_s)):
                 self.take_packet(packet)
 
     def take_packet(self, packet: VideoPacket) -> None:
@@ -115,37 +115,31 @@ class LiveDecoder:
 
     def _take(self, packet: VideoPacket, at_s: float) -> None:
         self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
-        self._keep(packet)
         if self._stream.decoded == "all":
             self._decode(packet)
-        elif self._stream.decoded == "keyframes":
-            if packet.is_keyframe:
-                self._key = packet, at_s
-        elif self._is_enough(at_s):
-            self._go_on_resting(packet, at_s)
-        elif self._is_resting:
-            self._catch_up(packet.stream)
-        else:
-            self._decode(packet)
+        elif self._stream.decoded == "auto":
+            self._keep(packet)
+            self._take_in_turn(packet, at_s)
+        elif packet.is_keyframe:
+            self._key = packet, at_s
 
-    def _is_enough(self, at_s: float) -> bool:
-        return self._rest.is_enough(at_s) and self._kept_bytes <= KEPT_BYTES
+    def _take_in_turn(self, packet: VideoPacket, at_s: float) -> None:
+        """Rest, decode, or go over to the other."""
+        is_enough = self._rest.is_enough(at_s) and self._kept_bytes <= KEPT_BYTES
+        if self._is_resting and not is_enough:
+            self._catch_up(packet.stream)
+        elif is_enough and packet.is_keyframe:
+            self._is_resting, self._key = True, (packet, at_s)
+        elif not self._is_resting:
+            self._decode(packet)
 
     def _keep(self, packet: VideoPacket) -> None:
         """Keep what is needed to catch up."""
-        if self._stream.decoded != "auto":
-            return
         if packet.is_keyframe:
             self._since_key, self._kept_bytes = [], 0
         if self._kept_bytes <= KEPT_BYTES:
             self._since_key.append(packet)
             self._kept_bytes += packet.size
-
-    def _go_on_resting(self, packet: VideoPacket, at_s: float) -> None:
-        if packet.is_keyframe:
-            self._is_resting, self._key = True, (packet, at_s)
-        elif not self._is_resting:
-            self._decode(packet)  # until the next key frame
 
     def _catch_up(self, video: VideoStream) -> None:
         """Decode every frame again, from the last key frame on."""
@@ -172,8 +166,7 @@ class LiveDecoder:
 
     def _decode_alone(self, packet: VideoPacket) -> None:
         """A key frame without what follows it: the decoder is emptied, since it may wait for later frames."""
-        video = packet.stream
-        decoded = decode_packet(packet)
+        video, decoded = packet.stream, decode_packet(packet)
         if isinstance(decoded, str):
             self._newest = decoded
             return

@@ -2,7 +2,6 @@
 
 import contextlib
 import enum
-import fcntl
 import os
 import select
 import subprocess
@@ -13,12 +12,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import IO, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import numpy as np
 from PIL import Image
 
 from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, Stream
 from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
+from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
 
@@ -26,7 +25,8 @@ FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
-_PIPE_BYTES = 1_048_576
+_MOST_TEXT = 65_536
+"""A longer reason is nonsense, in bytes."""
 
 
 class _Rests(enum.Enum):
@@ -42,16 +42,16 @@ class Decoder:
 
     def __init__(self, stream: Stream) -> None:
         """Start the process."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge_agent.camera.decoder"],
+        self._memory = PictureMemory.create()
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
+            [sys.executable, "-m", "edge_agent.camera.decoder", str(self._memory.descriptor)],
+            pass_fds=(self._memory.descriptor,),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # FFmpeg's own messages hold addresses with passwords
             bufsize=0,
         )
         self._requests, self._answers = _pipe(self._process.stdin), _pipe(self._process.stdout)
-        with contextlib.suppress(OSError):  # a small pipe is slower, nothing else
-            fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._ask(stream.encode())
 
     def picture(self, timeout_s: float, attention: Callable[[], Attention]) -> Image.Image | str | None:
@@ -75,10 +75,8 @@ class Decoder:
         if kind == b"R":
             return RESTS
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
-            pixels = np.empty((height, width, 3), np.uint8)
-            self._fill(pixels.data.cast("B"), deadline)
-            return Image.fromarray(pixels)
-        if kind in {b"N", b"E"} and width <= _PIPE_BYTES:
+            return self._memory.read(width, height)
+        if kind in {b"N", b"E"} and width <= _MOST_TEXT:
             reason = self._read(width, deadline).decode(errors="replace")
             if kind == b"N":
                 return reason
@@ -93,6 +91,7 @@ class Decoder:
         self._process.wait()
         self._requests.close()
         self._answers.close()
+        self._memory.close()
 
     def interrupt(self) -> None:
         """End the process from another thread; whoever waits for it gets a DecoderError."""

@@ -17,6 +17,7 @@ from PIL import Image
 from edge_agent.camera import decoder
 from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Stream
 from edge_agent.camera.reader import CameraReader, ReaderItem
+from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.tls import TlsPolicy
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
@@ -199,8 +200,9 @@ STREAMS: dict[str, tuple[Stream, Any, str]] = {
 
 def _answer(stream: Stream) -> tuple[bytes, str]:
     """What the decoding process answers to the first request."""
-    answers = io.BytesIO()
-    decoder._serve(io.BytesIO(b"\n"), answers, decoder._giver(stream))
+    answers, memory = io.BytesIO(), PictureMemory.create()
+    decoder._serve(io.BytesIO(b"\n"), answers, decoder._giver(stream), memory)
+    memory.close()
     kind, length, _ = FRAME_HEADER.unpack(answers.getvalue()[: FRAME_HEADER.size])
     text = answers.getvalue()[FRAME_HEADER.size :].decode()
     assert len(text.encode()) == length
