@@ -20,6 +20,9 @@ from kardus.mqtt.session import MqttSession
 STATUS_EVERY_S = 300.0
 """So often the status is told anew, with the room on the disk, what waits, and the cameras' last pictures."""
 
+FIRST_STATUS_S = 30.0
+"""And the first time after the start, when the cameras have given pictures."""
+
 
 class SelfReport:
     """Owned by the agent's thread, but for `publish_status`. Status and replies are never stored, all else is."""
@@ -34,7 +37,7 @@ class SelfReport:
         self._recorder = recorder
         self._cameras = cameras
         self._outbox = outbox
-        self._measured_s = time.monotonic()
+        self._next_s = time.monotonic() + FIRST_STATUS_S
         self._measured = self._measure()
         self._today = _today()
         self.trouble = ""
@@ -92,8 +95,8 @@ class SelfReport:
 
     def tick(self) -> None:
         """At the end of a day (UTC) its coverage is told; and its status, when there is something else to say."""
-        if time.monotonic() - self._measured_s >= STATUS_EVERY_S:
-            self._measured_s, self._measured = time.monotonic(), self._measure()
+        if time.monotonic() >= self._next_s:
+            self._next_s, self._measured = time.monotonic() + STATUS_EVERY_S, self._measure()
             self.publish_status()
         if self._reason() != self._told:
             self.publish_status()

@@ -101,7 +101,7 @@ def _read(path: Path) -> OfferedBundle:
                 size += len(part)
         bundle = read_bundle(path)
     except (OSError, KardusError) as error:
-        return OfferedBundle(path, size, "", problem=str(error))
+        return OfferedBundle(path, size, "", problem=str(error).replace(str(path), path.name))
     manifest, signatures = bundle.manifest, len(bundle.signed_by)
     problem = "" if signatures else f"{path.name}: nobody has signed it: sign it at the desk, by kardus-export"
     return OfferedBundle(

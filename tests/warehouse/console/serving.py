@@ -19,6 +19,7 @@ from warehouse.console.auditing import AuditLog
 from warehouse.console.context import Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.scopes import SCOPES
 from warehouse.console.tokens import make_token
 from warehouse.store.database import Database
@@ -50,13 +51,13 @@ def client_of(console: Console, *scopes: str, name: str = "tests") -> TestClient
 
 
 @contextmanager
-def listening(console: Console) -> Iterator[int]:
+def listening(console: Console, page: PageSettings | None = None) -> Iterator[int]:
     """The same server on a real socket; its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # a client that doesn't read is noticed soon
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        config = uvicorn.Config(make_app(console), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(make_app(console, page), log_config=None, access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)
         console.feed.start()

@@ -123,18 +123,3 @@ def test_what_is_clicked_without_a_network_is_sent_later_and_once(browser: Brows
         expect(phone.locator("#queued")).to_be_hidden()
         expect(phone.get_by_role("button", name="Kembalikan")).to_be_visible()
         expect(other.locator(".job")).to_contain_text("taken by a operator")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "id"])
-def test_no_page_violates_wcag_2_2_aa(browser: Browser, site: Site, theme: str, language: str) -> None:
-    site.say(Verdict.MISMATCH, "open", "Lemon")
-    paths = ["/", "/rack?name=A-01", "/work", f"/location?code={HERE}", "/camera?agent=box&camera=cam", "/account"]
-    with visiting(browser, site.console, site.port, Role.ADMINISTRATOR, language, color_scheme=theme) as page:
-        for path in (*paths, "/nothing", "/people", "/fleet", "/trends"):
-            page.goto(path)
-            assert violations(page) == [], path
-        page.context.clear_cookies()
-        page.goto("/signin")
-        assert violations(page) == []

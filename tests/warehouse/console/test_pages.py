@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Message, Publisher
 from tests.scripts import page_texts
+from tests.scripts.page_routes import OPEN, role_of, routes
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser, words_of
@@ -21,39 +21,17 @@ from tests.warehouse.receiving.making import write
 from warehouse.console.app import make_app
 from warehouse.console.pages import static_files
 from warehouse.console.pages.languages import LANGUAGES, Local, catalog_of, chosen_language, translations_of
-from warehouse.console.pages.menu import PARTS
 from warehouse.console.pages.rendering import TEMPLATES, environment
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
-OPEN = {
-    "/signin",
-    "/enter/{secret}",
-    "/preferences",
-    "/static/{name}",
-    "/signin/provider",
-    "/signin/callback",
-    "/bundles/{sha256}",
-}
-"""Whoever isn't in may come here."""
 EVIL = "\"'><img src=x onerror=alert(1)>{{7*77777}}"
 """What a name from outside may look like: an MQTT topic's part may hold every character of it."""
-
-
-def routes() -> list[APIRoute]:
-    """Of the pages."""
-    return [route for part in PARTS for route in part.router.routes if isinstance(route, APIRoute)]
 
 
 def paths(method: str) -> list[str]:
     """Of the routes of a method."""
     return [route.path for route in routes() if method in (route.methods or ())]
-
-
-def role_of(route: APIRoute) -> Role | None:
-    """What a route asks for, by its dependencies."""
-    found = [getattr(dependency.call, "role", None) for dependency in route.dependant.dependencies]
-    return next((role for role in found if role is not None), None)
 
 
 def test_every_route_but_the_way_in_names_a_role() -> None:

@@ -1,0 +1,71 @@
+"""What the agent says of itself: its disk, what waits, and when each camera last saw; told anew now and then."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from edge_agent import self_report
+from edge_agent.cameras import Cameras
+from edge_agent.deciding.message_writer import MessageWriter
+from edge_agent.deciding.recorder import Recorder
+from edge_agent.reporting.outbox.outbox import Outbox
+from edge_agent.self_report import SelfReport
+from kardus.contract.messages import Model
+from kardus.contract.topics import Topics
+from kardus.mqtt.session import MqttSession
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@dataclass
+class Wire:
+    """A session that is connected, and keeps what is published."""
+
+    connection: int | None = 1
+    conflict: str = ""
+    said: list[dict[str, Any]] = field(default_factory=list)
+
+    def publish(self, _: int, topic: str, payload: bytes, *, retain: bool) -> int:
+        """Keep it."""
+        assert (topic.rpartition("/")[2], retain) == ("status", True)
+        self.said.append(json.loads(payload)["data"])
+        return 1
+
+
+@dataclass
+class Rack:
+    """Two cameras, of which one has given a picture."""
+
+    locations: tuple[str, ...] = ("A-1", "A-2")
+    captures: dict[str, datetime] = field(default_factory=dict)
+
+    def last_captures(self) -> dict[str, datetime]:
+        """As Cameras has it."""
+        return self.captures
+
+
+def test_disk_outbox_and_pictures_are_told_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, rack, outbox = Wire(), Rack(), Outbox(tmp_path / "outbox.sqlite")
+    writer = MessageWriter(Topics("site", "box"), Model(name="m", version="1.0.0"), 300)
+    recorder = Recorder(outbox, writer, 300)
+    report = SelfReport(cast("MqttSession", wire), writer, recorder, cast("Cameras", rack), outbox)
+    report.publish_status()
+    assert wire.said[-1]["waiting"] == 0
+    assert wire.said[-1]["last_pictures"] == []
+    assert wire.said[-1]["disk_free_mb"] == pytest.approx(outbox.free_bytes() / 1e6, rel=0.2)
+    recorder.record_retained("kardus/v1/site/agents/box/coverage", b"{}")
+    rack.captures["cam"] = NOON
+    report.tick()
+    assert len(wire.said) == 1, "not with every tick"
+    clock = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: clock + self_report.FIRST_STATUS_S)
+    report.tick()
+    report.tick()
+    assert [(one["waiting"], len(one["last_pictures"])) for one in wire.said] == [(0, 0), (1, 1)]
+    assert wire.said[-1]["last_pictures"] == [{"camera": "cam", "captured": "2026-03-04T12:00:00.000Z"}]
+    outbox.close()
