@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from warehouse.console.pages import (
     account,
+    commissioning,
     entering,
     exports,
     fleet,
@@ -29,6 +30,7 @@ PARTS = (
     exports,
     work,
     teaching,
+    commissioning,
     live,
     location,
     pictures,
