@@ -79,7 +79,7 @@ def test_a_camera_is_laid_out_from_its_labels_and_back(mosquitto: Mosquitto, age
         _is_refused(caller, layout)
         _comes_back_after_a_kill(agent, wms)
         assert caller.ask("layout", camera="rack")["result"]["revision"] == 1
-        gone = sorted(OUTLINES)[0]
+        gone = min(OUTLINES)
         fewer = {**layout, "locations": [one for one in layout["locations"] if one["id"] != gone]}
         assert caller.ask("set-layout", camera="rack", based_on=1, layout=fewer, by="Budi")["ok"]
         wms.wait_for(lambda: TOPICS.state(gone) in wms.cleared)
@@ -103,15 +103,17 @@ def layout_of(result: dict[str, Any]) -> Any:
 def _is_refused(caller: Caller, layout: dict[str, Any]) -> None:
     """What can't be used changes nothing; the reason is said."""
     one, *others = layout["locations"]
-    for changed, said in (
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"layout": {**layout, "locations": [one, {**one, "id": "C-1"}]}}, "and C-1 lie over each other"),
         ({"layout": {**layout, "locations": [{**one, "id": "B-1"}, *others]}}, "'B-1' stands there twice"),
         ({"layout": {**layout, "picture_size": [960, 960]}}, "a picture of another shape"),
         ({"based_on": 0}, "was laid out anew meanwhile by Wati (revision 1, yours was 0)"),
         ({"camera": "fixed", "based_on": 0}, 'layout = "NAME.json" in [[cameras]]'),
         ({"camera": "none"}, "no such camera 'none'"),
-    ):
-        reply = caller.ask("set-layout", **{"camera": "rack", "based_on": 1, "layout": layout, **changed})
+    )
+    for changed, said in wrong:
+        asked: dict[str, Any] = {"camera": "rack", "based_on": 1, "layout": layout, **changed}
+        reply = caller.ask("set-layout", **asked)
         assert (reply["ok"], said in reply["error"]) == (False, True), reply["error"]
     assert (
         "revision 7 of camera 'rack' isn't kept: 1 are"

@@ -47,8 +47,8 @@ class AgentQuestions:
         self._session = MqttSession(broker, f"kardus-{self._caller}", [(replies, 1)])
         self._session.start(Handlers(on_message=self._take))
 
-    def ask(self, questions: list[Question]) -> list[Reply | None]:
-        """Ask at once, and wait for the answers; None: an agent hasn't answered in time.
+    def ask(self, questions: list[Question], wait_s: float | None = None) -> list[Reply | None]:
+        """Ask at once, and wait for the answers, by default `ANSWER_S`; None: an agent hasn't answered in time.
 
         Raises:
             ProblemError: 503: there is no connection to the broker; nobody was asked.
@@ -68,7 +68,7 @@ class AgentQuestions:
                 if self._session.publish(connection, topics.command(question.name), text, retain=False) is None:
                     raise ProblemError(503, "the connection to the broker was lost: try again")
             with self._answered:
-                self._answered.wait_for(lambda: all(self._answers[key] for key in keys), ANSWER_S)
+                self._answered.wait_for(lambda: all(self._answers[key] for key in keys), wait_s or ANSWER_S)
                 return [self._answers[key] for key in keys]
         finally:
             with self._answered:

@@ -62,8 +62,8 @@ def test_what_was_written_is_read_again(layout: Layout) -> None:
         assert [one.layout for one in file.read()] == [layout]
 
 
-@given(st.binary(max_size=300), st.integers(0, 400), st.booleans())
-def test_a_torn_or_damaged_file_gives_the_last_good_copy_and_one_line(junk: bytes, at: int, cuts: bool) -> None:
+@given(junk=st.binary(max_size=300), at=st.integers(0, 400), cuts=st.booleans())
+def test_a_torn_or_damaged_file_gives_the_last_good_copy_and_one_line(*, junk: bytes, at: int, cuts: bool) -> None:
     with TemporaryDirectory() as folder:
         file = LayoutFile(Path(folder), "left.json")
         file.add(revision(1))

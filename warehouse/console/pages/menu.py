@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from warehouse.console.pages import (
     account,
+    commissioning,
     enrolment,
     entering,
     exports,
@@ -34,6 +35,7 @@ PARTS = (
     work,
     teaching,
     enrolment,
+    commissioning,
     live,
     location,
     pictures,

@@ -1,0 +1,194 @@
+"""A rack is laid out on the page from its labels, with no number typed: a real browser, server, broker and agent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edge_agent.commissioning.layout import grid
+from edge_agent.config.layout_files import LayoutFile
+from kardus.contract.layouts import Layout
+from kardus.contract.messages import CameraHealth
+from kardus.mqtt.settings import BrokerSettings
+from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
+from simulator.scene import Rack
+from tests.agents import SITE, AgentProcess
+from tests.brokers import Mosquitto
+from tests.publishers import Publisher
+from tests.scripts.rack_labels import KINDS, drawn_rack, overlap
+from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
+from tests.warehouse.console.serving import console_over, listening
+from tests.warehouse.receiving.making import write
+from tests.warehouse.receiving.test_receiver import wait_for
+from warehouse.console.asking import AgentQuestions
+from warehouse.console.context import Console
+from warehouse.console.roles import Role
+from warehouse.store.database import Database
+
+PATH = "/commission?agent=box&camera=cam"
+CONFIG = (
+    f'[agent]\nsite = "{SITE}"\nname = "box"\ndata_dir = "data"\n'
+    f'[model]\nbundle = "{DEMO_BUNDLE}"\ntrust = ["{DEMO_KEY.read_text().strip()}"]\n'
+    '[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
+    '[[cameras]]\nname = "cam"\ninterval_s = 10\nlayout = "cam.json"\nsource = {{ type = "file", path = "rack.jpg" }}\n'
+    '[[cameras]]\nname = "near"\ninterval_s = 10\nsource = {{ type = "file", path = "rack.jpg" }}\n'
+    '[[cameras.locations]]\nid = "B-07-1-01"\ncorners = [[10, 10], [400, 10], [400, 300], [10, 300]]\n'
+)
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server, and an agent whose camera looks at a labelled rack and has no locations yet."""
+
+    console: Console
+    port: int
+    rack: Rack
+    file: LayoutFile
+
+    def saved(self) -> Layout:
+        """What holds."""
+        return self.file.read()[-1].layout
+
+    def corners(self) -> dict[str, Any]:
+        """By location, the corners that hold."""
+        return {one.id: np.array(one.facings[0]) for one in self.saved().locations}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all of them."""
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def site(tmp_path: Path, file_database: Database, mosquitto: Mosquitto) -> Iterator[Site]:
+    """It runs."""
+    rack, picture = drawn_rack(KINDS[1], 3.0, 0, damaged=False)
+    picture.save(tmp_path / "rack.jpg", quality=92)
+    (tmp_path / "agent.toml").write_text(CONFIG.format(port=mosquitto.port))
+    agent = AgentProcess(tmp_path / "agent.toml")
+    box = Publisher()
+    now = datetime.now(UTC)
+    cameras = [CameraHealth(camera=name, status="ok", since=now) for name in ("cam", "near")]
+    write(file_database, box.online(), *map(box._writer.health, cameras))
+    with AgentQuestions(BrokerSettings("127.0.0.1", mosquitto.port), SITE) as asking:
+        wait_for(lambda: asking._session.is_subscribed)
+        console = console_over(file_database, asking)
+        with listening(console) as port:
+            agent.start()
+            yield Site(console, port, rack, LayoutFile(tmp_path / "data", "cam.json"))
+            assert agent.terminate()[0] == 0
+
+
+def _open(page: Page) -> None:
+    """The agent may not run yet: as a person would, one loads the page again."""
+    for _ in range(30):
+        page.goto(PATH)
+        expect(page.locator("#said")).not_to_contain_text("…", timeout=30_000)
+        if page.locator("#said").is_hidden():
+            return
+
+
+def _saved(page: Page, number: int) -> None:
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#said")).to_have_text(f"Saved: revision {number} holds.", timeout=30_000)
+
+
+def test_a_rack_is_laid_out_from_its_labels_and_back(browser: Browser, site: Site) -> None:
+    with visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport={"width": 1280, "height": 900}) as page:
+        _open(page)
+        page.get_by_role("button", name="Find labels").click()
+        expect(page.locator("#said")).to_have_text("Labels read: 15, unread: 0", timeout=100_000)
+        expect(page.locator("#places tr")).to_have_count(15)
+        _saved(page, 1)
+        truth = {slot.location: slot.corners for slot in site.rack.slots()}
+        found = site.corners()
+        assert found.keys() == truth.keys(), "15 of 15 codes right"
+        assert np.mean([overlap(found[code], truth[code]) for code in truth]) >= 0.85
+        assert violations(page) == []
+        _drags_and_nudges_a_corner(page, site)
+        _is_what_the_agent_says(page)
+        page.get_by_role("button", name="Go back to 1").click()
+        expect(page.locator("#said")).to_have_text("Saved: revision 3 holds.", timeout=30_000)
+        assert {code: corners.tolist() for code, corners in site.corners().items()} == {
+            code: corners.tolist() for code, corners in found.items()
+        }
+        expect(page.locator("#history li").first).to_contain_text("back to revision 1; moved: ")
+        expect(page.locator("#history li").first).to_contain_text("a supervisor")
+        page.get_by_role("button", name="Go back to 2").click()
+        expect(page.locator("#said")).to_have_text("Saved: revision 4 holds.", timeout=30_000)
+    with site.console.database.reading() as connection:
+        noted = connection.exec_driver_sql("SELECT actor, detail FROM audit WHERE action = 'lay-out'").all()
+    assert [detail for _, detail in noted][:3] == [
+        "15 locations, based on revision 0",
+        "15 locations, based on revision 1",
+        "back to revision 1, from 2",
+    ]
+
+
+def _drags_and_nudges_a_corner(page: Page, site: Site) -> None:
+    """With the mouse, and further with the keyboard; the magnifier shows it."""
+    code, before = next(iter(site.corners().items()))
+    page.get_by_role("button", name=code, exact=True).click()
+    handle = page.get_by_role("button", name=f"{code}: top left corner")
+    expect(handle).to_be_focused()
+    box = handle.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 12, y + 8, steps=3)
+    expect(page.locator("#lens")).to_be_visible()
+    page.mouse.up()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowDown")
+    _saved(page, 2)
+    after, one = site.corners()[code], 3840 / page.locator("#stage").evaluate("(s) => s.getBoundingClientRect().width")
+    assert after[0] - before[0] == pytest.approx([12 * one + 10, 8 * one + 1], abs=1)
+    assert (after[1:] == before[1:]).all()
+
+
+def _is_what_the_agent_says(page: Page) -> None:
+    """Pixels and accuracy beside each location are those that the agent reckons."""
+    told = page.evaluate(
+        "async () => (await (await fetch('/commission/layout?agent=box&camera=cam')).json()).prospects"
+    )
+    shown = page.locator("#places tr").all()
+    for one, row in zip(told, shown, strict=True):
+        assert one["location"] in row.inner_text()
+        assert f"{one['side_px']} px" in row.inner_text()
+        assert f"{100 * one['accuracy']:.0f}%" in row.inner_text()
+
+
+def test_a_grid_a_mask_and_a_copy_on_a_phone_in_indonesian(browser: Browser, site: Site) -> None:
+    with visiting(browser, site.console, site.port, Role.SUPERVISOR, "id", **PHONE) as page:
+        _open(page)
+        page.locator("#add-grid").tap()
+        page.locator("#levels").fill("2")
+        page.locator("#positions").fill("3")
+        page.locator("#pattern").fill("C-{level}-{position:02}")
+        page.locator("#grid-form .primary").tap()
+        page.locator("#add-mask").tap()
+        page.locator("#more-corners").tap()
+        page.locator("#save").tap()
+        expect(page.locator("#said")).to_contain_text("1")
+        expect(page.locator("#said")).to_have_class("message good")
+        saved = site.saved()
+        assert [len(area) for area in saved.mask] == [5]
+        whole = ((576, 324), (3264, 324), (3264, 1836), (576, 1836))
+        for code, corners in grid(whole, 2, 3, "C-{level}-{position:02}", 0.1):
+            assert site.corners()[code] == pytest.approx(corners, abs=0.1)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing to be pushed sideways"
+        page.locator("summary").tap()
+        page.locator("#code-from").fill("B-07")
+        page.locator("#code-to").fill("B-08")
+        page.locator("#copy").tap()
+        expect(page.locator("#places tr button")).to_have_text(["B-08-1-01"])

@@ -1,0 +1,144 @@
+"""Laying a camera out: its picture, what holds, labels found, another layout saved, an earlier one gone back to.
+
+The agent keeps what is laid out, and judges it: this page asks it, and shows its answer.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from starlette.responses import JSONResponse
+
+from kardus.contract.base import Record
+from kardus.contract.commands import Command, FindLabels, ReadLayout, RestoreLayout, SetLayout, Snapshot
+from kardus.contract.layouts import Layout, Revision
+from kardus.contract.topics import Id
+from warehouse.console.asking import Question
+from warehouse.console.context import Console, Served, entry_of
+from warehouse.console.pages.access import SupervisorVisit
+from warehouse.console.pages.fleet import fleet_of
+from warehouse.console.pages.languages import N_
+from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.problems import ProblemError
+from warehouse.console.sessions import Visit
+
+router = APIRouter()
+LABELS_S = 90.0
+"""So long labels may be read: a picture of 3840 x 2160 takes several seconds of one core, on a small box more."""
+JPEG = "image/jpeg"
+
+
+class _OfCamera(Record):
+    """What a person asks of a camera's agent."""
+
+    agent: Id
+    camera: Id
+
+
+class _Find(_OfCamera):
+    side: str = Field("below", pattern="^(below|above)$")
+
+
+class _Save(_OfCamera):
+    based_on: Revision
+    layout: Layout
+    keep_view: bool = True
+
+
+class _Restore(_OfCamera):
+    based_on: Revision
+    revision: Revision
+
+
+@router.get("/commission", response_class=Response)
+def show_commission(request: Request, console: Served, __: SupervisorVisit, agent: Id, camera: Id) -> Response:
+    """The page; what stands in it comes from the agent."""
+    _ = text_of(request)
+    with console.reading() as connection:
+        cameras = [
+            one["camera"] for found in fleet_of(connection) if found["agent"] == agent for one in found["cameras"]
+        ]
+    title = _("Lay out camera %(name)s") % {"name": camera}
+    others = [name for name in cameras if name != camera]
+    zone = request.app.state.page.zone.name
+    return page(request, "commission.html.jinja", title=title, agent=agent, camera=camera, others=others, zone=zone)
+
+
+@router.get("/commission/picture", response_class=Response)
+def newest_picture(request: Request, console: Served, visit: SupervisorVisit, agent: Id, camera: Id) -> Response:
+    """The camera's newest picture, whatever it is good for. It is noted who looked."""
+    console.audit.note(entry_of(request, visit.principal, "picture", f"{agent}/{camera}"))
+    found = _ask(console, agent, "snapshot", Snapshot(camera=camera, newest=True))
+    if isinstance(found, Response):
+        return found
+    try:
+        jpeg = base64.b64decode(str(found["jpeg"]), validate=True)
+    except (KeyError, binascii.Error) as error:
+        raise ProblemError(502, N_("The agent's answer can't be read: update it.")) from error
+    return Response(jpeg, headers=HEADERS, media_type=JPEG)
+
+
+@router.get("/commission/layout", response_class=Response)
+def layout(console: Served, __: SupervisorVisit, agent: Id, camera: Id) -> Response:
+    """What holds, and its history, as the agent says it."""
+    return _told(_ask(console, agent, "layout", ReadLayout(camera=camera)))
+
+
+@router.post("/commission/find", response_class=Response)
+def find(console: Served, __: SupervisorVisit, body: _Find) -> Response:
+    """Labels in the picture, and the outlines that they propose."""
+    command = FindLabels.model_validate({"camera": body.camera, "side": body.side})
+    return _told(_ask(console, body.agent, "find-labels", command, LABELS_S))
+
+
+@router.post("/commission/save", response_class=Response)
+def save(request: Request, console: Served, visit: SupervisorVisit, body: _Save) -> Response:
+    """Have a layout hold; noted before it is asked, with who does it."""
+    detail = f"{len(body.layout.locations)} locations, based on revision {body.based_on}"
+    _note(request, console, visit, body, detail)
+    command = SetLayout(
+        camera=body.camera,
+        based_on=body.based_on,
+        layout=body.layout,
+        keep_view=body.keep_view,
+        by=visit.person.name[:200],
+    )
+    return _told(_ask(console, body.agent, "set-layout", command))
+
+
+@router.post("/commission/restore", response_class=Response)
+def restore(request: Request, console: Served, visit: SupervisorVisit, body: _Restore) -> Response:
+    """Have an earlier revision hold again."""
+    _note(request, console, visit, body, f"back to revision {body.revision}, from {body.based_on}")
+    command = RestoreLayout(
+        camera=body.camera, based_on=body.based_on, revision=body.revision, by=visit.person.name[:200]
+    )
+    return _told(_ask(console, body.agent, "restore-layout", command))
+
+
+def _note(request: Request, console: Console, visit: Visit, body: _OfCamera, detail: str) -> None:
+    console.audit.note(entry_of(request, visit.principal, "lay-out", f"{body.agent}/{body.camera}", detail))
+
+
+def _told(found: dict[str, Any] | Response) -> Response:
+    return found if isinstance(found, Response) else JSONResponse(found, headers=HEADERS)
+
+
+def _ask(
+    console: Console, agent: str, name: str, command: Command, wait_s: float | None = None
+) -> dict[str, Any] | Response:
+    """What an agent answers; or, as a response, why it doesn't do it: in its own words, whatever the language.
+
+    Raises:
+        ProblemError: 503, 504: it can't be asked, or is silent.
+    """
+    if console.asking is None:
+        raise ProblemError(503, N_("The server was started without a broker: agents can't be asked."))
+    (reply,) = console.asking.ask([Question(agent, name, command)], wait_s)
+    if reply is None:
+        raise ProblemError(504, N_("The agent hasn't answered: is it away? Load the page again before you repeat it."))
+    if not reply.ok:
+        return Response(reply.error, 409, HEADERS, "text/plain; charset=utf-8")
+    return reply.result
