@@ -8,6 +8,7 @@ from typing import Any
 from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
+from warehouse.console.pages.rack_codes import RackCodes
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
 
@@ -25,6 +26,7 @@ class PageSettings:
     """With their photos, to be shown beside what is seen."""
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
+    codes: RackCodes = field(default_factory=RackCodes)
     snapshots: Snapshots = field(default_factory=Snapshots)
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
     """Tiles of the last events by number and language: made once for all who look."""
