@@ -127,7 +127,8 @@ def find_discrepancies(
         _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
         for location, state in discrepant.items()
     ]
-    lines = [_with_action(line, discrepant, swaps) for line in lines]
+    whereabouts = _Whereabouts(discrepant, swaps)
+    lines = [whereabouts.with_action(line, discrepant[line.location]) for line in lines]
     return tuple(sorted(lines, key=lambda line: (walking_order(line.aisle), walking_order(line.location))))
 
 
@@ -148,19 +149,33 @@ def swap_pairs(states: Mapping[str, LocationState]) -> dict[str, str]:
     return found
 
 
-def _with_action(line: Discrepancy, states: Mapping[str, LocationState], swaps: Mapping[str, str]) -> Discrepancy:
-    location = line.location
-    if location in swaps:
-        return replace(line, swap=swaps[location], action=f"swap with {swaps[location]}")
-    wanted, there = _expected(states[location]), _seen(states[location])
-    others = [(place, state) for place, state in states.items() if place != location and place not in swaps]
-    sources = [p for p, s in others if wanted and _seen(s) == wanted and _expected(s) != wanted]
-    targets = [p for p, s in others if there and _expected(s) == there and _seen(s) != there]
-    sources = sources[:MAX_SUGGESTIONS]
-    targets = targets[:MAX_SUGGESTIONS] if there != wanted else []
-    parts = [f"{wanted} stands at {', '.join(sources)}"] if sources else []
-    parts += [f"{there} is missing at {', '.join(targets)}"] if targets else []
-    return replace(line, action="; ".join(parts), stands_at=tuple(sources), missing_at=tuple(targets))
+class _Whereabouts:
+    """Where each product was seen though it isn't expected there, and where it is expected but wasn't seen."""
+
+    def __init__(self, states: Mapping[str, LocationState], swaps: Mapping[str, str]) -> None:
+        self._swaps = swaps
+        self._stands_at: dict[str, list[str]] = {}
+        self._missing_at: dict[str, list[str]] = {}
+        for place, state in states.items():
+            wanted, there = _expected(state), _seen(state)
+            if place in swaps or wanted == there:
+                continue
+            if there:
+                self._stands_at.setdefault(there, []).append(place)
+            if wanted:
+                self._missing_at.setdefault(wanted, []).append(place)
+
+    def with_action(self, line: Discrepancy, state: LocationState) -> Discrepancy:
+        """The line with what to do about it."""
+        if line.location in self._swaps:
+            partner = self._swaps[line.location]
+            return replace(line, swap=partner, action=f"swap with {partner}")
+        wanted, there = _expected(state), _seen(state)
+        sources = self._stands_at.get(wanted or "", [])[:MAX_SUGGESTIONS]
+        targets = self._missing_at.get(there or "", [])[:MAX_SUGGESTIONS] if there != wanted else []
+        parts = [f"{wanted} stands at {', '.join(sources)}"] if sources else []
+        parts += [f"{there} is missing at {', '.join(targets)}"] if targets else []
+        return replace(line, action="; ".join(parts), stands_at=tuple(sources), missing_at=tuple(targets))
 
 
 def _discrepancy(

@@ -5,15 +5,17 @@ carry along, and nobody can forget it.
 """
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from pathlib import Path
+from typing import Any
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.dates import TIMEDELTA_UNITS, format_date, format_datetime, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -25,6 +27,10 @@ LOCALES = Path(__file__).parents[1] / "locale"
 DOMAIN = "kardus"
 LANGUAGES = {"en": "English", "id": "Bahasa Indonesia"}
 """Each by its own name. English is what stands in the source."""
+ONE_UP_TO = 1.5
+"""So many of a unit are still told in the next smaller one: 80 minutes, but 2 hours."""
+REMEMBERED = 4096
+"""So many durations and percentages are kept as text: a rack has hundreds, mostly the same."""
 Text = Callable[[str], str]
 
 
@@ -71,7 +77,7 @@ class Local:
     @property
     def locale(self) -> Locale:
         """Babel's."""
-        return Locale.parse(self.language)
+        return _locale(self.language)
 
     def number(self, value: float, decimals: int = 0) -> str:
         """With so many decimals at most."""
@@ -81,11 +87,7 @@ class Local:
 
     def percent(self, share: float, decimals: int = 0) -> str:
         """Of a share from 0 to 1."""
-        return str(
-            format_percent(
-                share, "#,##0" + ("." + "0" * decimals if decimals else "") + "\N{NO-BREAK SPACE}%", locale=self.locale
-            )
-        )
+        return _percent(share, decimals, self.language)
 
     def moment(self, moment: datetime) -> str:
         """Date, time and zone."""
@@ -109,4 +111,22 @@ class Local:
 
     def duration(self, length: timedelta) -> str:
         """How long it is, in one unit."""
-        return str(format_timedelta(length, granularity="second", threshold=1.5, format="short", locale=self.locale))
+        seconds = int(length.total_seconds())
+        unit, unit_s = next(one for one in TIMEDELTA_UNITS if one[1] == 1 or seconds / one[1] >= ONE_UP_TO)
+        return _duration(round(seconds / unit_s) * unit_s, unit, self.language)
+
+
+_locale = cache(Locale.parse)
+
+
+@lru_cache(REMEMBERED)
+def _percent(share: float, decimals: int, language: str) -> str:
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + "\N{NO-BREAK SPACE}%"
+    return str(format_percent(share, pattern, locale=_locale(language)))
+
+
+@lru_cache(REMEMBERED)
+def _duration(seconds: int, unit: Any, language: str) -> str:
+    """In just this unit: no threshold lets Babel choose another."""
+    length, locale = timedelta(seconds=seconds), _locale(language)
+    return str(format_timedelta(length, granularity=unit, threshold=math.inf, format="short", locale=locale))

@@ -16,7 +16,7 @@ from warehouse.console.feed import Change, Place
 from warehouse.console.pages.access import ViewerVisit, cookie_of
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.places import place_of
-from warehouse.console.pages.racks import locations_of, tile_html
+from warehouse.console.pages.racks import tile_html
 from warehouse.console.pages.rendering import reading_of
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.tiles import tile_of_event, tiles_of
@@ -94,7 +94,8 @@ class _Rack(_List):
         if visit_of(self._console.database, self._cookie) is None:
             return None
         with self._console.reading() as connection:
-            found = tiles_of(connection, locations_of(connection, self._rack, self._settings.rack), datetime.now(UTC))
+            codes = self._settings.codes.of_rack(connection, self._rack, self._settings.rack)
+            found = tiles_of(connection, codes, datetime.now(UTC))
         stale = frozenset(location for location, tile in found.items() if tile.verdict == "stale")
         changed = stale ^ (self._stale if self._stale is not None else stale)
         self._stale = stale

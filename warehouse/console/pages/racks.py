@@ -91,7 +91,7 @@ def show_rack(
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
         place = newest(connection)
-        codes = locations_of(connection, name, settings.rack)
+        codes = settings.codes.of_rack(connection, name, settings.rack)
         shown = codes[(section - 1) * MAX_TILES : section * MAX_TILES]
         tiles = tiles_of(connection, shown, datetime.now(UTC))
     if not tiles:
@@ -117,13 +117,6 @@ def show_rack(
         place=place,
         html_of=lambda tile: Markup(tile_html(tile, local, settings, live=False)),  # noqa: S704 - it is a template's
     )
-
-
-def locations_of(connection: Connection, rack: str, pattern: re.Pattern[str]) -> list[str]:
-    """The codes of a rack's locations, in walking order."""
-    found = connection.execute(select(latest.c.subject).distinct().where(latest.c.kind == "state"))
-    codes = [code for (code,) in found if place_of(code, pattern).rack == rack]
-    return sorted(codes, key=walking_order)
 
 
 def tile_html(tile: Tile, local: Local, settings: PageSettings, *, live: bool) -> str:

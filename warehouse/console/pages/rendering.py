@@ -100,6 +100,7 @@ def environment(language: str) -> Environment:
         autoescape=True,
         finalize=lambda value: escaped(value) if type(value) is str else value,
         undefined=StrictUndefined,
+        auto_reload=False,  # else the file is looked at for each of a rack's tiles
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,

@@ -10,6 +10,7 @@ from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.bundles import Bundles
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
+from warehouse.console.pages.rack_codes import RackCodes
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
 from warehouse.oidc.provider import Provider
@@ -28,6 +29,7 @@ class PageSettings:
     """With their photos, to be shown beside what is seen."""
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
+    codes: RackCodes = field(default_factory=RackCodes)
     snapshots: Snapshots = field(default_factory=Snapshots)
     bundles: Bundles = field(default_factory=Bundles)
     """What may be offered to agents."""

@@ -1,0 +1,53 @@
+"""What keeps the pages quick where there is much, and that it shows what is there now."""
+
+from datetime import UTC, datetime, timedelta
+
+from babel.dates import format_timedelta
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from kardus.contract.verdicts import Verdict
+from kardus.support.time_zone import UTC_ZONE
+from tests.publishers import Publisher
+from tests.warehouse.receiving.making import write
+from warehouse.console.pages.languages import LANGUAGES, Local
+from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.rack_codes import RackCodes
+from warehouse.console.pages.tiles import tiles_of
+from warehouse.store.database import Database
+
+
+@given(st.integers(0, 10**9), st.sampled_from(sorted(LANGUAGES)))
+def test_a_duration_that_is_remembered_is_written_as_babel_writes_it(seconds: int, language: str) -> None:
+    length = timedelta(seconds=seconds)
+    wanted = format_timedelta(length, granularity="second", threshold=1.5, format="short", locale=language)
+    assert Local(language, UTC_ZONE).duration(length) == wanted
+
+
+def test_a_racks_codes_are_those_of_now(file_database: Database) -> None:
+    codes, box = RackCodes(), Publisher()
+    write(file_database, *(box.state(code) for code in ("A-03-2-10", "A-03-2-2", "B-01-1-1")))
+    with file_database.reading() as connection:
+        assert codes.of_rack(connection, "A-03", RACK_PATTERN) == ["A-03-2-2", "A-03-2-10"]
+    gone, _ = box.state("A-03-2-10")
+    write(file_database, (gone, b""), box.state("A-03-2-3"))
+    with file_database.reading() as connection:
+        assert codes.of_rack(connection, "A-03", RACK_PATTERN) == ["A-03-2-2", "A-03-2-3"]
+        assert codes.of_rack(connection, "C-01", RACK_PATTERN) == []
+
+
+def test_a_tiles_last_event_is_looked_for_among_the_locations_events_not_the_agents(file_database: Database) -> None:
+    box, plans = Publisher(), list[str]()
+    write(file_database, box.event("A-01-1", Verdict.MATCH), box.state("A-01-1"))
+
+    def explain(_: object, cursor: object, statement: str, values: object, *__: object) -> None:
+        if "events.location" in statement:
+            driver = cursor.connection  # type: ignore[attr-defined]  # sqlite3's
+            plans.extend(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    event.listen(file_database.engine, "after_cursor_execute", explain)
+    with file_database.reading() as connection:
+        assert tiles_of(connection, ["A-01-1"], datetime.now(UTC))["A-01-1"].verdict == "match"
+    event.remove(file_database.engine, "after_cursor_execute", explain)
+    assert any("events_by_location" in plan for plan in plans), plans
