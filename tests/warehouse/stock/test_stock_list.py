@@ -1,6 +1,5 @@
 """A stock list is read as a person sees it, or refused with all that is wrong: nothing read is not nothing there."""
 
-import csv
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -12,56 +11,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import PatternFill
 
-from kardus.support.errors import DataError, UsageError
 from kardus.support.table_headers import Layout
 from tests.in_process import assert_one_line, call
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
+from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main
 from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
-
-HEADER = ("location", "sku")
-Lines = list[tuple[object, ...]]
-
-
-def _csv(path: Path, *lines: tuple[object, ...]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
-    return path
-
-
-def _book(path: Path, *lines: tuple[object, ...], formats: dict[str, str] | None = None) -> Path:
-    book = openpyxl.Workbook()
-    for line in lines:
-        book.active.append(line)
-    for cell, number_format in (formats or {}).items():
-        book.active[cell].number_format = number_format
-    book.save(path)
-    return path
-
-
-def _refusal(path: Path, rules: StockRules | None = None) -> str:
-    with pytest.raises(DataError) as refusal:
-        read_stock(path, rules)
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
 
 
 def test_both_kinds_of_file_are_read_alike(tmp_path: Path) -> None:
     rows = [(*HEADER, "quantity"), ("A-1", "Tea", "12"), ("A-2", "EMPTY", ""), ("A-3", "empty", "")]
     expected = [StockLine("A-1", "Tea", 12), StockLine("A-2", None), StockLine("A-3", None)]
-    assert read_stock(_csv(tmp_path / "s.csv", *rows)) == expected
-    assert read_stock(_book(tmp_path / "s.xlsx", *rows)) == expected
-    assert read_stock(_book(tmp_path / "s.xlsm", *rows)) == expected
+    assert read_stock(csv_list(tmp_path / "s.csv", *rows)) == expected
+    assert read_stock(workbook(tmp_path / "s.xlsx", *rows)) == expected
+    assert read_stock(workbook(tmp_path / "s.xlsm", *rows)) == expected
 
 
 def test_an_empty_location_is_said_in_words(tmp_path: Path) -> None:
-    path = _csv(tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "yes"), ("A-2", "Tea", "no"), ("A-3", "EMPTY", "X"))
+    path = csv_list(
+        tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "yes"), ("A-2", "Tea", "no"), ("A-3", "EMPTY", "X")
+    )
     assert read_stock(path) == [StockLine("A-1", None), StockLine("A-2", "Tea"), StockLine("A-3", None)]
 
 
 def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) -> None:
-    path = _csv(tmp_path / "s.csv", HEADER, ("A-1", ""), ("A-2", "Tea"))
-    assert "line 2: no sku: write EMPTY where nothing must stand, or give --blank-is-empty" in _refusal(path)
+    path = csv_list(tmp_path / "s.csv", HEADER, ("A-1", ""), ("A-2", "Tea"))
+    assert "line 2: no sku: write EMPTY where nothing must stand, or give --blank-is-empty" in refusal_of(path)
     assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
 
 
@@ -92,9 +67,9 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
     ],
 )
 def test_a_wrong_list_is_named_with_its_line_and_the_remedy(tmp_path: Path, lines: Lines, said: str) -> None:
-    path = _csv(tmp_path / "stock.csv", *lines)
-    assert _refusal(path).startswith(f"{path}: ")
-    assert said in _refusal(path)
+    path = csv_list(tmp_path / "stock.csv", *lines)
+    assert refusal_of(path).startswith(f"{path}: ")
+    assert said in refusal_of(path)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +91,8 @@ def test_a_wrong_list_is_named_with_its_line_and_the_remedy(tmp_path: Path, line
 def test_a_cell_that_is_no_text_is_read_as_it_is_shown_or_refused(
     tmp_path: Path, location: object, sku: object, formats: dict[str, str], said: str
 ) -> None:
-    path = _book(tmp_path / "s.xlsx", HEADER, (location, sku), formats=formats)
-    assert said in _refusal(path)
+    path = workbook(tmp_path / "s.xlsx", HEADER, (location, sku), formats=formats)
+    assert said in refusal_of(path)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +109,7 @@ def test_a_cell_that_is_no_text_is_read_as_it_is_shown_or_refused(
     ],
 )
 def test_a_number_is_read_as_its_format_shows_it(tmp_path: Path, value: object, number_format: str, shown: str) -> None:
-    path = _book(tmp_path / "s.xlsx", HEADER, ("A-1", 0), formats={})
+    path = workbook(tmp_path / "s.xlsx", HEADER, ("A-1", 0), formats={})
     book = openpyxl.load_workbook(path)
     cell = book.active["B2"]
     cell.value, cell.number_format = value, number_format
@@ -145,36 +120,36 @@ def test_a_number_is_read_as_its_format_shows_it(tmp_path: Path, value: object, 
 
 
 def test_a_quantity_is_its_value_however_it_is_shown(tmp_path: Path) -> None:
-    path = _book(tmp_path / "s.xlsx", (*HEADER, "quantity"), ("A-1", "Tea", 1200), formats={"C2": "#,##0"})
+    path = workbook(tmp_path / "s.xlsx", (*HEADER, "quantity"), ("A-1", "Tea", 1200), formats={"C2": "#,##0"})
     assert read_stock(path) == [StockLine("A-1", "Tea", 1200)]
 
 
 def test_a_column_that_nobody_asks_for_may_hold_anything(tmp_path: Path) -> None:
     counted = datetime(2026, 3, 4)  # noqa: DTZ001 - Excel knows no zones
-    path = _book(tmp_path / "s.xlsx", (*HEADER, "counted", "ok"), ("A-1", "Tea", counted, True))
+    path = workbook(tmp_path / "s.xlsx", (*HEADER, "counted", "ok"), ("A-1", "Tea", counted, True))
     assert read_stock(path) == [StockLine("A-1", "Tea")]
 
 
 def test_lots_of_one_product_are_added(tmp_path: Path) -> None:
     lines = [("A", "x", 3), ("B", "x", 1), ("A", "x", 4), ("B", "x", ""), ("A", "x", 0)]
-    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), *lines)
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), *lines)
     assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", None)]
 
 
 def test_none_of_a_product_is_an_empty_location(tmp_path: Path) -> None:
-    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", 0), ("B", "x", 0), ("B", "x", 0))
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", 0), ("B", "x", 0), ("B", "x", 0))
     assert read_stock(path) == [StockLine("A", None, 0), StockLine("B", None, 0)]
 
 
 def test_a_location_with_several_products_is_given_up_where_that_is_asked_for(tmp_path: Path) -> None:
-    path = _csv(tmp_path / "s.csv", HEADER, ("A", "x"), ("A", "y"), ("A", "x"), ("B", "z"))
+    path = csv_list(tmp_path / "s.csv", HEADER, ("A", "x"), ("A", "y"), ("A", "x"), ("B", "z"))
     found = read_stock(path, StockRules(mixed=True))
     assert found == [StockLine("A", None, reason=MIXED), StockLine("B", "z")]
 
 
 def test_all_wrong_lines_are_listed_and_no_more_than_twenty(tmp_path: Path) -> None:
     lines = [(f"A-{number}", "" if number % 2 else "Tea") for number in range(60)]
-    said = _refusal(_csv(tmp_path / "s.csv", HEADER, *lines))
+    said = refusal_of(csv_list(tmp_path / "s.csv", HEADER, *lines))
     assert said.count("no sku") == 20
     assert "line 3: no sku" in said
     assert said.endswith("; and 10 more (30 faults; nothing was published)")
@@ -189,20 +164,20 @@ def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
     new.append(HEADER)
     new.append(("A-2", "Milk"))
     book.save(tmp_path / "s.xlsx")
-    assert "has several sheets (old, new): name the one to read with --sheet" in _refusal(tmp_path / "s.xlsx")
+    assert "has several sheets (old, new): name the one to read with --sheet" in refusal_of(tmp_path / "s.xlsx")
     assert read_stock(tmp_path / "s.xlsx", StockRules(Layout(sheet="new"))) == [StockLine("A-2", "Milk")]
-    assert "no sheet 'gone' (found: old, new)" in _refusal(tmp_path / "s.xlsx", StockRules(Layout(sheet="gone")))
+    assert "no sheet 'gone' (found: old, new)" in refusal_of(tmp_path / "s.xlsx", StockRules(Layout(sheet="gone")))
     book["old"].sheet_state = "hidden"
     book.active = 1
     book.save(tmp_path / "s.xlsx")
     assert read_stock(tmp_path / "s.xlsx") == [StockLine("A-2", "Milk")]
-    assert "has no sheets: leave --sheet out" in _refusal(
-        _csv(tmp_path / "s.csv", HEADER), StockRules(Layout(sheet="x"))
+    assert "has no sheets: leave --sheet out" in refusal_of(
+        csv_list(tmp_path / "s.csv", HEADER), StockRules(Layout(sheet="x"))
     )
 
 
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
-    path = _book(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"))
+    path = workbook(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"))
     book = openpyxl.load_workbook(path)
     book.active.cell(1048576, 16384).fill = PatternFill("solid", "ff0000")
     book.save(path)
@@ -211,12 +186,12 @@ def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
 
 def test_a_list_below_a_title_is_found(tmp_path: Path) -> None:
     lines: Lines = [("Stock of hall 3",), (), ("counted", "2026-11-28"), HEADER, ("A-1", "Tea")]
-    for path in (_csv(tmp_path / "s.csv", *lines), _book(tmp_path / "s.xlsx", *lines)):
+    for path in (csv_list(tmp_path / "s.csv", *lines), workbook(tmp_path / "s.xlsx", *lines)):
         assert read_stock(path) == [StockLine("A-1", "Tea")]
-        assert "line 1" not in _refusal(path, StockRules(Layout(header_line=1)))
+        assert "line 1" not in refusal_of(path, StockRules(Layout(header_line=1)))
         assert (
             "no column 'location' (found: Stock of hall 3)".lower()
-            in _refusal(path, StockRules(Layout(header_line=1))).lower()
+            in refusal_of(path, StockRules(Layout(header_line=1))).lower()
         )
 
 
@@ -230,15 +205,15 @@ def test_a_list_of_a_spreadsheet_program_s_other_kinds_is_read(tmp_path: Path) -
 @pytest.mark.parametrize("write", [write_ods, write_xlsb])
 def test_what_these_can_t_tell_is_refused(tmp_path: Path, write: Callable[..., Path]) -> None:
     number = write(tmp_path / "s1", HEADER, ("A-1", 17))
-    assert "cell B2 ('sku') is the number 17, and how it is shown can't be told" in _refusal(number)
+    assert "cell B2 ('sku') is the number 17, and how it is shown can't be told" in refusal_of(number)
     blank = write(tmp_path / "s2", HEADER, ("A-1", None), ("A-2", "Tea"))
-    assert "line 2: no sku" in _refusal(blank)
-    said = _refusal(blank, StockRules(blank_is_empty=True))
+    assert "line 2: no sku" in refusal_of(blank)
+    said = refusal_of(blank, StockRules(blank_is_empty=True))
     assert "cell B2 ('sku') is blank, or an error, which can't be told" in said
     assert "write EMPTY, or save it as .xlsx" in said
 
 
-@pytest.mark.parametrize("write", [write_ods, write_xlsb, _book])
+@pytest.mark.parametrize("write", [write_ods, write_xlsb, workbook])
 def test_what_stands_beside_the_list_is_none_of_it(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), (None, None, None, "counted by Ann"))
     assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", "Tea")]
@@ -249,158 +224,7 @@ def test_a_text_or_a_page_under_the_name_of_a_workbook(tmp_path: Path) -> None:
     path.write_bytes("location\tsku\r\nA-1\tTëa\r\n".encode("utf-16"))
     assert read_stock(path) == [StockLine("A-1", "Tëa")]
     path.write_text("<html><table><tr><td>location</td></tr></table></html>")
-    assert "is a web page or XML under the name of a table: save it as .xlsx" in _refusal(path)
-
-
-def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "s.csv"
-    path.write_bytes("location,sku\nA-1,Crème\n".encode("cp1252"))
-    assert read_stock(path) == [StockLine("A-1", "Crème")]
-    assert "isn't UTF-8; it was read as cp1252: name another with --encoding" in caplog.text
-    assert read_stock(path, StockRules(Layout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
-    with pytest.raises(UsageError, match="--encoding klingon: unknown: name one as utf-8"):
-        read_stock(path, StockRules(Layout(encoding="klingon")))
-    assert "not a readable .csv file" in _refusal(path, StockRules(Layout(encoding="ascii")))
-
-
-@pytest.mark.parametrize(("text", "count"), [("12.0", 12), ("12,00", 12), ("0,000", 0), ("0.000", 0), ("007", 7)])
-def test_a_whole_number_may_have_zeros_behind_its_point(tmp_path: Path, text: str, count: int) -> None:
-    path = tmp_path / "s.csv"
-    path.write_text(f"location;sku;quantity\nA-1;Tea;{text}\n")
-    assert read_stock(path) == [StockLine("A-1", "Tea" if count else None, count)]
-
-
-@pytest.mark.parametrize("text", ["12,000", "1.200", "1.5", "1e3", "-0"])
-def test_a_quantity_that_may_be_two_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "s.csv"
-    path.write_text(f"location;sku;quantity\nA-1;Tea;{text}\n")
-    assert f"quantity '{text}': write a whole number" in _refusal(path)
-
-
-def test_a_truth_value_says_that_a_location_is_empty(tmp_path: Path) -> None:
-    path = _book(tmp_path / "s.xlsx", (*HEADER, "empty"), ("A-1", None, True), ("A-2", "Tea", False))
-    assert read_stock(path) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
-
-
-@pytest.mark.parametrize("words", ["EMPTY", "empty", ""])
-def test_something_at_an_empty_location_is_refused(tmp_path: Path, words: str) -> None:
-    path = _csv(tmp_path / "s.csv", (*HEADER, "quantity"), ("A-1", words, "5"))
-    with pytest.raises(DataError, match=f"line 2: quantity 5 of '{words}': name the product"):
-        read_stock(path, StockRules(blank_is_empty=True))
-
-
-@pytest.mark.parametrize(
-    "hidden", ["\u00a0", "\u202f", "\u3000", "\U000e0041", "\u200b", "\u200e", "\u2060", "\ufeff", "\u00ad"]
-)
-@pytest.mark.parametrize("column", [0, 1])
-def test_a_character_that_nobody_sees_is_named(tmp_path: Path, hidden: str, column: int) -> None:
-    cells = ["A-1", "Tea"]
-    cells[column] = cells[column][:1] + hidden + cells[column][1:]
-    refusal = _refusal(_csv(tmp_path / "s.csv", HEADER, tuple(cells)))
-    assert f"line 2: {HEADER[column]} {cells[column]!a} has a character that nobody sees" in refusal
-
-
-@pytest.mark.parametrize(
-    "form", ["plain", "tabs", "sep", "semicolons", "bars", "utf-16", "utf-16-le", "utf-16-be", "mark"]
-)
-def test_texts_of_every_usual_form_are_read(tmp_path: Path, form: str) -> None:
-    text = "location,sku\r\nA-1,Tëa\r\n"
-    separators = {"tabs": "\t", "semicolons": ";", "bars": "|"}
-    text = text.replace(",", separators.get(form, ","))
-    text = "sep=;\r\n" + text.replace(",", ";") if form == "sep" else text
-    path = tmp_path / "s.csv"
-    path.write_bytes(text.encode({"mark": "utf-8-sig"}.get(form, form if form.startswith("utf") else "utf-8")))
-    assert read_stock(path) == [StockLine("A-1", "Tëa")]
-
-
-@pytest.mark.parametrize("lost", ["NULL", "nan", "None", r"\N", "(null)", "undefined", "N/A", "-", "?", "\u2014"])
-def test_what_programs_write_for_no_value_is_no_code(tmp_path: Path, lost: str) -> None:
-    for write in (_csv, _book):
-        said = _refusal(write(tmp_path / "s.table", HEADER, ("A-1", lost), (lost, "Tea")))
-        assert f"line 2: sku '{lost}' is no name, but a value that was lost" in said
-        assert f"line 3: location '{lost}' is no name" in said
-
-
-def test_a_code_with_an_e_among_its_digits_is_one(tmp_path: Path) -> None:
-    lines = [("1E05", "Tea"), ("12E03", "NANAS"), ("1E-05", "9E12")]
-    assert read_stock(_csv(tmp_path / "s.csv", HEADER, *lines)) == [StockLine(*line) for line in lines]
-    java, tiny = (_refusal(_csv(tmp_path / "s.csv", HEADER, ("A", text))) for text in ("8.99123E12", "1.00E-05"))
-    assert "lost its digits" in java
-    assert "lost its digits" in tiny
-
-
-@pytest.mark.parametrize("rest", ["A-3,Milk,x\n", 'A-3,Milk,12"\nA-4,x,y\n'], ids=["to the end", "to the next"])
-def test_a_quote_that_is_never_closed_swallows_no_lines(tmp_path: Path, rest: str) -> None:
-    path = tmp_path / "s.csv"
-    path.write_text(f'location,sku,note\nA-1,Tea,"half\nA-2,Milk,\n{rest}')
-    assert f"{path}: line 2: " in _refusal(path)
-    path.write_text('location,sku,note\nA-1,Tea,"counted by Ann,\nBob,\n and Eve"\nA-2,Milk,"12"" box"\n')
-    assert [line.location for line in read_stock(path)] == ["A-1", "A-2"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "location,sku\nA-1,Tëa\n".encode() + "A-2,Crème\n".encode("cp1252"),
-        "location,sku\nA-1,Tëa\nA-2,Crè".encode()[:-1],
-        "location,sku\nA-1,お茶とミルク\n".encode() + "A-2,茶\n".encode("cp932"),
-        b"location,sku\nA-1,Tea\n" + "A-2,Crème\n".encode("cp1252") * 9 + "A-3,Tëa\n".encode(),
-    ],
-    ids=["joined", "cut off", "japanese", "one line"],
-)
-def test_a_text_in_two_encodings_becomes_no_other_names(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "s.csv"
-    path.write_bytes(content)
-    assert "isn't in UTF-8, as others are: save it in one encoding" in _refusal(path)
-    assert read_stock(path, StockRules(Layout(encoding="cp437")))
-
-
-@pytest.mark.parametrize("write", [_csv, _book])
-def test_a_header_that_comes_again_is_no_line_and_of_another_order_is_refused(
-    tmp_path: Path, write: Callable[..., Path]
-) -> None:
-    path = write(tmp_path / "s.table", HEADER, ("A-1", "Tea"), ("Location", "SKU"), ("A-2", "Milk"))
-    assert read_stock(path) == [StockLine("A-1", "Tea"), StockLine("A-2", "Milk")]
-    path = write(tmp_path / "s.table", HEADER, ("A-1", "Tea"), ("sku", "location"), ("Milk", "A-2"))
-    assert "line 3: names the columns again, and otherwise" in _refusal(path)
-
-
-def test_rows_and_columns_that_nobody_sees_are_no_part_of_a_list(tmp_path: Path) -> None:
-    book = openpyxl.load_workbook(
-        _book(tmp_path / "s.xlsx", (*HEADER, "sku new"), ("A-1", "Tea", "x"), ("A-2", "x", ""))
-    )
-    book.active.row_dimensions[3].hidden = True
-    book.active.column_dimensions["C"].hidden = True
-    book.save(tmp_path / "s.xlsx")
-    said = _refusal(tmp_path / "s.xlsx")
-    assert "cell A3 ('location') is hidden: show all rows and columns (take filters away), or delete it" in said
-    assert "A2" not in said
-    book.active.row_dimensions[3].hidden = False
-    book.active.column_dimensions["B"].hidden = True
-    book.save(tmp_path / "s.xlsx")
-    assert "cell B2 ('sku') is hidden" in _refusal(tmp_path / "s.xlsx")
-
-
-def test_what_may_not_be_meant_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    lines = [("A-01", "Tea", "0"), ("a-01", "Tea", "1"), ("A\u201301", "Tea", "1")]
-    assert len(read_stock(_csv(tmp_path / "s.csv", (*HEADER, "qty"), *lines))) == 3
-    assert "no column 'quantity', so that no line can say 0 (found also: 'qty')" in caplog.text
-    assert "'A-01' and 'a-01'; 'A-01' and 'A\u201301'" in caplog.text
-    caplog.clear()
-    read_stock(_csv(tmp_path / "s.csv", (*HEADER, "quantity"), ("A-01", "Tea", "1"), ("A-01", "Tea", "1")))
-    assert not caplog.text
-
-
-def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
-    path = tmp_path / "s.csv"
-    path.write_text('sep=,\nlocation,sku,note\nA,Tea,"two\nlines"\n\nB,,\n')
-    assert "line 6: no sku" in _refusal(path)
-
-
-def test_one_name_in_two_forms_is_one_name(tmp_path: Path) -> None:
-    composed, apart = "Té-1", "Te\u0301-1"
-    path = _csv(tmp_path / "s.csv", HEADER, (composed, apart), (apart, composed))
-    assert read_stock(path) == [StockLine(composed, composed)]
+    assert "is a web page or XML under the name of a table: save it as .xlsx" in refusal_of(path)
 
 
 CODES = st.text(st.characters(categories=["Lu", "Nd"], max_codepoint=127), min_size=1, max_size=8).map(
@@ -424,8 +248,8 @@ def test_what_a_list_says_is_read_from_either_kind_of_file(
     ]
     expected = [StockLine(location, sku, count) for location, (sku, count) in stock.items()]
     with tempfile.TemporaryDirectory() as folder:
-        assert read_stock(_csv(Path(folder) / "s.csv", (*HEADER, "quantity"), *lines)) == expected
-        assert read_stock(_book(Path(folder) / "s.xlsx", (*HEADER, "quantity"), *lines)) == expected
+        assert read_stock(csv_list(Path(folder) / "s.csv", (*HEADER, "quantity"), *lines)) == expected
+        assert read_stock(workbook(Path(folder) / "s.xlsx", (*HEADER, "quantity"), *lines)) == expected
 
 
 def test_the_trial_s_own_list_is_read() -> None:
@@ -437,6 +261,6 @@ def test_the_trial_s_own_list_is_read() -> None:
 def test_the_command_refuses_in_one_line_and_publishes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = _csv(tmp_path / "s.csv", HEADER, ("A", "Tea"), ("B", ""))
+    path = csv_list(tmp_path / "s.csv", HEADER, ("A", "Tea"), ("B", ""))
     result = call(capsys, main, "expect", path, "--site", "s", "--port", 9)
     assert_one_line(result, 1, path, "line 3: no sku")
