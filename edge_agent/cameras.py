@@ -91,8 +91,7 @@ class Camera:
 
     def attend(self) -> None:
         """Tell the reader what was made of the last picture."""
-        is_busy = any(self.votes.is_busy(location) for location in self.locations)
-        if self.status != "ok" or is_busy:
+        if self.status != "ok" or self.votes.is_any_busy:
             self.reader.attend("moving")
         else:
             self.reader.attend("wanted" if any(self.votes.wanted) else "rest")

@@ -136,12 +136,21 @@ class Harvest:
     def _rewrite(self, new: Sequence[dict[str, str]]) -> None:
         """Write the table whole: its rows as somebody has left them, but those whose photo is gone, and new ones."""
         table = self._folder / LABELS
+        _close(table)
         # a line that a power cut tore has a problem, and is no photo of ours any more
         known = [row.values for row in read_rows(table, Columns(("path",)))] if table.is_file() else []
         known = [row for row in known if row.get("name") or row.get("proposed")]
         rows = [row for row in known if row.get("path") and (self._folder / row["path"]).is_file()]
         columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
         write_whole(table, (",".join(columns) + "\n").encode() + _lines(columns, [*rows, *new]))
+
+
+def _close(table: Path) -> None:
+    """Take the last line away where a power cut tore it within a quoted cell: the whole table can't be read else."""
+    content = table.read_bytes() if table.is_file() else b""
+    if content.count(b'"') % 2:
+        whole, newline, _ = content.rpartition(b"\n")
+        write_whole(table, whole + newline)
 
 
 @dataclass(frozen=True)

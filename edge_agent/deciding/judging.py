@@ -212,6 +212,11 @@ class Votes:
         """Whether the last picture said nothing of its stock."""
         return any(self._slots[index].is_busy for index in self._slots_of[location])
 
+    @property
+    def is_any_busy(self) -> bool:
+        """Whether it said nothing of some location's."""
+        return any(slot.is_busy for slot in self._slots)
+
     def want(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""
         for index in self._slots_of[location]:

@@ -28,6 +28,7 @@ def _config(**changes: object) -> TrainConfig:
         "size": 32,
         "epochs": 1,
         "batch": 4,
+        "precision": "32",
         "seed": 1,
         "refit": 0.0,
     }

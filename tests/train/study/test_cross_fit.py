@@ -29,6 +29,7 @@ def _config(**changes: object) -> TrainConfig:
         "size": 32,
         "epochs": 2,
         "batch": 4,
+        "precision": "32",
         "folds": 2,
         "refit": 0,
     }

@@ -69,7 +69,7 @@ def test_the_database_has_no_secret(database: Database) -> None:
     token = make_token(database, "reader", ["read"], None)
     with database.reading() as connection:
         (row,) = connection.execute(select(tokens)).all()
-    assert token.rpartition("_")[2] not in str(row)
+    assert token.split("_", 2)[2] not in str(row)
     assert principal_of(database, token) is not None
     for wrong in (token[:-1] + ("a" if token[-1] != "a" else "b"), token.replace("kardus", "Kardus"), "", token * 2):
         assert principal_of(database, wrong) is None
