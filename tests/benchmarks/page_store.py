@@ -17,6 +17,7 @@ from typing import Any
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
+from tests.benchmarks.api import ROOT
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import writer_of
 from warehouse.console.people import add_person
@@ -42,7 +43,7 @@ _NOTE = "INSERT INTO audit (at, actor, address, action, subject, detail) VALUES 
 def page_store(number: int) -> Path:
     """The file with so many events, filled unless a run of this version has done it."""
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kardus-benchmarks"
-    tables = b"".join(path.read_bytes() for path in sorted(Path("warehouse/store/migrations").rglob("*.py")))
+    tables = b"".join(path.read_bytes() for path in sorted((ROOT / "warehouse/store/migrations").rglob("*.py")))
     version = hashlib.sha256(Path(__file__).read_bytes() + tables).hexdigest()[:12]
     path = root / f"page-{number}-{version}.sqlite"
     if not path.exists():
