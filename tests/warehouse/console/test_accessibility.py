@@ -51,7 +51,8 @@ class Site:
     def pages(self) -> list[str]:
         """The address of every page, and of one that isn't there."""
         asked = {"/rack": "/rack?name=A-01", "/location": f"/location?code={HERE}", "/nothing": "/nothing"}
-        asked |= {"/camera": "/camera?agent=box&camera=cam", "/enrolment": f"/enrolment?sku={quote(SKU)}"}
+        asked |= {each: f"{each}?agent=box&camera=cam" for each in ("/camera", "/commission")}
+        asked |= {"/enrolment": f"/enrolment?sku={quote(SKU)}"}
         asked |= {"/teaching/{event}": f"/teaching/{self.event}"}
         found = {route.path for route in routes() if "GET" in (route.methods or ())} | {"/nothing"}
         pages = {path for path in found if not path.startswith(NO_PAGES) and not path.endswith(("/picture", ".zip"))}
