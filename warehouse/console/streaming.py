@@ -115,16 +115,19 @@ class Streamed(Response):
 
     async def _live(self, place: Place, gone: "asyncio.Future[None]") -> AsyncIterator[bytes]:
         """What the feed gives, without what was read from the store before."""
-        coming = asyncio.ensure_future(self._stream.next())
+        coming, now_s = asyncio.ensure_future(self._stream.next()), asyncio.get_running_loop().time
+        due_s = now_s() + BEAT_S
         try:
             while not gone.done():
                 waiting: set[asyncio.Future[Any]] = {coming, gone}
-                await asyncio.wait(waiting, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    beat = None if gone.done() else await to_thread.run_sync(self._beat)
+                await asyncio.wait(waiting, timeout=max(0.0, due_s - now_s()), return_when=asyncio.FIRST_COMPLETED)
+                if now_s() >= due_s:  # by the clock: where changes never pause, nobody would be looked at again
+                    beat = await to_thread.run_sync(self._beat)
                     if beat is None:
                         return
                     yield beat
+                    due_s = now_s() + BEAT_S
+                if not coming.done():
                     continue
                 change = coming.result()
                 if change is None:

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -126,6 +128,29 @@ def test_a_revoked_token_ends_its_stream(hall: Hall, monkeypatch: pytest.MonkeyP
         for token in list_tokens(hall.console.database):
             revoke_token(hall.console.database, token.id)
         assert follower.next() is None
+
+
+def test_a_revoked_token_ends_a_stream_that_is_never_quiet(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.console.streaming.BEAT_S", 0.5)
+    is_over = threading.Event()
+    with following(hall) as follower, elsewhere(hall) as database:
+
+        def keep_busy() -> None:
+            while not is_over.wait(0.05):
+                write(database, hall.box.event("A-09-1"))
+
+        busy = threading.Thread(target=keep_busy)
+        busy.start()
+        try:
+            assert follower.next() is not None
+            for token in list_tokens(hall.console.database):
+                revoke_token(hall.console.database, token.id)
+            until_s = time.monotonic() + PATIENCE_S
+            while follower.next() is not None:
+                assert time.monotonic() < until_s, "it is still told"
+        finally:
+            is_over.set()
+            busy.join()
 
 
 def test_the_servers_end_ends_its_streams(hall: Hall) -> None:
