@@ -110,6 +110,8 @@ def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path, capsys: Capt
         "32",
         "--epochs",
         "10",
+        "--precision",
+        "32",
         "--batch",
         "4",
         "--refit",

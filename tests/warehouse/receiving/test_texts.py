@@ -102,8 +102,9 @@ def _answers(database: Database) -> dict[str, Any]:
         }
         view = "SELECT location, agent, verdict, expected_sku, seen_sku, since, valid_until, alert FROM locations"
         found["locations"] = sorted(map(str, connection.execute(text(view)).all()))
-    now = datetime(2030, 1, 1, tzinfo=UTC).timestamp()  # the present begins the grace period of each gap
-    found["resend"] = [sorted(map(str, resend_requests_due(database, moment))) for moment in (now, now + 3600)]
+    now = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+    resend_requests_due(database, now)  # begins the grace period of each gap that the receiver hasn't seen yet
+    found["resend"] = sorted(map(str, resend_requests_due(database, now + 3600)))
     found["state"] = str(sorted(StoreReader(database).site_state().states.items()))
     return found
 
