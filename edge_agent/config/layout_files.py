@@ -4,11 +4,12 @@ Written whole and durably, first the file and then its copy: of a torn one the c
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 
 from kardus.contract.base import Record
 from kardus.contract.layouts import Layout, PlacedLocation
@@ -20,7 +21,15 @@ LAYOUTS_FOLDER = "layouts"
 KEPT = 20
 """So many revisions are kept."""
 MAX_BYTES = 16_000_000
-LayoutName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.json$")]
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.json", name):
+        raise ValueError("it isn't NAME.json, of letters, digits, _ and -: the file lies in data_dir/layouts")
+    return name
+
+
+LayoutName = Annotated[str, AfterValidator(_plain)]
 _VIEW_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99}\.[0-9]{1,16}\.jpg)?$"
 log = logging.getLogger("kardus.layouts")
 
