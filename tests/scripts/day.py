@@ -50,6 +50,8 @@ BLOCKS = 15
 T95 = 2.160
 """Student's t for BLOCKS - 2 degrees of freedom, 95 %."""
 SAMPLE_S = 0.25
+QUICKEST_FRAME_S = 0.002
+"""No machine deals with a frame sooner: a short day is sampled so often that every stretch of it has samples."""
 RACK = Rack(levels=4, positions=6, width_px=640, height_px=360)
 
 
@@ -99,7 +101,7 @@ def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
         with (folder / "agent.log").open("w", encoding="utf-8") as log:
             agent = subprocess.Popen([sys.executable, "-m", "edge_agent", "run", str(config)], stderr=log)
             try:
-                samples = _samples(agent, port)
+                samples = _samples(agent, port, min(SAMPLE_S, frames * QUICKEST_FRAME_S / (4 * BLOCKS)))
             finally:
                 agent.terminate()
                 code = agent.wait(30)
@@ -109,8 +111,14 @@ def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
 
 
 def growth_of(samples: Sequence[Sample], frames: int, seconds: float) -> Growth:
-    """Memory and open files after the warm-up."""
+    """Memory and open files after the warm-up.
+
+    Raises:
+        ValueError: there are fewer samples than stretches.
+    """
     steady = [sample for sample in samples if sample.frames >= WARM_UP * frames]
+    if len(steady) < BLOCKS:
+        raise ValueError(f"{len(steady)} samples after the warm-up, of at least {BLOCKS}: play more frames")
     blocks = np.array_split(np.arange(len(steady)), BLOCKS)
     at = np.array([np.mean([steady[i].frames for i in block]) for block in blocks])
     mb = np.array([np.mean([steady[i].resident_kb for i in block]) for block in blocks]) / 1024
@@ -130,7 +138,7 @@ def _line_through(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return slope, float(np.sqrt((rest**2).sum() / (len(x) - 2) / (middle**2).sum()))
 
 
-def _samples(agent: subprocess.Popen[bytes], port: int) -> list[Sample]:
+def _samples(agent: subprocess.Popen[bytes], port: int, pause_s: float) -> list[Sample]:
     samples = []
     while agent.poll() is None:
         try:
@@ -143,7 +151,7 @@ def _samples(agent: subprocess.Popen[bytes], port: int) -> list[Sample]:
             resident = re.search(r"VmRSS:\s+(\d+) kB", status)
             if frames and resident:
                 samples.append(Sample(frames, int(resident[1]), files))
-        time.sleep(SAMPLE_S)
+        time.sleep(pause_s)
     return samples
 
 
