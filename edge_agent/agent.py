@@ -317,8 +317,9 @@ class Agent:
     def _taken(self, item: Item | None) -> None:
         """Let a camera's reader go on."""
         if isinstance(item, Frame | SignalLost):
-            self._cameras[item.camera].last_word_s = time.monotonic()
-            self._cameras[item.camera].reader.taken()
+            camera = self._cameras[item.camera]
+            camera.last_word_s = time.monotonic()
+            camera.reader.taken(camera.attention)
 
     def _process(self, frames: Sequence[Frame]) -> None:
         """Frames of several cameras, to the disk."""

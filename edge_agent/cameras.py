@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from edge_agent.camera import source
+from edge_agent.camera.decoding import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import Source
 from edge_agent.codes.rack_watch import RackWatch
@@ -89,12 +90,12 @@ class Camera:
         """The locations in its picture."""
         return self.votes.locations
 
-    def attend(self) -> None:
-        """Tell the reader what was made of the last picture."""
+    @property
+    def attention(self) -> Attention:
+        """What was made of its last picture."""
         if self.status != "ok" or self.votes.is_any_busy:
-            self.reader.attend("moving")
-        else:
-            self.reader.attend("wanted" if any(self.votes.wanted) else "rest")
+            return "moving"
+        return "wanted" if any(self.votes.wanted) else "rest"
 
     def shown(self, location: str) -> Shown | None:
         """A location in the last good picture; None before the first."""

@@ -146,8 +146,6 @@ class Pipeline:
         for signal, status in lost:
             self.lose(signal, status)
         self._record(findings)
-        for frame in frames:
-            self._cameras[frame.camera].attend()
         return processed
 
     def compare(self, show: Callable[[ClassifiedCrops], None]) -> None:
@@ -355,7 +353,7 @@ class Pipeline:
         for camera, sighting in sightings:
             own = list(itertools.islice(remaining, len(sighting.chosen)))
             touched, changed = camera.votes.take(sighting, own)
-            if sighting.chosen:
+            if sighting.chosen and self._codes.reads_cartons:
                 self._codes.look_at_cartons(camera.name, sighting, camera.votes.to_be_read)
             processed.changed |= changed
             told = touched | due

@@ -40,8 +40,9 @@ class CameraReader(Worker):
         self._failure: type[Exception] | None = None
         """What the source has raised since its last picture."""
 
-    def taken(self) -> None:
-        """The pipeline has dealt with the last item."""
+    def taken(self, attention: Attention = "moving") -> None:
+        """The pipeline has dealt with the last item; what it made of it says how much the source may rest."""
+        self.attend(attention)
         self._taken.set()
 
     def use_interval(self, interval_s: float) -> None:
@@ -54,7 +55,7 @@ class CameraReader(Worker):
         self.ask_to_stop()
 
     def attend(self, attention: Attention) -> None:
-        """What was made of the last picture: the source may do less while all rests."""
+        """What is wanted of the next picture: the source may do less while all rests."""
         if isinstance(self._source, Attentive):
             self._source.attend(attention)
 

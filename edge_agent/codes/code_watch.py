@@ -21,6 +21,8 @@ class CodeWatch:
         """`hand_over` takes `CodesRead` from the thread that reads; None: nothing is read."""
         self._rules, self._reader = rules, CodeReader(hand_over) if hand_over else None
         self._products: dict[str, str] = {}
+        self.reads_cartons = False
+        """Whether the codes of what is new in a slot are to be read."""
 
     def start(self) -> None:
         """Begin to read what is brought."""
@@ -40,10 +42,15 @@ class CodeWatch:
     def use(self, rules: CodesSection) -> None:
         """Other rules."""
         self._rules = rules
+        self._look_up()
 
     def know(self, classes: Iterable[ClassInfo]) -> None:
         """Another class table."""
         self._products = products_by_gtin(classes)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        self.reads_cartons = bool(self._reader and self._rules.cartons and self._products)
 
     def _read(self, job: Callable[[], CodesRead]) -> bool:
         return self._reader is not None and self._reader.do(job)
@@ -71,8 +78,6 @@ class CodeWatch:
         self, camera: str, sighting: Sighting, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]
     ) -> None:
         """Have the codes of what is new in its slots read; `to_be_read` says which of the slots that is."""
-        if not (self._reader and self._rules.cartons and self._products):
-            return
         corners = dict(zip(sighting.chosen, sighting.corners, strict=True))
         large = [slot for slot, places in corners.items() if _side_px(places) >= self._rules.least_side_px]
         for slot, content in to_be_read(large):

@@ -8,13 +8,13 @@ from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 
 
-def with_code(decided: Decided | None, witness: CodeWitness | None, expected: Expected | None) -> Decided | None:
+def with_code(decided: Decided | None, witness: CodeWitness, expected: Expected | None) -> Decided | None:
     """What the votes of a slot come to, weighed with what its carton's code says (None: nothing).
 
     A doubt is settled by the code. What the model is sure of and the code says otherwise is `uncertain`, with both
     reasons; neither is believed more than the other.
     """
-    if decided is None or witness is None or expected is None or not expected.managed:
+    if decided is None or expected is None or not expected.managed:
         return decided
     judgement = decided.judgement
     if judgement.verdict is Verdict.UNCERTAIN:

@@ -80,7 +80,7 @@ class _Slot:
             is_settled = decided is not None and judgements[-1] == decided.judgement
             self.is_wanted = not is_settled and self.tries < rules.window
             self.is_new = False
-        return with_code(decided, self.witness, expected)
+        return with_code(decided, self.witness, expected) if self.witness else decided
 
     def forget_code(self) -> None:
         """Its content may be another."""

@@ -200,7 +200,8 @@ class CameraView:
     def last_shown(self) -> Image.Image | None:
         """The last good picture as it may leave the agent, its masked areas black; None before the first."""
         if self.last_frame is not None and self._hidden_from is not self.last_frame:
-            self._hidden_from, self._hidden = self.last_frame, self._mask.hide(self.last_frame)
+            self._hidden_from = self.last_frame
+            self._hidden = self._mask.hide(self.last_frame) if self._mask.areas else self.last_frame
         return self._hidden
 
     def lose(self) -> None:

@@ -30,6 +30,7 @@ from kardus.support.errors import ConfigError, UnknownLocationError
 from simulator.script import Change, Kind
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST, SECOND = (slot.location for slot in RACK.slots()[:2])
 RULES = VerdictSection(votes=3, window=5)
 
@@ -327,6 +328,26 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
 def test_a_location_that_no_camera_sees_is_named() -> None:
     with pytest.raises(UnknownLocationError, match="location 'nowhere'"):
         Cameras(_config(), lambda _: None).watching("nowhere")
+
+
+def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
+    camera = Cameras(_config(), lambda _: None)["rack"]
+    count, attentions = len(camera.votes.locations), []
+    attentions.append(camera.attention)
+    camera.status = "ok"
+    camera.votes.want(camera.votes.locations[0])
+    attentions.append(camera.attention)
+    for busy in (True, False):
+        activities = [Activity(classify=not busy, busy=busy)] * count
+        chosen = () if busy else tuple(range(count))
+        crops, corners = np.zeros((len(chosen), 8, 8, 3), np.uint8), np.zeros((len(chosen), 4, 2))
+        sighting = Sighting(NOON, activities, chosen, Image.new("RGB", (8, 8)), corners, crops, (None,) * len(chosen))
+        for _ in range(RULES.window):
+            camera.votes.take(sighting, [_seen("A")] * len(chosen))
+        for location in () if busy else camera.votes.locations:
+            judging.Judging({}, {}, 60, SetClock(NOON, 0.0)).judge(camera.votes, location, "rack", NOON)
+        attentions.append(camera.attention)
+    assert attentions == ["moving", "wanted", "moving", "rest"]
 
 
 def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged_again() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
+from edge_agent.camera.decoding import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.errors import ConfigError
@@ -139,6 +140,37 @@ def test_the_next_picture_waits_until_the_last_was_taken() -> None:
         assert source.asked == number
         reader.taken()
     reader.stop()
+
+
+class Attended(Listed):
+    """A source that is told what was made of its pictures."""
+
+    def __init__(self, *items: Image.Image) -> None:
+        super().__init__(*items)
+        self.told: list[str] = []
+        self.told_before: list[list[str]] = []
+        """What it had been told when each picture was asked for."""
+
+    def attend(self, attention: Attention) -> None:
+        self.told.append(attention)
+
+    def pictures(self) -> Iterator[Image.Image | str]:
+        for picture in super().pictures():
+            self.told_before.append([*self.told])
+            yield picture
+
+
+def test_what_was_made_of_a_picture_is_known_before_the_next_is_asked_for() -> None:
+    items: queue.Queue[ReaderItem] = queue.Queue()
+    source = Attended(PICTURE, OTHER, PICTURE)
+    reader = CameraReader("left", source, 0.0, items.put)
+    reader.start()
+    for attention in ("wanted", "rest", "moving"):
+        assert isinstance(items.get(timeout=WAIT_S), Frame)
+        reader.taken(attention)
+    assert isinstance(items.get(timeout=WAIT_S), Ended)
+    reader.stop()
+    assert source.told_before == [[], ["wanted"], ["wanted", "rest"]]
 
 
 def test_the_interval_lies_between_two_looks() -> None:

@@ -20,7 +20,7 @@ JUDGEMENTS = st.builds(
 )
 
 
-def _weighed(judgement: Judgement, witness: CodeWitness | None, expected: Expected | None = WANTS_A) -> Judgement:
+def _weighed(judgement: Judgement, witness: CodeWitness, expected: Expected | None = WANTS_A) -> Judgement:
     decided = with_code(Decided(judgement, VOTE), witness, expected)
     assert decided is not None
     return decided.judgement
@@ -66,8 +66,7 @@ def test_the_code_names_what_the_model_knows_by_its_family_alone() -> None:
 
 
 @given(JUDGEMENTS)
-def test_without_a_code_an_expectation_or_votes_nothing_changes(judgement: Judgement) -> None:
-    assert _weighed(judgement, None) == judgement
+def test_without_an_expectation_or_votes_nothing_changes(judgement: Judgement) -> None:
     assert _weighed(judgement, A, None) == judgement
     assert _weighed(judgement, A, Expected(revision=1, sku="a", managed=False)) == judgement
     assert with_code(None, A, WANTS_A) is None

@@ -1,21 +1,16 @@
-"""The frozen records that the stages hand on."""
+"""What a camera gave, and what its pictures show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from PIL import Image
 
-from kardus.contract.messages import Expected, ExpectedStock, Seen
-from kardus.contract.verdicts import Verdict
+from kardus.contract.messages import Expected
 from kardus.inference.classification import Classification
 from kardus.inference.colour_correction import ColourCorrection
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
-
-MessageKind = Literal["event", "state", "evidence"]
-"""`event`: every one counts. `state`: a later one of the same topic takes its place. `evidence`: pictures."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +43,6 @@ class Ended:
 
     camera: str
     captured: datetime
-
-
-@dataclass(frozen=True)
-class ExpectedMessage:
-    """Expected stock as it came from the broker."""
-
-    location: str
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class HomeAssistantOnline:
-    """Home Assistant has started, and asks who is there."""
-
-
-@dataclass(frozen=True)
-class ReloadWanted:
-    """The configuration may have changed."""
 
 
 @dataclass(frozen=True)
@@ -104,27 +81,6 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """What is expected at a location, and when the agent came to know it, by a clock that never jumps."""
-
-    expected: Expected
-    received_s: float
-    """Before this run, by what the calendar said at its start."""
-    replaced_s: float | None = None
-    """When it took the place of another product's; None: it didn't, in this run."""
-
-
-@dataclass(frozen=True)
-class CodeWitness:
-    """What the printed code of a carton says."""
-
-    gtin: str
-    """The trade item, in 14 digits."""
-    sku: str
-    """Its product, by the class table."""
-
-
-@dataclass(frozen=True)
 class Shown:
     """A location in its camera's last good picture."""
 
@@ -134,23 +90,6 @@ class Shown:
     """RGB."""
     facings: Sequence[FloatArray]
     """The corners (4, 2) of each of its facings, in pixels."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A verdict on a location, with everything it rests on."""
-
-    location: str
-    verdict: Verdict
-    camera: str
-    captured: datetime
-    expected: ExpectedStock | None = None
-    seen: Seen | None = None
-    expected_likelihood: float | None = None
-    reason: str = ""
-    facing: int | None = None
-    seen_at: tuple[str, ...] = ()
-    corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,19 +105,3 @@ class ClassifiedCrops:
     """What the WMS expects in each slot."""
     correction: ColourCorrection | None = None
     """What is done to the crops' colours first; None: nothing."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """Something to publish."""
-
-    kind: MessageKind
-    topic: str
-    payload: bytes
-    retain: bool = False
-    location: str = ""
-    """Messages of a location are sent in their order, whatever overtakes them; empty: of no location."""
-    sequence: int | None = None
-    """Which event of the epoch it is; None: it isn't counted."""
-    urgent: bool = False
-    """It overtakes what isn't, with everything of its location that came before it."""
