@@ -1,10 +1,15 @@
 """The agent as a whole, in a process of its own, against a real Mosquitto. Uses the bundle that ships with the demo."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image
 
+from edge_agent.agent import Agent
+from edge_agent.camera.decoding import Attention
+from edge_agent.camera.still import FolderPictures
+from edge_agent.config import load_config
 from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_topic
 from kardus.mqtt.client import MqttClient
@@ -42,6 +47,27 @@ def _expect(port: int, stock: dict[str, str | None]) -> None:
 
 def _folder_agent(folder: Path, port: int, frames: Path) -> AgentProcess:
     return AgentProcess(write_config(folder, port, DEMO_BUNDLE, KEY, f'type = "folder", path = "{frames}"'))
+
+
+class _Attended(FolderPictures):
+    """A folder that is told what was made of its pictures."""
+
+    told: ClassVar[list[str]] = []
+
+    def attend(self, attention: Attention) -> None:
+        self.told.append(attention)
+
+
+def test_a_source_learns_that_it_may_rest(
+    tmp_path: Path, mosquitto: Mosquitto, stock: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still_frames(tmp_path / "frames", [stock], each=8)
+    monkeypatch.setattr("edge_agent.camera.source.FolderPictures", _Attended)
+    _expect(mosquitto.port, stock)
+    source = f'type = "folder", path = "{tmp_path / "frames"}"'
+    Agent(load_config(write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source))).run()
+    assert _Attended.told[0] != "rest"
+    assert _Attended.told[-1] == "rest"
 
 
 def test_pictures_in_verdicts_out(
