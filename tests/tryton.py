@@ -51,18 +51,22 @@ class Tryton:
         return done.stdout
 
 
-def install(folder: Path) -> Path:
+def install(folder: Path, packages: Sequence[str] = PACKAGES) -> Path:
     """Tryton's own environment, made where there is none; its programs."""
     programs = folder / "bin"
     if not (programs / "trytond").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([programs / "pip", "install", "-q", *PACKAGES], check=True, timeout=SETUP_S)
+        subprocess.run([programs / "pip", "install", "-q", *packages], check=True, timeout=SETUP_S)
     return programs
 
 
 @contextmanager
 def running_tryton(
-    folder: Path, stock: Mapping[str, str | None], products: Sequence[str], environment: Path | None = None
+    folder: Path,
+    stock: Mapping[str, str | None],
+    products: Sequence[str],
+    environment: Path | None = None,
+    client: Path | None = None,
 ) -> Iterator[Tryton]:
     """A server with these products, and one of them at each location (`None`: nothing).
 
@@ -71,13 +75,15 @@ def running_tryton(
         stock: product by location.
         products: their codes, more than are in stock perhaps.
         environment: where Tryton is installed, or will be; by default in the folder.
+        client: the web client's files, to be served too; None: no client.
     """
     programs = install(environment or folder / "venv")
     password, port, config = folder / "password", free_port(), folder / "trytond.conf"
     password.write_text(PASSWORD, encoding="utf-8")
     password.chmod(0o600)
     database = f"[database]\nuri = sqlite://\npath = {folder}\n"
-    config.write_text(f"{database}[web]\nlisten = localhost:{port}\n", encoding="utf-8")
+    root = f"root = {client}\n" if client else ""
+    config.write_text(f"{database}[web]\nlisten = localhost:{port}\n{root}", encoding="utf-8")
     (folder / "wms.sqlite").touch()
     words = [programs / "trytond-admin", "-c", config, "-d", "wms", "-u", "stock", "--activate-dependencies"]
     subprocess.run(

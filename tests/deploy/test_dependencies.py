@@ -1,11 +1,18 @@
 """What the base installation brings: pinned, with a licence that a company can accept, and wheels for Arm boxes."""
 
 import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.scripts import licences, wheels
 from tests.scripts.audit import verdict
+
+ROOT = Path(__file__).parents[2]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def test_the_page_of_licences_is_current() -> None:
@@ -51,3 +58,14 @@ def test_an_audit_that_could_not_be_made_says_so(said: str) -> None:
 @pytest.mark.timeout(3600)
 def test_every_base_dependency_has_a_wheel_for_x86_64_and_aarch64() -> None:
     assert wheels.lacking() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_every_extra_can_be_installed_with_the_pinned_versions(extra: str) -> None:
+    """A pin that one package needs may shut out another, of an extra that nothing here installs."""
+    words = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "-c"]
+    told = subprocess.run(
+        [*words, "constraints.txt", f".[{extra}]"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr

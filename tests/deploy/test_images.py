@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import BIN
 from tests.deploy.byte_code import without_byte_code
+from tests.object_store import ENVIRONMENT, object_store
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -48,29 +49,60 @@ def test_the_agents_image_has_a_health_check_that_is_python_and_asks_healthz() -
     assert "/healthz" in words[2]
 
 
+def test_every_image_that_a_manifest_names_can_be_built() -> None:
+    """Of our own: they are named after what they hold."""
+    manifests = [path.read_text() for path in (ROOT / "deploy").rglob("*.yaml")]
+    named = {name for text in manifests for name in re.findall(r"^\s*image: \S*\bkardus-([\w-]+):", text, re.MULTILINE)}
+    assert named
+    assert named <= {image.name.removesuffix(".Dockerfile") for image in IMAGES}
+
+
 @pytest.mark.slow
 def test_the_agents_image_can_be_installed_from_nothing_and_watches_without_torch(tmp_path: Path) -> None:
     """The steps of the image's first stage, with the pip that is there, and then a shelf."""
-    text = (ROOT / "deploy" / "images" / "agent.Dockerfile").read_text()
-    steps = re.search(r"^RUN (python -m venv .*?)\n\n", text, flags=re.MULTILINE | re.DOTALL)
-    assert steps
-    script = steps.group(1).replace("\\\n", "").replace("/opt/kardus", str(tmp_path / "kardus"))
-    script = f"set -e; {script.replace('python -m venv', f'{sys.executable} -m venv', 1)}"
-    (tmp_path / "kardus").mkdir()
-    shutil.copy(ROOT / "deploy" / "byte_code.py", tmp_path / "kardus")
-    subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=5 * PATIENCE_S)
-    site = next((tmp_path / "kardus" / "lib").glob("python*/site-packages"))
-    installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
-    assert "kardus" in installed
+    installed = _follow_steps("agent", tmp_path, ("edge_agent.cli.main", "warehouse.cli.main"))
     assert not installed & (HEAVY | {"pip"})
-    making = re.search(r'^RUN (PYTHONDONTWRITEBYTECODE="" /opt/kardus/.*)$', text, flags=re.MULTILINE)
-    assert making
-    subprocess.run(
-        ["sh", "-c", making.group(1).replace("/opt/kardus", str(tmp_path / "kardus"))],
-        check=True,
-        timeout=5 * PATIENCE_S,
-    )
-    commands = ("edge_agent.cli.main", "warehouse.cli.main")
-    assert not without_byte_code(tmp_path / "kardus" / "bin" / "python", tmp_path, os.environ, commands)
     demo: list[str | Path] = [tmp_path / "kardus" / "bin" / "kardus-agent", "demo", "--out", tmp_path / "demo"]
     assert subprocess.run(demo, cwd=tmp_path, capture_output=True, check=False, timeout=5 * PATIENCE_S).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_warehouses_image_can_be_installed_from_nothing_and_keeps_pictures_in_an_object_store(
+    tmp_path: Path,
+) -> None:
+    """The steps of the image's first stage, and then what only its optional packages can do."""
+    installed = _follow_steps("warehouse", tmp_path, ("warehouse.cli.main",))
+    assert not installed & (HEAVY | {"pip", "onnxruntime", "av", "amqtt"})
+    assert installed >= {"psycopg", "s3fs", "confluent_kafka", "asyncssh"}
+    words: list[str | Path] = [tmp_path / "kardus" / "bin" / "python", "-P", "-c", _STORES_A_PICTURE]
+    with object_store("kardus-pictures") as address:
+        environment = os.environ | ENVIRONMENT | {"AWS_ENDPOINT_URL": address}
+        subprocess.run(words, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE_S)
+
+
+_STORES_A_PICTURE = """
+from warehouse.store.pictures import PictureStore
+store = PictureStore("s3://kardus-pictures/all")
+assert store.read(store.add("box", "A", "event", b"jpeg")) == b"jpeg"
+"""
+
+
+def _follow_steps(image: str, folder: Path, commands: tuple[str, ...]) -> set[str]:
+    """Install into `folder`/kardus as an image does, and let it leave byte code; the distributions that are there."""
+    text = (ROOT / "deploy" / "images" / f"{image}.Dockerfile").read_text()
+    steps = re.search(r"^RUN (python -m venv .*?)\n\n", text, flags=re.MULTILINE | re.DOTALL)
+    making = re.search(r'^RUN (PYTHONDONTWRITEBYTECODE="" /opt/kardus/.*)$', text, flags=re.MULTILINE)
+    assert steps
+    assert making
+    own = str(folder / "kardus")
+    install = steps.group(1).replace("\\\n", "").replace("python -m venv", f"{sys.executable} -m venv", 1)
+    (folder / "kardus").mkdir()
+    shutil.copy(ROOT / "deploy" / "byte_code.py", folder / "kardus")
+    for step in (install, making.group(1)):
+        script = f"set -e; {step.replace('/opt/kardus', own)}"
+        subprocess.run(["sh", "-c", script], cwd=ROOT, check=True, timeout=5 * PATIENCE_S)
+    assert not without_byte_code(folder / "kardus" / "bin" / "python", folder, os.environ, commands)
+    site = next((folder / "kardus" / "lib").glob("python*/site-packages"))
+    installed = {re.split(r"[-.]", path.name)[0].lower() for path in site.glob("*.dist-info")}
+    assert "kardus" in installed
+    return installed

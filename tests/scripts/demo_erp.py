@@ -96,8 +96,21 @@ class Site:
         return list(states.values()).count("match")
 
 
-def play(folder: Path, environment: Path | None = None) -> Outcome:
+def play(
+    folder: Path,
+    environment: Path | None = None,
+    client: Path | None = None,
+    on_draft: Callable[[Tryton], None] = lambda _: None,
+    on_end: Callable[[Tryton], None] = lambda _: None,
+) -> Outcome:
     """Play it in a folder.
+
+    Args:
+        folder: for everything that it leaves.
+        environment: where Tryton is installed, or will be.
+        client: Tryton's web client, to be served too.
+        on_draft: called when a draft count waits for a person, who confirms it after that.
+        on_end: called at the end.
 
     Raises:
         TimeoutError: something doesn't happen in time.
@@ -107,23 +120,25 @@ def play(folder: Path, environment: Path | None = None) -> Outcome:
     products = [*skus, *(f"OTHER-{number}" for number in range(1, MORE_PRODUCTS + 1))]
     outcome = Outcome(expected=stock[WRONG], seen=_other_variant(stock[WRONG]))
     began_s = time.monotonic()
-    with running_tryton(folder, stock, products, environment) as tryton:
+    with running_tryton(folder, stock, products, environment, client) as tryton:
         outcome.seconds["Tryton is set up: 15 locations, 15 products"] = time.monotonic() - began_s
         _write_files(folder, stock, tryton)
         with contextlib.closing(_rpc(tryton, "admin")) as person, run_broker("auto") as broker:
             site = Site()
             topics = [(f"{ROOT}/{SITE}/#", 1)]
             with MqttClient(BrokerSettings("127.0.0.1", broker.port), topics, site.take), _running(folder, broker.port):
-                _play_through(outcome, site, person)
+                _play_through(outcome, site, person, lambda: on_draft(tryton))
+                on_end(tryton)
         outcome.inventories = [one for one in tryton.inventories() if one["by"] == USER]
     return outcome
 
 
-def _play_through(outcome: Outcome, site: Site, person: TrytonRpc) -> None:
+def _play_through(outcome: Outcome, site: Site, person: TrytonRpc, on_draft: Callable[[], None]) -> None:
     _wait(lambda: site.matching() >= len(LOCATIONS) - 1, "every location is seen to be right")
     began_s = _wait(lambda: site.alert(WRONG, "open"), f"an alert at {WRONG}")
     draft = _wait(lambda: _draft(person, WRONG), f"a draft count for {WRONG}")
     outcome.seconds["alert -> draft count in Tryton"] = time.monotonic() - began_s
+    on_draft()
     context = person.call("res.user", "get_preferences", True)
     person.call("stock.inventory", "confirm", [draft], context=context)
     confirmed_s = time.monotonic()

@@ -108,7 +108,7 @@ def _remote(where: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs  # noqa: PLC0415 - not needed for a folder
 
     try:
-        found, root = url_to_fs(where)
+        found, root = url_to_fs(where, use_listings_cache=False)  # other receivers write and delete there too
     except (ImportError, ValueError) as error:
         raise DataError(
             f"--pictures {where}: can't be used ({error}): name a folder, or install what it needs"

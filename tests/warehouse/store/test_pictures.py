@@ -1,17 +1,31 @@
 """Pictures lie in a folder, or in a store that fsspec knows, under names that nobody else's picture gets."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kardus.support.errors import DataError
+from tests.object_store import ENVIRONMENT, client, object_store
 from warehouse.store.database import StoreError
 from warehouse.store.pictures import PictureStore
 
+BUCKET = "kardus-pictures"
 
-@pytest.mark.parametrize("kind", ["folder", "memory"])
-def test_what_is_stored_is_read_until_it_is_deleted(kind: str, tmp_path: Path) -> None:
-    store = PictureStore(str(tmp_path / "p") if kind == "folder" else f"memory://{tmp_path.name}")
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of a store with one bucket; S3's client of this process knows it."""
+    with object_store(BUCKET) as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in (*ENVIRONMENT.items(), ("AWS_ENDPOINT_URL", address)):
+            patch.setenv(name, value)
+        yield address
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize("place", ["{folder}/p", "memory://{folder.name}", f"s3://{BUCKET}/all"])
+def test_what_is_stored_is_read_until_it_is_deleted(place: str, tmp_path: Path) -> None:
+    store = PictureStore(place.format(folder=tmp_path))
     name = store.add("box", "../A", "e/1", b"one")
     assert store.add("box", "../A", "e/1", b"one") == name
     assert store.add("other", "../A", "e/1", b"two") != name
@@ -26,3 +40,19 @@ def test_a_place_that_takes_nothing_is_named(tmp_path: Path) -> None:
         PictureStore(str(tmp_path / "p")).add("box", "A", "e", b"one")
     with pytest.raises(DataError, match="--pictures nowhere://x: can't be used"):
         PictureStore("nowhere://x")
+
+
+def test_a_picture_that_another_receiver_deleted_is_stored_when_it_comes_again(s3: str) -> None:
+    store = PictureStore(f"s3://{BUCKET}/shared")
+    name = store.add("box", "A", "e", b"one")
+    assert store.names() == {name}
+    client(s3).delete_object(Bucket=BUCKET, Key=f"shared/{name}")
+    assert store.names() == set()
+    assert store.add("box", "A", "e", b"one") == name
+    assert store.read(name) == b"one"
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_that_isnt_there_is_named() -> None:
+    with pytest.raises(StoreError, match=r"pictures in s3://nowhere/all can't be written: .*bucket"):
+        PictureStore("s3://nowhere/all").add("box", "A", "e", b"one")
