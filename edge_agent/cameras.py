@@ -11,7 +11,7 @@ from PIL import Image
 from edge_agent.camera import source
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
-from edge_agent.camera.source import Source
+from edge_agent.camera.source import PictureSource
 from edge_agent.codes.rack_watch import RackWatch
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
@@ -31,7 +31,7 @@ STOP_S = 2.0
 """How long all readers together are waited for; one that still hangs then ends with the process."""
 
 
-def open_camera_source(camera: CameraSection) -> Source:
+def open_camera_source(camera: CameraSection) -> PictureSource:
     """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
 
     Raises:
@@ -47,9 +47,9 @@ def open_camera_source(camera: CameraSection) -> Source:
 def open_camera(
     section: CameraSection,
     config: Config,
-    open_source: Callable[[CameraSection], Source] = open_camera_source,
+    open_source: Callable[[CameraSection], PictureSource] = open_camera_source,
     colours: KeptColours | None = None,
-) -> tuple[Source, CameraView]:
+) -> tuple[PictureSource, CameraView]:
     """A camera's source, and what knows its slots in its pictures.
 
     Raises:
@@ -131,7 +131,7 @@ class Cameras(dict[str, Camera]):
         self,
         config: Config,
         hand_over: Callable[[ReaderItem], None],
-        open_camera_source: Callable[[CameraSection], Source] = open_camera_source,
+        open_camera_source: Callable[[CameraSection], PictureSource] = open_camera_source,
         colours: KeptColours | None = None,
     ) -> None:
         """Open nothing yet; `begin` starts the readers. `colours`: what is kept of the views' colours.

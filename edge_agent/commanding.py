@@ -10,8 +10,8 @@ from edge_agent.cameras import Cameras
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.commissioning.commissioner import AgentParts, Commissioner
 from edge_agent.control.command_desk import CommandDesk
-from edge_agent.control.command_handlers import CommandHandlers, Corners
-from edge_agent.control.commands import Handler
+from edge_agent.control.command_handlers import CommandHandlers, FacingCorners
+from edge_agent.control.commands import CommandHandler
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import Pipeline
@@ -33,7 +33,7 @@ class Commanded:
     outbox: Outbox
     codes: CodeWatch
     metrics: Metrics
-    change_model: Handler
+    change_model: CommandHandler
     reload: Callable[..., int]
     """Goes over to the configuration as it is, or with other layouts (`AgentParts.go_over`)."""
 
@@ -73,7 +73,7 @@ def _commissioner(agent: Commanded) -> Commissioner:
     )
 
 
-def _snapshot(cameras: Cameras, wanted: Snapshot) -> tuple[datetime, bytes, Corners]:
+def _snapshot(cameras: Cameras, wanted: Snapshot) -> tuple[datetime, bytes, FacingCorners]:
     if wanted.newest:
         captured, picture = cameras.newest_shown(wanted.camera)
         return captured, snapshot_jpeg(picture), {}

@@ -18,7 +18,7 @@ from export.portable_graph import to_portable
 from kardus.contract.manifest import (
     NAME_PATTERN,
     VERSION_PATTERN,
-    Form,
+    GraphForm,
     InputSpec,
     Manifest,
     Parity,
@@ -44,7 +44,7 @@ def build(
     out: Path,
     *,
     target: PrecisionTarget = FP32,
-    form: Form = "complete",
+    form: GraphForm = "complete",
     name: str | None = None,
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
@@ -91,7 +91,7 @@ def build(
     return write_bundle(out, manifest.model_copy(update={"parity": parity}), members, keys)
 
 
-def _check_options(out: Path, name: str, version: str, form: Form, target: PrecisionTarget) -> None:
+def _check_options(out: Path, name: str, version: str, form: GraphForm, target: PrecisionTarget) -> None:
     require_file_target("--out", out)
     _check_names(name, version)
     if form == "portable" and target.precision != "fp32":
@@ -127,7 +127,7 @@ def _check_names(name: str, version: str) -> None:
 
 
 def _describe(
-    checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision, *, form: Form
+    checkpoint: Checkpoint, network: CartonNet, name: str, version: str, precision: Precision, *, form: GraphForm
 ) -> Manifest:
     """The manifest of a model before the parity check, with no members."""
     config, statistics = checkpoint.config, network.statistics

@@ -22,7 +22,7 @@ from export.enroll import Enrolled, Release, enroll, retire
 from export.keys import list_keys, make_key, read_key
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, Form, Parity, Precision, class_name
+from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, GraphForm, Parity, Precision, class_name
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
@@ -63,7 +63,8 @@ def build_command(
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
     form: Annotated[
-        Form, typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone.")
+        GraphForm,
+        typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone."),
     ] = "complete",
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")

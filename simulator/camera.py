@@ -10,7 +10,7 @@ from PIL import Image
 from kardus.support.errors import KardusError
 from simulator.pictures import DrawnPictures, PhotoPictures, Pictures
 from simulator.scene import Rack
-from simulator.script import Kind, Script, demo_script, read_script
+from simulator.script import ChangeKind, Script, demo_script, read_script
 from simulator.shelf import Shelf
 
 NO_PICTURE = "the camera doesn't answer: its script says so"
@@ -74,7 +74,7 @@ class SimulatedCamera:
             shelf = open_shelf(self._settings)
             for number in range(shelf.script.frames):
                 trouble = shelf.script.spoiled(number)
-                dead = trouble is not None and trouble.kind is Kind.DEAD
+                dead = trouble is not None and trouble.kind is ChangeKind.DEAD
                 shown = NO_PICTURE if dead else Image.fromarray(shelf.frame(number))
                 yield shown
             yield from repeat(shown, self._settings.again)

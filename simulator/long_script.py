@@ -11,7 +11,7 @@ from simulator.script import (
     MIN_LOCATIONS,
     SPOILS_VIEW,
     Change,
-    Kind,
+    ChangeKind,
     Script,
     by_name,
     pick,
@@ -25,7 +25,7 @@ EVENT_EVERY = 8
 IN_SIGHT = 8
 """Clear frames for which a fault, or what was put right, stands at least."""
 _EMPTY_SHARE = 0.25
-_HARMLESS = 3 * (Kind.WALK_PAST, Kind.LIGHT, Kind.BUMP)
+_HARMLESS = 3 * (ChangeKind.WALK_PAST, ChangeKind.LIGHT, ChangeKind.BUMP)
 _DARKEST, _BRIGHTEST = 0.72, 1.25
 _FARTHEST_PX = 20.0
 
@@ -47,7 +47,7 @@ class _Course:
     """Until how many clear frames each location's fault stands."""
     resting: dict[str, int] = field(default_factory=dict)
     """Until how many clear frames nothing happens to a location that was put right."""
-    coming: list[Kind] = field(default_factory=list)
+    coming: list[ChangeKind] = field(default_factory=list)
     """What will happen to the view."""
     gain: float = 1.0
     shift_px: float = 0.0
@@ -86,7 +86,7 @@ def long_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, fau
 def _put_right(course: _Course) -> None:
     for location in [name for name, until in course.wrong.items() if course.clear >= until]:
         name = course.start[location]
-        kind = Kind.PLACE if name else Kind.REMOVE
+        kind = ChangeKind.PLACE if name else ChangeKind.REMOVE
         course.changes.append(Change(course.frame, kind, location, name=name or ""))
         del course.wrong[location]
         course.resting[location] = course.clear + IN_SIGHT
@@ -97,19 +97,21 @@ def _go_wrong(course: _Course) -> bool:
     rng, start = course.rng, course.start
     free = [name for name in start if name not in course.wrong and course.resting.get(name, 0) <= course.clear]
     stocked, empty = [name for name in free if start[name]], [name for name in free if not start[name]]
-    kind = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)[int(rng.integers(5))]
-    places = {Kind.UNEXPECTED: empty, Kind.UNKNOWN: free}.get(kind, stocked)
+    kind = (ChangeKind.WRONG_VARIANT, ChangeKind.SWAP, ChangeKind.REMOVE, ChangeKind.UNEXPECTED, ChangeKind.UNKNOWN)[
+        int(rng.integers(5))
+    ]
+    places = {ChangeKind.UNEXPECTED: empty, ChangeKind.UNKNOWN: free}.get(kind, stocked)
     if not places:
         return False
     location, other, name = places[int(rng.integers(len(places)))], "", ""
-    if kind is Kind.SWAP:
+    if kind is ChangeKind.SWAP:
         others = [o for o in stocked if _sku(course, o) != _sku(course, location)]
         if not others:
             return False
         other = others[int(rng.integers(len(others)))]
-    elif kind is Kind.WRONG_VARIANT:
+    elif kind is ChangeKind.WRONG_VARIANT:
         name = sibling(rng, course.stock, start[location])
-    elif kind is Kind.UNEXPECTED:
+    elif kind is ChangeKind.UNEXPECTED:
         name = pick(rng, course.stock).name
     course.changes.append(Change(course.frame, kind, location, other, name))
     for place in filter(None, (location, other)):
@@ -121,7 +123,7 @@ def _sku(course: _Course, location: str) -> str:
     return by_name(course.stock, course.start[location]).sku
 
 
-def _round(rng: np.random.Generator) -> list[Kind]:
+def _round(rng: np.random.Generator) -> list[ChangeKind]:
     """What happens to the view, the last first: a trouble, something harmless, a trouble, and so on."""
     troubles, harmless = sorted(SPOILS_VIEW), list(_HARMLESS)
     pairs = zip(rng.permutation(len(troubles)), rng.permutation(len(harmless)), strict=False)
@@ -134,17 +136,19 @@ def _happen_to_view(course: _Course) -> None:
     if not course.coming:
         course.coming = _round(rng)
     kind, amount, lasts = course.coming.pop(), 0.0, 0
-    if kind is Kind.LIGHT:
+    if kind is ChangeKind.LIGHT:
         gain = float(rng.uniform(_DARKEST, _BRIGHTEST))
         amount, course.gain = gain / course.gain, gain
-    elif kind is Kind.BUMP:
+    elif kind is ChangeKind.BUMP:
         shift = float(rng.uniform(-_FARTHEST_PX, _FARTHEST_PX))
         amount, course.shift_px = shift - course.shift_px, shift
-    elif kind is Kind.WALK_PAST:
+    elif kind is ChangeKind.WALK_PAST:
         amount = float(rng.integers(5, 10))
         course.clear_again = course.frame + int(amount) + 2
     else:
-        amount = {Kind.BLURRED: float(rng.uniform(9, 16)), Kind.MOVED: float(rng.uniform(50, 300))}.get(kind, 0.0)
-        lasts = int(rng.integers(5, 10)) + (8 if kind is Kind.FROZEN else 0)  # it takes time to be sure of that
+        amount = {ChangeKind.BLURRED: float(rng.uniform(9, 16)), ChangeKind.MOVED: float(rng.uniform(50, 300))}.get(
+            kind, 0.0
+        )
+        lasts = int(rng.integers(5, 10)) + (8 if kind is ChangeKind.FROZEN else 0)  # it takes time to be sure of that
         course.clear_again = course.frame + lasts
     course.changes.append(Change(course.frame, kind, amount=amount, lasts=lasts))

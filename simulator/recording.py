@@ -12,7 +12,7 @@ from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, Recording
 from kardus.support.files import appearing
 from kardus.support.tables import EMPTY
 from simulator.scene import Rack
-from simulator.script import Kind
+from simulator.script import ChangeKind
 from simulator.shelf import Shelf
 
 CAMERA = "rack"
@@ -48,7 +48,7 @@ def _write_frames(folder: Path, shelf: Shelf) -> None:
     with (folder / "truth.jsonl").open("w", encoding="utf-8") as truth:
         for number in range(shelf.script.frames):
             trouble = shelf.script.spoiled(number)
-            if trouble is None or trouble.kind is not Kind.DEAD:
+            if trouble is None or trouble.kind is not ChangeKind.DEAD:
                 Image.fromarray(shelf.frame(number)).save(folder / "frames" / f"{number:05d}.jpg", quality=90)
             line = {"frame": number, "verdicts": shelf.script.truth(number, skus)}
             truth.write(json.dumps(line if trouble is None else line | {"view": trouble.kind}) + "\n")

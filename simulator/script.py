@@ -16,7 +16,7 @@ from simulator.pictures import Stock, generator
 MIN_LOCATIONS = 12
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What can happen in front of the camera."""
 
     WRONG_VARIANT = "wrong_variant"
@@ -37,7 +37,17 @@ class Kind(StrEnum):
     DEAD = "dead"
 
 
-SPOILS_VIEW = frozenset({Kind.FROZEN, Kind.DARK, Kind.OVER_EXPOSED, Kind.BLURRED, Kind.COVERED, Kind.MOVED, Kind.DEAD})
+SPOILS_VIEW = frozenset(
+    {
+        ChangeKind.FROZEN,
+        ChangeKind.DARK,
+        ChangeKind.OVER_EXPOSED,
+        ChangeKind.BLURRED,
+        ChangeKind.COVERED,
+        ChangeKind.MOVED,
+        ChangeKind.DEAD,
+    }
+)
 """What makes the camera's picture worthless for as long as it lasts."""
 
 
@@ -48,7 +58,7 @@ class Change:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     frame: NonNegativeInt
-    kind: Kind
+    kind: ChangeKind
     location: str = ""
     other: str = ""
     """The second location of a swap."""
@@ -110,7 +120,7 @@ class Script:
         found = [c for c in self.changes if c.kind in SPOILS_VIEW and c.frame <= frame < c.frame + c.lasts]
         return max(found, key=lambda change: change.frame, default=None)
 
-    def active(self, kind: Kind, frame: int) -> list[Change]:
+    def active(self, kind: ChangeKind, frame: int) -> list[Change]:
         """The changes of a kind that have begun by a frame."""
         return [change for change in self.changes if change.kind == kind and change.frame <= frame]
 
@@ -143,15 +153,15 @@ def demo_script(locations: Sequence[str], stock: Sequence[Stock], seed: int, fra
     start[right] = pick(rng, [s for s in stock if s.sku != by_name(stock, start[left]).sku]).name
     times = [int(t) for t in np.linspace(0.2, 0.72, 6) * frames]
     changes = [
-        Change(times[0], Kind.WRONG_VARIANT, wrong[0], name=sibling(rng, stock, start[wrong[0]])),
-        Change(times[1], Kind.SWAP, left, other=right),
-        Change(times[2], Kind.REMOVE, removed),
-        Change(times[3], Kind.UNEXPECTED, unexpected, name=pick(rng, stock).name),
-        Change(times[4], Kind.UNKNOWN, unknown),
-        Change(times[5], Kind.WRONG_VARIANT, wrong[1], name=sibling(rng, stock, start[wrong[1]])),
-        Change(int(0.3 * frames), Kind.LIGHT, amount=float(rng.uniform(0.72, 0.85))),
-        Change(int(0.45 * frames), Kind.WALK_PAST, amount=6.0),
-        Change(int(0.6 * frames), Kind.BUMP, amount=3.0),
+        Change(times[0], ChangeKind.WRONG_VARIANT, wrong[0], name=sibling(rng, stock, start[wrong[0]])),
+        Change(times[1], ChangeKind.SWAP, left, other=right),
+        Change(times[2], ChangeKind.REMOVE, removed),
+        Change(times[3], ChangeKind.UNEXPECTED, unexpected, name=pick(rng, stock).name),
+        Change(times[4], ChangeKind.UNKNOWN, unknown),
+        Change(times[5], ChangeKind.WRONG_VARIANT, wrong[1], name=sibling(rng, stock, start[wrong[1]])),
+        Change(int(0.3 * frames), ChangeKind.LIGHT, amount=float(rng.uniform(0.72, 0.85))),
+        Change(int(0.45 * frames), ChangeKind.WALK_PAST, amount=6.0),
+        Change(int(0.6 * frames), ChangeKind.BUMP, amount=3.0),
     ]
     expected = {location: by_name(stock, name).sku if name else None for location, name in start.items()}
     ordered = {location: start[location] for location in locations}
@@ -185,7 +195,7 @@ def read_script(path: Path) -> Script:
     strange = script.locations() - set(script.stock)
     if strange:
         raise DataError(f"{path}: location {min(strange)!r} stands in changes or expected, but not in stock: add it")
-    if any(change.amount < 1 for change in script.changes if change.kind == Kind.WALK_PAST):
+    if any(change.amount < 1 for change in script.changes if change.kind == ChangeKind.WALK_PAST):
         raise DataError(f"{path}: amount of a walk_past is the frames that it takes: 1 or more")
     if any(change.lasts < 1 for change in script.changes if change.kind in SPOILS_VIEW):
         raise DataError(f"{path}: lasts of what spoils the view is the frames until it is good again: 1 or more")
@@ -195,15 +205,15 @@ def read_script(path: Path) -> Script:
 def _apply(contents: dict[str, Content], change: Change) -> None:
     since = change.frame
     match change.kind:
-        case Kind.SWAP:
+        case ChangeKind.SWAP:
             left, right = contents[change.location], contents[change.other]
             contents[change.location] = Content(right.name, right.unknown, since)
             contents[change.other] = Content(left.name, left.unknown, since)
-        case Kind.REMOVE:
+        case ChangeKind.REMOVE:
             contents[change.location] = Content(None, since=since)
-        case Kind.UNKNOWN:
+        case ChangeKind.UNKNOWN:
             contents[change.location] = Content(None, unknown=True, since=since)
-        case Kind.WRONG_VARIANT | Kind.UNEXPECTED | Kind.PLACE:
+        case ChangeKind.WRONG_VARIANT | ChangeKind.UNEXPECTED | ChangeKind.PLACE:
             contents[change.location] = Content(change.name, since=since)
         case _:
             pass  # light, people and the camera's troubles change the picture, not the stock

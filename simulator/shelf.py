@@ -10,7 +10,7 @@ from kardus.support.errors import DataError
 from simulator.effects import light_gain, worn
 from simulator.pictures import Pictures, generator
 from simulator.scene import Rack, RackCell, put_carton, put_recess
-from simulator.script import Content, Kind, Script
+from simulator.script import ChangeKind, Content, Script
 from simulator.spoiling import spoil
 
 NOISE = 3.0
@@ -46,7 +46,7 @@ class Shelf:
         A camera that is dead gives no picture: ask the script first (`Script.spoiled`).
         """
         trouble = self.script.spoiled(number)
-        if trouble is not None and trouble.kind is Kind.FROZEN and trouble.frame:
+        if trouble is not None and trouble.kind is ChangeKind.FROZEN and trouble.frame:
             return self.frame(trouble.frame - 1)
         picture = self._lit_scene(number)
         walker = self._walker(number)
@@ -68,8 +68,8 @@ class Shelf:
     def _lit_scene(self, number: int) -> NDArray[np.int16]:
         """The rack with its stock in the present light, kept until something changes."""
         contents = self.script.contents(number)
-        gain = float(np.prod([change.amount for change in self.script.active(Kind.LIGHT, number)]))
-        bump = sum(change.amount for change in self.script.active(Kind.BUMP, number))
+        gain = float(np.prod([change.amount for change in self.script.active(ChangeKind.LIGHT, number)]))
+        bump = sum(change.amount for change in self.script.active(ChangeKind.BUMP, number))
         key = (tuple(contents.items()), gain, bump)
         if self._still is None or self._still[0] != key:
             scene = self._scene(contents)
@@ -108,7 +108,7 @@ class Shelf:
 
     def _walker(self, number: int) -> float | None:
         """Where someone walking past stands, as a share of the picture's width; None when nobody does."""
-        for change in self.script.active(Kind.WALK_PAST, number):
+        for change in self.script.active(ChangeKind.WALK_PAST, number):
             done = (number - change.frame) / change.amount
             if done <= 1:
                 return -0.1 + 1.2 * done

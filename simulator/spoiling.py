@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 
 DARK_GAIN = 0.02
 GLARE_GAIN = 9.0
@@ -17,15 +17,15 @@ def spoil(picture: NDArray[np.int16], trouble: Change) -> NDArray[np.int16]:
     A frozen or dead camera's trouble isn't in the picture: it comes back as it is.
     """
     match trouble.kind:
-        case Kind.DARK:
+        case ChangeKind.DARK:
             return _gained(picture, DARK_GAIN)
-        case Kind.OVER_EXPOSED:
+        case ChangeKind.OVER_EXPOSED:
             return _gained(picture, GLARE_GAIN)
-        case Kind.BLURRED:
+        case ChangeKind.BLURRED:
             return _as_array(_as_image(picture).filter(ImageFilter.GaussianBlur(trouble.amount)))
-        case Kind.COVERED:
+        case ChangeKind.COVERED:
             return _covered(picture)
-        case Kind.MOVED:
+        case ChangeKind.MOVED:
             return _moved(picture, trouble.amount)
     return picture
 

@@ -21,7 +21,7 @@ from train.data.check import DataReport, Severity, check_data
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
-from train.recipe import DEFAULT, names, read_recipe
+from train.recipe import DEFAULT, read_recipe, recipe_names
 from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def fit_command(
     out_dir: Annotated[Path, typer.Option("--out", help="The new run's folder.")],
     recipe: Annotated[
         str,
-        typer.Option(help=f"Where the other values come from: {', '.join(names())}, a .toml file, a run."),
+        typer.Option(help=f"Where the other values come from: {', '.join(recipe_names())}, a .toml file, a run."),
     ] = DEFAULT,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
     trust: Annotated[
@@ -62,7 +62,7 @@ def fit_command(
     """
     config = make_config(**read_recipe(recipe) | given_options(context))
 
-    from train.devices import rank  # noqa: PLC0415 - see the module
+    from train.devices import process_rank  # noqa: PLC0415 - see the module
     from train.fitting.fit import fit  # noqa: PLC0415
     from train.fitting.progress import ProgressCallbacks  # noqa: PLC0415
     from train.fitting.run_folder import is_used  # noqa: PLC0415
@@ -75,7 +75,7 @@ def fit_command(
     with _progress() as progress:
         display = RunDisplay(progress, out_dir)
         shown = ProgressCallbacks(display.epoch, display.note, display.batch)
-        callbacks = shown if rank() == 0 else ProgressCallbacks()
+        callbacks = shown if process_rank() == 0 else ProgressCallbacks()
         try:
             source = trust_proposed(data, out_dir, config, callbacks, resume=resume) if trust else data
             run = cross_fit if config.folds else fit
@@ -83,7 +83,7 @@ def fit_command(
         except KeyboardInterrupt:
             display.interrupted(is_stored=is_used(out_dir))
             raise
-    if rank() == 0:
+    if process_rank() == 0:
         before = " of the network before its refit" if checkpoint.refitted else ""
         for metric in checkpoint.metrics:
             out.print(f"Held-out accuracy{before}: {percent(metric)}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def rank() -> int:
+def process_rank() -> int:
     """This process's rank in the run, from 0; set by torchrun."""
     return int(os.environ.get("RANK", "0"))
 

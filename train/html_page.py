@@ -9,7 +9,7 @@ from PIL import Image
 
 from kardus.inference.preprocess import Pixels
 
-Picture = tuple[Pixels | None, str]
+CaptionedCrop = tuple[Pixels | None, str]
 """Pixels (height, width, 3) uint8, None where the photo can't be read; and the caption."""
 
 

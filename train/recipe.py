@@ -18,7 +18,7 @@ DEFAULT = "kardus"
 _OURS = files("train") / "recipes"
 
 
-def names() -> list[str]:
+def recipe_names() -> list[str]:
     """The names of the recipes that come with Kardus."""
     return sorted(entry.name.removesuffix(".toml") for entry in _OURS.iterdir() if entry.name.endswith(".toml"))
 
@@ -30,12 +30,12 @@ def read_recipe(recipe: str) -> dict[str, Any]:
         UsageError: there is no such recipe, it is not TOML, or a value is wrong; the message names the key.
     """
     path = Path(recipe) / FILE if Path(recipe).is_dir() else Path(recipe)
-    source: Any = _OURS / f"{recipe}.toml" if recipe in names() else path
+    source: Any = _OURS / f"{recipe}.toml" if recipe in recipe_names() else path
     try:
         values = tomllib.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"--recipe {recipe}: no such recipe: use {', '.join(names())}, a .toml file, or a run's folder"
+            f"--recipe {recipe}: no such recipe: use {', '.join(recipe_names())}, a .toml file, or a run's folder"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--recipe {path}: not valid TOML: {error}") from error

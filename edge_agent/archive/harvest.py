@@ -27,7 +27,7 @@ from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import cut_out
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
-from kardus.support.table_headers import Columns
+from kardus.support.table_headers import WantedColumns
 from kardus.support.tables import read_rows
 
 LABELS, PHOTOS = "labels.csv", "photos"
@@ -61,7 +61,7 @@ class HarvestedCrop:
     """Gives the crop as JPEG."""
 
 
-def crop_of(frame: Image.Image, corners: FloatArray) -> bytes:
+def upright_jpeg(frame: Image.Image, corners: FloatArray) -> bytes:
     """The slot with these corners (4, 2), upright and square, with every pixel that the frame has of it: JPEG."""
     longest = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max())
     side = int(min(max(round(longest), MIN_SIDE_PX), MAX_SIDE_PX))
@@ -138,7 +138,7 @@ class Harvest:
         table = self._folder / LABELS
         _close(table)
         # a line that a power cut tore has a problem, and is no photo of ours any more
-        known = [row.values for row in read_rows(table, Columns(("path",)))] if table.is_file() else []
+        known = [row.values for row in read_rows(table, WantedColumns(("path",)))] if table.is_file() else []
         known = [row for row in known if row.get("name") or row.get("proposed")]
         rows = [row for row in known if row.get("path") and (self._folder / row["path"]).is_file()]
         columns = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edge_agent.archive.harvest import Harvest, HarvestedCrop, crop_of
+from edge_agent.archive.harvest import Harvest, HarvestedCrop, upright_jpeg
 from edge_agent.config import Config
 from edge_agent.config.data_folder import HARVEST_FOLDER
 from edge_agent.config.sections import HarvestSection
@@ -151,7 +151,7 @@ class Harvesting:
                 verdict,
                 name,
                 seen.confidence if seen else 0.0,
-                partial(crop_of, shown.picture, corners),
+                partial(upright_jpeg, shown.picture, corners),
             )
             for number, corners in enumerate(shown.facings, start=1)
             if facing in (None, number)

@@ -1,9 +1,9 @@
 """Decodes a stream in a process of its own: FFmpeg can hang or die, and then this process is killed, not the agent.
 
 Run as `python -m edge_agent.camera.decoder MEMORY`, the file descriptor of shared memory (`PictureMemory`). The first
-line on the standard input is a `Stream` in JSON, so that passwords stand in no list of processes; each further line
-asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a header
-(`FRAME_HEADER`) and its content:
+line on the standard input is a `StreamRequest` in JSON, so that passwords stand in no list of processes; each further
+line asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a
+header (`FRAME_HEADER`) and its content:
 
     b"F", width, height    a picture, RGB, which lies in the shared memory until the next request
     b"R", 0, 0             nothing has moved, and no key frame has come: ask again
@@ -25,7 +25,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, StreamRequest
 from edge_agent.camera.newest import Newest
 from edge_agent.camera.shared import PictureMemory
 from kardus.support.errors import KardusError
@@ -45,7 +45,7 @@ def main() -> None:
     """Serve the pipe until it is closed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    stream = Stream.decode(requests.readline())
+    stream = StreamRequest.decode(requests.readline())
     _serve(requests, answers, _giver(stream), PictureMemory(int(sys.argv[1])))
     os._exit(0)  # FFmpeg may still hang in the other thread
 
@@ -78,15 +78,15 @@ def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
     answers.flush()
 
 
-def _giver(stream: Stream) -> Giver:
+def _giver(stream: StreamRequest) -> Giver:
     """What gives the next picture, by the stream's kind; each loads only what it needs."""
     if stream.format == MULTIPART:
         return _from_parts(stream)
     return _from_camera(stream) if stream.live else _from_file(stream)
 
 
-def _from_parts(stream: Stream) -> Giver:
-    from edge_agent.camera.mjpeg import coded_pictures, decoded  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
+def _from_parts(stream: StreamRequest) -> Giver:
+    from edge_agent.camera.mjpeg import coded_pictures, decoded_part  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
 
     newest = Newest[bytes | str]()
 
@@ -97,13 +97,13 @@ def _from_parts(stream: Stream) -> Giver:
     _begin(read, newest.end)
 
     def give(_: Attention) -> Answer:
-        picture = decoded(newest.take())
+        picture = decoded_part(newest.take())
         return picture if isinstance(picture, str) else np.asarray(picture)
 
     return give
 
 
-def _from_camera(stream: Stream) -> Giver:
+def _from_camera(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
     from edge_agent.camera.live import LiveDecoder  # noqa: PLC0415
@@ -119,7 +119,7 @@ def _from_camera(stream: Stream) -> Giver:
     return give
 
 
-def _from_file(stream: Stream) -> Giver:
+def _from_file(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
     from edge_agent.camera.seen import as_seen  # noqa: PLC0415

@@ -12,7 +12,7 @@ MAX_PIXELS = 64_000_000
 
 
 @dataclass(frozen=True)
-class Stream:
+class StreamRequest:
     """What is to be decoded."""
 
     address: str

@@ -10,7 +10,7 @@ import httpx2
 
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.login import Login
-from edge_agent.camera.tls import TlsPolicy, reason_of
+from edge_agent.camera.tls import TlsPolicy, tls_reason
 from kardus.support.exchange import Trace
 
 MAX_REDIRECTS = 5
@@ -95,7 +95,7 @@ def _reason(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return reason_of(cause)
+            return tls_reason(cause)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.TimeoutException):
         return "it sends nothing"

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import av
 from av.video.stream import VideoStream
 
-from edge_agent.camera.decoding import Attention, Stream
+from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest import Rest
@@ -32,7 +32,7 @@ KEPT_BYTES = 32_000_000
 class LiveDecoder:
     """The newest picture of a live stream, each given once."""
 
-    def __init__(self, stream: Stream, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: StreamRequest, clock: Callable[[], float] = time.monotonic) -> None:
         """Nothing is opened yet; see `follow`. `clock` gives seconds and never jumps."""
         self._stream = stream
         self._clock = clock

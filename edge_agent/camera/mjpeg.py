@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from edge_agent.camera.decoding import Stream
+from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.http import CameraHttp
 from edge_agent.camera.jpeg import decode_whole
@@ -14,7 +14,7 @@ from edge_agent.camera.multipart import MultipartPictures
 from kardus.support.errors import DataError
 
 
-def coded_pictures(stream: Stream) -> Iterator[bytes | str]:
+def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
     """JPEGs as they come, not yet decoded, and a reason for each that was cut off.
 
     Raises:
@@ -37,7 +37,7 @@ def coded_pictures(stream: Stream) -> Iterator[bytes | str]:
             raise NoAnswerError(f"no JPEG in what it sends ({kind or 'without a type'})")
 
 
-def decoded(coded: bytes | str) -> Image.Image | str:
+def decoded_part(coded: bytes | str) -> Image.Image | str:
     """A picture, or why it is none."""
     if isinstance(coded, str):
         return coded

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from edge_agent.camera.decoding import Attention
-from edge_agent.camera.source import Attentive, Source
+from edge_agent.camera.source import Attentive, PictureSource
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import KardusError
@@ -26,7 +26,9 @@ class CameraReader(Worker):
     So the pipeline always gets the newest picture of a live source, however slow it is.
     """
 
-    def __init__(self, camera: str, source: Source, interval_s: float, hand_over: Callable[[ReaderItem], None]) -> None:
+    def __init__(
+        self, camera: str, source: PictureSource, interval_s: float, hand_over: Callable[[ReaderItem], None]
+    ) -> None:
         """Prepare; `start` begins. `hand_over` must return quickly."""
         super().__init__(f"camera {camera}")
         self.camera = camera

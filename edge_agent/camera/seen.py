@@ -10,7 +10,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from edge_agent.camera.decoding import MAX_PIXELS, Stream
+from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 
 HD_LINES = 720
 """From here on a stream that doesn't say how its colours are coded is taken as BT.709, as players do."""
@@ -29,7 +29,7 @@ class DecodedFrame:
     """Width by height of one pixel; 1 where the stream doesn't say."""
 
 
-def as_seen(decoded: DecodedFrame, stream: Stream, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+def as_seen(decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """(height, width, 3) uint8 RGB, contiguous."""
     frame = decoded.frame
     width, height = _squared(frame.width, frame.height, decoded.pixel_shape)
@@ -52,7 +52,7 @@ def _squared(width: int, height: int, shape: Fraction) -> tuple[int, int]:
     return squared if squared[0] * squared[1] <= MAX_PIXELS else (width, height)
 
 
-def _colours(frame: av.VideoFrame, stream: Stream) -> Colorspace | None:
+def _colours(frame: av.VideoFrame, stream: StreamRequest) -> Colorspace | None:
     """How its colours are coded; None: as the frame says."""
     if frame.format.is_rgb:
         return None

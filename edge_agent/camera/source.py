@@ -12,7 +12,7 @@ from edge_agent.config import sources
 from edge_agent.config.sources import RealSource
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     """A camera. One contract suite (tests/edge_agent/camera) holds for every implementation."""
 
     live: bool
@@ -37,7 +37,7 @@ class Attentive(Protocol):
         """What was made of the last picture. May be called from any thread."""
 
 
-def open_source(section: RealSource) -> Source:  # noqa: PLR0911 - one line a kind of source
+def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one line a kind of source
     """The camera or file that a section of the configuration names. Opens nothing yet; see `Source.pictures`.
 
     Raises:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from PIL import Image
 
-from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, StreamRequest
 from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.shared import PictureMemory
@@ -40,7 +40,7 @@ RESTS: Final = _Rests.RESTS
 class Decoder:
     """The decoding process, and the pipe to it. Used by one thread; any thread may `kill` it."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: StreamRequest) -> None:
         """Start the process."""
         self._memory = PictureMemory.create()
         self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
@@ -121,7 +121,7 @@ class Decoder:
 class StreamSource:
     """Pictures of a stream or video. Each attempt to get them has a process of its own."""
 
-    def __init__(self, name: str, stream: Stream, remedy: str) -> None:
+    def __init__(self, name: str, stream: StreamRequest, remedy: str) -> None:
         """`name` is what reasons call it; nothing is opened yet."""
         self.live = stream.live
         self._name = name
@@ -183,7 +183,7 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
         "analyzeduration": "500000",
         "protocol_whitelist": "rtp,udp,tcp",  # a camera that sends us on to TLS would be checked by nobody
     }
-    stream = Stream(
+    stream = StreamRequest(
         _with_login(settings),
         "rtsp",
         options,
@@ -197,7 +197,7 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
 
 def mjpeg_source(settings: MjpegSource) -> StreamSource:
     """JPEG after JPEG over HTTP."""
-    stream = Stream(
+    stream = StreamRequest(
         settings.url,
         MULTIPART,
         timeout_s=settings.timeout_s,
@@ -212,7 +212,7 @@ def v4l2_source(settings: V4l2Source) -> StreamSource:
     """A camera on this machine."""
     size = f"{settings.width}x{settings.height}" if settings.width and settings.height else ""
     options = {"video_size": size} if size else {}
-    stream = Stream(
+    stream = StreamRequest(
         settings.device, "v4l2", options, timeout_s=settings.timeout_s, colour=settings.colour, untagged="bt601"
     )
     return StreamSource(
@@ -222,7 +222,7 @@ def v4l2_source(settings: V4l2Source) -> StreamSource:
 
 def video_source(settings: VideoSource) -> StreamSource:
     """A video file."""
-    stream = Stream(
+    stream = StreamRequest(
         str(settings.path), live=False, every=settings.every, timeout_s=FILE_TIMEOUT_S, colour=settings.colour
     )
     return StreamSource(str(settings.path), stream, "check the path and the file")

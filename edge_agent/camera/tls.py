@@ -62,7 +62,7 @@ class _Pinned(ssl.SSLContext):
         return wrapped
 
 
-def reason_of(error: ssl.SSLError) -> str:
+def tls_reason(error: ssl.SSLError) -> str:
     """What went wrong with a secure connection, without the library's file names and line numbers."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}: {REMEDY}"

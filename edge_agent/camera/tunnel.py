@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
-from edge_agent.camera.decoding import Stream
-from edge_agent.camera.tls import reason_of
+from edge_agent.camera.decoding import StreamRequest
+from edge_agent.camera.tls import tls_reason
 
 RTSPS_PORT = 322
 _HERE = "127.0.0.1"
@@ -29,7 +29,7 @@ class CertificateRefusedError(OSError):
 
 
 @contextlib.contextmanager
-def tunnelled(stream: Stream) -> Iterator[str]:
+def tunnelled(stream: StreamRequest) -> Iterator[str]:
     """The address for FFmpeg: the stream's own, or where it is `rtsps` one of this machine that leads there.
 
     Raises:
@@ -48,13 +48,13 @@ def tunnelled(stream: Stream) -> Iterator[str]:
         yield urlunsplit(parts._replace(scheme="rtsp", netloc=netloc))
 
 
-def _connected(host: str, port: int, stream: Stream) -> ssl.SSLSocket:
+def _connected(host: str, port: int, stream: StreamRequest) -> ssl.SSLSocket:
     connection = socket.create_connection((host, port), stream.timeout_s)
     try:
         return stream.tls.context().wrap_socket(connection, server_hostname=host)
     except ssl.SSLError as error:
         connection.close()
-        raise CertificateRefusedError(reason_of(error)) from error
+        raise CertificateRefusedError(tls_reason(error)) from error
 
 
 def _serve(listener: socket.socket, camera: ssl.SSLSocket) -> None:

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.error import InvalidDataError
 from av.video.stream import VideoStream
 
-from edge_agent.camera.decoding import MAX_PIXELS, Stream
+from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
 from edge_agent.camera.jpeg import CUT_OFF
 from edge_agent.camera.seen import DecodedFrame
@@ -21,7 +21,7 @@ _STRICT = {"err_detect": "explode"}
 """Of a JPEG that was cut off, FFmpeg would fill what is missing."""
 
 
-def frames(stream: Stream) -> Iterator[DecodedFrame | str]:
+def frames(stream: StreamRequest) -> Iterator[DecodedFrame | str]:
     """A file's frames, deinterlaced, and a reason for each JPEG among them that was cut off.
 
     Raises:
@@ -40,7 +40,7 @@ def seen_frame(frame: av.VideoFrame, video: VideoStream) -> DecodedFrame:
 
 
 @contextlib.contextmanager
-def opened(stream: Stream, address: str) -> Iterator[InputContainer]:
+def opened(stream: StreamRequest, address: str) -> Iterator[InputContainer]:
     """A stream or file with its video.
 
     Raises:

@@ -10,7 +10,7 @@ from rich.progress import track
 from edge_agent.config import Config, load_config
 from edge_agent.models.load import load_model
 from edge_agent.replay.player import Player
-from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
+from edge_agent.replay.recorded import Plain, Recorded, ReplayedInput, open_parts, open_plain, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
@@ -100,5 +100,5 @@ def _players(configs: list[Config], recorded: Recorded) -> list[Player]:
         return [Player(config, recorded.cameras, models[config.model]) for config in configs if config.model]
 
 
-def _shown(moments: Iterator[Moment], count: int | None) -> Iterable[Moment]:
+def _shown(moments: Iterator[ReplayedInput], count: int | None) -> Iterable[ReplayedInput]:
     return track(moments, "Replaying", total=count, console=err, transient=True, disable=not err.is_terminal)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from edge_agent.cameras import open_camera_source
 from edge_agent.cli.arguments import ConfigArgument
 from edge_agent.commissioning.layout import as_toml, basis, grid, prospect
-from edge_agent.commissioning.outlines import Found, LabelSide, propose
+from edge_agent.commissioning.outlines import FoundLabels, LabelSide, propose
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
 from edge_agent.seeing.commissioned import Commissioned, other_shape
@@ -176,7 +176,7 @@ def _codes(pattern: str) -> re.Pattern[str] | None:
         raise UsageError(f"--codes {pattern}: {error}: give a regular expression, as in 'A-[0-9-]+'") from error
 
 
-def _as_record(found: Found, size: tuple[int, int]) -> dict[str, object]:
+def _as_record(found: FoundLabels, size: tuple[int, int]) -> dict[str, object]:
     return {
         "picture_size": list(size),
         "locations": [{"id": code, "corners": corners.round(1).tolist()} for code, corners in found.named],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.camera.source import Source
+from edge_agent.camera.source import PictureSource
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import ModelSection
@@ -37,7 +37,7 @@ class Openings:
     """Loads and tests the model that would be run."""
     data_folder: Callable[[], str]
     """Sees that what is kept can be kept; what was found."""
-    camera: Callable[[CameraSection], tuple[Source, CameraView]]
+    camera: Callable[[CameraSection], tuple[PictureSource, CameraView]]
     health_page: Callable[[], str] | None
     """Takes the port, and gives it back; what was found. None: no port is configured."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from edge_agent.commissioning.rack_plane import RackPlane, rack_plane
-from kardus.codes.labels import Label, labels_near
+from kardus.codes.labels import RackLabel, labels_near
 from kardus.inference.geometry import FloatArray, inverse, is_convex, project, rectangle
 
 LabelSide = Literal["below", "above"]
@@ -37,7 +37,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLabels:
     """What the labels of a picture tell."""
 
     proposals: tuple[Proposal, ...]
@@ -67,7 +67,7 @@ class _Row:
     """(n): None where none was read."""
 
 
-def propose(labels: Sequence[Label], picture: Image.Image, side: LabelSide = "below") -> Found:
+def propose(labels: Sequence[RackLabel], picture: Image.Image, side: LabelSide = "below") -> FoundLabels:
     """Outlines of the locations that labels in a picture stand for.
 
     Args:
@@ -79,7 +79,7 @@ def propose(labels: Sequence[Label], picture: Image.Image, side: LabelSide = "be
     remarks = [f"'{code}' stands on several labels: none of them is used" for code in sorted(repeated)]
     labels = [label for label in labels if label.code not in repeated]
     if not labels:
-        return Found((), (*remarks, "no label was read"))
+        return FoundLabels((), (*remarks, "no label was read"))
     plane = rack_plane(labels)
     labels = [*labels, *_looked_at_again(labels, plane, picture, repeated)]
     plane = rack_plane(labels)
@@ -90,12 +90,12 @@ def propose(labels: Sequence[Label], picture: Image.Image, side: LabelSide = "be
     unread = sum(one.code is None for one in proposals)
     if unread:
         remarks.append(f"unread labels: {unread}: give these locations their code yourself, or mend the labels")
-    return Found(tuple(proposals), tuple(remarks))
+    return FoundLabels(tuple(proposals), tuple(remarks))
 
 
 def _looked_at_again(
-    labels: Sequence[Label], plane: RackPlane, picture: Image.Image, repeated: set[str]
-) -> list[Label]:
+    labels: Sequence[RackLabel], plane: RackPlane, picture: Image.Image, repeated: set[str]
+) -> list[RackLabel]:
     """Labels that are read only where one knows that they are."""
     if plane.cells is None:
         return []
@@ -113,7 +113,7 @@ def _looked_at_again(
     return [label for label in labels_near(picture, places) if label.code not in known]
 
 
-def _label_edges(labels: Sequence[Label], plane: RackPlane) -> FloatArray:
+def _label_edges(labels: Sequence[RackLabel], plane: RackPlane) -> FloatArray:
     """The corners (4, 2) of a label around its centre, in the rack's units: the middle of all."""
     back = inverse(plane.view)
     boxes = np.array([project(back, label.corners) - project(back, label.centre[None]) for label in labels])
@@ -121,7 +121,7 @@ def _label_edges(labels: Sequence[Label], plane: RackPlane) -> FloatArray:
     return rectangle(low[0], low[1], high[0], high[1])
 
 
-def _rows(labels: Sequence[Label], plane: RackPlane) -> list[_Row]:
+def _rows(labels: Sequence[RackLabel], plane: RackPlane) -> list[_Row]:
     """From top to bottom."""
     places = project(inverse(plane.view), np.array([label.centre for label in labels]))
     order = np.argsort(places[:, 1])

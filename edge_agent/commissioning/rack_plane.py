@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.codes.labels import Label
+from kardus.codes.labels import RackLabel
 from kardus.inference.geometry import FloatArray, inverse, project
 
 FITS = 0.2
@@ -37,7 +37,7 @@ class RackPlane:
     """(labels, 2): each label's column and row; None: they stand in no regular grid."""
 
 
-def rack_plane(labels: Sequence[Label]) -> RackPlane:
+def rack_plane(labels: Sequence[RackLabel]) -> RackPlane:
     """The plane of at least one label's rack."""
     upright = turned_upright(labels)
     centres = np.array([label.centre for label in labels]) @ upright.T
@@ -57,7 +57,7 @@ def rack_plane(labels: Sequence[Label]) -> RackPlane:
     return RackPlane(turn @ pitch, None)
 
 
-def turned_upright(labels: Sequence[Label]) -> FloatArray:
+def turned_upright(labels: Sequence[RackLabel]) -> FloatArray:
     """The rotation (2, 2) after which the labels stand upright, by the direction in which they are read."""
     along = np.sum([_unit(label.corners[1] - label.corners[0]) for label in labels], axis=0)
     x, y = _unit(along)
@@ -158,7 +158,7 @@ def _is_grid(cells: NDArray[np.int64], view: FloatArray, centres: FloatArray) ->
     return bool((off < FITS).all()) and len(np.unique(cells, axis=0)) == len(cells)
 
 
-def _pitches(centres: FloatArray, labels: Sequence[Label]) -> tuple[float, float]:
+def _pitches(centres: FloatArray, labels: Sequence[RackLabel]) -> tuple[float, float]:
     """How wide a column and how high a row is, in pixels; what no neighbour tells is as the other, or by the label."""
     lengths = []
     for axis in (0, 1):

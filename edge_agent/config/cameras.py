@@ -18,8 +18,8 @@ def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point,
 
 
 Area = Annotated[tuple[Point, ...], Field(min_length=3, max_length=100)]
-Side = Annotated[int, Field(ge=16, le=16_384)]
-PictureSize = tuple[Side, Side]
+SidePixels = Annotated[int, Field(ge=16, le=16_384)]
+PictureSize = tuple[SidePixels, SidePixels]
 Corners = Annotated[tuple[Point, Point, Point, Point], AfterValidator(_go_round)]
 
 

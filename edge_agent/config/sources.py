@@ -36,7 +36,7 @@ def _plain_hex(text: object) -> object:
 
 
 Fingerprint = Annotated[str, BeforeValidator(_plain_hex), Field(pattern="^[0-9a-f]{64}$")]
-Colour = Literal["bt601", "bt709"]
+ColourMatrix = Literal["bt601", "bt709"]
 SECURE_SCHEMES = ("https", "rtsps")
 HttpUrl = Annotated[str, _address(("http", "https"))]
 RtspUrl = Annotated[str, _address(("rtsp", "rtsps"))]
@@ -69,7 +69,7 @@ class VideoSource(Section):
     """The video file."""
     every: Annotated[int, Field(ge=1)] = 1
     """Take every n-th frame."""
-    colour: Colour | None = None
+    colour: ColourMatrix | None = None
     """How colours are coded. By default as the stream says; one that doesn't say is taken as players do: `bt709` from
     720 lines up, else `bt601`."""
 
@@ -149,7 +149,7 @@ class RtspSource(OnNetwork):
     """Which frames are decoded. `auto`: while nothing moves key frames alone, a fraction of the processor's time, and
     all of them as soon as the sizes of the packets between tell that something does; `all`: every frame, always;
     `keyframes`: key frames alone, always, for cameras that send one often enough."""
-    colour: Colour | None = None
+    colour: ColourMatrix | None = None
     """How colours are coded. By default as the stream says; one that doesn't say is taken as players do: `bt709` from
     720 lines up, else `bt601`."""
 
@@ -187,7 +187,7 @@ class V4l2Source(Section):
     """Of the pictures to ask for."""
     timeout_s: Wait = 10.0
     """A camera that sends nothing for this long is taken to be gone."""
-    colour: Colour | None = None
+    colour: ColourMatrix | None = None
     """How colours are coded. By default as the camera says; one that doesn't say is taken as `bt601`, which is what
     Linux's video interface means then."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from edge_agent.control.commands import AddressedReply, CommandRequest, Handler, answer
+from edge_agent.control.commands import AddressedReply, CommandHandler, CommandRequest, carry_out
 from kardus.contract.commands import Reply
 
 
@@ -11,7 +11,7 @@ class CommandDesk:
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, CommandHandler],
         reply: Callable[[str, bytes, Reply], None],
         do_later: Callable[[Callable[[], object]], bool],
         count: Callable[[str, str], None],
@@ -28,7 +28,7 @@ class CommandDesk:
 
     def deal_with(self, request: CommandRequest) -> None:
         """Carry a command out; whoever has sent it is told over the present connection, or not at all."""
-        found = answer(request, self._handlers)
+        found = carry_out(request, self._handlers)
         if found.job is None:
             self._send(found)
         elif not self._do_later(lambda: self._send(found.finish())):

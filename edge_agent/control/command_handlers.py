@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edge_agent.control.commands import Handler
+from edge_agent.control.commands import CommandHandler
 from kardus.contract.commands import Acknowledge, Correct, FetchEvidence, Resend, SetLogLevel, Snapshot
 from kardus.contract.messages import Alert, Coverage, LocationState
 from kardus.support.errors import KardusError
 
-Corners = dict[str, list[list[list[float]]]]
+FacingCorners = dict[str, list[list[list[float]]]]
 """By location, of each facing: four points in pixels of the picture."""
 
 
@@ -22,7 +22,7 @@ class CommandHandlers:
 
     capture: Callable[[str | None], int]
     """Classifies every location of a camera, or of all, once more; how many there are."""
-    snapshot: Callable[[Snapshot], tuple[datetime, bytes, Corners]]
+    snapshot: Callable[[Snapshot], tuple[datetime, bytes, FacingCorners]]
     """A camera's picture: when it was taken, as JPEG, and where each location's facings are in it."""
     acknowledge: Callable[[str, str, datetime], Alert | None]
     """Marks a location's alert as known to somebody; None: none stands."""
@@ -35,14 +35,14 @@ class CommandHandlers:
     """An event's pictures (JPEG) by their kind."""
     reload: Callable[[], int]
     """Reads the configuration again; how many locations it has."""
-    change_model: Handler
-    commission: Mapping[str, Handler]
+    change_model: CommandHandler
+    commission: Mapping[str, CommandHandler]
     """What lays cameras out, by the command's name."""
     send_again: Callable[[str, int, int], list[tuple[int, int]]]
     """Sends events of an epoch again; which are still there."""
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> dict[str, CommandHandler]:
         """The handlers by the command's name."""
         return {
             "capture": lambda command: {"locations": self.capture(command.camera)},

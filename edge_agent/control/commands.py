@@ -12,9 +12,9 @@ from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Command, Reply
 from kardus.contract.mqtt_text import is_topic
 from kardus.support.errors import KardusError
 
-Job = Callable[[], dict[str, Any]]
+CommandJob = Callable[[], dict[str, Any]]
 """Gives a reply's result, or raises a KardusError, after a time that the agent's thread must not wait."""
-Handler = Callable[[Any], dict[str, Any] | Job]
+CommandHandler = Callable[[Any], dict[str, Any] | CommandJob]
 """Carries out a command, given as its model; returns the reply's result or what will, or raises a KardusError."""
 log = logging.getLogger("kardus.commands")
 
@@ -38,7 +38,7 @@ class AddressedReply:
     """Empty: nobody asked for it."""
     correlation: bytes
     reply: Reply
-    job: Job | None = None
+    job: CommandJob | None = None
     """What gives the reply's result; None: it is there."""
 
     def finish(self) -> "AddressedReply":
@@ -59,10 +59,12 @@ class AddressedReply:
         return AddressedReply(self.topic, self.correlation, self.reply.model_copy(update=changes))
 
 
-def answer(request: CommandRequest, handlers: Mapping[str, Handler], now: datetime | None = None) -> AddressedReply:
+def carry_out(
+    request: CommandRequest, handlers: Mapping[str, CommandHandler], now: datetime | None = None
+) -> AddressedReply:
     """Carry a request out. Never raises for what a request may do wrong."""
     address, problem = _address(request.payload), ""
-    result: dict[str, Any] | Job
+    result: dict[str, Any] | CommandJob
     try:
         command = _parse(request)
         _refuse_old(request, command, now or datetime.now(UTC))

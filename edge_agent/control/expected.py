@@ -12,7 +12,7 @@ from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
-from kardus.support.files import set_aside
+from kardus.support.files import rename_damaged
 from kardus.support.harmless import escaped
 from kardus.support.spelling import composed
 
@@ -191,7 +191,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _anew(path: Path, error: Exception) -> sqlite3.Connection:
     """A new database, beside the damaged one."""
     try:
-        aside = set_aside(path)
+        aside = rename_damaged(path)
         log.error("%s: %s: it is kept as %s; the broker gives its content again", path, error, aside.name)
         return _open(path)
     except (OSError, sqlite3.Error) as failure:

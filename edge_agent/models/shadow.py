@@ -55,7 +55,7 @@ class ShadowModel:
     def _answer(self) -> None:
         while (classified := self._offers.get()) is not None and not self._stopped:
             try:
-                answers = self.classifier.classify(crops_of(classified, self.classifier.size_px))
+                answers = self.classifier.classify(crops_at(classified, self.classifier.size_px))
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)
@@ -64,7 +64,7 @@ class ShadowModel:
                 self._comparison = compared(self._comparison, classified, answers)
 
 
-def crops_of(classified: ClassifiedCrops, size_px: int) -> Pixels:
+def crops_at(classified: ClassifiedCrops, size_px: int) -> Pixels:
     """The same slots, cut out at another model's input size: (slots, size_px, size_px, 3) uint8 RGB."""
     crops = np.stack([cut_out(classified.frame, corners, size_px) for corners in classified.corners])
     return classified.correction.apply(crops) if classified.correction else crops

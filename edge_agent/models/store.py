@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 log = logging.getLogger("kardus.models")
 
 
-class Choice(Record):
+class StoredBundle(Record):
     """A bundle in the store."""
 
     sha256: Sha256
@@ -40,9 +40,9 @@ class Choices(Record):
 
     configured: str = ""
     """SHA-256 of the bundle that was configured when the choice was made; another one there is a new choice."""
-    current: Choice | None = None
+    current: StoredBundle | None = None
     """None: the configured bundle."""
-    previous: Choice | None = None
+    previous: StoredBundle | None = None
     """What comes back where the current one fails; None: the configured bundle."""
     refused: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of bundles that aren't tried again unless they are forced, and why."""
@@ -64,15 +64,15 @@ class ModelStore:
         return self._folder / "staging"
 
     @property
-    def current(self) -> Choice | None:
+    def current(self) -> StoredBundle | None:
         """The bundle in use; None: the configured one."""
         return self._choices.current
 
-    def path(self, choice: Choice) -> Path:
+    def path(self, choice: StoredBundle) -> Path:
         """A kept bundle's file."""
         return self._folder / f"{choice.sha256}.bundle"
 
-    def begin(self, configured: str) -> Choice | None:
+    def begin(self, configured: str) -> StoredBundle | None:
         """The agent starts, with this SHA-256 of the configured bundle ("": it can't be read). What is it to run?
 
         A configured bundle that was replaced by hand is run. So is the former one, instead of one on probation with
@@ -100,7 +100,7 @@ class ModelStore:
         Raises:
             DataError: the disk doesn't take it; the choice stays as it was.
         """
-        choice = Choice(sha256=sha256)
+        choice = StoredBundle(sha256=sha256)
         try:
             move_durably(staged, self.path(choice))
         except OSError as error:

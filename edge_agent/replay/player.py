@@ -14,7 +14,7 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import ExpectedMessage, Finding, Frame, Message, SignalLost
 from edge_agent.replay.comparison import VerdictChange
-from edge_agent.replay.recorded import START, Moment
+from edge_agent.replay.recorded import START, ReplayedInput
 from kardus.contract.messages import LocationState, Model
 from kardus.contract.topics import Topics
 from kardus.inference.bundle import Bundle
@@ -127,7 +127,7 @@ class Player:
         """Crops that went through the model."""
         return int(self._metrics.registry.get_sample_value("kardus_classifications_total") or 0)
 
-    def play(self, moment: Moment) -> list[VerdictChange]:
+    def play(self, moment: ReplayedInput) -> list[VerdictChange]:
         """Deal with a moment as the agent would. Returns what changed.
 
         Raises:
@@ -145,7 +145,7 @@ class Player:
         self._pipeline.tick()
         return self._changes
 
-    def _wait_until(self, moment: Moment) -> None:
+    def _wait_until(self, moment: ReplayedInput) -> None:
         """Let the time go by in which the agent would have seen a grace or a doubt end."""
         now_s = self._clock.monotonic_s()
         while self._pipeline.waits and now_s + TICK_S < moment.at_s:

@@ -23,7 +23,7 @@ START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Moment:
+class ReplayedInput:
     """Something that the agent deals with, and when."""
 
     at: datetime
@@ -40,7 +40,7 @@ class Recorded:
 
     cameras: Mapping[str, bool]
     """Every camera, and whether it is live."""
-    moments: Callable[[Collection[str]], Iterator[Moment]]
+    moments: Callable[[Collection[str]], Iterator[ReplayedInput]]
     """Everything in its order, of these cameras. A picture that can't be read is a lost signal, as it is live."""
     count: int | None = None
     """How many moments there are at most; None: nobody knows."""
@@ -130,7 +130,7 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
 
 
-def _play_parts(parts: list[_Part], wanted: Collection[str]) -> Iterator[Moment]:
+def _play_parts(parts: list[_Part], wanted: Collection[str]) -> Iterator[ReplayedInput]:
     """Seconds go on within a run of the agent; from one run to the next the calendar tells them."""
     run, offset_s, at, at_s, picture = "", 0.0, START, 0.0, -1
     for part in parts:
@@ -144,15 +144,15 @@ def _play_parts(parts: list[_Part], wanted: Collection[str]) -> Iterator[Moment]
                 yield _moment(part.folder, entry, at_s, picture)
 
 
-def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> Moment:
+def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> ReplayedInput:
     if entry.location is not None and entry.expected is not None:
-        return Moment(entry.at, at_s, ExpectedMessage(entry.location, entry.expected.model_dump_json().encode()))
+        return ReplayedInput(entry.at, at_s, ExpectedMessage(entry.location, entry.expected.model_dump_json().encode()))
     if entry.camera is None:
         raise AssertionError("an entry is of a camera or of a location")
     if entry.picture is None:
-        return Moment(entry.at, at_s, SignalLost(entry.camera, entry.at, entry.lost or ""))
+        return ReplayedInput(entry.at, at_s, SignalLost(entry.camera, entry.at, entry.lost or ""))
     seen = try_picture(folder / entry.picture)
-    return Moment(entry.at, at_s, _item(entry.camera, picture, entry.at, at_s, seen), picture)
+    return ReplayedInput(entry.at, at_s, _item(entry.camera, picture, entry.at, at_s, seen), picture)
 
 
 def _item(camera: str, picture: int, at: datetime, at_s: float, seen: Image.Image | str) -> Frame | SignalLost:
@@ -161,15 +161,15 @@ def _item(camera: str, picture: int, at: datetime, at_s: float, seen: Image.Imag
     return Frame(camera, picture + 1, at, at_s, seen)
 
 
-def _play_plain(path: Path, plain: Plain) -> Iterator[Moment]:
+def _play_plain(path: Path, plain: Plain) -> Iterator[ReplayedInput]:
     for location, sku in sorted(plain.expected.items()):
         payload = Expected(revision=1, sku=sku).model_dump_json().encode()
-        yield Moment(START, 0.0, ExpectedMessage(location, payload))
+        yield ReplayedInput(START, 0.0, ExpectedMessage(location, payload))
     source = FolderPictures(path) if path.is_dir() else video_source(VideoSource(type="video", path=path))
     try:
         for picture, seen in enumerate(islice(source.pictures(), 0, None, plain.every)):
             at_s = picture * plain.interval_s
             at = START + timedelta(seconds=at_s)
-            yield Moment(at, at_s, _item(plain.camera, picture, at, at_s, seen), picture)
+            yield ReplayedInput(at, at_s, _item(plain.camera, picture, at, at_s, seen), picture)
     finally:
         source.close()

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from edge_agent.replay.comparison import StandingVerdict, VerdictChange, VerdictDifference
-from edge_agent.replay.session import ReplayOutcome, Side
+from edge_agent.replay.session import ReplayedConfig, ReplayOutcome
 from kardus.support.console import table_of
 
 
@@ -39,7 +39,7 @@ def as_content(outcome: ReplayOutcome) -> dict[str, Any]:
     return content
 
 
-def _side(side: Side, *, has_truth: bool) -> dict[str, Any]:
+def _side(side: ReplayedConfig, *, has_truth: bool) -> dict[str, Any]:
     tally = side.tally
     content = {
         "model": side.player.model,

@@ -12,14 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.records import Frame, SignalLost
 from edge_agent.replay.comparison import ReplayComparison, Tally, VerdictChange, VerdictDifference
-from edge_agent.replay.recorded import Moment, Recorded
+from edge_agent.replay.recorded import Recorded, ReplayedInput
 from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS
 from kardus.support.errors import DataError, UsageError
 
 TRUTH = "truth.jsonl"
-Truth = Mapping[int, Mapping[str, str]]
-Watching = Callable[[Iterator[Moment]], Iterable[Moment]]
+TruthByFrame = Mapping[int, Mapping[str, str]]
+Watching = Callable[[Iterator[ReplayedInput]], Iterable[ReplayedInput]]
 
 
 class ReplayPlayer(Protocol):
@@ -44,12 +44,12 @@ class ReplayPlayer(Protocol):
     def classified(self) -> int:
         """Crops that went through the model."""
 
-    def play(self, moment: Moment) -> list[VerdictChange]:
+    def play(self, moment: ReplayedInput) -> list[VerdictChange]:
         """Deal with a moment as the agent would. Returns what changed."""
 
 
 @dataclass
-class Side:
+class ReplayedConfig:
     """One configuration, with what it came to."""
 
     player: ReplayPlayer
@@ -58,7 +58,7 @@ class Side:
     took_s: float = 0.0
     """Of the machine's time."""
 
-    def play(self, moment: Moment, truth: Mapping[str, str] | None) -> list[str]:
+    def play(self, moment: ReplayedInput, truth: Mapping[str, str] | None) -> list[str]:
         """Deal with a moment. Returns the locations whose verdict changed."""
         began = time.perf_counter()
         changes = self.player.play(moment)
@@ -78,7 +78,7 @@ class Side:
 class ReplayOutcome:
     """What a replay comes to."""
 
-    sides: Sequence[Side]
+    sides: Sequence[ReplayedConfig]
     differences: Sequence[VerdictDifference]
     pictures: int
     lost: int
@@ -91,7 +91,7 @@ class ReplayOutcome:
 
 
 def replay(
-    recorded: Recorded, players: Sequence[ReplayPlayer], truth: Truth, watching: Watching = iter
+    recorded: Recorded, players: Sequence[ReplayPlayer], truth: TruthByFrame, watching: Watching = iter
 ) -> ReplayOutcome:
     """Play a recording to its end; `watching` is given everything that comes, to show how far it is.
 
@@ -100,11 +100,11 @@ def replay(
         UsageError: the configurations watch other locations.
     """
     _require_alike(players)
-    sides = [Side(player) for player in players]
+    sides = [ReplayedConfig(player) for player in players]
     comparison = ReplayComparison(sides[0].tally, sides[-1].tally)
     pictures, lost, reason = 0, 0, "it is empty"
-    first: Moment | None = None
-    last: Moment | None = None
+    first: ReplayedInput | None = None
+    last: ReplayedInput | None = None
     began = time.perf_counter()
     for moment in watching(recorded.moments(players[0].cameras)):
         right = truth.get(moment.picture) if moment.picture is not None else None
@@ -123,7 +123,7 @@ def replay(
 _LINE = TypeAdapter(dict[str, int | dict[str, str]])
 
 
-def read_truth(folder: Path) -> Truth:
+def read_truth(folder: Path) -> TruthByFrame:
     """The right verdicts of each picture, where they stand beside a recording; empty where they don't.
 
     Raises:

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge_agent.reporting.outbox.message import Stored
+from edge_agent.reporting.outbox.message import NumberedMessage
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.reporting.suspicion import Suspicion
 from kardus.contract.receipts import Ack
-from kardus.mqtt.connection import MAX_IN_FLIGHT, Token
+from kardus.mqtt.connection import MAX_IN_FLIGHT, PublishToken
 from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.support.clock import SYSTEM_CLOCK, Clock
@@ -41,9 +41,9 @@ class _Flight:
     """What is between the outbox and the broker. Belongs to the delivery's thread."""
 
     connection: int | None = None
-    ready: deque[Stored] = field(default_factory=deque)
+    ready: deque[NumberedMessage] = field(default_factory=deque)
     """Read from the disk, and not handed over yet."""
-    out: dict[Token, tuple[Stored, float]] = field(default_factory=dict)
+    out: dict[PublishToken, tuple[NumberedMessage, float]] = field(default_factory=dict)
     """Handed over at this monotonic time, and not answered yet."""
     done: list[int] = field(default_factory=list)
     """Acknowledged, and still on the disk."""
@@ -100,7 +100,7 @@ class Delivery(Worker):
         self._takes_some = True
         """Whether the broker has taken a message since one was set aside: if it takes none, it isn't the messages."""
         self._endings: queue.SimpleQueue[tuple[int, Ending]] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[PublishToken, str]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
         self._checked_s = self._clock.monotonic_s()
@@ -113,7 +113,7 @@ class Delivery(Worker):
         self._news.set()
         self._wake.set()
 
-    def acknowledged(self, token: Token, refusal: str) -> None:
+    def acknowledged(self, token: PublishToken, refusal: str) -> None:
         """The broker has answered for a message: why it refused it, or nothing. Called from the session's thread."""
         self._answers.put((token, refusal))
         if self._flight.ready or self._flight.more:  # else it can wait: every waking takes time from the other threads
@@ -249,7 +249,7 @@ class Delivery(Worker):
                 return
             flight.out[token] = stored, self._clock.monotonic_s()
 
-    def _next(self) -> Stored | None:
+    def _next(self) -> NumberedMessage | None:
         """The next message that isn't held back by a refusal."""
         flight, now_s = self._flight, self._clock.monotonic_s()
         if any(until <= now_s for until in flight.refused.values()):
@@ -285,6 +285,6 @@ class Delivery(Worker):
             self.wake()
 
 
-def _ordering_key(stored: Stored) -> str:
+def _ordering_key(stored: NumberedMessage) -> str:
     """Messages with the same key are sent in their order."""
     return stored.message.location or stored.message.topic

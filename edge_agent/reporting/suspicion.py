@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from edge_agent.reporting.outbox.message import Stored
-from kardus.mqtt.connection import Token
+from edge_agent.reporting.outbox.message import NumberedMessage
+from kardus.mqtt.connection import PublishToken
 from kardus.mqtt.reasons import Ending
 
 HANG_UPS = 2
@@ -20,7 +20,7 @@ class Suspicion:
     def __init__(self) -> None:
         """Nothing is suspected."""
         self._suspects: set[int] = set()
-        self._question: Token | None = None
+        self._question: PublishToken | None = None
         self._is_answered = False
         self._hung_up_on = 0
         self._times = 0
@@ -32,16 +32,16 @@ class Suspicion:
         """Whether messages are to be sent one by one."""
         return bool(self._suspects)
 
-    def reached(self, next_one: Stored | None) -> None:
+    def reached(self, next_one: NumberedMessage | None) -> None:
         """This is to be sent next; None: nothing is. Suspects that would have come before it have been replaced."""
         if next_one is None or (not next_one.message.urgent and next_one.id > max(self._suspects, default=0)):
             self._suspects.clear()
 
-    def asked(self, question: Token | None) -> None:
+    def asked(self, question: PublishToken | None) -> None:
         """A message follows this question."""
         self._question, self._is_answered = question, False
 
-    def answered(self, token: Token) -> None:
+    def answered(self, token: PublishToken) -> None:
         """The broker has answered: a message, or the question."""
         self._is_answered = self._is_answered or token == self._question
 
@@ -49,7 +49,7 @@ class Suspicion:
         """The broker has taken this message, or refused it as it should, or nobody sends it any more."""
         self._suspects.discard(number)
 
-    def lost(self, connection: int, ending: Ending, unanswered: Sequence[Stored]) -> Stored | None:
+    def lost(self, connection: int, ending: Ending, unanswered: Sequence[NumberedMessage]) -> NumberedMessage | None:
         """A connection was lost with these unanswered, in their order; the one to blame, once that is certain."""
         was_open, times, self._times = self.is_open, self._times, 0
         if not unanswered or not ending.may_be_of_a_message:

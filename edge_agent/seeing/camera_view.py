@@ -17,7 +17,7 @@ from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import Mask, area_outside, areas_of
 from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
-from edge_agent.seeing.view_guard import View, ViewGuard, inside
+from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, resized
 
@@ -103,7 +103,7 @@ class CameraView:
         """Width and height of the picture in which the slots were laid out; None: it isn't known."""
         return self._commissioned.size
 
-    def check(self, frame: Frame) -> View:
+    def check(self, frame: Frame) -> CheckedView:
         """Whether the picture can be trusted."""
         if self._guard is None:
             width, height = frame.picture.size
@@ -154,7 +154,7 @@ class CameraView:
             corners = self._last_corners[slots]
             self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.picture, size_px))
 
-    def see(self, frame: Frame, view: View, wanted: Sequence[bool], size_px: int) -> Sighting:
+    def see(self, frame: Frame, view: CheckedView, wanted: Sequence[bool], size_px: int) -> Sighting:
         """What a good picture shows of the slots, with the crops that are to be classified.
 
         Args:
@@ -224,7 +224,7 @@ class CameraView:
                 return ahead.crops.result()[which]
         return Cutting(places, frame.picture, size_px).result()
 
-    def _with_colours(self, view: View, at_s: float) -> View:
+    def _with_colours(self, view: CheckedView, at_s: float) -> CheckedView:
         """What was judged by forms, and now by colours too."""
         if view.problem in WITHOUT_COLOURS or view.repeated:
             return view
@@ -236,7 +236,7 @@ class CameraView:
             self._gate.begin_anew()  # it knows the rack by the same picture
         return replace(view, problem=problem, reason=reason) if problem else view
 
-    def _first_colours(self, view: View) -> ViewColours:
+    def _first_colours(self, view: CheckedView) -> ViewColours:
         shape = view.small.shape
         shares = [slot.in_pixels(shape[1], shape[0]) / [shape[1], shape[0]] for slot in self.slots]
         never = self._mask.over(shape[1], shape[0])
@@ -250,7 +250,7 @@ class CameraView:
             colours.remember(kept)
         return colours
 
-    def _known_gate(self, frame: Frame, view: View, corners: FloatArray) -> ChangeGate:
+    def _known_gate(self, frame: Frame, view: CheckedView, corners: FloatArray) -> ChangeGate:
         if self._gate is None:
             self._gate = ChangeGate(self._gate_rules, corners)
             if self._commissioned.reference is not None:
@@ -260,13 +260,13 @@ class CameraView:
                 self._empty = EmptyPictures(small, places, self._gate_rules.change)
         return self._gate
 
-    def _as_configured(self, picture: Pixels, frame: Frame, view: View) -> tuple[Pixels, FloatArray]:
+    def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
         corners = place_slots(self.slots, *frame.picture.size, np.eye(3)) / view.factor
         return self._mask.black_out(resized(picture, width, height)), corners
 
-    def _like_empty(self, view: View, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
+    def _like_empty(self, view: CheckedView, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
         if self._empty is None or not chosen:
             return (None,) * len(chosen)
         alike = self._empty.alike(view.small, corners / view.factor)

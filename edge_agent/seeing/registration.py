@@ -57,7 +57,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMarks:
     """Where the marks are in a later picture."""
 
     shifts: FloatArray
@@ -115,7 +115,7 @@ def _joined(lasting: Marks, others: Marks) -> Marks:
     )
 
 
-def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:
+def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundMarks:
     """Look for each mark within `reach` pixels of where it should be.
 
     Args:
@@ -134,7 +134,7 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> Found:
     ys, xs = np.unravel_index(flat.argmax(axis=1), correlation.shape[1:])
     peaks = [_peak(one, int(y), int(x)) for one, y, x in zip(correlation, ys, xs, strict=True)]
     inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
-    return Found(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0), inside)
+    return FoundMarks(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0), inside)
 
 
 def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:

@@ -24,7 +24,7 @@ from edge_agent.seeing.registration import (
 from kardus.inference.geometry import FloatArray, project
 from kardus.inference.preprocess import Pixels
 
-Problem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
+ViewProblem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
 SMALL_WIDTH = 480
 """Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 STEADY_PX = 0.75
@@ -44,7 +44,7 @@ _SAMPLED_ROWS = 8
 
 
 @dataclass(frozen=True)
-class View:
+class CheckedView:
     """What a picture is good for."""
 
     small: Pixels
@@ -52,7 +52,7 @@ class View:
     factor: int
     motion: FloatArray
     """From the reference picture's pixels to this picture's (3 x 3): where the slots are now."""
-    problem: Problem | None = None
+    problem: ViewProblem | None = None
     reason: str = ""
     repeated: bool = False
     """It is a live camera's last picture once more: it says nothing of what is there now."""
@@ -110,7 +110,7 @@ class ViewGuard:
         """Other rules."""
         self._rules = rules
 
-    def check(self, frame: Frame) -> View:
+    def check(self, frame: Frame) -> CheckedView:
         """Judge a picture."""
         factor = max(1, round(frame.picture.width / SMALL_WIDTH))
         small = reduced(frame.picture, factor)
@@ -123,9 +123,9 @@ class ViewGuard:
         if not problem:
             self._last_coarse = _coarse(grey)
         small = self._mask.black_out(small) if self._is_masked else small
-        return View(small, factor, self._motion, problem, reason, repeated)
+        return CheckedView(small, factor, self._motion, problem, reason, repeated)
 
-    def _exposure(self, frame: Frame, grey: Grey) -> tuple[Problem | None, str]:
+    def _exposure(self, frame: Frame, grey: Grey) -> tuple[ViewProblem | None, str]:
         if frame.at_s - self._same_since >= self._rules.frozen_after_s:
             return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
         brightness = float(grey.mean())
@@ -161,7 +161,7 @@ class ViewGuard:
 
     def _recognise(
         self, reference: _Reference, picture: Image.Image, grey: Grey, factor: int
-    ) -> tuple[Problem | None, str]:
+    ) -> tuple[ViewProblem | None, str]:
         marks = reference.marks
         if len(marks.corners) < FEWEST:
             return None, ""  # nothing in this view could tell
@@ -184,7 +184,9 @@ class ViewGuard:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
 
-    def _unrecognised(self, reference: _Reference, grey: Grey, factor: int, share: float) -> tuple[Problem | None, str]:
+    def _unrecognised(
+        self, reference: _Reference, grey: Grey, factor: int, share: float
+    ) -> tuple[ViewProblem | None, str]:
         """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
         has_same_size = reference.whole.shape == grey.shape  # a camera may have changed its resolution
         shift = whole_shift(reference.whole, grey) if has_same_size else np.zeros(2)
@@ -200,13 +202,13 @@ class ViewGuard:
             "take its commissioning picture again"
         )
 
-    def _moved(self, pixels: float, width: int) -> tuple[Problem | None, str]:
+    def _moved(self, pixels: float, width: int) -> tuple[ViewProblem | None, str]:
         return "moved", (
             f"by {pixels:.0f} pixels, {self._rules.max_shift * width:.0f} can be corrected: turn the camera back, "
             "or take its commissioning picture again"
         )
 
-    def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[Problem | None, str]:
+    def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[ViewProblem | None, str]:
         """Correct a small motion, refuse a large one."""
         corners = np.concatenate([corners * [width, height] for corners in self._slots])
         now = project(motion, corners)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.convert.targets import TARGETS, Target
+from export.convert.targets import TARGETS, Runtime
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
 from kardus.inference.graph_forms import as_nchw
@@ -95,7 +95,7 @@ def _as_made(bundle: Bundle) -> Bundle:
     return replace(bundle, manifest=bundle.manifest.model_copy(update=found))
 
 
-def _require_usable(bundle: Bundle, target: str, out: Path, chip: str) -> Target:
+def _require_usable(bundle: Bundle, target: str, out: Path, chip: str) -> Runtime:
     how = TARGETS[target]
     if bundle.manifest.form != "portable":
         raise UsageError(

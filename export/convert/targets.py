@@ -11,7 +11,7 @@ _NHWC = "float32 RGB on 0..255, 1 x {side} x {side} x 3; normalisation is in the
 
 
 @dataclass(frozen=True)
-class Target:
+class Runtime:
     """One runtime."""
 
     modules: tuple[str, ...]
@@ -31,11 +31,11 @@ def _own_environment(packages: str) -> str:
     )
 
 
-TARGETS: Mapping[str, Target] = MappingProxyType(
+TARGETS: Mapping[str, Runtime] = MappingProxyType(
     {
-        "openvino": Target(("openvino",), "pip install 'kardus[openvino]'"),
-        "ncnn": Target(("ncnn", "pnnx"), "pip install 'kardus[ncnn]'"),
-        "litert": Target(("onnx2tf", "ai_edge_litert"), _own_environment("onnx2tf==1.29.24"), input=_NHWC),
-        "rknn": Target(("rknn",), _own_environment("rknn-toolkit2==2.5.0"), usual_chip="rk3588"),
+        "openvino": Runtime(("openvino",), "pip install 'kardus[openvino]'"),
+        "ncnn": Runtime(("ncnn", "pnnx"), "pip install 'kardus[ncnn]'"),
+        "litert": Runtime(("onnx2tf", "ai_edge_litert"), _own_environment("onnx2tf==1.29.24"), input=_NHWC),
+        "rknn": Runtime(("rknn",), _own_environment("rknn-toolkit2==2.5.0"), usual_chip="rk3588"),
     }
 )

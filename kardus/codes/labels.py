@@ -40,7 +40,7 @@ FEWEST_OF_A_FORM = 3
 
 
 @dataclass(frozen=True)
-class Label:
+class RackLabel:
     """The label of a location."""
 
     code: str
@@ -55,7 +55,7 @@ class Label:
         return centre
 
 
-def find_labels(picture: Image.Image, codes: re.Pattern[str] | None = None) -> list[Label]:
+def find_labels(picture: Image.Image, codes: re.Pattern[str] | None = None) -> list[RackLabel]:
     """The labels in a picture (of any mode), each once, in reading order.
 
     Args:
@@ -70,7 +70,7 @@ def find_labels(picture: Image.Image, codes: re.Pattern[str] | None = None) -> l
     return labels_of(_uncontradicted([symbol for symbol in symbols if _is_sure(grey, symbol)]), codes)
 
 
-def labels_near(picture: Image.Image, places: Sequence[FloatArray]) -> list[Label]:
+def labels_near(picture: Image.Image, places: Sequence[FloatArray]) -> list[RackLabel]:
     """The labels at places (4, 2) where one is supposed to be: each is looked at alone, and enlarged more."""
     grey = np.asarray(picture.convert("L"))
     symbols: list[Symbol] = []
@@ -82,13 +82,13 @@ def labels_near(picture: Image.Image, places: Sequence[FloatArray]) -> list[Labe
     return labels_of(_uncontradicted(symbols))
 
 
-def labels_of(symbols: Sequence[Symbol], codes: re.Pattern[str] | None = None) -> list[Label]:
+def labels_of(symbols: Sequence[Symbol], codes: re.Pattern[str] | None = None) -> list[RackLabel]:
     """Those of the symbols that are labels of locations, in reading order."""
-    labels = [Label(code, symbol.corners) for symbol in symbols if (code := location_of(symbol))]
+    labels = [RackLabel(code, symbol.corners) for symbol in symbols if (code := labelled_location(symbol))]
     return sorted(_of_one_form(labels, codes), key=lambda label: (label.centre[1], label.centre[0]))
 
 
-def location_of(symbol: Symbol) -> str | None:
+def labelled_location(symbol: Symbol) -> str | None:
     """The location that a label stands for; None where it is no label of a location.
 
     Of GS1's elements that is the extension (254), the place within a location number, or else the number (414) itself.
@@ -105,7 +105,7 @@ def location_of(symbol: Symbol) -> str | None:
     return code if is_location(code) and "://" not in code and not is_item else None
 
 
-def form_of(code: str) -> str:
+def code_pattern(code: str) -> str:
     """A code with its letters as `A` and its digits as `9`."""
     return "".join("9" if character.isdigit() else "A" if character.isalpha() else character for character in code)
 
@@ -178,10 +178,10 @@ def _half_side(symbol: Symbol) -> float:
     return float(np.linalg.norm(symbol.corners[1] - symbol.corners[0])) / 2
 
 
-def _of_one_form(labels: list[Label], codes: re.Pattern[str] | None) -> list[Label]:
+def _of_one_form(labels: list[RackLabel], codes: re.Pattern[str] | None) -> list[RackLabel]:
     if codes is not None:
         return [label for label in labels if codes.fullmatch(label.code)]
-    forms = Counter(form_of(label.code) for label in labels).most_common(1)
+    forms = Counter(code_pattern(label.code) for label in labels).most_common(1)
     if forms and forms[0][1] >= max(FEWEST_OF_A_FORM, MAJORITY * len(labels)):
-        return [label for label in labels if form_of(label.code) == forms[0][0]]
+        return [label for label in labels if code_pattern(label.code) == forms[0][0]]
     return labels

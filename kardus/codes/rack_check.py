@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kardus.codes.labels import Label, form_of
+from kardus.codes.labels import RackLabel, code_pattern
 from kardus.inference.geometry import FloatArray
 
 NEAR = 0.75
@@ -13,7 +13,7 @@ FEWEST = 2
 """So many labels must contradict, unless the camera has fewer locations."""
 
 
-def other_rack(labels: Sequence[Label], outlines: Sequence[tuple[str, FloatArray]]) -> str:
+def other_rack(labels: Sequence[RackLabel], outlines: Sequence[tuple[str, FloatArray]]) -> str:
     """Why a camera looks at another rack, in words; empty where nothing says so.
 
     It does where more labels contradict than agree: labels of locations that aren't its own (codes of the same form),
@@ -23,9 +23,9 @@ def other_rack(labels: Sequence[Label], outlines: Sequence[tuple[str, FloatArray
         labels: what was read.
         outlines: the camera's locations with their corners (4, 2), in pixels; a location may have several.
     """
-    forms = {form_of(location) for location, _ in outlines}
+    forms = {code_pattern(location) for location, _ in outlines}
     own = {location for location, _ in outlines}
-    foreign = sorted(label.code for label in labels if label.code not in own and form_of(label.code) in forms)
+    foreign = sorted(label.code for label in labels if label.code not in own and code_pattern(label.code) in forms)
     known = [label for label in labels if label.code in own]
     displaced = sorted(label.code for label in known if not _is_at_its_place(label, outlines))
     against = len(foreign) + len(displaced)
@@ -36,11 +36,11 @@ def other_rack(labels: Sequence[Label], outlines: Sequence[tuple[str, FloatArray
     return f"the labels {_some(displaced)} are where other locations were: turn it back, or lay it out anew"
 
 
-def _is_at_its_place(label: Label, outlines: Sequence[tuple[str, FloatArray]]) -> bool:
+def _is_at_its_place(label: RackLabel, outlines: Sequence[tuple[str, FloatArray]]) -> bool:
     return any(_is_at(label, corners) for location, corners in outlines if location == label.code)
 
 
-def _is_at(label: Label, corners: FloatArray) -> bool:
+def _is_at(label: RackLabel, corners: FloatArray) -> bool:
     edges = (corners[:2].mean(axis=0), corners[2:].mean(axis=0))
     width = float(np.linalg.norm(corners[1] - corners[0]))
     return min(float(np.linalg.norm(label.centre - edge)) for edge in edges) <= NEAR * width

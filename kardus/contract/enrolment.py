@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from kardus.contract.base import Record
-from kardus.contract.manifest import Name, Sha256
+from kardus.contract.manifest import ClassName, Sha256
 from kardus.contract.messages import UtcTime
 
 REQUEST, ANSWER = "request.json", "answer.json"
@@ -39,9 +39,9 @@ class EnrolmentRequest(Record):
     """Of this form."""
     id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
     """A UUID."""
-    name: Name
+    name: ClassName
     """The new class."""
-    sku: Name
+    sku: ClassName
     """Its product."""
     by: Annotated[str, Field(max_length=200)] = ""
     """Who asks."""

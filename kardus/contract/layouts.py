@@ -13,11 +13,11 @@ MAX_FACINGS = 20
 MAX_AREAS = 50
 MAX_REVISION = 2**53 - 1
 Coordinate = Annotated[float, Field(ge=0, le=MAX_SIDE_PX)]
-Place = tuple[Coordinate, Coordinate]
+PicturePoint = tuple[Coordinate, Coordinate]
 """x and y in pixels of the picture, from its top left."""
-Quadrilateral = tuple[Place, Place, Place, Place]
+Quadrilateral = tuple[PicturePoint, PicturePoint, PicturePoint, PicturePoint]
 """Top left, top right, bottom right, bottom left, as they appear on the carton."""
-MaskArea = Annotated[tuple[Place, ...], Field(min_length=3, max_length=100)]
+MaskArea = Annotated[tuple[PicturePoint, ...], Field(min_length=3, max_length=100)]
 SidePx = Annotated[int, Field(ge=16, le=MAX_SIDE_PX)]
 Revision = Annotated[int, Field(ge=0, le=MAX_REVISION)]
 """Counts what was saved; 0: nothing was, what stands in the configuration's file holds."""

@@ -19,20 +19,20 @@ def class_name(text: str) -> str:
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 Precision = Literal["fp32", "fp16", "int8"]
-Form = Literal["complete", "portable"]
+GraphForm = Literal["complete", "portable"]
 """See `kardus.inference.graph_forms`."""
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance", "blend"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(class_name)]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(class_name)]
 
 
 class ClassInfo(Record):
     """One class: a visible face of a product. Several classes may be faces of one SKU."""
 
-    name: Name
+    name: ClassName
     category: str
-    sku: Name
+    sku: ClassName
     gtin: str = ""
     variant: str = ""
     face: str = ""
@@ -89,7 +89,7 @@ class Calibration(Record):
     """A crop whose score is below this is none of the classes."""
     doubt_threshold: float = -1e9
     """A crop whose score is below this isn't named: it is `uncertain` if it may be what is expected, else `unknown`."""
-    doubt_thresholds: dict[Name, float] = Field(default_factory=dict)
+    doubt_thresholds: dict[ClassName, float] = Field(default_factory=dict)
     """Those of single classes, in place of `doubt_threshold`, for crops that are most like them."""
     blend: Blend | None = None
     """The scale of the score `blend`; None with another score."""
@@ -151,7 +151,7 @@ class Training(Record):
 class Changes(Record):
     """Products that came (enrolled from photos, without training) and went (retired) since the graph was made."""
 
-    graph_classes: Annotated[tuple[Name, ...], Field(min_length=2)]
+    graph_classes: Annotated[tuple[ClassName, ...], Field(min_length=2)]
     """The class of each logit that the graph gives. Those that `classes` doesn't list are retired."""
     distance_per_logit: Annotated[float, Field(gt=0)]
     """By how much squared distances between embeddings grow where the graph's logits differ by one."""
@@ -162,7 +162,7 @@ class Changes(Record):
     """By how much that logarithm must be less for an enrolled class, where it was enrolled from many photos."""
     few_photos: Annotated[float, Field(ge=0, le=1)] = 0.6
     """The margin is less by this share over the number of photos."""
-    enrolled: dict[Name, PositiveInt]
+    enrolled: dict[ClassName, PositiveInt]
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 
 
@@ -181,7 +181,7 @@ class Manifest(Record):
     version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     created: str
     precision: Precision
-    form: Form = "complete"
+    form: GraphForm = "complete"
     """`portable`: float NCHW, one crop at a time, without evidence, as converters for NPUs take it."""
     opset: PositiveInt
     input: InputSpec

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.contract.manifest import Form
+from kardus.contract.manifest import GraphForm
 from kardus.inference.preprocess import Pixels
 
 Floats = NDArray[np.float32]
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
 PORTABLE_OUTPUTS = ("logits", "embedding")
-OUTPUTS_OF: Mapping[Form, tuple[str, ...]] = MappingProxyType({"complete": OUTPUTS, "portable": PORTABLE_OUTPUTS})
+OUTPUTS_OF: Mapping[GraphForm, tuple[str, ...]] = MappingProxyType({"complete": OUTPUTS, "portable": PORTABLE_OUTPUTS})
 
 
 class Session(Protocol):
@@ -28,7 +28,7 @@ class Session(Protocol):
         """The named outputs."""
 
 
-def run_graph(session: Session, form: Form, crops: Pixels) -> tuple[Floats, Floats, Floats]:
+def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats, Floats, Floats]:
     """Logits (N, classes), embedding (N, d) and evidence (N, h, w) for crops (N, S, S, 3) uint8 RGB.
 
     The portable form has no evidence: it is a single 0 for each crop.
@@ -46,7 +46,7 @@ def as_nchw(crops: Pixels) -> Floats:
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)[:, None], dtype=np.float32)
 
 
-def input_of(form: Form, size_px: int) -> tuple[str, list[int]]:
+def input_of(form: GraphForm, size_px: int) -> tuple[str, list[int]]:
     """Onnxruntime's type of the graph's input, and its shape without the batch."""
     if form == "complete":
         return "tensor(uint8)", [size_px, size_px, 3]

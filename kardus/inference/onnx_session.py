@@ -14,7 +14,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from kardus.inference.provider_plugins import NoPluginError, plugin_device, plugin_library, registered
-from kardus.inference.providers import CPU, KNOWN, Arithmetic, Provider, names
+from kardus.inference.providers import CPU, KNOWN, Arithmetic, Provider, provider_names
 from kardus.support.errors import ConfigError
 
 ORT_ERRORS = (
@@ -238,5 +238,5 @@ def _needs(name: str) -> str:
 
 
 def _not_used(providers: Sequence[Provider], reasons: Sequence[str], instead: str) -> ConfigError:
-    remedy = "" if CPU in names(providers) else f'; or name a fall-back after it: providers = [..., "{CPU}"]'
+    remedy = "" if CPU in provider_names(providers) else f'; or name a fall-back after it: providers = [..., "{CPU}"]'
     return ConfigError(f"model.providers: {'; '.join(reasons)}{instead}{remedy}")

@@ -169,6 +169,6 @@ def parse_provider(text: str, option: str) -> Provider:
         raise UsageError(f"{option} '{text}': {error.errors()[0]['msg']}") from error
 
 
-def names(providers: Sequence[Provider]) -> str:
+def provider_names(providers: Sequence[Provider]) -> str:
     """Their names, for people."""
     return ", ".join(provider.name for provider in providers)

@@ -42,7 +42,7 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class Stored:
+class FileColours:
     """What of a file is known before it is decoded, and forgotten after."""
 
     bits: int
@@ -53,10 +53,10 @@ class Stored:
     """Whether the file holds further pictures of equal worth."""
 
 
-_AS_NEARLY_ALL = Stored(8, inverted=False, several=False)
+_AS_NEARLY_ALL = FileColours(8, inverted=False, several=False)
 
 
-def stored_as(image: ImageFile.ImageFile) -> Stored:
+def stored_as(image: ImageFile.ImageFile) -> FileColours:
     """How the file holds its pixels.
 
     Raises:
@@ -71,10 +71,10 @@ def stored_as(image: ImageFile.ImageFile) -> Stored:
     tags = getattr(image, "tag_v2", {})
     inverted = image.mode in _BITS_16 and tags.get(_INVERTED_TIFF[0]) == _INVERTED_TIFF[1]
     several = image.format not in ("MPO", "HEIF") and bool(getattr(image, "is_animated", False))
-    return Stored(12 if ";12" in raw else 16 if ";16" in raw else 8, inverted, several)
+    return FileColours(12 if ";12" in raw else 16 if ";16" in raw else 8, inverted, several)
 
 
-def to_srgb(image: Image.Image, stored: Stored) -> Converted:
+def to_srgb(image: Image.Image, stored: FileColours) -> Converted:
     """A decoded picture as 8-bit sRGB.
 
     Raises:
@@ -98,7 +98,7 @@ def to_srgb(image: Image.Image, stored: Stored) -> Converted:
     return Converted(picture, tuple(changes), tuple(doubts))
 
 
-def _in_8_bits(image: Image.Image, stored: Stored) -> tuple[Image.Image, Image.Image | None]:
+def _in_8_bits(image: Image.Image, stored: FileColours) -> tuple[Image.Image, Image.Image | None]:
     """A picture of 8 bits a channel; and where a grey value stands for transparent, what isn't (L)."""
     key = image.info.get("transparency")
     if image.mode not in _BITS_16:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
-from kardus.mqtt.connection import Handlers, Subscription, Token
+from kardus.mqtt.connection import Handlers, PublishToken, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
@@ -34,7 +34,7 @@ class MqttClient:
             BrokerError: the broker cannot be reached, refuses the connection, or doesn't answer.
             ConfigError: the password or a certificate can't be used.
         """
-        self._answers: dict[Token, str] = {}
+        self._answers: dict[PublishToken, str] = {}
         self._answered = threading.Condition()
         self._session = MqttSession(settings, f"kardus-{uuid7()}", subscriptions)
         self._session.start(
@@ -78,7 +78,7 @@ class MqttClient:
             BrokerError: the broker refuses one, or doesn't take it in time. Those before it are published.
         """
         connection = self._session.connection or 0
-        sent: deque[tuple[str, Token | None]] = deque()
+        sent: deque[tuple[str, PublishToken | None]] = deque()
         for topic, payload in messages:
             if len(sent) == IN_FLIGHT:
                 self._require_taken(*sent.popleft())
@@ -92,7 +92,7 @@ class MqttClient:
         """Publish a message that isn't retained (QoS 1), and don't wait; without a connection it is lost."""
         self._session.publish(self._session.connection or 0, topic, payload, retain=False)
 
-    def _require_taken(self, topic: str, token: Token | None) -> None:
+    def _require_taken(self, topic: str, token: PublishToken | None) -> None:
         if token is None:
             raise BrokerError(f"{topic}: not published (there is no connection): try again")
         with self._answered:
@@ -115,7 +115,7 @@ class MqttClient:
         """Disconnect."""
         self.close()
 
-    def _acknowledged(self, token: Token, refusal: str) -> None:
+    def _acknowledged(self, token: PublishToken, refusal: str) -> None:
         with self._answered:
             self._answers[token] = refusal
             self._answered.notify_all()

@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from kardus.mqtt.content_type import content_type
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
-from kardus.mqtt.tls import Stamp, explain
+from kardus.mqtt.tls import FileStamps, explain
 
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
@@ -38,7 +38,7 @@ Subscription = tuple[str, int]
 """Topic filter and QoS."""
 
 
-class Token(NamedTuple):
+class PublishToken(NamedTuple):
     """A message that was handed to the broker, until the broker has acknowledged or refused it."""
 
     connection: int
@@ -71,7 +71,7 @@ class Handlers:
     on_connect: Callable[[int], None] = _nothing
     """With the number of the connection."""
     on_message: Callable[[Incoming], None] = _nothing
-    on_acknowledged: Callable[[Token, str], None] = _nothing
+    on_acknowledged: Callable[[PublishToken, str], None] = _nothing
     """What `publish` gave, and why the broker refused it; empty: it took it."""
     on_lost: Callable[[int, Ending], None] = _nothing
     """With the number of a connection that has ended, and why; not where it was stopped."""
@@ -139,7 +139,7 @@ class Connection:
         """The broker's answers to subscriptions, by their number: why it refused each filter; empty: it took it."""
         self.received = 0
         """How many messages have come."""
-        self.tls_stamp: Stamp = ()
+        self.tls_stamp: FileStamps = ()
         """The certificates that the connection was made with."""
         self._settings, self._options, self._handlers = settings, options, handlers
         self._changed = changed
@@ -209,23 +209,25 @@ class Connection:
         rc, number = self._client.subscribe(list(subscriptions))
         return number if rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def ask(self) -> Token | None:
+    def ask(self) -> PublishToken | None:
         """Ask something that the broker answers at once, and that changes nothing; `on_acknowledged` gets the answer.
 
         None when it could not be asked.
         """
         rc, number = self._client.unsubscribe(NEVER_SUBSCRIBED)
-        return Token(self.number, number) if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and number is not None else None
+        return (
+            PublishToken(self.number, number) if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and number is not None else None
+        )
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Take subscriptions back."""
         self._client.unsubscribe(list(topics))
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> Token | None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b"") -> PublishToken | None:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
         more = {"CorrelationData": correlation} if correlation else {}
         info = self._publish(topic, payload, retain=retain, **more)
-        return Token(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+        return PublishToken(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def say_farewell(self, topic: str, payload: bytes) -> None:
         """Publish a last retained message, and wait a moment until the broker has it."""
@@ -340,12 +342,14 @@ class Connection:
         self._changed()
 
     def _on_unsubscribe(self, _client: paho.Client, _data: Any, number: int, _reasons: Any, _more: Any) -> None:
-        self._handlers.on_acknowledged(Token(self.number, number), "")
+        self._handlers.on_acknowledged(PublishToken(self.number, number), "")
 
     def _on_publish(
         self, _client: paho.Client, _data: Any, number: int, reason: ReasonCode, more: Properties | None
     ) -> None:
-        self._handlers.on_acknowledged(Token(self.number, number), refusal(reason, more) if reason.is_failure else "")
+        self._handlers.on_acknowledged(
+            PublishToken(self.number, number), refusal(reason, more) if reason.is_failure else ""
+        )
 
 
 def _send_at_once(_client: object, _userdata: object, opened: Any) -> None:

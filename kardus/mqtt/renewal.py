@@ -2,7 +2,7 @@
 
 import logging
 
-from kardus.mqtt.tls import Stamp, TlsFiles, client_context
+from kardus.mqtt.tls import FileStamps, TlsFiles, client_context
 from kardus.support.errors import ConfigError
 
 log = logging.getLogger("kardus.mqtt")
@@ -11,7 +11,7 @@ log = logging.getLogger("kardus.mqtt")
 class Renewal:
     """Watches the certificates of one connection. Half of a pair, in the middle of a renewal, is waited out."""
 
-    def __init__(self, files: TlsFiles | None, used: Stamp) -> None:
+    def __init__(self, files: TlsFiles | None, used: FileStamps) -> None:
         """Watch `files`, which were as `used` says when the connection was made."""
         self._files = files
         self._known = used

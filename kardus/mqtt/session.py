@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Options, Subscription, Token
+from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Handlers, Options, PublishToken, Subscription
 from kardus.mqtt.reasons import NOT_GIVEN, TAKEN_OVER
 from kardus.mqtt.renewal import Renewal
 from kardus.mqtt.settings import BrokerSettings
@@ -137,7 +137,7 @@ class MqttSession:
 
     def publish(
         self, connection: int, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b""
-    ) -> Token | None:
+    ) -> PublishToken | None:
         """Hand a message to the broker (QoS 1), over that connection and no later one.
 
         Returns a token for `on_acknowledged`, or None when it could not be handed over.
@@ -147,7 +147,7 @@ class MqttSession:
             return None
         return live.publish(topic, payload, retain=retain, correlation=correlation)
 
-    def ask(self, connection: int) -> Token | None:
+    def ask(self, connection: int) -> PublishToken | None:
         """Ask the broker something that changes nothing, over that connection; `on_acknowledged` gets the answer."""
         live = self._live
         return live.ask() if live is not None and live.number == connection and live.accepted else None

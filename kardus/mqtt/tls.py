@@ -7,7 +7,7 @@ from pathlib import Path
 from kardus.support.errors import ConfigError
 from kardus.support.secrets import require_private
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
+FileStamps = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class TlsFiles:
     crl_file: Path | None = None
     """What the authority has revoked: a broker whose certificate is in it is refused."""
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> FileStamps:
         """Changes when one of the files does."""
         return tuple(_stamp(getattr(self, field.name)) for field in fields(self))
 

@@ -55,7 +55,7 @@ def move_durably(source: Path, target: Path) -> None:
     _sync(target.parent)
 
 
-def set_aside(path: Path) -> Path:
+def rename_damaged(path: Path) -> Path:
     """Give a damaged database, with its -wal and -shm, another name, at which the next start doesn't look; that name.
 
     Raises:

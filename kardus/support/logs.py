@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-Form = Literal["text", "json"]
+LogFormat = Literal["text", "json"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,7 +31,7 @@ ALWAYS = ("kardus.mqtt", "kardus.agent")
 """Connections and cameras: whoever reads that one was lost must also read that it is back."""
 
 
-def set_up(form: Form, *, verbose: bool) -> None:
+def set_up(form: LogFormat, *, verbose: bool) -> None:
     """Log to the standard error: warnings, errors, connections and cameras, and when verbose what else happens."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -18,7 +18,7 @@ NAMED_AS_BEFORE = "the header once more"
 
 
 @dataclass(frozen=True)
-class Columns:
+class WantedColumns:
     """What is asked of a table's columns."""
 
     required: tuple[str, ...]
@@ -31,7 +31,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """Where in a file the table is, and what its columns are called there."""
 
     sheet: str | None = None
@@ -65,7 +65,7 @@ class Header:
         return max(self.shown, default=-1) + 1
 
 
-def find_header(path: Path, lines: Iterable[Line], columns: Columns, layout: Layout | None = None) -> Header:
+def find_header(path: Path, lines: Iterable[Line], columns: WantedColumns, layout: TableLayout | None = None) -> Header:
     """The header of a table, of its lines.
 
     Raises:
@@ -89,7 +89,7 @@ def find_header(path: Path, lines: Iterable[Line], columns: Columns, layout: Lay
     raise DataError(f"{path}: {_missing([names for _, names in named], columns, layout)}")
 
 
-def named_again(header: Header, columns: Columns, values: Mapping[str, str]) -> str:
+def named_again(header: Header, columns: WantedColumns, values: Mapping[str, str]) -> str:
     """What is to be said of a line that names the columns again; empty: it doesn't.
 
     NAMED_AS_BEFORE is no problem. Of lists that were joined, one may have its columns in another order.
@@ -102,7 +102,7 @@ def named_again(header: Header, columns: Columns, values: Mapping[str, str]) -> 
     return "names the columns again, and otherwise: give each list a file of its own"
 
 
-def _called(column: str, layout: Layout | None) -> tuple[str, ...]:
+def _called(column: str, layout: TableLayout | None) -> tuple[str, ...]:
     return tuple(_folded(name) for name in layout.names.get(column, (column,))) if layout else (column,)
 
 
@@ -121,7 +121,7 @@ def _require_once(path: Path, places: Mapping[str, Sequence[int]], names: Mappin
             raise DataError(f"{path}: {len(found)} columns are named '{names[found[0]]}': rename all but one")
 
 
-def _missing(lines: Sequence[Mapping[int, str]], columns: Columns, layout: Layout | None) -> str:
+def _missing(lines: Sequence[Mapping[int, str]], columns: WantedColumns, layout: TableLayout | None) -> str:
     """What is said of a table without a header: of the line that has most of it, the first column that it lacks."""
 
     def lacking(names: Mapping[int, str]) -> list[str]:

@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kardus.support.errors import DataError
-from kardus.support.table_headers import NAMED_AS_BEFORE, TITLE_LINES, Columns, Header, Layout, find_header, named_again
+from kardus.support.table_headers import (
+    NAMED_AS_BEFORE,
+    TITLE_LINES,
+    Header,
+    TableLayout,
+    WantedColumns,
+    find_header,
+    named_again,
+)
 from kardus.support.text_cells import code_of
-from kardus.support.text_tables import TextLine, decoded, likely_delimiters, text_lines
+from kardus.support.text_tables import TextLine, decoded_text, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell
 from kardus.support.workbooks.reading import OTHERS, workbook_kind, workbook_lines
 from kardus.support.workbooks.sheet_parser import Line
@@ -38,14 +46,14 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[Row]:
     Raises:
         DataError: the file cannot be read, has no header, lacks a required column, or a line can't be read for sure.
     """
-    rows = list(read_rows(path, Columns(required)))
+    rows = list(read_rows(path, WantedColumns(required)))
     for row in rows:
         if row.problems:
             raise DataError(f"{path}: {row.problems[0]}")
     return rows
 
 
-def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> Iterator[Row]:
+def read_rows(path: Path, columns: WantedColumns, layout: TableLayout | None = None) -> Iterator[Row]:
     """The same, as it is read, with lines that can't be read for sure among the rest: they say why.
 
     A `layout` is an operator's, who can choose: then errors advise to name a sheet, or what columns are called.
@@ -61,12 +69,12 @@ def read_rows(path: Path, columns: Columns, layout: Layout | None = None) -> Ite
         return _workbook_rows(chain(first, lines), header, columns, kind, layout)
     if layout and layout.sheet is not None:
         raise DataError(f"{path}: has no sheets: leave --sheet out")
-    text = decoded(path, layout.encoding if layout else None, can_choose=layout is not None)
+    text = decoded_text(path, layout.encoding if layout else None, can_choose=layout is not None)
     delimiter, header = _text_header(path, text, columns, layout)
     return _text_rows(text_lines(path, text, delimiter), delimiter, header, columns, layout)
 
 
-def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None) -> tuple[str, Header]:
+def _text_header(path: Path, text: str, columns: WantedColumns, layout: TableLayout | None) -> tuple[str, Header]:
     """Which character is between the values, and the header that it gives."""
     refusal = None
     for delimiter in likely_delimiters(text):
@@ -80,7 +88,7 @@ def _text_header(path: Path, text: str, columns: Columns, layout: Layout | None)
 
 
 def _workbook_rows(
-    lines: Iterable[Line], header: Header, columns: Columns, kind: str, layout: Layout | None
+    lines: Iterable[Line], header: Header, columns: WantedColumns, kind: str, layout: TableLayout | None
 ) -> Iterator[Row]:
     asked = {*columns.required, *columns.optional}
     blank = Cell("", f"is blank, or an error, which can't be told in {kind} files: write {EMPTY}, or save it as .xlsx")
@@ -104,7 +112,7 @@ def _workbook_rows(
 
 
 def _text_rows(
-    lines: Iterable[TextLine], delimiter: str, header: Header, columns: Columns, layout: Layout | None
+    lines: Iterable[TextLine], delimiter: str, header: Header, columns: WantedColumns, layout: TableLayout | None
 ) -> Iterator[Row]:
     codes = {*columns.required, *columns.optional} - {*columns.values}
     for number, cells in lines:
@@ -123,14 +131,14 @@ def _text_rows(
         yield Row(number, values, tuple(problems))
 
 
-def _lines_below(lines: Iterable[Line], header: Header, layout: Layout | None) -> Iterable[Line]:
+def _lines_below(lines: Iterable[Line], header: Header, layout: TableLayout | None) -> Iterable[Line]:
     below = (line for line in lines if line[0] > header.line)
     if layout is None or not layout.left_out:
         return below
     return (line for line in below if not _is_left_out([line[1][index].text for index in sorted(line[1])], layout))
 
 
-def _is_left_out(cells: Sequence[str], layout: Layout | None) -> bool:
+def _is_left_out(cells: Sequence[str], layout: TableLayout | None) -> bool:
     if layout is None or not layout.left_out:
         return False
     first = next((cell.strip() for cell in cells if cell.strip()), "")

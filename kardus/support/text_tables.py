@@ -22,7 +22,7 @@ _PAGE = re.compile(r"\s*<(!doctype|html|table|\?xml)|MIME-Version:", re.IGNORECA
 _log = logging.getLogger(__name__)
 
 
-def decoded(path: Path, encoding: str | None = None, *, can_choose: bool = False) -> str:
+def decoded_text(path: Path, encoding: str | None = None, *, can_choose: bool = False) -> str:
     """The text of a file. Where the encoding can be chosen, it may be guessed too, which is logged.
 
     Raises:

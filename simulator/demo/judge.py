@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import LocationEvent
 from kardus.contract.verdicts import ALERTS
-from simulator.script import Kind, Script
+from simulator.script import ChangeKind, Script
 
-FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
+FAULTS = (ChangeKind.WRONG_VARIANT, ChangeKind.SWAP, ChangeKind.REMOVE, ChangeKind.UNEXPECTED, ChangeKind.UNKNOWN)
 
 
 @dataclass(frozen=True)
 class Fault:
     """One scripted fault at one location, and what was made of it."""
 
-    kind: Kind
+    kind: ChangeKind
     frame: int
     location: str
     verdict: str

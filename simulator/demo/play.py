@@ -29,7 +29,7 @@ from simulator.demo.broker import RunningBroker, run_broker
 from simulator.demo.browser import program
 from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
 from simulator.demo.page import RunningPage, run_page
-from simulator.demo.report import Picture, annotate, write_messages, write_report
+from simulator.demo.report import ReportedFrame, annotate, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
@@ -56,7 +56,7 @@ class MessageRecording:
     monitor: SiteMonitor = field(default_factory=SiteMonitor)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[LocationEvent] = field(default_factory=list)
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    pictures: dict[str, ReportedFrame] = field(default_factory=dict)
     all_told: threading.Event = field(default_factory=threading.Event)
     """Set once every fault was reported, or nothing more will come."""
 
@@ -198,14 +198,16 @@ def _remember_pictures(recording: MessageRecording, script: Script, shelf: Shelf
     """Keep how the shelf stood when everything was first seen, and at each first report of a fault."""
     states = {location: s for (_, location), s in recording.monitor.states.items()}
     if len(states) == len(script.expected):
-        recording.pictures.setdefault("start", Picture("start.png", "At the start", 4, states))
+        recording.pictures.setdefault("start", ReportedFrame("start.png", "At the start", 4, states))
     faults = scripted_faults(script, shelf.skus())
     for number, fault in enumerate(faults, start=1):
         known = [event for event in recording.events if is_report_of(event, fault)]
         if known and state.location == fault.location and fault.location not in recording.pictures:
             name = f"fault-{number}-{fault.kind.replace('_', '-')}.png"
             caption = f"{fault.kind.replace('_', ' ').capitalize()} at {fault.location}: {fault.verdict}"
-            recording.pictures[fault.location] = Picture(name, caption, min(fault.frame + 3, script.frames - 1), states)
+            recording.pictures[fault.location] = ReportedFrame(
+                name, caption, min(fault.frame + 3, script.frames - 1), states
+            )
     if all(fault.location in recording.pictures for fault in faults):
         recording.all_told.set()
 
@@ -229,7 +231,7 @@ def _write_folder(  # noqa: PLR0917 - what the demo was made of
     for name, shot in shots.items():
         write_whole(folder / name, shot)
     states = {location: s for (_, location), s in sorted(recording.monitor.states.items())}
-    end = Picture("end.png", "At the end", shelf.script.frames - 1, states)
+    end = ReportedFrame("end.png", "At the end", shelf.script.frames - 1, states)
     pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
     corners = {slot.location: slot.corners for slot in shelf.rack.slots()}
     for picture in pictures:

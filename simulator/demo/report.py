@@ -35,7 +35,7 @@ _TEMPLATES.filters["seen"] = describe_seen
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportedFrame:
     """A frame with the verdicts that stood when it was taken."""
 
     file: str
@@ -81,7 +81,7 @@ def write_report(  # noqa: PLR0917 - what the page shows
     path: Path,
     outcome: DemoOutcome,
     states: Mapping[str, LocationState],
-    pictures: Sequence[Picture],
+    pictures: Sequence[ReportedFrame],
     facts: Mapping[str, str],
     shots: Sequence[str] = (),
 ) -> None:

@@ -20,7 +20,7 @@ from edge_agent.records import Frame
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.inference.classifier import Classifier
-from kardus.mqtt.connection import Token
+from kardus.mqtt.connection import PublishToken
 from kardus.mqtt.session import MqttSession
 
 PATIENCE_S = 120.0
@@ -34,7 +34,7 @@ class _Counting(Delivery):
         self.acknowledgements = 0
         self.answered = threading.Condition()
 
-    def acknowledged(self, token: Token, refusal: str) -> None:
+    def acknowledged(self, token: PublishToken, refusal: str) -> None:
         super().acknowledged(token, refusal)
         with self.answered:
             self.acknowledgements += 1

@@ -22,7 +22,7 @@ from edge_agent.seeing.slots import Cutting
 from kardus.inference.bundle import read_bundle
 from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.inference.preprocess import read_photo
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.opponent import AfternoonScript
@@ -120,7 +120,7 @@ def event_waits_s(folder: Path, bundle: Path, events: int) -> list[float]:
     names = bench.shelf().script.stock
     location = bench.names[5]
     other = next(name for name in names.values() if name != names[location])
-    shelf = bench.shelf(4, (Change(2, Kind.PLACE, location, name=str(other)),))
+    shelf = bench.shelf(4, (Change(2, ChangeKind.PLACE, location, name=str(other)),))
     pictures = [jpeg(shelf, number) for number in range(4)]  # two of each, of different noise
     broker = Mosquitto(folder / "mosquitto")
     broker.start()

@@ -10,7 +10,7 @@ from kardus.mqtt.tls import TlsFiles
 from tests.agents import SITE
 from tests.brokers import Mosquitto
 from warehouse.authority.register import create_authority
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 SETTINGS = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
 HOST = "127.0.0.1"
@@ -23,8 +23,8 @@ class Site:
         """Make the authority, the broker's certificate and one for the WMS side."""
         self.folder = folder
         self.authority = create_authority(folder / "authority", SITE)
-        self.authority.issue(Role.SERVER, "broker", [HOST, "localhost"])
-        self.authority.issue(Role.WMS, "receiver")
+        self.authority.issue(CertificateRole.SERVER, "broker", [HOST, "localhost"])
+        self.authority.issue(CertificateRole.WMS, "receiver")
         self.mosquitto = Mosquitto(folder / "mosquitto", settings=functools.partial(shipped_settings, folder))
 
     def start(self) -> None:
@@ -37,20 +37,20 @@ class Site:
         self.mosquitto.kill()
         self.start()
 
-    def files(self, role: Role, name: str) -> TlsFiles:
+    def files(self, role: CertificateRole, name: str) -> TlsFiles:
         """The files of a certificate, which is made where it isn't there yet."""
         path = self.folder / "authority" / role / f"{name}.crt"
         if not path.exists():
             self.authority.issue(role, name)
         return TlsFiles(self.folder / "authority" / "ca.crt", path, path.with_suffix(".key"))
 
-    def broker(self, role: Role, name: str) -> BrokerSettings:
+    def broker(self, role: CertificateRole, name: str) -> BrokerSettings:
         """The broker, for the WMS side's connection with a certificate."""
         return BrokerSettings(HOST, self.mosquitto.port, tls=self.files(role, name))
 
     def section(self, name: str, port: int | None = None, **other: object) -> MqttSection:
         """The agent's `[mqtt]` table with a device's certificate."""
-        files = self.files(Role.DEVICE, name)
+        files = self.files(CertificateRole.DEVICE, name)
         return MqttSection.model_validate(
             {
                 "host": HOST,

@@ -17,7 +17,7 @@ from tests.agents import SITE
 from tests.deploy.site import HOST, SETTINGS, Site
 from tests.patience import PATIENCE_S
 from warehouse.authority.acl import acl_text
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 from warehouse.receiving.forgetting import forget_agent
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.read_back import read_expected
@@ -33,8 +33,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all of them: nobody changes it."""
     made = Site(tmp_path_factory.mktemp("site"))
     for name in (OWN.agent, OTHER.agent):
-        made.files(Role.DEVICE, name)
-    made.files(Role.HOME_ASSISTANT, "home")
+        made.files(CertificateRole.DEVICE, name)
+    made.files(CertificateRole.HOME_ASSISTANT, "home")
     made.start()
     yield made
     made.mosquitto.kill()
@@ -55,7 +55,7 @@ def _writes(topics: Topics) -> list[str]:
 
 @pytest.mark.parametrize("topic", _writes(OWN))
 def test_a_device_publishes_under_its_own_name(site: Site, topic: str) -> None:
-    with MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device:
+    with MqttClient(site.broker(CertificateRole.DEVICE, OWN.agent)) as device:
         device.publish([(topic, b"{}")], retain=True)
 
 
@@ -75,7 +75,10 @@ def test_a_device_publishes_under_its_own_name(site: Site, topic: str) -> None:
     ],
 )
 def test_a_device_publishes_nothing_else(site: Site, topic: str) -> None:
-    with MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device, pytest.raises(BrokerError, match="Not authorized"):
+    with (
+        MqttClient(site.broker(CertificateRole.DEVICE, OWN.agent)) as device,
+        pytest.raises(BrokerError, match="Not authorized"),
+    ):
         device.publish([(topic, b"{}")], retain=False)
 
 
@@ -89,9 +92,9 @@ def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site)
 
     everything = [("#", 1), (f"{OTHER.base}/#", 1), (OWN.commands_filter, 1), (OTHER.commands_filter, 1), ("$SYS/#", 1)]
     with (
-        MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as other,
-        MqttClient(site.broker(Role.WMS, "receiver")) as wms,
-        MqttClient(site.broker(Role.DEVICE, OWN.agent), everything, take),
+        MqttClient(site.broker(CertificateRole.DEVICE, OTHER.agent)) as other,
+        MqttClient(site.broker(CertificateRole.WMS, "receiver")) as wms,
+        MqttClient(site.broker(CertificateRole.DEVICE, OWN.agent), everything, take),
     ):
         other.publish([(topic, b"secret") for topic in _writes(OTHER)], retain=False)
         wms.publish([(OTHER.command("reload"), b"secret"), (OTHER.ack, b"secret")], retain=False)
@@ -104,10 +107,10 @@ def test_a_device_reads_nothing_of_another_whatever_it_subscribes_to(site: Site)
 
 
 def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(site: Site) -> None:
-    broker = site.broker(Role.WMS, "receiver")
+    broker = site.broker(CertificateRole.WMS, "receiver")
     publish_stock(broker, SITE, [StockLine("A 1", "tea")], replace=True)
     assert read_expected(broker, SITE).found["A 1"].sku == "tea"
-    assert read_expected(site.broker(Role.WMS, "receiver"), SITE).found
+    assert read_expected(site.broker(CertificateRole.WMS, "receiver"), SITE).found
     with MqttClient(broker) as wms:
         wms.publish([(OWN.command("capture"), b"{}"), (OWN.ack, b"{}")], retain=False)
     with MqttClient(broker) as wms, pytest.raises(BrokerError, match="Not authorized"):
@@ -117,17 +120,17 @@ def test_the_wms_side_publishes_expected_stock_commands_and_acknowledgements(sit
 def test_the_wms_side_clears_what_a_forgotten_agent_retained(site: Site) -> None:
     retained = [topic for topic in _writes(OTHER) if topic.startswith(f"{OTHER.base}/")]
     passing = {OTHER.events("A 1"), OTHER.evidence("A 1", "e")}
-    with MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as device:
+    with MqttClient(site.broker(CertificateRole.DEVICE, OTHER.agent)) as device:
         device.publish([(topic, b"{}") for topic in retained if topic not in passing], retain=True)
-    done = forget_agent(site.broker(Role.WMS, "receiver"), OTHER.agent, site=SITE)
+    done = forget_agent(site.broker(CertificateRole.WMS, "receiver"), OTHER.agent, site=SITE)
     assert done.topics == len(set(retained) - passing)
 
 
 def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Site) -> None:
     seen: Messages = queue.SimpleQueue()
     with (
-        MqttClient(site.broker(Role.DEVICE, OWN.agent)) as device,
-        MqttClient(site.broker(Role.HOME_ASSISTANT, "home"), [("#", 1)], lambda *m: seen.put(m)) as home,
+        MqttClient(site.broker(CertificateRole.DEVICE, OWN.agent)) as device,
+        MqttClient(site.broker(CertificateRole.HOME_ASSISTANT, "home"), [("#", 1)], lambda *m: seen.put(m)) as home,
     ):
         device.publish(
             [(OWN.events("A 1"), b"not for it"), (discovery_topic("homeassistant", OWN), b"d")], retain=False
@@ -145,9 +148,9 @@ def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Sit
 
 def test_a_client_that_calls_itself_like_another_pushes_nobody_out(site: Site) -> None:
     """The client id is the certificate's name, whatever the client says that it is."""
-    files = site.files(Role.DEVICE, OWN.agent)
+    files = site.files(CertificateRole.DEVICE, OWN.agent)
     connected = threading.Event()
-    with MqttClient(site.broker(Role.DEVICE, OTHER.agent)) as other:
+    with MqttClient(site.broker(CertificateRole.DEVICE, OTHER.agent)) as other:
         intruder = paho.Client(CallbackAPIVersion.VERSION2, client_id=OTHER.agent, protocol=paho.MQTTv5)
         intruder.tls_set_context(client_context(files))
         intruder.on_connect = lambda *_: connected.set()

@@ -9,14 +9,14 @@ from tests.agents import SITE, AgentProcess, drawn_stock, skus, still_frames, wr
 from tests.conftest import run_command
 from tests.deploy.site import HOST, Site
 from tests.wms_side import WmsSide
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 AGENT = "box"
 
 
 def test_everything_works_over_mutual_tls_and_keeps_to_the_contract(tmp_path: Path, site: Site) -> None:
-    device, stock = site.files(Role.DEVICE, AGENT), site.files(Role.WMS, "stock")
-    watcher = site.files(Role.WMS, "watcher")
+    device, stock = site.files(CertificateRole.DEVICE, AGENT), site.files(CertificateRole.WMS, "stock")
+    watcher = site.files(CertificateRole.WMS, "watcher")
     site.start()
     stocks = [drawn_stock(seed) for seed in (1, 2)]
     still_frames(tmp_path / "frames", stocks, each=8)
@@ -27,7 +27,7 @@ def test_everything_works_over_mutual_tls_and_keeps_to_the_contract(tmp_path: Pa
     run_command("kardus-wms", "expect", tmp_path / "stock.csv", *where, *_options(stock))
     config = _configure(tmp_path, site, device)
     agent = AgentProcess(config)
-    with WmsSide(site.mosquitto.port, site.broker(Role.WMS, "receiver")) as wms:
+    with WmsSide(site.mosquitto.port, site.broker(CertificateRole.WMS, "receiver")) as wms:
         agent.start()
         code, complaint = agent.finish()
         assert code == 0, complaint

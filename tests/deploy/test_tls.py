@@ -26,7 +26,7 @@ from tests.deploy.site import HOST, Site, install
 from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
 from warehouse.authority.certificates import CertificateKeyPair, make_authority, make_certificate, read_pair
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 WAIT_S = PATIENCE_S
 NAME = "box-1"
@@ -87,13 +87,13 @@ def _another_host(site: Site) -> CertificateKeyPair:
 
 
 def _device_as_broker(site: Site) -> CertificateKeyPair:
-    path = site.files(Role.DEVICE, "box-2").certificate_file
+    path = site.files(CertificateRole.DEVICE, "box-2").certificate_file
     assert path
     return read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
 
 
 def _revoked(site: Site) -> CertificateKeyPair:
-    path = site.authority.issue(Role.SERVER, "stolen", [HOST])
+    path = site.authority.issue(CertificateRole.SERVER, "stolen", [HOST])
     site.authority.revoke("stolen")
     return read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
 
@@ -199,7 +199,7 @@ def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
     settings = site.section(NAME)
     site.start()
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    with MqttClient(site.broker(Role.WMS, "receiver"), [(TOPIC, 1)], lambda *m: seen.put(m)):
+    with MqttClient(site.broker(CertificateRole.WMS, "receiver"), [(TOPIC, 1)], lambda *m: seen.put(m)):
         line = Line(tmp_path, settings)
         assert seen.get(timeout=WAIT_S) == (TOPIC, SECRET)
         first = line.session.connection
@@ -246,7 +246,7 @@ def test_a_revoked_device_is_out_once_the_broker_is_restarted(tmp_path: Path, si
 
 def test_the_brokers_renewed_certificate_is_read_on_reload_and_connections_stay(site: Site) -> None:
     site.start()
-    with MqttClient(site.broker(Role.DEVICE, NAME)) as device:
+    with MqttClient(site.broker(CertificateRole.DEVICE, NAME)) as device:
         before = _serial(site)
         site.authority.renew("broker")
         install(site.folder)
@@ -258,7 +258,7 @@ def test_the_brokers_renewed_certificate_is_read_on_reload_and_connections_stay(
 
 def _serial(site: Site) -> int:
     context = ssl.create_default_context(cafile=str(site.folder / "authority" / "ca.crt"))
-    files = site.files(Role.WMS, "receiver")
+    files = site.files(CertificateRole.WMS, "receiver")
     context.load_cert_chain(str(files.certificate_file), str(files.key_file))
     address = (HOST, site.mosquitto.port)
     with socket.create_connection(address) as raw, context.wrap_socket(raw, server_hostname=HOST) as wire:

@@ -22,7 +22,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.deploy.site import SETTINGS, Site
 from tests.patience import wait_until
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 DEPLOY = SETTINGS.parents[1]
 EXAMPLES = DEPLOY / "examples"
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def _laid_out(example: Path, folder: Path, site: Site) -> Path:
     """An example with every file where it says, in `folder` in place of the machine's root."""
-    identity = site.files(Role.DEVICE, "aisle-a")
+    identity = site.files(CertificateRole.DEVICE, "aisle-a")
     assert identity.ca_file
     assert identity.certificate_file
     assert identity.key_file

@@ -27,7 +27,7 @@ from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, rectify
 from kardus.support.clock import SetClock
 from kardus.support.errors import ConfigError, UnknownLocationError
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -137,7 +137,7 @@ def test_what_was_cut_at_the_places_of_before_does_not_count_where_the_camera_wa
 def test_a_slot_that_changed_is_cut_though_nobody_foresaw_it(cuttings: list[int]) -> None:
     watch = _watch()
     _see_ahead(watch, still(1), 1)
-    gone = shelf(Change(0, Kind.REMOVE, FIRST))
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     assert _see_ahead(watch, gone.frame(1), 2).chosen == ()
     assert _see_ahead(watch, gone.frame(2), 3).chosen == (0,)
     assert cuttings == [2, 1]
@@ -230,7 +230,7 @@ def test_what_was_seen_before_a_lost_view_does_not_count() -> None:
 def test_somebody_in_front_obstructs_and_is_told_once() -> None:
     watch = _watch()
     _play(watch, [["A", "A"]] * 4, _expect("A"))
-    standing = shelf(Change(0, Kind.WALK_PAST, amount=8.0)).frame(1)
+    standing = shelf(Change(0, ChangeKind.WALK_PAST, amount=8.0)).frame(1)
 
     def pass_by(pixels: Pixels, at_s: float) -> set[str]:
         sighting = watch.see(pixels, at_s)
@@ -300,7 +300,7 @@ def test_the_first_picture_and_an_exchanged_carton_are_told_as_other_stock() -> 
         sighting = watch.see(still(number), number)
         changed.append(watch.votes.take(sighting, [_seen("A")] * len(sighting.chosen))[1])
     assert changed == [{FIRST, SECOND}, set(), set()]
-    gone = shelf(Change(0, Kind.REMOVE, FIRST))
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     for number in range(3, 5):
         sighting = watch.see(gone.frame(number), number)
         changed.append(watch.votes.take(sighting, [_seen("A")] * len(sighting.chosen))[1])

@@ -15,7 +15,7 @@ from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Frame
 from edge_agent.replay.comparison import VerdictChange
 from edge_agent.replay.player import Player
-from edge_agent.replay.recorded import Moment
+from edge_agent.replay.recorded import ReplayedInput
 from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.kept_colours import KeptColours
 from kardus.contract.messages import Expected
@@ -25,7 +25,7 @@ from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import CAMERA
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
 from tests.edge_agent.seeing.test_view_colours import grey, lit
@@ -61,7 +61,7 @@ class Rack:
         self.at_s = 0.0
         for location, name in STOCK.items():
             payload = Expected(revision=1, sku=skus()[name] if name else None).model_dump_json().encode()
-            self._player.play(Moment(BEGAN, 0.0, ExpectedMessage(location, payload)))
+            self._player.play(ReplayedInput(BEGAN, 0.0, ExpectedMessage(location, payload)))
 
     def show(self, pixels: Pixels, times: int) -> Told:
         """The same picture again and again, each with its own noise; what was told meanwhile."""
@@ -71,7 +71,7 @@ class Rack:
             number, at = next(self._numbers), BEGAN + timedelta(seconds=self.at_s)
             noise = np.random.default_rng(number).integers(-2, 3, pixels.shape)
             picture = Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
-            moment = Moment(at, self.at_s, Frame(CAMERA, number, at, self.at_s, picture))
+            moment = ReplayedInput(at, self.at_s, Frame(CAMERA, number, at, self.at_s, picture))
             told += [(self.at_s, c.finding.location, c.finding.verdict, c.finding.reason) for c in self._play(moment)]
         return told
 
@@ -79,7 +79,7 @@ class Rack:
         """What stands."""
         return {state.verdict for state in self._player.states.values()}
 
-    def _play(self, moment: Moment) -> list[VerdictChange]:
+    def _play(self, moment: ReplayedInput) -> list[VerdictChange]:
         return self._player.play(moment)
 
 
@@ -151,7 +151,7 @@ def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tu
     rack = Rack(tmp_path, model)
     rack.show(DAY, 4)
     taken = [location for location in LOCATIONS if STOCK[location]][:9]
-    bare = half(shelf(*(Change(0, Kind.REMOVE, location) for location in taken)).frame(1))
+    bare = half(shelf(*(Change(0, ChangeKind.REMOVE, location) for location in taken)).frame(1))
     since_s = rack.at_s
     told = rack.show(bare, 22)
     assert {location for _, location in alerts(told)} == set(taken)

@@ -26,7 +26,7 @@ from kardus.support.vitals import Heartbeat, Vitals
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
 
@@ -101,7 +101,7 @@ def test_the_last_picture_once_more_is_no_vote_of_a_live_camera(tmp_path: Path, 
     for number in range(3):
         settled = camera.verdicts(still(number))
     assert settled == dict.fromkeys(LOCATIONS, Verdict.MATCH)
-    gone = shelf(Change(0, Kind.REMOVE, FIRST))
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     camera.verdicts(gone.frame(0))
     camera.verdicts(gone.frame(1))
     again = [camera.verdicts(gone.frame(1)) for _ in range(5)]

@@ -14,7 +14,7 @@ from export.portable_graph import to_portable
 from export.quantise import quantiser
 from kardus.inference.bundle import read_bundle
 from train.augmentation.augmented_views import to_tensor
-from train.evaluation.outputs import described, run_network
+from train.evaluation.outputs import pooled_features, run_network
 from train.networks.carton import AttentionSpec, CartonNet
 
 
@@ -103,7 +103,7 @@ def test_an_embedding_of_earlier_stages_is_the_same_in_every_form_of_the_graph()
         np.random.default_rng(2).integers(0, 256, (24, 8, 8, 3)).repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
     )
     network.train()(to_tensor(crops))  # normalisation learns the activations' ranges
-    network.space.fit(described(network, crops), torch.arange(24) % 3)
+    network.space.fit(pooled_features(network, crops), torch.arange(24) % 3)
     trained, plain = run_network(network, crops).embedding, to_onnx(network, 64)
     assert float(np.abs(trained).max()) > 1
 

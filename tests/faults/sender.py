@@ -27,7 +27,7 @@ from kardus.contract.messages import Model
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
-from kardus.mqtt.connection import Handlers, Incoming, Options, Token
+from kardus.mqtt.connection import Handlers, Incoming, Options, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import KardusError
@@ -78,7 +78,7 @@ class _CountingSession(MqttSession):
 
     def publish(
         self, connection: int, topic: str, payload: bytes, *, retain: bool, correlation: bytes = b""
-    ) -> Token | None:
+    ) -> PublishToken | None:
         """Hand over, and count."""
         token = super().publish(connection, topic, payload, retain=retain, correlation=correlation)
         if token is not None:
@@ -87,7 +87,7 @@ class _CountingSession(MqttSession):
             self.gauges["most_in_flight"] = max(self.gauges["most_in_flight"], out)
         return token
 
-    def ask(self, connection: int) -> Token | None:
+    def ask(self, connection: int) -> PublishToken | None:
         """Ask, and count: its answer is counted too."""
         token = super().ask(connection)
         self.gauges["published"] += token is not None
@@ -191,7 +191,7 @@ class Sender:
     def _on_message(self, message: Incoming) -> None:
         self.delivery.confirmed(Ack.model_validate_json(message.payload))
 
-    def _on_acknowledged(self, token: Token, refusal: str) -> None:
+    def _on_acknowledged(self, token: PublishToken, refusal: str) -> None:
         if token.connection == self.session.connection:
             self.gauges["acknowledged"] += 1
             if self.gauges["acknowledged"] == self._orders.alarm_at:

@@ -33,7 +33,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
@@ -180,9 +180,9 @@ def _draw(folder: Path, frames: int) -> None:
     folder.mkdir()
     locations = list(_stock())
     for state in range(STOCKS):
-        gone = [Change(0, Kind.REMOVE, location) for location in locations[2 * state : 3 * state]]
+        gone = [Change(0, ChangeKind.REMOVE, location) for location in locations[2 * state : 3 * state]]
         for dark in (False, True):
-            night = [Change(0, Kind.DARK, lasts=NOISES)] if dark else []
+            night = [Change(0, ChangeKind.DARK, lasts=NOISES)] if dark else []
             script = Script(3, NOISES, dict(_stock()), _expected(), (*gone, *night))
             shelf = Shelf(RACK, DrawnPictures(), script)
             for noise in range(NOISES):

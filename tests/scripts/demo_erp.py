@@ -30,7 +30,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script, write_script
+from simulator.script import Change, ChangeKind, Script, write_script
 from tests.patience import PATIENCE_S
 from tests.tryton import USER, Tryton, running_tryton
 from warehouse.connectors.errors import ConnectorError
@@ -154,9 +154,9 @@ def _play_through(outcome: Outcome, site: Site, person: TrytonRpc, on_draft: Cal
 def _write_files(folder: Path, stock: dict[str, str], tryton: Tryton) -> None:
     classes: dict[str, str | None] = dict(stock)  # the class whose face is shown is called as its SKU
     changes = (
-        Change(WRONG_AT, Kind.WRONG_VARIANT, WRONG, name=_other_variant(stock[WRONG])),
-        Change(SLIP_AT, Kind.WRONG_VARIANT, SLIP, name=_other_variant(stock[SLIP])),
-        Change(RIGHTED_AT, Kind.PLACE, SLIP, name=stock[SLIP]),
+        Change(WRONG_AT, ChangeKind.WRONG_VARIANT, WRONG, name=_other_variant(stock[WRONG])),
+        Change(SLIP_AT, ChangeKind.WRONG_VARIANT, SLIP, name=_other_variant(stock[SLIP])),
+        Change(RIGHTED_AT, ChangeKind.PLACE, SLIP, name=stock[SLIP]),
     )
     write_script(folder / "script.json", Script(1, FRAMES, classes, classes, changes))
     login = f'kind = "tryton"\nurl = "{tryton.url}"\ndatabase = "wms"\nuser = "{USER}"\n'

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.benchmarks.agent import AskedAgent
 from tests.benchmarks.networks import LIGHT, bundle_of
 from tests.benchmarks.rack import Bench, jpeg, picture_of
@@ -106,7 +106,7 @@ def trace() -> dict[str, Passage]:
     tracer = Tracer()
     with tempfile.TemporaryDirectory() as name:
         folder, bench = Path(name), Bench(LOCATIONS)
-        shelf = bench.shelf(frames=FRAMES, changes=[Change(GONE, Kind.REMOVE, bench.names[0])])
+        shelf = bench.shelf(frames=FRAMES, changes=[Change(GONE, ChangeKind.REMOVE, bench.names[0])])
         broker = Mosquitto(folder / "mosquitto")
         picture_of(folder).write_bytes(jpeg(shelf, 0))
         broker.start()

@@ -21,7 +21,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.archive.harvest import LABELS, crop_of
+from edge_agent.archive.harvest import LABELS, upright_jpeg
 from edge_agent.config.data_folder import HARVEST_FOLDER
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.mqtt.settings import BrokerSettings
@@ -31,7 +31,7 @@ from simulator.demo.broker import run_broker
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script, write_script
+from simulator.script import Change, ChangeKind, Script, write_script
 from simulator.shelf import Shelf
 from tests.scripts.steps import BIN, percent, run, run_json
 from train.data.proposals_report import PROPOSALS
@@ -74,7 +74,7 @@ class Filled:
     def shelf(self) -> Shelf:
         """It, as a camera sees it."""
         changes = [
-            Change(number * FRAMES, Kind.PLACE if name else Kind.REMOVE, location, name=name or "")
+            Change(number * FRAMES, ChangeKind.PLACE if name else ChangeKind.REMOVE, location, name=name or "")
             for number, filling in enumerate(self.fillings[1:], start=1)
             for location, name in filling.items()
         ]
@@ -198,7 +198,7 @@ def _photo(path: Path, row: dict[str, str], filled: Filled, shelf: Shelf, looks:
     """A crop with its truth: it is of the filling whose picture is most like it."""
     corners = next(slot.corners for slot in shelf.rack.slots() if slot.location == row["location"])
     crop = _small(Image.open(path))
-    others = [_small(Image.open(io.BytesIO(crop_of(look, corners)))) for look in looks]
+    others = [_small(Image.open(io.BytesIO(upright_jpeg(look, corners)))) for look in looks]
     number = int(np.argmin([np.abs(crop - other).mean() for other in others]))
     name = filled.fillings[number][row["location"]]
     return Photo(path, row["proposed"], shelf.skus()[name] if name else EMPTY_CLASS)

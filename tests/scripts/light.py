@@ -22,7 +22,7 @@ from edge_agent.config import Config, load_config
 from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Frame
 from edge_agent.replay.player import Player
-from edge_agent.replay.recorded import Moment
+from edge_agent.replay.recorded import ReplayedInput
 from edge_agent.seeing.camera_view import CameraView
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import ALERTS, Verdict
@@ -30,7 +30,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
 from simulator.recording import CAMERA, camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 from tests.scripts.steps import percent
 from train.evaluation.metrics import proportion
@@ -142,7 +142,7 @@ class Scene:
     look: Look = same
     changes: int = 0
     """So many locations really change, 10 s after it began."""
-    kind: Kind = Kind.REMOVE
+    kind: ChangeKind = ChangeKind.REMOVE
     levels: int = 3
     white: bool = False
     """Milk cartons everywhere."""
@@ -176,7 +176,7 @@ def scenes() -> dict[str, Scene]:
         "three locations, warm cast 20 %": Scene(warm, levels=1),
         "8 emptied at once": Scene(changes=GONE),
         "8 emptied in a warm cast 20 %": Scene(warm, changes=GONE),
-        "8 exchanged at once": Scene(changes=GONE, kind=Kind.WRONG_VARIANT),
+        "8 exchanged at once": Scene(changes=GONE, kind=ChangeKind.WRONG_VARIANT),
         "three locations, all emptied": Scene(changes=3, levels=1),
         "gamma 0.6": Scene(curve(0.6)),
         "gamma 1.6": Scene(curve(1.6)),
@@ -242,16 +242,16 @@ def _script(scene: Scene, places: list[str], seed: int) -> Script:
     expected: dict[str, str | None] = {place: skus[name] if name else None for place, name in stock.items()}
     others = {name: next(o for o in names if skus[o] != skus[name]) for name in names}
     changes = [
-        Change(1, scene.kind, place, name="" if scene.kind is Kind.REMOVE else others[str(stock[place])])
+        Change(1, scene.kind, place, name="" if scene.kind is ChangeKind.REMOVE else others[str(stock[place])])
         for place in places[: scene.changes]
     ]
     return Script(seed, 2, stock, expected, tuple(changes))
 
 
-def _moments(shelf: Shelf, scene: Scene) -> Iterator[Moment]:
+def _moments(shelf: Shelf, scene: Scene) -> Iterator[ReplayedInput]:
     for location, sku in shelf.script.expected.items():
         payload = Expected(revision=1, sku=sku).model_dump_json().encode()
-        yield Moment(BEGAN, 0.0, ExpectedMessage(location, payload))
+        yield ReplayedInput(BEGAN, 0.0, ExpectedMessage(location, payload))
     rng = np.random.default_rng(shelf.script.seed)
     stills = [np.asarray(Image.fromarray(shelf.frame(number)).reduce(2), np.float32) for number in (0, 1)]
     noises = rng.normal(0, 2, (NOISES, *stills[0].shape)).astype(np.float32)
@@ -261,7 +261,7 @@ def _moments(shelf: Shelf, scene: Scene) -> Iterator[Moment]:
         lit = scene.look(still, at_s - BEGINS_S) if at_s >= BEGINS_S else still
         pixels = (lit.clip(0, 255) + noises[number % NOISES]).clip(0, 255).astype(np.uint8)
         at = BEGAN + timedelta(seconds=at_s)
-        yield Moment(at, at_s, Frame(CAMERA, number + 1, at, at_s, Image.fromarray(pixels)), number)
+        yield ReplayedInput(at, at_s, Frame(CAMERA, number + 1, at, at_s, Image.fromarray(pixels)), number)
 
 
 def _config(rack: Rack, work: Path, doubt_s: float) -> Config:

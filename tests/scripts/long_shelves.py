@@ -38,7 +38,7 @@ from simulator.long_script import long_script
 from simulator.pictures import DrawnPictures, PhotoPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Kind, write_script
+from simulator.script import ChangeKind, write_script
 from tests.scripts.shelf_judge import FAULTS, Judged, Result, Told, hidden, judge_script
 from tests.scripts.steps import percent
 from train.evaluation.metrics import proportion
@@ -53,13 +53,13 @@ FROZEN_AFTER_S = 1.0
 hundreds of changes in a minute are this script's own."""
 ARRIVAL_S = 10.0
 NAMES = {
-    Kind.FROZEN: "frozen",
-    Kind.DARK: "dark",
-    Kind.OVER_EXPOSED: "over-exposed",
-    Kind.BLURRED: "blurred",
-    Kind.COVERED: "covered",
-    Kind.MOVED: "moved",
-    Kind.DEAD: NO_PICTURE,
+    ChangeKind.FROZEN: "frozen",
+    ChangeKind.DARK: "dark",
+    ChangeKind.OVER_EXPOSED: "over-exposed",
+    ChangeKind.BLURRED: "blurred",
+    ChangeKind.COVERED: "covered",
+    ChangeKind.MOVED: "moved",
+    ChangeKind.DEAD: NO_PICTURE,
 }
 
 

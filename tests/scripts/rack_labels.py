@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge_agent.commissioning.outlines import Found, propose
+from edge_agent.commissioning.outlines import FoundLabels, propose
 from kardus.codes.labels import find_labels
 from kardus.inference.geometry import FloatArray
 from simulator.printing import Symbology
@@ -71,7 +71,7 @@ def overlap(one: FloatArray, other: FloatArray) -> float:
     return float((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
 
 
-def count(tally: Tally, rack: Rack, found: Found) -> None:
+def count(tally: Tally, rack: Rack, found: FoundLabels) -> None:
     """Count what was found of a rack."""
     truth = {slot.location: slot.corners for slot in rack.slots()}
     damaged = rack.labels.damaged if rack.labels else frozenset()

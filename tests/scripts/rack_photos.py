@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.archive.harvest import crop_of
+from edge_agent.archive.harvest import upright_jpeg
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.support.files import write_whole
 from simulator.pictures import Stock, draw_unknown, generator
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 
 SEED = 4_000
@@ -72,11 +72,11 @@ def _write_scene(
     names = iter(given)
     stock = {slot.location: next(names) if shown else None for slot, shown in zip(rack.slots(), scene, strict=True)}
     gain = float(generator(seed, number, "light").uniform(*LIGHT))
-    script = Script(seed + number, 1, stock, {}, (Change(0, Kind.LIGHT, amount=gain),))
+    script = Script(seed + number, 1, stock, {}, (Change(0, ChangeKind.LIGHT, amount=gain),))
     frame = Image.fromarray(Shelf(rack, _Given(given), script).frame(0))
     for slot, shown in zip(rack.slots(), scene, strict=True):
         path = (folder / f"{number:03d}-{slot.location}.jpg").resolve()
-        write_whole(path, crop_of(frame, slot.corners))
+        write_whole(path, upright_jpeg(frame, slot.corners))
         photo, name = shown or (None, EMPTY_CLASS)
         yield Crop(path, name, photo)
 

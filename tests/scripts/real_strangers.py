@@ -27,7 +27,7 @@ from tests.scripts.steps import percent
 from train.data.data_set import Sample
 from train.evaluation.calibration import SURE, HeldOut, calibrate, held_out
 from train.evaluation.metrics import auroc, proportion
-from train.evaluation.outputs import described, run_network
+from train.evaluation.outputs import pooled_features, run_network
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import load_checkpoint
 from train.networks.whitening import Whitening
@@ -46,7 +46,7 @@ def main(source: Path, run: Path, number: int, draws: int) -> None:
     trained, held = ([m.sample for m in known if m.part == part] for part in ("train", "val"))
     learnt, labels = _crops(trained, size), np.array([place[s.name] for s in trained])
     network.space = Whitening(len(network.space.center), len(place))
-    network.space.fit(described(network, learnt), torch.from_numpy(labels))
+    network.space.fit(pooled_features(network, learnt), torch.from_numpy(labels))
     prototypes = class_means(run_network(network, learnt).embedding, labels, len(place))
     answers = run_network(network, _crops(held, size))
     truth = np.array([place[s.name] for s in held])

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from kardus.contract.messages import LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
 from simulator.scene import RackCell
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import BODY, Shelf
 
-FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
+FAULTS = (ChangeKind.WRONG_VARIANT, ChangeKind.SWAP, ChangeKind.REMOVE, ChangeKind.UNEXPECTED, ChangeKind.UNKNOWN)
 NAMED = (Verdict.MISMATCH, Verdict.UNEXPECTED)
 """Verdicts that name the product that stands there."""
 WITHIN = 5
@@ -67,7 +67,7 @@ class Judged:
 class Trouble:
     """What spoiled the view."""
 
-    kind: Kind
+    kind: ChangeKind
     frame: int
     noticed: bool
     """Whether `stale` was said while it lasted ..."""
@@ -98,7 +98,7 @@ def judge_script(
     skus: Mapping[str, str],
     hidden: Callable[[int], set[str]],
     told: Sequence[Told],
-    names: Mapping[Kind, str],
+    names: Mapping[ChangeKind, str],
 ) -> Result:
     """Compare what was told with the script.
 
@@ -127,7 +127,7 @@ def judge_script(
 def _judged(
     script: Script, skus: Mapping[str, str], hidden: Callable[[int], set[str]], told: Sequence[Told]
 ) -> list[Judged]:
-    stock = [c for c in script.changes if c.kind in (*FAULTS, Kind.PLACE)]
+    stock = [c for c in script.changes if c.kind in (*FAULTS, ChangeKind.PLACE)]
     corrections = {(c.frame, c.location) for c in stock if script.truth(c.frame, dict(skus))[c.location] == "match"}
     judged = []
     for change in stock:
@@ -171,7 +171,7 @@ def _named(told: Told) -> str | None:
     return told.event.seen.sku if told.event.seen else None
 
 
-def _trouble(change: Change, told: Sequence[Told], names: Mapping[Kind, str]) -> Trouble:
+def _trouble(change: Change, told: Sequence[Told], names: Mapping[ChangeKind, str]) -> Trouble:
     reasons = [
         t.event.reason
         for t in told

@@ -28,7 +28,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 from tests.brokers import Mosquitto
 from tests.cameras import RtspCamera
@@ -104,7 +104,7 @@ def shelf_of(changes: int) -> Shelf:
         location = names[(5 * number) % len(names)]
         is_back = number // len(names) % 2 == 1
         frame = round((LEARNS_S + number * EVERY_S) * RATE)
-        kind, name = (Kind.PLACE, first[location].name) if is_back else (Kind.REMOVE, "")
+        kind, name = (ChangeKind.PLACE, first[location].name) if is_back else (ChangeKind.REMOVE, "")
         script.append(Change(frame, kind, location, name=name))
     frames = round((LEARNS_S + (changes + 1) * EVERY_S) * RATE)
     expected: dict[str, str | None] = {name: first[name].sku for name in names}
@@ -205,7 +205,7 @@ def processor_s(pid: int) -> float:
 
 def count(changes: tuple[Change, ...], told: Told, spent_s: tuple[float, float]) -> Counted:
     """Which changes the first agent told, and what the other made of them."""
-    wanted = {Kind.REMOVE: "empty", Kind.PLACE: "match"}
+    wanted = {ChangeKind.REMOVE: "empty", ChangeKind.PLACE: "match"}
     later_s, missed, count_told = [], 0, 0
     for change in changes:
         at_s = change.frame / RATE

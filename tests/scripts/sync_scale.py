@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.warehouse.connectors.sync.wms import SQL, Stock, write_database
 from warehouse.connectors.sync.reconcile import plan
 from warehouse.connectors.sync.settings import make_source, read_settings
-from warehouse.connectors.sync.source import Snapshot
+from warehouse.connectors.sync.source import StockSnapshot
 
 
 def _stock(locations: int) -> Stock:
@@ -35,7 +35,7 @@ def measure(folder: Path) -> dict[str, float]:
     del first
     clock_s, cpu_s = time.perf_counter(), time.process_time()
     snapshot = source.read()
-    changed = Snapshot(snapshot.managed, tuple(row for row in snapshot.stock if row.line % 1000))
+    changed = StockSnapshot(snapshot.managed, tuple(row for row in snapshot.stock if row.line % 1000))
     found = plan(changed, known, 2, settings.rules)
     took = {"clock_s": time.perf_counter() - clock_s, "cpu_s": time.process_time() - cpu_s}
     assert found.managed == len(known)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from tests.scripts.shelf_judge import Result, Told, judge_script
 from tests.simulator.demo.test_judge import _event
 
 SKUS = {"Tea-Lemon": "Tea-Lemon", "Tea-Peach": "Tea-Peach"}
-WRONG = Change(10, Kind.WRONG_VARIANT, "L", name="Tea-Peach")
-RIGHT = Change(30, Kind.PLACE, "L", name="Tea-Lemon")
-NAMES = dict.fromkeys(Kind, "dark")
+WRONG = Change(10, ChangeKind.WRONG_VARIANT, "L", name="Tea-Peach")
+RIGHT = Change(30, ChangeKind.PLACE, "L", name="Tea-Lemon")
+NAMES = dict.fromkeys(ChangeKind, "dark")
 
 
 def _script(*changes: Change) -> Script:
@@ -97,7 +97,7 @@ def test_an_alert_that_names_another_product_is_counted_as_such() -> None:
 
 
 def test_the_frames_count_from_when_the_location_is_in_sight_again() -> None:
-    dark = Change(12, Kind.DARK, lasts=6)
+    dark = Change(12, ChangeKind.DARK, lasts=6)
     late = _told(23, "mismatch", "Tea-Peach")
     assert not _judge(late).changes[0].in_time
     assert _judge(late, script=_script(dark)).changes[0].due == 23
@@ -106,7 +106,7 @@ def test_the_frames_count_from_when_the_location_is_in_sight_again() -> None:
 
 
 def test_while_the_view_is_spoiled_only_stale_and_obstructed_may_be_said() -> None:
-    script = _script(Change(40, Kind.DARK, lasts=5))
+    script = _script(Change(40, ChangeKind.DARK, lasts=5))
     said = _judge(_told(41, "stale", reason="dark: x"), _told(42, "obstructed"), script=script)
     assert said.spoken_while_invalid == ()
     assert (said.troubles[0].noticed, said.troubles[0].named) == (True, True)
@@ -115,7 +115,7 @@ def test_while_the_view_is_spoiled_only_stale_and_obstructed_may_be_said() -> No
 
 
 def test_a_trouble_must_be_noticed_while_it_lasts_and_named_rightly() -> None:
-    script = _script(Change(40, Kind.DARK, lasts=5))
+    script = _script(Change(40, ChangeKind.DARK, lasts=5))
     for told, expected in (
         ((39, "dark"), (False, False)),
         ((45, "dark"), (False, False)),

@@ -8,12 +8,12 @@ from kardus.support.errors import DataError
 from simulator.long_script import IN_SIGHT, long_script
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
-from simulator.script import SPOILS_VIEW, Change, Kind, Script
+from simulator.script import SPOILS_VIEW, Change, ChangeKind, Script
 
 LOCATIONS = [slot.location for slot in Rack(levels=3, positions=4).slots()]
 STOCK = DrawnPictures().stock()
 SKUS = {stock.name: stock.sku for stock in STOCK}
-FAULTS = (Kind.WRONG_VARIANT, Kind.SWAP, Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN)
+FAULTS = (ChangeKind.WRONG_VARIANT, ChangeKind.SWAP, ChangeKind.REMOVE, ChangeKind.UNEXPECTED, ChangeKind.UNKNOWN)
 SEEDS = range(20)
 
 
@@ -41,7 +41,7 @@ def test_every_fault_makes_its_locations_wrong_and_is_put_right() -> None:
 def test_every_kind_happens_and_every_trouble_of_a_camera() -> None:
     for seed in SEEDS:
         kinds = Counter(change.kind for change in _script(seed).changes)
-        assert set(kinds) == set(Kind)
+        assert set(kinds) == set(ChangeKind)
         assert all(change.lasts > 0 for change in _script(seed).changes if change.kind in SPOILS_VIEW)
 
 
@@ -64,8 +64,8 @@ def test_light_and_nudges_stay_within_what_a_warehouse_has() -> None:
         script = _script(seed, 200)
         gain = shift = 1.0
         for change in sorted(script.changes, key=lambda change: change.frame):
-            gain *= change.amount if change.kind is Kind.LIGHT else 1.0
-            shift += change.amount if change.kind is Kind.BUMP else 0.0
+            gain *= change.amount if change.kind is ChangeKind.LIGHT else 1.0
+            shift += change.amount if change.kind is ChangeKind.BUMP else 0.0
             assert 0.7 < gain < 1.3
             assert abs(shift) < 25
 

@@ -15,14 +15,14 @@ from kardus.inference.preprocess import read_photo
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml, write_shelf
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 
 RACK = Rack(levels=1, positions=3)
 PLACES = [slot.location for slot in RACK.slots()]
 STOCK: dict[str, str | None] = dict(zip(PLACES, ["Tea-Lemon", "Milk-Full-Cream-Side", None], strict=True))
 EXPECTED: dict[str, str | None] = dict(zip(PLACES, ["Tea-Lemon", "Milk-Full-Cream", None], strict=True))
-SCRIPT = Script(1, 3, STOCK, EXPECTED, (Change(2, Kind.REMOVE, PLACES[0]),))
+SCRIPT = Script(1, 3, STOCK, EXPECTED, (Change(2, ChangeKind.REMOVE, PLACES[0]),))
 REST = '[agent]\nsite = "s"\nname = "a"\ndata_dir = "data"\n[model]\nbundle = "m.bundle"\n'
 
 
@@ -70,7 +70,7 @@ def test_the_truth_has_a_line_for_every_frame(folder: Path) -> None:
 
 
 def test_the_truth_knows_the_spoiled_view_and_a_dead_camera_gives_no_frame(tmp_path: Path) -> None:
-    changes = (Change(1, Kind.DARK, lasts=1), Change(2, Kind.DEAD, lasts=1))
+    changes = (Change(1, ChangeKind.DARK, lasts=1), Change(2, ChangeKind.DEAD, lasts=1))
     write_shelf(tmp_path / "shelf", Shelf(RACK, DrawnPictures(), Script(1, 4, STOCK, EXPECTED, changes)))
     lines = [json.loads(line) for line in (tmp_path / "shelf" / "truth.jsonl").read_text().splitlines()]
     assert [line.get("view") for line in lines] == [None, "dark", "dead", None]

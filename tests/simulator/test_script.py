@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 from kardus.support.errors import DataError
 from simulator.pictures import DrawnPictures, Stock
 from simulator.scene import Rack
-from simulator.script import Change, Content, Kind, Script, demo_script, read_script, write_script
+from simulator.script import Change, ChangeKind, Content, Script, demo_script, read_script, write_script
 
 LOCATIONS = [slot.location for slot in Rack().slots()]
 STOCK = DrawnPictures().stock()
 SKUS = {stock.name: stock.sku for stock in STOCK}
 CATEGORIES = {stock.sku: stock.category for stock in STOCK}
-FAULTS = {Kind.WRONG_VARIANT: 2, Kind.SWAP: 1, Kind.REMOVE: 1, Kind.UNEXPECTED: 1, Kind.UNKNOWN: 1}
+FAULTS = {
+    ChangeKind.WRONG_VARIANT: 2,
+    ChangeKind.SWAP: 1,
+    ChangeKind.REMOVE: 1,
+    ChangeKind.UNEXPECTED: 1,
+    ChangeKind.UNKNOWN: 1,
+}
 
 
 def _demo(seed: int, frames: int = 60) -> Script:
@@ -35,7 +41,7 @@ def test_every_kind_of_fault_happens_in_a_location_of_its_own() -> None:
     for seed in range(200):
         script = _demo(seed)
         kinds = Counter(change.kind for change in script.changes)
-        assert kinds == {**FAULTS, Kind.LIGHT: 1, Kind.WALK_PAST: 1, Kind.BUMP: 1}
+        assert kinds == {**FAULTS, ChangeKind.LIGHT: 1, ChangeKind.WALK_PAST: 1, ChangeKind.BUMP: 1}
         touched = _touched(script)
         assert len(touched) == len(set(touched)) == 7
         assert set(touched) < set(LOCATIONS)
@@ -47,7 +53,7 @@ def test_at_first_everything_is_right_and_at_last_the_faults_alone_are_wrong() -
         assert set(script.truth(0, SKUS).values()) == {"match"}
         wanted = dict.fromkeys(_touched(script), "mismatch")
         for change in script.changes:
-            if change.kind in (Kind.REMOVE, Kind.UNEXPECTED, Kind.UNKNOWN):
+            if change.kind in (ChangeKind.REMOVE, ChangeKind.UNEXPECTED, ChangeKind.UNKNOWN):
                 wanted[change.location] = {"remove": "empty"}.get(change.kind, str(change.kind))
         last = script.truth(script.frames - 1, SKUS)
         assert {place: verdict for place, verdict in last.items() if verdict != "match"} == wanted
@@ -57,7 +63,7 @@ def test_a_wrong_variant_is_a_sibling() -> None:
     for seed in range(200):
         script = _demo(seed)
         for change in script.changes:
-            if change.kind is Kind.WRONG_VARIANT:
+            if change.kind is ChangeKind.WRONG_VARIANT:
                 expected = script.expected[change.location]
                 assert expected
                 assert SKUS[change.name] != expected
@@ -86,7 +92,7 @@ def test_the_locations_keep_their_order() -> None:
 def test_photos_of_single_products_give_a_script_too() -> None:
     stock = [Stock(name, name, name) for name in ("Tea", "Milk")]
     script = demo_script(LOCATIONS, stock, seed=1)
-    wrong = next(change for change in script.changes if change.kind is Kind.WRONG_VARIANT)
+    wrong = next(change for change in script.changes if change.kind is ChangeKind.WRONG_VARIANT)
     assert {wrong.name, script.expected[wrong.location]} == {"Tea", "Milk"}
 
 
@@ -107,19 +113,19 @@ def _after(*changes: Change) -> tuple[dict[str, Content], dict[str, str]]:
 @pytest.mark.parametrize(
     ("change", "verdicts"),
     [
-        (Change(3, Kind.REMOVE, "L"), {"L": "empty"}),
-        (Change(3, Kind.REMOVE, "N"), {}),
-        (Change(3, Kind.SWAP, "L", other="M"), {"L": "mismatch", "M": "mismatch"}),
-        (Change(3, Kind.SWAP, "L", other="N"), {"L": "empty", "N": "unexpected"}),
-        (Change(3, Kind.UNKNOWN, "L"), {"L": "unknown"}),
-        (Change(3, Kind.UNKNOWN, "N"), {"N": "unknown"}),
-        (Change(3, Kind.UNEXPECTED, "N", name="Tea-Peach"), {"N": "unexpected"}),
-        (Change(3, Kind.WRONG_VARIANT, "L", name="Tea-Peach"), {"L": "mismatch"}),
-        (Change(3, Kind.PLACE, "L", name="Tea-Lemon"), {}),
-        (Change(10, Kind.REMOVE, "L"), {}),
-        (Change(3, Kind.LIGHT, amount=0.5), {}),
-        (Change(3, Kind.BUMP, amount=5), {}),
-        (Change(3, Kind.WALK_PAST, amount=5), {}),
+        (Change(3, ChangeKind.REMOVE, "L"), {"L": "empty"}),
+        (Change(3, ChangeKind.REMOVE, "N"), {}),
+        (Change(3, ChangeKind.SWAP, "L", other="M"), {"L": "mismatch", "M": "mismatch"}),
+        (Change(3, ChangeKind.SWAP, "L", other="N"), {"L": "empty", "N": "unexpected"}),
+        (Change(3, ChangeKind.UNKNOWN, "L"), {"L": "unknown"}),
+        (Change(3, ChangeKind.UNKNOWN, "N"), {"N": "unknown"}),
+        (Change(3, ChangeKind.UNEXPECTED, "N", name="Tea-Peach"), {"N": "unexpected"}),
+        (Change(3, ChangeKind.WRONG_VARIANT, "L", name="Tea-Peach"), {"L": "mismatch"}),
+        (Change(3, ChangeKind.PLACE, "L", name="Tea-Lemon"), {}),
+        (Change(10, ChangeKind.REMOVE, "L"), {}),
+        (Change(3, ChangeKind.LIGHT, amount=0.5), {}),
+        (Change(3, ChangeKind.BUMP, amount=5), {}),
+        (Change(3, ChangeKind.WALK_PAST, amount=5), {}),
     ],
 )
 def test_the_truth_follows_from_what_stands_there(change: Change, verdicts: dict[str, str]) -> None:
@@ -132,25 +138,25 @@ def test_the_side_of_a_product_is_the_product() -> None:
 
 
 def test_changes_apply_in_the_order_of_their_frames() -> None:
-    contents, truth = _after(Change(5, Kind.REMOVE, "L"), Change(2, Kind.PLACE, "L", name="Tea-Peach"))
+    contents, truth = _after(Change(5, ChangeKind.REMOVE, "L"), Change(2, ChangeKind.PLACE, "L", name="Tea-Peach"))
     assert contents["L"] == Content(None, since=5)
     assert truth["L"] == "empty"
 
 
 def test_a_swapped_unknown_carton_stays_unknown() -> None:
-    contents, truth = _after(Change(2, Kind.UNKNOWN, "L"), Change(4, Kind.SWAP, "L", other="M"))
+    contents, truth = _after(Change(2, ChangeKind.UNKNOWN, "L"), Change(4, ChangeKind.SWAP, "L", other="M"))
     assert contents["M"] == Content(None, unknown=True, since=4)
     assert (truth["L"], truth["M"]) == ("mismatch", "unknown")
 
 
 def test_a_change_is_active_from_its_frame_on() -> None:
-    script = Script(0, 10, {}, {}, (Change(3, Kind.BUMP, amount=2.0),))
-    assert [len(script.active(Kind.BUMP, frame)) for frame in (2, 3, 9)] == [0, 1, 1]
-    assert script.active(Kind.LIGHT, 9) == []
+    script = Script(0, 10, {}, {}, (Change(3, ChangeKind.BUMP, amount=2.0),))
+    assert [len(script.active(ChangeKind.BUMP, frame)) for frame in (2, 3, 9)] == [0, 1, 1]
+    assert script.active(ChangeKind.LIGHT, 9) == []
 
 
 def test_a_spoiled_view_lasts_as_long_as_it_says_and_the_latest_trouble_counts() -> None:
-    dark, moved = Change(3, Kind.DARK, lasts=4), Change(5, Kind.MOVED, amount=80.0, lasts=1)
+    dark, moved = Change(3, ChangeKind.DARK, lasts=4), Change(5, ChangeKind.MOVED, amount=80.0, lasts=1)
     script = Script(0, 10, {}, {}, (moved, dark))
     assert [script.spoiled(frame) for frame in range(2, 8)] == [None, dark, dark, moved, dark, None]
 
@@ -167,7 +173,7 @@ SCRIPTS = st.builds(
     st.lists(NAMES, unique=True, min_size=1, max_size=4),
     st.integers(0, 2**31),
     st.integers(1, 500),
-    st.sampled_from([Kind.SWAP, Kind.REMOVE, Kind.LIGHT, Kind.BUMP]),
+    st.sampled_from([ChangeKind.SWAP, ChangeKind.REMOVE, ChangeKind.LIGHT, ChangeKind.BUMP]),
     st.integers(0, 500),
     st.sampled_from(["", "Tea-Peach"]),
     st.floats(0.5, 9),

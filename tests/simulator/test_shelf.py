@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import NOISE, Shelf
 from tests.scripts.shelf_judge import hidden
 
@@ -19,13 +19,13 @@ STOCK: dict[str, str | None] = dict(
     zip(PLACES, ["Tea-Lemon", "Milk-Low-Fat", "Tea-Peach", None, "Noodles-Beef", None], strict=True)
 )
 CHANGES = (
-    Change(1, Kind.WRONG_VARIANT, PLACES[0], name="Tea-Original"),
-    Change(2, Kind.REMOVE, PLACES[1]),
-    Change(3, Kind.UNKNOWN, PLACES[3]),
-    Change(4, Kind.SWAP, PLACES[2], other=PLACES[5]),
-    Change(5, Kind.LIGHT, amount=0.7),
-    Change(6, Kind.BUMP, amount=6.0),
-    Change(7, Kind.WALK_PAST, amount=4.0),
+    Change(1, ChangeKind.WRONG_VARIANT, PLACES[0], name="Tea-Original"),
+    Change(2, ChangeKind.REMOVE, PLACES[1]),
+    Change(3, ChangeKind.UNKNOWN, PLACES[3]),
+    Change(4, ChangeKind.SWAP, PLACES[2], other=PLACES[5]),
+    Change(5, ChangeKind.LIGHT, amount=0.7),
+    Change(6, ChangeKind.BUMP, amount=6.0),
+    Change(7, ChangeKind.WALK_PAST, amount=4.0),
 )
 CHANGED = {1: {PLACES[0]}, 2: {PLACES[1]}, 3: {PLACES[3]}, 4: {PLACES[2], PLACES[5]}}
 
@@ -112,12 +112,14 @@ def test_the_skus_of_all_classes_are_known() -> None:
 
 
 Frame = NDArray[np.int64]
-TROUBLES: dict[Kind, Callable[[Frame, Frame], bool]] = {
-    Kind.DARK: lambda good, bad: bool(bad.mean() < 0.1 * good.mean()),
-    Kind.OVER_EXPOSED: lambda good, bad: bool((bad >= 250).mean() > 0.5 > (good >= 250).mean()),
-    Kind.BLURRED: lambda good, bad: bool(_detail(bad) < 0.5 * _detail(good)),
-    Kind.COVERED: lambda good, bad: bool(bad[:, :1500].std() < 0.3 * good[:, :1500].std()),
-    Kind.MOVED: lambda good, bad: bool(np.abs(bad[:, :-100] - good[:, 100:]).mean() < 0.3 * np.abs(bad - good).mean()),
+TROUBLES: dict[ChangeKind, Callable[[Frame, Frame], bool]] = {
+    ChangeKind.DARK: lambda good, bad: bool(bad.mean() < 0.1 * good.mean()),
+    ChangeKind.OVER_EXPOSED: lambda good, bad: bool((bad >= 250).mean() > 0.5 > (good >= 250).mean()),
+    ChangeKind.BLURRED: lambda good, bad: bool(_detail(bad) < 0.5 * _detail(good)),
+    ChangeKind.COVERED: lambda good, bad: bool(bad[:, :1500].std() < 0.3 * good[:, :1500].std()),
+    ChangeKind.MOVED: lambda good, bad: bool(
+        np.abs(bad[:, :-100] - good[:, 100:]).mean() < 0.3 * np.abs(bad - good).mean()
+    ),
 }
 
 
@@ -127,7 +129,7 @@ def _detail(frame: Frame) -> float:
 
 
 @pytest.mark.parametrize("kind", TROUBLES)
-def test_a_trouble_spoils_the_picture_while_it_lasts_and_no_longer(kind: Kind) -> None:
+def test_a_trouble_spoils_the_picture_while_it_lasts_and_no_longer(kind: ChangeKind) -> None:
     shelf = Shelf(RACK, DrawnPictures(), Script(3, 5, STOCK, STOCK, (Change(1, kind, amount=100.0, lasts=2),)))
     good, bad, after = (shelf.frame(number).astype(int) for number in (0, 2, 3))
     assert TROUBLES[kind](good, bad)
@@ -135,7 +137,7 @@ def test_a_trouble_spoils_the_picture_while_it_lasts_and_no_longer(kind: Kind) -
 
 
 def test_a_frozen_camera_gives_the_very_same_values_whatever_happens_before_it() -> None:
-    changes = (Change(2, Kind.FROZEN, lasts=3), Change(3, Kind.REMOVE, PLACES[0]))
+    changes = (Change(2, ChangeKind.FROZEN, lasts=3), Change(3, ChangeKind.REMOVE, PLACES[0]))
     shelf = Shelf(RACK, DrawnPictures(), Script(3, 6, STOCK, STOCK, changes))
     frozen = [np.array_equal(shelf.frame(1), shelf.frame(number)) for number in range(1, 6)]
     assert frozen == [True, True, True, True, False]

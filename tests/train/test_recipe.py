@@ -14,13 +14,13 @@ from train.networks.carton import CartonNet
 from train.networks.checkpoint import load_checkpoint
 from train.networks.macs import multiply_adds
 from train.networks.packaged_weights import PACKAGED
-from train.recipe import FILE, names, read_recipe, write_recipe
+from train.recipe import FILE, read_recipe, recipe_names, write_recipe
 
 Capture = pytest.CaptureFixture[str]
 TINY = ("--arch", "shufflenet_v2_x0_5", "--size", 32, "--epochs", 1, "--batch", 4, "--refit", 0)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recipe_names())
 def test_the_recipes_that_come_with_kardus_can_be_used(name: str) -> None:
     assert make_config(**read_recipe(name))
 

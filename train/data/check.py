@@ -16,7 +16,7 @@ from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
 from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
 from train.data.proposals import left_out_note
-from train.data.separability import layout, separability
+from train.data.separability import mean_colours, separability
 
 ADVISED_PHOTOS = 10
 SMALL_PX = 128
@@ -210,7 +210,7 @@ def _alike(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     rows: defaultdict[str, list[_Photo]] = defaultdict(list)
     for photo in photos:
         rows[photo.sample.name].append(photo)
-    looks = {name: layout(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}
+    looks = {name: mean_colours(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}
     for one, other in combinations(sorted(looks), 2):
         proportion = separability(looks[one], looks[other])
         if proportion < ALIKE:

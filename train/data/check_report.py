@@ -6,7 +6,7 @@ from pathlib import Path
 from kardus.support.files import write_whole
 from train.data.check import DataProblem, DataReport, Severity, thumbnail
 from train.data.data_set import Sample
-from train.html_page import Picture, render
+from train.html_page import CaptionedCrop, render
 
 SHOWN = 8
 """How many photos are shown of a finding at most."""
@@ -30,7 +30,7 @@ def write_data_report(path: Path, checked: DataReport) -> None:
     write_whole(path, page)
 
 
-def _pictures(finding: DataProblem) -> list[Picture]:
+def _pictures(finding: DataProblem) -> list[CaptionedCrop]:
     return [(thumbnail(sample.path), _caption(sample)) for sample in finding.photos[:SHOWN]]
 
 

@@ -12,7 +12,7 @@ from kardus.inference.preprocess import Pixels
 GRID = 8
 
 
-def layout(crops: Pixels) -> NDArray[np.float64]:
+def mean_colours(crops: Pixels) -> NDArray[np.float64]:
     """A grid of mean colours for each crop (n, S, S, 3), standardised per crop: shape (n, GRID * GRID * 3)."""
     n, side = len(crops), crops.shape[1] // GRID * GRID
     grid = crops[:, :side, :side].reshape(n, GRID, side // GRID, GRID, side // GRID, 3)

@@ -15,7 +15,7 @@ from train.evaluation.evaluation import Evaluation, Prediction, Rejection, evalu
 from train.evaluation.plots import confusion_plot, over_photo, pixel_plot, risk_plot
 from train.evaluation.predictor import Predictor
 from train.evaluation.selective_classification import risk_coverage
-from train.html_page import Picture, render
+from train.html_page import CaptionedCrop, render
 
 PROTOCOLS = {
     "honest": "Honest protocol: bursts grouped, photos split before augmentation.",
@@ -125,7 +125,7 @@ def format_proportion(metric: Metric) -> tuple[str, str, str]:
     return f"{100 * metric.value:.1f} %", f"{100 * metric.low:.1f} to {100 * metric.high:.1f}", str(metric.n)
 
 
-def _worst(model: Predictor, wrong: Sequence[Prediction]) -> list[Picture]:
+def _worst(model: Predictor, wrong: Sequence[Prediction]) -> list[CaptionedCrop]:
     """The most confident misclassifications, each with its class activation map."""
     shown = sorted(wrong, key=lambda prediction: -prediction.answer.confidence)[:WORST]
     if not shown:

@@ -23,7 +23,7 @@ def run_network(network: CartonNet, crops: Pixels) -> RawOutputs:
 
 
 @torch.no_grad()
-def described(network: CartonNet, crops: Pixels) -> torch.Tensor:
+def pooled_features(network: CartonNet, crops: Pixels) -> torch.Tensor:
     """What the embedding of crops (N, S, S, 3) uint8 RGB is computed from, (N, c), on the CPU."""
     device = next(network.parameters()).device
     network.eval()

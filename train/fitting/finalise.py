@@ -15,7 +15,7 @@ from train.augmentation.augmented_views import Photos
 from train.config import TrainConfig
 from train.evaluation.calibration import HeldOut, held_out
 from train.evaluation.metrics import proportion
-from train.evaluation.outputs import described, run_network
+from train.evaluation.outputs import pooled_features, run_network
 from train.fitting.prepare import PreparedPhotos, resized_batch
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint
@@ -62,7 +62,7 @@ def finalise(model: nn.Module, photos: Photos, config: TrainConfig) -> tuple[Car
     if not isinstance(model, CartonNet):
         raise TypeError("the loop gives back the kind of network that it was given")
     crops = resized_batch(photos.pixels, config.size)
-    model.space.fit(described(model, crops), torch.from_numpy(photos.labels))
+    model.space.fit(pooled_features(model, crops), torch.from_numpy(photos.labels))
     return model, class_means(run_network(model, crops).embedding, photos.labels, model.head.out_features)
 
 

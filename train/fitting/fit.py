@@ -10,7 +10,7 @@ from kardus.contract.manifest import Calibration, Metric
 from kardus.support.errors import DataError
 from train.config import TrainConfig
 from train.data.proposals import left_out_note
-from train.devices import rank
+from train.devices import process_rank
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
 from train.evaluation.evaluation_report import report_run
 from train.evaluation.predictor import open_checkpoint
@@ -114,7 +114,7 @@ def fit_prepared(
     if measured:
         known = replace(trained.checkpoint, calibration=measured.calibration, metrics=measured.metrics)
         trained = replace(trained, checkpoint=known)
-    if rank() == 0:
+    if process_rank() == 0:
         _write(out, trained, prepared, origin)
     return trained.checkpoint
 
@@ -124,7 +124,7 @@ def _report(prepared: PreparedPhotos, out: Path, checkpoint: Checkpoint, progres
 
     The photos are read again for it: one that has disappeared meanwhile costs the report, not the run.
     """
-    if rank() != 0:
+    if process_rank() != 0:
         return checkpoint
     if (out / REPORT).exists():
         return load_checkpoint(out)
@@ -173,7 +173,7 @@ def _train(
     prepared: PreparedPhotos, start: CartonNet, config: TrainConfig, progress: ProgressCallbacks, out: Path
 ) -> _Trained:
     history: list[Epoch] = []
-    tensorboard = TensorboardLog(out) if rank() == 0 else None
+    tensorboard = TensorboardLog(out) if process_rank() == 0 else None
 
     def remember(epoch: Epoch) -> None:
         history.append(epoch)

@@ -17,7 +17,7 @@ from kardus.inference.preprocess import Pixels
 from kardus.support.errors import KardusError
 from train.augmentation.augmented_views import Photos, Views, to_tensor
 from train.config import TrainConfig
-from train.devices import augmenting_device, launch, rank, world
+from train.devices import augmenting_device, launch, process_rank, world
 from train.fitting.freezing import freeze, keep_statistics
 from train.fitting.losses import Objective
 from train.fitting.optim import average, average_decay, build_optimizer, set_rate
@@ -159,7 +159,7 @@ def train(
         on_epoch(epoch)
     for epoch in _epochs(run):
         on_epoch(epoch)
-        if resume_store and rank() == 0:
+        if resume_store and process_rank() == 0:
             resume_store.keep(run.averaged.state_dict(), run.progress)
     if run.best:
         run.averaged.load_state_dict(run.best)
@@ -213,7 +213,7 @@ def _one_epoch(run: _Run) -> Epoch:
     keep_statistics(run.model, config.frozen)
     for number, chosen in enumerate(batches(len(views.labels), config.batch, shared), 1):
         step = run.epoch * per_epoch + number
-        mine = chosen[rank() :: world()]
+        mine = chosen[process_rank() :: world()]
         labels = torch.from_numpy(views.labels[mine])
         set_rate(run.optimizer, config, step - 1, steps)
         crops, clutter = views.crops(mine, epoch, own), views.clutter(round(config.clutter * len(mine)), epoch, own)
@@ -264,7 +264,8 @@ def _remember_best(run: _Run, epoch: Epoch) -> None:
 def seeds_of(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
     """Random generators for an epoch: one that is the same in every process, and this process's own, on `device`."""
     numbers = (
-        np.random.SeedSequence((seed, epoch, process)).generate_state(1, np.uint64) for process in (0, 1 + rank())
+        np.random.SeedSequence((seed, epoch, process)).generate_state(1, np.uint64)
+        for process in (0, 1 + process_rank())
     )
     first, second = (int(number[0] >> np.uint64(1)) for number in numbers)
     return torch.Generator().manual_seed(first), torch.Generator(device).manual_seed(second)

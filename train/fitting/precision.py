@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from train.config import TrainConfig
-from train.devices import agreed, computing_device, has_bfloat16, rank
+from train.devices import agreed, computing_device, has_bfloat16, process_rank
 from train.fitting.freezing import freeze, keep_statistics
 from train.networks.checkpoint import CHECKPOINT, read_content
 
@@ -67,7 +67,7 @@ def settle(config: TrainConfig, network: nn.Module, out: Path, note: Callable[[s
     if not known and not has_bfloat16():
         known = "32"
     if not known:
-        times: StepTimes = agreed(step_times(network, config) if rank() == 0 else None)
+        times: StepTimes = agreed(step_times(network, config) if process_rank() == 0 else None)
         note(times.in_words())
         known = times.faster
     return config.model_copy(update={"precision": known})

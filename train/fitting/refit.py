@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from train.augmentation.augmented_views import FreshViews, Photos
-from train.devices import rank
+from train.devices import process_rank
 from train.evaluation.outputs import run_network
 from train.fitting.finalise import category_of, finalise, teacher_of, template, weights_of
 from train.fitting.loop import train
@@ -38,7 +38,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
     """
     config = measured.config
     progress.note("evaluated; now training further on the held-out photos too: metrics and calibration stay unchanged")
-    if rank() == 0:
+    if process_rank() == 0:
         save_checkpoint(out / MEASURED, measured)
     changes = {"epochs": max(1, round(config.refit * config.epochs)), "lr": config.lr * REFIT_LR_SHARE, "patience": 0}
     rest = config.model_copy(update=changes | {"first_size": 0})
@@ -55,7 +55,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
         on_batch=progress.batch,
     )
     network, prototypes = finalise(model, everything, rest)
-    outcome = judge(measured.model(), network, prepared.val)
+    outcome = compare_networks(measured.model(), network, prepared.val)
     checkpoint = replace(measured, refit=outcome)
     if not outcome.refused:
         checkpoint = replace(
@@ -66,7 +66,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
             refitted=True,
         )
     progress.note(in_words(outcome))
-    if rank() == 0:
+    if process_rank() == 0:
         save_checkpoint(out / CHECKPOINT, checkpoint)
         _tell(out / METRICS, outcome)
         (out / REFIT_LAST).unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
     return checkpoint
 
 
-def judge(before: CartonNet, after: CartonNet, held_out: Photos) -> RefitOutcome:
+def compare_networks(before: CartonNet, after: CartonNet, held_out: Photos) -> RefitOutcome:
     """Compare the two networks on the photos that only the second was trained on."""
     labels = held_out.labels
     if not len(labels):
@@ -93,7 +93,7 @@ def judge(before: CartonNet, after: CartonNet, held_out: Photos) -> RefitOutcome
         agreement=float((answers == others).mean()),
         kept=kept,
     )
-    return outcome.model_copy(update={"refused": problem(outcome, was_right=int(was_right.sum()))})
+    return outcome.model_copy(update={"refused": refit_problem(outcome, was_right=int(was_right.sum()))})
 
 
 def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -119,7 +119,7 @@ def in_words(outcome: RefitOutcome) -> str:
     return f"the refitted network is delivered; the figures are of the one before it ({MEASURED}): {figures}"
 
 
-def problem(outcome: RefitOutcome, *, was_right: int) -> str:
+def refit_problem(outcome: RefitOutcome, *, was_right: int) -> str:
     """Why it mustn't be delivered; empty: it may. A single photo of a few tells nothing."""
     lost = round((1 - outcome.kept) * was_right)
     if outcome.kept < LEAST_KEPT and lost > 1:

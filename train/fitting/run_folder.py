@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
-from train.devices import rank
+from train.devices import process_rank
 from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, load_checkpoint
 
@@ -41,5 +41,5 @@ def run_folder(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_new and rank() == 0 and not is_used(out):
+        if is_new and process_rank() == 0 and not is_used(out):
             shutil.rmtree(out)  # TensorBoard's log without a state to resume from

@@ -12,7 +12,7 @@ from kardus.support.files import make_folder
 from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data
 from train.data.splits import Groups, all_trained, assign_folds, photo_groups
-from train.devices import rank, wait_for_all
+from train.devices import process_rank, wait_for_all
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, read_answers
 from train.evaluation.cross_validation import Fold, pool
 from train.fitting.fit import Measured, fit_prepared
@@ -38,7 +38,7 @@ def cross_fit(
         check_trainable(data)
         folds = list(train_folds(data, out / FOLDS, config, progress))
         pooled = pool(folds, data.classes)
-        if rank() == 0:
+        if process_rank() == 0:
             write_json(out / "folds.json", cross_validation_json(pooled, config))
             title = f"{out.name}: {config.folds} folds of {source.name}"
             write_cross_validation(out / "report.html", title, pooled, data.classes)

@@ -25,7 +25,7 @@ from train.data.data_set import DataSet, Sample, read_data
 from train.data.proposals import ProposedLabel
 from train.data.proposals_report import PROPOSALS, Judged, write_judged
 from train.data.splits import Groups, photo_groups
-from train.devices import rank, wait_for_all
+from train.devices import process_rank, wait_for_all
 from train.evaluation.confident_learning import contradicted
 from train.evaluation.cross_validation import Fold
 from train.fitting.progress import ProgressCallbacks
@@ -78,7 +78,7 @@ def trust_proposed(
         light = light_config(config, len(pool.data.samples))
         judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, progress, pool.groups)))
         _require_agreement(source, judged)
-        if rank() == 0:
+        if process_rank() == 0:
             write_judged(out / PROPOSALS, [*judged, *dropped])
             _write_trusted(out / TRUSTED, data, pool, judged)
         wait_for_all()

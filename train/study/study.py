@@ -67,7 +67,7 @@ CONFIGURATIONS = (
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """The result of one run here, or why it was not run."""
 
     configuration: Configuration
@@ -120,7 +120,7 @@ class Study:
 
 def run_study(
     study: Study, progress: ProgressCallbacks, on_run: Callable[[str], None] = lambda _: None
-) -> Iterator[list[Result]]:
+) -> Iterator[list[RunResult]]:
     """Run those of the eight runs that aren't finished yet, under the founding protocol, then under the honest one.
 
     Args:
@@ -152,9 +152,9 @@ def run_study(
     yield results
 
 
-def _begin(study: Study, configuration: Configuration) -> tuple[Result, TrainConfig]:
+def _begin(study: Study, configuration: Configuration) -> tuple[RunResult, TrainConfig]:
     init, note = _weights(configuration, study.standin, study.configure(configuration, "").arch)
-    return Result(configuration, note), study.configure(configuration, init)
+    return RunResult(configuration, note), study.configure(configuration, init)
 
 
 def _founding_done(study: Study, name: str) -> bool:
@@ -165,7 +165,7 @@ def _honest_done(study: Study, name: str) -> bool:
     return len(list((study.out / "honest" / name).glob(f"*/{CHECKPOINT}"))) == FOLDS
 
 
-def _run_founding(study: Study, result: Result, config: TrainConfig, progress: ProgressCallbacks) -> Result:
+def _run_founding(study: Study, result: RunResult, config: TrainConfig, progress: ProgressCallbacks) -> RunResult:
     name = result.configuration.name
     run = study.out / "founding" / name
     if not _founding_done(study, name):
@@ -182,7 +182,7 @@ def _run_founding(study: Study, result: Result, config: TrainConfig, progress: P
     )
 
 
-def _run_honest(study: Study, result: Result, config: TrainConfig, progress: ProgressCallbacks) -> Result:
+def _run_honest(study: Study, result: RunResult, config: TrainConfig, progress: ProgressCallbacks) -> RunResult:
     honest = config.model_copy(update={"protocol": "honest", "folds": FOLDS})
     data = all_trained(read_data(study.source))
     folds = train_folds(data, study.out / "honest" / result.configuration.name, honest, progress)

@@ -8,12 +8,12 @@ from pathlib import Path
 from kardus.contract.manifest import Metric
 from kardus.support.files import make_folder, write_whole
 from train.networks.checkpoint import write_json
-from train.study.study import CONFIGURATIONS, FOLDS, NOT_RUN, QUICK, Result, Study
+from train.study.study import CONFIGURATIONS, FOLDS, NOT_RUN, QUICK, RunResult, Study
 
 CURVES = "curves"
 
 
-def write_study(study: Study, results: Sequence[Result], command: str) -> Path:
+def write_study(study: Study, results: Sequence[RunResult], command: str) -> Path:
     """Write `study.md`, `study.json` and the learning curves; returns the path of the first."""
     out = study.out
     make_folder("--out", out / CURVES)
@@ -26,7 +26,7 @@ def write_study(study: Study, results: Sequence[Result], command: str) -> Path:
     return out / "study.md"
 
 
-def _json(result: Result) -> dict[str, object]:
+def _json(result: RunResult) -> dict[str, object]:
     metrics = {"validation": result.validation, "test": result.test, "honest": result.honest}
     return {
         "name": result.configuration.name,
@@ -60,7 +60,7 @@ def _head(command: str, study: Study) -> list[str]:
     ]
 
 
-def _tables(results: Sequence[Result]) -> list[str]:
+def _tables(results: Sequence[RunResult]) -> list[str]:
     rows = [
         "## Loss and validation (the study's Table 4)",
         "",
@@ -87,7 +87,7 @@ def _tables(results: Sequence[Result]) -> list[str]:
     return [*rows, ""]
 
 
-def _leak(results: Sequence[Result]) -> list[str]:
+def _leak(results: Sequence[RunResult]) -> list[str]:
     rows = ["## What the leak is worth", "", "| run | founding test less honest figure, in points |", "|---|---|"]
     both = [(_name(r), r.test.value - r.honest.value) for r in results if r.test and r.honest]
     said = []
@@ -101,17 +101,17 @@ def _leak(results: Sequence[Result]) -> list[str]:
     return [*rows, *(f"| {name} | {100 * points:.1f} |" for name, points in both), "", *said]
 
 
-def _curves(results: Sequence[Result]) -> list[str]:
+def _curves(results: Sequence[RunResult]) -> list[str]:
     shown = [r.configuration.name for r in results if r.curves]
     return ["## Curves (founding protocol)", "", *(f"{name}\n\n![{name}]({CURVES}/{name}.png)\n" for name in shown)]
 
 
-def _name(result: Result) -> str:
+def _name(result: RunResult) -> str:
     standin = result.note if result.test else ""
     return result.configuration.name + (f" ({standin})" if standin else "")
 
 
-def _why_not(result: Result) -> str:
+def _why_not(result: RunResult) -> str:
     return f"{NOT_RUN} yet" if result.can_run else result.note
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kardus.support.console import new_app, out, print_result, table_of
-from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, Role
+from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, CertificateRole
 
 if TYPE_CHECKING:
     from warehouse.authority.register import Authority
@@ -38,7 +38,7 @@ def init_command(
 @app.command("issue")
 def issue_command(
     folder: FolderArgument,
-    role: Annotated[Role, typer.Argument(help="What it is for.")],
+    role: Annotated[CertificateRole, typer.Argument(help="What it is for.")],
     name: NameArgument,
     host: Annotated[
         list[str] | None, typer.Option(help="A server's name or address, as clients write it; may be given again.")

@@ -20,7 +20,7 @@ from warehouse.authority.certificates import (
     make_crl,
     read_pair,
 )
-from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, Role
+from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, CertificateRole
 
 CERTIFICATE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 """What can be a name everywhere: in a certificate, a topic, an access list and Home Assistant."""
@@ -33,7 +33,7 @@ class IssuedCertificate(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    role: Role
+    role: CertificateRole
     name: str
     serial: int
     expires: datetime
@@ -72,14 +72,14 @@ class Authority:
         newest = {(entry.role, entry.name): entry for entry in self._content.issued if entry.revoked is None}
         return [entry for entry in self._content.issued if entry.revoked or newest[entry.role, entry.name] == entry]
 
-    def issue(self, role: Role, name: str, hosts: Sequence[str] = (), days: float = DAYS) -> Path:
+    def issue(self, role: CertificateRole, name: str, hosts: Sequence[str] = (), days: float = DAYS) -> Path:
         """Make a certificate and its key; gives the certificate's file, beside which the key lies.
 
         Raises:
             UsageError: the name or a host can't be one, the name is taken, or a server has no host.
         """
         require_name("NAME", name)
-        if (role is Role.SERVER) != bool(hosts):
+        if (role is CertificateRole.SERVER) != bool(hosts):
             raise UsageError("--host: a server's certificate needs its names or addresses, and no other has any")
         for host in hosts:
             if not re.fullmatch(_HOST_PATTERN, host):
@@ -147,7 +147,7 @@ class Authority:
             raise UsageError(f"{name}: has no certificate that stands: see `kardus-wms authority list`")
         return found[-1]
 
-    def _make(self, role: Role, name: str, hosts: Sequence[str], days: float) -> Path:
+    def _make(self, role: CertificateRole, name: str, hosts: Sequence[str], days: float) -> Path:
         pair = make_certificate(self._pair, name, hosts, datetime.now(UTC), days)
         entry = IssuedCertificate(
             role=role, name=name, serial=pair.certificate.serial_number, expires=pair.certificate.not_valid_after_utc
@@ -158,7 +158,7 @@ class Authority:
         _write_pair(path, pair)
         return path
 
-    def _file(self, role: Role, name: str) -> Path:
+    def _file(self, role: CertificateRole, name: str) -> Path:
         return self._folder / role / f"{name}.crt"
 
     def _write(self, issued: tuple[IssuedCertificate, ...]) -> None:
@@ -206,6 +206,6 @@ def _write_public(folder: Path, pair: CertificateKeyPair, content: _Content) -> 
     revoked = [(entry.serial, entry.revoked) for entry in content.issued if entry.revoked]
     write_whole(folder / "crl.pem", make_crl(pair, revoked, datetime.now(UTC)))
     standing = {entry.name: entry.role for entry in content.issued if not entry.revoked}
-    names = {role: sorted(name for name, kind in standing.items() if kind is role) for role in Role}
-    text = acl_text(content.site, names[Role.WMS], names[Role.HOME_ASSISTANT])
+    names = {role: sorted(name for name, kind in standing.items() if kind is role) for role in CertificateRole}
+    text = acl_text(content.site, names[CertificateRole.WMS], names[CertificateRole.HOME_ASSISTANT])
     write_whole(folder / "acl", text.encode())

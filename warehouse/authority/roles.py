@@ -6,7 +6,7 @@ AUTHORITY_DAYS = 3650
 DAYS = 365
 
 
-class Role(StrEnum):
+class CertificateRole(StrEnum):
     """What a certificate is for."""
 
     SERVER = "server"

@@ -55,12 +55,12 @@ def deliver_command(
 
 
 def _keep_up(database: "Database", *, aside: bool, again: str, forget: str, as_json: bool) -> None:
-    from warehouse.connectors.deliver.upkeep import forget_target, send_again  # noqa: PLC0415 - see the package
+    from warehouse.connectors.deliver.upkeep import forget_target, try_again  # noqa: PLC0415 - see the package
     from warehouse.store.database import StoreError  # noqa: PLC0415 - see the package
 
     try:
         if again:
-            out.print(f"{send_again(database, again)} events are tried again")
+            out.print(f"{try_again(database, again)} events are tried again")
         if forget:
             out.print(f"target {forget}: forgotten, and {forget_target(database, forget)} events that waited for it")
         if aside:
@@ -70,9 +70,9 @@ def _keep_up(database: "Database", *, aside: bool, again: str, forget: str, as_j
 
 
 def _list(database: "Database", *, as_json: bool) -> None:
-    from warehouse.connectors.deliver.upkeep import set_aside  # noqa: PLC0415 - see the package
+    from warehouse.connectors.deliver.upkeep import refused_events  # noqa: PLC0415 - see the package
 
-    found = set_aside(database)
+    found = refused_events(database)
     if as_json:
         print_json([asdict(one) | {"received": one.received.isoformat()} for one in found])
         return

@@ -10,7 +10,7 @@ from warehouse.cli.with_database import with_database
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, PicturesOption
 
 if TYPE_CHECKING:
-    from warehouse.teaching.training_set import Exported
+    from warehouse.teaching.training_set import ExportedTrainingSet
 
 app = new_app("What people have said of pictures: a data set to train on, or a request for a new product.")
 
@@ -74,7 +74,7 @@ def request_command(
         err.print(f"warning: {FEW_PHOTOS} photos or more are better: label more of them", highlight=False)
 
 
-def _told(folder: Path, found: "Exported") -> list[str]:
+def _told(folder: Path, found: "ExportedTrainingSet") -> list[str]:
     lines = [f"{folder}: {found.photos} photos, {found.strangers} of what is none of our products"]
     if found.faceless:
         lines.append(f"{found.faceless} are proposals: the product has several classes: fill in name in labels.csv")

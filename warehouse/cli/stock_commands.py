@@ -10,7 +10,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import err, out
 from kardus.support.errors import KardusError
 from kardus.support.logs import set_up
-from kardus.support.table_headers import Layout
+from kardus.support.table_headers import TableLayout
 from kardus.support.tables import EMPTY
 from warehouse.cli.broker_options import with_broker
 from warehouse.cli.topic_options import SiteOption
@@ -65,7 +65,7 @@ def expect_command(
 
     named = read_preset(preset) if preset else Preset()
     names = column_names(columns or (), named)
-    layout = Layout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
+    layout = TableLayout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
     lines = read_stock(file, StockRules(layout, named.sku_pattern, blank_is_empty=blank_is_empty, mixed=mixed))
     with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task("published", total=None)

@@ -10,7 +10,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict
 
 PAGE = 1000
-Record = Mapping[str, Any]
+OdooRecord = Mapping[str, Any]
 
 
 class OdooServer(BaseModel):
@@ -73,7 +73,9 @@ class OdooClient:
         words = [self._server.database, self._user, self._key, model, method, positions, named]
         return self._rpc("object", "execute_kw", words)
 
-    def all(self, model: str, domain: Sequence[Any], fields: Sequence[str], context: Record | None = None) -> list[Any]:
+    def all(
+        self, model: str, domain: Sequence[Any], fields: Sequence[str], context: OdooRecord | None = None
+    ) -> list[Any]:
         """Every record of a domain: page by page by `id`, so that none is passed over when others come and go.
 
         Raises:
@@ -104,7 +106,7 @@ class OdooClient:
             raise OdooError(f"{self.name}: {model}: answers something that is no list of records")
         return list(page)
 
-    def _call_by_json_2(self, model: str, method: str, ids: Sequence[int] | None, named: Record) -> Any:
+    def _call_by_json_2(self, model: str, method: str, ids: Sequence[int] | None, named: OdooRecord) -> Any:
         headers = {"Authorization": f"bearer {self._key}", "X-Odoo-Database": self._server.database}
         body = dict(named) if ids is None else {"ids": list(ids), **named}
         url = f"{self._server.url.rstrip('/')}/json/2/{model}/{method}"

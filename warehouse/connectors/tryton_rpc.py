@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from warehouse.connectors.errors import ConnectorError
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.web_address import WebAddress
 
 PAGE = 1000
 REFUSED = 400
@@ -22,7 +22,7 @@ class TrytonLogin(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    url: Address
+    url: WebAddress
     """The server, as `https://erp.local`."""
     database: str
     """Its database."""

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Row, select, tuple_
 
-from warehouse.console.context import Console, Cursor, Limit, Reader, Served, answer
+from warehouse.console.context import Console, Cursor, Limit, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import AlertItem, AlertPage, AlertStatus, Comment, CommentPage
-from warehouse.console.shown import Item, event_item, time_text
+from warehouse.console.shown import ShownRow, event_item, time_text
 from warehouse.store.tables import alerts, comments, events
 
 router = APIRouter()
@@ -55,13 +55,13 @@ def list_alerts(
     if len(rows) > limit:
         last = rows[limit - 1]
         following = cursor_of("alerts", [round(last.opened.timestamp() * 1000), last.id])
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/alerts/{alert}", response_model=AlertItem, summary="One alert")
 def get_alert(request: Request, console: Served, _: Reader, alert: AlertId) -> Response:
     """By its id."""
-    return answer(request, _item(find_alert(console, alert)))
+    return json_answer(request, _item(find_alert(console, alert)))
 
 
 @router.get("/alerts/{alert}/comments", response_model=CommentPage, summary="What was said about an alert")
@@ -76,7 +76,7 @@ def list_comments(
         rows = connection.execute(chosen.order_by(comments.c.number).limit(limit + 1)).all()
     items = [comment_of(row).model_dump(mode="json") for row in rows[:limit]]
     following = cursor_of("comments", [rows[limit - 1].number]) if len(rows) > limit else None
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 def find_alert(console: Console, alert: str) -> Any:
@@ -97,7 +97,7 @@ def comment_of(row: Row[Any]) -> Comment:
     return Comment(id=row.id, alert=row.alert, at=row.at, by=row.by, text=row.text)
 
 
-def _item(row: Any) -> Item:
+def _item(row: Any) -> ShownRow:
     return {
         "id": row.id,
         "agent": row.agent,

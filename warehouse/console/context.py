@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from warehouse.console.asking import AgentQuestions
-from warehouse.console.auditing import AuditLog, Entry
+from warehouse.console.auditing import AuditEntry, AuditLog
 from warehouse.console.cursors import MAX_LENGTH
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
@@ -116,7 +116,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     async def principal(request: Request, console: Served, given: Given) -> Principal:
         found = await console.known.principal(given.credentials) if given else None
         if found is None:
-            slow_down(console.wrong, address_of(request))
+            slow_down(console.wrong, client_address(request))
             words = "this token lets nobody in" if given else "send a token: Authorization: Bearer kardus_..."
             raise ProblemError(401, words, {"WWW-Authenticate": "Bearer"})
         slow_down(console.rate, found.id)
@@ -134,17 +134,17 @@ Teacher = Annotated[Principal, Depends(require("teach"))]
 Auditor = Annotated[Principal, Depends(require("audit"))]
 
 
-def address_of(request: Request) -> str:
+def client_address(request: Request) -> str:
     """The client's network address: of a trusted proxy's client, where it says so."""
     return request.client.host if request.client else ""
 
 
-def entry_of(request: Request, who: Principal, action: str, subject: str, detail: str = "") -> Entry:
+def entry_of(request: Request, who: Principal, action: str, subject: str, detail: str = "") -> AuditEntry:
     """A line of the audit log."""
-    return Entry(str(who), address_of(request), action, subject, detail)
+    return AuditEntry(str(who), client_address(request), action, subject, detail)
 
 
-def answer(request: Request, content: dict[str, Any]) -> Response:
+def json_answer(request: Request, content: dict[str, Any]) -> Response:
     """An answer as JSON, with its ETag; 304 without a body where the client has just this."""
     body = to_json(content)
     return tagged(request, body, "application/json", hashlib.sha256(body).hexdigest()[:32])

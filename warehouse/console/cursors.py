@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from warehouse.console.problems import ProblemError
 
 MAX_LENGTH = 600
-Key = Sequence[str | int]
+SortKey = Sequence[str | int]
 
 
-def cursor_of(kind: str, key: Key) -> str:
+def cursor_of(kind: str, key: SortKey) -> str:
     """The text of a key of a list."""
     return base64.urlsafe_b64encode(json.dumps([kind, *key], separators=(",", ":")).encode()).decode().rstrip("=")
 

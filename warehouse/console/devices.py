@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from warehouse.console.context import Cursor, Limit, Reader, Served, answer
+from warehouse.console.context import Cursor, Limit, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.locations import AgentFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import AgentItem, AgentPage, CameraPage, CoverageItem, CoveragePage
-from warehouse.console.shown import Item, said, time_text
+from warehouse.console.shown import ShownRow, said, time_text
 from warehouse.store.tables import latest
 
 router = APIRouter()
@@ -23,13 +23,13 @@ def list_agents(request: Request, console: Served, _: Reader, limit: Limit = 100
     """By name."""
     with console.reading() as connection:
         rows, following = _part(connection, "status", _of("status"), limit, cursor)
-    return answer(request, {"items": [_item(row, "status") for row in rows], "next": following})
+    return json_answer(request, {"items": [_item(row, "status") for row in rows], "next": following})
 
 
 @router.get("/agents/{agent}", response_model=AgentItem, summary="One agent")
 def get_agent(request: Request, console: Served, _: Reader, agent: AgentName) -> Response:
     """By its name."""
-    return answer(request, _item(_one(console, "status", agent), "status"))
+    return json_answer(request, _item(_one(console, "status", agent), "status"))
 
 
 @router.get("/cameras", response_model=CameraPage, summary="Cameras")
@@ -41,7 +41,7 @@ def list_cameras(
     with console.reading() as connection:
         rows, following = _part(connection, "health", chosen, limit, cursor)
     items = [{"camera": row.subject, **_item(row, "health")} for row in rows]
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/coverage", response_model=CoveragePage, summary="Which locations were verified")
@@ -52,13 +52,13 @@ def list_coverage(request: Request, console: Served, _: Reader, limit: Limit = 1
     items = [_item(row, "coverage") for row in rows]
     for item in items:
         item["coverage"]["locations"] = []
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/coverage/{agent}", response_model=CoverageItem, summary="Which locations one agent had verified")
 def get_coverage(request: Request, console: Served, _: Reader, agent: AgentName) -> Response:
     """With every location."""
-    return answer(request, _item(_one(console, "coverage", agent), "coverage"))
+    return json_answer(request, _item(_one(console, "coverage", agent), "coverage"))
 
 
 def _of(kind: str) -> Select[Any]:
@@ -85,5 +85,5 @@ def _one(console: Served, kind: str, agent: str) -> Row[Any]:
     return row
 
 
-def _item(row: Row[Any], what: str) -> Item:
+def _item(row: Row[Any], what: str) -> ShownRow:
     return {"agent": row.agent, "received": time_text(row.received), what: said(row)}

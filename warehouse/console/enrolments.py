@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, func, select
 
 from kardus.contract.enrolment import ANSWER, REQUEST, EnrolmentAnswer, EnrolmentRequest
-from warehouse.store.labels import STANDS, Truth
+from warehouse.store.labels import STANDS, StatedTruth
 from warehouse.store.tables import labels, pictures
 
 MAX_PRODUCTS = 500
@@ -19,7 +19,7 @@ MAX_REQUESTS = 100
 """So many are shown, the newest."""
 MAX_ANSWER_BYTES = 1_000_000
 _ID = re.compile(r"[0-9a-f-]{36}")
-_OF_PRODUCT = STANDS & (labels.c.truth == Truth.PRODUCT.value)
+_OF_PRODUCT = STANDS & (labels.c.truth == StatedTruth.PRODUCT.value)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def products_with_crops(connection: Connection) -> Sequence[tuple[str, int]]:
     return [(sku, count) for sku, count in rows]
 
 
-def crops_of(connection: Connection, sku: str, limit: int) -> list[str]:
+def newest_events(connection: Connection, sku: str, limit: int) -> list[str]:
     """The events of the newest of these pictures."""
     chosen = select(labels.c.event).join(pictures, pictures.c.event == labels.c.event)
     of_sku = chosen.where(_OF_PRODUCT, labels.c.sku == sku)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import ColumnElement, Connection, select
 
 from kardus.contract.verdicts import Verdict
-from warehouse.console.context import Cursor, Limit, Moment, Reader, Served, answer
+from warehouse.console.context import Cursor, Limit, Moment, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
@@ -51,13 +51,13 @@ def list_events(
     with console.reading() as connection:
         bounds = _bounds(connection, since, until)
         if bounds is None:
-            return answer(request, {"items": [], "next": None})
+            return json_answer(request, {"items": [], "next": None})
         ordered = number.asc() if order == "oldest" else number.desc()
         statement = EVENTS.where(*chosen, *bounds).order_by(ordered).limit(limit + 1)
         rows = connection.execute(statement).all()
     items = [event_item(row) for row in rows[:limit]]
     following = cursor_of(f"events-{order}", [rows[limit - 1].number]) if len(rows) > limit else None
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/events/{event}", response_model=EventItem, summary="One event")
@@ -67,7 +67,7 @@ def get_event(request: Request, console: Served, _: Reader, event: EventId) -> R
         row = connection.execute(EVENTS.where(events.c.id == event)).first()
     if row is None:
         raise ProblemError(404, "there is no event with this id, or it was deleted")
-    return answer(request, event_item(row))
+    return json_answer(request, event_item(row))
 
 
 def _bounds(connection: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]] | None:

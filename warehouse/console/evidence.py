@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
-from warehouse.console.context import Auditor, Cursor, Limit, Reader, Served, Viewer, answer, entry_of, tagged
+from warehouse.console.context import Auditor, Cursor, Limit, Reader, Served, Viewer, entry_of, json_answer, tagged
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.locations import AgentFilter, LocationFilter
@@ -47,7 +47,7 @@ def list_evidence(
         for row in rows[:limit]
     )
     following = cursor_of("evidence", [rows[limit - 1].number]) if len(rows) > limit else None
-    return answer(request, EvidencePage(items=items, next=following).model_dump(mode="json"))
+    return json_answer(request, EvidencePage(items=items, next=following).model_dump(mode="json"))
 
 
 @router.get("/evidence/{event}", response_class=Response, responses=_PICTURE, summary="A picture")
@@ -82,4 +82,4 @@ def list_audit(
         rows = connection.execute(select(audit).where(*chosen).order_by(audit.c.number.desc()).limit(limit + 1)).all()
     items = tuple(AuditEntry.model_validate(dict(row._mapping)) for row in rows[:limit])  # noqa: SLF001 - its public name
     following = cursor_of("audit", [rows[limit - 1].number]) if len(rows) > limit else None
-    return answer(request, AuditPage(items=items, next=following).model_dump(mode="json"))
+    return json_answer(request, AuditPage(items=items, next=following).model_dump(mode="json"))

@@ -35,7 +35,7 @@ log = logging.getLogger("kardus.console")
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class FeedPosition:
     """How far something was read."""
 
     event: int
@@ -56,10 +56,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Change:
+class StoredChange:
     """One change."""
 
-    place: Place
+    place: FeedPosition
     kind: str
     """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
     data: str
@@ -70,23 +70,23 @@ class Change:
         return f"id: {self.place}\nevent: {self.kind}\ndata: {self.data}\n\n".encode()
 
 
-class Stream:
+class ClientFeed:
     """The changes that wait for one client. Made, and read, in the event loop."""
 
     def __init__(self, feed: "Feed") -> None:
         """Begin to collect."""
         self._loop = asyncio.get_running_loop()
         self._feed = feed
-        self._queue: asyncio.Queue[Change | None] = asyncio.Queue(QUEUED + 1)
+        self._queue: asyncio.Queue[StoredChange | None] = asyncio.Queue(QUEUED + 1)
         self.is_over = False
         """Whether it was ended: the client was too slow, or the server stops."""
 
-    def give(self, found: Sequence[Change] | None) -> None:
+    def give(self, found: Sequence[StoredChange] | None) -> None:
         """From any thread; None ends it."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._take, found)
 
-    async def next(self) -> Change | None:
+    async def next(self) -> StoredChange | None:
         """The next change; None: it is over."""
         return None if self.is_over else await self._queue.get()
 
@@ -94,7 +94,7 @@ class Stream:
         """Nobody reads it any more."""
         self._feed.leave(self)
 
-    def _take(self, found: Sequence[Change] | None) -> None:
+    def _take(self, found: Sequence[StoredChange] | None) -> None:
         if found is None or self._queue.qsize() + len(found) > QUEUED:
             self.is_over = True
             self._feed.leave(self)
@@ -114,23 +114,23 @@ class Feed(Worker):
         super().__init__("feed")
         self._database = database
         self._news: News = news_of(database)
-        self._streams: set[Stream] = set()
+        self._streams: set[ClientFeed] = set()
         self._changed = threading.Condition()
-        self._place: Place | None = None
+        self._place: FeedPosition | None = None
         self.is_ended = False
         """Whether the server stops: no stream begins any more."""
 
-    def join(self) -> Stream | None:
+    def join(self) -> ClientFeed | None:
         """A new stream, which collects from now on; None: there are too many, or the server stops."""
         with self._changed:
             if len(self._streams) >= MAX_STREAMS or self.is_ended:
                 return None
-            stream = Stream(self)
+            stream = ClientFeed(self)
             self._streams.add(stream)
             self._changed.notify_all()
         return stream
 
-    def leave(self, stream: Stream) -> None:
+    def leave(self, stream: ClientFeed) -> None:
         """Give it nothing more."""
         with self._changed:
             self._streams.discard(stream)
@@ -177,29 +177,29 @@ class Feed(Worker):
             self._place = found[-1].place
 
 
-def newest(connection: Connection) -> Place:
+def newest(connection: Connection) -> FeedPosition:
     """The last place that there is."""
     last = connection.execute(select(func.coalesce(func.max(changes.c.number), 0))).scalar_one()
-    return Place(int(read_meta(connection, LAST_NUMBER) or 0), int(last))
+    return FeedPosition(int(read_meta(connection, LAST_NUMBER) or 0), int(last))
 
 
-def oldest(connection: Connection) -> Place:
+def oldest(connection: Connection) -> FeedPosition:
     """Behind this one nothing was deleted."""
     first = connection.execute(select(func.min(changes.c.number))).scalar()
     event = connection.execute(select(func.min(events.c.number)).where(events.c.alert.is_(None))).scalar()
-    return Place((event or 1) - 1, (first or 1) - 1)
+    return FeedPosition((event or 1) - 1, (first or 1) - 1)
 
 
-def read_changes(connection: Connection, after: Place) -> list[Change]:
+def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChange]:
     """A portion of what comes after a place, events first."""
     found = []
     rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
     for row in rows.all():
-        after = Place(row.number, after.change)
-        found.append(Change(after, "event", to_json(event_item(row)).decode()))
+        after = FeedPosition(row.number, after.change)
+        found.append(StoredChange(after, "event", to_json(event_item(row)).decode()))
     others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
     for row in connection.execute(others).all():
-        after = Place(after.event, row.number)
+        after = FeedPosition(after.event, row.number)
         data = json.dumps({"agent": row.agent, "subject": row.subject})
-        found.append(Change(after, _KINDS.get(row.kind, row.kind), data))
+        found.append(StoredChange(after, _KINDS.get(row.kind, row.kind), data))
     return found

@@ -7,11 +7,11 @@ from pydantic import StringConstraints
 from kardus.contract.base import Record
 from kardus.contract.messages import UtcTime
 from kardus.contract.verdicts import Verdict
-from warehouse.console.records import Name, Page, Uuid
-from warehouse.store.labels import Truth
+from warehouse.console.records import Page, PersonName, Uuid
+from warehouse.store.labels import StatedTruth
 
 
-class Label(Record):
+class PictureLabel(Record):
     """What somebody has said that a picture shows. The last one of an event counts."""
 
     number: int
@@ -38,7 +38,7 @@ class Label(Record):
     """The product that the WMS expected; empty: nothing; null: it had said nothing."""
     seen: str | None
     """The product that the model named; empty: nothing stands there; null: none."""
-    truth: Truth
+    truth: StatedTruth
     """What somebody says."""
     sku: str
     """The product, where `truth` is `product`."""
@@ -61,7 +61,7 @@ class Told(Record):
     """Why, where it isn't `told`."""
 
 
-class Labelled(Label):
+class Labelled(PictureLabel):
     """A label, and whether the agent knows."""
 
     told: Told
@@ -71,7 +71,7 @@ class Labelled(Label):
 class LabelPage(Page):
     """Labels, the newest first."""
 
-    items: tuple[Label, ...]
+    items: tuple[PictureLabel, ...]
     """At most `limit`."""
 
 
@@ -148,7 +148,7 @@ class Queue(Record):
 class Labelling(Record):
     """Says what an event's picture shows."""
 
-    truth: Truth
+    truth: StatedTruth
     """`product`, `empty`, `foreign` (none of our products), `unusable` (it doesn't tell), `withdrawn`."""
     sku: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     """The product, where `truth` is `product`."""
@@ -156,7 +156,7 @@ class Labelling(Record):
     """Its class, where the product has several faces."""
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=r"^[^\x00]*$")] = ""
     """A note."""
-    by: Name = ""
+    by: PersonName = ""
     """The person; without one it is the token's name."""
     id: Uuid | None = None
     """A UUID of the sender's: what is sent again under it is stored once."""

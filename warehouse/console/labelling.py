@@ -10,16 +10,16 @@ from kardus.support.errors import UsageError
 from kardus.support.identifiers import uuid7
 from warehouse.console.acting import by_whom
 from warehouse.console.auditing import insert_entries
-from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, answer, entry_of
+from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, entry_of, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.label_records import (
     Drawn,
     DrawnItem,
-    Label,
     Labelled,
     Labelling,
     LabelPage,
+    PictureLabel,
     PrecisionItem,
     Precisions,
     Queue,
@@ -30,11 +30,11 @@ from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.telling import question_of, tell
 from warehouse.console.tokens import Principal
-from warehouse.store.labels import STANDS, Truth
+from warehouse.store.labels import STANDS, StatedTruth
 from warehouse.store.tables import comments, labels, present
 from warehouse.teaching.precision import drawn_today, precisions
 from warehouse.teaching.queue import next_to_label
-from warehouse.teaching.saying import NoSuchEventError, Said, add_label, verdict_of
+from warehouse.teaching.saying import NoSuchEventError, Statement, add_label, verdict_of
 
 router = APIRouter()
 
@@ -47,7 +47,7 @@ def label(request: Request, console: Served, who: Teacher, event: EventId, said:
     where it is the last look at the location; `told` says what came of it.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
-    row, is_new, told = store_label(request, console, who, Said(event=event, **new))
+    row, is_new, told = store_label(request, console, who, Statement(event=event, **new))
     labelled = Labelled(**label_of(row).model_dump(), told=told)
     return Response(labelled.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
@@ -77,7 +77,7 @@ def list_labels(
         rows = connection.execute(ordered.limit(limit + 1)).all()
     items = [label_of(row).model_dump(mode="json") for row in rows[:limit]]
     following = cursor_of("labels", [rows[limit - 1].number]) if len(rows) > limit else None
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/labels/drawn", response_model=Drawn, summary="Matches to check today")
@@ -89,7 +89,7 @@ def list_drawn(request: Request, console: Served, _: Reader, limit: Limit = 100)
     for agent, location, event, payload in found:
         expected = Envelope[LocationEvent].model_validate_json(payload).data.expected
         items.append(DrawnItem(agent=agent, location=location, event=event, expected=expected and expected.sku))
-    return answer(request, Drawn(items=tuple(items)).model_dump(mode="json"))
+    return json_answer(request, Drawn(items=tuple(items)).model_dump(mode="json"))
 
 
 @router.get("/labels/queue", response_model=Queue, summary="Pictures to label")
@@ -108,7 +108,7 @@ def list_queue(request: Request, console: Served, _: Reader, limit: Limit = 100)
         )
         for one in found
     )
-    return answer(request, Queue(items=items).model_dump(mode="json"))
+    return json_answer(request, Queue(items=items).model_dump(mode="json"))
 
 
 @router.get("/precision", response_model=Precisions, summary="How often the cameras were right")
@@ -117,10 +117,10 @@ def list_precision(request: Request, console: Served, _: Reader) -> Response:
     with console.reading() as connection:
         found = precisions(connection)
     items = tuple(PrecisionItem.model_validate(vars(one)) for one in found)
-    return answer(request, Precisions(items=items).model_dump(mode="json"))
+    return json_answer(request, Precisions(items=items).model_dump(mode="json"))
 
 
-def store_label(request: Request, console: Console, who: Principal, said: Said) -> tuple[Row[Any], bool, Told]:
+def store_label(request: Request, console: Console, who: Principal, said: Statement) -> tuple[Row[Any], bool, Told]:
     """Store what somebody says, with an entry of the audit log and a comment on the alert, and tell the agent.
 
     Gives the row, whether it is new, and what the agent answered.
@@ -142,10 +142,10 @@ def store_label(request: Request, console: Console, who: Principal, said: Said) 
     return row, is_new, tell(console, question)
 
 
-def label_of(row: Row[Any]) -> Label:
+def label_of(row: Row[Any]) -> PictureLabel:
     """A row of `labels`."""
     told = {key: value for key, value in row._mapping.items() if key != "confidence"}  # noqa: SLF001 - its public name
-    return Label(**told, corrected=verdict_of(Truth(row.truth), row.sku, row.expected))
+    return PictureLabel(**told, corrected=verdict_of(StatedTruth(row.truth), row.sku, row.expected))
 
 
 def words_of(row: Row[Any]) -> str:

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, tuple_
 
 from kardus.contract.verdicts import Verdict
-from warehouse.console.context import Console, Cursor, Limit, Reader, Served, answer
+from warehouse.console.context import Console, Cursor, Limit, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.records import LocationPage, StatePage
-from warehouse.console.shown import Item, state_item
+from warehouse.console.shown import ShownRow, state_item
 from warehouse.store.tables import latest
 
 router = APIRouter()
@@ -60,7 +60,7 @@ def list_locations(
         codes = [code for (code,) in connection.execute(chosen.order_by(latest.c.subject).limit(limit + 1))]
         items = _items(connection, codes[:limit], now)
     following = cursor_of("locations", [codes[limit - 1]]) if len(codes) > limit else None
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 @router.get("/states", response_model=StatePage, summary="States: each location as each agent sees it")
@@ -81,7 +81,7 @@ def list_states(
         rows = connection.execute(chosen.order_by(latest.c.subject, latest.c.agent).limit(limit + 1)).all()
     items = [state_item(row, now) for row in rows[:limit]]
     following = cursor_of("states", [rows[limit - 1].subject, rows[limit - 1].agent]) if len(rows) > limit else None
-    return answer(request, {"items": items, "next": following})
+    return json_answer(request, {"items": items, "next": following})
 
 
 def _filters(console: Console, wanted: PlaceFilters, now: datetime) -> list[ColumnElement[bool]]:
@@ -116,14 +116,14 @@ def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
     return and_(_verdict == verdict.value, or_(_void_at.is_(None), ~is_void))
 
 
-def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[Item]:
-    found: dict[str, list[Item]] = {code: [] for code in codes}
+def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[ShownRow]:
+    found: dict[str, list[ShownRow]] = {code: [] for code in codes}
     for row in connection.execute(_COLUMNS.where(latest.c.kind == "state", latest.c.subject.in_(codes))).all():
         found[row.subject].append(state_item(row, now))
     return [_location(code, states) for code, states in found.items()]
 
 
-def _location(code: str, items: list[Item]) -> Item:
+def _location(code: str, items: list[ShownRow]) -> ShownRow:
     """The most recent state decides; those that say nothing certain contradict nobody."""
     items.sort(key=lambda item: (_recent(item["state"]), item["agent"]), reverse=True)
     states = [item["state"] for item in items]
@@ -131,5 +131,5 @@ def _location(code: str, items: list[Item]) -> Item:
     return {"location": code, "verdict": states[0]["verdict"], "conflict": len(seen) > 1, "states": items}
 
 
-def _recent(state: Item) -> datetime:
+def _recent(state: ShownRow) -> datetime:
     return datetime.fromisoformat(state["last_verified"] or state["since"])

@@ -16,9 +16,11 @@ from kardus.contract.messages import (
 from kardus.contract.verdicts import Verdict
 
 AlertStatus = Literal["open", "acknowledged", "resolved"]
-Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+CommentText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+]
 """What somebody writes."""
-Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A person's name."""
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
@@ -243,16 +245,16 @@ class AuditPage(Page):
 class Acknowledging(Record):
     """Says that an alert is known to somebody."""
 
-    by: Name = ""
+    by: PersonName = ""
     """The person; without one it is the token's name."""
 
 
 class Commenting(Record):
     """A comment on an alert."""
 
-    text: Said
+    text: CommentText
     """What is said."""
-    by: Name = ""
+    by: PersonName = ""
     """The person; without one it is the token's name."""
     id: Uuid | None = None
     """A UUID of the sender's: what is sent again under it is stored once."""

@@ -30,9 +30,9 @@ from warehouse.console.limits import RateLimit
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import load_products
 from warehouse.console.pages.settings import PageSettings
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import read_settings
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
@@ -80,7 +80,7 @@ class ServerSettings:
 
 
 def run_server(
-    address: Address, settings: ServerSettings, broker: BrokerSettings | None, seconds: float | None
+    address: DatabaseAddress, settings: ServerSettings, broker: BrokerSettings | None, seconds: float | None
 ) -> None:
     """Serve until a signal, or for so many seconds.
 
@@ -90,7 +90,7 @@ def run_server(
     """
     host, port = _checked(settings)
     bundles = Bundles(settings.bundles, settings.agents_url, settings.requests)
-    provider = Provider(read_settings(settings.oidc)) if settings.oidc else None
+    provider = IdentityProvider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
         asking = None
         if broker is not None:
@@ -138,7 +138,7 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise UsageError(f"--rack '{text}': not a regular expression ({error})") from error
 
 
-def _wants_link(settings: ServerSettings, address: Address, host: str) -> bool:
+def _wants_link(settings: ServerSettings, address: DatabaseAddress, host: str) -> bool:
     """By default on one machine: for a file, on the loopback, and not where systemd's journal would keep it."""
     if settings.link is not None:
         return settings.link

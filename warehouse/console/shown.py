@@ -14,10 +14,10 @@ from warehouse.store.tables import events
 
 EVENTS = select(events.c.number, events.c.agent, events.c.received, events.c.payload)
 """What `event_item` shows."""
-Item = dict[str, Any]
+ShownRow = dict[str, Any]
 
 
-def event_item(row: Any) -> Item:
+def event_item(row: Any) -> ShownRow:
     """A row of `EVENTS`, as EventItem in records.py."""
     envelope = from_json(row.payload, cache_strings="keys")
     return {
@@ -29,7 +29,7 @@ def event_item(row: Any) -> Item:
     }
 
 
-def state_item(row: Any, now: datetime) -> Item:
+def state_item(row: Any, now: datetime) -> ShownRow:
     """A row of states, as StateItem: one whose time is over is `stale`."""
     data = said(row)
     if datetime.fromisoformat(data["valid_until"]) <= now:
@@ -37,9 +37,9 @@ def state_item(row: Any, now: datetime) -> Item:
     return {"agent": row.agent, "received": time_text(row.received), "state": data}
 
 
-def said(row: Any) -> Item:
+def said(row: Any) -> ShownRow:
     """What the message of a row says."""
-    found: Item = from_json(row.payload, cache_strings="keys")["data"]
+    found: ShownRow = from_json(row.payload, cache_strings="keys")["data"]
     return found
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Response
 from starlette.types import Receive, Scope, Send
 
 from warehouse.console.context import Console, Reader, Served
-from warehouse.console.feed import MAX_STREAMS, Change, Place, Stream, newest, oldest, read_changes
+from warehouse.console.feed import MAX_STREAMS, ClientFeed, FeedPosition, StoredChange, newest, oldest, read_changes
 from warehouse.console.problems import ProblemError
 from warehouse.console.tokens import is_still_good
 from warehouse.store.database import StoreError
@@ -39,7 +39,7 @@ async def follow_changes(
     `comment`, and `state` (it was cleared), with what they are of. With `Last-Event-ID` nothing that was missed is
     left out. The connection ends when the client is too slow, the token is revoked or the server stops.
     """
-    seen = Place.of(last_event_id) if last_event_id else None
+    seen = FeedPosition.of(last_event_id) if last_event_id else None
     if last_event_id and seen is None:
         raise ProblemError(400, "Last-Event-ID: not one that this stream gave: leave it out")
     stream = console.feed.join()
@@ -51,7 +51,7 @@ async def follow_changes(
 class Teller(Protocol):
     """What one kind of client is told."""
 
-    def change(self, change: Change) -> bytes:
+    def change(self, change: StoredChange) -> bytes:
         """Of a change; empty: it doesn't concern this client. In the event loop: it mustn't take long."""
 
     def beat(self) -> bytes | None:
@@ -64,7 +64,7 @@ class _Api:
     def __init__(self, console: Console, token: str) -> None:
         self._console, self._token = console, token
 
-    def change(self, change: Change) -> bytes:
+    def change(self, change: StoredChange) -> bytes:
         return change.as_bytes()
 
     def beat(self) -> bytes | None:
@@ -76,7 +76,7 @@ class Streamed(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, console: Console, stream: Stream, seen: Place | None, teller: Teller) -> None:
+    def __init__(self, console: Console, stream: ClientFeed, seen: FeedPosition | None, teller: Teller) -> None:
         """To a client who has `seen` everything up to a place."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
@@ -113,7 +113,7 @@ class Streamed(Response):
         async for part in self._live(place, gone):
             yield part
 
-    async def _live(self, place: Place, gone: "asyncio.Future[None]") -> AsyncIterator[bytes]:
+    async def _live(self, place: FeedPosition, gone: "asyncio.Future[None]") -> AsyncIterator[bytes]:
         """What the feed gives, without what was read from the store before."""
         coming, now_s = asyncio.ensure_future(self._stream.next()), asyncio.get_running_loop().time
         due_s = now_s() + BEAT_S
@@ -139,7 +139,7 @@ class Streamed(Response):
         finally:
             coming.cancel()
 
-    def _begin(self) -> tuple[Place, bool]:
+    def _begin(self) -> tuple[FeedPosition, bool]:
         """Where to begin, and whether nothing is lacking there."""
         with self._console.reading() as connection:
             last = newest(connection)
@@ -151,11 +151,11 @@ class Streamed(Response):
         is_kept = self._seen.event >= kept.event and self._seen.change >= kept.change
         return (self._seen, True) if is_known and is_kept and missed <= MAX_BACKLOG else (last, False)
 
-    def _read(self, place: Place) -> list[Change]:
+    def _read(self, place: FeedPosition) -> list[StoredChange]:
         with self._console.reading() as connection:
             return read_changes(connection, place)
 
-    def _told(self, change: Change) -> bytes:
+    def _told(self, change: StoredChange) -> bytes:
         try:
             return self._teller.change(change)
         except StoreError:

@@ -14,7 +14,7 @@ from warehouse.console.asking import Question
 from warehouse.console.context import Console
 from warehouse.console.label_records import Told
 from warehouse.console.problems import ProblemError
-from warehouse.store.labels import TEACHING, Truth
+from warehouse.store.labels import TEACHING, StatedTruth
 from warehouse.store.tables import events
 
 _MOST_CORRECTIONS = 10
@@ -33,7 +33,7 @@ def question_of(connection: Connection, row: Row[Any]) -> Question | None:
     for payload in connection.execute(later.order_by(events.c.number).limit(_MOST_CORRECTIONS)).scalars():
         if not from_json(payload)["data"].get("corrected"):
             return None
-    truth = Truth(row.truth)
+    truth = StatedTruth(row.truth)
     said: Literal["product", "empty", "foreign", "withdrawn"] = "withdrawn"
     if truth in TEACHING:
         said = truth.value  # type: ignore[assignment]  # those three are among the four

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, insert, select, update
 
 from kardus.support.errors import UsageError
-from warehouse.console.auditing import Entry, insert_entries
+from warehouse.console.auditing import AuditEntry, insert_entries
 from warehouse.console.scopes import SCOPES
 from warehouse.store.database import Database
 from warehouse.store.tables import present, tokens
@@ -38,7 +38,7 @@ class Principal:
 
 
 @dataclass(frozen=True)
-class Token:
+class ApiToken:
     """What is known of a token; its secret isn't."""
 
     id: str
@@ -73,12 +73,12 @@ def make_token(database: Database, name: str, scopes: Collection[str], days: flo
     with database.noting() as connection:
         connection.execute(insert(tokens).values(**row, made=now, expires=expires))
         insert_entries(
-            connection, [Entry("kardus-wms tokens", "", "make-token", id_, f"{row['name']}: {row['scopes']}")]
+            connection, [AuditEntry("kardus-wms tokens", "", "make-token", id_, f"{row['name']}: {row['scopes']}")]
         )
     return f"kardus_{id_}_{secret}"
 
 
-def list_tokens(database: Database) -> list[Token]:
+def list_tokens(database: Database) -> list[ApiToken]:
     """All of them, the oldest first.
 
     Raises:
@@ -98,7 +98,7 @@ def revoke_token(database: Database, id_: str) -> None:
     with database.noting() as connection:
         good = update(tokens).where(tokens.c.id == id_, tokens.c.revoked.is_(None)).values(revoked=present())
         if connection.execute(good).rowcount:
-            insert_entries(connection, [Entry("kardus-wms tokens", "", "revoke-token", id_, "")])
+            insert_entries(connection, [AuditEntry("kardus-wms tokens", "", "revoke-token", id_, "")])
         elif connection.execute(select(tokens.c.id).where(tokens.c.id == id_)).first() is None:
             raise UsageError(f"token {id_}: there is none: see `kardus-wms tokens list`")
 
@@ -130,8 +130,8 @@ def is_still_good(database: Database, id_: str) -> bool:
     return row is not None and _token(row).is_good
 
 
-def _token(row: Row[tuple[object, ...]]) -> Token:
-    return Token(row.id, row.name, tuple(row.scopes.split()), row.made, row.expires, row.revoked)
+def _token(row: Row[tuple[object, ...]]) -> ApiToken:
+    return ApiToken(row.id, row.name, tuple(row.scopes.split()), row.made, row.expires, row.revoked)
 
 
 def _digest(secret: str) -> str:

@@ -5,5 +5,5 @@ class UnreachableError(Exception):
     """The provider doesn't answer in time, or answers nonsense: one line. Later it may."""
 
 
-class RefusedError(Exception):
+class SignInRefusedError(Exception):
     """What came back isn't to be trusted, or isn't what was asked for: one line. Nobody is let in."""

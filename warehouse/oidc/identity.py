@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from warehouse.oidc.errors import RefusedError
+from warehouse.oidc.errors import SignInRefusedError
 from warehouse.oidc.settings import ROLES, OidcSettings, Role
 
 MAX_SUBJECT = 255
@@ -32,9 +32,9 @@ def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
     """
     subject, name = claims.get("sub"), claim(claims, settings.name_claim)
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
-        raise RefusedError("the ID token's claim sub can't be used")
+        raise SignInRefusedError("the ID token's claim sub can't be used")
     if not isinstance(name, str) or not name.strip():
-        raise RefusedError(f"the ID token has no claim {settings.name_claim}: see name_claim")
+        raise SignInRefusedError(f"the ID token has no claim {settings.name_claim}: see name_claim")
     return Identity(settings.issuer, subject, name.strip(), role_of(claim(claims, settings.role_claim), settings))
 
 

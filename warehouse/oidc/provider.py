@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from kardus.support.exchange import Exchanges, Trace
 from kardus.support.secrets import read_secret
-from warehouse.oidc.errors import RefusedError, UnreachableError
+from warehouse.oidc.errors import SignInRefusedError, UnreachableError
 from warehouse.oidc.identity import Identity, identity_of
 from warehouse.oidc.metadata import Metadata
 from warehouse.oidc.settings import OidcSettings
@@ -51,7 +51,7 @@ class _Known:
     until_s: float
 
 
-class Provider:
+class IdentityProvider:
     """One provider. For any thread."""
 
     def __init__(self, settings: OidcSettings, *, now_s: Callable[[], float] = time.time) -> None:
@@ -100,9 +100,9 @@ class Provider:
             UnreachableError: the provider can't be asked.
         """
         if not secret or not hmac.compare_digest(derived(secret, "state").encode(), state.encode()):
-            raise RefusedError("another browser began this sign-in")
+            raise SignInRefusedError("another browser began this sign-in")
         if issuer and issuer != self.settings.issuer:
-            raise RefusedError("another provider answers (iss)")
+            raise SignInRefusedError("another provider answers (iss)")
         with self._client() as client:
             return self._asked(client, lambda: self._identity(client, secret, code))
 
@@ -127,7 +127,7 @@ class Provider:
         )
         text = token.get("id_token")
         if not isinstance(text, str):
-            raise RefusedError("the provider gives no ID token: is `openid` in scope?")
+            raise SignInRefusedError("the provider gives no ID token: is `openid` in scope?")
         try:
             found = jwt.decode(text, known.keys, algorithms=ALGORITHMS)
         except (InvalidKeyIdError, BadSignatureError):  # it may have changed its keys since
@@ -177,9 +177,9 @@ class Provider:
         try:
             return Exchanges(threading.Event()).run(traced, LIMIT_S)
         except JoseError as error:
-            raise RefusedError(f"the ID token isn't good: {_line(error)}") from error
+            raise SignInRefusedError(f"the ID token isn't good: {_line(error)}") from error
         except AuthlibBaseError as error:
-            raise RefusedError(f"the provider refuses: {_line(error)}") from error
+            raise SignInRefusedError(f"the provider refuses: {_line(error)}") from error
         except ValidationError as error:
             key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise UnreachableError(f"{issuer}: {key}: {error.errors()[0]['msg']}") from error

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from kardus.support.errors import UsageError
 from warehouse.connectors.secret import SecretPath
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.web_address import WebAddress
 
 Role = Literal["viewer", "operator", "supervisor", "administrator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "supervisor", "administrator")
 """The lowest first."""
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+SettingText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _safe(text: str) -> str:
@@ -32,7 +32,7 @@ def _is_loopback(rest: str) -> bool:
         return False
 
 
-SafeAddress = Annotated[Address, AfterValidator(_safe)]
+SafeAddress = Annotated[WebAddress, AfterValidator(_safe)]
 
 
 class OidcSettings(BaseModel):
@@ -42,21 +42,21 @@ class OidcSettings(BaseModel):
 
     issuer: SafeAddress
     """The provider, as it names itself; `/.well-known/openid-configuration` below it says the rest."""
-    client_id: Text
+    client_id: SettingText
     """As the provider knows the page."""
     client_secret_file: SecretPath | None = None
     """A private file with the secret that the provider has given; none: PKCE alone (a public client)."""
     address: SafeAddress
     """Where the page is, such as https://kardus.example.com; `/signin/callback` there is what the provider knows."""
-    name: Text = "OpenID Connect"
+    name: SettingText = "OpenID Connect"
     """What stands on the button."""
-    scope: Text = "openid profile"
+    scope: SettingText = "openid profile"
     """What is asked for; `openid` is part of it."""
-    name_claim: Text = "preferred_username"
+    name_claim: SettingText = "preferred_username"
     """Which claim of the ID token names the person here."""
-    role_claim: Text = "groups"
+    role_claim: SettingText = "groups"
     """Which claim says what he may do: a text or a list of them; `a.b` is `b` in `a`."""
-    roles: dict[Role, tuple[Text, ...]]
+    roles: dict[Role, tuple[SettingText, ...]]
     """By role, which of the claim's values give it; the highest that fits counts, and without any nobody comes in."""
     ca_file: Path | None = None
     """Authorities for the provider's certificate (PEM); by default the system's."""

@@ -13,7 +13,7 @@ from kardus.contract.topics import Topics
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, UsageError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, StoreError
 from warehouse.store.opening import open_database
@@ -43,7 +43,7 @@ def forget_agent(
     agent: str,
     *,
     site: str = "",
-    database: Address | Path | str | None = None,
+    database: DatabaseAddress | Path | str | None = None,
     confirmed: bool = False,
 ) -> Forgotten:
     """Clear an agent's topics on the broker, and close its alerts in the database where one is given.

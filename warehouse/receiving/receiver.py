@@ -27,7 +27,7 @@ from warehouse.receiving.heard import Heard
 from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import StoreError
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
@@ -47,7 +47,7 @@ class ReceiverSettings:
 
     site: str
     """The site, as in the agents' configuration."""
-    database: Address | Path | str
+    database: DatabaseAddress | Path | str
     """A SQLite file on a local disk, or the address of a PostgreSQL database. Several receivers may share one."""
     name: str = "receiver"
     """Under which the broker keeps the session: each receiver has its own, the same at every start."""

@@ -13,7 +13,7 @@ from warehouse.report.page import as_page, with_pictures
 from warehouse.report.report import Report, make_report
 from warehouse.report.tables import as_csv, as_json, as_text
 from warehouse.report.workbook import as_xlsx
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.reader import StoreReader
 
 
@@ -32,7 +32,7 @@ class ReportOptions:
     """The time zone's name; empty: the machine's own."""
 
 
-def write_discrepancy_report(database: Address | Path | str, options: ReportOptions) -> None:
+def write_discrepancy_report(database: DatabaseAddress | Path | str, options: ReportOptions) -> None:
     """Write the requested files; JSON, or a table where no file is requested, goes to the standard output.
 
     Raises:

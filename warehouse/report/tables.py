@@ -32,10 +32,10 @@ REPORT_COLUMNS = (
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
 _DAY = timedelta(days=1)
-Cell = str | float
+CellValue = str | float
 
 
-def report_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+def report_rows(report: Report) -> Iterator[tuple[CellValue, ...]]:
     """One line for each discrepancy and each location that wasn't verified, under HEADER."""
     for line in report.discrepancies:
         yield (
@@ -64,7 +64,7 @@ def as_csv(report: Report) -> bytes:
     return buffer.getvalue().encode("utf-8-sig")
 
 
-def escape_formula(cell: Cell) -> Cell:
+def escape_formula(cell: CellValue) -> CellValue:
     """A cell that no spreadsheet takes for a formula: names come from the warehouse, or from whoever writes to it."""
     if not isinstance(cell, str):
         return cell

@@ -13,7 +13,7 @@ from PIL import Image
 from kardus.support.harmless import escaped
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
-from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, Cell, report_rows
+from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, CellValue, report_rows
 
 _CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 THUMBNAIL_PX = 96
@@ -39,7 +39,7 @@ def as_xlsx(report: Report, pictures: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _about(report: Report) -> Iterator[tuple[Cell, Cell]]:
+def _about(report: Report) -> Iterator[tuple[CellValue, CellValue]]:
     yield "site", report.site
     yield "made", f"{report.made:{MINUTE}}"
     yield "time zone", report.zone
@@ -50,7 +50,7 @@ def _about(report: Report) -> Iterator[tuple[Cell, Cell]]:
     yield from (("problem", words) for words in report.problems)
 
 
-def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
+def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[Sequence[CellValue]]) -> None:
     sheet.title = title
     sheet.append(header)
     sheet.freeze_panes = "A2"

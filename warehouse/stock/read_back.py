@@ -29,7 +29,7 @@ SAMPLE = 500
 
 
 @dataclass
-class Retained:
+class RetainedStock:
     """What the broker gave a wildcard subscription."""
 
     found: dict[str, Expected] = field(default_factory=dict)
@@ -46,13 +46,13 @@ class ReadBack:
     """Topics that it answered with and that nobody had asked for: it makes others of some."""
 
 
-def read_expected(broker: BrokerSettings, site: str) -> Retained:
+def read_expected(broker: BrokerSettings, site: str) -> RetainedStock:
     """The expected stock that is retained on the broker. What isn't valid is passed over: it will be replaced.
 
     Raises:
         BrokerError: nothing comes back, not even what is published then.
     """
-    result = Retained()
+    result = RetainedStock()
     arrived, echoed = threading.Event(), threading.Event()
     echo = expected_topic(site, f"$echo-{uuid7()}")
 

@@ -16,11 +16,11 @@ from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import is_location
 from kardus.support.errors import DataError
 from kardus.support.spelling import composed
-from kardus.support.table_headers import Columns, Layout
+from kardus.support.table_headers import TableLayout, WantedColumns
 from kardus.support.tables import EMPTY, Row, read_rows
 from warehouse.stock.list_notes import list_notes, with_columns
 
-COLUMNS = Columns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
+COLUMNS = WantedColumns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
 _NAMES = frozenset((*COLUMNS.required, *COLUMNS.optional))
 _log = logging.getLogger(__name__)
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0"})
@@ -66,7 +66,7 @@ class StockLine(NamedTuple):
 class StockRules:
     """How a list is read."""
 
-    layout: Layout = field(default_factory=Layout)
+    layout: TableLayout = field(default_factory=TableLayout)
     """Where in the file it is, and what its columns are called there."""
     sku_pattern: str = ""
     """A regular expression; where it fits a SKU's cell, its first group is the SKU."""

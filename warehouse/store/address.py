@@ -16,7 +16,7 @@ _SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 @dataclass(frozen=True)
-class Address:
+class DatabaseAddress:
     """Where the database is."""
 
     url: URL
@@ -40,7 +40,7 @@ class Address:
         return os.environ.get(PASSWORD_VARIABLE) or None
 
 
-def address_of(given: str | Path, password_file: Path | None = None) -> Address:
+def address_of(given: str | Path, password_file: Path | None = None) -> DatabaseAddress:
     """Read an address: a path, `sqlite:///PATH` or `postgresql://USER@HOST/NAME?OPTION=VALUE`.
 
     A server that isn't on this machine has to prove who it is (`sslmode=verify-full`) unless the address says
@@ -65,11 +65,11 @@ def address_of(given: str | Path, password_file: Path | None = None) -> Address:
         raise UsageError("--database: not an address: give postgresql://USER@HOST:PORT/NAME") from error
     if url.password is not None or "password" in url.query:
         raise UsageError("--database: others see the words of a command: give its password by --database-password-file")
-    return Address(_verified(url), None, password_file)
+    return DatabaseAddress(_verified(url), None, password_file)
 
 
-def _file(path: Path) -> Address:
-    return Address(URL.create("sqlite", database=str(path)), path)
+def _file(path: Path) -> DatabaseAddress:
+    return DatabaseAddress(URL.create("sqlite", database=str(path)), path)
 
 
 def _verified(url: URL) -> URL:

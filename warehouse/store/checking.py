@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, func, outerjoin, select
 
 from kardus.contract.ranges import merged
 from kardus.support.errors import DataError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.closing import CLOSING
 from warehouse.store.columns import require_columns
 from warehouse.store.database import LAST_NUMBER, Database, StoreError, read_meta
@@ -28,7 +28,7 @@ class Checked:
     """What doesn't agree, in one line each; empty: all is well."""
 
 
-def check_database(address: Address) -> Checked:
+def check_database(address: DatabaseAddress) -> Checked:
     """Compare events, ranges, numbers and pictures with each other. Reads everything once.
 
     Raises:

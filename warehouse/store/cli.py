@@ -13,7 +13,7 @@ from kardus.support.errors import UsageError
 from kardus.support.secrets import secret_file
 
 if TYPE_CHECKING:
-    from warehouse.store.address import Address
+    from warehouse.store.address import DatabaseAddress
 
 app = new_app("The database: bring its tables up to date, copy it into another one, check it.")
 
@@ -37,7 +37,7 @@ PicturesOption = Annotated[
 ]
 
 
-def address_from(database: str, password_file: Path | None) -> "Address":
+def address_from(database: str, password_file: Path | None) -> "DatabaseAddress":
     """The database that the options name.
 
     Raises:

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Connection, DateTime, Float, Integer, LargeBi
 from sqlalchemy.types import TypeEngine
 
 from kardus.support.errors import DataError
-from warehouse.store.tables import Moment, metadata
+from warehouse.store.tables import UtcColumn, metadata
 
 _SERVER = """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -19,7 +19,7 @@ _SERVER_TYPES: list[tuple[type[TypeEngine[Any]], str]] = [
     (Float, "double precision"),
     (LargeBinary, "bytea"),
     (DateTime, "timestamp with time zone"),
-    (Moment, "timestamp with time zone"),
+    (UtcColumn, "timestamp with time zone"),
 ]
 _FILE_TYPES: list[tuple[type[TypeEngine[Any]], str]] = [
     (Integer, "INTEGER"),

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Table, func, select, text
 
 from kardus.support.errors import DataError, UsageError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import Database, EventRow, StoreError, write_meta
 from warehouse.store.json_texts import once_written, without_nul, without_nul_text
 from warehouse.store.opening import open_database
@@ -21,7 +21,7 @@ _OWN = frozenset({"pictures"})
 """What a database notes of itself, and its copy notes for itself."""
 
 
-def copy_database(source: Address, target: Address, pictures_place: str = "") -> dict[str, int]:
+def copy_database(source: DatabaseAddress, target: DatabaseAddress, pictures_place: str = "") -> dict[str, int]:
     """Copy everything; how many rows of each table.
 
     Args:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from kardus.support.errors import UsageError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.tables import meta
 
 LAST_NUMBER = "last_number"
@@ -43,7 +43,7 @@ class Database(abc.ABC):
     """What the driver raises where it is used without SQLAlchemy."""
     engine: Engine
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: DatabaseAddress) -> None:
         """Keep where it is; the sub-class opens it."""
         self.address = address
 
@@ -128,10 +128,10 @@ class Database(abc.ABC):
         except raised as error:
             cause = getattr(error, "orig", None) or error
             kind = NotStorableError if isinstance(cause, self.not_storable) else StoreError
-            raise kind(reason_of(cause)) from error
+            raise kind(driver_reason(cause)) from error
 
 
-def reason_of(error: BaseException) -> str:
+def driver_reason(error: BaseException) -> str:
     """An error of the driver in one line: servers add lines with hints and positions."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

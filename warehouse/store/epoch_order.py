@@ -19,14 +19,14 @@ MAX_LATE = timedelta(days=1)
 _VERSION_AT, _LENGTH = 15, 36
 
 
-def rank(epoch: str, number: int, *, is_present: bool) -> Rank:
+def epoch_rank(epoch: str, number: int, *, is_present: bool) -> Rank:
     """What epochs of one agent are compared by; `number` says in which order the store has heard of them."""
     return (int(is_present), _ordered(epoch), number)
 
 
 def is_later(one: tuple[str, int], other: tuple[str, int]) -> bool:
     """Whether an epoch, given by name and number, comes after another one, wherever the agent counts now."""
-    return rank(*one, is_present=False) > rank(*other, is_present=False)
+    return epoch_rank(*one, is_present=False) > epoch_rank(*other, is_present=False)
 
 
 def is_outdated(said: datetime, epoch: str) -> bool:

@@ -44,7 +44,7 @@ STORED, LOST = "stored", "lost"
 KINDS = (STORED, LOST)
 _NAME = {"agent": Text, "epoch": Text}
 _SPAN = {**_NAME, "first": BigInteger, "last": BigInteger}
-Place = tuple[int, str, int, int]
+ReachedSequence = tuple[int, str, int, int]
 """An epoch's number, a kind, and a range."""
 
 
@@ -149,8 +149,8 @@ def add_covered(
     spans = {name: span_of(places) for name, places in covered.items()}
     known = look_up(connection, spans) if known is None else known
     _add_new(connection, known, spans)
-    gone: list[Place] = []
-    whole: list[Place] = []
+    gone: list[ReachedSequence] = []
+    whole: list[ReachedSequence] = []
     changed: list[tuple[int, int, int]] = []
     further: dict[int, int] = {}
     for name, places in covered.items():
@@ -266,7 +266,7 @@ def _update(connection: Connection, changed: Sequence[tuple[int, int, int]]) -> 
         connection.execute(update(epochs).where(epochs.c.number == new.c.number).values(values))
 
 
-def _touched(connection: Connection, places: Sequence[Place]) -> dict[int, list[Range]]:
+def _touched(connection: Connection, places: Sequence[ReachedSequence]) -> dict[int, list[Range]]:
     """The ranges, by their epoch's number, that these places overlap or lie beside."""
     beside = [(n, kind, max(first - 1, 0), min(last + 1, MAX_SEQUENCE)) for n, kind, first, last in places]
     given_places = given(connection, PLACE, beside)
@@ -300,7 +300,7 @@ def _touched(connection: Connection, places: Sequence[Place]) -> dict[int, list[
     return {number: sorted(places) for number, places in touched.items()}
 
 
-def _replace(connection: Connection, gone: Sequence[Place], whole: Sequence[Place]) -> None:
+def _replace(connection: Connection, gone: Sequence[ReachedSequence], whole: Sequence[ReachedSequence]) -> None:
     if gone:
         old = given(connection, PLACE, gone)
         key = tuple_(ranges.c.epoch, ranges.c.kind, ranges.c.first)

@@ -26,7 +26,7 @@ Position = tuple[str, str, int]
 
 
 @dataclass
-class Stored:
+class StoredBatch:
     """What came of a batch's events or pictures."""
 
     new: int = 0
@@ -94,9 +94,9 @@ def insert_events(
     *,
     known: Mapping[AgentEpoch, Known],
     now: datetime,
-) -> Stored:
+) -> StoredBatch:
     """Store the events that aren't known, in order; `known`: what `look_up` said of their sequences."""
-    found = Stored()
+    found = StoredBatch()
     if not messages:
         return found
     batch = _Batch(connection, messages, known)
@@ -127,9 +127,9 @@ def add_events(
         database.add_events(connection, [_row(first + place, *one, now) for place, one in enumerate(new)])
 
 
-def insert_pictures(connection: Connection, messages: Sequence[tuple[PictureMessage, str]]) -> Stored:
+def insert_pictures(connection: Connection, messages: Sequence[tuple[PictureMessage, str]]) -> StoredBatch:
     """Note pictures, which lie in their files already, unless there is one; they may come before their event."""
-    found = Stored()
+    found = StoredBatch()
     if not messages:
         return found
     wanted, now = {message.event for message, _ in messages}, present()
@@ -225,7 +225,9 @@ def _is_same(stored: str, payload: str) -> bool:
     return stored == payload or json.loads(stored) == json.loads(payload)
 
 
-def _take_out_foreign(connection: Connection, store: PictureStore, new: Sequence[EventMessage], found: Stored) -> None:
+def _take_out_foreign(
+    connection: Connection, store: PictureStore, new: Sequence[EventMessage], found: StoredBatch
+) -> None:
     """Take out the row of a picture that came before its event, from another agent or location."""
     owners = {message.envelope.id: message for message in new}
     wanted = given(connection, {"id": Text}, [(id_,) for id_ in owners])

@@ -7,7 +7,7 @@ from sqlalchemy import exists, select
 from warehouse.store.tables import labels, pictures
 
 
-class Truth(StrEnum):
+class StatedTruth(StrEnum):
     """What somebody says of a look at a location."""
 
     PRODUCT = "product"
@@ -22,7 +22,7 @@ class Truth(StrEnum):
     """What was said of it before doesn't hold any more."""
 
 
-TEACHING = (Truth.PRODUCT, Truth.EMPTY, Truth.FOREIGN)
+TEACHING = (StatedTruth.PRODUCT, StatedTruth.EMPTY, StatedTruth.FOREIGN)
 """What says what stands there."""
 _later = labels.alias("later")
 STANDS = ~exists(select(_later.c.number).where(_later.c.event == labels.c.event, _later.c.number > labels.c.number))

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, and_, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from warehouse.store.epoch_order import Rank, rank
+from warehouse.store.epoch_order import Rank, epoch_rank
 from warehouse.store.epochs import AgentEpoch, hear_of, note_epoch, numbers_of
 from warehouse.store.records import RetainedMessage, StatePlace
 from warehouse.store.rowsets import given
@@ -23,7 +23,7 @@ from warehouse.store.tables import latest, models
 MODEL = "model"
 """The kind of message that has a table of its own."""
 _KEY = {"agent": Text, "kind": Text, "subject": Text}
-Key = tuple[str, str, str]
+StateKey = tuple[str, str, str]
 """Agent, kind, subject."""
 
 
@@ -52,13 +52,15 @@ def _replace_models(connection: Connection, messages: Sequence[RetainedMessage],
             connection.execute(insert(models).values(agent=message.agent, received=now, payload=message.payload))
 
 
-def _last_of_each(connection: Connection, messages: Sequence[RetainedMessage]) -> tuple[dict[Key, str], set[Key]]:
+def _last_of_each(
+    connection: Connection, messages: Sequence[RetainedMessage]
+) -> tuple[dict[StateKey, str], set[StateKey]]:
     """The text that is to be stored under each key, where one is; what was cleared, whether or not it came again."""
     stored = _stored_places(connection, [message for message in messages if message.place])
     ranks = _Ranks(connection, stored, messages)
-    places: dict[Key, StatePlace | None] = dict(stored)
-    last: dict[Key, str] = {}
-    cleared: set[Key] = set()
+    places: dict[StateKey, StatePlace | None] = dict(stored)
+    last: dict[StateKey, str] = {}
+    cleared: set[StateKey] = set()
     for message in messages:
         key = (message.agent, message.kind, message.subject)
         if not message.payload:
@@ -74,7 +76,7 @@ class _Ranks:
     """The order of the epochs that states name; what is heard of first in a state is noted."""
 
     def __init__(
-        self, connection: Connection, stored: Mapping[Key, StatePlace], messages: Iterable[RetainedMessage]
+        self, connection: Connection, stored: Mapping[StateKey, StatePlace], messages: Iterable[RetainedMessage]
     ) -> None:
         names = {(key[0], place.epoch) for key, place in stored.items()}
         names |= {(message.agent, message.place.epoch) for message in messages if message.place}
@@ -93,10 +95,10 @@ class _Ranks:
 
     def _rank(self, name: AgentEpoch) -> Rank:
         number, is_present = self._numbers[name]
-        return rank(name[1], number, is_present=is_present)
+        return epoch_rank(name[1], number, is_present=is_present)
 
 
-def _stored(connection: Connection, keys: Iterable[Key]) -> dict[Key, dict[str, Any]]:
+def _stored(connection: Connection, keys: Iterable[StateKey]) -> dict[StateKey, dict[str, Any]]:
     """What is stored under these keys, read here: a server's JSON functions refuse texts that JSON allows."""
     wanted = given(connection, _KEY, list(keys))
     same = and_(*(latest.c[name] == wanted.c[name] for name in _KEY))
@@ -105,7 +107,7 @@ def _stored(connection: Connection, keys: Iterable[Key]) -> dict[Key, dict[str, 
     return {(agent, kind, subject): json.loads(payload) for agent, kind, subject, payload in found}
 
 
-def _stored_places(connection: Connection, states: Sequence[RetainedMessage]) -> dict[Key, StatePlace]:
+def _stored_places(connection: Connection, states: Sequence[RetainedMessage]) -> dict[StateKey, StatePlace]:
     """The places of the states that are stored under the same keys; those that say none aren't in it."""
     if not states:
         return {}

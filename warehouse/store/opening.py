@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from kardus.support.errors import UsageError
-from warehouse.store.address import Address, address_of
+from warehouse.store.address import DatabaseAddress, address_of
 from warehouse.store.database import Database
 from warehouse.store.sqlite import SqliteDatabase
 
 
-def open_database(where: Address | str | Path, *, make: bool, pictures: str = "") -> Database:
+def open_database(where: DatabaseAddress | str | Path, *, make: bool, pictures: str = "") -> Database:
     """Open it. A SQLite file is brought up to date, and made where there is none and `make` says so.
 
     A server's tables are made and brought up to date by `kardus-wms database migrate` alone: what stores and reads
@@ -18,7 +18,7 @@ def open_database(where: Address | str | Path, *, make: bool, pictures: str = ""
         DataError: it can't be opened, isn't a receiver's, or belongs to another version.
         UsageError: that is no address.
     """
-    address = where if isinstance(where, Address) else address_of(where)
+    address = where if isinstance(where, DatabaseAddress) else address_of(where)
     if address.path is not None:
         return SqliteDatabase(address, make=make, pictures=pictures)
     from warehouse.store.postgres import PostgresDatabase  # noqa: PLC0415 - psycopg is an extra of its own
@@ -26,7 +26,7 @@ def open_database(where: Address | str | Path, *, make: bool, pictures: str = ""
     return PostgresDatabase(address)
 
 
-def migrate_database(address: Address, *, pictures: str = "", grant: str = "", grant_console: str = "") -> bool:
+def migrate_database(address: DatabaseAddress, *, pictures: str = "", grant: str = "", grant_console: str = "") -> bool:
     """Make the tables, or bring them up to date; whether anything had to be done.
 
     Args:

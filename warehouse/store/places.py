@@ -1,13 +1,13 @@
 """Where a database's pictures are: beside a file, unless it is noted otherwise."""
 
 from kardus.support.errors import UsageError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import Database, read_meta, write_meta
 
 _KEY = "pictures"
 
 
-def beside(address: Address) -> str:
+def beside(address: DatabaseAddress) -> str:
     """The folder that belongs to a SQLite file; empty: a server has none."""
     return f"{address.path}.pictures" if address.path else ""
 

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select, t
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from kardus.support.errors import DataError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.columns import require_columns
-from warehouse.store.database import LAST_NUMBER, Database, EventRow, StoreError, reason_of
+from warehouse.store.database import LAST_NUMBER, Database, EventRow, StoreError, driver_reason
 from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
 from warehouse.store.migrations.server import grant, grant_console
 from warehouse.store.tables import events, meta
@@ -46,7 +46,7 @@ class PostgresDatabase(Database):
     not_storable = (*Database.not_storable, psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
     driver_errors = (psycopg.Error,)
 
-    def __init__(self, address: Address, *, check: bool = True) -> None:
+    def __init__(self, address: DatabaseAddress, *, check: bool = True) -> None:
         """Connect; `check`: the tables must be there, and as this version has them.
 
         Raises:
@@ -141,7 +141,7 @@ class PostgresDatabase(Database):
         require_columns(connection, str(self.address))
 
 
-def _engine(address: Address) -> Engine:
+def _engine(address: DatabaseAddress) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
     words = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "kardus", "options": options}
     password = address.password()
@@ -152,7 +152,7 @@ def _engine(address: Address) -> Engine:
             address.url, connect_args=words, isolation_level="READ COMMITTED", pool_size=4, max_overflow=4
         )
     except (SQLAlchemyError, NoSuchModuleError) as error:
-        raise DataError(f"{address}: can't be used ({reason_of(error)}): correct the address") from error
+        raise DataError(f"{address}: can't be used ({driver_reason(error)}): correct the address") from error
     event.listen(engine, "connect", _make_durable)
     return engine
 
@@ -163,7 +163,7 @@ def _make_durable(driver: psycopg.Connection, _record: object) -> None:
     driver.commit()
 
 
-def _require_version(connection: Connection, address: Address) -> None:
+def _require_version(connection: Connection, address: DatabaseAddress) -> None:
     found = int(connection.execute(text("SHOW server_version_num")).scalar_one())
     if found < MIN_VERSION:
         raise DataError(f"{address}: PostgreSQL {found // 10_000}: 15 or newer is needed: update the server")
@@ -182,7 +182,7 @@ def _remedy(error: StoreError) -> str:
     return "check the address, and whether the server runs"
 
 
-def migrate_server(address: Address, role: str, console_role: str = "") -> bool:
+def migrate_server(address: DatabaseAddress, role: str, console_role: str = "") -> bool:
     """Make a server's tables, or bring them up to date, and give roles their rights; whether tables were changed.
 
     Raises:
@@ -203,7 +203,7 @@ def migrate_server(address: Address, role: str, console_role: str = "") -> bool:
                     grant_console(connection, console_role)
                 require_columns(connection, str(address))
         except (SQLAlchemyError, psycopg.Error) as error:
-            cause = reason_of(getattr(error, "orig", None) or error)
+            cause = driver_reason(getattr(error, "orig", None) or error)
             raise DataError(
                 f"{address}: can't be brought up to date ({cause}): migrate as the tables' owner"
             ) from error

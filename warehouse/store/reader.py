@@ -11,7 +11,7 @@ from sqlalchemy import Executable, and_, func, or_, outerjoin, select
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import Database, StoreError
 from warehouse.store.epoch_order import latest_first
 from warehouse.store.epochs import LOST, missing_ranges
@@ -67,7 +67,7 @@ class StoreReader:
         self._pictures = pictures
 
     @classmethod
-    def open(cls, where: Address | Path | str) -> Self:
+    def open(cls, where: DatabaseAddress | Path | str) -> Self:
         """Open a database.
 
         Raises:

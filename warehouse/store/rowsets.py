@@ -20,13 +20,13 @@ from sqlalchemy import (
 from sqlalchemy import type_coerce as coerced
 from sqlalchemy.types import TypeEngine
 
-Columns = Mapping[str, type[TypeEngine[Any]]]
+ColumnTypes = Mapping[str, type[TypeEngine[Any]]]
 """Names and types (Text or BigInteger) of the rows' columns."""
-PLACE: Columns = {"epoch": BigInteger, "kind": Text, "first": BigInteger, "last": BigInteger}
+PLACE: ColumnTypes = {"epoch": BigInteger, "kind": Text, "first": BigInteger, "last": BigInteger}
 """An epoch's number, a kind, and a range."""
 
 
-def given(connection: Connection, columns: Columns, rows: Iterable[Sequence[object]]) -> Subquery:
+def given(connection: Connection, columns: ColumnTypes, rows: Iterable[Sequence[object]]) -> Subquery:
     """The rows as a table of these columns, in no order.
 
     They travel as one JSON text: SQLite counts a statement's values, and PostgreSQL plans it anew for each number.

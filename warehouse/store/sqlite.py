@@ -15,8 +15,8 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from kardus.support.errors import DataError
-from warehouse.store.address import Address
-from warehouse.store.database import Database, EventRow, StoreError, reason_of
+from warehouse.store.address import DatabaseAddress
+from warehouse.store.database import Database, EventRow, StoreError, driver_reason
 from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
 from warehouse.store.tables import events, moment_text
 
@@ -38,7 +38,7 @@ class SqliteDatabase(Database):
     )
     driver_errors = (sqlite3.Error,)
 
-    def __init__(self, address: Address, *, make: bool, pictures: str = "") -> None:
+    def __init__(self, address: DatabaseAddress, *, make: bool, pictures: str = "") -> None:
         """Open the file and bring its tables up to date; `make` makes it where there is none.
 
         Args:
@@ -64,7 +64,7 @@ class SqliteDatabase(Database):
                 self._prepare(make=make, pictures=pictures)
             except (sqlite3.Error, StoreError) as error:
                 raise DataError(
-                    f"{self.path}: can't be used as a database ({reason_of(error)}): "
+                    f"{self.path}: can't be used as a database ({driver_reason(error)}): "
                     "check the file, its folder's rights and space"
                 ) from error
             failed.pop_all()

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcColumn(TypeDecorator[datetime]):
     """A time in UTC: PostgreSQL's `timestamptz`; in SQLite a text whose order is the order of time."""
 
     impl = Text
@@ -62,8 +62,8 @@ events = Table(
     Column("sequence", BigInteger),
     Column("location", Text),
     Column("verdict", Text),
-    Column("captured", Moment),
-    Column("received", Moment),
+    Column("captured", UtcColumn),
+    Column("received", UtcColumn),
     Column("alert", Text),
     Column("payload", Text),
 )
@@ -73,21 +73,21 @@ latest = Table(
     Column("agent", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
-    Column("received", Moment),
+    Column("received", UtcColumn),
     Column("payload", Text),
 )
 models = Table(
     "models",
     metadata,
     Column("agent", Text, primary_key=True),
-    Column("received", Moment),
+    Column("received", UtcColumn),
     Column("payload", Text),
 )
 offers = Table(
     "offers",
     metadata,
     Column("number", BigInteger, primary_key=True),
-    Column("at", Moment),
+    Column("at", UtcColumn),
     Column("by", Text),
     Column("agent", Text),
     Column("sha256", Text),
@@ -105,7 +105,7 @@ pictures = Table(
     Column("agent", Text),
     Column("location", Text),
     Column("file", Text),
-    Column("received", Moment),
+    Column("received", UtcColumn),
 )
 epochs = Table(
     "epochs",
@@ -134,7 +134,7 @@ dead_letters = Table(
     "dead_letters",
     metadata,
     Column("number", BigInteger, primary_key=True),
-    Column("received", Moment),
+    Column("received", UtcColumn),
     Column("topic", Text),
     Column("reason", Text),
     Column("payload", LargeBinary),
@@ -160,7 +160,7 @@ deliveries = Table(
     Column("aside", Integer),
     Column("reason", Text),
     Column("agent", Text),
-    Column("received", Moment),
+    Column("received", UtcColumn),
     Column("payload", Text),
 )
 webhooks = Table(
@@ -181,7 +181,7 @@ alerts = Table(
     Column("location", Text),
     Column("status", Text),
     Column("verdict", Text),
-    Column("opened", Moment),
+    Column("opened", UtcColumn),
     Column("last", BigInteger),
     Column("payload", Text),
 )
@@ -191,7 +191,7 @@ comments = Table(
     Column("number", BigInteger, primary_key=True),
     Column("id", Text),
     Column("alert", Text),
-    Column("at", Moment),
+    Column("at", UtcColumn),
     Column("by", Text),
     Column("text", Text),
 )
@@ -202,15 +202,15 @@ tokens = Table(
     Column("name", Text),
     Column("scopes", Text),
     Column("digest", Text),
-    Column("made", Moment),
-    Column("expires", Moment),
-    Column("revoked", Moment),
+    Column("made", UtcColumn),
+    Column("expires", UtcColumn),
+    Column("revoked", UtcColumn),
 )
 audit = Table(
     "audit",
     metadata,
     Column("number", BigInteger, primary_key=True),
-    Column("at", Moment),
+    Column("at", UtcColumn),
     Column("actor", Text),
     Column("address", Text),
     Column("action", Text),
@@ -233,7 +233,7 @@ users = Table(
     Column("role", Text),
     Column("password", Text),
     Column("language", Text),
-    Column("made", Moment),
+    Column("made", UtcColumn),
     Column("issuer", Text, default=""),
     Column("subject", Text, default=""),
 )
@@ -242,31 +242,31 @@ sessions = Table(
     metadata,
     Column("digest", Text, primary_key=True),
     Column("user_id", Text),
-    Column("made", Moment),
-    Column("seen", Moment),
+    Column("made", UtcColumn),
+    Column("seen", UtcColumn),
 )
 signin_failures = Table(
     "signin_failures",
     metadata,
     Column("name", Text, primary_key=True),
     Column("failures", BigInteger),
-    Column("last", Moment),
+    Column("last", UtcColumn),
 )
 tasks = Table(
     "tasks",
     metadata,
     Column("alert", Text, primary_key=True),
     Column("taken_by", Text),
-    Column("taken", Moment),
+    Column("taken", UtcColumn),
     Column("done_by", Text),
-    Column("done", Moment),
+    Column("done", UtcColumn),
 )
 sent_once = Table(
     "sent_once",
     metadata,
     Column("id", Text, primary_key=True),
     Column("user_id", Text),
-    Column("at", Moment),
+    Column("at", UtcColumn),
     Column("status", BigInteger),
 )
 labels = Table(
@@ -279,7 +279,7 @@ labels = Table(
     Column("agent", Text),
     Column("location", Text),
     Column("camera", Text),
-    Column("captured", Moment),
+    Column("captured", UtcColumn),
     Column("verdict", Text),
     Column("expected", Text),
     Column("seen", Text),
@@ -289,5 +289,5 @@ labels = Table(
     Column("name", Text),
     Column("note", Text),
     Column("by", Text),
-    Column("at", Moment),
+    Column("at", UtcColumn),
 )

@@ -13,7 +13,7 @@ from warehouse.store.alerts import note_alerts
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
 from warehouse.store.epochs import LOST, STORED, AgentEpoch, acks, add_covered, look_up, span_of
-from warehouse.store.events import Stored, insert_events, insert_pictures
+from warehouse.store.events import StoredBatch, insert_events, insert_pictures
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.latest import replace_retained
 from warehouse.store.pictures import PictureStore
@@ -183,7 +183,7 @@ def _spans(told: Sequence[EventMessage], letters: Sequence[DeadLetter]) -> dict[
     return {name: span_of(at) for name, at in places.items()}
 
 
-def _count(written: WriteResult, told: Stored, shown: Stored, letters: int) -> None:
+def _count(written: WriteResult, told: StoredBatch, shown: StoredBatch, letters: int) -> None:
     written.events += told.new
     written.duplicates += told.known
     written.pictures += shown.new

@@ -18,7 +18,7 @@ from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Envelope, LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.proportions import wilson
-from warehouse.store.labels import STANDS, TEACHING, Truth
+from warehouse.store.labels import STANDS, TEACHING, StatedTruth
 from warehouse.store.tables import events, labels, latest, present
 from warehouse.teaching.saying import verdict_of
 
@@ -29,7 +29,7 @@ By = Literal["all", "camera", "product"]
 
 
 @dataclass(frozen=True)
-class Precision:
+class ClaimPrecision:
     """How often one claim was right."""
 
     claim: Claim
@@ -48,13 +48,13 @@ class Precision:
     """The upper end."""
 
 
-def precisions(connection: Connection) -> list[Precision]:
+def precisions(connection: Connection) -> list[ClaimPrecision]:
     """Every claim's, by camera and product, of the labels that stand and say what stood there."""
     chosen = select(labels).where(STANDS, labels.c.truth.in_([truth.value for truth in TEACHING]))
     return count_claims(connection.execute(chosen))
 
 
-def count_claims(rows: Iterable[Any]) -> list[Precision]:
+def count_claims(rows: Iterable[Any]) -> list[ClaimPrecision]:
     """The same of rows of `labels`, each of its event's last."""
     counts: dict[tuple[Claim, By, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
@@ -66,7 +66,7 @@ def count_claims(rows: Iterable[Any]) -> list[Precision]:
                 counted = counts[claim, by, key]
                 counted[0] += is_right
                 counted[1] += 1
-    return [Precision(*key, right, n, *wilson(right, n)) for key, (right, n) in sorted(counts.items())]
+    return [ClaimPrecision(*key, right, n, *wilson(right, n)) for key, (right, n) in sorted(counts.items())]
 
 
 def is_drawn(location: str, day: date) -> bool:
@@ -110,7 +110,7 @@ def drawn_today(connection: Connection, most: int) -> list[tuple[str, str, str, 
 
 def _claims(row: Any) -> list[tuple[Claim, bool]]:
     """What a look claimed, and whether it was right."""
-    truth, verdict = Truth(row.truth), Verdict(row.verdict)
+    truth, verdict = StatedTruth(row.truth), Verdict(row.verdict)
     should = verdict_of(truth, row.sku, row.expected)
     found: list[tuple[Claim, bool]] = []
     if verdict in ALERTS:
@@ -118,5 +118,5 @@ def _claims(row: Any) -> list[tuple[Claim, bool]]:
     elif verdict == Verdict.MATCH and is_drawn(row.location, row.at.date()):
         found.append(("match", should == Verdict.MATCH))
     if row.seen is not None and (verdict in ALERTS or found):
-        found.append(("product", row.seen == row.sku if row.seen else truth == Truth.EMPTY))
+        found.append(("product", row.seen == row.sku if row.seen else truth == StatedTruth.EMPTY))
     return found

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import events, labels, pictures
 from warehouse.teaching.saying import seen_sku
 
@@ -23,7 +23,7 @@ CONTRADICTION = 0.5
 
 
 @dataclass(frozen=True)
-class Candidate:
+class UnlabelledPicture:
     """A picture that nobody has labelled."""
 
     event: str
@@ -50,7 +50,7 @@ class Candidate:
         return tuple(dict.fromkeys(sku for sku in named if sku and sku != EMPTY_CLASS))[:MOST_CHOICES]
 
 
-def worth(candidate: Candidate) -> float:
+def worth(candidate: UnlabelledPicture) -> float:
     """How much a label of it teaches, 0 to 1.5: the doubt between the two likeliest, and a contradiction of the WMS."""
     likely = [p for _, p in candidate.likelihoods]
     if candidate.verdict == Verdict.UNKNOWN or len(likely) < 2:  # noqa: PLR2004 - two are compared
@@ -60,7 +60,7 @@ def worth(candidate: Candidate) -> float:
     return doubt + CONTRADICTION * (candidate.verdict in ALERTS)
 
 
-def most_informative(candidates: Iterable[Candidate], most: int) -> list[Candidate]:
+def most_informative(candidates: Iterable[UnlabelledPicture], most: int) -> list[UnlabelledPicture]:
     """The candidates in the order in which to ask: of every carton the best, then of every carton the next best.
 
     It doesn't depend on the order in which they are given.
@@ -74,12 +74,12 @@ def most_informative(candidates: Iterable[Candidate], most: int) -> list[Candida
     return [one for _, _, one in sorted(rounds, key=lambda item: item[:2])[:most]]
 
 
-def next_to_label(connection: Connection, most: int) -> list[Candidate]:
+def next_to_label(connection: Connection, most: int) -> list[UnlabelledPicture]:
     """What to ask now: pictures that nobody has said anything of, or whose label was withdrawn."""
     later = labels.alias("later")
     said = select(labels.c.event).where(
         labels.c.event == pictures.c.event,
-        labels.c.truth != Truth.WITHDRAWN.value,
+        labels.c.truth != StatedTruth.WITHDRAWN.value,
         ~select(later.c.number).where(later.c.event == labels.c.event, later.c.number > labels.c.number).exists(),
     )
     chosen = select(pictures.c.event).where(~said.exists()).order_by(pictures.c.number.desc()).limit(LOOKED_AT)
@@ -89,11 +89,11 @@ def next_to_label(connection: Connection, most: int) -> list[Candidate]:
     return most_informative(found, most)
 
 
-def candidate_of(agent: str, envelope: Envelope[LocationEvent]) -> Candidate:
+def candidate_of(agent: str, envelope: Envelope[LocationEvent]) -> UnlabelledPicture:
     """An event, as something to ask about."""
     event = envelope.data
     top = event.seen.top if event.seen else ()
-    return Candidate(
+    return UnlabelledPicture(
         envelope.id,
         agent,
         event.location,

@@ -16,7 +16,7 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.files import appearing, require_new_folder
 from kardus.support.identifiers import uuid7
 from warehouse.store.database import Database
-from warehouse.store.labels import STANDS, Truth
+from warehouse.store.labels import STANDS, StatedTruth
 from warehouse.store.pictures import PictureStore
 from warehouse.store.tables import labels, pictures, present
 
@@ -60,7 +60,7 @@ def _labelled(database: Database, sku: str) -> Sequence[Any]:
     chosen = select(labels.c.event, labels.c.by, pictures.c.number, pictures.c.file).join(
         pictures, pictures.c.event == labels.c.event
     )
-    of_sku = chosen.where(STANDS, labels.c.truth == Truth.PRODUCT.value, labels.c.sku == sku)
+    of_sku = chosen.where(STANDS, labels.c.truth == StatedTruth.PRODUCT.value, labels.c.sku == sku)
     with database.reading() as connection:
         return connection.execute(of_sku.order_by(labels.c.number.desc())).all()
 

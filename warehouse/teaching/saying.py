@@ -10,16 +10,16 @@ from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
 from kardus.support.errors import UsageError
 from kardus.support.identifiers import uuid7
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import events, labels, present
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """What somebody says of an event's picture."""
 
     event: str
-    truth: Truth
+    truth: StatedTruth
     sku: str = ""
     """The product, where `truth` is one."""
     name: str = ""
@@ -34,7 +34,7 @@ class NoSuchEventError(UsageError):
     """There is no such event, or it was deleted."""
 
 
-def add_label(connection: Connection, said: Said) -> tuple[Row[Any], bool]:
+def add_label(connection: Connection, said: Statement) -> tuple[Row[Any], bool]:
     """Store what somebody says, in the caller's transaction; the row, and whether it is new.
 
     Raises:
@@ -44,7 +44,7 @@ def add_label(connection: Connection, said: Said) -> tuple[Row[Any], bool]:
     said = replace(said, sku=class_name(said.sku), name=class_name(said.name))
     if said.sku == EMPTY_CLASS:
         raise UsageError("sku: 'empty' is no product: say `truth` 'empty'")
-    if (said.truth == Truth.PRODUCT) != bool(said.sku) or (said.name and not said.sku):
+    if (said.truth == StatedTruth.PRODUCT) != bool(said.sku) or (said.name and not said.sku):
         raise UsageError("sku: name a product where `truth` is 'product', and only there")
     known = connection.execute(select(labels).where(labels.c.id == said.id)).first()
     if known is not None:
@@ -61,7 +61,7 @@ def add_label(connection: Connection, said: Said) -> tuple[Row[Any], bool]:
     return connection.execute(select(labels).where(labels.c.id == said.id)).one(), True
 
 
-def verdict_of(truth: Truth, sku: str, expected: str | None) -> Verdict | None:
+def verdict_of(truth: StatedTruth, sku: str, expected: str | None) -> Verdict | None:
     """The verdict that a look should have had; None: what was said doesn't tell.
 
     Args:
@@ -69,20 +69,20 @@ def verdict_of(truth: Truth, sku: str, expected: str | None) -> Verdict | None:
         sku: which product, where it is one.
         expected: the product that the WMS expected; empty: nothing; None: it had said nothing.
     """
-    if truth in (Truth.UNUSABLE, Truth.WITHDRAWN):
+    if truth in (StatedTruth.UNUSABLE, StatedTruth.WITHDRAWN):
         return None
     if expected is None:
         return Verdict.UNMANAGED
-    if truth == Truth.EMPTY:
+    if truth == StatedTruth.EMPTY:
         return Verdict.EMPTY if expected else Verdict.MATCH
     if not expected:
         return Verdict.UNEXPECTED
-    if truth == Truth.FOREIGN:
+    if truth == StatedTruth.FOREIGN:
         return Verdict.UNKNOWN
     return Verdict.MATCH if sku == expected else Verdict.MISMATCH
 
 
-def _key(said: Said) -> tuple[str, ...]:
+def _key(said: Statement) -> tuple[str, ...]:
     return said.event, said.truth.value, said.sku, said.name, said.note
 
 

@@ -23,7 +23,7 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.files import appearing, require_new_folder
 from kardus.support.tables import read_table
 from warehouse.store.database import Database
-from warehouse.store.labels import STANDS, TEACHING, Truth
+from warehouse.store.labels import STANDS, TEACHING, StatedTruth
 from warehouse.store.pictures import PictureStore
 from warehouse.store.tables import labels, pictures
 
@@ -34,7 +34,7 @@ Faces = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedTrainingSet:
     """What was written."""
 
     photos: int
@@ -49,7 +49,9 @@ class Exported:
     """Products that the given classes don't have."""
 
 
-def export_training_set(database: Database, store: PictureStore, folder: Path, classes: Path | None) -> Exported:
+def export_training_set(
+    database: Database, store: PictureStore, folder: Path, classes: Path | None
+) -> ExportedTrainingSet:
     """Write every label that stands, with its crop: whole, or not at all.
 
     Args:
@@ -108,7 +110,7 @@ def _labelled(database: Database) -> tuple[list[Row[Any]], list[str]]:
 
 def _write(
     rows: Sequence[Row[Any]], groups: Sequence[str], store: PictureStore, building: Path, faces: Faces | None
-) -> Exported:
+) -> ExportedTrainingSet:
     counts: dict[str, int] = defaultdict(int)
     unlisted: dict[str, None] = {}
     (building / PHOTOS).mkdir()
@@ -120,7 +122,7 @@ def _write(
             if jpeg is None:
                 counts["without"] += 1
                 continue
-            is_foreign = row.truth == Truth.FOREIGN
+            is_foreign = row.truth == StatedTruth.FOREIGN
             path = building / (STRANGERS if is_foreign else PHOTOS) / f"{row.number:08d}.jpg"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(jpeg)
@@ -133,12 +135,14 @@ def _write(
             table.writerow({**line, "path": f"{PHOTOS}/{path.name}", "group": group})
     if not counts[PHOTOS]:
         raise DataError("no picture of a product is labelled that is still there: say what some show")
-    return Exported(counts[PHOTOS], counts[STRANGERS], counts["faceless"], counts["without"], tuple(unlisted))
+    return ExportedTrainingSet(
+        counts[PHOTOS], counts[STRANGERS], counts["faceless"], counts["without"], tuple(unlisted)
+    )
 
 
 def _line(row: Row[Any], faces: Faces | None) -> dict[str, str]:
     """A line of labels.csv, without path and group."""
-    product = EMPTY_CLASS if row.truth == Truth.EMPTY else row.sku
+    product = EMPTY_CLASS if row.truth == StatedTruth.EMPTY else row.sku
     own = [product] if faces is None else list(faces.get(product, (product,)))
     name = row.name or (own[0] if len(own) == 1 else "")
     new = faces is not None and product not in faces and product != EMPTY_CLASS

@@ -9,7 +9,7 @@ MESSAGE_KINDS: tuple[MessageKind, ...] = ("event", "state", "evidence")
 
 
 @dataclass(frozen=True)
-class Stored:
+class NumberedMessage:
     """A message with its number in the outbox."""
 
     id: int

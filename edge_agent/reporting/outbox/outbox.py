@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 from edge_agent.records import Message
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.epoch import epoch_of, keep, last_of, leave
-from edge_agent.reporting.outbox.message import Depth, Limits, Losses, Stored
+from edge_agent.reporting.outbox.message import Depth, Limits, Losses, NumberedMessage
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
 from edge_agent.reporting.outbox.schema import is_damage, open_file, unusable
@@ -96,7 +96,7 @@ class Outbox:
 
         self._call(write)
 
-    def pending(self, limit: int, exclude: Collection[int] = ()) -> list[Stored]:
+    def pending(self, limit: int, exclude: Collection[int] = ()) -> list[NumberedMessage]:
         """The next messages to send, at most `limit`; `exclude` are the numbers of those that were read before."""
         return self._call(lambda database: rows.waiting(database, limit, exclude))
 
@@ -117,7 +117,7 @@ class Outbox:
         def write(database: sqlite3.Connection) -> None:
             make_room(database, self._path)
             with database:
-                rows.set_aside(database, number)
+                rows.give_up(database, number)
             self.losses.hung_up_on += 1
             self._pressure.recount(database, 1)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from edge_agent.records import Message, MessageKind
-from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Depth, Stored
+from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Depth, NumberedMessage
 from kardus.contract.ranges import Range, merged, ranges_of
 
 _INSERT = """INSERT INTO messages
@@ -56,11 +56,11 @@ def keep_states(database: sqlite3.Connection, states: Mapping[str, str | None]) 
     database.executemany("DELETE FROM states WHERE location = ?", gone)
 
 
-def waiting(database: sqlite3.Connection, limit: int, exclude: Collection[int]) -> list[Stored]:
+def waiting(database: sqlite3.Connection, limit: int, exclude: Collection[int]) -> list[NumberedMessage]:
     """What is to be sent next: urgent ones first, else in their order, without those in `exclude`."""
     rows = database.execute(_WAITING, (limit + len(exclude),)).fetchall()
     stored = [
-        Stored(row[0], Message(row[1], row[2], row[3], bool(row[4]), row[5], row[6], bool(row[7])))
+        NumberedMessage(row[0], Message(row[1], row[2], row[3], bool(row[4]), row[5], row[6], bool(row[7])))
         for row in rows
         if row[0] not in exclude
     ]
@@ -72,7 +72,7 @@ def forget(database: sqlite3.Connection, ids: Sequence[int]) -> None:
     database.executemany("DELETE FROM messages WHERE id = ?", [(number,) for number in ids])
 
 
-def set_aside(database: sqlite3.Connection, number: int) -> None:
+def give_up(database: sqlite3.Connection, number: int) -> None:
     """Give a message up; an event counts as lost."""
     found = database.execute(
         "SELECT epoch, sequence FROM messages WHERE id = ? AND sequence IS NOT NULL", (number,)

@@ -15,7 +15,7 @@ from typing import Any
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.schema import meta_of, open_file
 from kardus.contract.ranges import Range, gaps, ranges_of
-from kardus.support.files import set_aside
+from kardus.support.files import rename_damaged
 from kardus.support.identifiers import is_uuid7, uuid7
 
 _COLUMNS = "id, kind, topic, payload, retain, location, epoch, sequence, urgent, stored_unix_s"
@@ -48,7 +48,7 @@ def begin_anew(path: Path) -> sqlite3.Connection:
         OSError: the folder can't be written to.
         sqlite3.Error: the new file can't be written.
     """
-    aside = set_aside(path)
+    aside = rename_damaged(path)
     saved = read_what_can_be(aside)
     database = open_file(path)
     with database:

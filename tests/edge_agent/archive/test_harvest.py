@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_agent.archive.harvest import LABELS, MAX_SIDE_PX, PRUNE_EVERY, Harvest, HarvestedCrop, crop_of, folder_name
+from edge_agent.archive.harvest import (
+    LABELS,
+    MAX_SIDE_PX,
+    PRUNE_EVERY,
+    Harvest,
+    HarvestedCrop,
+    folder_name,
+    upright_jpeg,
+)
 from edge_agent.config.sections import HarvestSection
 from kardus.contract.proposals import COLUMNS
 from kardus.contract.topics import ID_PATTERN, is_id
@@ -43,11 +51,11 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_crop_has_every_pixel_that_the_picture_has_of_its_slot() -> None:
-    crop = Image.open(io.BytesIO(crop_of(Image.fromarray(still()), SLOT.corners)))
+    crop = Image.open(io.BytesIO(upright_jpeg(Image.fromarray(still()), SLOT.corners)))
     sides = np.linalg.norm(np.roll(SLOT.corners, -1, axis=0) - SLOT.corners, axis=1)
     assert crop.size == (round(sides.max()), round(sides.max()))
     huge = Image.new("RGB", (1500, 1500))
-    assert Image.open(io.BytesIO(crop_of(huge, rectangle(0, 0, 1500, 1500)))).size == (MAX_SIDE_PX, MAX_SIDE_PX)
+    assert Image.open(io.BytesIO(upright_jpeg(huge, rectangle(0, 0, 1500, 1500)))).size == (MAX_SIDE_PX, MAX_SIDE_PX)
 
 
 def test_what_is_kept_is_a_data_set_of_proposals(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from edge_agent.archive.recording import PART_S, WAITING, ExpectedChange, Recording, RecordingScope
 from edge_agent.config.sections import RecordingSection
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
-from edge_agent.replay.recorded import Moment, open_parts, parts_in
+from edge_agent.replay.recorded import ReplayedInput, open_parts, parts_in
 from kardus.contract.messages import Expected
 from kardus.support.clock import SetClock
 from tests.patience import PATIENCE_S
@@ -36,7 +36,7 @@ def _clock(at_s: float = 0) -> SetClock:
     return SetClock(NOON + timedelta(seconds=at_s), at_s)
 
 
-def _moments(folder: Path) -> list[Moment]:
+def _moments(folder: Path) -> list[ReplayedInput]:
     return list(open_parts(parts_in(folder)).moments({"left", "right"}))
 
 

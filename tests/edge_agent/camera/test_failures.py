@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.camera import decoder
-from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Stream
+from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, StreamRequest
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.tls import TlsPolicy
@@ -191,14 +191,14 @@ def test_a_video_s_failure_in_the_agent_is_a_reason_and_a_retry(
     _check(_until_a_picture(_section("video", path=str(path))), before)
 
 
-STREAMS: dict[str, tuple[Stream, Any, str]] = {
-    "rtsp": (Stream("rtsp://127.0.0.1:9/x", "rtsp"), av, "open"),
-    "video": (Stream("x.mp4", live=False), av, "open"),
-    "mjpeg": (Stream("http://127.0.0.1:9/x", MULTIPART), httpx2.Client, "send"),
+STREAMS: dict[str, tuple[StreamRequest, Any, str]] = {
+    "rtsp": (StreamRequest("rtsp://127.0.0.1:9/x", "rtsp"), av, "open"),
+    "video": (StreamRequest("x.mp4", live=False), av, "open"),
+    "mjpeg": (StreamRequest("http://127.0.0.1:9/x", MULTIPART), httpx2.Client, "send"),
 }
 
 
-def _answer(stream: Stream) -> tuple[bytes, str]:
+def _answer(stream: StreamRequest) -> tuple[bytes, str]:
     """What the decoding process answers to the first request."""
     answers, memory = io.BytesIO(), PictureMemory.create()
     decoder._serve(io.BytesIO(b"\n"), answers, decoder._giver(stream), memory)

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_agent.camera.decoding import Attention, Stream
+from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.seen import DecodedFrame
@@ -121,7 +121,7 @@ class Looks:
 
 
 def _looks(decoded: str = "auto") -> Looks:
-    looks = Looks(LiveDecoder(Stream("", decoded=decoded), lambda: looks.now_s))  # type: ignore[arg-type]
+    looks = Looks(LiveDecoder(StreamRequest("", decoded=decoded), lambda: looks.now_s))  # type: ignore[arg-type]
     return looks
 
 
@@ -165,7 +165,7 @@ def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
     path = _write(tmp_path / "x.mkv", SPARING["x264 with B-frames"])
     with av.open(str(path)) as container:
         every = {frame.to_ndarray().tobytes() for frame in container.decode(video=0) if frame.key_frame}
-    live = LiveDecoder(Stream("", decoded="keyframes"))
+    live = LiveDecoder(StreamRequest("", decoded="keyframes"))
     with av.open(str(path)) as container:
         for packet in itertools.islice(container.demux(video=0), 400):
             live.take_packet(packet)
@@ -179,7 +179,7 @@ def test_key_frames_whose_slices_come_apart_are_decoded_whole(tmp_path: Path) ->
     """GStreamer's depayloader and some cameras send them so: FFmpeg then gives each slice as a packet of its own."""
     slices = {"preset": "ultrafast", "tune": "zerolatency", "crf": "26", "slices": "2"}
     path = _write(tmp_path / "x.mkv", Coded("libx264", slices))
-    live = LiveDecoder(Stream("", decoded="keyframes"))
+    live = LiveDecoder(StreamRequest("", decoded="keyframes"))
     with av.open(str(path)) as container:
         every = [frame.to_ndarray().tobytes() for frame in container.decode(video=0) if frame.key_frame]
     given = []
@@ -215,7 +215,7 @@ def _apart(packet: VideoPacket) -> list[VideoPacket]:
 
 
 def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(tmp_path: Path) -> None:
-    live = LiveDecoder(Stream(""))
+    live = LiveDecoder(StreamRequest(""))
     with av.open(str(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"})))) as container:
         for number, packet in enumerate(itertools.islice(container.demux(video=0), 50)):
             live.take_packet(packet)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import Source
+from edge_agent.camera.source import PictureSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from simulator.script import Script, write_script
@@ -20,10 +20,10 @@ from tests.cameras import chart_jpeg
 from tests.edge_agent.making import damaged
 
 SHADES = (30, 120, 210)
-Make = Callable[[Path], Source]
+Make = Callable[[Path], PictureSource]
 
 
-def _open(kind: str, **settings: Any) -> Source:
+def _open(kind: str, **settings: Any) -> PictureSource:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     source = {"type": kind, **settings}
     return open_camera_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
@@ -67,12 +67,12 @@ def _folder(folder: Path) -> Path:
     return folder
 
 
-def _file_source(folder: Path) -> Source:
+def _file_source(folder: Path) -> PictureSource:
     _picture(folder / "now.png", SHADES[0])
     return _open("file", path=folder / "now.png")
 
 
-def _simulated(folder: Path, **settings: Any) -> Source:
+def _simulated(folder: Path, **settings: Any) -> PictureSource:
     script = folder / "s.json"
     if not script.exists():
         _script(script)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import Source
+from edge_agent.camera.source import PictureSource
 from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
@@ -44,14 +44,14 @@ from tests.proxies import damaging_link
 MULTIPART = "multipart/x-mixed-replace; boundary=frame"
 
 
-def _open(kind: str, **settings: Any) -> Source:
+def _open(kind: str, **settings: Any) -> PictureSource:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     source = {"type": kind, "timeout_s": 10, **settings}
     return open_camera_source(CameraSection.model_validate({"name": "c", "source": source, "locations": [location]}))
 
 
 @contextlib.contextmanager
-def _pictures(source: Source) -> Iterator[Iterator[Image.Image | str]]:
+def _pictures(source: PictureSource) -> Iterator[Iterator[Image.Image | str]]:
     assert source.live
     try:
         yield source.pictures()
@@ -366,8 +366,8 @@ def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
 
 def test_a_device_s_pictures_come_as_a_stream_s_do() -> None:
     """No camera is plugged in here: FFmpeg's own test picture comes the same way, as a device that is always there."""
-    from edge_agent.camera.decoding import Stream
+    from edge_agent.camera.decoding import StreamRequest
 
-    source = StreamSource("test", Stream("testsrc=size=64x48:rate=20", "lavfi"), "none")
+    source = StreamSource("test", StreamRequest("testsrc=size=64x48:rate=20", "lavfi"), "none")
     with _pictures(source) as pictures:
         assert _first_picture(pictures).size == (64, 48)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_agent.commissioning.outlines import Found, LabelSide, propose
+from edge_agent.commissioning.outlines import FoundLabels, LabelSide, propose
 from edge_agent.commissioning.rack_plane import rack_plane
-from kardus.codes.labels import Label, find_labels
+from kardus.codes.labels import RackLabel, find_labels
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
 from simulator.rack_labels import RackLabels, seen_through
 from simulator.scene import Rack
@@ -31,7 +31,7 @@ def _rack(view: int, side: LabelSide = "below") -> Rack:
     return Rack(3, 4, *SIZE, labels=RackLabels("qr", 2.0, side), view=corners)
 
 
-def _labels(rack: Rack, *, without: tuple[str, ...] = ()) -> list[Label]:
+def _labels(rack: Rack, *, without: tuple[str, ...] = ()) -> list[RackLabel]:
     """The labels of a drawn rack where they stick, without reading a picture."""
     outline = np.array(rack.view) * np.array(SIZE)
     view = homography(rectangle(0, 0, 1, 1), outline)
@@ -41,11 +41,11 @@ def _labels(rack: Rack, *, without: tuple[str, ...] = ()) -> list[Label]:
             beam = rack._beam(1 - (level - 1) / rack.levels)
             x, y = (position - 0.5) / rack.positions, float(beam[:, 1].mean())
             corners = project(view, rectangle(x - 0.014, y - 0.022, x + 0.014, y + 0.022))
-            labels.append(Label(rack.code(level, position), corners))
+            labels.append(RackLabel(rack.code(level, position), corners))
     return [label for label in labels if label.code not in without]
 
 
-def _overlaps(found: Found, rack: Rack) -> dict[str, float]:
+def _overlaps(found: FoundLabels, rack: Rack) -> dict[str, float]:
     truth = {slot.location: slot.corners for slot in rack.slots()}
     return {code: overlap(corners, truth[code]) for code, corners in found.named}
 
@@ -70,7 +70,7 @@ def test_a_camera_that_hangs_turned_gives_the_corners_as_the_carton_has_them(tur
             corners = np.column_stack([corners[:, 1], width - corners[:, 0]])
         return corners
 
-    labels = [Label(label.code, turn(label.corners)) for label in _labels(rack)]
+    labels = [RackLabel(label.code, turn(label.corners)) for label in _labels(rack)]
     truth = {slot.location: turn(slot.corners) for slot in rack.slots()}
     for code, corners in propose(labels, picture).named:
         assert overlap(corners, truth[code]) > 0.85
@@ -91,14 +91,14 @@ def test_a_label_that_cannot_be_read_leaves_a_place_without_a_code() -> None:
 
 def test_a_code_on_two_labels_is_used_for_neither() -> None:
     labels = _labels(_rack(0))
-    found = propose([*labels[:-1], Label(labels[0].code, labels[-1].corners)], BLANK)
+    found = propose([*labels[:-1], RackLabel(labels[0].code, labels[-1].corners)], BLANK)
     assert labels[0].code not in dict(found.named)
     assert any(labels[0].code in remark for remark in found.remarks)
 
 
 def test_levels_with_other_numbers_of_positions_have_outlines_of_their_own() -> None:
-    wide = [Label(f"A-1-{n}", rectangle(x - 20, 480, x + 20, 500)) for n, x in enumerate((300, 800, 1300))]
-    narrow = [Label(f"A-2-{n}", rectangle(x - 20, 180, x + 20, 200)) for n, x in enumerate(range(175, 1500, 250))]
+    wide = [RackLabel(f"A-1-{n}", rectangle(x - 20, 480, x + 20, 500)) for n, x in enumerate((300, 800, 1300))]
+    narrow = [RackLabel(f"A-2-{n}", rectangle(x - 20, 180, x + 20, 200)) for n, x in enumerate(range(175, 1500, 250))]
     found = dict(propose([*wide, *narrow], BLANK).named)
     widths = {code: float(corners[1, 0] - corners[0, 0]) for code, corners in found.items()}
     assert widths["A-1-1"] == pytest.approx(450, abs=5)
@@ -124,7 +124,7 @@ def test_few_labels_are_enough_for_something(count: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1600), st.integers(0, 900)), min_size=1, max_size=12, unique=True))
 def test_labels_anywhere_give_outlines_inside_the_picture(places: list[tuple[int, int]]) -> None:
-    labels = [Label(f"L{n}", rectangle(x - 9, y - 4, x + 9, y + 4)) for n, (x, y) in enumerate(places)]
+    labels = [RackLabel(f"L{n}", rectangle(x - 9, y - 4, x + 9, y + 4)) for n, (x, y) in enumerate(places)]
     assert np.isfinite(rack_plane(labels).view).all()
     for _, corners in propose(labels, BLANK).named:
         assert (corners >= 0).all()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.control.command_desk import CommandDesk
-from edge_agent.control.commands import AddressedReply, CommandRequest, answer
+from edge_agent.control.commands import AddressedReply, CommandRequest, carry_out
 from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Acknowledge, Reply
 from kardus.support.errors import KardusError
 
@@ -51,7 +51,7 @@ class Box:
     def ask(self, name: str, payload: Any, **more: Any) -> AddressedReply:
         """Ask at noon."""
         encoded = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        return answer(CommandRequest(name, encoded, **more), dict.fromkeys(COMMANDS, self.handle), NOON)
+        return carry_out(CommandRequest(name, encoded, **more), dict.fromkeys(COMMANDS, self.handle), NOON)
 
 
 def _refused(found: AddressedReply, box: Box) -> str:
@@ -133,7 +133,7 @@ def test_what_a_handler_refuses_is_the_reply() -> None:
     def refuse(_: object) -> dict[str, Any]:
         raise KardusError("there is no camera 'left'")
 
-    found = answer(CommandRequest("rebirth", b"{}"), {"rebirth": refuse}, NOON)
+    found = carry_out(CommandRequest("rebirth", b"{}"), {"rebirth": refuse}, NOON)
     assert (found.reply.ok, found.reply.error) == (False, "there is no camera 'left'")
 
 

@@ -18,7 +18,7 @@ from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Finding, Frame
 from edge_agent.replay.comparison import VerdictChange
 from edge_agent.replay.player import NoCamera, Player
-from edge_agent.replay.recorded import Moment
+from edge_agent.replay.recorded import ReplayedInput
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
@@ -31,7 +31,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
 from simulator.script import Change as Happening
-from simulator.script import Kind, Script
+from simulator.script import ChangeKind, Script
 from simulator.shelf import Shelf
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -59,7 +59,7 @@ def _config(**sections: object) -> Config:
 
 @cache
 def _shelf(gone_from: int) -> Shelf:
-    script = Script(2, 1001, STOCK, STOCK, (Happening(gone_from, Kind.REMOVE, FIRST),))
+    script = Script(2, 1001, STOCK, STOCK, (Happening(gone_from, ChangeKind.REMOVE, FIRST),))
     return Shelf(RACK, DrawnPictures(), script)
 
 
@@ -69,23 +69,25 @@ def _picture(number: int, gone_from: int = 1000) -> Pixels:
     return _shelf(gone_from).frame(number)
 
 
-def _seen(at_s: float, pixels: Pixels, jump: timedelta = timedelta()) -> Moment:
+def _seen(at_s: float, pixels: Pixels, jump: timedelta = timedelta()) -> ReplayedInput:
     at = NOON + timedelta(seconds=at_s) + jump
-    return Moment(at, at_s, Frame("rack", 1, at, at_s, Image.fromarray(pixels)), 0)
+    return ReplayedInput(at, at_s, Frame("rack", 1, at, at_s, Image.fromarray(pixels)), 0)
 
 
-def _told(at_s: float, location: str, sku: str | None, revision: int = 1, jump: timedelta = timedelta()) -> Moment:
+def _told(
+    at_s: float, location: str, sku: str | None, revision: int = 1, jump: timedelta = timedelta()
+) -> ReplayedInput:
     payload = Expected(revision=revision, sku=sku).model_dump_json().encode()
-    return Moment(NOON + timedelta(seconds=at_s) + jump, at_s, ExpectedMessage(location, payload))
+    return ReplayedInput(NOON + timedelta(seconds=at_s) + jump, at_s, ExpectedMessage(location, payload))
 
 
-def _play(config: Config, moments: Sequence[Moment], *, live: bool) -> list[VerdictChange]:
+def _play(config: Config, moments: Sequence[ReplayedInput], *, live: bool) -> list[VerdictChange]:
     player = Player(config, {"rack": live}, _model())
     stock = [_told(0, location, sku) for location, sku in STOCK.items()]
     return [change for moment in (*stock, *moments) for change in player.play(moment)]
 
 
-def _frozen(until_s: int) -> list[Moment]:
+def _frozen(until_s: int) -> list[ReplayedInput]:
     """Life for four seconds, then the same picture for ever; the WMS expects something else after a minute."""
     life = [_seen(second, _picture(second)) for second in range(4)]
     still = [_seen(second, _picture(4)) for second in range(4, until_s, 5)]
@@ -117,7 +119,7 @@ def test_a_source_that_is_not_live_may_show_the_same_picture_for_ever() -> None:
 def test_a_calendar_that_jumps_a_day_changes_no_verdict_and_no_grace(days: int) -> None:
     """FAULTS 16: in the middle of a vote, and in the middle of a grace."""
 
-    def moments(jump: timedelta) -> list[Moment]:
+    def moments(jump: timedelta) -> list[ReplayedInput]:
         before = [_seen(second, _picture(second, 3)) for second in range(5)]
         after = [_seen(second, _picture(second, 3), jump) for second in range(5, 9)]
         word = _told(9, SECOND, "Noodles-Shrimp", revision=2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
-from edge_agent.replay.recorded import Moment, Plain, Recorded, open_parts, open_plain, parts_in
+from edge_agent.replay.recorded import Plain, Recorded, ReplayedInput, open_parts, open_plain, parts_in
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from kardus.support.errors import DataError
@@ -35,7 +35,7 @@ def _part(folder: Path, entries: list[RecordingEntry], run: str = "r", **cameras
     return folder
 
 
-def _play(recorded: Recorded) -> list[Moment]:
+def _play(recorded: Recorded) -> list[ReplayedInput]:
     return list(recorded.moments(set(recorded.cameras)))
 
 

@@ -15,14 +15,14 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures
 from simulator.recording import START, write_shelf
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 from tests.in_process import call
 
 RACK = Rack(levels=1, positions=3)
 FIRST, SECOND, THIRD = (slot.location for slot in RACK.slots())
 STOCK: dict[str, str | None] = {FIRST: "Tea-Lemon", SECOND: "Noodles-Beef", THIRD: None}
-SCRIPT = Script(2, 14, STOCK, STOCK, (Change(5, Kind.REMOVE, FIRST),))
+SCRIPT = Script(2, 14, STOCK, STOCK, (Change(5, ChangeKind.REMOVE, FIRST),))
 HEAD = f'[agent]\nsite = "s"\nname = "a"\ndata_dir = "data"\n[model]\nbundle = "{DEMO_BUNDLE}"\n'
 HEAD += f'trust = ["{DEMO_KEY.read_text().strip()}"]\n'
 

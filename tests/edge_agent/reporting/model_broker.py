@@ -8,7 +8,7 @@ from typing import cast
 
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.outbox.outbox import Outbox
-from kardus.mqtt.connection import Token
+from kardus.mqtt.connection import PublishToken
 from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.support.clock import SetClock
@@ -18,7 +18,7 @@ from kardus.support.clock import SetClock
 class Published:
     """A message on its way to the broker."""
 
-    token: Token
+    token: PublishToken
     topic: str
     payload: bytes
 
@@ -35,9 +35,9 @@ class ModelSession:
         """What the broker has passed on to its subscribers, in their order."""
         self.dropped: list[int] = []
         """Connections that the delivery gave up."""
-        self.answer: Callable[[Token, str], None] = lambda *_: None
+        self.answer: Callable[[PublishToken, str], None] = lambda *_: None
         self.on_lost: Callable[[int, Ending], None] = lambda *_: None
-        self.question: Token | None = None
+        self.question: PublishToken | None = None
         self._messages = 0
 
     @property
@@ -63,19 +63,19 @@ class ModelSession:
         payload: bytes,
         *,
         retain: bool,  # noqa: ARG002 - subscribers get what is retained as it comes
-    ) -> Token | None:
+    ) -> PublishToken | None:
         if connection != self.connection:
             return None
         self._messages += 1
-        token = Token(connection, self._messages)
+        token = PublishToken(connection, self._messages)
         self.unanswered.append(Published(token, topic, payload))
         return token
 
-    def ask(self, connection: int) -> Token | None:
+    def ask(self, connection: int) -> PublishToken | None:
         if connection != self.connection:
             return None
         self._messages += 1
-        self.question = Token(connection, self._messages)
+        self.question = PublishToken(connection, self._messages)
         return self.question
 
     def hang_up(self, ending: Ending, *, answers_first: bool = True) -> None:

@@ -11,11 +11,11 @@ import pytest
 from edge_agent.records import Message
 from edge_agent.reporting import delivery as delivering
 from edge_agent.reporting.delivery import RETRY_S, Delivery
-from edge_agent.reporting.outbox.message import Stored
+from edge_agent.reporting.outbox.message import NumberedMessage
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.receipts import Ack
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, Token
+from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
@@ -66,7 +66,7 @@ def test_the_disk_is_read_when_there_is_news_and_not_at_every_answer(tmp_path: P
     reads: list[int] = []
     pending = line.outbox.pending
 
-    def counted(limit: int, exclude: Collection[int] = ()) -> list[Stored]:
+    def counted(limit: int, exclude: Collection[int] = ()) -> list[NumberedMessage]:
         found = pending(limit, exclude)
         reads.append(len(found))
         return found
@@ -142,7 +142,7 @@ def test_an_answer_over_an_earlier_connection_forgets_nothing_else(tmp_path: Pat
     while len(line.delivery._flight.out) < 3:
         line.delivery._stopping.wait(0.01)
     for token in list(line.delivery._flight.out):
-        line.delivery.acknowledged(Token(token.connection - 1, token.message), "")
+        line.delivery.acknowledged(PublishToken(token.connection - 1, token.message), "")
     line.append(4, 4)
     while len(line.delivery._flight.out) < 4:
         line.delivery._stopping.wait(0.01)

@@ -12,11 +12,11 @@ from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, SkuScore
 from kardus.inference.preprocess import Pixels
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, noisy, nudged, shelf, still
 
 CORNERS = np.stack([slot.corners for slot in RACK.slots()]) / 4
-BARE = shelf(*(Change(0, Kind.REMOVE, location) for location in LOCATIONS)).frame(0)
+BARE = shelf(*(Change(0, ChangeKind.REMOVE, location) for location in LOCATIONS)).frame(0)
 RULES = VerdictSection()
 
 

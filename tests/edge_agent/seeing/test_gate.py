@@ -12,7 +12,7 @@ from edge_agent.seeing.slots import Slot, place_slots
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
 from kardus.inference.preprocess import Pixels
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, blurred, frame, noisy, nudged, shares, shelf, still
 from tests.scripts.light import writing
 
@@ -149,14 +149,14 @@ def test_what_was_too_bright_to_be_told_may_have_been_any_brighter() -> None:
         assert not any(decision.busy for decision in decisions.values())
 
 
-@pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.UNKNOWN, Kind.WRONG_VARIANT])
-def test_a_change_of_stock_opens_the_gate_of_its_location_when_it_rests(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ChangeKind.REMOVE, ChangeKind.UNKNOWN, ChangeKind.WRONG_VARIANT])
+def test_a_change_of_stock_opens_the_gate_of_its_location_when_it_rests(kind: ChangeKind) -> None:
     """Some locations in turn, a sibling where one is put."""
     for location in LOCATIONS[::4]:
         if STOCK[location] is None:
             continue
         eyes = Eyes().settled()
-        name = (OTHER_TEA if STOCK[location] == TEA else TEA) if kind is Kind.WRONG_VARIANT else ""
+        name = (OTHER_TEA if STOCK[location] == TEA else TEA) if kind is ChangeKind.WRONG_VARIANT else ""
         changed = shelf(Change(1, kind, location, name=name))
         assert not classified(eyes.see(changed.frame(2))), "it moves"
         decisions = eyes.see(changed.frame(3))
@@ -167,27 +167,27 @@ def test_a_change_of_stock_opens_the_gate_of_its_location_when_it_rests(kind: Ki
 
 def test_a_carton_put_into_an_empty_place_opens_its_gate() -> None:
     empty = next(location for location in LOCATIONS if STOCK[location] is None)
-    eyes, changed = Eyes().settled(), shelf(Change(1, Kind.PLACE, empty, name=TEA))
+    eyes, changed = Eyes().settled(), shelf(Change(1, ChangeKind.PLACE, empty, name=TEA))
     eyes.see(changed.frame(2))
     assert classified(eyes.see(changed.frame(3))) == [empty]
 
 
 def test_a_change_under_another_light_is_found_too() -> None:
     eyes = Eyes().settled()
-    changed = shelf(Change(1, Kind.REMOVE, LOCATIONS[0]), Change(1, Kind.LIGHT, amount=0.7))
+    changed = shelf(Change(1, ChangeKind.REMOVE, LOCATIONS[0]), Change(1, ChangeKind.LIGHT, amount=0.7))
     eyes.see(changed.frame(2))
     assert classified(eyes.see(changed.frame(3))) == [LOCATIONS[0]]
 
 
 def test_somebody_walking_past_is_no_change_of_stock() -> None:
-    eyes, walk = Eyes().settled(), shelf(Change(1, Kind.WALK_PAST, amount=12.0))
+    eyes, walk = Eyes().settled(), shelf(Change(1, ChangeKind.WALK_PAST, amount=12.0))
     for number in range(1, 20):
         assert not classified(eyes.see(walk.frame(number)))
 
 
 def test_somebody_standing_there_obstructs_and_nothing_else() -> None:
     eyes = Eyes().settled()
-    standing = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    standing = shelf(Change(0, ChangeKind.WALK_PAST, amount=2.0)).frame(1)
     for _ in range(RULES.obstructed_after - 1):
         assert not obstructed(eyes.see(standing))
     for number in range(5):
@@ -205,7 +205,10 @@ def test_somebody_standing_there_obstructs_and_nothing_else() -> None:
 
 def test_what_does_not_come_to_rest_obstructs() -> None:
     eyes = Eyes().settled()
-    restless = [shelf(Change(1, Kind.PLACE, LOCATIONS[0], name=TEA)), shelf(Change(1, Kind.REMOVE, LOCATIONS[0]))]
+    restless = [
+        shelf(Change(1, ChangeKind.PLACE, LOCATIONS[0], name=TEA)),
+        shelf(Change(1, ChangeKind.REMOVE, LOCATIONS[0])),
+    ]
     found = [obstructed(eyes.see(restless[number % 2].frame(2))) for number in range(5)]
     assert found == [set(), set(), {LOCATIONS[0]}, {LOCATIONS[0]}, {LOCATIONS[0]}]
     assert classified(eyes.see(restless[0].frame(3))) == [LOCATIONS[0]]
@@ -234,7 +237,7 @@ def test_after_a_lost_view_everything_is_classified_again() -> None:
 
 
 def test_somebody_in_the_first_picture_is_forgotten_without_a_commissioning_picture() -> None:
-    somebody = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    somebody = shelf(Change(0, ChangeKind.WALK_PAST, amount=2.0)).frame(1)
     eyes = Eyes(commissioned=False)
     eyes.see(somebody)
     eyes.see(still(2))
@@ -246,7 +249,7 @@ def test_somebody_in_the_first_picture_is_forgotten_without_a_commissioning_pict
 
 
 def test_a_commissioning_picture_is_never_forgotten() -> None:
-    somebody = shelf(Change(0, Kind.WALK_PAST, amount=2.0)).frame(1)
+    somebody = shelf(Change(0, ChangeKind.WALK_PAST, amount=2.0)).frame(1)
     eyes = Eyes().settled()
     for _ in range(5):
         decisions = eyes.see(somebody, after_s=ADAPT_AFTER_S)

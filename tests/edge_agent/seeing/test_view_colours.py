@@ -23,7 +23,7 @@ from edge_agent.seeing.view_colours import (
 )
 from edge_agent.seeing.view_guard import inside, reduced
 from kardus.inference.preprocess import Pixels
-from simulator.script import Change, Kind
+from simulator.script import Change, ChangeKind
 from tests.edge_agent.racks import LOCATIONS, shares, shelf, still
 
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -38,7 +38,7 @@ def _small(number: int = 0) -> Pixels:
 
 @cache
 def _restocked() -> Pixels:
-    other = shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS)).frame(1)
+    other = shelf(*(Change(0, ChangeKind.UNKNOWN, location) for location in LOCATIONS)).frame(1)
     return reduced(Image.fromarray(other), 4)
 
 

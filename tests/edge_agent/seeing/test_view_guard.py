@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.config.sections import ViewSection
-from edge_agent.seeing.view_guard import View, ViewGuard
+from edge_agent.seeing.view_guard import CheckedView, ViewGuard
 from kardus.inference.geometry import project
 from kardus.inference.preprocess import Pixels
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
-from simulator.script import Change, Kind, Script
+from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
 from tests.edge_agent.racks import LOCATIONS, blurred, frame, noisy, nudged, shares, shelf, still
 
@@ -26,7 +26,7 @@ def _guard(reference: Pixels | None = None, *, live: bool = False) -> ViewGuard:
     return ViewGuard(RULES, shares(), still() if reference is None else reference, live=live)
 
 
-def _check(pixels: Pixels) -> View:
+def _check(pixels: Pixels) -> CheckedView:
     return _guard().check(frame(pixels))
 
 
@@ -69,8 +69,8 @@ GOOD: dict[str, Callable[[], Pixels]] = {
     "more light": lambda: (still(1) * 1.3).clip(0, 255).astype(np.uint8),
     "warmer light": lambda: (still(1) * [1.15, 1.0, 0.8]).clip(0, 255).astype(np.uint8),
     "a lens that isn't quite sharp": lambda: noisy(blurred(still(1), 1)),
-    "all stock gone": lambda: shelf(*(Change(0, Kind.REMOVE, location) for location in LOCATIONS)).frame(0),
-    "somebody": lambda: shelf(Change(0, Kind.WALK_PAST, amount=4.0)).frame(2),
+    "all stock gone": lambda: shelf(*(Change(0, ChangeKind.REMOVE, location) for location in LOCATIONS)).frame(0),
+    "somebody": lambda: shelf(Change(0, ChangeKind.WALK_PAST, amount=4.0)).frame(2),
     "a third covered": lambda: _covered(0.3),
 }
 
@@ -134,7 +134,7 @@ def test_a_live_camera_whose_picture_never_changes_is_frozen_until_it_does() -> 
 
 @cache
 def _half_unknown() -> Pixels:
-    return shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS[::2])).frame(1)
+    return shelf(*(Change(0, ChangeKind.UNKNOWN, location) for location in LOCATIONS[::2])).frame(1)
 
 
 @given(right=st.integers(80, 500), down=st.integers(-200, 200), gain=st.floats(0.7, 1.2))
@@ -156,7 +156,7 @@ def test_a_cloth_before_a_rack_that_repeats_itself_is_no_turn(seed: int) -> None
     stock: dict[str, str | None] = {
         slot.location: names[(seed * 5 + number) % len(names)] for number, slot in enumerate(rack.slots())
     }
-    seen = Shelf(rack, DrawnPictures(), Script(seed, 3, stock, {}, (Change(1, Kind.COVERED, lasts=2),)))
+    seen = Shelf(rack, DrawnPictures(), Script(seed, 3, stock, {}, (Change(1, ChangeKind.COVERED, lasts=2),)))
     slots = [slot.corners / [rack.width_px, rack.height_px] for slot in rack.slots()]
     guard = ViewGuard(RULES, slots, seen.frame(0), live=False)
     assert guard.check(frame(seen.frame(1))).problem == "covered"
@@ -175,7 +175,7 @@ def test_a_live_camera_s_last_picture_once_more_is_known_as_such(*, live: bool) 
 
 
 def test_a_lost_focus_is_told_from_a_cover_though_the_stock_has_changed() -> None:
-    other = shelf(*(Change(0, Kind.UNKNOWN, location) for location in LOCATIONS))
+    other = shelf(*(Change(0, ChangeKind.UNKNOWN, location) for location in LOCATIONS))
     guard = _guard()
     assert guard.check(frame(other.frame(1))).problem is None
     assert guard.check(frame(noisy(blurred(other.frame(2), 14)))).problem == "blurred"
@@ -224,7 +224,7 @@ def test_a_small_rack_that_is_emptied_is_not_covered() -> None:
     places = [slot.location for slot in rack.slots()]
     names = [sample.name for sample in DrawnPictures().stock()]
     stock: dict[str, str | None] = {place: names[3 * n] for n, place in enumerate(places)}
-    changes = tuple(Change(1, Kind.REMOVE, place) for place in places)
+    changes = tuple(Change(1, ChangeKind.REMOVE, place) for place in places)
     views = Shelf(rack, DrawnPictures(), Script(0, 10, stock, {}, changes))
     corners = [slot.corners / [rack.width_px, rack.height_px] for slot in rack.slots()]
     guard = ViewGuard(RULES, corners, views.frame(0), live=False)

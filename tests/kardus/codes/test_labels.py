@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kardus.codes.labels import Label, find_labels, form_of, labels_of, location_of
+from kardus.codes.labels import RackLabel, code_pattern, find_labels, labelled_location, labels_of
 from kardus.codes.symbols import Symbol
 from kardus.inference.geometry import FloatArray, rectangle
 from simulator.printing import Symbology, print_code, stick
@@ -87,14 +87,14 @@ def test_no_label_in_noise_or_in_a_tiny_picture() -> None:
     ],
 )
 def test_which_symbols_are_labels(symbol: Symbol, code: str | None) -> None:
-    assert location_of(symbol) == code
+    assert labelled_location(symbol) == code
 
 
 def test_what_has_another_form_than_most_is_no_label() -> None:
     symbols = [_symbol(f"A-01-2-0{number}") for number in range(1, 5)] + [_symbol("LOT 4711")]
     assert [label.code for label in labels_of(symbols)] == [f"A-01-2-0{number}" for number in range(1, 5)]
     assert [label.code for label in labels_of(symbols, re.compile(r"LOT \d+"))] == ["LOT 4711"]
-    assert form_of("Ä-01/b") == "A-99/A"
+    assert code_pattern("Ä-01/b") == "A-99/A"
 
 
 def test_few_labels_have_no_majority() -> None:
@@ -102,4 +102,4 @@ def test_few_labels_have_no_majority() -> None:
 
 
 def test_the_centre_is_the_mean_of_the_corners() -> None:
-    assert Label("A", rectangle(0, 0, 10, 20)).centre.tolist() == [5, 10]
+    assert RackLabel("A", rectangle(0, 0, 10, 20)).centre.tolist() == [5, 10]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kardus.codes.labels import Label
+from kardus.codes.labels import RackLabel
 from kardus.codes.rack_check import other_rack
 from kardus.inference.geometry import FloatArray, rectangle
 
@@ -15,9 +15,9 @@ def _outlines(codes: list[str]) -> list[tuple[str, FloatArray]]:
     return [(code, rectangle(200 * n + 10, 50, 200 * n + 190, 250)) for n, code in enumerate(codes)]
 
 
-def _label(code: str, place: int, *, above: bool = False) -> Label:
+def _label(code: str, place: int, *, above: bool = False) -> RackLabel:
     top = 20 if above else 255
-    return Label(code, rectangle(200 * place + 60, top, 200 * place + 140, top + 25))
+    return RackLabel(code, rectangle(200 * place + 60, top, 200 * place + 140, top + 25))
 
 
 def test_its_own_labels_are_right_below_and_above() -> None:
@@ -52,5 +52,5 @@ def test_codes_of_another_form_are_no_labels_of_locations() -> None:
 
 @given(st.sets(st.integers(0, 4)), st.floats(-30, 30), st.floats(-30, 30))
 def test_whatever_of_its_own_is_read_is_right(which: set[int], x: float, y: float) -> None:
-    seen = [Label(CODES[n], _label(CODES[n], n).corners + np.array([x, y])) for n in which]
+    seen = [RackLabel(CODES[n], _label(CODES[n], n).corners + np.array([x, y])) for n in which]
     assert other_rack(seen, _outlines(CODES)) == ""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import WILL_DELAY_S, Connection, Handlers, Incoming, Options, Token
+from kardus.mqtt.connection import WILL_DELAY_S, Connection, Handlers, Incoming, Options, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
@@ -48,7 +48,7 @@ class Probe:
     def __init__(self) -> None:
         self.connections: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.messages: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[tuple[PublishToken, str]] = queue.SimpleQueue()
 
     def handlers(self, on_message: Callable[[Incoming], None] | None = None) -> Handlers:
         return Handlers(self.connections.put, on_message or self.messages.put, lambda *answer: self.answers.put(answer))

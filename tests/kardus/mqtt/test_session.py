@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import WILL_DELAY_S, Handlers, Options, Token
+from kardus.mqtt.connection import WILL_DELAY_S, Handlers, Options, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import ConfigError
@@ -29,7 +29,7 @@ class Probe:
     def __init__(self) -> None:
         self.connections: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        self.acknowledged: queue.SimpleQueue[tuple[Token, str]] = queue.SimpleQueue()
+        self.acknowledged: queue.SimpleQueue[tuple[PublishToken, str]] = queue.SimpleQueue()
 
     def handlers(self) -> Handlers:
         return Handlers(

@@ -12,13 +12,13 @@ from edge_agent.config.sections import MqttSection
 from kardus.mqtt.tls import TlsFiles, client_context
 from kardus.support.errors import ConfigError
 from warehouse.authority.register import create_authority
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> TlsFiles:
     folder = tmp_path / "authority"
-    path = create_authority(folder, "tests").issue(Role.DEVICE, "box-1")
+    path = create_authority(folder, "tests").issue(CertificateRole.DEVICE, "box-1")
     return TlsFiles(folder / "ca.crt", path, path.with_suffix(".key"), folder / "crl.pem")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kardus.contract.verdicts import Verdict
 from simulator.demo.judge import DemoOutcome, judge_demo
-from simulator.demo.report import Picture, write_report
+from simulator.demo.report import ReportedFrame, write_report
 from tests.publishers import Publisher
 from tests.simulator.demo.test_judge import FAULTS, SCRIPT, SKUS, _event, _right_events
 from warehouse.receiving.site_monitor import SiteMonitor
@@ -20,7 +20,7 @@ def _page(path: Path, outcome: DemoOutcome) -> str:
     monitor = SiteMonitor()
     monitor.update(*Publisher().state(MARKUP, Verdict.MISMATCH, "Tea", MARKUP))
     states = {location: state for (_, location), state in monitor.states.items()}
-    write_report(path, outcome, states, [Picture("start.png", MARKUP, 0, states)], {"seed": MARKUP})
+    write_report(path, outcome, states, [ReportedFrame("start.png", MARKUP, 0, states)], {"seed": MARKUP})
     return path.read_text(encoding="utf-8")
 
 

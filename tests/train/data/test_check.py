@@ -16,7 +16,7 @@ from tests.train.making import plain_photo, write_table
 from train.__main__ import main
 from train.data.check import DataReport, Severity, check_data
 from train.data.data_set import read_data
-from train.data.separability import layout, separability
+from train.data.separability import mean_colours, separability
 
 Capture = pytest.CaptureFixture[str]
 
@@ -145,12 +145,12 @@ def test_sides_without_a_mark_are_noted(tmp_path: Path) -> None:
 def test_separability_is_chance_for_the_same_and_one_for_opposites() -> None:
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (60, 64, 64, 3), dtype=np.uint8)
-    looks = layout(crops)
+    looks = mean_colours(crops)
     assert 0.2 < separability(looks[:30], looks[30:]) < 0.8
     light, dark = crops.copy(), crops.copy()
     light[:, :32] //= 4
     dark[:, 32:] //= 4
-    assert separability(layout(light), layout(dark)) == 1
+    assert separability(mean_colours(light), mean_colours(dark)) == 1
 
 
 def test_the_command_shows_a_table_a_page_and_json(photos: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -79,7 +79,7 @@ def test_a_refit_that_is_no_worse_is_delivered_and_the_figures_say_whose_they_ar
 def test_what_is_refused(changes: dict[str, float], *, refused: bool) -> None:
     values = {"photos": 100, "loss_before": 0.4, "loss_after": 0.3, "agreement": 1.0, "kept": 1.0} | changes
     outcome = RefitOutcome.model_validate(values)
-    assert bool(refitting.problem(outcome, was_right=80)) is refused
+    assert bool(refitting.refit_problem(outcome, was_right=80)) is refused
 
 
 def test_the_loss_is_torch_s() -> None:

@@ -11,14 +11,14 @@ from tests.train.making import class_folders
 from train.__main__ import main
 from train.fitting.progress import ProgressCallbacks
 from train.study import study
-from train.study.study import CONFIGURATIONS, Result, Study, run_study
+from train.study.study import CONFIGURATIONS, RunResult, Study, run_study
 from train.study.study_report import write_study
 
 Capture = pytest.CaptureFixture[str]
 TINY = {"arch": "timm:test_resnet", "size": 32, "epochs": 1, "batch": 8, "precision": "32"}
 
 
-def _last(asked: Study, told: ProgressCallbacks | None = None) -> list[Result]:
+def _last(asked: Study, told: ProgressCallbacks | None = None) -> list[RunResult]:
     return list(run_study(asked, told or ProgressCallbacks()))[-1]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kardus.support.errors import DataError, UsageError
 from warehouse.authority.certificates import hosts_of
 from warehouse.authority.register import Authority, create_authority, require_name
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _revoked(folder: Path, certificate: x509.Certificate) -> bool:
 
 
 def test_secrets_are_readable_by_their_owner_alone(folder: Path) -> None:
-    Authority(folder).issue(Role.DEVICE, "box-1")
+    Authority(folder).issue(CertificateRole.DEVICE, "box-1")
     secrets = [folder, folder / "device", folder / "ca.key", folder / "register.json", folder / "device" / "box-1.key"]
     assert [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in secrets] == [0] * len(secrets)
     assert not list(folder.rglob("*.part"))
@@ -43,7 +43,10 @@ def test_secrets_are_readable_by_their_owner_alone(folder: Path) -> None:
 
 def test_openssl_accepts_what_is_issued_and_refuses_what_is_revoked(folder: Path) -> None:
     authority = Authority(folder)
-    paths = [authority.issue(Role.SERVER, "broker", ["broker.example", "10.0.0.7"]), authority.issue(Role.WMS, "stock")]
+    paths = [
+        authority.issue(CertificateRole.SERVER, "broker", ["broker.example", "10.0.0.7"]),
+        authority.issue(CertificateRole.WMS, "stock"),
+    ]
     purposes = ["sslserver", "sslclient"]
     for path, purpose in zip(paths, purposes, strict=True):
         assert _verify(folder, path, purpose) == 0
@@ -70,7 +73,7 @@ def _verify(folder: Path, path: Path, purpose: str) -> int:
 
 
 def test_the_name_in_a_certificate_is_the_only_one(folder: Path) -> None:
-    certificate = _certificate(Authority(folder).issue(Role.DEVICE, "box-1", days=90))
+    certificate = _certificate(Authority(folder).issue(CertificateRole.DEVICE, "box-1", days=90))
     assert certificate.subject.rfc4514_string() == "CN=box-1"
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     assert timedelta(days=89) < left <= timedelta(days=90)
@@ -78,12 +81,12 @@ def test_the_name_in_a_certificate_is_the_only_one(folder: Path) -> None:
 
 def test_no_certificate_outlives_its_authority(tmp_path: Path) -> None:
     authority = create_authority(tmp_path / "a", "tests", days=10)
-    certificate = _certificate(authority.issue(Role.DEVICE, "box-1"))
+    certificate = _certificate(authority.issue(CertificateRole.DEVICE, "box-1"))
     assert certificate.not_valid_after_utc == _certificate(tmp_path / "a" / "ca.crt").not_valid_after_utc
 
 
 def test_renewing_makes_another_key_and_keeps_the_hosts_and_the_old_one_is_good_until_it_ends(folder: Path) -> None:
-    path = Authority(folder).issue(Role.SERVER, "broker", ["broker.example"], days=5)
+    path = Authority(folder).issue(CertificateRole.SERVER, "broker", ["broker.example"], days=5)
     old = _certificate(path)
     assert Authority(folder).expiring(4) == []
     assert Authority(folder).expiring(6) == ["broker"]
@@ -98,7 +101,7 @@ def test_renewing_makes_another_key_and_keeps_the_hosts_and_the_old_one_is_good_
 
 def test_revoking_takes_every_certificate_of_the_name_and_frees_it(folder: Path) -> None:
     authority = Authority(folder)
-    path = authority.issue(Role.WMS, "stock")
+    path = authority.issue(CertificateRole.WMS, "stock")
     old = _certificate(path)
     authority.renew("stock")
     new = _certificate(path)
@@ -107,12 +110,12 @@ def test_revoking_takes_every_certificate_of_the_name_and_frees_it(folder: Path)
     assert _revoked(folder, old)
     assert _revoked(folder, new)
     assert "user stock" not in (folder / "acl").read_text()
-    Authority(folder).issue(Role.DEVICE, "stock")
+    Authority(folder).issue(CertificateRole.DEVICE, "stock")
     assert not _revoked(folder, _certificate(folder / "device" / "stock.crt"))
     assert [(entry.role, bool(entry.revoked)) for entry in Authority(folder).issued] == [
-        (Role.WMS, True),
-        (Role.WMS, True),
-        (Role.DEVICE, False),
+        (CertificateRole.WMS, True),
+        (CertificateRole.WMS, True),
+        (CertificateRole.DEVICE, False),
     ]
 
 
@@ -128,15 +131,15 @@ def test_the_list_of_revoked_ones_is_good_as_long_as_the_authority(folder: Path)
 
 def test_what_cannot_be_is_refused(folder: Path, tmp_path: Path) -> None:
     authority = Authority(folder)
-    authority.issue(Role.DEVICE, "box-1")
+    authority.issue(CertificateRole.DEVICE, "box-1")
     with pytest.raises(UsageError, match="box-1: is taken by a device certificate"):
-        authority.issue(Role.WMS, "box-1")
+        authority.issue(CertificateRole.WMS, "box-1")
     with pytest.raises(UsageError, match="--host"):
-        authority.issue(Role.SERVER, "broker")
+        authority.issue(CertificateRole.SERVER, "broker")
     with pytest.raises(UsageError, match="--host"):
-        authority.issue(Role.DEVICE, "box-2", ["box-2.example"])
+        authority.issue(CertificateRole.DEVICE, "box-2", ["box-2.example"])
     with pytest.raises(UsageError, match="without a port"):
-        authority.issue(Role.SERVER, "broker", ["broker/1"])
+        authority.issue(CertificateRole.SERVER, "broker", ["broker/1"])
     with pytest.raises(UsageError, match="box-9: has no certificate"):
         authority.revoke("box-9")
     with pytest.raises(UsageError, match="can't be made"):
@@ -160,7 +163,10 @@ def test_a_name_that_is_accepted_changes_no_rule_of_the_access_list(name: str) -
 
 
 def test_two_that_issue_at_once_lose_no_certificate(folder: Path) -> None:
-    threads = [threading.Thread(target=lambda n=n: Authority(folder).issue(Role.DEVICE, f"box-{n}")) for n in range(8)]
+    threads = [
+        threading.Thread(target=lambda n=n: Authority(folder).issue(CertificateRole.DEVICE, f"box-{n}"))
+        for n in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

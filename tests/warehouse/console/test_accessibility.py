@@ -25,10 +25,10 @@ from warehouse.console.bundles import Bundles
 from warehouse.console.context import Console
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import OidcSettings
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.teaching.requesting import request_enrolment
 
 HERE, SKU = "A-01-2-03", "Jasmine Tea 20"
@@ -65,7 +65,7 @@ def site(file_database: Database, tmp_path: Path) -> Iterator[Site]:
     """Alerts, cameras in trouble, labels, a request, bundles, a provider, a message of each kind."""
     box, now = Publisher(), datetime.now(UTC)
     alert = Alert(id="alert-1", status="open", opened=now)
-    events = [judge(file_database, box, f"A-02-1-0{n}", Truth.PRODUCT, SKU) for n in range(6)]
+    events = [judge(file_database, box, f"A-02-1-0{n}", StatedTruth.PRODUCT, SKU) for n in range(6)]
     write(file_database, box.event(HERE, Verdict.MISMATCH, alert), box.state(HERE, Verdict.MISMATCH, seen="Lemon"))
     write(file_database, box.picture(HERE, box.ids[-1]), box.state("A-01-1-01"), box.state("A-01-1-02", Verdict.STALE))
     last = (LastPicture(camera="cam", captured=now),)
@@ -85,7 +85,9 @@ def site(file_database: Database, tmp_path: Path) -> Iterator[Site]:
     request_enrolment(file_database, pictures_of(file_database), asked / ("0" * 36), SKU, events=events[:2])
     issuer = "https://login.example.com"
     oidc = OidcSettings(issuer=issuer, client_id="x", address="https://x.example", roles={"viewer": ("x",)})
-    page = PageSettings(bundles=Bundles(folder, "https://x.example", asked), requests=asked, provider=Provider(oidc))
+    page = PageSettings(
+        bundles=Bundles(folder, "https://x.example", asked), requests=asked, provider=IdentityProvider(oidc)
+    )
     console = console_over(file_database)
     with listening(console, page) as port:
         yield Site(console, port, box.ids[-1])

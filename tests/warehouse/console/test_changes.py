@@ -18,7 +18,7 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import BASE, Follower, listening
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.feed import QUEUED, Place, newest
+from warehouse.console.feed import QUEUED, FeedPosition, newest
 from warehouse.console.tokens import list_tokens, make_token, revoke_token
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -173,7 +173,7 @@ def test_nobody_is_read_for_where_nobody_follows(hall: Hall) -> None:
 
 @given(st.text(max_size=30) | st.from_regex(r"[0-9]{1,20}\.[0-9]{1,20}", fullmatch=True))
 def test_a_place_is_read_as_it_was_written_or_not_at_all(text: str) -> None:
-    place = Place.of(text)
+    place = FeedPosition.of(text)
     if place is not None:
-        assert Place.of(str(place)) == place
+        assert FeedPosition.of(str(place)) == place
         assert max(place.event, place.change) < 2**63

@@ -19,7 +19,7 @@ from tests.warehouse.teaching.judged import judge
 from warehouse.console.bundles import Bundles
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 
 SKU = "Jasmine <Tea> 20"
 
@@ -41,8 +41,8 @@ def desk(file_database: Database, tmp_path: Path) -> Desk:
     folder, offered, box = tmp_path / "requests", tmp_path / "bundles", Publisher()
     for made in (folder, offered):
         made.mkdir()
-    events = [judge(file_database, box, f"A-01-{n}", Truth.PRODUCT, SKU) for n in range(6)]
-    judge(file_database, box, "A-02-1", Truth.PRODUCT, "Other")
+    events = [judge(file_database, box, f"A-01-{n}", StatedTruth.PRODUCT, SKU) for n in range(6)]
+    judge(file_database, box, "A-02-1", StatedTruth.PRODUCT, "Other")
     bundles = Bundles(offered, "https://kardus.example.com", folder)
     console = console_over(file_database)
     person = Browser(console, Role.SUPERVISOR, bundles=bundles, requests=folder)

@@ -17,7 +17,7 @@ from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
 from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.products import load_products
-from warehouse.console.pages.snapshots import CameraPicture, Snapshots, crop_of
+from warehouse.console.pages.snapshots import CameraPicture, Snapshots, location_crop
 
 
 def picture(path: Path, colour: str) -> None:
@@ -84,10 +84,10 @@ def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
     assert first is found
     assert asked.asked == 1
     assert found.size == (32, 24)
-    crop = crop_of(found, "A-1")
+    crop = location_crop(found, "A-1")
     assert crop is not None
     assert Image.open(io.BytesIO(crop)).size == (18, 18)
-    assert crop_of(found, "A-2") is None
+    assert location_crop(found, "A-2") is None
     assert kept.get(None, "other", "cam") is None
 
 
@@ -114,7 +114,7 @@ def test_an_answer_that_can_t_be_read_is_none(result: dict[str, Any] | None) -> 
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2), min_size=4, max_size=4))
 def test_corners_anywhere_give_a_crop_or_none(points: list[list[float]]) -> None:
     whole = CameraPicture(datetime.now(UTC), jpeg(), (32, 24), {"A-1": [points]})
-    found = crop_of(whole, "A-1")
+    found = location_crop(whole, "A-1")
     assert found is None or max(Image.open(io.BytesIO(found)).size) <= 32
 
 

@@ -25,7 +25,7 @@ from tests.publishers import SITE, Publisher
 from tests.warehouse.console.serving import BASE, Follower
 from warehouse.__main__ import main
 from warehouse.authority.register import create_authority
-from warehouse.authority.roles import Role
+from warehouse.authority.roles import CertificateRole
 from warehouse.console.scopes import SCOPES
 from warehouse.console.tokens import make_token
 from warehouse.store.opening import open_database
@@ -109,7 +109,9 @@ def _ask_on(port: int, token: str, statuses: list[int]) -> None:
 
 def test_with_tls_and_under_systemd(tmp_path: Path) -> None:
     open_database(tmp_path / "k.sqlite", make=True).close()
-    certificate = create_authority(tmp_path / "authority", "hall").issue(Role.SERVER, "console", ["127.0.0.1"])
+    certificate = create_authority(tmp_path / "authority", "hall").issue(
+        CertificateRole.SERVER, "console", ["127.0.0.1"]
+    )
     issued = certificate.with_suffix("")
     files = ("--server-certificate-file", f"{issued}.crt", "--server-key-file", f"{issued}.key")
     words = ("serve", "--database", tmp_path / "k.sqlite", "--listen", "127.0.0.1:0", *files)

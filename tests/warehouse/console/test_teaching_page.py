@@ -12,7 +12,7 @@ from tests.warehouse.receiving.making import pictures_of
 from tests.warehouse.teaching.judged import judge
 from train.data.data_set import read_data
 from warehouse.console.roles import Role
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.teaching.training_set import export_training_set
 
 
@@ -49,7 +49,7 @@ def test_the_last_one_is_undone_and_asked_again(hall: Hall) -> None:
 
 
 def test_likely_products_are_shown_with_what_somebody_said_shows_them(hall: Hall) -> None:
-    example = judge(hall.console.database, Publisher("third"), "C-1", Truth.PRODUCT, "Tea")
+    example = judge(hall.console.database, Publisher("third"), "C-1", StatedTruth.PRODUCT, "Tea")
     shown = Browser(hall.console, Role.SUPERVISOR, "id").get("/teaching").text
     assert f'src="/teaching/{example}/picture"' in shown
     assert 'value="Tea" data-key="1"' in shown

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.warehouse.oidc.open_id_provider import CLIENT, SECRET, OpenIdProvider
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import OidcSettings, read_settings
 
 PAGE = "http://127.0.0.1:8088"
@@ -40,6 +40,6 @@ def oidc(company: OpenIdProvider, tmp_path: Path) -> OidcSettings:
 
 
 @pytest.fixture
-def provider(oidc: OidcSettings) -> Provider:
+def provider(oidc: OidcSettings) -> IdentityProvider:
     """What the page asks it by."""
-    return Provider(oidc)
+    return IdentityProvider(oidc)

@@ -14,7 +14,7 @@ from warehouse.console.limits import RateLimit
 from warehouse.console.people import add_person, change_password, change_role, find_person
 from warehouse.console.roles import Role
 from warehouse.console.sessions import LONGEST_PROVIDED
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, present, sessions
 
@@ -29,7 +29,7 @@ def path_back(browser: Browser, to: str = "/") -> str:
     return f"{there.path}?{there.query}"
 
 
-def entered(database: Database, provider: Provider) -> Browser:
+def entered(database: Database, provider: IdentityProvider) -> Browser:
     """A new browser, with whomever the provider lets in."""
     browser = Browser(console_over(database), None, provider=provider)
     assert browser.get(path_back(browser)).status_code == 303
@@ -43,7 +43,7 @@ def refusals(database: Database) -> list[str]:
         return list(connection.execute(chosen).scalars())
 
 
-def test_who_comes_back_from_the_provider_is_in_with_its_role(database: Database, provider: Provider) -> None:
+def test_who_comes_back_from_the_provider_is_in_with_its_role(database: Database, provider: IdentityProvider) -> None:
     browser = Browser(console_over(database), None, provider=provider)
     shown = browser.get("/signin?next=/work").text
     assert 'href="/signin/provider?next=/work"' in shown
@@ -70,7 +70,7 @@ def test_who_comes_back_from_the_provider_is_in_with_its_role(database: Database
 
 
 def test_another_role_there_holds_from_the_next_sign_in(
-    database: Database, provider: Provider, company: OpenIdProvider
+    database: Database, provider: IdentityProvider, company: OpenIdProvider
 ) -> None:
     former = entered(database, provider)
     company.claims |= {"groups": ["rack-admins"], "preferred_username": "Sari again"}
@@ -90,7 +90,7 @@ def test_another_role_there_holds_from_the_next_sign_in(
 
 
 def test_a_name_that_somebody_has_here_opens_nobody_s_account(
-    database: Database, provider: Provider, company: OpenIdProvider
+    database: Database, provider: IdentityProvider, company: OpenIdProvider
 ) -> None:
     add_person(database, "SARI", "administrator", "")
     browser = Browser(console_over(database), None, "id", provider=provider)
@@ -107,7 +107,7 @@ def test_a_name_that_somebody_has_here_opens_nobody_s_account(
 
 
 def test_nobody_finishes_what_another_browser_began(
-    database: Database, provider: Provider, company: OpenIdProvider
+    database: Database, provider: IdentityProvider, company: OpenIdProvider
 ) -> None:
     attacker, victim = (Browser(console_over(database), None, provider=provider) for _ in range(2))
     his = path_back(attacker)
@@ -129,7 +129,7 @@ def test_nobody_finishes_what_another_browser_began(
 
 
 def test_while_the_provider_is_away_passwords_go_on(
-    database: Database, provider: Provider, company: OpenIdProvider
+    database: Database, provider: IdentityProvider, company: OpenIdProvider
 ) -> None:
     inside = entered(database, provider)
     browser = Browser(console_over(database), None, provider=provider)
@@ -137,7 +137,7 @@ def test_while_the_provider_is_away_passwords_go_on(
     company.__exit__()
     answer = browser.get(back)
     assert (answer.status_code, "use a password" in answer.text) == (503, True)
-    fresh = Browser(console_over(database), None, "id", provider=Provider(provider.settings))
+    fresh = Browser(console_over(database), None, "id", provider=IdentityProvider(provider.settings))
     answer = fresh.get("/signin/provider")
     assert (answer.status_code, "Penyedia" in answer.text) == (503, True)
     assert fresh.get("/signin").status_code == 200
@@ -145,7 +145,7 @@ def test_while_the_provider_is_away_passwords_go_on(
     assert refusals(database) == [], "nobody was refused"
 
 
-def test_who_signs_out_here_is_offered_to_do_so_there(database: Database, provider: Provider) -> None:
+def test_who_signs_out_here_is_offered_to_do_so_there(database: Database, provider: IdentityProvider) -> None:
     browser = entered(database, provider)
     browser.csrf = browser.get("/account").text.partition('name="csrf" content="')[2].partition('"')[0]
     answer = browser.post("/signout")
@@ -155,7 +155,7 @@ def test_who_signs_out_here_is_offered_to_do_so_there(database: Database, provid
     assert "end_session" not in browser.get("/signin").text
 
 
-def test_a_session_by_a_provider_ends_after_half_a_day(database: Database, provider: Provider) -> None:
+def test_a_session_by_a_provider_ends_after_half_a_day(database: Database, provider: IdentityProvider) -> None:
     browser, local = entered(database, provider), Browser(console_over(database), Role.VIEWER)
     with database.noting() as connection:
         connection.execute(update(sessions).values(made=present() - LONGEST_PROVIDED * 1.01))

@@ -9,28 +9,28 @@ import httpx2
 import pytest
 
 from tests.warehouse.oidc.open_id_provider import Key, OpenIdProvider
-from warehouse.oidc.errors import RefusedError, UnreachableError
+from warehouse.oidc.errors import SignInRefusedError, UnreachableError
 from warehouse.oidc.identity import Identity
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 
 BROWSER = "a browser's secret"
 Part = dict[str, Any]
 
 
-def gone_there(provider: Provider, secret: str = BROWSER) -> dict[str, str]:
+def gone_there(provider: IdentityProvider, secret: str = BROWSER) -> dict[str, str]:
     """What the provider's answer says, to which a browser has gone."""
     answer = httpx2.get(provider.begin(secret), follow_redirects=False)
     assert answer.headers["location"].startswith(f"{provider.settings.callback}?")
     return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
 
-def signed_in(provider: Provider) -> Identity:
+def signed_in(provider: IdentityProvider) -> Identity:
     """The whole way."""
     back = gone_there(provider)
     return provider.finish(BROWSER, code=back["code"], state=back["state"], issuer=back["iss"])
 
 
-def test_who_signs_in_there_is_known_here(company: OpenIdProvider, provider: Provider) -> None:
+def test_who_signs_in_there_is_known_here(company: OpenIdProvider, provider: IdentityProvider) -> None:
     assert signed_in(provider) == Identity(company.issuer, "1001", "Sari", "operator")
     company.claims["groups"] = "rack-admins"
     assert signed_in(provider).role == "administrator"
@@ -64,44 +64,46 @@ def test_who_signs_in_there_is_known_here(company: OpenIdProvider, provider: Pro
     ],
 )
 def test_a_token_that_is_not_good_lets_nobody_in(
-    company: OpenIdProvider, provider: Provider, spoil: Callable[[Part, Part], None], words: str
+    company: OpenIdProvider, provider: IdentityProvider, spoil: Callable[[Part, Part], None], words: str
 ) -> None:
     company.spoil = spoil
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(SignInRefusedError) as told:
         signed_in(provider)
     assert words in str(told.value).lower()
     assert "\n" not in str(told.value)
 
 
-def test_a_clock_may_be_a_minute_off(company: OpenIdProvider, provider: Provider) -> None:
+def test_a_clock_may_be_a_minute_off(company: OpenIdProvider, provider: IdentityProvider) -> None:
     company.spoil = lambda _, claims: claims.update(exp=int(time.time()) - 40, iat=int(time.time()) + 40)
     assert signed_in(provider).subject == "1001"
 
 
 def test_another_key_is_fetched_when_it_is_needed_and_a_forged_one_is_not_believed(
-    company: OpenIdProvider, provider: Provider
+    company: OpenIdProvider, provider: IdentityProvider
 ) -> None:
     signed_in(provider)
     company.rotate()
     assert signed_in(provider).subject == "1001"
     assert company.asked.count("keys") == 2
     company.key = Key(company.published[0].id)
-    with pytest.raises(RefusedError, match="bad_signature"):
+    with pytest.raises(SignInRefusedError, match="bad_signature"):
         signed_in(provider)
 
 
-def test_only_the_browser_that_began_it_finishes_it_and_once(company: OpenIdProvider, provider: Provider) -> None:
+def test_only_the_browser_that_began_it_finishes_it_and_once(
+    company: OpenIdProvider, provider: IdentityProvider
+) -> None:
     back = gone_there(provider)
     for secret, state in (("another browser's", back["state"]), (BROWSER, "another"), ("", "")):
-        with pytest.raises(RefusedError, match="another browser"):
+        with pytest.raises(SignInRefusedError, match="another browser"):
             provider.finish(secret, code=back["code"], state=state)
-    with pytest.raises(RefusedError, match="another provider"):
+    with pytest.raises(SignInRefusedError, match="another provider"):
         provider.finish(BROWSER, code=back["code"], state=back["state"], issuer="https://elsewhere.example")
     stolen = gone_there(provider, "another browser's")  # a code that was begun elsewhere: PKCE refuses
-    with pytest.raises(RefusedError, match="invalid_grant"):
+    with pytest.raises(SignInRefusedError, match="invalid_grant"):
         provider.finish(BROWSER, code=stolen["code"], state=back["state"])
     assert provider.finish(BROWSER, code=back["code"], state=back["state"]).subject == "1001"
-    with pytest.raises(RefusedError, match="invalid_grant"):
+    with pytest.raises(SignInRefusedError, match="invalid_grant"):
         provider.finish(BROWSER, code=back["code"], state=back["state"])
     assert company.asked.count("token") == 3
 
@@ -116,7 +118,7 @@ def test_only_the_browser_that_began_it_finishes_it_and_once(company: OpenIdProv
     ],
 )
 def test_a_provider_that_says_nonsense_of_itself_is_away(
-    company: OpenIdProvider, provider: Provider, said: Part, words: str
+    company: OpenIdProvider, provider: IdentityProvider, said: Part, words: str
 ) -> None:
     company.metadata = said
     with pytest.raises(UnreachableError, match=words) as told:
@@ -126,7 +128,7 @@ def test_a_provider_that_says_nonsense_of_itself_is_away(
     assert signed_in(provider).subject == "1001", "and it is asked again"
 
 
-def test_one_that_is_away_is_said_to_be(company: OpenIdProvider, provider: Provider) -> None:
+def test_one_that_is_away_is_said_to_be(company: OpenIdProvider, provider: IdentityProvider) -> None:
     company.__exit__()
     with pytest.raises(UnreachableError, match="refused"):
         provider.begin(BROWSER)

@@ -11,7 +11,7 @@ from tests.in_process import assert_one_line, call
 from tests.warehouse.oidc.conftest import FILE
 from warehouse.__main__ import main
 from warehouse.oidc.identity import claim, role_of
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import ROLES, OidcSettings, read_settings
 
 GOOD = FILE.format(issuer="https://login.example.com", client="kardus", page="https://kardus.example.com")
@@ -54,7 +54,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x", encoding="utf-8")
     (tmp_path / "secret").chmod(0o644)
     with pytest.raises(KardusError, match="others can read it"):
-        Provider(written(tmp_path, GOOD))
+        IdentityProvider(written(tmp_path, GOOD))
 
 
 def test_every_key_is_described() -> None:

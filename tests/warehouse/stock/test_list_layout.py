@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.support.errors import UsageError
-from kardus.support.table_headers import Layout
+from kardus.support.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
 from warehouse.__main__ import main
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
@@ -26,7 +26,7 @@ EXPORTS = {
 
 
 def _read(path: Path, preset: Preset) -> list[StockLine]:
-    layout = Layout(names=column_names((), preset), left_out=frozenset(text.lower() for text in preset.left_out))
+    layout = TableLayout(names=column_names((), preset), left_out=frozenset(text.lower() for text in preset.left_out))
     return read_stock(path, StockRules(layout, preset.sku_pattern))
 
 

@@ -19,7 +19,7 @@ from tests.in_process import assert_one_line, call
 from tests.proxies import slow_link
 from warehouse.__main__ import main
 from warehouse.stock.publishing import StockChange, _require_retained, expected_changes, publish_stock
-from warehouse.stock.read_back import Retained, read_expected
+from warehouse.stock.read_back import RetainedStock, read_expected
 from warehouse.stock.stock_list import MIXED, StockLine
 
 SKUS = st.one_of(st.none(), st.sampled_from(["Tea", "Milk", "Juice"]))
@@ -150,7 +150,7 @@ def test_a_broker_that_takes_and_does_not_keep_is_noticed(mosquitto: Mosquitto) 
 @pytest.fixture
 def no_wildcards(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> BrokerSettings:
     """A broker that gives a wildcard subscription nothing that is retained, as RabbitMQ does."""
-    monkeypatch.setattr("warehouse.stock.publishing.read_expected", lambda *_: Retained())
+    monkeypatch.setattr("warehouse.stock.publishing.read_expected", lambda *_: RetainedStock())
     monkeypatch.setattr("warehouse.stock.read_back.SAMPLE", 2)
     monkeypatch.setattr("warehouse.stock.read_back.PORTION", 3)
     return BrokerSettings("127.0.0.1", mosquitto.port)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import PatternFill
 
-from kardus.support.table_headers import Layout
+from kardus.support.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
@@ -165,14 +165,14 @@ def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
     new.append(("A-2", "Milk"))
     book.save(tmp_path / "s.xlsx")
     assert "has several sheets (old, new): name the one to read with --sheet" in refusal_of(tmp_path / "s.xlsx")
-    assert read_stock(tmp_path / "s.xlsx", StockRules(Layout(sheet="new"))) == [StockLine("A-2", "Milk")]
-    assert "no sheet 'gone' (found: old, new)" in refusal_of(tmp_path / "s.xlsx", StockRules(Layout(sheet="gone")))
+    assert read_stock(tmp_path / "s.xlsx", StockRules(TableLayout(sheet="new"))) == [StockLine("A-2", "Milk")]
+    assert "no sheet 'gone' (found: old, new)" in refusal_of(tmp_path / "s.xlsx", StockRules(TableLayout(sheet="gone")))
     book["old"].sheet_state = "hidden"
     book.active = 1
     book.save(tmp_path / "s.xlsx")
     assert read_stock(tmp_path / "s.xlsx") == [StockLine("A-2", "Milk")]
     assert "has no sheets: leave --sheet out" in refusal_of(
-        csv_list(tmp_path / "s.csv", HEADER), StockRules(Layout(sheet="x"))
+        csv_list(tmp_path / "s.csv", HEADER), StockRules(TableLayout(sheet="x"))
     )
 
 
@@ -188,10 +188,10 @@ def test_a_list_below_a_title_is_found(tmp_path: Path) -> None:
     lines: Lines = [("Stock of hall 3",), (), ("counted", "2026-11-28"), HEADER, ("A-1", "Tea")]
     for path in (csv_list(tmp_path / "s.csv", *lines), workbook(tmp_path / "s.xlsx", *lines)):
         assert read_stock(path) == [StockLine("A-1", "Tea")]
-        assert "line 1" not in refusal_of(path, StockRules(Layout(header_line=1)))
+        assert "line 1" not in refusal_of(path, StockRules(TableLayout(header_line=1)))
         assert (
             "no column 'location' (found: Stock of hall 3)".lower()
-            in refusal_of(path, StockRules(Layout(header_line=1))).lower()
+            in refusal_of(path, StockRules(TableLayout(header_line=1))).lower()
         )
 
 

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from kardus.support.errors import DataError, UsageError
-from kardus.support.table_headers import Layout
+from kardus.support.table_headers import TableLayout
 from tests.warehouse.stock.lists import HEADER, csv_list, refusal_of, workbook
 from warehouse.stock.stock_list import StockLine, StockRules, read_stock
 
@@ -17,10 +17,10 @@ def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest
     path.write_bytes("location,sku\nA-1,Crème\n".encode("cp1252"))
     assert read_stock(path) == [StockLine("A-1", "Crème")]
     assert "isn't UTF-8; it was read as cp1252: name another with --encoding" in caplog.text
-    assert read_stock(path, StockRules(Layout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
+    assert read_stock(path, StockRules(TableLayout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
     with pytest.raises(UsageError, match="--encoding klingon: unknown: name one as utf-8"):
-        read_stock(path, StockRules(Layout(encoding="klingon")))
-    assert "not a readable .csv file" in refusal_of(path, StockRules(Layout(encoding="ascii")))
+        read_stock(path, StockRules(TableLayout(encoding="klingon")))
+    assert "not a readable .csv file" in refusal_of(path, StockRules(TableLayout(encoding="ascii")))
 
 
 @pytest.mark.parametrize(("text", "count"), [("12.0", 12), ("12,00", 12), ("0,000", 0), ("0.000", 0), ("007", 7)])
@@ -112,7 +112,7 @@ def test_a_text_in_two_encodings_becomes_no_other_names(tmp_path: Path, content:
     path = tmp_path / "s.csv"
     path.write_bytes(content)
     assert "isn't in UTF-8, as others are: save it in one encoding" in refusal_of(path)
-    assert read_stock(path, StockRules(Layout(encoding="cp437")))
+    assert read_stock(path, StockRules(TableLayout(encoding="cp437")))
 
 
 @pytest.mark.parametrize("write", [csv_list, workbook])

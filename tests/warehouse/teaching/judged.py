@@ -8,21 +8,21 @@ from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher, jpeg
 from tests.warehouse.receiving.making import write
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
-from warehouse.teaching.saying import Said, add_label
+from warehouse.store.labels import StatedTruth
+from warehouse.teaching.saying import Statement, add_label
 
 
-def say(database: Database, event: str, truth: Truth, sku: str = "", **more: Any) -> None:
+def say(database: Database, event: str, truth: StatedTruth, sku: str = "", **more: Any) -> None:
     """Somebody says what an event's picture shows."""
     with database.noting() as connection:
-        add_label(connection, Said(event, truth, sku, by="Wati", **more))
+        add_label(connection, Statement(event, truth, sku, by="Wati", **more))
 
 
 def judge(
     database: Database,
     box: Publisher,
     location: str,
-    truth: Truth,
+    truth: StatedTruth,
     sku: str = "",
     *,
     verdict: Verdict = Verdict.MISMATCH,

@@ -14,7 +14,7 @@ from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
 from tests.warehouse.teaching.judged import judge, say
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import present
 from warehouse.teaching.precision import DRAWN_SHARE, count_claims, drawn_today, is_drawn, precisions
 from warehouse.teaching.saying import verdict_of
@@ -57,18 +57,18 @@ def test_doubts_claim_nothing_and_nothing_is_claimed_of_an_empty_location_by_its
 
 
 @given(
-    truth=st.sampled_from(list(Truth)),
+    truth=st.sampled_from(list(StatedTruth)),
     sku=st.sampled_from(["Tea", "Lemon"]),
     expected=st.sampled_from([None, "", "Tea", "Lemon"]),
 )
-def test_the_corrected_verdict(truth: Truth, sku: str, expected: str | None) -> None:
-    found = verdict_of(truth, sku if truth == Truth.PRODUCT else "", expected)
-    if truth in (Truth.UNUSABLE, Truth.WITHDRAWN):
+def test_the_corrected_verdict(truth: StatedTruth, sku: str, expected: str | None) -> None:
+    found = verdict_of(truth, sku if truth == StatedTruth.PRODUCT else "", expected)
+    if truth in (StatedTruth.UNUSABLE, StatedTruth.WITHDRAWN):
         assert found is None
     elif expected is None:
         assert found == Verdict.UNMANAGED
     else:
-        stands = {Truth.PRODUCT: sku, Truth.EMPTY: ""}.get(truth)
+        stands = {StatedTruth.PRODUCT: sku, StatedTruth.EMPTY: ""}.get(truth)
         assert (found == Verdict.MATCH) == (stands == expected)
 
 
@@ -81,8 +81,8 @@ def test_the_draw_is_as_large_as_it_is_said_to_be() -> None:
 
 def test_of_the_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Publisher()
-    judge(database, box, "A-1", Truth.PRODUCT, "Tea")
-    say(database, judge(database, box, "A-2", Truth.PRODUCT, "Tea"), Truth.UNUSABLE)
+    judge(database, box, "A-1", StatedTruth.PRODUCT, "Tea")
+    say(database, judge(database, box, "A-2", StatedTruth.PRODUCT, "Tea"), StatedTruth.UNUSABLE)
     today = present().date()
     codes = [code for code in (f"D-{n}" for n in range(2_000)) if is_drawn(code, today)][:3]
     for code in codes:
@@ -94,7 +94,7 @@ def test_of_the_database(database: Database, monkeypatch: pytest.MonkeyPatch) ->
         assert len(drawn_today(connection, 1)) == 1
     there = set(codes[:2]) | ({OTHER} if is_drawn(OTHER, today) else set())
     assert {location for _, location, _, _ in listed} == there
-    say(database, listed[0][2], Truth.PRODUCT, "Tea")
+    say(database, listed[0][2], StatedTruth.PRODUCT, "Tea")
     with database.reading() as connection:
         assert len(drawn_today(connection, 100)) == len(there) - 1
         found = {(one.claim, one.by): (one.right, one.judged) for one in precisions(connection) if one.by == "all"}

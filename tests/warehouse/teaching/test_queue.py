@@ -11,14 +11,14 @@ from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
 from tests.warehouse.teaching.judged import judge, say
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
-from warehouse.teaching.queue import Candidate, most_informative, next_to_label, worth
+from warehouse.store.labels import StatedTruth
+from warehouse.teaching.queue import UnlabelledPicture, most_informative, next_to_label, worth
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 SKU = st.sampled_from(["Tea", "Lemon", "Milk"])
 CANDIDATES = st.lists(
     st.builds(
-        Candidate,
+        UnlabelledPicture,
         event=st.uuids().map(str),
         agent=st.just("box"),
         location=st.sampled_from(["A-1", "A-2", "A-3"]),
@@ -36,7 +36,9 @@ CANDIDATES = st.lists(
 
 
 @given(candidates=CANDIDATES, most=st.integers(0, 20), seed=st.integers(0, 9))
-def test_every_carton_comes_once_before_one_comes_again(candidates: list[Candidate], most: int, seed: int) -> None:
+def test_every_carton_comes_once_before_one_comes_again(
+    candidates: list[UnlabelledPicture], most: int, seed: int
+) -> None:
     found = most_informative(candidates, most)
     assert len(found) == min(most, len(candidates))
     shuffled = random.Random(seed).sample(candidates, len(candidates))
@@ -51,7 +53,7 @@ def test_every_carton_comes_once_before_one_comes_again(candidates: list[Candida
 
 
 @given(candidates=CANDIDATES)
-def test_worth_is_within_its_range_and_choices_fit_the_digits(candidates: list[Candidate]) -> None:
+def test_worth_is_within_its_range_and_choices_fit_the_digits(candidates: list[UnlabelledPicture]) -> None:
     for one in candidates:
         assert 0 <= worth(one) <= 1.5
         assert worth(one) >= 0.5 or one.verdict not in ALERTS
@@ -61,12 +63,12 @@ def test_worth_is_within_its_range_and_choices_fit_the_digits(candidates: list[C
 
 def test_what_is_labelled_is_asked_no_more_until_it_is_withdrawn(database: Database) -> None:
     box = Publisher()
-    event = judge(database, box, "A-1", Truth.UNUSABLE)
+    event = judge(database, box, "A-1", StatedTruth.UNUSABLE)
     write(database, box.event("A-2", Verdict.UNCERTAIN))
     write(database, box.picture("A-2", box.ids[-1]))
     with database.reading() as connection:
         assert [one.event for one in next_to_label(connection, 9)] == [box.ids[-1]]
-    say(database, event, Truth.WITHDRAWN)
+    say(database, event, StatedTruth.WITHDRAWN)
     with database.reading() as connection:
         (first, second) = next_to_label(connection, 9)
     assert (first.event, first.verdict, first.choices) == (event, Verdict.MISMATCH, ("Tea",))

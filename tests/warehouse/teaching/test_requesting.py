@@ -12,17 +12,17 @@ from tests.warehouse.receiving.making import pictures_of
 from tests.warehouse.teaching.judged import judge, say
 from warehouse.__main__ import main
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.teaching.requesting import request_enrolment
 
 
 def test_the_desk_reads_what_people_said_to_be_of_the_product(database: Database, tmp_path: Path) -> None:
     box = Publisher()
-    own = [judge(database, box, f"A-{n}", Truth.PRODUCT, "Milk") for n in range(3)]
-    judge(database, box, "B-1", Truth.PRODUCT, "Tea")
-    judge(database, box, "B-2", Truth.PRODUCT, "Milk", has_picture=False)
-    taken_back = judge(database, box, "B-3", Truth.PRODUCT, "Milk")
-    say(database, taken_back, Truth.WITHDRAWN)
+    own = [judge(database, box, f"A-{n}", StatedTruth.PRODUCT, "Milk") for n in range(3)]
+    judge(database, box, "B-1", StatedTruth.PRODUCT, "Tea")
+    judge(database, box, "B-2", StatedTruth.PRODUCT, "Milk", has_picture=False)
+    taken_back = judge(database, box, "B-3", StatedTruth.PRODUCT, "Milk")
+    say(database, taken_back, StatedTruth.WITHDRAWN)
     made = request_enrolment(database, pictures_of(database), tmp_path / "asked", "Milk", name="Milk front")
     assert read_request(tmp_path / "asked") == made
     assert [photo.event for photo in made.photos] == own[::-1]
@@ -37,7 +37,7 @@ def test_the_desk_reads_what_people_said_to_be_of_the_product(database: Database
 
 
 def test_the_command_makes_it(database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    judge(database, Publisher(), "A-1", Truth.PRODUCT, "Milk")
+    judge(database, Publisher(), "A-1", StatedTruth.PRODUCT, "Milk")
     where = str(database.address)
     found = call(capsys, main, "labels", "request", tmp_path / "asked", "--database", where, "--sku", "Milk")
     assert (found.returncode, "1 photos of 'Milk'" in found.stdout) == (0, True)

@@ -19,23 +19,23 @@ from train.data.data_set import check_trainable, read_data
 from train.data.splits import photo_groups, with_split
 from warehouse.__main__ import main
 from warehouse.store.database import Database
-from warehouse.store.labels import Truth
+from warehouse.store.labels import StatedTruth
 from warehouse.teaching.training_set import carton_groups, export_training_set
 
 
 def _fill(database: Database) -> None:
     box = Publisher()
     for _ in range(3):
-        judge(database, box, "A-1", Truth.PRODUCT, "Lemon")
-    judge(database, box, "A-2", Truth.PRODUCT, "Tea")
-    judge(database, box, "A-3", Truth.PRODUCT, "Lemon")
-    judge(database, box, "A-4", Truth.PRODUCT, "Tea")
-    judge(database, box, "A-5", Truth.EMPTY)
-    judge(database, box, "A-6", Truth.EMPTY)
-    judge(database, box, "A-7", Truth.FOREIGN)
-    judge(database, box, "A-8", Truth.UNUSABLE)
-    judge(database, box, "A-9", Truth.PRODUCT, "Tea", has_picture=False)
-    say(database, judge(database, box, "B-1", Truth.PRODUCT, "Milk"), Truth.WITHDRAWN)
+        judge(database, box, "A-1", StatedTruth.PRODUCT, "Lemon")
+    judge(database, box, "A-2", StatedTruth.PRODUCT, "Tea")
+    judge(database, box, "A-3", StatedTruth.PRODUCT, "Lemon")
+    judge(database, box, "A-4", StatedTruth.PRODUCT, "Tea")
+    judge(database, box, "A-5", StatedTruth.EMPTY)
+    judge(database, box, "A-6", StatedTruth.EMPTY)
+    judge(database, box, "A-7", StatedTruth.FOREIGN)
+    judge(database, box, "A-8", StatedTruth.UNUSABLE)
+    judge(database, box, "A-9", StatedTruth.PRODUCT, "Tea", has_picture=False)
+    say(database, judge(database, box, "B-1", StatedTruth.PRODUCT, "Milk"), StatedTruth.WITHDRAWN)
 
 
 def test_train_reads_it_as_it_is(database: Database, tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_crops_of_one_carton_are_never_divided(database: Database, tmp_path: Pat
 
 def test_beside_the_data_set_that_the_model_was_trained_on(database: Database, tmp_path: Path) -> None:
     _fill(database)
-    judge(database, Publisher("other"), "C-1", Truth.PRODUCT, "Soap", name="Soap side")
-    judge(database, Publisher("third"), "C-2", Truth.PRODUCT, "Soap")
+    judge(database, Publisher("other"), "C-1", StatedTruth.PRODUCT, "Soap", name="Soap side")
+    judge(database, Publisher("third"), "C-2", StatedTruth.PRODUCT, "Soap")
     classes = tmp_path / "classes.csv"
     classes.write_text("name,category,sku\nTea,drinks,\nSoap front,care,Soap\nSoap side,care,Soap\nempty,empty,\n")
     found = export_training_set(database, pictures_of(database), tmp_path / "all" / "new", classes)
@@ -90,11 +90,11 @@ def test_nothing_is_left_where_it_fails(database: Database, tmp_path: Path) -> N
     store = pictures_of(database)
     with pytest.raises(DataError, match="no picture is labelled"):
         export_training_set(database, store, tmp_path / "set", None)
-    event = judge(database, Publisher(), "A-1", Truth.FOREIGN)
+    event = judge(database, Publisher(), "A-1", StatedTruth.FOREIGN)
     with pytest.raises(DataError, match="no picture of a product"):
         export_training_set(database, store, tmp_path / "set", None)
     assert not (tmp_path / "set").exists()
-    say(database, event, Truth.PRODUCT, "Tea")
+    say(database, event, StatedTruth.PRODUCT, "Tea")
     with pytest.raises(UsageError, match="no such file"):
         export_training_set(database, store, tmp_path / "set", tmp_path / "none.csv")
     (tmp_path / "set").mkdir()
@@ -136,5 +136,5 @@ def test_a_carton_is_a_run_of_the_same_at_one_place(looks: list[tuple[str, str, 
 
 
 def test_doubts_teach_too(database: Database, tmp_path: Path) -> None:
-    judge(database, Publisher(), "A-1", Truth.PRODUCT, "Tea", verdict=Verdict.UNCERTAIN)
+    judge(database, Publisher(), "A-1", StatedTruth.PRODUCT, "Tea", verdict=Verdict.UNCERTAIN)
     assert export_training_set(database, pictures_of(database), tmp_path / "set", None).photos == 1

@@ -36,7 +36,7 @@ def is_news(one: Outgoing) -> bool:
     return former is None or proposal(former) != proposal(one.event)
 
 
-def is_over(one: Outgoing) -> bool:
+def is_alert_over(one: Outgoing) -> bool:
     """Whether the alert has ended, so that nothing is to be counted any more."""
     return one.event.alert is not None and one.event.alert.status == "resolved"
 

@@ -21,7 +21,7 @@ from warehouse.connectors.epcis.events import NotExpressibleError, object_event
 from warehouse.connectors.epcis.mapping import Identifiers, read_identifiers
 from warehouse.connectors.http_client import HttpClient, headers_from, plain_client
 from warehouse.connectors.secret import SecretPath
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.web_address import WebAddress
 
 JOB_S = 30.0
 """How long a job is waited for; one that takes longer is begun anew, and `eventID` tells what is there already."""
@@ -38,7 +38,7 @@ class EpcisSettings(BaseModel):
 
     kind: Literal["epcis"]
     """An EPCIS 2.0 repository."""
-    url: Address
+    url: WebAddress
     """Its base address, without `/capture`."""
     mapping: Path
     """The GS1 identifiers, as for `kardus-wms export`; the path begins at the file's folder."""

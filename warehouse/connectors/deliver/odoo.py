@@ -14,13 +14,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.deliver.answers import is_refusal
-from warehouse.connectors.deliver.counting import count_of, is_news, is_over, proposal
-from warehouse.connectors.deliver.refusing import RefusedError, each
+from warehouse.connectors.deliver.counting import count_of, is_alert_over, is_news, proposal
+from warehouse.connectors.deliver.refusing import EventRefusedError, each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.web_address import WebAddress
 
 _COUNTING = {"inventory_mode": True}
 _NOT_THE_EVENTS_FAULT = ("odoo.exceptions.Access", "psycopg2.", "odoo.http.Session")
@@ -39,7 +39,7 @@ class OdooCounts(BaseModel):
 
     kind: Literal["odoo"]
     """Odoo."""
-    url: Address
+    url: WebAddress
     """The server, as `https://erp.local`."""
     version: Literal[16, 17, 18, 19]
     """Its version."""
@@ -95,7 +95,7 @@ class OdooTarget:
 
     def _tell(self, one: Outgoing) -> None:
         location = self._only("stock.location", self._settings.location_field, one.location)
-        new = {} if is_over(one) else count_of(one).quantities
+        new = {} if is_alert_over(one) else count_of(one).quantities
         former = proposal(one.former) if one.former is not None else {}
         self._take_back(location, {sku: n for sku, n in former.items() if new.get(sku) != n})
         wanted = [(self._only("product.product", self._settings.product_field, sku), n) for sku, n in new.items()]
@@ -126,7 +126,7 @@ class OdooTarget:
     def _only(self, model: str, field: str, value: str) -> int:
         found = self._search(model, [[field, "=", value]])
         if len(found) != 1:
-            raise RefusedError(f"{len(found)} records of {model} have the {field} '{value}': there must be one")
+            raise EventRefusedError(f"{len(found)} records of {model} have the {field} '{value}': there must be one")
         return found[0]
 
     def _search(self, model: str, domain: list[Any]) -> list[int]:
@@ -148,12 +148,12 @@ class OdooTarget:
             kind = (
                 TargetError
                 if not error.exception or error.exception.startswith(_NOT_THE_EVENTS_FAULT)
-                else RefusedError
+                else EventRefusedError
             )
             raise kind(str(error)) from error
         except TargetError as error:
             if is_refusal(error):
-                raise RefusedError(f"{error}: {_message(error.answer)}") from error
+                raise EventRefusedError(f"{error}: {_message(error.answer)}") from error
             raise
 
 

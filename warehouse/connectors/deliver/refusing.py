@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 
 
-class RefusedError(Exception):
+class EventRefusedError(Exception):
     """This event isn't taken: one line. The next one may be."""
 
 
@@ -15,6 +15,6 @@ def each(events: Sequence[Outgoing], tell: Callable[[Outgoing], None]) -> Refusa
     for one in events:
         try:
             tell(one)
-        except RefusedError as error:
+        except EventRefusedError as error:
             refused[one.number] = str(error)
     return refused

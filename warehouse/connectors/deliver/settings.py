@@ -12,7 +12,7 @@ from kardus.support.errors import UsageError
 from warehouse.connectors.deliver.epcis_capture import EpcisSettings, EpcisTarget
 from warehouse.connectors.deliver.kafka_settings import KafkaSettings
 from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
-from warehouse.connectors.deliver.target import Target
+from warehouse.connectors.deliver.target import DeliveryTarget
 from warehouse.connectors.deliver.tryton import TrytonCounts, TrytonTarget
 from warehouse.connectors.deliver.webhook import WebhookSettings, WebhookTarget
 
@@ -22,13 +22,13 @@ TargetSettings = Annotated[
 ]
 
 
-def _kafka(key: str, settings: KafkaSettings) -> Target:
+def _kafka(key: str, settings: KafkaSettings) -> DeliveryTarget:
     from warehouse.connectors.deliver.kafka import KafkaTarget  # noqa: PLC0415 - confluent-kafka is an extra of its own
 
     return KafkaTarget(key, settings)
 
 
-_TARGETS: dict[type[BaseModel], Callable[[str, Any], Target]] = {
+_TARGETS: dict[type[BaseModel], Callable[[str, Any], DeliveryTarget]] = {
     WebhookSettings: WebhookTarget,
     TrytonCounts: TrytonTarget,
     OdooCounts: OdooTarget,
@@ -43,7 +43,7 @@ def _name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
+TargetName = Annotated[str, AfterValidator(_name)]
 
 
 class DeliverSettings(BaseModel):
@@ -51,7 +51,7 @@ class DeliverSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    targets: Annotated[dict[Name, TargetSettings], Field(min_length=1)]
+    targets: Annotated[dict[TargetName, TargetSettings], Field(min_length=1)]
     """Who is told, each under a name of your own: its place is kept under that name."""
     refusals: Annotated[int, Field(ge=1, le=1000)] = 5
     """An event that a target has refused so often is set aside, and its location goes on."""
@@ -78,7 +78,7 @@ def read_settings(path: Path) -> DeliverSettings:
     return found.model_copy(update={"targets": placed})
 
 
-def make_targets(settings: DeliverSettings) -> dict[str, Target]:
+def make_targets(settings: DeliverSettings) -> dict[str, DeliveryTarget]:
     """The targets that the settings describe, by name; nobody is told anything yet.
 
     Raises:

@@ -59,7 +59,7 @@ Refusals = Mapping[int, str]
 """Why events weren't taken, by their number."""
 
 
-class Target(Protocol):
+class DeliveryTarget(Protocol):
     """Somebody who is told. Used by one thread, but for `close`."""
 
     name: str

@@ -7,8 +7,8 @@ one that is there. A draft that a person has changed is theirs from then on: it 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from warehouse.connectors.deliver.counting import Count, count_of, is_news, is_over
-from warehouse.connectors.deliver.refusing import RefusedError, each
+from warehouse.connectors.deliver.counting import Count, count_of, is_alert_over, is_news
+from warehouse.connectors.deliver.refusing import EventRefusedError, each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
 
@@ -64,13 +64,13 @@ class TrytonTarget:
             location = self._location(one.location)
             ours = self._ours(location)
             draft = next((found for found in reversed(ours) if found["state"] == "draft"), None)
-            if is_over(one):
+            if is_alert_over(one):
                 self._take_back(draft, one)
             elif not self._is_noted(ours, count := count_of(one)):  # it is written last: all of it was told before
                 self._propose(draft, location, count)
         except TargetError as error:
             if error.status == REFUSED:
-                raise RefusedError(str(error)) from error
+                raise EventRefusedError(str(error)) from error
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise TargetError(f"{self.name}: answers something else than Tryton does ({error!r})") from error
@@ -147,5 +147,5 @@ class TrytonTarget:
 
 def _only(found: Sequence[Mapping[str, Any]], what: str) -> int:
     if len(found) != 1:
-        raise RefusedError(f"{len(found)} {what}: there must be one")
+        raise EventRefusedError(f"{len(found)} {what}: there must be one")
     return int(found[0]["id"])

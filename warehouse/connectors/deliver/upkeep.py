@@ -9,7 +9,7 @@ from warehouse.store.database import Database
 from warehouse.store.tables import deliveries, targets
 
 
-def set_aside(database: Database) -> list[Aside]:
+def refused_events(database: Database) -> list[Aside]:
     """What targets refused for good, by target and number.
 
     Raises:
@@ -25,7 +25,7 @@ def set_aside(database: Database) -> list[Aside]:
     ]
 
 
-def send_again(database: Database, which: str) -> int:
+def try_again(database: Database, which: str) -> int:
     """Let what was set aside be tried again: `TARGET`, or `TARGET:NUMBER` for one event; how many.
 
     Raises:

@@ -12,7 +12,7 @@ from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError, What
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.web_address import WebAddress
 from warehouse.signing import read_signing_secret, signed_headers
 
 LIMIT_S = 10.0
@@ -28,7 +28,7 @@ class WebhookSettings(BaseModel):
 
     kind: Literal["webhook"]
     """An HTTP server of yours."""
-    url: Address
+    url: WebAddress
     """What is posted to."""
     secret_file: SecretPath
     """File with the secret to sign with, for you alone."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kardus.support.backoff import backoff_s
 from kardus.support.worker import Worker
 from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue
-from warehouse.connectors.deliver.target import Outgoing, Refusals, Target, TargetError
+from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetError
 from warehouse.store.database import StoreError
 
 POLL_S = 0.5
@@ -47,7 +47,7 @@ class TargetStatus:
 class TargetWorker(Worker):
     """One target's; what wasn't delivered when it stops, stays for the next start."""
 
-    def __init__(self, name: str, target: Target, queue: DeliveryQueue) -> None:
+    def __init__(self, name: str, target: DeliveryTarget, queue: DeliveryQueue) -> None:
         """Prepare; `start` begins."""
         super().__init__(f"deliver {name}")
         self._name, self._target, self._queue = name, target, queue

@@ -12,14 +12,14 @@ from kardus.support.files import require_file_target
 from warehouse.connectors.epcis.document import write_document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
 from warehouse.connectors.epcis.mapping import Identifiers, read_identifiers
-from warehouse.store.address import Address
+from warehouse.store.address import DatabaseAddress
 from warehouse.store.reader import StoredEvent, StoreReader
 
 REASONS_NAMED = 5
 
 
 @dataclass
-class Exported:
+class ExportedEvents:
     """What became of the stored events."""
 
     written: int = 0
@@ -35,8 +35,13 @@ class Exported:
 
 
 def export_epcis(
-    database: Address, target: Path, mapping: Path, *, since: datetime | None = None, until: datetime | None = None
-) -> Exported:
+    database: DatabaseAddress,
+    target: Path,
+    mapping: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> ExportedEvents:
     """Write every stored event that EPCIS has words for; `since` and `until` are of the pictures, naive in the zone.
 
     Raises:
@@ -45,7 +50,7 @@ def export_epcis(
     require_file_target("--epcis", target)
     identifiers = read_identifiers(mapping)
     first, last = _moment(identifiers, since), _moment(identifiers, until)
-    exported = Exported()
+    exported = ExportedEvents()
     with StoreReader.open(database) as reader:
         chosen = (
             stored
@@ -70,7 +75,9 @@ def _all(reader: StoreReader) -> Iterator[StoredEvent]:
         number = events[-1].number
 
 
-def _expressed(events: Iterator[StoredEvent], identifiers: Identifiers, exported: Exported) -> Iterator[dict[str, Any]]:
+def _expressed(
+    events: Iterator[StoredEvent], identifiers: Identifiers, exported: ExportedEvents
+) -> Iterator[dict[str, Any]]:
     for stored in events:
         try:
             yield object_event(stored.envelope.id, stored.event, identifiers)

@@ -18,7 +18,7 @@ def check_digit(digits: str) -> int:
     return -weighted % 10
 
 
-def gtin14(text: str) -> str:
+def filled_gtin(text: str) -> str:
     """A GTIN of 8, 12, 13 or 14 digits, filled up to 14 with zeros.
 
     Raises:

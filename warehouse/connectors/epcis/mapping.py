@@ -12,13 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from kardus.support.errors import DataError, UsageError
 from kardus.support.spelling import composed
-from kardus.support.table_headers import Columns
+from kardus.support.table_headers import WantedColumns
 from kardus.support.tables import Row, read_rows
 from kardus.support.time_zone import TimeZone, time_zone
-from warehouse.connectors.epcis.identifiers import gln13, gtin14, is_extension, place_uri, product_uri
+from warehouse.connectors.epcis.identifiers import filled_gtin, gln13, is_extension, place_uri, product_uri
 
-_LOCATIONS = Columns(("location", "gln"), optional=("extension",))
-_PRODUCTS = Columns(("sku", "gtin"))
+_LOCATIONS = WantedColumns(("location", "gln"), optional=("extension",))
+_PRODUCTS = WantedColumns(("sku", "gtin"))
 
 
 def _base(text: str) -> str:
@@ -106,7 +106,7 @@ def _read_file(path: Path) -> MappingFile:
 
 
 def _read_products(path: Path) -> dict[str, str]:
-    return _read_list(path, _PRODUCTS, "sku", lambda values: product_uri(gtin14(values["gtin"])))
+    return _read_list(path, _PRODUCTS, "sku", lambda values: product_uri(filled_gtin(values["gtin"])))
 
 
 def _read_locations(path: Path) -> dict[str, str]:
@@ -121,7 +121,9 @@ def _read_locations(path: Path) -> dict[str, str]:
     return _read_list(path, _LOCATIONS, "location", place)
 
 
-def _read_list(path: Path, columns: Columns, key: str, identify: Callable[[Mapping[str, str]], str]) -> dict[str, str]:
+def _read_list(
+    path: Path, columns: WantedColumns, key: str, identify: Callable[[Mapping[str, str]], str]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in read_rows(path, columns):
         name = composed(row.values.get(key, ""))
@@ -144,6 +146,6 @@ def _identified(path: Path, row: Row, identify: Callable[[Mapping[str, str]], st
 
 def _own_gtin(sku: str) -> str | None:
     try:
-        return product_uri(gtin14(sku))
+        return product_uri(filled_gtin(sku))
     except ValueError:
         return None

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.web_address import WebAddress
 
 PAGE = 1000
 """Frappe gives 20 where nothing is said."""
@@ -28,7 +28,7 @@ class ErpnextSettings(BaseModel):
 
     kind: Literal["erpnext"]
     """ERPNext."""
-    url: Address
+    url: WebAddress
     """The site, as `https://erp.local`."""
     token_file: SecretPath
     """File that holds `API_KEY:API_SECRET` of a user who may read warehouses and bins, for you alone."""
@@ -54,7 +54,7 @@ class ErpnextSource:
         self._client = HttpClient(plain_client(settings.ca_file, headers), SourceError)
         self.name = settings.url.rstrip("/")
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Warehouses, then bins."""
         key = self._settings.location
         below = [["name", "descendants of", self._settings.parent], ["is_group", "=", 0], ["disabled", "=", 0]]
@@ -69,7 +69,7 @@ class ErpnextSource:
             if one.get("warehouse") in places
         ]
         codes = [{"location": code} for code in places.values()]
-        return Snapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+        return StockSnapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
-from warehouse.connectors.sync.source import Snapshot, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
 LOOK_S = 1.0
 
@@ -19,7 +19,7 @@ class FolderSettings(ListSettings):
     """The folder. A list names every managed location; the newest counts."""
 
 
-class FolderSource:
+class DropFolder:
     """Reads the newest list again when it is another or has changed."""
 
     def __init__(self, settings: FolderSettings) -> None:
@@ -33,7 +33,7 @@ class FolderSource:
         self._seen: tuple[object, ...] | None = None
         self.name = f"{settings.folder}/{settings.pattern}"
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """The newest list. One that is still being written isn't taken: its size and time must rest."""
         path = self._newest()
         before = _stamp(path)

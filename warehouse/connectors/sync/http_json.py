@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from warehouse.connectors.http_client import HttpClient, headers_from
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.web_address import WebAddress
 
 MOST_PAGES = 10_000
 _Answer = tuple[list[Any], tuple[str, ...]]
@@ -37,7 +37,7 @@ class OAuthSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    token_url: Address
+    token_url: WebAddress
     """Where a token is given."""
     client_id: str
     """Who we are there."""
@@ -54,11 +54,11 @@ class HttpSettings(BaseModel):
 
     kind: Literal["http"]
     """JSON over HTTP."""
-    managed_url: Address
+    managed_url: WebAddress
     """Answers with every managed location."""
     managed: Expression
     """JMESPath: a list of objects with `location`, as `items[].{location: code}`."""
-    stock_url: Address
+    stock_url: WebAddress
     """Answers with what stands where."""
     stock: Expression
     """JMESPath: a list of objects with `location`, `sku` and, if it is known, `quantity`."""
@@ -88,12 +88,12 @@ class HttpSource:
         """By address: the ETag of a whole answer, and what it said."""
         self.name = settings.stock_url
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Both questions, one after the other."""
         managed = managed_codes(
             self._found(self._settings.managed_url, self._managed, "source.managed"), "source.managed"
         )
-        return Snapshot(
+        return StockSnapshot(
             managed, stock_rows(self._found(self._settings.stock_url, self._stock, "source.stock"), "source.stock")
         )
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from kardus.support.errors import KardusError
-from kardus.support.table_headers import Layout
+from kardus.support.table_headers import TableLayout
 from kardus.support.tables import read_rows
-from warehouse.connectors.sync.source import Snapshot, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset
 from warehouse.stock.stock_list import COLUMNS
 
@@ -30,7 +30,7 @@ class ListSettings(BaseModel):
     encoding: str | None = None
     """Of a text that isn't UTF-8."""
 
-    def layout(self) -> Layout:
+    def layout(self) -> TableLayout:
         """As the readers of tables want it.
 
         Raises:
@@ -38,7 +38,7 @@ class ListSettings(BaseModel):
         """
         preset = read_preset(self.preset) if self.preset else Preset()
         names = column_names(self.columns, preset)
-        return Layout(self.sheet, None, names, self.encoding, frozenset(text.lower() for text in preset.left_out))
+        return TableLayout(self.sheet, None, names, self.encoding, frozenset(text.lower() for text in preset.left_out))
 
 
 def is_finished(name: str) -> bool:
@@ -46,7 +46,7 @@ def is_finished(name: str) -> bool:
     return not name.startswith(".") and not name.lower().endswith(UNFINISHED)
 
 
-def snapshot_of(path: Path, layout: Layout, name: str) -> Snapshot:
+def snapshot_of(path: Path, layout: TableLayout, name: str) -> StockSnapshot:
     """What a list says; every managed location is named in it.
 
     Raises:
@@ -59,4 +59,4 @@ def snapshot_of(path: Path, layout: Layout, name: str) -> Snapshot:
     if not rows:
         raise SourceError(f"{name}: no location is listed")
     codes = (row.values.get("location", "") for row in rows)
-    return Snapshot(tuple(dict.fromkeys(code for code in codes if code)), tuple(rows))
+    return StockSnapshot(tuple(dict.fromkeys(code for code in codes if code)), tuple(rows))

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, model_validator
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
-from warehouse.connectors.web_address import Address
+from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.web_address import WebAddress
 
 _EVERYTHING = {"active_test": False}
 """Odoo leaves out what is archived, unless it is told so: an archived product may still stand somewhere."""
@@ -27,7 +27,7 @@ class OdooSettings(OdooServer):
 
     kind: Literal["odoo"]
     """Odoo."""
-    url: Address
+    url: WebAddress
     """The server, as `https://erp.local`."""
     password_file: SecretPath
     """File that holds an API key (or, with `json-rpc`, the password), for you alone."""
@@ -61,14 +61,14 @@ class OdooSource:
         self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
         self.name = self._client.name
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Locations, then what stands below the warehouse's stock, then the products' names."""
         try:
             return self._read()
         except OdooError as error:
             raise SourceError(str(error)) from error
 
-    def _read(self) -> Snapshot:
+    def _read(self) -> StockSnapshot:
         root = self._root()
         places = self._places(root)
         inside = [["location_id", "child_of", root], ["quantity", ">", 0]]
@@ -84,7 +84,7 @@ class OdooSource:
             for quant in quants
         ]
         codes = [{"location": code} for code in places.values()]
-        return Snapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+        return StockSnapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
 from kardus.support.spelling import composed
-from warehouse.connectors.sync.source import Snapshot
+from warehouse.connectors.sync.source import StockSnapshot
 from warehouse.stock.publishing import StockChange, expected_changes
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
@@ -35,7 +35,7 @@ class Plan:
 
 
 def plan(
-    snapshot: Snapshot, known: Mapping[str, Expected], now_ms: int, rules: StockRules, *, confirmed: bool = False
+    snapshot: StockSnapshot, known: Mapping[str, Expected], now_ms: int, rules: StockRules, *, confirmed: bool = False
 ) -> Plan:
     """Compare an answer with what is expected by now, by location.
 

@@ -14,7 +14,7 @@ from kardus.support.systemd import notify
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
-from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSource
 from warehouse.stock.publishing import publish_changes
 from warehouse.stock.read_back import read_expected, read_listed
 
@@ -50,7 +50,7 @@ class SyncStatus:
 class Sync:
     """One source, one site. Used by one thread."""
 
-    def __init__(self, broker: BrokerSettings, site: str, settings: SyncSettings, source: Source) -> None:
+    def __init__(self, broker: BrokerSettings, site: str, settings: SyncSettings, source: StockSource) -> None:
         """Prepare; nothing is asked yet."""
         self._broker, self._site, self._settings, self._source = broker, site, settings, source
         self._known: dict[str, Expected] = {}
@@ -118,7 +118,7 @@ def run_sync(
     broker: BrokerSettings,
     site: str,
     settings: SyncSettings,
-    source: Source,
+    source: StockSource,
     seconds: float | None,
     *,
     confirmed: bool,

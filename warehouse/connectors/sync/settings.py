@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kardus.support.errors import UsageError
 from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
-from warehouse.connectors.sync.folder import FolderSettings, FolderSource
+from warehouse.connectors.sync.folder import DropFolder, FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
 from warehouse.connectors.sync.odoo import OdooSettings, OdooSource
 from warehouse.connectors.sync.sftp_settings import SftpSettings
-from warehouse.connectors.sync.source import Source
+from warehouse.connectors.sync.source import StockSource
 from warehouse.connectors.sync.sql import SqlSettings, SqlSource
 from warehouse.connectors.sync.tryton import TrytonSettings, TrytonSource
 from warehouse.stock.stock_list import StockRules
@@ -25,16 +25,16 @@ SourceSettings = Annotated[
 KINDS = ("sql", "http", "folder", "sftp", "tryton", "odoo", "erpnext")
 
 
-def _sftp(settings: SftpSettings) -> Source:
+def _sftp(settings: SftpSettings) -> StockSource:
     from warehouse.connectors.sync.sftp import SftpSource  # noqa: PLC0415 - needs the extra `sftp`
 
     return SftpSource(settings)
 
 
-_SOURCES: dict[type[BaseModel], Callable[[Any], Source]] = {
+_SOURCES: dict[type[BaseModel], Callable[[Any], StockSource]] = {
     SqlSettings: SqlSource,
     HttpSettings: HttpSource,
-    FolderSettings: FolderSource,
+    FolderSettings: DropFolder,
     SftpSettings: _sftp,
     TrytonSettings: TrytonSource,
     OdooSettings: OdooSource,
@@ -79,7 +79,7 @@ def read_settings(path: Path) -> SyncSettings:
         raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def make_source(settings: SyncSettings) -> Source:
+def make_source(settings: SyncSettings) -> StockSource:
     """The source that the settings describe; it isn't asked yet.
 
     Raises:

@@ -16,7 +16,7 @@ from kardus.support.errors import UsageError
 from warehouse.connectors.secret import secret
 from warehouse.connectors.sync.lists import is_finished, snapshot_of
 from warehouse.connectors.sync.sftp_settings import SftpSettings
-from warehouse.connectors.sync.source import Snapshot, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
 try:
     import asyncssh
@@ -61,10 +61,10 @@ class SftpSource:
         if settings.key_file:
             secret("key_file", settings.key_file)
         self._stopping = threading.Event()
-        self._taken: tuple[str, bytes, Snapshot] | None = None
+        self._taken: tuple[str, bytes, StockSnapshot] | None = None
         self.name = f"sftp://{settings.user}@{settings.host}:{settings.port}/{settings.folder}/{settings.pattern}"
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """The newest list, as far as it is whole."""
         try:
             return asyncio.run(self._read())
@@ -79,7 +79,7 @@ class SftpSource:
         """End what is under way."""
         self._stopping.set()
 
-    async def _read(self) -> Snapshot:
+    async def _read(self) -> StockSnapshot:
         settings = self._settings
         connected = asyncssh.connect(
             settings.host,
@@ -140,7 +140,7 @@ class SftpSource:
             raise SourceError(f"{self.name}: {found.name} is being written: it is read when it rests")
         return content
 
-    def _parsed(self, found: _Stamp, content: bytes) -> Snapshot:
+    def _parsed(self, found: _Stamp, content: bytes) -> StockSnapshot:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list"
             path.write_bytes(content)

@@ -19,7 +19,7 @@ class SourceError(ConnectorError):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class StockSnapshot:
     """One answer, as far as the source can give it at one moment."""
 
     managed: tuple[str, ...]
@@ -28,13 +28,13 @@ class Snapshot:
     """A row for each location and product: `location`, `sku`, `quantity` as texts; numbered from 1."""
 
 
-class Source(Protocol):
+class StockSource(Protocol):
     """A WMS. Used by one thread."""
 
     name: str
     """For people: what is asked, and where. Without passwords."""
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Ask.
 
         Raises:
@@ -54,7 +54,7 @@ def managed_codes(rows: Iterable[Mapping[str, Any]], question: str) -> tuple[str
     Raises:
         SourceError: a row has no `location`.
     """
-    codes = [text_of(_value(row, "location", question)) for row in rows]
+    codes = [cell_text(_value(row, "location", question)) for row in rows]
     if not all(codes):
         raise SourceError(f"{question}: a managed location has no code: leave it out in the query")
     return tuple(dict.fromkeys(codes))
@@ -69,7 +69,7 @@ def stock_rows(rows: Iterable[Mapping[str, Any]], question: str) -> tuple[Row, .
     return tuple(_stock_row(number, row, question) for number, row in enumerate(rows, 1))
 
 
-def text_of(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A value of a database or of JSON as it would stand in a list; NULL is an empty text."""
     if type(value) is str:
         return value.strip()
@@ -82,7 +82,7 @@ def text_of(value: Any) -> str:
 
 def _stock_row(number: int, row: Mapping[str, Any], question: str) -> Row:
     location, sku = _value(row, "location", question), _value(row, "sku", question)
-    values = {"location": text_of(location), "sku": text_of(sku), "quantity": _quantity(row.get("quantity"))}
+    values = {"location": cell_text(location), "sku": cell_text(sku), "quantity": _quantity(row.get("quantity"))}
     if type(location) is str and type(sku) is str:  # nearly all: of 150,000 rows each step counts
         return Row(number, values)
     problems = tuple(
@@ -99,7 +99,7 @@ def _quantity(value: Any) -> str:
         return str(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return text_of(value)
+    return cell_text(value)
 
 
 def _value(row: Mapping[str, Any], name: str, question: str) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from kardus.support.errors import UsageError
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 
 STOP_POLL_S = 0.25
 CONNECT_TIMEOUT_S = 10
@@ -60,12 +60,12 @@ class SqlSource:
         self._engine = _engine(self._url)
         self._listener: Connection | None = None
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Both queries, of one moment where the database can give it."""
         try:
             with self._engine.connect() as connection:
                 managed = managed_codes(_rows(connection, self._settings.managed), "source.managed")
-                return Snapshot(managed, stock_rows(_rows(connection, self._settings.stock), "source.stock"))
+                return StockSnapshot(managed, stock_rows(_rows(connection, self._settings.stock), "source.stock"))
         except SQLAlchemyError as error:
             raise SourceError(f"{self.name}: {_first_line(error)}") from error
 

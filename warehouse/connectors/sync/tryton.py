@@ -3,7 +3,7 @@
 import threading
 from typing import Any, Literal
 
-from warehouse.connectors.sync.source import Snapshot, SourceError, managed_codes, stock_rows
+from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.tryton_rpc import TrytonLogin, TrytonRpc
 
 
@@ -31,7 +31,7 @@ class TrytonSource:
         self._rpc = TrytonRpc(settings, "source", SourceError)
         self.name = self._rpc.name
 
-    def read(self) -> Snapshot:
+    def read(self) -> StockSnapshot:
         """Locations, then each one's products."""
         locations = self._locations()
         stock = [
@@ -41,7 +41,7 @@ class TrytonSource:
         ]
         products = self._names({row["product"] for row in stock})
         rows = [row | {"sku": products[row["product"]]} for row in stock]
-        return Snapshot(
+        return StockSnapshot(
             managed_codes([{"location": one["code"]} for one in locations], self.name), stock_rows(rows, self.name)
         )
 

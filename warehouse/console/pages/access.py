@@ -61,7 +61,7 @@ def needs(role: Role, cost: float = 1.0) -> Any:
     return Depends(visit)
 
 
-async def form_of(request: Request) -> dict[str, str]:
+async def form_fields(request: Request) -> dict[str, str]:
     """What a form has sent (application/x-www-form-urlencoded), the last of each name."""
     try:
         sent = (await request.body()).decode()
@@ -77,7 +77,7 @@ ViewerVisit = Annotated[Visit, needs(Role.VIEWER)]
 OperatorVisit = Annotated[Visit, needs(Role.OPERATOR)]
 SupervisorVisit = Annotated[Visit, needs(Role.SUPERVISOR)]
 AdministratorVisit = Annotated[Visit, needs(Role.ADMINISTRATOR)]
-Form = Annotated[dict[str, str], Depends(form_of)]
+FormFields = Annotated[dict[str, str], Depends(form_fields)]
 
 
 def require_same_site(request: Request) -> None:
@@ -96,6 +96,6 @@ def require_same_site(request: Request) -> None:
 async def _require_token(request: Request, visit: Visit) -> None:
     shown = request.headers.get(CSRF_HEADER, "")
     if not shown and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        shown = (await form_of(request)).get("csrf", "")
+        shown = (await form_fields(request)).get("csrf", "")
     if not hmac.compare_digest(shown.encode(), visit.csrf.encode()):
         raise ProblemError(403, N_("The page is too old: load it again."))

@@ -20,7 +20,7 @@ from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import SupervisorVisit
 from warehouse.console.pages.fleet import fleet_of
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.sessions import Visit
 
@@ -55,7 +55,7 @@ class _Restore(_OfCamera):
 @router.get("/commission", response_class=Response)
 def show_commission(request: Request, console: Served, __: SupervisorVisit, agent: Id, camera: Id) -> Response:
     """The page; what stands in it comes from the agent."""
-    _ = text_of(request)
+    _ = translator(request)
     with console.reading() as connection:
         cameras = [
             one["camera"] for found in fleet_of(connection) if found["agent"] == agent for one in found["cameras"]

@@ -10,10 +10,10 @@ from kardus.contract.enrolment import FEW_PHOTOS, MOST_PHOTOS
 from kardus.support.errors import KardusError
 from kardus.support.identifiers import uuid7
 from warehouse.console.context import Served, entry_of
-from warehouse.console.enrolments import crops_of, enrolments_in, products_with_crops, zipped
-from warehouse.console.pages.access import Form, SupervisorVisit
+from warehouse.console.enrolments import enrolments_in, newest_events, products_with_crops, zipped
+from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
@@ -30,11 +30,11 @@ Sku = Annotated[str, Query(max_length=200)]
 @router.get("/enrolment", response_class=Response)
 def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "") -> Response:
     """Products that people have shown the cameras, the pictures of one of them, and what was asked for."""
-    _ = text_of(request)
+    _ = translator(request)
     folder: Path | None = request.app.state.page.requests
     with console.reading() as connection:
         products = products_with_crops(connection)
-        crops = crops_of(connection, sku, MOST_PHOTOS) if sku else []
+        crops = newest_events(connection, sku, MOST_PHOTOS) if sku else []
     return page(
         request,
         "enrolment.html.jinja",
@@ -49,7 +49,7 @@ def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "") 
 
 
 @router.post("/enrolment", response_class=Response)
-def ask(request: Request, console: Served, visit: SupervisorVisit, form: Form) -> Response:
+def ask(request: Request, console: Served, visit: SupervisorVisit, form: FormFields) -> Response:
     """Make a request of the chosen pictures."""
     folder = _folder(request)
     events = [name.removeprefix(CHOSEN) for name in form if name.startswith(CHOSEN)]

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from warehouse.console.auditing import Entry
-from warehouse.console.context import Console, Served, address_of, entry_of, slow_down
-from warehouse.console.pages.access import Form, ViewerVisit, cookie_name, cookie_of, require_same_site
+from warehouse.console.auditing import AuditEntry
+from warehouse.console.context import Console, Served, client_address, entry_of, slow_down
+from warehouse.console.pages.access import FormFields, ViewerVisit, cookie_name, cookie_of, require_same_site
 from warehouse.console.pages.languages import LANGUAGES, N_
-from warehouse.console.pages.rendering import HEADERS, LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page, text_of
+from warehouse.console.pages.rendering import HEADERS, LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page, translator
 from warehouse.console.people import MAX_NAME, Person, add_person, find_person, set_language, with_password
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -22,7 +22,7 @@ from warehouse.console.sessions import (
     note_failure,
     visit_of,
 )
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 
 router = APIRouter()
 LOCAL_NAME = "local"
@@ -46,7 +46,7 @@ def sign_in_form(
 
 
 @router.post("/signin", response_class=Response)
-def sign_in(request: Request, console: Served, form: Form) -> Response:
+def sign_in(request: Request, console: Served, form: FormFields) -> Response:
     """By name and password. A wrong one costs: the address waits after ten, the name is locked after five."""
     require_same_site(request)
     name, to = form.get("name", "")[:MAX_NAME].strip(), form.get("next", "/")
@@ -54,9 +54,9 @@ def sign_in(request: Request, console: Served, form: Form) -> Response:
         return _form(request, 429, to, LOCKED)
     person = with_password(console.database, name, form.get("password", ""))
     if person is None:
-        slow_down(console.wrong, address_of(request))
+        slow_down(console.wrong, client_address(request))
         note_failure(console.database, name)
-        console.audit.note(Entry("", address_of(request), "sign-in-refused", name, ""))
+        console.audit.note(AuditEntry("", client_address(request), "sign-in-refused", name, ""))
         return _form(request, 401, to, WRONG)
     forget_failures(console.database, name)
     return let_in(request, console, person, to)
@@ -66,7 +66,7 @@ def sign_in(request: Request, console: Served, form: Form) -> Response:
 def enter_once(request: Request, console: Served, secret: str) -> Response:
     """By the address that the server printed when it started; it is good once."""
     if not request.app.state.page.links.use(secret):
-        slow_down(console.wrong, address_of(request))
+        slow_down(console.wrong, client_address(request))
         raise ProblemError(403, N_("This link was used, or is too old: start the server again for a new one."))
     person = find_person(console.database, LOCAL_NAME)
     if person is None:
@@ -85,7 +85,7 @@ def sign_out(request: Request, console: Served, visit: ViewerVisit) -> Response:
 
 
 @router.post("/preferences", response_class=Response)
-def prefer(request: Request, console: Served, form: Form) -> Response:
+def prefer(request: Request, console: Served, form: FormFields) -> Response:
     """Language and theme, of this browser; the language of the person too. Needs nobody to be in."""
     require_same_site(request)
     answer = RedirectResponse(local_path(form.get("next", "/")), 303, HEADERS)
@@ -102,7 +102,7 @@ def prefer(request: Request, console: Served, form: Form) -> Response:
 def let_in(request: Request, console: Console, person: Person, to: str) -> Response:
     """Begin a session, always a new one: what a cookie said before is worth nothing."""
     secret = begin_session(console.database, person, cookie_of(request))
-    console.audit.note(Entry(f"{person.name} ({person.id})", address_of(request), "sign-in", person.name, ""))
+    console.audit.note(AuditEntry(f"{person.name} ({person.id})", client_address(request), "sign-in", person.name, ""))
     answer = RedirectResponse(local_path(to), 303, HEADERS)
     encrypted = request.app.state.page.encrypted
     answer.set_cookie(
@@ -125,8 +125,8 @@ def local_path(text: str) -> str:
 
 
 def _form(request: Request, status: int, to: str, words: str = "", *, is_out: bool = False) -> Response:
-    _ = text_of(request)
-    provider: Provider | None = request.app.state.page.provider
+    _ = translator(request)
+    provider: IdentityProvider | None = request.app.state.page.provider
     back = f"{provider.settings.address.rstrip('/')}/signin" if provider else ""
     return page(
         request,

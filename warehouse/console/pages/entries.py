@@ -6,7 +6,7 @@ from warehouse.console.roles import Role
 
 
 @dataclass(frozen=True)
-class Entry:
+class LocationEntry:
     """One of them."""
 
     path: str

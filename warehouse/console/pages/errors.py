@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 
 from warehouse.console.pages.access import SignInError
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, language_of, page, text_of
+from warehouse.console.pages.rendering import HEADERS, language_of, page, translator
 from warehouse.console.problems import ProblemError
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -52,9 +52,9 @@ def _answer(request: Request, error: Exception, answer: Response) -> Response:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         to = f"/signin?next={quote(here)}" if request.method == "GET" and not is_htmx else "/signin"
         if is_htmx or request.method != "GET" or request.url.path.startswith("/live"):
-            return Response(text_of(request)(error.detail), 401, {**HEADERS, "HX-Redirect": to}, "text/plain")
+            return Response(translator(request)(error.detail), 401, {**HEADERS, "HX-Redirect": to}, "text/plain")
         return RedirectResponse(to, 303, HEADERS)
-    _ = text_of(request)
+    _ = translator(request)
     words = _(MESSAGES.get(answer.status_code, _OTHER))
     if isinstance(error, ProblemError) and (_(error.detail) != error.detail or language_of(request) == "en"):
         words = _(error.detail)  # else it is one of the API's, which programs read

@@ -9,16 +9,16 @@ from sqlalchemy import Connection, select
 from warehouse.console.context import Served
 from warehouse.console.feed import newest
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import fragment, page, text_of
+from warehouse.console.pages.rendering import fragment, page, translator
 from warehouse.console.roles import Role
 from warehouse.console.shown import said
 from warehouse.report.aisles import walking_order
 from warehouse.store.tables import events, latest
 
 router = APIRouter()
-ENTRY = Entry("/fleet", N_("Cameras"), Role.VIEWER, 60)
+ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60)
 MAX_AGENTS = 300
 TROUBLE = {
     "lost": N_("no picture"),
@@ -41,7 +41,7 @@ def show_fleet(
     request: Request, console: Served, __: ViewerVisit, part: Annotated[int, Query(ge=1, le=1000)] = 1
 ) -> Response:
     """Every agent with its cameras, those in trouble first."""
-    _ = text_of(request)
+    _ = translator(request)
     with console.reading() as connection:
         place = newest(connection)
         agents = fleet_of(connection)

@@ -31,7 +31,7 @@ ONE_UP_TO = 1.5
 """So many of a unit are still told in the next smaller one: 80 minutes, but 2 hours."""
 REMEMBERED = 4096
 """So many durations and percentages are kept as text: a rack has hundreds, mostly the same."""
-Text = Callable[[str], str]
+Translate = Callable[[str], str]
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's name

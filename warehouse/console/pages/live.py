@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic_core import from_json
 
 from warehouse.console.context import Console, Served
-from warehouse.console.feed import Change, Place
+from warehouse.console.feed import FeedPosition, StoredChange
 from warehouse.console.pages.access import ViewerVisit, cookie_of
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.places import place_of
@@ -52,7 +52,7 @@ async def follow(
         teller: _List | _Rack = _Rack(console, settings, cookie_of(request), local, rack)
     else:
         teller = _List(console, cookie_of(request))
-    return Streamed(console, stream, Place.of(last_event_id or after), teller)
+    return Streamed(console, stream, FeedPosition.of(last_event_id or after), teller)
 
 
 class _List:
@@ -61,7 +61,7 @@ class _List:
     def __init__(self, console: Console, cookie: str) -> None:
         self._console, self._cookie = console, cookie
 
-    def change(self, change: Change) -> bytes:
+    def change(self, change: StoredChange) -> bytes:
         return f"id: {change.place}\n".encode() + CHANGED if change.kind in LISTS else b""
 
     def beat(self) -> bytes | None:
@@ -76,7 +76,7 @@ class _Rack(_List):
         self._settings, self._local, self._rack = settings, local, rack
         self._stale: frozenset[str] | None = None
 
-    def change(self, change: Change) -> bytes:
+    def change(self, change: StoredChange) -> bytes:
         if change.kind != "event":
             return b""
         item = self._parsed(change)
@@ -102,7 +102,7 @@ class _Rack(_List):
         tiles = [tile_html(found[one], self._local, self._settings, live=True) for one in changed if one in found]
         return "".join(f"event: tile\ndata: {html}\n\n" for html in tiles).encode() or b": beat\n\n"
 
-    def _parsed(self, change: Change) -> dict[str, Any]:
+    def _parsed(self, change: StoredChange) -> dict[str, Any]:
         """What an event says, read once for all who follow. In the event loop alone."""
         parsed = self._settings.parsed
         if change.place.event not in parsed:

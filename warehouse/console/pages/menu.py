@@ -21,7 +21,7 @@ from warehouse.console.pages import (
     trends,
     work,
 )
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.errors import explain_to_people
 from warehouse.console.pages.settings import PageSettings
 
@@ -50,7 +50,7 @@ PARTS = (
 def add_pages(app: FastAPI, settings: PageSettings) -> None:
     """Let the application serve the page."""
     app.state.page = settings
-    entries: list[Entry] = [part.ENTRY for part in PARTS if hasattr(part, "ENTRY")]
+    entries: list[LocationEntry] = [part.ENTRY for part in PARTS if hasattr(part, "ENTRY")]
     app.state.menu = sorted(entries, key=lambda entry: entry.order)
     for part in PARTS:
         app.include_router(part.router, include_in_schema=False)

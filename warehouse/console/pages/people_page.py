@@ -6,17 +6,17 @@ from starlette.responses import RedirectResponse
 
 from kardus.support.errors import UsageError
 from warehouse.console.context import Served, entry_of
-from warehouse.console.pages.access import AdministratorVisit, Form, SupervisorVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.access import AdministratorVisit, FormFields, SupervisorVisit
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.people import MIN_PASSWORD, add_person, change_password, change_role, list_people, remove_person
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.store.tables import audit
 
 router = APIRouter()
-ENTRY = Entry("/people", N_("People"), Role.ADMINISTRATOR, 90)
+ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90)
 AUDIT_PART = 200
 ROLE_WORDS = {
     Role.VIEWER: N_("viewer"),
@@ -32,13 +32,13 @@ REFUSED = N_(
 @router.get("/people", response_class=Response)
 def show_people(request: Request, console: Served, __: AdministratorVisit) -> Response:
     """Everybody."""
-    _ = text_of(request)
+    _ = translator(request)
     found = list_people(console.database)
     return page(request, "people.html.jinja", title=_("People"), people=found, roles=ROLE_WORDS, shortest=MIN_PASSWORD)
 
 
 @router.post("/people", response_class=Response)
-def change_people(request: Request, console: Served, visit: AdministratorVisit, form: Form) -> Response:
+def change_people(request: Request, console: Served, visit: AdministratorVisit, form: FormFields) -> Response:
     """Add somebody, or change somebody's role or password, or remove him."""
     by = entry_of(request, visit.principal, "", "")
     database, name = console.database, form.get("name", "")
@@ -62,7 +62,7 @@ def change_people(request: Request, console: Served, visit: AdministratorVisit, 
 @router.get("/audit", response_class=Response)
 def show_audit(request: Request, console: Served, __: SupervisorVisit, before: int | None = None) -> Response:
     """Who did what, the latest first."""
-    _ = text_of(request)
+    _ = translator(request)
     chosen = select(audit).order_by(audit.c.number.desc()).limit(AUDIT_PART + 1)
     if before is not None:
         chosen = chosen.where(audit.c.number < before)

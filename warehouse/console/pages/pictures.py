@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import needs
-from warehouse.console.pages.snapshots import CameraPicture, crop_of
+from warehouse.console.pages.snapshots import CameraPicture, location_crop
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.sessions import Visit
@@ -40,7 +40,7 @@ def crop(request: Request, console: Served, visit: Looker, event: str) -> Respon
 @router.get("/now", response_class=Response)
 def location_now(request: Request, console: Served, visit: Looker, agent: str, camera: str, location: str) -> Response:
     """A location as its camera shows it now, whatever stands there: cut out of a picture asked of the agent."""
-    jpeg = crop_of(_picture(request, console, agent, camera), location)
+    jpeg = location_crop(_picture(request, console, agent, camera), location)
     if jpeg is None:
         raise ProblemError(404, "the camera's picture doesn't say where the location is")
     console.audit.note(entry_of(request, visit.principal, "picture", location))

@@ -13,7 +13,7 @@ MAX_TILES = 300
 
 
 @dataclass(frozen=True)
-class Place:
+class RackPlace:
     """A location's place."""
 
     location: str
@@ -24,18 +24,18 @@ class Place:
 
 
 @lru_cache(maxsize=200_000)
-def place_of(location: str, pattern: re.Pattern[str] = RACK_PATTERN) -> Place:
+def place_of(location: str, pattern: re.Pattern[str] = RACK_PATTERN) -> RackPlace:
     """Of a code: the rack is the pattern's first group, or its whole match, or else the aisle."""
     found = pattern.search(location)
     aisle = aisle_of(location)
     rack = (found.group(1) if pattern.groups else found.group()) if found else aisle
     rest = [part for part in location.removeprefix(rack).split("-") if part]
-    return Place(location, aisle, rack or aisle, rest[0] if len(rest) > 1 else "")
+    return RackPlace(location, aisle, rack or aisle, rest[0] if len(rest) > 1 else "")
 
 
-def standing(places: list[Place]) -> list[tuple[str, list[Place]]]:
+def standing(places: list[RackPlace]) -> list[tuple[str, list[RackPlace]]]:
     """The levels of a rack as they stand, the highest first, each from its first place on."""
-    levels: dict[str, list[Place]] = {}
+    levels: dict[str, list[RackPlace]] = {}
     for place in sorted(places, key=lambda one: walking_order(one.location)):
         levels.setdefault(place.level, []).append(place)
     return [(level, levels[level]) for level in sorted(levels, key=walking_order, reverse=True)]

@@ -24,7 +24,7 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Product:
+class ShownProduct:
     """One product."""
 
     sku: str
@@ -39,7 +39,7 @@ class Products:
 
     def __init__(self) -> None:
         """None yet."""
-        self._known: dict[str, Product] = {}
+        self._known: dict[str, ShownProduct] = {}
         self._photos: dict[str, bytes] = {}
 
     def add(self, sku: str, family: str, picture: Image.Image | None) -> None:
@@ -50,9 +50,9 @@ class Products:
         name = hashlib.sha256(sku.encode()).hexdigest()[:12] if picture is not None else ""
         if picture is not None:
             self._photos[name] = _small(picture)
-        self._known[sku] = Product(sku, family, name)
+        self._known[sku] = ShownProduct(sku, family, name)
 
-    def get(self, sku: str | None) -> Product | None:
+    def get(self, sku: str | None) -> ShownProduct | None:
         """By its SKU."""
         return self._known.get(sku) if sku else None
 
@@ -65,7 +65,7 @@ class Products:
         """A photo (JPEG) by its name."""
         return self._photos.get(name)
 
-    def all(self) -> list[Product]:
+    def all(self) -> list[ShownProduct]:
         """By SKU."""
         return sorted(self._known.values(), key=lambda one: one.sku)
 

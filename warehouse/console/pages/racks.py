@@ -14,11 +14,11 @@ from warehouse.console.context import Served
 from warehouse.console.feed import newest
 from warehouse.console.locations import UNIX_EPOCH_JD
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.pictures import address_now
 from warehouse.console.pages.places import MAX_TILES, place_of, standing
-from warehouse.console.pages.rendering import fragment, page, part, reading_of, text_of
+from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.tiles import Tile, tiles_of
 from warehouse.console.pages.verdicts import VERDICTS, verdict_look
@@ -28,7 +28,7 @@ from warehouse.report.aisles import walking_order
 from warehouse.store.tables import latest
 
 router = APIRouter()
-ENTRY = Entry("/", N_("Racks"), Role.VIEWER, 10)
+ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10)
 TONES = ("bad", "doubt", "dim", "good")
 _OVERVIEW = select(latest.c.subject, literal_column("verdict"), literal_column("void_at")).where(
     latest.c.kind == "state"
@@ -64,7 +64,7 @@ def show_racks(
     request: Request, console: Served, __: ViewerVisit, aisle: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
     """All racks, by aisle."""
-    _ = text_of(request)
+    _ = translator(request)
     with console.reading() as connection:
         racks = _summaries(connection, request.app.state.page.rack, datetime.now(UTC))
         place = newest(connection)

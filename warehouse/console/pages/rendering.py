@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
-from warehouse.console.pages.entries import Entry
-from warehouse.console.pages.languages import LANGUAGES, Local, Text, chosen_language, translations_of
+from warehouse.console.pages.entries import LocationEntry
+from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
 from warehouse.console.pages.static_files import static_address
 from warehouse.console.pages.verdicts import VERDICTS, verdict_look
 from warehouse.console.roles import Role
@@ -51,7 +51,7 @@ def reading_of(request: Request) -> Reading:
     return Reading(Local(chosen_language(*wanted), zone), visit, theme if theme in THEMES else "")
 
 
-def text_of(request: Request) -> Text:
+def translator(request: Request) -> Translate:
     """Translates for who reads."""
     return translations_of(reading_of(request).local.language).gettext
 
@@ -79,7 +79,7 @@ def part(local: Local, template: str, **words: Any) -> str:
 
 def _render(request: Request, template: str, words: dict[str, Any]) -> str:
     reading = reading_of(request)
-    entries: list[Entry] = request.app.state.menu
+    entries: list[LocationEntry] = request.app.state.menu
     role = reading.visit.person.role if reading.visit else 0
     common = {
         "local": reading.local,

@@ -9,17 +9,17 @@ from starlette.responses import FileResponse, RedirectResponse
 
 from kardus.contract.model_status import Phase
 from warehouse.console.bundles import Bundles, OfferedBundle
-from warehouse.console.context import Served, address_of, entry_of, slow_down
-from warehouse.console.pages.access import Form, SupervisorVisit, ViewerVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.context import Served, client_address, entry_of, slow_down
+from warehouse.console.pages.access import FormFields, SupervisorVisit, ViewerVisit
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, fragment, page, text_of
+from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.rollouts import NO_ANSWER, AgentModel, agent_models, offer
 
 router = APIRouter()
-ENTRY = Entry("/models", N_("Models"), Role.VIEWER, 65)
+ENTRY = LocationEntry("/models", N_("Models"), Role.VIEWER, 65)
 PHASES: dict[Phase, str] = {
     "settled": N_("in use"),
     "fetching": N_("another one is being fetched"),
@@ -39,7 +39,7 @@ UNREADABLE = N_("The form can't be read: load the page again.")
 @router.get("/models", response_class=Response)
 def show(request: Request, console: Served, __: ViewerVisit) -> Response:
     """Which agent has which model, and what can be offered."""
-    _ = text_of(request)
+    _ = translator(request)
     bundles: Bundles = request.app.state.page.bundles
     with console.reading() as connection:
         agents = agent_models(connection)
@@ -53,7 +53,7 @@ def show(request: Request, console: Served, __: ViewerVisit) -> Response:
 
 
 @router.post("/models", response_class=Response)
-def change(request: Request, console: Served, visit: SupervisorVisit, form: Form) -> Response:
+def offer_or_go_back(request: Request, console: Served, visit: SupervisorVisit, form: FormFields) -> Response:
     """Offer a bundle to the chosen agents, or to all that are online (`all`); or go back (`back`)."""
     if console.asking is None:
         raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
@@ -86,7 +86,7 @@ def bundle_file(request: Request, console: Served, sha256: str) -> Response:
     """A bundle's file, for agents: they were told its SHA-256, which nobody guesses."""
     found = _find(request, sha256)
     if found is None or found.problem:
-        slow_down(console.wrong, address_of(request))
+        slow_down(console.wrong, client_address(request))
         raise ProblemError(404, N_("There is nothing at this address."))
     return FileResponse(found.path, media_type="application/octet-stream", headers=HEADERS)
 

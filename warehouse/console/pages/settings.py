@@ -13,7 +13,7 @@ from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PageSettings:
     """What may be offered to agents."""
     requests: Path | None = None
     """Where requests for new products are made, and answered; None: they aren't."""
-    provider: Provider | None = None
+    provider: IdentityProvider | None = None
     """By which people may sign in too."""
     made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
     """Tiles of the last events by number and language: made once for all who look."""

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from kardus.support.errors import UsageError
-from warehouse.console.auditing import Entry
-from warehouse.console.context import Console, Served, address_of, slow_down
+from warehouse.console.auditing import AuditEntry
+from warehouse.console.context import Console, Served, client_address, slow_down
 from warehouse.console.pages.entering import let_in, local_path
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS
 from warehouse.console.people import MAX_NAME
 from warehouse.console.problems import ProblemError
 from warehouse.console.provided import NameTakenError, person_from
-from warehouse.oidc.errors import RefusedError, UnreachableError
+from warehouse.oidc.errors import SignInRefusedError, UnreachableError
 from warehouse.oidc.identity import Identity
-from warehouse.oidc.provider import Provider
+from warehouse.oidc.provider import IdentityProvider
 
 router = APIRouter()
 PATH = "/signin/provider"
@@ -72,7 +72,7 @@ def finish(
         raise _refused(request, console, f"the provider refuses: {error or 'no code'}", REFUSED)
     identity = _identity(request, console, provider, secret, code=code, state=state, issuer=iss)
     try:
-        person = person_from(console.database, identity, address_of(request))
+        person = person_from(console.database, identity, client_address(request))
     except (NameTakenError, UsageError) as problem:
         raise _refused(request, console, str(problem), TAKEN, identity.name) from problem
     if person is None:
@@ -82,26 +82,26 @@ def finish(
     return answer
 
 
-def _identity(request: Request, console: Console, provider: Provider, secret: str, **back: str) -> Identity:
+def _identity(request: Request, console: Console, provider: IdentityProvider, secret: str, **back: str) -> Identity:
     try:
         return provider.finish(secret, **back)
     except UnreachableError as error:
         log.warning("sign-in provider: %s", error)
         raise ProblemError(503, AWAY) from error
-    except RefusedError as error:
+    except SignInRefusedError as error:
         raise _refused(request, console, str(error), REFUSED) from error
 
 
 def _refused(request: Request, console: Console, reason: str, words: str, name: str = "") -> ProblemError:
     """Note it, and make the attempt cost what a wrong password costs."""
-    slow_down(console.wrong, address_of(request))
+    slow_down(console.wrong, client_address(request))
     log.warning("sign-in by the provider refused: %s", reason[:500])
-    console.audit.note(Entry("", address_of(request), "sign-in-refused", name[:MAX_NAME], reason[:500]))
+    console.audit.note(AuditEntry("", client_address(request), "sign-in-refused", name[:MAX_NAME], reason[:500]))
     return ProblemError(403, words)
 
 
-def _provider(request: Request) -> Provider:
-    found: Provider | None = request.app.state.page.provider
+def _provider(request: Request) -> IdentityProvider:
+    found: IdentityProvider | None = request.app.state.page.provider
     if found is None:
         raise ProblemError(404, N_("There is nothing at this address."))
     return found

@@ -23,7 +23,7 @@ MAX_KEPT = 64
 MARGIN = 0.06
 """Of a location's sides, which is shown around it."""
 CROP_PX = 320
-Corners = list[list[list[float]]]
+FacingCorners = list[list[list[float]]]
 """Of each facing of a location: four points in pixels of the picture."""
 
 
@@ -34,7 +34,7 @@ class CameraPicture:
     captured: datetime
     jpeg: bytes
     size: tuple[int, int]
-    corners: dict[str, Corners]
+    corners: dict[str, FacingCorners]
     """By location; empty: an agent of an earlier version doesn't say."""
 
 
@@ -65,7 +65,7 @@ class Snapshots:
             return found
 
 
-def crop_of(picture: CameraPicture, location: str) -> bytes | None:
+def location_crop(picture: CameraPicture, location: str) -> bytes | None:
     """A location in a camera's picture, upright, as JPEG; None: the picture doesn't say where it is."""
     points = [point for facing in picture.corners.get(location, []) for point in facing]
     if not points:

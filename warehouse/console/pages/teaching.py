@@ -15,29 +15,29 @@ from kardus.contract.messages import Envelope, LocationEvent
 from kardus.support.identifiers import uuid7
 from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
-from warehouse.console.pages.access import Form, SupervisorVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.access import FormFields, SupervisorVisit
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import Hearing, hearing_of
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.rendering import HEADERS, page, text_of
+from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
-from warehouse.store.labels import STANDS, Truth
+from warehouse.store.labels import STANDS, StatedTruth
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
 from warehouse.store.tables import events, labels, pictures
-from warehouse.teaching.queue import Candidate, candidate_of, next_to_label
-from warehouse.teaching.saying import Said
+from warehouse.teaching.queue import UnlabelledPicture, candidate_of, next_to_label
+from warehouse.teaching.saying import Statement
 
 router = APIRouter()
-ENTRY = Entry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60)
+ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60)
 MAX_SKU = 200
 MAX_PRODUCTS = 1000
 """So many products are offered for what isn't among the likely ones."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class ProductChoice:
     """A product that it may be."""
 
     sku: str
@@ -46,11 +46,11 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Shown:
+class AskedPicture:
     """What the page asks about."""
 
-    one: Candidate
-    choices: tuple[Choice, ...]
+    one: UnlabelledPicture
+    choices: tuple[ProductChoice, ...]
     products: tuple[str, ...]
     """Every product that somebody has named or the WMS expected where people labelled."""
     has_picture: bool
@@ -80,7 +80,7 @@ def show_one(request: Request, console: Served, __: SupervisorVisit, event: str)
 
 
 @router.post("/teaching/{event}", response_class=Response)
-def say(request: Request, console: Served, visit: SupervisorVisit, event: str, form: Form) -> Response:
+def say(request: Request, console: Served, visit: SupervisorVisit, event: str, form: FormFields) -> Response:
     """What it shows; and on to the next one."""
     said = _said(event, visit.person.name, form)
     store_label(request, console, visit.principal, said)
@@ -99,36 +99,38 @@ def picture(request: Request, console: Served, visit: SupervisorVisit, event: st
     return tagged(request, jpeg, "image/jpeg", hashlib.sha256(jpeg).hexdigest()[:32])
 
 
-def _shown(connection: Connection, one: Candidate) -> Shown:
+def _shown(connection: Connection, one: UnlabelledPicture) -> AskedPicture:
     example = select(labels.c.event).join(pictures, pictures.c.event == labels.c.event).where(STANDS)
     newest = example.order_by(labels.c.number.desc()).limit(1)
     choices = tuple(
-        Choice(sku, connection.execute(newest.where(labels.c.sku == sku, labels.c.event != one.event)).scalar() or "")
+        ProductChoice(
+            sku, connection.execute(newest.where(labels.c.sku == sku, labels.c.event != one.event)).scalar() or ""
+        )
         for sku in one.choices
     )
     known = select(labels.c.sku).where(labels.c.sku != "").distinct().order_by(labels.c.sku).limit(MAX_PRODUCTS)
     products = tuple(sku for (sku,) in connection.execute(known))
     has_picture = connection.execute(select(pictures.c.number).where(pictures.c.event == one.event)).first() is not None
-    return Shown(one, choices, products, has_picture)
+    return AskedPicture(one, choices, products, has_picture)
 
 
-def _page(request: Request, shown: Shown | None, last: str, hearing: Hearing) -> Response:
-    _ = text_of(request)
+def _page(request: Request, shown: AskedPicture | None, last: str, hearing: Hearing) -> Response:
+    _ = translator(request)
     words: dict[str, Any] = {"shown": shown, "last": last, "id": uuid7(), "hearing": hearing}
     return page(request, "teaching.html.jinja", title=_("Teaching"), **words)
 
 
-def _said(event: str, by: str, form: dict[str, str]) -> Said:
+def _said(event: str, by: str, form: dict[str, str]) -> Statement:
     sku, id_ = form.get("sku", "").strip(), form.get("id", "")
     try:
-        truth = Truth.PRODUCT if sku else Truth(form.get("truth", ""))
+        truth = StatedTruth.PRODUCT if sku else StatedTruth(form.get("truth", ""))
         id_ = str(UUID(id_)) if id_ else uuid7()
     except ValueError as error:
         raise ProblemError(422, N_("The form can't be read: load the page again.")) from error
     if len(sku) > MAX_SKU or not sku.isprintable() or sku.lower() == EMPTY_CLASS:
         raise ProblemError(422, N_("This is no name of a product."))
-    return Said(event, truth, sku, by=by, id=id_)
+    return Statement(event, truth, sku, by=by, id=id_)
 
 
-def _after(said: Said) -> str:
-    return "/teaching" if said.truth == Truth.WITHDRAWN else f"/teaching?last={quote(said.event, safe='')}"
+def _after(said: Statement) -> str:
+    return "/teaching" if said.truth == StatedTruth.WITHDRAWN else f"/teaching?last={quote(said.event, safe='')}"

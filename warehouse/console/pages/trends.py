@@ -14,18 +14,18 @@ from kardus.support.time_zone import TimeZone
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.coverage_now import Covered, coverage_now
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.products import Products
-from warehouse.console.pages.rendering import page, text_of
+from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
 from warehouse.report.aisles import aisle_of
 from warehouse.store.tables import alerts
 
 router = APIRouter()
-ENTRY = Entry("/trends", N_("Trends"), Role.VIEWER, 50)
+ENTRY = LocationEntry("/trends", N_("Trends"), Role.VIEWER, 50)
 DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""
@@ -63,7 +63,7 @@ def show_trends(
     request: Request, console: Served, __: ViewerVisit, days: Days = 30, aisle: Name = "", family: Name = ""
 ) -> Response:
     """The charts."""
-    _ = text_of(request)
+    _ = translator(request)
     found, covered = read_trends(console, request.app.state.page, days, Only(aisle, family))
     with console.reading() as connection:
         hearing = hearing_of(connection)

@@ -15,12 +15,12 @@ from warehouse.console.asking import Question
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.feed import newest
-from warehouse.console.pages.access import Form, OperatorVisit, ViewerVisit
-from warehouse.console.pages.entries import Entry
+from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
+from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.racks import tile_words
-from warehouse.console.pages.rendering import HEADERS, fragment, page, text_of
+from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import Commenting
@@ -29,7 +29,7 @@ from warehouse.console.sessions import Visit
 from warehouse.store.tables import comments, latest, present, sent_once, tasks
 
 router = APIRouter()
-ENTRY = Entry("/work", N_("To do"), Role.VIEWER, 20)
+ENTRY = LocationEntry("/work", N_("To do"), Role.VIEWER, 20)
 MAX_ALERTS = 20
 MAX_TEXT = 2000
 REMEMBERED = timedelta(days=30)
@@ -42,7 +42,7 @@ def show(
     request: Request, console: Served, visit: ViewerVisit, mine: Annotated[str, Query(max_length=5)] = ""
 ) -> Response:
     """The list."""
-    _ = text_of(request)
+    _ = translator(request)
     settings = request.app.state.page
     with console.reading() as connection:
         place = newest(connection)
@@ -63,7 +63,7 @@ def show(
 
 
 @router.post("/work", response_class=Response)
-def act(request: Request, console: Served, visit: OperatorVisit, form: Form) -> Response:
+def act(request: Request, console: Served, visit: OperatorVisit, form: FormFields) -> Response:
     """Take, release, acknowledge, comment, done, undo: of all alerts of a job; with an `id` of the browser's, once.
 
     204; also where it was done before.

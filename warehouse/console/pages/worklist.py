@@ -20,7 +20,7 @@ _STATE = Envelope[LocationState]
 
 
 @dataclass(frozen=True)
-class Said:
+class Comment:
     """A comment."""
 
     at: datetime
@@ -29,7 +29,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """One thing to do: a location to be put right, or two that hold each other's product."""
 
     lines: tuple[Discrepancy, ...]
@@ -37,7 +37,7 @@ class Job:
     taken_by: str
     done_by: str
     done: datetime | None
-    said: tuple[Said, ...]
+    said: tuple[Comment, ...]
 
     @property
     def id(self) -> str:
@@ -65,7 +65,7 @@ class Job:
         return min(line.since for line in self.lines)
 
 
-def jobs_of(connection: Connection, zone: TimeZone) -> list[Job]:
+def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
     lines = find_discrepancies(by_location(_states(connection)), now, zone, AISLE_PATTERN)
@@ -81,7 +81,7 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Job]:
         works = [taken[one.alert] for one in pair if one.alert in taken]
         done = [row.done for row in works if row.done]
         jobs.append(
-            Job(
+            Task(
                 lines=pair,
                 tiles=tuple(tiles[one.location] for one in pair),
                 taken_by=next((row.taken_by for row in works if row.taken_by), ""),
@@ -116,10 +116,10 @@ def _tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[Said]]:
-    found: dict[str, list[Said]] = {}
+def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[Comment]]:
+    found: dict[str, list[Comment]] = {}
     for start in range(0, len(ids), PORTION):
         chosen = select(comments).where(comments.c.alert.in_(ids[start : start + PORTION]))
         for row in connection.execute(chosen.order_by(comments.c.number)):
-            found.setdefault(row.alert, []).append(Said(row.at, row.by, row.text))
+            found.setdefault(row.alert, []).append(Comment(row.at, row.by, row.text))
     return found

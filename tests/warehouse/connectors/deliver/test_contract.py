@@ -12,7 +12,7 @@ from tests.warehouse.receiving.making import write
 from warehouse.connectors import http_client
 from warehouse.connectors.deliver import epcis_capture, kafka, queue, webhook
 from warehouse.connectors.deliver.target import TargetError
-from warehouse.connectors.deliver.upkeep import send_again, set_aside
+from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker
 from warehouse.store.database import Database
 
@@ -80,7 +80,7 @@ def test_a_target_that_is_down_is_waited_for_and_lacks_nothing_then(
     rig.server.up()
     settle(worker)
     assert [location for location, _ in rig.told()] == ["A-0", "A-1", "A-2"]
-    assert set_aside(file_database) == []
+    assert refused_events(file_database) == []
 
 
 @pytest.mark.parametrize("kind", SERVED, indirect=True)
@@ -118,7 +118,7 @@ def test_one_event_that_is_refused_is_set_aside_and_its_location_goes_on_in_orde
     )
     settle(worker)
     assert sorted(rig.told()) == [("A-1", "Milk"), ("A-3", "Milk")], "the others don't wait"
-    (aside,) = set_aside(file_database)
+    (aside,) = refused_events(file_database)
     assert (aside.target, aside.location, aside.id, aside.tries) == (NAME, "A-2", box.ids[1], REFUSALS)
     assert aside.reason
     assert "\n" not in aside.reason
@@ -130,9 +130,9 @@ def test_one_event_that_is_refused_is_set_aside_and_its_location_goes_on_in_orde
     assert [sku for location, sku in rig.told() if location == "A-2"] == ["Tea"], (
         "a later one of the location is delivered"
     )
-    assert send_again(file_database, NAME) == 1
+    assert try_again(file_database, NAME) == 1
     settle(again)
-    assert set_aside(file_database) == []
+    assert refused_events(file_database) == []
     assert ("A-2", "Milk") in rig.told()
     again.stop()
 

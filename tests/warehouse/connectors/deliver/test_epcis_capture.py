@@ -14,7 +14,7 @@ from tests.warehouse.connectors.deliver.served import Answer, Asked, served
 from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver import epcis_capture, queue
 from warehouse.connectors.deliver.target import TargetError
-from warehouse.connectors.deliver.upkeep import set_aside
+from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.store.database import Database
 
 PLACES = [f"A-{number}" for number in range(16)]
@@ -46,7 +46,7 @@ def test_of_a_document_one_event_that_is_refused_is_found_and_the_others_are_tak
     assert sorted(location for location, _ in rig.told()) == sorted(set(PLACES) - {"A-6"})
     assert rig.service.documents == 9, "16 events, and twice 8, 4, 2 and 1"
     settle(worker)
-    (aside,) = set_aside(file_database)
+    (aside,) = refused_events(file_database)
     assert (aside.location, "no such read point" in aside.reason or "400" in aside.reason) == ("A-6", True)
 
 

@@ -28,7 +28,7 @@ from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
 from warehouse.connectors.deliver.queue import DeliveryQueue
 from warehouse.connectors.deliver.target import TargetError
-from warehouse.connectors.deliver.upkeep import forget_target, known_targets, send_again, set_aside
+from warehouse.connectors.deliver.upkeep import forget_target, known_targets, refused_events, try_again
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
 from warehouse.store.retention import Keep
@@ -172,9 +172,9 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
 def test_what_people_ask_for_that_is_not_there_is_named(database: Database) -> None:
     _queue(database)
     with pytest.raises(UsageError, match="nothing of it is set aside"):
-        send_again(database, f"{NAME}:7")
+        try_again(database, f"{NAME}:7")
     with pytest.raises(UsageError, match="write TARGET:NUMBER"):
-        send_again(database, f"{NAME}:x")
+        try_again(database, f"{NAME}:x")
     with pytest.raises(UsageError, match="no target of this name"):
         forget_target(database, "nobody")
     assert known_targets(database) == [NAME]
@@ -202,11 +202,11 @@ def test_the_command_killed_in_the_middle_of_telling_tells_again_and_serves_how_
         assert first.wait(PATIENCE_S) == -signal.SIGKILL
     assert [location for location, _ in rig.told()] == ["A-0", "A-1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
-        wait_until(lambda: bool(set_aside(file_database)), "the third is set aside")
+        wait_until(lambda: bool(refused_events(file_database)), "the third is set aside")
         wait_until(lambda: f'kardus_deliver_aside{{target="{NAME}"}} 1' in _page(port, "metrics"), "the page says so")
         assert json.loads(_page(port, ""))[NAME]["problem"] == ""
         rig.allow()
-        assert send_again(file_database, NAME) == 1
+        assert try_again(file_database, NAME) == 1
         wait_until(lambda: len(rig.told()) == 3, "it is sent again")
         second.terminate()
         told, _ = second.communicate(timeout=PATIENCE_S)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.connectors.epcis.identifiers import check_digit, gln13, gtin14, is_extension, place_uri, product_uri
+from warehouse.connectors.epcis.identifiers import check_digit, filled_gtin, gln13, is_extension, place_uri, product_uri
 
 
 @pytest.mark.parametrize("key", ["4006381333931", "036000291452", "96385074", "10012345678902"])
 def test_published_gtins_are_taken_and_filled_up(key: str) -> None:
-    assert gtin14(key) == key.zfill(14)
+    assert filled_gtin(key) == key.zfill(14)
 
 
 @given(st.text("0123456789", min_size=12, max_size=12), st.integers(1, 9))
@@ -25,7 +25,7 @@ def test_one_wrong_digit_is_always_found(body: str, more: int) -> None:
 @pytest.mark.parametrize("text", ["", "123", "4006381333930", "400638133393x", "\uff14006381333931", "+006381333931"])
 def test_what_is_no_gtin_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="digit"):
-        gtin14(text)
+        filled_gtin(text)
 
 
 @pytest.mark.parametrize(

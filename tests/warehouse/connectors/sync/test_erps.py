@@ -11,7 +11,7 @@ from tests.warehouse.connectors.sync.odoo_stand_in import Odoo, odoo
 from tests.warehouse.connectors.sync.source_keys import erpnext_keys, odoo_keys
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
 from warehouse.connectors.sync.settings import make_source
-from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSource
 
 MANY = {f"R-{n:04}": ("Tea", 1) if n % 3 else None for n in range(2500)}
 
@@ -31,7 +31,7 @@ def shop() -> Iterator[Erpnext]:
         yield server
 
 
-def _source(folder: Path, keys: str) -> Source:
+def _source(folder: Path, keys: str) -> StockSource:
     return make_source(settings_of(folder, f"[source]\n{keys}"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.clusters import Cluster
 from tests.patience import PATIENCE_S
 from warehouse.connectors.sync.settings import make_source, read_settings
-from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSource
 from warehouse.connectors.sync.sql import SqlSource
 
 
@@ -32,7 +32,7 @@ def wms(cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def source(tmp_path: Path, cluster: Cluster, wms: str) -> Iterator[Source]:
+def source(tmp_path: Path, cluster: Cluster, wms: str) -> Iterator[StockSource]:
     """Listens."""
     path = tmp_path / "sync.toml"
     url = cluster.url(wms).replace("postgresql://", "postgresql+psycopg://")
@@ -47,17 +47,17 @@ stock = "SELECT place AS location, sku, amount AS quantity FROM quants"
     found.close()
 
 
-def _stock(source: Source) -> dict[str, tuple[str, str]]:
+def _stock(source: StockSource) -> dict[str, tuple[str, str]]:
     return {row.values["location"]: (row.values["sku"], row.values["quantity"]) for row in source.read().stock}
 
 
-def _waited(source: Source) -> float:
+def _waited(source: StockSource) -> float:
     began_s = time.monotonic()
     source.wait(threading.Event(), 10 * PATIENCE_S)
     return time.monotonic() - began_s
 
 
-def test_a_change_wakes_whoever_waits(source: Source, cluster: Cluster, wms: str) -> None:
+def test_a_change_wakes_whoever_waits(source: StockSource, cluster: Cluster, wms: str) -> None:
     assert _stock(source) == {"A-1": ("Tea", "2")}
     _waited(source)  # from now on it listens
     changing = threading.Timer(0.5, cluster.execute, ("INSERT INTO quants VALUES ('A-2', 'Milk', 1)", wms))
@@ -67,14 +67,16 @@ def test_a_change_wakes_whoever_waits(source: Source, cluster: Cluster, wms: str
     assert _stock(source) == {"A-1": ("Tea", "2"), "A-2": ("Milk", "1")}
 
 
-def test_what_was_told_between_two_waits_is_not_lost(source: Source, cluster: Cluster, wms: str) -> None:
+def test_what_was_told_between_two_waits_is_not_lost(source: StockSource, cluster: Cluster, wms: str) -> None:
     _waited(source)
     cluster.execute("DELETE FROM quants", wms)
     assert _waited(source) < PATIENCE_S
     assert _stock(source) == {}
 
 
-def test_connections_that_the_database_ends_are_told_and_made_again(source: Source, cluster: Cluster, wms: str) -> None:
+def test_connections_that_the_database_ends_are_told_and_made_again(
+    source: StockSource, cluster: Cluster, wms: str
+) -> None:
     _waited(source)
     ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     cluster.execute(f"{ended} AND datname = '{wms}'")
@@ -85,7 +87,7 @@ def test_connections_that_the_database_ends_are_told_and_made_again(source: Sour
     assert _waited(source) < PATIENCE_S
 
 
-def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: Source, tmp_path: Path) -> None:
+def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: StockSource, tmp_path: Path) -> None:
     assert isinstance(source, SqlSource)
     path = tmp_path / "sync.toml"
     text = path.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kardus.contract.messages import Expected
 from kardus.support.tables import Row
 from warehouse.connectors.sync.reconcile import Plan, plan
-from warehouse.connectors.sync.source import Snapshot
+from warehouse.connectors.sync.source import StockSnapshot
 from warehouse.stock.stock_list import StockRules
 
 RULES = StockRules()
@@ -17,14 +17,14 @@ held = st.dictionaries(
 )
 
 
-def snapshot(stock: Held, *more: Row) -> Snapshot:
+def snapshot(stock: Held, *more: Row) -> StockSnapshot:
     """As a source gives it."""
     rows = [
         Row(number, {"location": code, "sku": one[0], "quantity": str(one[1])})
         for number, (code, one) in enumerate(stock.items(), 1)
         if one is not None
     ]
-    return Snapshot(tuple(stock), (*rows, *more))
+    return StockSnapshot(tuple(stock), (*rows, *more))
 
 
 def applied(known: dict[str, Expected], found: Plan) -> dict[str, Expected]:
@@ -89,7 +89,7 @@ def test_a_row_that_cannot_be_told_leaves_its_location_as_it_is_and_the_others_f
     stock: Held = {**FULL, CODES[1]: ("Milk", 1)}
     del stock[CODES[0]]
     unclear = Row(99, {"location": CODES[0], "sku": "", "quantity": ""})
-    found = plan(Snapshot(tuple(CODES), snapshot(stock, unclear).stock), known, 2, RULES)
+    found = plan(StockSnapshot(tuple(CODES), snapshot(stock, unclear).stock), known, 2, RULES)
     assert [change.location for change in found.changes] == [CODES[1]]
     assert "no sku" in found.problems[0]
 
@@ -109,7 +109,7 @@ def test_stock_elsewhere_is_none_of_ours_and_names_are_compared_in_one_spelling(
         Row(1, {"location": "Cafe\u0301", "sku": "Tea", "quantity": ""}),
         Row(2, {"location": "Customers", "sku": "Tea", "quantity": ""}),
     )
-    found = plan(Snapshot(("Caf\u00e9", "bad\nname"), rows), {}, 1, RULES)
+    found = plan(StockSnapshot(("Caf\u00e9", "bad\nname"), rows), {}, 1, RULES)
     assert [(change.location, change.expected.sku) for change in found.changes] == [("Caf\u00e9", "Tea")]
     assert found.elsewhere == 1
     assert "no code" in found.problems[0]

@@ -15,7 +15,7 @@ from tests.warehouse.connectors.sync.source_keys import private, sftp_keys
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
 from tests.warehouse.connectors.sync.wms import write_list
 from warehouse.connectors.sync.settings import make_source
-from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSource
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def server(tmp_path: Path) -> Iterator[Sftp]:
         yield running
 
 
-def _source(folder: Path, keys: str) -> Source:
+def _source(folder: Path, keys: str) -> StockSource:
     return make_source(settings_of(folder, f"[source]\n{keys}"))
 
 
-def _refused(source: Source) -> str:
+def _refused(source: StockSource) -> str:
     with pytest.raises(SourceError) as refused:
         source.read()
     assert "\n" not in str(refused.value)

@@ -17,7 +17,7 @@ from tests.warehouse.connectors.sync.sftp_server import sftp_server
 from tests.warehouse.connectors.sync.source_keys import erpnext_keys, odoo_keys, sftp_keys
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, Web, pages_of, web, write_database, write_list
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
-from warehouse.connectors.sync.source import Source, SourceError
+from warehouse.connectors.sync.source import SourceError, StockSource
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
 STOCK: Stock = {"A/1": ("Tea", 2), "A-2": None, "Zürich 3": ("Milk", 1)}
@@ -39,7 +39,7 @@ def server() -> Iterator[Web]:
 
 
 @pytest.fixture(params=["sql", "http", "folder", "sftp", "odoo 16", "odoo 19", "erpnext"])
-def wms(request: pytest.FixtureRequest, tmp_path: Path, server: Web) -> Iterator[tuple[Source, Put]]:
+def wms(request: pytest.FixtureRequest, tmp_path: Path, server: Web) -> Iterator[tuple[StockSource, Put]]:
     """A source, and what puts stock into its WMS."""
     kind = request.param
     with ExitStack() as running:
@@ -83,7 +83,7 @@ def _put_list(folder: Path, stock: Stock) -> None:
     write_list(folder, stock)
 
 
-def lines_of(source: Source) -> dict[str, StockLine]:
+def lines_of(source: StockSource) -> dict[str, StockLine]:
     """What a source says, as lines of stock by location."""
     snapshot = source.read()
     found, problems, _ = stock_lines(snapshot.stock, StockRules())
@@ -91,7 +91,7 @@ def lines_of(source: Source) -> dict[str, StockLine]:
     return {code: StockLine(code, None) for code in snapshot.managed} | {line.location: line for line in found}
 
 
-def test_what_stands_where_and_what_is_empty(wms: tuple[Source, Put]) -> None:
+def test_what_stands_where_and_what_is_empty(wms: tuple[StockSource, Put]) -> None:
     source, put = wms
     put(STOCK)
     found = lines_of(source)
@@ -102,7 +102,7 @@ def test_what_stands_where_and_what_is_empty(wms: tuple[Source, Put]) -> None:
     }
 
 
-def test_a_change_is_in_the_next_answer(wms: tuple[Source, Put]) -> None:
+def test_a_change_is_in_the_next_answer(wms: tuple[StockSource, Put]) -> None:
     source, put = wms
     put(STOCK)
     assert lines_of(source)["A-2"].sku is None
@@ -111,7 +111,7 @@ def test_a_change_is_in_the_next_answer(wms: tuple[Source, Put]) -> None:
     assert (found["A-2"].sku, found["A/1"].sku) == ("Tea", None)
 
 
-def test_waiting_ends_when_it_is_told_to(wms: tuple[Source, Put]) -> None:
+def test_waiting_ends_when_it_is_told_to(wms: tuple[StockSource, Put]) -> None:
     source, put = wms
     put(STOCK)
     source.read()
