@@ -15,7 +15,7 @@ from warehouse.store.tables import audit, present
 
 
 @dataclass(frozen=True)
-class AuditEntry:
+class AuditRow:
     """One line of it."""
 
     actor: str
@@ -25,7 +25,7 @@ class AuditEntry:
     detail: str
 
 
-def insert_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
+def insert_entries(connection: Connection, entries: Sequence[AuditRow]) -> None:
     """Note them, in the transaction of the caller."""
     now = present()
     connection.execute(insert(audit), [{"at": now, **vars(entry)} for entry in entries])
@@ -35,7 +35,7 @@ class _Batch:
     """Entries that are noted together."""
 
     def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
+        self.entries: list[AuditRow] = []
         self.done = threading.Event()
         self.problem: StoreError | None = None
 
@@ -50,7 +50,7 @@ class AuditLog:
         self._writing = threading.Lock()
         self._next: _Batch | None = None
 
-    def note(self, entry: AuditEntry) -> None:
+    def note(self, entry: AuditRow) -> None:
         """Note an entry; it is on the disk when this returns.
 
         Raises:

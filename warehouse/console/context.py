@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from warehouse.console.asking import AgentQuestions
-from warehouse.console.auditing import AuditEntry, AuditLog
+from warehouse.console.auditing import AuditLog, AuditRow
 from warehouse.console.cursors import MAX_LENGTH
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
@@ -139,9 +139,9 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def entry_of(request: Request, who: Principal, action: str, subject: str, detail: str = "") -> AuditEntry:
+def entry_of(request: Request, who: Principal, action: str, subject: str, detail: str = "") -> AuditRow:
     """A line of the audit log."""
-    return AuditEntry(str(who), client_address(request), action, subject, detail)
+    return AuditRow(str(who), client_address(request), action, subject, detail)
 
 
 def json_answer(request: Request, content: dict[str, Any]) -> Response:

@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from kardus.support.errors import UsageError
-from warehouse.console.auditing import AuditEntry, insert_entries
+from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.console.roles import ROLES, Role
 from warehouse.store.database import Database
 from warehouse.store.tables import present, sessions, signin_failures, users
@@ -44,7 +44,7 @@ class Person:
     """The provider by which he comes in, which says what he may do; empty: by a password or an address."""
 
 
-def add_person(database: Database, name: str, role: str, password: str, *, by: AuditEntry | None = None) -> Person:
+def add_person(database: Database, name: str, role: str, password: str, *, by: AuditRow | None = None) -> Person:
     """Add somebody; without a password he comes in by other ways alone.
 
     Raises:
@@ -88,7 +88,7 @@ def find_person(database: Database, name: str) -> Person | None:
     return _person(row) if row is not None else None
 
 
-def change_password(database: Database, name: str, password: str, *, by: AuditEntry | None = None) -> None:
+def change_password(database: Database, name: str, password: str, *, by: AuditRow | None = None) -> None:
     """Give somebody another password: who is in with the former one has to come in anew; a lock-out is over.
 
     Raises:
@@ -103,7 +103,7 @@ def change_password(database: Database, name: str, password: str, *, by: AuditEn
         _note(connection, by, "change-password", row.name, "")
 
 
-def change_role(database: Database, name: str, role: str, *, by: AuditEntry | None = None) -> None:
+def change_role(database: Database, name: str, role: str, *, by: AuditRow | None = None) -> None:
     """Give somebody another role, which holds from the next request on.
 
     Raises:
@@ -118,7 +118,7 @@ def change_role(database: Database, name: str, role: str, *, by: AuditEntry | No
         _note(connection, by, "change-role", row.name, f"{row.role} to {_role(role).word}")
 
 
-def remove_person(database: Database, name: str, *, by: AuditEntry | None = None) -> None:
+def remove_person(database: Database, name: str, *, by: AuditRow | None = None) -> None:
     """Let somebody in no more, at once; what he has done stays in the audit log.
 
     Raises:
@@ -218,9 +218,9 @@ def _keep_an_administrator(connection: Connection, row: Row[tuple[object, ...]])
         raise UsageError(f"user '{row.name}' is the only administrator: make somebody else one before")
 
 
-def _note(connection: Connection, by: AuditEntry | None, action: str, subject: str, detail: str) -> None:
-    who = by or AuditEntry(COMMAND, "", "", "", "")
-    insert_entries(connection, [AuditEntry(who.actor, who.address, action, subject, detail)])
+def _note(connection: Connection, by: AuditRow | None, action: str, subject: str, detail: str) -> None:
+    who = by or AuditRow(COMMAND, "", "", "", "")
+    insert_entries(connection, [AuditRow(who.actor, who.address, action, subject, detail)])
 
 
 def _person(row: Row[tuple[object, ...]]) -> Person:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from warehouse.console.auditing import AuditEntry, insert_entries
+from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.console.people import Person, checked_name, person_of
 from warehouse.oidc.identity import Identity
 from warehouse.store.database import Database
@@ -62,4 +62,4 @@ def _add(connection: Connection, identity: Identity) -> None:
 
 
 def _note(connection: Connection, identity: Identity, address: str, action: str, subject: str, detail: str) -> None:
-    insert_entries(connection, [AuditEntry(identity.issuer, address, action, subject, detail)])
+    insert_entries(connection, [AuditRow(identity.issuer, address, action, subject, detail)])

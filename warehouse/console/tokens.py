@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, insert, select, update
 
 from kardus.support.errors import UsageError
-from warehouse.console.auditing import AuditEntry, insert_entries
+from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.console.scopes import SCOPES
 from warehouse.store.database import Database
 from warehouse.store.tables import present, tokens
@@ -73,7 +73,7 @@ def make_token(database: Database, name: str, scopes: Collection[str], days: flo
     with database.noting() as connection:
         connection.execute(insert(tokens).values(**row, made=now, expires=expires))
         insert_entries(
-            connection, [AuditEntry("kardus-wms tokens", "", "make-token", id_, f"{row['name']}: {row['scopes']}")]
+            connection, [AuditRow("kardus-wms tokens", "", "make-token", id_, f"{row['name']}: {row['scopes']}")]
         )
     return f"kardus_{id_}_{secret}"
 
@@ -98,7 +98,7 @@ def revoke_token(database: Database, id_: str) -> None:
     with database.noting() as connection:
         good = update(tokens).where(tokens.c.id == id_, tokens.c.revoked.is_(None)).values(revoked=present())
         if connection.execute(good).rowcount:
-            insert_entries(connection, [AuditEntry("kardus-wms tokens", "", "revoke-token", id_, "")])
+            insert_entries(connection, [AuditRow("kardus-wms tokens", "", "revoke-token", id_, "")])
         elif connection.execute(select(tokens.c.id).where(tokens.c.id == id_)).first() is None:
             raise UsageError(f"token {id_}: there is none: see `kardus-wms tokens list`")
 

@@ -15,7 +15,7 @@ from kardus.contract.verdicts import Verdict
 from tests.clusters import Cluster
 from tests.publishers import Message, Publisher
 from tests.warehouse.receiving.making import pictures_of, retention_of, write
-from warehouse.console.auditing import AuditEntry, insert_entries
+from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.store.address import address_of
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, StoreError
@@ -150,7 +150,7 @@ def test_pictures_and_the_audit_log_are_kept_for_their_days(database: Database) 
     write(database, box.event("A-1", Verdict.MISMATCH, OPEN), box.event("A-2"))
     write(database, box.picture("A-1", box.ids[0]), box.picture("A-2", box.ids[1]))
     with database.writing() as connection:
-        insert_entries(connection, [AuditEntry("a", "", "picture", box.ids[0], "")] * 450)
+        insert_entries(connection, [AuditRow("a", "", "picture", box.ids[0], "")] * 450)
         connection.execute(update(audit).where(audit.c.number <= 420).values(at=present() - timedelta(days=40)))
         aged = update(pictures).where(pictures.c.event == box.ids[0])
         connection.execute(aged.values(received=present() - timedelta(days=8)))
@@ -179,7 +179,7 @@ def test_the_apis_role_may_add_to_three_tables_and_change_nothing(cluster: Clust
         with database.noting() as connection:
             row = {"id": "c", "alert": "a", "at": present(), "by": "b", "text": "t"}
             connection.execute(insert(comments).values(**row))
-            insert_entries(connection, [AuditEntry("a", "", "picture", "x", "")])
+            insert_entries(connection, [AuditRow("a", "", "picture", "x", "")])
             connection.execute(insert(labels).values(**_LABEL))
         for statement in (
             delete(labels),

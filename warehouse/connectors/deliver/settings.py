@@ -43,7 +43,7 @@ def _name(text: str) -> str:
     return text
 
 
-TargetName = Annotated[str, AfterValidator(_name)]
+DeliveryName = Annotated[str, AfterValidator(_name)]
 
 
 class DeliverSettings(BaseModel):
@@ -51,7 +51,7 @@ class DeliverSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    targets: Annotated[dict[TargetName, TargetSettings], Field(min_length=1)]
+    targets: Annotated[dict[DeliveryName, TargetSettings], Field(min_length=1)]
     """Who is told, each under a name of your own: its place is kept under that name."""
     refusals: Annotated[int, Field(ge=1, le=1000)] = 5
     """An event that a target has refused so often is set aside, and its location goes on."""

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from warehouse.console.auditing import AuditEntry
+from warehouse.console.auditing import AuditRow
 from warehouse.console.context import Console, Served, client_address, entry_of, slow_down
 from warehouse.console.pages.access import FormFields, ViewerVisit, cookie_name, cookie_of, require_same_site
 from warehouse.console.pages.languages import LANGUAGES, N_
@@ -56,7 +56,7 @@ def sign_in(request: Request, console: Served, form: FormFields) -> Response:
     if person is None:
         slow_down(console.wrong, client_address(request))
         note_failure(console.database, name)
-        console.audit.note(AuditEntry("", client_address(request), "sign-in-refused", name, ""))
+        console.audit.note(AuditRow("", client_address(request), "sign-in-refused", name, ""))
         return _form(request, 401, to, WRONG)
     forget_failures(console.database, name)
     return let_in(request, console, person, to)
@@ -102,7 +102,7 @@ def prefer(request: Request, console: Served, form: FormFields) -> Response:
 def let_in(request: Request, console: Console, person: Person, to: str) -> Response:
     """Begin a session, always a new one: what a cookie said before is worth nothing."""
     secret = begin_session(console.database, person, cookie_of(request))
-    console.audit.note(AuditEntry(f"{person.name} ({person.id})", client_address(request), "sign-in", person.name, ""))
+    console.audit.note(AuditRow(f"{person.name} ({person.id})", client_address(request), "sign-in", person.name, ""))
     answer = RedirectResponse(local_path(to), 303, HEADERS)
     encrypted = request.app.state.page.encrypted
     answer.set_cookie(

@@ -26,8 +26,8 @@ from warehouse.store.tables import audit, events
 router = APIRouter()
 MAX_ROWS = 100_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-Cell = str | float | int | None
-Table = tuple[Sequence[str], Iterable[Sequence[Cell]]]
+ExportedValue = str | float | int | None
+Table = tuple[Sequence[str], Iterable[Sequence[ExportedValue]]]
 Code = Annotated[str, Query(max_length=100)]
 
 
@@ -107,7 +107,9 @@ def export_trends(
 ) -> Response:
     """What the trends' charts show, a line each."""
     found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
-    rows: list[Sequence[Cell]] = [("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days]
+    rows: list[Sequence[ExportedValue]] = [
+        ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
+    ]
     for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
         rows += [(by, name, count, None, None, None) for name, count in counted]
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
@@ -131,7 +133,7 @@ def export_audit(console: Served, _: SupervisorVisit, kind: str) -> Response:
     return _file("audit", kind, (header, [(row[0], _time(row[1]), *row[2:]) for row in found]))
 
 
-def _events(connection: Connection, code: str) -> Iterable[Sequence[Cell]]:
+def _events(connection: Connection, code: str) -> Iterable[Sequence[ExportedValue]]:
     chosen = EVENTS.where(events.c.location == code).order_by(events.c.number.desc()).limit(MAX_ROWS)
     for row in connection.execute(chosen):
         item = event_item(row)
@@ -151,7 +153,7 @@ def _events(connection: Connection, code: str) -> Iterable[Sequence[Cell]]:
         )
 
 
-def _model_row(one: AgentModel) -> Sequence[Cell]:
+def _model_row(one: AgentModel) -> Sequence[ExportedValue]:
     status = one.status
     told = (status.phase, _time(status.since), status.reason) if status else ("", "", "")
     candidate = f"{status.candidate.name} {status.candidate.version}" if status and status.candidate else ""

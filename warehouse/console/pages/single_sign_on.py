@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from kardus.support.errors import UsageError
-from warehouse.console.auditing import AuditEntry
+from warehouse.console.auditing import AuditRow
 from warehouse.console.context import Console, Served, client_address, slow_down
 from warehouse.console.pages.entering import let_in, local_path
 from warehouse.console.pages.languages import N_
@@ -96,7 +96,7 @@ def _refused(request: Request, console: Console, reason: str, words: str, name: 
     """Note it, and make the attempt cost what a wrong password costs."""
     slow_down(console.wrong, client_address(request))
     log.warning("sign-in by the provider refused: %s", reason[:500])
-    console.audit.note(AuditEntry("", client_address(request), "sign-in-refused", name[:MAX_NAME], reason[:500]))
+    console.audit.note(AuditRow("", client_address(request), "sign-in-refused", name[:MAX_NAME], reason[:500]))
     return ProblemError(403, words)
 
 

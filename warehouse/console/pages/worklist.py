@@ -20,7 +20,7 @@ _STATE = Envelope[LocationState]
 
 
 @dataclass(frozen=True)
-class Comment:
+class TaskComment:
     """A comment."""
 
     at: datetime
@@ -37,7 +37,7 @@ class Task:
     taken_by: str
     done_by: str
     done: datetime | None
-    said: tuple[Comment, ...]
+    said: tuple[TaskComment, ...]
 
     @property
     def id(self) -> str:
@@ -116,10 +116,10 @@ def _tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[Comment]]:
-    found: dict[str, list[Comment]] = {}
+def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[TaskComment]]:
+    found: dict[str, list[TaskComment]] = {}
     for start in range(0, len(ids), PORTION):
         chosen = select(comments).where(comments.c.alert.in_(ids[start : start + PORTION]))
         for row in connection.execute(chosen.order_by(comments.c.number)):
-            found.setdefault(row.alert, []).append(Comment(row.at, row.by, row.text))
+            found.setdefault(row.alert, []).append(TaskComment(row.at, row.by, row.text))
     return found
