@@ -217,7 +217,7 @@ class Cameras(dict[str, Camera]):
 
     def last_captures(self) -> dict[str, datetime]:
         """When the last good picture of each camera was taken that has given one."""
-        return {name: one.view.last_capture for name, one in self.items() if one.view.last_shown is not None}
+        return {name: one.view.last_capture for name, one in self.items() if one.view.last_frame is not None}
 
     def corners(self, name: str) -> dict[str, list[list[list[float]]]]:
         """Where each location's facings are in a camera's last good picture: their corners in pixels."""

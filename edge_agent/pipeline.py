@@ -32,6 +32,7 @@ from kardus.contract.commands import Correct
 from kardus.contract.messages import LocationState, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, CropClassifier
+from kardus.inference.half_decoded import BrokenPictureError, whole_of
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
@@ -274,11 +275,18 @@ class Pipeline:
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
         camera.newest = frame
+        try:
+            return self._look(camera, frame)
+        except BrokenPictureError as error:
+            return SignalLost(frame.camera, frame.captured, str(error)), "lost"
+
+    def _look(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
+        """As `_see`; raises BrokenPictureError where only half of the picture could be decoded."""
         if not camera.view.slots:
             camera.has_looked = True
             self.report_health(camera, "ok", WAITS)
             return None
-        misfit, outside = camera.view.other_shape(frame.picture), camera.view.outside(frame.picture)
+        misfit, outside = camera.view.other_shape(frame.given.size), camera.view.outside(frame.given.size)
         if outside and not misfit and camera.status is None:
             raise ConfigError(f"camera '{frame.camera}': {outside}")
         if misfit or outside:
@@ -369,7 +377,7 @@ class Pipeline:
     def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
         expected = [expectation.expected if expectation else None for expectation in known]
-        return ClassifiedCrops(sighting.picture, sighting.corners, answers, expected, sighting.correction)
+        return ClassifiedCrops(whole_of(sighting.picture), sighting.corners, answers, expected, sighting.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)

@@ -1,10 +1,12 @@
 """JPEG as cameras send it: where a picture ends, and whether it is whole. The decoder, Pillow, tells neither."""
 
 import re
+from collections.abc import Callable
 
 from PIL import Image
 
-from kardus.inference.preprocess import decode_picture
+from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.preprocess import decode_half, decode_picture
 from kardus.support.errors import DataError
 
 CUT_OFF = "a picture was cut off"
@@ -28,12 +30,18 @@ def decode_whole(data: bytes, name: str) -> Image.Image:
         DataError: it can't be read, or was cut off; whoever asked adds the remedy.
     """
     picture = decode_picture(data, name)
-    end = picture_end(data) if data.startswith(FRAME_START) and _may_be_cut_off(data, picture) else None
-    if end is not None:
-        # Bytes that follow a whole picture's code are not looked at; of one that was cut off, they become a part.
-        padded = decode_picture(data[: end - len(END)] + _PADDING + END, name)
-        if padded.tobytes() != picture.tobytes():
-            raise DataError(f"{name}: not a whole picture: it was cut off")
+    _refuse_cut_off(data, name, picture, decode_picture)
+    return picture
+
+
+def decode_half_of_whole(data: bytes, name: str) -> Image.Image | HalfDecoded:
+    """As `decode_half`, and refuses a JPEG that was cut off.
+
+    Raises:
+        DataError: as `decode_whole`.
+    """
+    picture = decode_half(data, name)
+    _refuse_cut_off(data, name, _decoded_of(picture), lambda *padded: _decoded_of(decode_half(*padded)))
     return picture
 
 
@@ -48,6 +56,19 @@ def picture_end(data: bytes) -> int | None:
         if kind != WITHOUT_LENGTH:
             at += int.from_bytes(data[at : at + 2])
     return None
+
+
+def _decoded_of(picture: Image.Image | HalfDecoded) -> Image.Image:
+    return picture.half if isinstance(picture, HalfDecoded) else picture
+
+
+def _refuse_cut_off(data: bytes, name: str, picture: Image.Image, decode: Callable[[bytes, str], Image.Image]) -> None:
+    end = picture_end(data) if data.startswith(FRAME_START) and _may_be_cut_off(data, picture) else None
+    if end is not None:
+        # Bytes that follow a whole picture's code are not looked at; of one that was cut off, they become a part.
+        padded = decode(data[: end - len(END)] + _PADDING + END, name)
+        if padded.tobytes() != picture.tobytes():
+            raise DataError(f"{name}: not a whole picture: it was cut off")
 
 
 def _may_be_cut_off(data: bytes, picture: Image.Image) -> bool:

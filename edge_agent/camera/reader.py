@@ -11,6 +11,7 @@ from PIL import Image
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.source import Attentive, PictureSource
 from edge_agent.records import Ended, Frame, SignalLost
+from kardus.inference.half_decoded import HalfDecoded
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import KardusError
 from kardus.support.worker import Worker
@@ -59,7 +60,7 @@ class CameraReader(Worker):
     def attend(self, attention: Attention) -> None:
         """What is wanted of the next picture: the source may do less while all rests."""
         if isinstance(self._source, Attentive):
-            self._source.attend(attention)
+            self._source.attention = attention
 
     def hurry(self) -> None:
         """Take the next picture now, and not after the interval."""
@@ -84,7 +85,7 @@ class CameraReader(Worker):
         finally:
             self._put(Ended(self.camera, datetime.now(UTC)))
 
-    def _pictures(self) -> Iterator[Image.Image | str]:
+    def _pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
         """The source's pictures; one that raises is asked again from its beginning."""
         while True:
             try:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from edge_agent.camera.decoding import Attention
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.http import CameraHttp
-from edge_agent.camera.jpeg import decode_whole
+from edge_agent.camera.jpeg import decode_half_of_whole, decode_whole
 from edge_agent.camera.login import Login
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import SnapshotSource
+from kardus.inference.half_decoded import HalfDecoded
 from kardus.support.errors import DataError
 from kardus.support.exchange import Exchanges, Trace
 
@@ -34,6 +36,7 @@ class HttpSnapshot:
         Raises:
             ConfigError: the password file or `ca_file` cannot be read.
         """
+        self.attention: Attention = "moving"
         self._url = settings.url
         self._timeout_s = settings.timeout_s
         self._login = _login(settings)
@@ -41,7 +44,7 @@ class HttpSnapshot:
         self._closing = threading.Event()
         self._exchanges = Exchanges(self._closing)
 
-    def pictures(self) -> Iterator[Image.Image | str]:
+    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
         """The camera's picture at each look, or why there is none."""
         with CameraHttp(self._login, self._tls, SILENCE * self._timeout_s) as http:
             while not self._closing.is_set():
@@ -51,10 +54,10 @@ class HttpSnapshot:
         """End a wait for a picture; the end of `pictures` frees the rest."""
         self._closing.set()
 
-    def _picture(self, http: CameraHttp) -> Image.Image | str:
+    def _picture(self, http: CameraHttp) -> Image.Image | HalfDecoded | str:
         try:
             data = self._exchanges.run(functools.partial(self._fetch, http), self._timeout_s)
-            return decode_whole(data, self._url)
+            return decode_half_of_whole(data, self._url) if self.attention == "rest" else decode_whole(data, self._url)
         except NoAnswerError as error:
             return f"{self._url}: no picture ({error}): {_REMEDY}"
         except TimeoutError:

@@ -10,6 +10,7 @@ from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
 from edge_agent.config.sources import RealSource
+from kardus.inference.half_decoded import HalfDecoded
 
 
 class PictureSource(Protocol):
@@ -18,8 +19,8 @@ class PictureSource(Protocol):
     live: bool
     """Whether it shows what is there now: only then can it be frozen, and only then is it asked again for ever."""
 
-    def pictures(self) -> Iterator[Image.Image | str]:
-        """Pictures, RGB, one a look.
+    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+        """Pictures, RGB, one a look; decoded by half where an `Attentive` source was told that all rests.
 
         A text in place of a picture says why there is none this time. The iterator ends when nothing more can come.
         It never raises for what a camera or a file may do wrong.
@@ -33,8 +34,8 @@ class PictureSource(Protocol):
 class Attentive(Protocol):
     """A source that does less while nothing happens."""
 
-    def attend(self, attention: Attention) -> None:
-        """What was made of the last picture. May be called from any thread."""
+    attention: Attention
+    """What was made of the last picture. May be set from any thread, also while another waits for a picture."""
 
 
 def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one line a kind of source

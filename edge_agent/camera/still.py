@@ -5,8 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from edge_agent.camera.decoding import Attention
+from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.photo_files import PHOTO_SUFFIXES, sort_folder
-from kardus.inference.preprocess import read_picture
+from kardus.inference.preprocess import read_half, read_picture
 from kardus.support.errors import DataError
 
 
@@ -17,12 +19,13 @@ class StillPicture:
 
     def __init__(self, path: Path) -> None:
         """Name the file; it need not be there yet."""
+        self.attention: Attention = "moving"
         self._path = path
 
-    def pictures(self) -> Iterator[Image.Image | str]:
+    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
         """The file's picture as it is at each look, or why it can't be read."""
         while True:
-            yield try_picture(self._path)
+            yield _looked_at(self._path, self.attention)
 
     def close(self) -> None:
         """Holds nothing."""
@@ -35,9 +38,10 @@ class FolderPictures:
 
     def __init__(self, folder: Path) -> None:
         """Name the folder."""
+        self.attention: Attention = "moving"
         self._folder = folder
 
-    def pictures(self) -> Iterator[Image.Image | str]:
+    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
         """Each picture once, or why it can't be read."""
         try:
             paths = sort_folder(self._folder).pictures
@@ -47,7 +51,7 @@ class FolderPictures:
         if not paths:
             yield f"{self._folder}: no picture in it ({', '.join(PHOTO_SUFFIXES)}): name a folder of pictures"
         for path in paths:
-            yield try_picture(path)
+            yield _looked_at(path, self.attention)
 
     def close(self) -> None:
         """Holds nothing."""
@@ -58,4 +62,18 @@ def try_picture(path: Path) -> Image.Image | str:
     try:
         return read_picture(path)
     except DataError as error:
-        return f"{error}: check the path, and what writes the picture"
+        return _reason(error)
+
+
+def _looked_at(path: Path, attention: Attention) -> Image.Image | HalfDecoded | str:
+    """As `try_picture`, decoded to what is needed."""
+    if attention != "rest":
+        return try_picture(path)
+    try:
+        return read_half(path)
+    except DataError as error:
+        return _reason(error)
+
+
+def _reason(error: DataError) -> str:
+    return f"{error}: check the path, and what writes the picture"

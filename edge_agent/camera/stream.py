@@ -123,6 +123,7 @@ class StreamSource:
 
     def __init__(self, name: str, stream: StreamRequest, remedy: str) -> None:
         """`name` is what reasons call it; nothing is opened yet."""
+        self.attention: Attention = "moving"
         self.live = stream.live
         self._name = name
         self._stream = stream
@@ -130,11 +131,6 @@ class StreamSource:
         self._lock = threading.Lock()
         self._decoder: Decoder | None = None
         self._closed = False
-        self._attention: Attention = "moving"
-
-    def attend(self, attention: Attention) -> None:
-        """What was made of the last picture. May be called from any thread, also while another waits for a picture."""
-        self._attention = attention
 
     def pictures(self) -> Iterator[Image.Image | str]:
         """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
@@ -164,7 +160,7 @@ class StreamSource:
             decoder = self._decoder = Decoder(self._stream)
         timeout_s = self._stream.timeout_s + GRACE_S
         try:
-            while (picture := decoder.picture(timeout_s, lambda: self._attention)) is not None:
+            while (picture := decoder.picture(timeout_s, lambda: self.attention)) is not None:
                 yield self._said(picture) if isinstance(picture, str) else picture
         except DecoderError as error:
             return str(error)

@@ -22,6 +22,7 @@ from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.codes.labels import find_labels
 from kardus.inference.bundle import read_bundle
 from kardus.inference.geometry import FloatArray
+from kardus.inference.half_decoded import whole_of
 from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import DataError, UsageError
@@ -217,7 +218,7 @@ def _take(section: CameraSection) -> Image.Image:
         with err.status(f"Looking through camera {section.name}"):
             for _, picture in zip(range(_ATTEMPTS), source.pictures(), strict=False):
                 if not isinstance(picture, str):
-                    return picture
+                    return whole_of(picture)
                 reason = picture
     finally:
         source.close()

@@ -12,6 +12,7 @@ from edge_agent.config.sections import CodesSection
 from edge_agent.records import Frame, Sighting
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.geometry import FloatArray
+from kardus.inference.half_decoded import whole_of
 
 
 class CodeWatch:
@@ -81,7 +82,7 @@ class CodeWatch:
         corners = dict(zip(sighting.chosen, sighting.corners, strict=True))
         large = [slot for slot, places in corners.items() if _side_px(places) >= self._rules.least_side_px]
         for slot, content in to_be_read(large):
-            self._read(CartonReading(camera, slot, content, sighting.picture, corners[slot], self._products))
+            self._read(CartonReading(camera, slot, content, whole_of(sighting.picture), corners[slot], self._products))
 
 
 def _side_px(corners: FloatArray) -> float:

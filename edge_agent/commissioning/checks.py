@@ -15,6 +15,7 @@ from kardus.codes.rack_check import other_rack
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
+from kardus.inference.half_decoded import whole_of
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import DataError, KardusError
@@ -74,12 +75,13 @@ def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str
     def check() -> str:
         source, view = openings.camera(camera)
         try:
-            picture = next(source.pictures(), "no picture")
+            given = next(source.pictures(), "no picture")
         finally:
             source.close()
-        if isinstance(picture, str):
-            raise DataError(picture)
-        problem = view.other_shape(picture) or view.outside(picture)
+        if isinstance(given, str):
+            raise DataError(given)
+        picture = whole_of(given)
+        problem = view.other_shape(picture.size) or view.outside(picture.size)
         if problem:
             raise DataError(problem)
         if not view.slots:

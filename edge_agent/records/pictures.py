@@ -10,6 +10,7 @@ from kardus.contract.messages import Expected
 from kardus.inference.classification import Classification
 from kardus.inference.colour_correction import ColourCorrection
 from kardus.inference.geometry import FloatArray
+from kardus.inference.half_decoded import HalfDecoded, whole_of
 from kardus.inference.preprocess import Pixels
 
 
@@ -24,8 +25,17 @@ class Frame:
     """UTC."""
     at_s: float
     """The same moment on a clock that never jumps: seconds, of meaning only beside others of this camera."""
-    picture: Image.Image
-    """RGB."""
+    given: Image.Image | HalfDecoded
+    """The picture as its source gave it, RGB; its `size` is that of the whole picture."""
+
+    @property
+    def picture(self) -> Image.Image:
+        """All of it, RGB; decoded when it is first asked for, where only half was.
+
+        Raises:
+            BrokenPictureError: it can't be decoded after all.
+        """
+        return whole_of(self.given)
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,8 @@ class Sighting:
     """One a slot (n)."""
     chosen: tuple[int, ...]
     """Which slots are to be classified."""
-    picture: Image.Image
-    """RGB."""
+    picture: Image.Image | HalfDecoded
+    """As its source gave it, RGB."""
     corners: FloatArray
     """(len(chosen), 4, 2): where these are in it, in pixels."""
     crops: Pixels

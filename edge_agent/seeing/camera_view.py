@@ -1,5 +1,6 @@
 """What one camera sees: its view guard, slots, change gate and empty pictures. From a picture to crops."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
 from kardus.inference.geometry import FloatArray
+from kardus.inference.half_decoded import BrokenPictureError, HalfDecoded
 from kardus.inference.preprocess import Pixels, resized
 
 BAD_IN_A_ROW = 2
@@ -26,6 +28,7 @@ BAD_IN_A_ROW = 2
 
 WITHOUT_COLOURS = frozenset({"frozen", "dark", "over-exposed"})
 """Problems of a picture whose colours say nothing."""
+log = logging.getLogger("kardus.seeing")
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class CameraView:
         self._live = live
         self.last_capture = datetime.now(UTC)
         """When the last good picture was taken ..."""
-        self.last_frame: Image.Image | None = None
+        self.last_frame: Frame | None = None
         """... and what it was."""
-        self._hidden_from: Image.Image | None = None
+        self._hidden_from: Frame | None = None
         self._hidden: Image.Image | None = None
         self.first_capture: datetime | None = None
         """When the first good picture was taken."""
@@ -88,14 +91,14 @@ class CameraView:
         if self._gate:
             self._gate.use(gate)
 
-    def other_shape(self, picture: Image.Image) -> str:
-        """Why the slots have no place in a picture of this shape, in words; empty if they have."""
-        self._judge_size(picture.size)
+    def other_shape(self, size: tuple[int, int]) -> str:
+        """Why the slots have no place in a picture of this width and height, in words; empty if they have."""
+        self._judge_size(size)
         return self._shape
 
-    def outside(self, picture: Image.Image) -> str:
-        """Which slot has a corner outside this picture, in words; empty if none has."""
-        self._judge_size(picture.size)
+    def outside(self, size: tuple[int, int]) -> str:
+        """Which slot has a corner outside a picture of this width and height, in words; empty if none has."""
+        self._judge_size(size)
         return self._outside
 
     @property
@@ -106,7 +109,7 @@ class CameraView:
     def check(self, frame: Frame) -> CheckedView:
         """Whether the picture can be trusted."""
         if self._guard is None:
-            width, height = frame.picture.size
+            width, height = frame.given.size
             shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
             areas = areas_of(self._camera, width, height, self._commissioned.size)
             self._mask = Mask([area / [width, height] for area in areas])
@@ -152,7 +155,7 @@ class CameraView:
         slots = np.flatnonzero(self._gate.due(frame.at_s) | np.asarray(wanted, bool)).tolist()
         if slots:
             corners = self._last_corners[slots]
-            self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.picture, size_px))
+            self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.given, size_px))
 
     def see(self, frame: Frame, view: CheckedView, wanted: Sequence[bool], size_px: int) -> Sighting:
         """What a good picture shows of the slots, with the crops that are to be classified.
@@ -163,9 +166,9 @@ class CameraView:
             wanted: which slots are to be classified as soon as they rest, though nothing changes (n).
             size_px: width and height of the crops.
         """
-        self.last_capture, self.last_frame = frame.captured, frame.picture
+        self.last_capture, self.last_frame = frame.captured, frame
         self.first_capture = self.first_capture or frame.captured
-        self._last_corners = corners = place_slots(self.slots, *frame.picture.size, view.motion)
+        self._last_corners = corners = place_slots(self.slots, *frame.given.size, view.motion)
         gate = self._known_gate(frame, view, corners)
         activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
         chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
@@ -176,7 +179,7 @@ class CameraView:
             captured=frame.captured,
             activities=activities,
             chosen=chosen,
-            picture=frame.picture,
+            picture=frame.given,
             corners=places,
             crops=correction.apply(crops) if correction else crops,
             like_empty=self._like_empty(view, corners, chosen),
@@ -189,8 +192,12 @@ class CameraView:
         return [(slot.location, corners) for slot, corners in zip(self.slots, placed, strict=True)]
 
     def shown(self, slots: Sequence[int]) -> Shown | None:
-        """A location, by its slots, in the last good picture, without what is masked; None before the first."""
-        picture = self.last_shown
+        """A location, by its slots, in the last good picture, without what is masked; None where there is none."""
+        try:
+            picture = self.last_shown
+        except BrokenPictureError as error:
+            log.warning("camera %s: %s", self._camera.name, error)
+            return None
         if picture is None or self._last_corners is None:
             return None
         facings = [self._last_corners[index] for index in slots]
@@ -198,10 +205,16 @@ class CameraView:
 
     @property
     def last_shown(self) -> Image.Image | None:
-        """The last good picture as it may leave the agent, its masked areas black; None before the first."""
+        """The last good picture as it may leave the agent, its masked areas black; None before the first.
+
+        Raises:
+            BrokenPictureError: it can't be decoded after all.
+        """
         if self.last_frame is not None and self._hidden_from is not self.last_frame:
+            given = self.last_frame.given
+            whole = given.whole if isinstance(given, HalfDecoded) else given
             self._hidden_from = self.last_frame
-            self._hidden = self._mask.hide(self.last_frame) if self._mask.areas else self.last_frame
+            self._hidden = self._mask.hide(whole) if self._mask.areas else whole
         return self._hidden
 
     def lose(self) -> None:
@@ -222,7 +235,7 @@ class CameraView:
             which = np.searchsorted(ahead.slots, chosen)
             if np.array_equal(ahead.corners[which], places):
                 return ahead.crops.result()[which]
-        return Cutting(places, frame.picture, size_px).result()
+        return Cutting(places, frame.given, size_px).result()
 
     def _with_colours(self, view: CheckedView, at_s: float) -> CheckedView:
         """What was judged by forms, and now by colours too."""
@@ -263,7 +276,7 @@ class CameraView:
     def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
-        corners = place_slots(self.slots, *frame.picture.size, np.eye(3)) / view.factor
+        corners = place_slots(self.slots, *frame.given.size, np.eye(3)) / view.factor
         return self._mask.black_out(resized(picture, width, height)), corners
 
     def _like_empty(self, view: CheckedView, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:

@@ -28,10 +28,6 @@ class Mask:
         self.areas = areas
         self._last: Masked | None = None
 
-    def again(self) -> "Mask":
-        """The same areas, over pictures of another size."""
-        return Mask(self.areas)
-
     def over(self, width: int, height: int) -> Masked:
         """The masked pixels of a picture of this size."""
         if self._last is None or self._last.shape != (height, width):

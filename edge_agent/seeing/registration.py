@@ -2,8 +2,8 @@
 
 Marks are small patches with edges in two directions. They are compared by normalised cross-correlation (Lewis, Fast
 Normalized Cross-Correlation, 1995), which doesn't mind other light. The motion is a shift, a turn and a zoom that fit
-the marks, or a shift of the whole picture. Pictures are grey and reduced: arrays (height, width) float32; positions are
-(x, y) in their pixels.
+the marks, or a shift of the whole picture. How sharp a picture is is told by its marks, too. Pictures are grey and
+reduced: arrays (height, width) float32; positions are (x, y) in their pixels.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from PIL import Image
 
 from kardus.inference.geometry import FloatArray
 
@@ -28,6 +29,8 @@ LEAST_PART = 0.15
 """Share of a patch that must lie where nothing is expected to change."""
 _AT_ONCE = 1_000_000
 """So many pixels of patches are copied at a time: 4 MB."""
+_EDGES = 0.95  # noise has no strong edges, and print has some
+_STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs: this quantile to their median
 _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 
@@ -132,9 +135,10 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundM
     correlation = _correlate(windows, marks)
     flat = correlation.reshape(len(near), (2 * reach + 1) ** 2)
     ys, xs = np.unravel_index(flat.argmax(axis=1), correlation.shape[1:])
-    peaks = [_peak(one, int(y), int(x)) for one, y, x in zip(correlation, ys, xs, strict=True)]
+    each = np.arange(len(near))
+    peaks = np.stack([xs + _vertices(correlation[each, ys, :], xs), ys + _vertices(correlation[each, :, xs], ys)], 1)
     inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
-    return FoundMarks(start + np.array(peaks).reshape(-1, 2) - reach, flat.max(axis=1, initial=-1.0), inside)
+    return FoundMarks(start + peaks - reach, flat.max(axis=1, initial=-1.0), inside)
 
 
 def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:
@@ -170,17 +174,14 @@ def _correlate(windows: Grey, marks: Marks) -> Grey:
     return result
 
 
-def _peak(correlation: Grey, y: int, x: int) -> tuple[float, float]:
-    """The place (x, y) of the peak to a fraction of a pixel, by a parabola through its neighbours."""
-    return x + _vertex(correlation[y, :], x), y + _vertex(correlation[:, x], y)
-
-
-def _vertex(values: Grey, at: int) -> float:
-    if not 0 < at < len(values) - 1:
-        return 0.0
-    before, here, after = (float(v) for v in values[at - 1 : at + 2])
+def _vertices(values: Grey, at: NDArray[np.intp]) -> FloatArray:
+    """How far the peak of each row of (n, places) is from place `at` (n,): the vertex of a parabola through three."""
+    each, middle = np.arange(len(at)), np.clip(at, 1, values.shape[1] - 2)
+    before, here, after = (values[each, middle + step].astype(np.float64) for step in (-1, 0, 1))
     bend = before - 2 * here + after
-    return 0.5 * (before - after) / bend if bend < 0 else 0.0
+    is_peak = (middle == at) & (bend < 0)
+    found: FloatArray = np.where(is_peak, 0.5 * (before - after) / np.where(is_peak, bend, 1.0), 0.0)
+    return found
 
 
 def _patch(values: NDArray[Any], x: int, y: int) -> NDArray[Any]:
@@ -253,3 +254,48 @@ def _errors(matrix: FloatArray, source: FloatArray, target: FloatArray) -> Float
     moved = source @ matrix[:2, :2].T + matrix[:2, 2]
     errors: FloatArray = np.linalg.norm(moved - target, axis=1)
     return errors
+
+
+def sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
+    """How strong the strong edges around each centre are, beyond the sensor's noise and in shares of the light: (n,).
+
+    The Laplacian, at half the picture's resolution. The patch with the weakest typical one tells the noise, which is
+    taken off; but half of what was measured always stays: a mesh looks like noise, and is sharp.
+
+    Args:
+        picture: RGB.
+        centres: (n, 2), in its pixels.
+        factor: by which patches are larger in it than in the reduced picture.
+    """
+    reach = PATCH * factor // 2
+    corners = _patch_corners(picture, centres, reach)
+    greens = (picture.crop((x, y, x + 2 * reach, y + 2 * reach)).getchannel(1) for x, y in corners)
+    patches = np.array([np.asarray(green) for green in greens], np.float32).reshape(-1, 2 * reach, 2 * reach)
+    return _strength(patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2])
+
+
+def sharpness_by_half(half: Image.Image, centres: FloatArray, factor: int) -> Grey:
+    """As `sharpness`, of a picture of which half the width and height is there; `factor` is even."""
+    reach = PATCH * factor // 4
+    green = np.asarray(half.getchannel(1))
+    patches = [green[y : y + 2 * reach, x : x + 2 * reach] for x, y in _patch_corners(half, centres / 2, reach)]
+    return _strength(4 * np.array(patches, np.float32).reshape(-1, 2 * reach, 2 * reach))
+
+
+def _strength(halved: Grey) -> Grey:
+    """Of patches at half the picture's resolution, (n, side, side), with the sums of each two by two pixels."""
+    around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
+    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(halved), (halved.shape[1] - 2) ** 2)
+    edges.sort(axis=1)
+    strength: Grey = edges[:, int(edges.shape[1] * _EDGES)]
+    typical = edges[:, (edges.shape[1] - 1) // 2]
+    noise = _STRONG_TO_TYPICAL * typical.min(initial=np.inf)
+    light = halved.mean(axis=(1, 2)) / 4 + 1
+    beyond: Grey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / light
+    return beyond
+
+
+def _patch_corners(picture: Image.Image, centres: FloatArray, reach: int) -> list[tuple[int, int]]:
+    """The top left corners of patches around the centres (n, 2), kept inside the picture."""
+    corners = np.clip(np.round(centres).astype(int) - reach, 0, np.subtract(picture.size, 2 * reach))
+    return [(x, y) for x, y in corners.tolist()]

@@ -1,6 +1,5 @@
 """Judges every picture before any verdict rests on it."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.records import Frame
+from edge_agent.seeing.last_picture import LastPicture
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
     FEWEST,
@@ -19,14 +19,15 @@ from edge_agent.seeing.registration import (
     choose_marks,
     find_marks,
     fit_similarity,
+    sharpness,
+    sharpness_by_half,
     whole_shift,
 )
-from kardus.inference.geometry import FloatArray, project
+from kardus.inference.geometry import FloatArray, project, reduction
+from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.preprocess import Pixels
 
 ViewProblem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
-SMALL_WIDTH = 480
-"""Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 STEADY_PX = 0.75
 """A motion that differs less from the last, in pixels of the whole picture, is the same: slots don't tremble."""
 AROUND_SLOT = 2
@@ -38,9 +39,6 @@ NEAR = 2
 ALIKE = 0.7
 """Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
 WHITE = 250
-_EDGES = 0.95  # noise has no strong edges, and print has some
-_STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs: this quantile to their median
-_SAMPLED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,34 @@ class CheckedView:
     reason: str = ""
     repeated: bool = False
     """It is a live camera's last picture once more: it says nothing of what is there now."""
+
+
+class JudgedPicture:
+    """A picture, reduced: from half of its width and height, where that is what was decoded of it."""
+
+    def __init__(self, given: Image.Image | HalfDecoded) -> None:
+        """Reduce it."""
+        self.size = given.size
+        self.factor = reduction(given.size[0])
+        """By which whole number it is made smaller."""
+        self._given = given
+        if isinstance(given, HalfDecoded) and self.factor % 2 == 0:
+            self._half: Image.Image | None = given.half
+            self.small = reduced(given.half, self.factor // 2)
+        else:
+            self._half = None
+            self.small = reduced(self.whole, self.factor)
+
+    @property
+    def whole(self) -> Image.Image:
+        """All of it, RGB; raises BrokenPictureError."""
+        return self._given.whole if isinstance(self._given, HalfDecoded) else self._given
+
+    def sharpness(self, centres: FloatArray) -> Grey:
+        """How sharp it is around each centre, (n, 2) in pixels of the whole picture: (n,)."""
+        if self._half is not None:
+            return sharpness_by_half(self._half, centres, self.factor)
+        return sharpness(self.whole, centres, self.factor)
 
 
 @dataclass(frozen=True)
@@ -94,7 +120,6 @@ class ViewGuard:
             mask: areas that show no part of the rack.
         """
         self._mask = mask or Mask()
-        self._mask_of_rows = self._mask.again()
         self._is_masked = bool(self._mask.areas)
         self._rules = rules
         self._slots = slots
@@ -103,7 +128,7 @@ class ViewGuard:
         self._reference: _Reference | None = None
         self._motion = np.eye(3)
         self._last_coarse: Grey | None = None
-        self._checksum: int | None = None
+        self._last = LastPicture(self._mask)
         self._same_since = 0.0
 
     def use(self, rules: ViewSection) -> None:
@@ -112,14 +137,15 @@ class ViewGuard:
 
     def check(self, frame: Frame) -> CheckedView:
         """Judge a picture."""
-        factor = max(1, round(frame.picture.width / SMALL_WIDTH))
-        small = reduced(frame.picture, factor)
+        judged = JudgedPicture(frame.given)
+        small, factor = judged.small, judged.factor
         grey = _grey(small)
-        repeated = self._is_repeated(frame)
+        repeated = self._live and self._last.is_repeated(frame.given, small)
+        if not repeated:
+            self._same_since = frame.at_s
         problem, reason = self._exposure(frame, grey)
         if not problem:
-            reference = self._known(frame.picture, grey, factor)
-            problem, reason = self._recognise(reference, frame.picture, grey, factor)
+            problem, reason = self._recognise(self._known(judged, grey), judged, grey)
         if not problem:
             self._last_coarse = _coarse(grey)
         small = self._mask.black_out(small) if self._is_masked else small
@@ -136,33 +162,20 @@ class ViewGuard:
             return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
         return None, ""
 
-    def _is_repeated(self, frame: Frame) -> bool:
-        """A sensor's noise never gives the same values twice."""
-        width, height = frame.picture.size
-        rows = frame.picture.resize((width, max(1, height // _SAMPLED_ROWS)), Image.Resampling.NEAREST)
-        pixels = np.asarray(rows)
-        pixels = self._mask_of_rows.black_out(pixels) if self._is_masked else pixels  # a clock may go on
-        checksum = zlib.crc32(pixels.tobytes())
-        repeated = self._live and checksum == self._checksum
-        if not repeated:
-            self._checksum, self._same_since = checksum, frame.at_s
-        return repeated
-
-    def _known(self, picture: Image.Image, grey: Grey, factor: int) -> _Reference:
+    def _known(self, judged: JudgedPicture, grey: Grey) -> _Reference:
         """The reference's marks; of this picture where no other was given."""
         if self._reference is None:
+            picture, factor = judged.whole, judged.factor
             if self._given is not None:
                 picture = Image.fromarray(self._given).resize(picture.size, Image.Resampling.BICUBIC)
                 grey = _grey(reduced(picture, factor))
             never = self._mask.over(grey.shape[1], grey.shape[0])
             marks = choose_marks(grey, inside(self._slots, grey.shape) | never, never)
-            self._reference = _Reference(marks, _sharpness(picture, marks.centres * factor, factor), grey)
+            self._reference = _Reference(marks, sharpness(picture, marks.centres * factor, factor), grey)
         return self._reference
 
-    def _recognise(
-        self, reference: _Reference, picture: Image.Image, grey: Grey, factor: int
-    ) -> tuple[ViewProblem | None, str]:
-        marks = reference.marks
+    def _recognise(self, reference: _Reference, judged: JudgedPicture, grey: Grey) -> tuple[ViewProblem | None, str]:
+        marks, factor = reference.marks, judged.factor
         if len(marks.corners) < FEWEST:
             return None, ""  # nothing in this view could tell
         shrink = np.diag([1 / factor, 1 / factor, 1.0])
@@ -178,11 +191,11 @@ class ViewGuard:
             motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
             if agree < self._rules.recognised * marks.lasting or not marks.lasting:
                 return self._unrecognised(reference, grey, factor, share)
-        now = _sharpness(picture, (marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor, factor)
+        now = judged.sharpness((marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor)
         sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)))
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
-        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *picture.size)
+        return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *judged.size)
 
     def _unrecognised(
         self, reference: _Reference, grey: Grey, factor: int, share: float
@@ -210,7 +223,7 @@ class ViewGuard:
 
     def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[ViewProblem | None, str]:
         """Correct a small motion, refuse a large one."""
-        corners = np.concatenate([corners * [width, height] for corners in self._slots])
+        corners = np.concatenate(self._slots) * [width, height]
         now = project(motion, corners)
         if np.linalg.norm(now - project(self._motion, corners), axis=1).max() > STEADY_PX:
             self._motion = motion
@@ -260,25 +273,3 @@ def inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
         draw.polygon(places, fill=1)
         draw.line([*places, places[0]], fill=1, width=2 * AROUND_SLOT + 1)
     return np.asarray(mask)
-
-
-def _sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
-    """How strong the strong edges around each centre (n, 2) are, beyond the sensor's noise and in shares of the light.
-
-    The Laplacian, at half the picture's resolution. The patch with the weakest typical one tells the noise, which is
-    taken off; but half of what was measured always stays: a mesh looks like noise, and is sharp.
-    """
-    half = PATCH * factor // 2
-    side = 2 * half
-    corners = np.clip(np.round(centres).astype(int) - half, 0, np.subtract(picture.size, side)).tolist()
-    greens = (picture.crop((x, y, x + side, y + side)).getchannel(1) for x, y in corners)
-    patches = np.array([np.asarray(green) for green in greens], np.float32)
-    patches = patches.reshape(len(corners), side, side)
-    halved = patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2]
-    around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
-    edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(corners), (half - 2) ** 2)
-    strong = int(edges.shape[1] * _EDGES)
-    strength: Grey = np.partition(edges, strong, axis=1)[:, strong]
-    noise = _STRONG_TO_TYPICAL * np.median(edges, axis=1).min(initial=np.inf)
-    beyond: Grey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / (patches.mean(axis=(1, 2)) + 1)
-    return beyond

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+SMALL_WIDTH = 480
+"""Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> FloatArray:
@@ -56,3 +58,8 @@ def is_convex(corners: FloatArray) -> bool:
     following = np.roll(edges, -1, axis=0)
     turns = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
     return bool((turns > 0).all())
+
+
+def reduction(width: int) -> int:
+    """By which whole number a picture of this width is made smaller to be judged."""
+    return max(1, round(width / SMALL_WIDTH))

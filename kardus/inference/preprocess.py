@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from kardus.inference.geometry import FloatArray, homography, rectangle
+from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
 from kardus.inference.srgb import Converted, UnfitPictureError, stored_as, to_srgb
 from kardus.support.errors import DataError
 
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
+"""Width and height."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn on its own; ours is judged before anything is decoded
 _ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
 _TURNS = {
@@ -25,6 +28,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = range(5, 9)
 MAX_PIXELS = 64_000_000
 """A larger picture is refused before it is decoded."""
 
@@ -123,31 +127,58 @@ def read_picture(path: Path) -> Image.Image:
 
 def read_converted(path: Path) -> Converted:
     """As `read_picture`, with what was brought from another form for it."""
-    return _decode(path, str(path))
+    return _decode(path, str(path))[0]
 
 
 def decode_picture(data: bytes, name: str) -> Image.Image:
     """As `read_picture`, from memory; `name` is what errors call it."""
-    return _decode(io.BytesIO(data), name).picture
+    return _decode(io.BytesIO(data), name)[0].picture
 
 
-def _decode(file: Path | io.BytesIO, name: str) -> Converted:
+def read_half(path: Path) -> Image.Image | HalfDecoded:
+    """As `read_picture`; of a JPEG that can be judged by it only half of the width and height, for now."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return read_picture(path)  # which says what is wrong
+    return decode_half(data, str(path))
+
+
+def decode_half(data: bytes, name: str) -> Image.Image | HalfDecoded:
+    """As `read_half`, from memory."""
+    decoded, size = _decode(io.BytesIO(data), name, halve=True)
+    return HalfDecoded(decoded.picture, size, lambda: decode_picture(data, name)) if size else decoded.picture
+
+
+def _decode(file: Path | io.BytesIO, name: str, *, halve: bool = False) -> tuple[Converted, Size | None]:
+    """A picture; and where it was made half as wide and high, the width and height of the whole one."""
     try:
         with open_picture(file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels is too large")
+            size = _halve(image) if halve and image.format == "JPEG" else None
             stored = stored_as(image)
             image.load()  # a TIFF is turned upright by Pillow, and says so only then
             converted = to_srgb(_upright(image), stored)
             converted.picture.load()
             converted.picture.info = {}  # a comment of the camera's would go into every JPEG that is made of it
-            return converted
+            return converted, size
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such picture") from error
     except UnfitPictureError as error:
         raise DataError(f"{name}: {error}") from error
     except (OSError, SyntaxError, ValueError, *TIFF_FAILURES) as error:
         raise DataError(f"{name}: {what_it_is(file)}") from error
+
+
+def _halve(image: ImageFile.ImageFile) -> Size | None:
+    """Have a JPEG decoded to half of its size, if it can be judged so; the whole one, once it is upright."""
+    is_turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    size = (image.height, image.width) if is_turned else image.size
+    stored = image.size
+    if is_judged_by_half(size[0]):
+        image.draft(None, (image.width // 2, max(1, image.height // 2)))
+    return size if image.size != stored else None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -116,6 +116,13 @@ class AskedAgent:
             camera.reader.hurry()
         return max(self._agent.looked.get(timeout=PATIENCE_S) for _ in self._agent._cameras) - began
 
+    def look_at_rest(self) -> None:
+        """One look of every camera as the interval brings it, and not because somebody wants to know more."""
+        for camera in self._agent._cameras.values():
+            camera.reader._hurry.set()
+        for _ in self._agent._cameras:
+            self._agent.looked.get(timeout=PATIENCE_S)
+
     def look_acknowledged(self, states: int) -> float:
         """One look; seconds until the broker has acknowledged so many states, and every event that came with them."""
         counting, events, before = self._agent.counting, self.events, self._agent.counting.acknowledgements

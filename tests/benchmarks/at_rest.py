@@ -38,7 +38,7 @@ LOCATIONS, PICTURES, THREADS = 24, 8, 1
 LOOKS_AN_HOUR = 3600
 LOOKS_A_REFRESH = GateSection().refresh_s
 GATE_OFF = "[gate]\nrefresh_s = 0.001\n"
-SCRIPT_GOAL, GATE_GOAL = 30.0, 0.1
+SCRIPT_GOAL, GATE_GOAL, DECODING_GOAL = 30.0, 0.1, 1.4
 PATIENCE_S = 10.0
 
 
@@ -96,6 +96,8 @@ def _tell(report: Report, model: str, rounds: list[Round]) -> None:
     hour("the agent, gate off", [r.gate_off for r in rounds])
     hour("the agent at rest", [r.at_rest for r in rounds])
     hour("decoding the pictures, in each of them", [r.decode for r in rounds])
+    beside = ratio([r.at_rest for r in rounds], [r.decode for r in rounds])
+    report.add(f"{model}: agent at rest / decoding the pictures", beside, "", "at most", DECODING_GOAL)
     gated = ratio([r.at_rest - r.decode for r in rounds], [r.gate_off - r.decode for r in rounds])
     report.add(f"{model}: agent at rest / gate off, decoding apart", gated, "", "at most", GATE_GOAL)
     apart = ratio([r.script - r.decode for r in rounds], [r.at_rest - r.decode for r in rounds])

@@ -1,5 +1,6 @@
 """A drawn rack as several tests of the agent see it: frames, slots, and what a camera does to them."""
 
+import io
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 
@@ -8,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from edge_agent.records import Frame
 from kardus.inference.geometry import FloatArray
-from kardus.inference.preprocess import Pixels
+from kardus.inference.preprocess import Pixels, decode_half
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
 from simulator.script import Change, Script
@@ -44,6 +45,13 @@ def shares() -> list[FloatArray]:
 def frame(pixels: Pixels, at_s: float = 0.0, number: int = 1) -> Frame:
     """A picture as the reader hands it over."""
     return Frame("rack", number, datetime.now(UTC), at_s, Image.fromarray(pixels))
+
+
+def coded_frame(pixels: Pixels, at_s: float = 0.0, number: int = 1) -> Frame:
+    """A picture as the reader hands it over while all rests: a JPEG of which half is decoded."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+    return Frame("rack", number, datetime.now(UTC), at_s, decode_half(buffer.getvalue(), "a picture"))
 
 
 def blurred(pixels: Pixels, sigma: float) -> Pixels:

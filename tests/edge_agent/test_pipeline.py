@@ -1,5 +1,6 @@
 """What pictures come to: only new ones are votes, and their size is part of commissioning."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,22 @@ from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
-from edge_agent.records import Finding
+from edge_agent.records import Finding, Frame
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
+from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
+from kardus.support.errors import DataError
 from kardus.support.vitals import Heartbeat, Vitals
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, coded_frame, frame, shelf, still
 
 FIRST = LOCATIONS[0]
 KEY = DEMO_KEY.read_text().strip()
@@ -80,9 +83,13 @@ class Camera:
 
     def verdicts(self, pixels: Pixels) -> dict[str, Verdict]:
         """The changes of verdict that a picture comes to."""
+        return self.verdicts_of(frame(pixels))
+
+    def verdicts_of(self, given: Frame) -> dict[str, Verdict]:
+        """As `verdicts`, of a picture as a source gives it."""
         self._number += 1
         self._found.clear()
-        self._pipeline.process([frame(pixels, self._number / 10, self._number)])
+        self._pipeline.process([replace(given, number=self._number, at_s=self._number / 10)])
         return {finding.location: finding.verdict for finding in self._found}
 
     @property
@@ -110,6 +117,48 @@ def test_the_last_picture_once_more_is_no_vote_of_a_live_camera(tmp_path: Path, 
     if live:
         new = [camera.verdicts(gone.frame(number)) for number in (2, 3)]
         assert new[-1] == {FIRST: Verdict.EMPTY}
+
+
+def test_at_rest_half_of_a_picture_is_enough_and_a_slot_that_changes_is_cut_out_of_the_whole(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    for number in range(3):
+        camera.verdicts(still(number))
+    at_rest = [coded_frame(still(number)) for number in (3, 4)]
+    assert [camera.verdicts_of(given) for given in at_rest] == [{}, {}]
+    assert not any(_is_decoded(given) for given in at_rest)
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
+    changed = [coded_frame(gone.frame(number)) for number in range(5)]
+    told = [camera.verdicts_of(given) for given in changed]
+    assert {FIRST: Verdict.EMPTY} in told
+    assert any(_is_decoded(given) for given in changed)
+
+
+def _is_decoded(given: Frame) -> bool:
+    assert isinstance(given.given, HalfDecoded)
+    return given.given._whole is not None
+
+
+def test_a_picture_whose_whole_turns_out_broken_is_a_picture_that_was_lost(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    for number in range(3):
+        camera.verdicts(still(number))
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
+
+    def broken(number: int) -> Frame:
+        whole = coded_frame(gone.frame(number))
+        assert isinstance(whole.given, HalfDecoded)
+        return replace(whole, given=HalfDecoded(whole.given.half, whole.given.size, _refuses))
+
+    assert camera.verdicts_of(broken(0)) == {}, "it moves: half is enough"
+    assert camera.verdicts_of(broken(1)) == dict.fromkeys(LOCATIONS, Verdict.STALE)
+    assert camera.reasons == {"camera: not a readable picture: check what sends the picture"}
+    for number in range(2, 5):
+        settled = camera.verdicts_of(coded_frame(gone.frame(number)))
+    assert settled == {location: Verdict.EMPTY if location == FIRST else Verdict.MATCH for location in LOCATIONS}
+
+
+def _refuses() -> Image.Image:
+    raise DataError("camera: not a readable picture")
 
 
 SMALL = (1280, 720)

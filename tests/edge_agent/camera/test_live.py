@@ -232,11 +232,11 @@ def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it
     with RtspCamera("h264-often") as camera:
         source = rtsp_source(RtspSource(type="rtsp", url=camera.url))
         pictures, began = source.pictures(), time.monotonic()
-        source.attend("rest")
+        source.attention = "rest"
         try:
             while rate(pictures, 2) > 5:
                 assert time.monotonic() - began < PATIENCE_S
-            source.attend("moving")
+            source.attention = "moving"
             next(pictures)
             assert rate(pictures, 2) > 5
         finally:

@@ -61,7 +61,7 @@ def _shown(path: Path, **settings: Any) -> list[Pixels]:
     return list(_pixels(open_camera_source(section).pictures()))
 
 
-def _pixels(pictures: Iterator[Image.Image | str]) -> Iterator[Pixels]:
+def _pixels(pictures: Iterator[object]) -> Iterator[Pixels]:
     for picture in pictures:
         assert isinstance(picture, Image.Image), picture
         yield np.asarray(picture)

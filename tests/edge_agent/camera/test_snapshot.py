@@ -1,8 +1,10 @@
 """A camera asked over HTTP: logins, and a server that does everything wrong."""
 
 import gzip
+import io
 import struct
 import zlib
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.camera.decoding import Attention
 from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
+from kardus.inference.half_decoded import HalfDecoded, whole_of
+from kardus.inference.preprocess import decode_picture
 from tests.cameras import (
     PASSWORD,
     REALM,
@@ -20,6 +26,7 @@ from tests.cameras import (
     HttpCamera,
     basic,
     challenging,
+    chart,
     chart_jpeg,
     digest,
     digest_challenge,
@@ -37,7 +44,10 @@ def _ask(camera: HttpCamera, times: int = 1, **settings: Any) -> list[Image.Imag
     source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, **{"timeout_s": 1, **settings}))
     assert source.live
     pictures = source.pictures()
-    return [next(pictures) for _ in range(times)]
+    return [given if isinstance(given, str) else whole_of(given) for given in islice(pictures, times)]
+
+
+ATTENTIONS: dict[Attention, type] = {"moving": Image.Image, "rest": HalfDecoded, "wanted": Image.Image}
 
 
 def _bomb() -> bytes:
@@ -198,6 +208,39 @@ def test_a_camera_that_misbehaves_gives_a_line_in_time_and_is_asked_again(case: 
         assert len(text.splitlines()) == 1
         camera.answer = lambda handler: handler.send(jpeg(90))
         assert isinstance(next(pictures), Image.Image)
+
+
+def _large(*, progressive: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    chart().resize((960, 720)).save(buffer, "JPEG", quality=90, progressive=progressive)
+    return buffer.getvalue()
+
+
+def test_while_all_rests_half_is_decoded_and_the_whole_is_there_when_it_is_wanted() -> None:
+    data = _large()
+    with HttpCamera(lambda handler: handler.send(data)) as camera:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url))
+        assert isinstance(source, Attentive)
+        pictures = source.pictures()
+        for attention, kind in ATTENTIONS.items():
+            source.attention = attention
+            given = next(pictures)
+            assert isinstance(given, kind)
+            assert not isinstance(given, str)
+            assert whole_of(given).tobytes() == decode_picture(data, "p").tobytes()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_picture_that_was_cut_off_is_no_picture_by_half_either(*, progressive: bool) -> None:
+    whole = _large(progressive=progressive)
+    cut = [whole[: len(whole) * share // 8] + b"\xff\xd9" for share in (4, 6, 7)]
+    answers = iter([*cut, whole[: len(whole) // 2], whole])
+    with HttpCamera(lambda handler: handler.send(next(answers))) as camera:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url))
+        source.attention = "rest"
+        *refused, last = islice(source.pictures(), 5)
+    assert all(isinstance(text, str) and "check the address, and what the camera sends" in text for text in refused)
+    assert isinstance(last, HalfDecoded)
 
 
 @pytest.mark.parametrize("case", NEVER_DONE)

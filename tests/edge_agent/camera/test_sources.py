@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import PictureSource
+from edge_agent.camera.source import Attentive, PictureSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
+from kardus.inference.half_decoded import HalfDecoded, whole_of
 from simulator.script import Script, write_script
-from tests.cameras import chart_jpeg
+from tests.cameras import chart, chart_jpeg
 from tests.edge_agent.making import damaged
 
 SHADES = (30, 120, 210)
@@ -135,7 +136,7 @@ BROKEN: dict[str, tuple[Make, str]] = {
 }
 
 
-def _shade(picture: Image.Image | str) -> int:
+def _shade(picture: object) -> int:
     assert isinstance(picture, Image.Image)
     return int(np.asarray(picture).mean())
 
@@ -199,6 +200,25 @@ def test_a_file_that_was_away_for_a_while_comes_back(tmp_path: Path) -> None:
     assert _shade(next(pictures)) == SHADES[1]
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_while_all_rests_a_jpeg_is_decoded_by_half(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "f").mkdir()
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        chart().resize((960, 720)).save(tmp_path / "f" / name)
+    source = _open(kind, path=tmp_path / "f" / "0.jpg" if kind == "file" else tmp_path / "f")
+    assert isinstance(source, Attentive)
+    pictures = source.pictures()
+    assert isinstance(next(pictures), Image.Image)
+    source.attention = "rest"
+    given = next(pictures)
+    assert isinstance(given, HalfDecoded)
+    assert (given.half.size, given.whole.size) == ((480, 360), (960, 720))
+    _corrupt(tmp_path / "f" / ("0.jpg" if kind == "file" else "2.jpg"))
+    text = next(pictures)
+    assert isinstance(text, str)
+    assert text.endswith("check the path, and what writes the picture")
+
+
 def test_one_bad_picture_of_a_folder_costs_no_other(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "f")
     _corrupt(folder / "1.png")
@@ -252,5 +272,5 @@ def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:
                 texts += 1
                 assert "bad.mp4" in picture
             else:
-                assert picture.mode == "RGB"
+                assert whole_of(picture).mode == "RGB"
     assert texts

@@ -51,7 +51,7 @@ def _open(kind: str, **settings: Any) -> PictureSource:
 
 
 @contextlib.contextmanager
-def _pictures(source: PictureSource) -> Iterator[Iterator[Image.Image | str]]:
+def _pictures(source: PictureSource) -> Iterator[Iterator[Any]]:
     assert source.live
     try:
         yield source.pictures()
@@ -290,7 +290,7 @@ def test_an_mjpeg_camera_that_asks_who_looks_is_told_in_the_way_it_asks_for(tmp_
 def test_closing_ends_a_wait_for_a_silent_camera_at_once() -> None:
     with HttpCamera(silent) as camera:
         source = _open("mjpeg", url=camera.url, timeout_s=15)
-        answers: list[Image.Image | str] = []
+        answers: list[object] = []
         reading = threading.Thread(target=lambda: answers.extend(source.pictures()))
         reading.start()
         wait_until(lambda: bool(camera.requests))

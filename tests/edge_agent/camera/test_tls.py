@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
+from kardus.inference.half_decoded import whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import RtspCamera, jpeg
 from tests.https_server import HttpsServer, make_certificates, send
@@ -55,7 +56,7 @@ def _first(section: CameraSection, attempts: int = 1) -> Image.Image | str:
         for _ in range(attempts):
             if not isinstance(found := next(pictures), str):
                 break
-        return found
+        return found if isinstance(found, str) else whole_of(found)
     finally:
         source.close()
 

@@ -117,7 +117,9 @@ def test_no_mark_of_the_view_lies_in_the_mask() -> None:
 def test_an_area_outside_the_picture_is_named() -> None:
     view = CameraView(_camera(mask=[[[0, 0], [5000, 0], [0, 100]]]), ViewSection(), GateSection(), live=True)
     shown = frame(still())
-    assert view.outside(shown.picture) == "mask: a corner of area 1 lies outside the 1920 x 1080 picture: correct it"
+    assert (
+        view.outside(shown.picture.size) == "mask: a corner of area 1 lies outside the 1920 x 1080 picture: correct it"
+    )
 
 
 def test_no_picture_that_is_kept_or_sent_shows_what_is_masked(chores: Chores, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
 from simulator.script import Change, ChangeKind, Script
 from simulator.shelf import Shelf
-from tests.edge_agent.racks import LOCATIONS, blurred, frame, noisy, nudged, shares, shelf, still
+from tests.edge_agent.racks import LOCATIONS, blurred, coded_frame, frame, noisy, nudged, shares, shelf, still
 
 RULES = ViewSection()
 WIDTH, HEIGHT = 1920, 1080
@@ -122,6 +122,25 @@ def test_a_reference_of_another_resolution_is_the_same_scene() -> None:
     view = _guard(still()[::2, ::2]).check(frame(still(3)))
     assert view.problem is None
     assert np.abs(view.motion - np.eye(3)).max() < 3
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 1.5, 2, 3, 6])
+def test_a_picture_is_as_sharp_by_half_as_it_is_whole(sigma: float) -> None:
+    pixels = noisy(blurred(still(1), sigma)) if sigma else still(1)
+    for reference in (None, still()):
+        by_half, whole = (ViewGuard(RULES, shares(), reference, live=False) for _ in range(2))
+        for guard in (by_half, whole):
+            guard.check(frame(still(2)))
+        assert by_half.check(coded_frame(pixels)).problem == whole.check(frame(pixels)).problem
+        assert (by_half.check(coded_frame(pixels)).problem == "blurred") == (sigma > 1.5)
+
+
+def test_by_half_the_camera_s_motion_is_what_it_is_by_the_whole() -> None:
+    for right, down in ((3, 0), (-7, 5), (20, 12)):
+        pixels = nudged(still(1), right, down)
+        found = [_guard().check(make(pixels)) for make in (frame, coded_frame)]
+        assert [view.problem for view in found] == [None, None]
+        assert np.abs(found[0].motion - found[1].motion).max() < 0.5
 
 
 def test_a_live_camera_whose_picture_never_changes_is_frozen_until_it_does() -> None:
