@@ -1,7 +1,7 @@
 """The agent as a whole, in a process of its own, against a real Mosquitto. Uses the bundle that ships with the demo."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -52,10 +52,13 @@ def _folder_agent(folder: Path, port: int, frames: Path) -> AgentProcess:
 class _Attended(FolderPictures):
     """A folder that is told what was made of its pictures."""
 
-    told: ClassVar[list[str]] = []
+    told: ClassVar[list[Attention]] = []
 
-    def attend(self, attention: Attention) -> None:
-        self.told.append(attention)
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Note what it is told."""
+        if name == "attention":
+            self.told.append(value)
+        super().__setattr__(name, value)
 
 
 def test_a_source_learns_that_it_may_rest(

@@ -147,11 +147,17 @@ class Attended(Listed):
 
     def __init__(self, *items: Image.Image) -> None:
         super().__init__(*items)
-        self.told: list[str] = []
+        self.told: list[Attention] = []
         self.told_before: list[list[str]] = []
         """What it had been told when each picture was asked for."""
 
-    def attend(self, attention: Attention) -> None:
+    @property
+    def attention(self) -> Attention:
+        """What it was told last."""
+        return self.told[-1] if self.told else "moving"
+
+    @attention.setter
+    def attention(self, attention: Attention) -> None:
         self.told.append(attention)
 
     def pictures(self) -> Iterator[Image.Image | str]:
