@@ -22,7 +22,7 @@ from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import hidden
 from kardus.contract.messages import CameraHealth, Status
-from kardus.support.errors import KardusError, UnknownLocationError
+from kardus.support.errors import ConfigError, KardusError, UnknownLocationError
 
 SILENT_S = 18.0
 """No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
@@ -55,7 +55,10 @@ def open_camera(
     Raises:
         ConfigError: a password file, the commissioning or the empty picture cannot be read.
     """
-    opened = open_source(section)
+    try:
+        opened = open_source(section)
+    except ConfigError as error:
+        raise ConfigError(f"cameras '{section.name}': {error}") from error
     return opened, CameraView(section, config.view, config.gate, live=opened.live, kept=colours)
 
 

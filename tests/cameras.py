@@ -177,12 +177,12 @@ def digest_challenge(algorithm: str) -> str:
     return f'Digest realm="{REALM}", nonce="n1", algorithm={algorithm}, qop="auth"'
 
 
-def challenging(challenges: list[str]) -> Answer:
-    """Ask for user and password as a digest, with headers of these values."""
+def challenging(challenges: list[str], nonce: str = "n1") -> Answer:
+    """Ask for user and password as a digest, with headers of these values; answers of this nonce are right."""
 
     def answer(handler: _Handler) -> None:
         given = dict(re.findall(r'(\w+)="?([^",]+)"?', handler.headers.get("Authorization", "")))
-        if given.get("nonce") == "n1" and given.get("response") == _response(given):
+        if given.get("nonce") == nonce and given.get("response") == _response(given):
             handler.send(jpeg(120))
             return
         handler.send_response(401)

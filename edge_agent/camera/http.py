@@ -9,11 +9,13 @@ from typing import Self
 import httpx2
 
 from edge_agent.camera.errors import NoAnswerError
-from edge_agent.camera.login import Login
+from edge_agent.camera.login import Login, challenges
 from edge_agent.camera.tls import TlsPolicy, tls_reason
 from kardus.support.exchange import Trace
 
 MAX_REDIRECTS = 5
+MOST_TEXT = 200
+"""Of what a library says: it may cite all that the camera has sent."""
 _CODINGS = "gzip, deflate"
 _FAILURES = (
     httpx2.HTTPError,
@@ -59,11 +61,20 @@ class CameraHttp:
         try:
             with contextlib.closing(self._answer(url, trace)) as answer:
                 if answer.status_code != httpx2.codes.OK:
-                    raise NoAnswerError(f"it answers {answer.status_code} {answer.reason_phrase}")
+                    raise NoAnswerError(self._refusal(answer))
                 _name_coding(answer)
                 yield answer
         except _FAILURES as error:
             raise NoAnswerError(_reason(error)) from error
+
+    def _refusal(self, answer: httpx2.Response) -> str:
+        """What another answer than 200 comes to; where it asks for another login than is allowed, that."""
+        said = f"it answers {answer.status_code} {answer.reason_phrase}"
+        if answer.status_code != httpx2.codes.UNAUTHORIZED or not self._login or self._login.chosen(answer):
+            return said
+        asked = list(dict.fromkeys(challenge.said for challenge in challenges(answer.headers)))
+        said += f", and asks for no login that is answered ({', '.join(asked) or 'none'})"
+        return said + (': allow it by login = "basic"' if "basic" in asked else "")
 
     def _answer(self, url: str, trace: Trace | None) -> httpx2.Response:
         """The first answer that doesn't send us on. Who looks is told to the camera's own host alone."""
@@ -99,4 +110,5 @@ def _reason(error: Exception) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.TimeoutException):
         return "it sends nothing"
-    return str(error) or type(error).__name__
+    said = "".join(character if character.isprintable() else " " for character in str(error))
+    return " ".join(said.split())[:MOST_TEXT] or type(error).__name__

@@ -1,5 +1,6 @@
 """What a camera is told about who looks: HTTP's Basic and Digest (RFC 7616), however the camera asks for them."""
 
+import functools
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ import httpx2
 
 ALGORITHMS = frozenset(name + suffix for name in ("MD5", "SHA", "SHA-256", "SHA-512") for suffix in ("", "-SESS"))
 """Of Digest, in capitals: those that can be answered."""
+ANSWERS = 2
+"""A camera may call the first one's nonce too old, and ask once more."""
 _PARAMETER = re.compile(r"([\w!#$%&'*+.^`|~-]+)\s*=\s*(.*)", re.DOTALL)
 _SCHEME = re.compile(r"([\w!#$%&'*+.^`|~-]+)(?:\s+(.*))?", re.DOTALL)
 
@@ -32,6 +35,16 @@ class Challenge:
         ways = re.split(r"[,\s]+", self.parameters.get("qop", "auth").lower())
         return self.parameters.get("algorithm", "MD5").upper() in ALGORITHMS and ("auth" in ways or ways == [""])
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last answer was right, and only its nonce too old."""
+        return self.parameters.get("stale", "").lower() == "true"
+
+    @property
+    def said(self) -> str:
+        """For people: the scheme, with Digest's algorithm."""
+        return " ".join(word for word in (self.scheme, self.parameters.get("algorithm", "")) if word)
+
     def header(self) -> str:
         """As a header of its own; of the ways to protect the exchange `auth` alone, for nothing is sent besides."""
         kept: dict[str, str] = {
@@ -51,7 +64,8 @@ class Login(httpx2.Auth):
     def __init__(self, username: str, password: str, schemes: tuple[str, ...]) -> None:
         """`schemes` are those allowed, of `digest` and `basic`; `basic` alone is told without being asked."""
         self._schemes = schemes
-        self._digest = httpx2.DigestAuth(username, password)
+        self._begin_digest = functools.partial(httpx2.DigestAuth, username, password)
+        self._digest = self._begin_digest()
         self._basic = httpx2.BasicAuth(username, password)
         self._is_basic = schemes == ("basic",)
 
@@ -62,17 +76,25 @@ class Login(httpx2.Auth):
             return
         flow = self._digest.auth_flow(request)
         answer = yield next(flow)
-        challenge = self._chosen(answer) if answer.status_code == httpx2.codes.UNAUTHORIZED else None
-        if challenge is None:
-            return
-        if challenge.scheme == "basic":
-            self._is_basic = True
-            yield from self._basic.auth_flow(request)
-            return
-        answer.headers["WWW-Authenticate"] = challenge.header()
-        yield flow.send(answer)
+        for number in range(ANSWERS):
+            challenge = self.chosen(answer)
+            if challenge is None or (number and not challenge.is_stale):
+                return
+            if challenge.scheme == "basic":
+                self._is_basic = True
+                yield from self._basic.auth_flow(request)
+                return
+            if number:
+                self._digest = self._begin_digest()
+                flow = self._digest.auth_flow(request)
+                next(flow)  # the request without an answer: it was asked already
+            answer.headers["WWW-Authenticate"] = challenge.header()
+            answer = yield flow.send(answer)
 
-    def _chosen(self, answer: httpx2.Response) -> Challenge | None:
+    def chosen(self, answer: httpx2.Response) -> Challenge | None:
+        """What of the camera's challenges is answered; None: it asks for nothing, or for nothing that is allowed."""
+        if answer.status_code != httpx2.codes.UNAUTHORIZED:
+            return None
         found = [challenge for challenge in challenges(answer.headers) if challenge.is_answerable]
         return next(
             (one for scheme in ("digest", "basic") if scheme in self._schemes for one in found if one.scheme == scheme),

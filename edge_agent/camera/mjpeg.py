@@ -8,9 +8,9 @@ from PIL import Image
 from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.http import CameraHttp
-from edge_agent.camera.jpeg import decode_whole
 from edge_agent.camera.login import Login
 from edge_agent.camera.multipart import MultipartPictures
+from kardus.inference.preprocess import decode_picture
 from kardus.support.errors import DataError
 
 
@@ -42,6 +42,6 @@ def decoded_part(coded: bytes | str) -> Image.Image | str:
     if isinstance(coded, str):
         return coded
     try:
-        return decode_whole(coded, "a picture")
+        return decode_picture(coded, "a picture")
     except DataError as error:
         return str(error)

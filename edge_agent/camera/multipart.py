@@ -8,7 +8,7 @@ it begins and ends, and a boundary serves for one thing alone: inside a picture,
 import re
 
 from edge_agent.camera.errors import PictureTooLargeError
-from edge_agent.camera.jpeg import CUT_OFF, END, FRAME_START, MARKER, START, WITHOUT_LENGTH
+from kardus.inference.jpeg import CUT_OFF, END, FRAME_START, MARKER, START, WITHOUT_LENGTH
 
 MAX_BYTES = 50_000_000
 """Of one picture; one that goes on for longer never ends."""

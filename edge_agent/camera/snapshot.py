@@ -4,17 +4,19 @@ import functools
 import threading
 from collections.abc import Iterator
 
+import httpx2
 from PIL import Image
 
 from edge_agent.camera.decoding import Attention
-from edge_agent.camera.errors import NoAnswerError
+from edge_agent.camera.errors import NoAnswerError, PictureTooLargeError
 from edge_agent.camera.http import CameraHttp
-from edge_agent.camera.jpeg import decode_half_of_whole, decode_whole
 from edge_agent.camera.login import Login
+from edge_agent.camera.multipart import MultipartPictures
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import SnapshotSource
 from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.preprocess import decode_half, decode_picture
 from kardus.support.errors import DataError
 from kardus.support.exchange import Exchanges, Trace
 
@@ -57,8 +59,8 @@ class HttpSnapshot:
     def _picture(self, http: CameraHttp) -> Image.Image | HalfDecoded | str:
         try:
             data = self._exchanges.run(functools.partial(self._fetch, http), self._timeout_s)
-            return decode_half_of_whole(data, self._url) if self.attention == "rest" else decode_whole(data, self._url)
-        except NoAnswerError as error:
+            return decode_half(data, self._url) if self.attention == "rest" else decode_picture(data, self._url)
+        except (NoAnswerError, PictureTooLargeError) as error:
             return f"{self._url}: no picture ({error}): {_REMEDY}"
         except TimeoutError:
             return f"{self._url}: no picture (it is too slow): {_REMEDY}"
@@ -66,18 +68,32 @@ class HttpSnapshot:
             return f"{error}: check the address, and what the camera sends"
 
     def _fetch(self, http: CameraHttp, trace: Trace) -> bytes:
-        """The answer's body.
+        """The answer's body; of one in several parts, the first picture.
 
         Raises:
             NoAnswerError: no answer, another than 200, or too much.
         """
         body = bytearray()
         with http.get(self._url, trace) as answer:
+            kind = answer.headers.get("Content-Type", "")
+            if kind.lower().startswith("multipart/"):
+                return _first_picture(answer, kind)
             for part in answer.iter_bytes():
                 body += part
                 if len(body) > MAX_BYTES:
                     raise NoAnswerError(f"it sends more than {MAX_BYTES} bytes")
-        return bytes(body)
+        return bytes(body).lstrip(b"\r\n")  # an empty line too many after the headers
+
+
+def _first_picture(answer: httpx2.Response, kind: str) -> bytes:
+    """Of a stream: who looks anew each time need not wait for its end, which may never come."""
+    parts = MultipartPictures(kind)
+    for data in answer.iter_bytes():
+        for picture in parts.feed(data):
+            if isinstance(picture, str):
+                raise NoAnswerError(picture)
+            return picture
+    raise NoAnswerError(f"no JPEG in what it sends ({kind})")
 
 
 def _login(settings: SnapshotSource) -> Login | None:

@@ -13,8 +13,8 @@ from av.video.stream import VideoStream
 
 from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
-from edge_agent.camera.jpeg import CUT_OFF
 from edge_agent.camera.seen import DecodedFrame
+from kardus.inference.jpeg import CUT_OFF
 
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 _STRICT = {"err_detect": "explode"}

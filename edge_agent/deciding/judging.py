@@ -12,6 +12,7 @@ from datetime import datetime
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.correcting import HeldWord, Word, corrected, said_seen, whole_milliseconds
+from edge_agent.deciding.recognised import Recognised, Standing
 from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
 from kardus.contract.manifest import EMPTY_CLASS
@@ -57,6 +58,8 @@ class _Slot:
     is_obstructed: bool = False
     is_busy: bool = False
     """The last picture said nothing of its stock."""
+    is_relit: bool = False
+    """It was last classified in another light than when its content was first seen."""
     content: int = 0
     """Counts what has stood in it."""
     is_read: bool = False
@@ -157,6 +160,10 @@ class Votes:
             slot.is_obstructed, slot.is_busy = activity.obstructed, activity.busy
         for index, seen, like_empty in zip(sighting.chosen, answers, sighting.like_empty, strict=True):
             slot = self._slots[index]
+            is_relit = sighting.activities[index].relit
+            if slot.is_relit and not is_relit:
+                slot.votes.clear()  # what the other light has made of it
+            slot.is_relit = is_relit
             self._unchanged_since.setdefault(slot.location, sighting.captured)
             slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
             slot.tries += 1
@@ -172,6 +179,14 @@ class Votes:
             is_obstructed=any(slot.is_obstructed for slot in slots),
             is_busy=any(slot.is_busy for slot in slots),
         )
+
+    def contents(self, location: str) -> tuple[int, ...]:
+        """What stands at a location, counted in each of its slots: another number, another content."""
+        return tuple(self._slots[index].content for index in self._slots_of[location])
+
+    def is_relit(self, location: str) -> bool:
+        """Whether it was last seen in another light than when its content was first seen."""
+        return any(self._slots[index].is_relit for index in self._slots_of[location])
 
     def to_be_read(self, slots: Sequence[int]) -> list[tuple[int, int]]:
         """Those of the slots whose content's codes weren't read yet, with the content's number. They count as read."""
@@ -262,6 +277,7 @@ class Judging:
         self._grace_s = grace_s
         self.in_grace: set[str] = set()
         """Locations whose alert waits until stock had time to come."""
+        self._recognised = Recognised()
         self._obstructed_s: dict[str, float] = {}
         """Since when each location is that is obstructed now."""
 
@@ -270,6 +286,7 @@ class Judging:
         self._grace_s = grace_s
         self.in_grace &= set(locations)
         self._obstructed_s = {name: since for name, since in self._obstructed_s.items() if name in locations}
+        self._recognised.keep(locations)
 
     def judge(self, votes: Votes, location: str, camera: str, captured: datetime) -> Finding | None:
         """What the last votes of a location come to; None while they are too few, or something moves before it.
@@ -292,6 +309,8 @@ class Judging:
         self._obstructed_s.pop(location, None)
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
+        seen = Standing(location, votes.contents(location), stock.sku if stock else None)
+        decided = self._recognised.weigh(seen, decided, is_relit=votes.is_relit(location))
         word = votes.word(location, decided.vote)
         if word:
             decided = corrected(word, expectation.expected if expectation else None, decided.facing, decided.vote)

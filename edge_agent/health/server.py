@@ -1,6 +1,8 @@
 """A local page for probes: /healthz, /readyz and /metrics. Off the agent's own threads."""
 
+import errno
 import json
+import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Vitals
 
+_REMEDIES = {
+    errno.EADDRINUSE: "end the program that has it, or choose another",
+    errno.EACCES: "choose one from 1024 up",
+}
+
+
+class _ServerOfV6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
 
 def listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     """Take a port.
@@ -19,11 +30,13 @@ def listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Threa
         ConfigError: it can't be listened on.
     """
     try:
-        return ThreadingHTTPServer((host, port), handler)
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        server = _ServerOfV6 if family == socket.AF_INET6 else ThreadingHTTPServer
+        return server((host, port), handler)
     except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "name an address of this machine in health.host")
         raise ConfigError(
-            f"health.port = {port}: can't be listened on at health.host = {host} ({error.strerror}): end the program "
-            "that has it, or choose another"
+            f"health.port = {port}: can't be listened on at health.host = {host} ({error.strerror}): {remedy}"
         ) from error
 
 

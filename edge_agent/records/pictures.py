@@ -67,6 +67,8 @@ class Activity:
     """For some time it has moved, or something has stood before it."""
     busy: bool = False
     """It moves, or something stands before it: this picture says nothing of its stock."""
+    relit: bool = False
+    """Its content is what it was when it was first classified, and the light on it is another."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class Commissioned:
         """Read them.
 
         Raises:
-            ConfigError: one can't be read; the message names camera, key and remedy.
+            ConfigError: one can't be read, or is of another shape; the message names camera, key and remedy.
         """
         self.reference = _read(camera, "reference", camera.reference)
         """(height, width, 3) uint8 RGB; None where none is configured."""
@@ -28,16 +28,39 @@ class Commissioned:
         if self.size is None and camera.units == "pixels" and self.reference is not None:
             height, width = self.reference.shape[:2]
             self.size = width, height
+        self._require_one_shape(camera)
+
+    def _require_one_shape(self, camera: CameraSection) -> None:
+        """A picture of another shape shows other places than the corners', and would be squeezed into them."""
+        shape = self.size or _size(self.reference)
+        for key, picture in (("reference", self.reference), ("empty_picture", self.empty_picture)):
+            own = _size(picture)
+            if shape and own and not _is_alike(shape, *own):
+                option = " --empty" if key == "empty_picture" else ""
+                raise ConfigError(
+                    f"cameras '{camera.name}': {key} is {own[0]} x {own[1]}, and its locations were laid out at "
+                    f"{shape[0]} x {shape[1]}, a picture of another shape: take it again (kardus-agent slots "
+                    f"snapshot{option}), or leave the key out"
+                )
 
 
 def other_shape(size: PictureSize | None, width: int, height: int) -> str:
     """Why slots laid out in a picture of one size have no place in another one, in words; empty if they have."""
-    if size is None or abs(width * size[1] / (height * size[0]) - 1) <= SAME_SHAPE:
+    if size is None or _is_alike(size, width, height):
         return ""
     return (
         f"its picture is {width} x {height}, and its locations were laid out at {size[0]} x {size[1]}, a picture of "
         "another shape: set the camera's resolution back, or lay them out anew (reference, picture_size)"
     )
+
+
+def _is_alike(size: PictureSize, width: int, height: int) -> bool:
+    return abs(width * size[1] / (height * size[0]) - 1) <= SAME_SHAPE
+
+
+def _size(picture: Pixels | None) -> PictureSize | None:
+    """Width and height."""
+    return None if picture is None else (picture.shape[1], picture.shape[0])
 
 
 def _read(camera: CameraSection, key: str, path: Path | None) -> Pixels | None:

@@ -51,6 +51,8 @@ HIDDEN = 0.5
 camera's menu, a truck."""
 FEWEST_HIDDEN = 3
 """It takes so many slots."""
+RELIT = 0.14
+"""By so much (a logarithm of levels: 15 %) a channel around a slot has to differ, for its light to be another one."""
 
 
 class _Memory:
@@ -61,6 +63,8 @@ class _Memory:
         """As each was last classified ..."""
         self.light = np.ones((slots, 3), np.float32)
         """... in the picture's light of then."""
+        self.first_light = np.ones((slots, 3), np.float32)
+        """The light around each when its present content was first classified."""
         self.known = np.zeros(slots, bool)
         """Which were classified before."""
         self.classified_s = np.zeros(slots)
@@ -127,8 +131,9 @@ class ChangeGate:
         covered = self._covered(now, light, at_s)
         busy = moving | covered
         self._last, self._last_light = now, light
-        changed |= ~memory.known
-        classify = ~busy & (changed | self.due(at_s) | np.asarray(wanted, bool))
+        due = changed | ~memory.known | self.due(at_s) | np.asarray(wanted, bool)
+        classify = ~busy & due
+        relit, changed = self._relit(now, changed, classify) if classify.any() else (classify, changed)
         self._remember(classify, now, light, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
@@ -138,6 +143,7 @@ class ChangeGate:
                 changed=bool(classify[slot] and changed[slot]),
                 obstructed=bool(obstructed[slot]),
                 busy=bool(busy[slot]),
+                relit=bool(relit[slot]),
             )
             for slot in range(len(busy))
         ]
@@ -147,6 +153,26 @@ class ChangeGate:
         self._memory.light[classified] = light
         self._memory.classified_s[classified] = at_s
         self._memory.known |= classified
+
+    def _relit(
+        self, now: SlotColours, changed: NDArray[np.bool_], classified: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which slots hold what they held, in another light than when that was first seen; and which really changed."""
+        memory, light = self._memory, self._light_around(now, classified)
+        another: NDArray[np.bool_] = np.abs(np.log(light / memory.first_light)).max(axis=1) > RELIT
+        another &= memory.known & classified
+        if (changed & another).any():
+            changed = changed & ~(another & ~self._much(held_against(now, memory.seen, self._own_places).contents))
+        changed = changed | ~memory.known
+        memory.first_light[changed & classified] = light[changed & classified]
+        return another & ~changed, changed
+
+    def _light_around(self, now: SlotColours, which: NDArray[np.bool_]) -> Colours:
+        """The median colour around some slots, of places that lie in none; the whole picture's for others: (n, 3)."""
+        light = np.repeat(now.light[None], len(which), axis=0)
+        for slot in np.flatnonzero(which & (self._own_places.sum(axis=1) >= FEWEST_AROUND)):
+            light[slot] = np.median(now.around.here[slot][self._own_places[slot]], axis=0) + 1
+        return light
 
     def _differ(self, now: ColourSample, before: ColourSample, gain: Colours) -> NDArray[np.bool_]:
         """Which contents differ by more than the picture's light, noise and a tremble explain."""

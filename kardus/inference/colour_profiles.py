@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ _ADOBE_RGB_1998 = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.
 """Red, green and blue as XYZ under D50, and the gamma 2 51/256 (Adobe RGB (1998) Color Image Encoding, 2005-05)."""
 _ADOBE_GAMMA = 0x0233
 _D50 = (0.9642, 1.0, 0.8249)
+_SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+"""x and y of sRGB's white, red, green and blue (IEC 61966-2-1)."""
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+"""From XYZ to the cones' answers, for another white (ICC.1:2022, annex E)."""
+SCREEN_GAMMA = 2.2
+LIKE_SRGB = 0.05
+"""A gamma that differs less from the screen's is sRGB's curve, as programs write it."""
+NEAR = 0.005
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,37 @@ def adobe_rgb() -> ColourProfile:
     return read_profile(matrix_profile("Adobe RGB (1998)", _ADOBE_RGB_1998, _ADOBE_GAMMA), "RGB")
 
 
-def matrix_profile(name: str, primaries: tuple[tuple[float, float, float], ...], gamma: int) -> bytes:
+@lru_cache(maxsize=16)
+def png_colours(gamma: float, chromaticity: tuple[float, ...] | None) -> ColourProfile:
+    """What a PNG's own words mean (PNG 1.2, gAMA and cHRM).
+
+    Args:
+        gamma: of the file; sRGB's, 1/2.2, where the levels are as everybody else's.
+        chromaticity: x and y of white, red, green and blue; None: sRGB's.
+    """
+    points = chromaticity or _SRGB_POINTS
+    is_srgb_points = np.allclose(points, _SRGB_POINTS, atol=NEAR)
+    if is_srgb_points and abs(gamma * SCREEN_GAMMA - 1) <= LIKE_SRGB:
+        return ColourProfile("sRGB")
+    try:
+        primaries = _under_d50(np.reshape(points, (4, 2)))
+        return read_profile(matrix_profile(f"PNG of gamma {gamma:g}", primaries, round(256 / gamma)), "RGB")
+    except (np.linalg.LinAlgError, struct.error, ZeroDivisionError, ValueError):
+        return ColourProfile("", fits=False)
+
+
+def _under_d50(points: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """Red, green and blue as XYZ under D50, from the x and y of white and of them (4, 2); Bradford's adaptation."""
+    xyz = np.column_stack([points[:, 0] / points[:, 1], np.ones(4), (1 - points.sum(axis=1)) / points[:, 1]])
+    white, primaries = xyz[0], xyz[1:].T
+    to_xyz = primaries * np.linalg.solve(primaries, white)
+    adapted = np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white)) @ _BRADFORD @ to_xyz
+    if not np.isfinite(adapted).all():
+        raise ValueError("no colours")
+    return tuple(tuple(float(value) for value in column) for column in adapted.T)
+
+
+def matrix_profile(name: str, primaries: tuple[tuple[float, ...], ...], gamma: int) -> bytes:
     """A version 2 display profile.
 
     Args:
@@ -104,7 +143,7 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     return header + bytes(68 - len(header)) + _xyz(_D50)[8:] + bytes(48) + table + body
 
 
-def _xyz(values: tuple[float, float, float]) -> bytes:
+def _xyz(values: tuple[float, ...]) -> bytes:
     return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
 
 

@@ -1,5 +1,6 @@
 """Which files of a folder are photos: by their names. What a file really is shows when it is read."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,11 +25,21 @@ UNREAD_SUFFIXES = tuple(suffix for suffix in _OTHER_PICTURES if suffix not in PH
 READ_FORMATS = "JPEG, PNG, WebP, BMP or TIFF"
 _HOUSEKEEPING = frozenset(
     {
-        *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),  # Windows
-        *("__macosx", "icon\r"),
-        *("@eadir", "#recycle", "@recycle", "lost+found"),  # network storage
+        *(
+            "thumbs.db",
+            "ehthumbs.db",
+            "desktop.ini",
+            "$recycle.bin",
+            "recycler",
+            "system volume information",
+        ),  # Windows
+        *("__macosx", "icon\r", "network trash folder", "temporary items", "lost.dir"),  # Macs, telephones
+        *("picasa.ini", "zbthumbnail.info", "wpsettings.dat"),  # programs that show pictures
+        *("@eadir", "@synoresource", "@tmp", "@recently-snapshot", "@recycle"),  # network storage
+        *("#recycle", "#snapshot", "~snapshot", "lost+found"),
     }
 )
+_FOUND_BY_CHKDSK = re.compile(r"found\.\d{3}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ class FolderContent:
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of that name is no user's."""
-    return name.startswith(".") or name.lower() in _HOUSEKEEPING
+    lower = name.lower()
+    return name.startswith(".") or lower in _HOUSEKEEPING or _FOUND_BY_CHKDSK.fullmatch(lower) is not None
 
 
 def sort_folder(folder: Path) -> FolderContent:

@@ -25,6 +25,17 @@ _MARKS = {
     b"FUJIFILMCCD-RAW": "a camera's raw file",
 }
 """How files begin that are taken for photos and can't be read here."""
+_READ_MARKS = {
+    b"\xff\xd8\xff": "a JPEG",
+    b"\x89PNG\r\n\x1a\n": "a PNG",
+    b"RIFF": "a WebP",
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"II+\0": "a TIFF",
+    b"MM\0+": "a TIFF",
+}
+"""How those begin that can be read, unless they are damaged or of a kind that nobody's camera writes."""
 _APPLE_DOUBLE = b"\0\x05\x16\x07"
 _RAW_TIFF = {"DNGVersion": 50706, "PhotometricInterpretation": 262, "NewSubfileType": 254}
 _RAW_INTERPRETATIONS = (32803, 34892)
@@ -35,9 +46,11 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
     """Open a picture; nothing of it is decoded yet.
 
     Raises:
-        UnfitPictureError: it is a camera's raw file, of which only a thumbnail would be read.
+        UnfitPictureError: it is a camera's raw file, of which only a thumbnail would be read; or no file at all.
         OSError: it can't be read, or is no picture of a format that is read.
     """
+    if isinstance(file, Path) and file.exists() and not file.is_file():  # a pipe would be waited for without end
+        raise UnfitPictureError("a folder, and no picture" if file.is_dir() else "a pipe or device, and no picture")
     try:
         image = Image.open(file, formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
@@ -63,6 +76,9 @@ def what_it_is(file: Path | io.BytesIO) -> str:
         return f"{unread}: it is what a Mac keeps beside a file of that name"
     if _is_heic(head):
         return f"{unread}, but HEIC: save it as JPEG" + ("" if _can_read_heic() else ", or install pillow-heif")
+    known = next((kind for mark, kind in _READ_MARKS.items() if head.startswith(mark)), "")
+    if known and (known != "a WebP" or head[8:12] == b"WEBP"):
+        return f"{unread}: {known} that is damaged, cut off, or of a rare kind"
     kind = next((kind for mark, kind in _MARKS.items() if head.startswith(mark)), "")
     if head[4:8] == b"ftyp":
         kind = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "a camera's raw file"}.get(head[8:12], "a video")

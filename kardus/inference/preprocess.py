@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from kardus.inference import jpeg
 from kardus.inference.geometry import FloatArray, homography, rectangle
 from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
@@ -159,6 +160,7 @@ def _decode(file: Path | io.BytesIO, name: str, *, halve: bool = False) -> tuple
             size = _halve(image) if halve and image.format == "JPEG" else None
             stored = stored_as(image)
             image.load()  # a TIFF is turned upright by Pillow, and says so only then
+            _require_whole(image, file)
             converted = to_srgb(_upright(image), stored)
             converted.picture.load()
             converted.picture.info = {}  # a comment of the camera's would go into every JPEG that is made of it
@@ -179,6 +181,13 @@ def _halve(image: ImageFile.ImageFile) -> Size | None:
     if is_judged_by_half(size[0]):
         image.draft(None, (image.width // 2, max(1, image.height // 2)))
     return size if image.size != stored else None
+
+
+def _require_whole(image: ImageFile.ImageFile, file: Path | io.BytesIO) -> None:
+    if image.format not in jpeg.FORMATS or not jpeg.may_be_cut_off(image):
+        return
+    if jpeg.is_cut_off(file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes(), image):
+        raise UnfitPictureError("not a whole picture: it was cut off")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFile
 
-from kardus.inference.colour_profiles import ColourProfile, adobe_rgb, read_profile
+from kardus.inference.colour_profiles import ColourProfile, adobe_rgb, png_colours, read_profile
 
 _BITS_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 _DEEPER = ("I", "F")
@@ -17,11 +17,15 @@ _BLACK = 16
 """A 16-bit picture without a brighter level (of 255) holds 12 bits or fewer, whatever it says."""
 _INVERTED_TIFF = (262, 0)
 """PhotometricInterpretation: white is zero (TIFF 6.0). Pillow heeds it in 8 bits only."""
+_BITS_PER_SAMPLE, _PLANES = 258, (284, 2)
+"""BitsPerSample, and PlanarConfiguration: each channel by itself (TIFF 6.0). Pillow reads such in 8 bits only."""
 _INTEROPERABILITY, _INDEX, _OPTIONAL_SPACE = 0xA005, 0x0001, "R03"
 """How a camera says without a profile that it takes Adobe RGB (DCF 2.0)."""
 SEVERAL = "several pictures in one file: the first is taken"
 TRANSPARENT = "transparent parts are laid on white"
 CMYK = "CMYK without a profile is brought to RGB: its colours are rough"
+LAB = "Lab colours are brought to sRGB"
+_ROUGH = {"CMYK": CMYK, "LAB": LAB}
 UNFIT_PROFILE = "the colour profile is damaged or of another kind of picture: its colours are taken for sRGB"
 
 
@@ -60,7 +64,7 @@ def stored_as(image: ImageFile.ImageFile) -> FileColours:
     """How the file holds its pixels.
 
     Raises:
-        UnfitPictureError: brightness has no range that could be known.
+        UnfitPictureError: brightness has no range that could be known, or isn't read rightly.
     """
     if image.format == "JPEG":
         return _AS_NEARLY_ALL
@@ -69,6 +73,8 @@ def stored_as(image: ImageFile.ImageFile) -> FileColours:
     how = image.tile[0][3] if image.tile else ""
     raw = str(how[0] if isinstance(how, tuple) and how else how)
     tags = getattr(image, "tag_v2", {})
+    if tags.get(_PLANES[0]) == _PLANES[1] and any(bits > 8 for bits in tags.get(_BITS_PER_SAMPLE, ())):  # noqa: PLR2004
+        raise UnfitPictureError("its channels lie apart, with more than 8 bits each: save it with 8 bits a channel")
     inverted = image.mode in _BITS_16 and tags.get(_INVERTED_TIFF[0]) == _INVERTED_TIFF[1]
     several = image.format not in ("MPO", "HEIF") and bool(getattr(image, "is_animated", False))
     return FileColours(12 if ";12" in raw else 16 if ";16" in raw else 8, inverted, several)
@@ -133,9 +139,14 @@ def _brightest(base: Image.Image) -> int:
 def _profile_of(image: Image.Image, mode: str) -> ColourProfile | None:
     """What says how its colours are meant; None: nothing does, or they are sRGB's."""
     data = image.info.get("icc_profile")
-    if not data:
+    if mode == "LAB":
+        return None  # it says by itself what its colours are
+    if data:
+        profile = read_profile(bytes(data), "L" if mode == "1" else mode)
+    elif "gamma" in image.info and "srgb" not in image.info and mode in ("RGB", "L"):
+        profile = png_colours(image.info["gamma"], image.info.get("chromaticity"))
+    else:
         return adobe_rgb() if mode == "RGB" and _is_adobe_rgb(image) else None
-    profile = read_profile(bytes(data), "L" if mode == "1" else mode)
     return None if profile.fits and profile.transform is None else profile
 
 
@@ -151,6 +162,6 @@ def _in_srgb(base: Image.Image, profile: ColourProfile | None, changes: list[str
     if profile is not None and profile.transform is not None:
         changes.append(f"colours of '{profile.name}' are brought to sRGB")
         return profile.apply(base)
-    if base.mode == "CMYK":
-        changes.append(CMYK)
+    if base.mode in _ROUGH:
+        changes.append(_ROUGH[base.mode])
     return base if base.mode == "RGB" else base.convert("RGB")

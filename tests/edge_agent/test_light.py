@@ -1,6 +1,6 @@
 """Light, night mode and many changes, through the agent's own line with the demo's model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -145,6 +145,41 @@ def test_a_warm_cast_of_25_percent_is_no_alert(tmp_path: Path, model: tuple[Bund
     told = rack.show(lit(DAY, 1.25, 1.0, 0.75), 10)
     assert told == []
     assert rack.verdicts() == {Verdict.MATCH}
+
+
+def exposed(pixels: Pixels, by: float) -> Pixels:
+    """With so much more light, which clips what is bright."""
+    seen: Pixels = (pixels.astype(np.float64) * by).clip(0, 255).astype(np.uint8)
+    return seen
+
+
+LIGHTS: dict[str, Callable[[Pixels], Pixels]] = {
+    "a green lamp": lambda pixels: lit(pixels, 0.825, 1.35, 0.825),
+    "a lamp without blue": lambda pixels: lit(pixels, 1.35, 1.0, 0.65),
+    "another exposure": lambda pixels: exposed(pixels, 1.5),
+    "another gamma": lambda pixels: (255 * (pixels / 255) ** 0.5).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("case", LIGHTS)
+def test_what_was_recognised_and_rests_is_no_other_stock_in_a_light_that_hides_it(
+    tmp_path: Path, model: tuple[Bundle, Classifier], case: str
+) -> None:
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    assert alerts(rack.show(LIGHTS[case](DAY), 14)) == []
+    assert Verdict.UNCERTAIN in rack.verdicts(), "or the light hides nothing, and the test shows nothing"
+    assert alerts(rack.show(DAY, 12)) == []
+    assert rack.verdicts() == {Verdict.MATCH}
+
+
+def test_a_change_of_stock_in_such_a_light_is_told(tmp_path: Path, model: tuple[Bundle, Classifier]) -> None:
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    rack.show(exposed(DAY, 1.5), 8)
+    taken = next(location for location in LOCATIONS if STOCK[location])
+    bare = half(shelf(Change(0, ChangeKind.REMOVE, taken)).frame(1))
+    assert {location for _, location in alerts(rack.show(exposed(bare, 1.5), 10))} == {taken}
 
 
 def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tuple[Bundle, Classifier]) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.camera.errors import PictureTooLargeError
-from edge_agent.camera.jpeg import CUT_OFF
 from edge_agent.camera.multipart import MultipartPictures
+from kardus.inference.jpeg import CUT_OFF
 from tests.cameras import chart_jpeg, jpeg
 
 KIND = "multipart/x-mixed-replace; boundary=frame"

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import struct
 import zlib
 from itertools import islice
@@ -34,6 +35,7 @@ from tests.cameras import (
     endless,
     hanging_up,
     jpeg,
+    mjpeg,
     silent,
 )
 from tests.dripping import NEVER_DONE, DrippingServer, drips_headers, redirects
@@ -131,6 +133,71 @@ def test_a_challenge_that_cannot_be_answered_is_a_reason_and_the_password_stays_
         assert isinstance(refused, str)
         assert "401" in refused
         assert not any("Authorization" in request for request in camera.requests)
+
+
+def test_a_nonce_that_is_too_old_at_once_is_answered_once_more(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    refusals = itertools.count(1)
+
+    def answer(handler: Any) -> None:
+        if "Authorization" in handler.headers and next(refusals) == 1:
+            handler.send(b"", status=401, WWW_Authenticate=digest_challenge("MD5").replace("n1", "n0") + ", stale=TRUE")
+        elif "Authorization" in handler.headers and 'nonce="n0"' not in handler.headers["Authorization"]:
+            handler.send(b"", status=401)
+        else:
+            challenging([digest_challenge("MD5").replace("n1", "n9")], "n0")(handler)
+
+    with HttpCamera(answer) as camera:
+        pictures = _ask(camera, 2, username=USER, password_file=tmp_path / "password")
+        assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+        assert len(camera.requests) == 4
+
+
+def test_a_password_that_is_wrong_is_not_sent_again(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("another")
+    with HttpCamera(digest) as camera:
+        (refused,) = _ask(camera, username=USER, password_file=tmp_path / "password")
+        assert "it answers 401 Unauthorized)" in str(refused)
+        assert sum("Authorization" in request for request in camera.requests) == 1, "cameras lock who tries too often"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["NTLM", 'Bearer realm="x"'], "asks for no login that is answered (ntlm, bearer)"),
+        (['Basic realm="x"'], 'asks for no login that is answered (basic): allow it by login = "basic"'),
+        ([digest_challenge("SHA-512-256")], "asks for no login that is answered (digest SHA-512-256)"),
+        ([], "asks for no login that is answered (none)"),
+    ],
+)
+def test_a_login_that_is_not_answered_is_named(asked: list[str], said: str) -> None:
+    with HttpCamera(challenging(asked)) as camera:
+        assert said in str(_ask(camera, username=USER)[0])
+
+
+def test_a_snapshot_that_comes_as_a_stream_is_its_first_picture() -> None:
+    with HttpCamera(mjpeg(itertools.repeat(120))) as camera:
+        first, second = _ask(camera, 2, timeout_s=10)
+    assert isinstance(first, Image.Image)
+    assert isinstance(second, Image.Image)
+
+
+def test_a_stream_without_a_picture_is_named() -> None:
+    kind = "multipart/x-mixed-replace; boundary=x"
+    with HttpCamera(lambda handler: handler.send(b"--x\r\n\r\nsorry\r\n--x--", kind)) as camera:
+        assert "no JPEG in what it sends (multipart" in str(_ask(camera)[0])
+
+
+def test_an_empty_line_before_the_picture_is_none_of_it() -> None:
+    with HttpCamera(lambda handler: handler.send(b"\r\n" + jpeg(120))) as camera:
+        assert isinstance(_ask(camera)[0], Image.Image)
+
+
+def test_what_is_no_http_is_cited_in_short() -> None:
+    with HttpCamera(lambda handler: _raw(handler, jpeg(120, 600, 600) + b"\r\n\r\n")) as camera:
+        said = str(_ask(camera)[0])
+    assert len(said) < 500
+    assert said.isprintable()
 
 
 @pytest.mark.parametrize("kind", ["gzip", "x-gzip", "deflate"])

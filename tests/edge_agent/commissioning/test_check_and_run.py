@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_agent.agent import Agent
 from edge_agent.cli.check import check
@@ -79,6 +80,24 @@ def _other_agent(folder: Path) -> str:
     return "agent "
 
 
+SIZED = "cameras picture_size = [1920, 1080]"
+
+
+def _picture(name: str, size: tuple[int, int], addition: str) -> Spoil:
+    def spoil(folder: Path) -> str:
+        Image.new("RGB", size, "grey").save(folder / name)
+        return addition
+
+    return spoil
+
+
+def _with_camera_s_password(folder: Path) -> str:
+    config = folder / "agent.toml"
+    address = 'type = "rtsp", url = "rtsp://127.0.0.1:9/x", username = "u", password_file = "gone"'
+    config.write_text(config.read_text().replace('type = "file", path = "rack.png"', address))
+    return "agent "
+
+
 OCCUPIED: list[DataFolder] = []
 FAULTS: dict[str, tuple[str, Spoil, str]] = {
     "reference missing": ("camera rack", lambda _: 'cameras reference = "gone.png"', "cameras 'rack': reference = "),
@@ -89,8 +108,20 @@ FAULTS: dict[str, tuple[str, Spoil, str]] = {
     ),
     "empty picture missing": ("camera rack", lambda _: 'cameras empty_picture = "gone.png"', "empty_picture = "),
     "empty picture is a folder": ("camera rack", lambda _: 'cameras empty_picture = "."', "snapshot --empty"),
+    "empty picture of another shape": (
+        "camera rack",
+        _picture("x.png", (640, 640), f'{SIZED}\nempty_picture = "x.png"'),
+        "empty_picture is 640 x 640, and its locations were laid out at 1920 x 1080",
+    ),
+    "reference of another shape": (
+        "camera rack",
+        _picture("x.png", (640, 640), f'{SIZED}\nreference = "x.png"'),
+        "reference is 640 x 640, and its locations were laid out at 1920 x 1080",
+    ),
+    "camera's password": ("camera rack", _with_camera_s_password, "cameras 'rack': password_file = "),
     "health port taken": ("health page", lambda _: "health port = PORT", "health.port = "),
-    "no such host": ("health page", lambda _: 'health host = "192.0.2.1"\nport = PORT', "health.host = 192.0.2.1"),
+    "no such host": ("health page", lambda _: 'health host = "192.0.2.1"\nport = PORT', "name an address of this"),
+    "no such name": ("health page", lambda _: 'health host = "a.invalid"\nport = PORT', "name an address of this"),
     "data folder is a file": ("data folder", _file("data", "agent "), "agent.data_dir"),
     "outbox is a folder": ("data folder", _folder_for_a_file("outbox.sqlite"), "outbox.sqlite is no file"),
     "expected stock is a folder": ("data folder", _folder_for_a_file("expected.sqlite"), "expected.sqlite is no file"),

@@ -70,6 +70,14 @@ def test_a_healthy_agent_is_healthy_and_ready_once_it_has_looked(metrics: Metric
     server.stop()
 
 
+def test_it_listens_at_an_address_of_ipv6_too(metrics: Metrics) -> None:
+    server = HealthServer("::1", 0, _vitals(), metrics.registry)
+    server.start()
+    with urllib.request.urlopen(f"http://[::1]:{server.port}/healthz", timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+    server.stop()
+
+
 @pytest.mark.parametrize(
     ("vitals", "said"), [(_vitals(-1.0), "agent: no sign of life"), (_vitals(alive=False), "outbox: has died")]
 )

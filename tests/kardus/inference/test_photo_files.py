@@ -12,7 +12,8 @@ from kardus.inference.photo_files import hidden_note, is_hidden, left_out_notes,
     [
         *("._a.jpg", ".DS_Store", ".Trashes", "__MACOSX", "Icon\r"),
         *("Thumbs.db", "DESKTOP.INI", "$RECYCLE.BIN", "System Volume Information"),
-        *("@eaDir", "#recycle", "lost+found"),
+        *("@eaDir", "#recycle", "lost+found", "#snapshot", "~snapshot", "@SynoResource", "@tmp"),
+        *("RECYCLER", "FOUND.000", "found.012", "Network Trash Folder", "Temporary Items", "LOST.DIR", "Picasa.ini"),
     ],
 )
 def test_what_an_operating_system_keeps_for_itself_is_hidden(name: str) -> None:

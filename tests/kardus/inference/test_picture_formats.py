@@ -1,5 +1,6 @@
 """What a file is shows in its content, and where it can't be read, in the line that refuses it."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -50,6 +51,29 @@ def test_a_name_that_lies_changes_nothing(tmp_path: Path, kind: str, name: str) 
 )
 def test_what_cannot_be_read_is_called_by_its_name(tmp_path: Path, head: bytes, said: str) -> None:
     assert said in _refusal(tmp_path, head + bytes(200))
+
+
+@pytest.mark.parametrize(
+    ("kind", "called"), [("JPEG", "a JPEG"), ("PNG", "a PNG"), ("WEBP", "a WebP"), ("BMP", "a BMP"), ("TIFF", "a TIFF")]
+)
+def test_what_was_cut_off_is_called_what_it_is(tmp_path: Path, kind: str, called: str) -> None:
+    data = encoded(SCENE, kind)
+    said = _refusal(tmp_path, data[: len(data) // 2])
+    assert said.endswith(
+        f"not a readable picture (JPEG, PNG, WebP, BMP or TIFF): {called} that is damaged, cut off, or of a rare kind"
+    )
+
+
+@pytest.mark.parametrize("frame", [0xC3, 0xF7], ids=["lossless", "JPEG-LS"])
+def test_a_rare_kind_of_jpeg_is_called_one(tmp_path: Path, frame: int) -> None:
+    data = encoded(SCENE, "JPEG").replace(b"\xff\xc0", bytes([0xFF, frame]), 1)
+    assert "a JPEG that is damaged, cut off, or of a rare kind" in _refusal(tmp_path, data)
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.jpg")
+    with pytest.raises(DataError, match=r"photo\.jpg: a pipe or device, and no picture"):
+        read_photo(tmp_path / "photo.jpg")
 
 
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:

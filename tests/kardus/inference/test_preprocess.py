@@ -189,7 +189,7 @@ def test_what_is_no_whole_photo_is_named(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_folder_is_no_photo(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a readable picture"):
+    with pytest.raises(DataError, match="a folder, and no picture"):
         read_photo(tmp_path)
 
 

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from kardus.inference.colour_profiles import adobe_rgb, read_profile
 from kardus.inference.preprocess import decode_picture, read_converted, read_photo
-from kardus.inference.srgb import CMYK, SEVERAL, TRANSPARENT, UNFIT_PROFILE, Converted
+from kardus.inference.srgb import CMYK, LAB, SEVERAL, TRANSPARENT, UNFIT_PROFILE, Converted
 from kardus.support.errors import DataError
 from tests.edge_agent.making import damaged
 from tests.pictures import DISPLAY_P3, GREY_18, PRO_PHOTO, SCENE, SRGB, by_littlecms, cmyk_profile, encoded
@@ -89,6 +90,32 @@ def test_sixteen_bits_of_colour_are_scaled_and_said(tmp_path: Path, kind: str) -
     assert read.changes == (SIXTEEN,)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_channels_that_lie_apart_are_read_in_8_bits_and_named_in_more(tmp_path: Path, bits: int) -> None:
+    """Pillow would take half of each plane for the whole of it."""
+    colours = np.stack([GREY_16, GREY_16[::-1], GREY_16 // 2], axis=-1)
+    data = _planes((colours >> 16 - bits).astype(f"<u{bits // 8}"), bits)
+    if bits == 8:
+        assert np.array_equal(_pixels(_read(tmp_path, data).picture), colours >> 8)
+        return
+    with pytest.raises(DataError, match=r"its channels lie apart, with more than 8 bits each: save it with 8 bits"):
+        _read(tmp_path, data)
+
+
+def _planes(values: NDArray[Any], bits: int) -> bytes:
+    """A TIFF that holds one channel after another."""
+    height, width, _ = values.shape
+    size = values[..., 0].nbytes
+    ends = 8 + 2 + 10 * 12 + 4
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, ends), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 3, ends + 6), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 3, ends + 18), (284, 3, 1, 2)]
+    table = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    begins = [ends + 30 + plane * size for plane in range(3)]
+    lists = struct.pack("<3H", bits, bits, bits) + struct.pack("<6I", *begins, size, size, size)
+    pixels = b"".join(values[..., plane].tobytes() for plane in range(3))
+    return b"II*\0" + struct.pack("<IH", 8, 10) + table + bytes(4) + lists + pixels
+
+
 def test_white_may_be_zero_in_a_tiff(tmp_path: Path) -> None:
     read = _read(tmp_path, encoded(Image.fromarray(GREY_16), "TIFF", tiffinfo={262: 0}))
     assert np.abs(_pixels(read.picture)[..., 0] - (255 - GREY_16 / 257)).max() <= 0.51
@@ -147,6 +174,71 @@ def test_an_exif_of_srgb_changes_nothing(tmp_path: Path) -> None:
     exif[0x010F] = "Maker"
     exif.get_ifd(0x8769)[0xA001] = 1
     assert _read(tmp_path, encoded(SCENE, "JPEG", exif=exif)).changes == ()
+
+
+def _png(picture: Image.Image, *said: tuple[bytes, bytes]) -> bytes:
+    """With these chunks before its pixels."""
+    data = encoded(picture, "PNG")
+    return data[:33] + b"".join(_chunk(*one) for one in said) + data[33:]
+
+
+def _points(*values: float) -> tuple[bytes, bytes]:
+    return b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in values))
+
+
+SRGB_POINTS = _points(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+P3_POINTS = _points(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+GAMMA = {gamma: (b"gAMA", struct.pack(">I", gamma)) for gamma in (45_455, 100_000, 55_556)}
+
+
+def test_a_png_s_own_gamma_is_heeded(tmp_path: Path) -> None:
+    """A renderer's picture, whose levels are those of light."""
+    light = ((np.asarray(SCENE) / 255) ** 2.2 * 255).round().astype(np.uint8)
+    read = _read(tmp_path, _png(Image.fromarray(light), GAMMA[100_000]))
+    assert np.abs(_pixels(read.picture) - _pixels(SCENE)).mean() < 4
+    assert np.abs(light.astype(int) - _pixels(SCENE)).mean() > 30, "or the test shows nothing"
+    assert read.changes == ("colours of 'PNG of gamma 1' are brought to sRGB",)
+
+
+def test_a_png_s_own_primaries_are_heeded(tmp_path: Path) -> None:
+    read = _read(tmp_path, _png(SCENE, GAMMA[45_455], P3_POINTS))
+    wanted = by_littlecms(SCENE, DISPLAY_P3)
+    assert np.abs(_pixels(read.picture) - _pixels(wanted)).max() <= 2
+    assert np.abs(_pixels(SCENE) - _pixels(wanted)).max() > 10, "or the test shows nothing"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (GAMMA[45_455],),
+        (GAMMA[45_455], SRGB_POINTS),
+        ((b"sRGB", b"\0"), GAMMA[100_000]),
+        ((b"gAMA", bytes(4)),),
+        (GAMMA[45_455], (b"cHRM", bytes(32))),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_a_png_says_of_srgb_or_wrongly_changes_nothing(
+    tmp_path: Path, said: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    read = _read(tmp_path, _png(SCENE, *said))
+    assert _same(read.picture, SCENE)
+    assert read.changes == ()
+
+
+def test_a_grey_png_s_gamma_is_heeded(tmp_path: Path) -> None:
+    grey = SCENE.convert("L")
+    read = _read(tmp_path, _png(grey, GAMMA[55_556]))
+    assert np.abs(_pixels(read.picture) - _pixels(by_littlecms(grey, GREY_18))).max() <= 2
+
+
+def test_lab_is_brought_to_srgb_and_said(tmp_path: Path) -> None:
+    to_lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(SCENE, *to_lab, outputMode="LAB")
+    assert lab is not None
+    read = _read(tmp_path, encoded(lab, "TIFF"))
+    assert np.abs(_pixels(read.picture) - _pixels(SCENE)).mean() < 3
+    assert (read.changes, read.doubts) == ((LAB,), ())
 
 
 def test_a_grey_picture_may_have_a_profile_of_grey_or_of_colours(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What was recognised stays it while nothing changes there but the light: the model may fail in that, not the stock.
+
+A light can take more from a picture than any correction gives back: white that is clipped, black that is crushed, a
+lamp without blue. Then a carton that nobody has touched would be an unknown one. The gate knows that nothing has moved
+there; so what contradicts the match of before is `uncertain`, until the light is as it was, or something changes.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from edge_agent.deciding.verdict import Decided
+from kardus.contract.verdicts import ALERTS, Verdict
+
+IN_ANOTHER_LIGHT = (
+    "it was recognised, and since then nothing has changed there but the light: it can't be told in this one; set the "
+    "camera's exposure and white balance, or the light, back"
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands at a location, and what is expected there."""
+
+    location: str
+    contents: tuple[int, ...]
+    """Counted in each of its slots: another number, another content."""
+    sku: str | None
+    """None: nothing is expected, or nobody has said what."""
+
+
+class Recognised:
+    """What each location held when it last matched. Owned by one thread."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._matched: dict[str, Standing] = {}
+
+    def weigh(self, seen: Standing, decided: Decided, *, is_relit: bool) -> Decided:
+        """What votes come to, where the same content has matched the same expectation before.
+
+        Args:
+            seen: what stands there now.
+            decided: what its votes come to by themselves.
+            is_relit: whether the light is another than when this content was first seen.
+        """
+        if decided.judgement.verdict is Verdict.MATCH:
+            self._matched[seen.location] = seen
+        elif decided.judgement.verdict in ALERTS and is_relit and self._matched.get(seen.location) == seen:
+            return replace(
+                decided, judgement=replace(decided.judgement, verdict=Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT)
+            )
+        return decided
+
+    def keep(self, locations: Collection[str]) -> None:
+        """Forget all others."""
+        self._matched = {name: standing for name, standing in self._matched.items() if name in locations}
