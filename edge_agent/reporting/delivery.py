@@ -103,6 +103,8 @@ class Delivery(Worker):
         self._answers: queue.SimpleQueue[tuple[PublishToken, str]] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[Ack] = queue.SimpleQueue()
         self._wake, self._news = threading.Event(), threading.Event()
+        self._refused_over = 0
+        """The last connection over which the broker refused what isn't of the outbox."""
         self._checked_s = self._clock.monotonic_s()
         self.heartbeat = Heartbeat()
         """Beats at every round."""
@@ -176,7 +178,8 @@ class Delivery(Worker):
             self._suspicion.answered(token)
             stored, _ = flight.out.pop(token, (None, 0.0))
             if stored is None:
-                continue  # of an earlier connection
+                self._tell_refusal(token, refusal)
+                continue  # of an earlier connection, or not of the outbox
             self._suspicion.clear(stored.id)
             if not refusal:
                 flight.done_since_s = flight.done_since_s if flight.done else now_s
@@ -191,6 +194,16 @@ class Delivery(Worker):
             self._blame(connection, ending)
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
             self._forget()
+
+    def _tell_refusal(self, token: PublishToken, refusal: str) -> None:
+        """Status, health and replies aren't in the outbox, and are said again later: once a connection is enough."""
+        if refusal and token.connection == self._session.connection != self._refused_over:
+            self._refused_over = token.connection
+            log.error(
+                "the broker refuses what the agent says of itself (%s): check its right to publish status, health, "
+                "coverage, model and replies",
+                refusal,
+            )
 
     def _blame(self, connection: int, ending: Ending) -> None:
         """A connection was lost: set the message aside that the broker hangs up on, once that is certain."""

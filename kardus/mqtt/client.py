@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 from kardus.mqtt.connection import Handlers, PublishToken, Subscription
+from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
@@ -35,12 +36,15 @@ class MqttClient:
             ConfigError: the password or a certificate can't be used.
         """
         self._answers: dict[PublishToken, str] = {}
+        self._endings: dict[int, Ending] = {}
+        """Why connections were lost, by their numbers."""
         self._answered = threading.Condition()
         self._session = MqttSession(settings, f"kardus-{uuid7()}", subscriptions)
         self._session.start(
             Handlers(
                 on_message=lambda message: on_message(message.topic, message.payload),
                 on_acknowledged=self._acknowledged,
+                on_lost=self._lost,
             )
         )
         self._session.wait_for(lambda: self._session.is_subscribed or self._session.failures > 0, READY_TIMEOUT_S)
@@ -48,7 +52,8 @@ class MqttClient:
             problem = self._session.problem or f"{settings.address} doesn't answer a subscription"
             self.close()
             host, port, username = (settings.name(key) for key in ("host", "port", "username"))
-            raise BrokerError(f"{problem}: start it, or correct {host}, {port} and {username}")
+            remedy = "" if self._session.lacks else f": start it, or correct {host}, {port} and {username}"
+            raise BrokerError(problem + remedy)
 
     @property
     def version(self) -> str:
@@ -96,8 +101,15 @@ class MqttClient:
         if token is None:
             raise BrokerError(f"{topic}: not published (there is no connection): try again")
         with self._answered:
-            self._answered.wait_for(lambda: token in self._answers, PUBLISH_TIMEOUT_S)
-            refusal = self._answers.pop(token, None)
+            self._answered.wait_for(
+                lambda: token in self._answers or token.connection in self._endings, PUBLISH_TIMEOUT_S
+            )
+            refusal, ending = self._answers.pop(token, None), self._endings.get(token.connection)
+        if refusal is None and ending:
+            raise BrokerError(
+                f"{topic}: not published, the connection was lost ({ending.text}): try again, and where it is lost "
+                "there again look at the broker's log and limits (docs/brokers.md)"
+            )
         if refusal is None:
             raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
         if refusal:
@@ -114,6 +126,11 @@ class MqttClient:
     def __exit__(self, *_: object) -> None:
         """Disconnect."""
         self.close()
+
+    def _lost(self, connection: int, ending: Ending) -> None:
+        with self._answered:
+            self._endings[connection] = ending
+            self._answered.notify_all()
 
     def _acknowledged(self, token: PublishToken, refusal: str) -> None:
         with self._answered:

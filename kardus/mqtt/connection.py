@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from kardus.mqtt.content_type import content_type
+from kardus.mqtt.limits import Limits, limits_of
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import FileStamps, explain
@@ -132,6 +133,8 @@ class Connection:
         """The same in words, where it refused."""
         self.shares = False
         """Whether the broker serves shared subscriptions, for all that it says: MQTT 3.1.1 has none."""
+        self.limits = Limits()
+        """What the broker said that it takes no more of."""
         self.ending: Ending = GIVEN_UP
         """Why the connection ended."""
         self.ended = threading.Event()
@@ -172,6 +175,8 @@ class Connection:
     @property
     def refusal(self) -> str:
         """How the broker refused. Of a certificate that it refuses, it may tell in no other way than by silence."""
+        if self.was_accepted:
+            return f"serves no {self.limits.lacks}, without which nothing works: let it, or take another broker"
         if self.answer is not None:
             return f"refused the connection: {self.answer_text} (MQTT {self.version})"
         tls = self._settings.tls
@@ -301,12 +306,15 @@ class Connection:
         return client
 
     def _on_connect(
-        self, _client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, more: Any
+        self, client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, more: Any
     ) -> None:
         self._network_thread = threading.current_thread()
         self.found_session = flags.session_present
         self.answer_text = refusal(reason, more)
         self.shares = self.version == "5" and getattr(more, "SharedSubscriptionAvailable", 1) == 1
+        self.limits = limits_of(more)
+        # paho doesn't read the broker's word on it, and its setter is for later connections; nothing was published yet
+        client._max_inflight_messages = min(MAX_IN_FLIGHT, self.limits.in_flight or MAX_IN_FLIGHT)  # noqa: SLF001
         self.answer = reason
         self._changed()
 

@@ -80,6 +80,8 @@ class MqttSession:
         were accepted and lost at once without a reason: not every broker gives it."""
         self.taken_over = False
         """Whether the broker said that another client has taken the persistent session. The session has ended then."""
+        self.lacks = ""
+        """What the broker said that it doesn't serve, and nothing works without. It is asked again and again."""
         self.lacks_sharing = False
         """Whether the broker doesn't serve shared subscriptions, which are needed. The session has ended then."""
 
@@ -217,7 +219,9 @@ class MqttSession:
             return f"{self._settings.address}: {problem}"
         self.wait_for(lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S)
         # once accepted, it may be over by now: whoever serves it sees why
-        return "" if connection.was_accepted or self._stopping else f"{self._settings.address} {connection.refusal}"
+        self.lacks = connection.limits.lacks
+        serves = connection.was_accepted and not self.lacks
+        return "" if serves or self._stopping else f"{self._settings.address} {connection.refusal}"
 
     def _change_version(self, connection: Connection) -> bool:
         """Speak the other version where the broker lacks this one; whether that is so.

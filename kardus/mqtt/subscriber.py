@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kardus.mqtt.connection import CONNECT_TIMEOUT_S, Connection, Subscription
 
@@ -12,6 +12,8 @@ QUIET_S = 0.3
 """A portion's retained messages are taken to be there when none has come for this long ..."""
 PORTION_LIMIT_S = 10.0
 """... or after this long, on a busy site."""
+_HEAD_BYTES, _FILTER_BYTES = 10, 3
+"""What a packet of subscriptions has (MQTT 5, 3.8), and what each in it has beside its filter's text."""
 SHARED = "$share/"
 """What the filter of a shared subscription begins with."""
 log = logging.getLogger("kardus.mqtt")
@@ -49,14 +51,15 @@ class Subscriber:
     def subscribe(self, wanted: list[Subscription]) -> None:
         """Subscribe to what is new in portions, the next when what is retained for the last has come."""
         kept, known = set(wanted), set(self.present)
-        gone = [old[0] for old in self.present if old not in kept]
-        if gone:
-            self._connection.unsubscribe(gone)
+        packet_bytes = self._connection.limits.packet_bytes
+        for packet in _packets([old for old in self.present if old not in kept], packet_bytes):
+            self._connection.unsubscribe([topic for topic, _ in packet])
         new = [wish for wish in wanted if wish not in known]
         for start in range(0, len(new), SUBSCRIBE_PORTION):
             if start:
                 self._await_quiet()
-            self._ask(new[start : start + SUBSCRIBE_PORTION])
+            for packet in _packets(new[start : start + SUBSCRIBE_PORTION], packet_bytes):
+                self._ask(packet)
         self.present = wanted
 
     def _ask(self, portion: Sequence[Subscription]) -> None:
@@ -79,3 +82,18 @@ class Subscriber:
             known = self._connection.received
             if self._wait_for(self._is_over, QUIET_S):
                 return
+
+
+def _packets(wanted: Sequence[Subscription], most_bytes: int | None) -> Iterator[list[Subscription]]:
+    """As many at a time as go into a packet that the broker reads; None: it doesn't say how long one may be."""
+    packet: list[Subscription] = []
+    length = _HEAD_BYTES
+    for wish in wanted:
+        more = _FILTER_BYTES + len(wish[0].encode())
+        if packet and most_bytes is not None and length + more > most_bytes:
+            yield packet
+            packet, length = [], _HEAD_BYTES
+        packet.append(wish)
+        length += more
+    if packet:
+        yield packet

@@ -2,6 +2,10 @@
 
 import codecs
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -17,6 +21,8 @@ _WESTERN = frozenset(
     "\u201a\u201e\u2026\u2018\u2019\u201c\u201d\u2013\u2014"
 )
 """Of its characters beyond ASCII, those that a text of another encoding seldom turns into throughout."""
+_NOT_WESTERN = re.compile("[A-Za-z][\u201a\u201e]|[^\x00-\x7f]{3}")
+"""`Caf\u201a`: an accented letter of DOS' code pages. Three at once: letters of another script."""
 _SEQUENCE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
     rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
@@ -25,7 +31,13 @@ _SEQUENCE = re.compile(
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _ASCII = frozenset(map(chr, range(128)))
 _USUAL = [WESTERN, "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "cp874", "cp932", "gb18030", "big5", "cp949"]
-_USUAL += ["mac_roman", "cp850", "utf_16_le", "utf_16_be"]
+_USUAL += ["mac_roman", "cp850", "koi8_r", "utf_16_le", "utf_16_be"]
+_THAI = "cp874"
+_SEVERAL_BYTES = frozenset({"cp932", "gb18030", "big5", "cp949"})
+MOST_CHAOS, LEAST_COHERENCE = 0.06, 0.1
+"""A text that looks more confused in its likeliest encoding, and like no language, is in another one."""
+LEAST_LEAD, LEAST_COHERENCE_LEAD = 0.025, 0.25
+"""It may be in another one that is so little more confused, and so little less like a language."""
 
 
 def marked_encoding(content: bytes) -> str | None:
@@ -56,20 +68,39 @@ def first_line_of_another(content: bytes) -> int:
 
 
 def _is_western(content: bytes) -> bool:
-    return b"\0" not in content and set(content.decode(WESTERN, "replace")) <= _WESTERN | _ASCII
+    text = content.decode(WESTERN, "replace")
+    return b"\0" not in content and set(text) <= _WESTERN | _ASCII and not _NOT_WESTERN.search(text)
 
 
-def guessed_encoding(content: bytes) -> str | None:
-    """The likeliest encoding of a text's bytes; None: they are no text.
+def likely_encodings(content: bytes) -> list[str]:
+    """Which encodings a text's bytes may have, the likeliest first: one where it can be told; none: they are no text.
 
-    Few bytes beyond ASCII fit several encodings. charset-normalizer takes French in Windows-1252 for Central European.
+    Few bytes beyond ASCII fit several encodings, and read in a wrong one a product has another name. charset-normalizer
+    takes French in Windows-1252 for Central European.
     """
     if _is_western(content):
-        return WESTERN
+        return [WESTERN]
     from charset_normalizer import from_bytes  # noqa: PLC0415 - only the warehouse's side installs it
 
-    best = from_bytes(content, cp_isolation=_USUAL).best()
-    return best.encoding if best else None
+    found = list(from_bytes(content, cp_isolation=_USUAL))
+    if not found:
+        return []
+    best = found[0]
+    is_doubtful = best.chaos > MOST_CHAOS and best.coherence < LEAST_COHERENCE
+    rivals = [other for other in found[1:] if str(other) != str(best) and (is_doubtful or _is_rival(best, other))]
+    return [] if is_doubtful and not rivals else [best.encoding, *(other.encoding for other in rivals)]
+
+
+def _is_rival(best: "CharsetMatch", other: "CharsetMatch") -> bool:
+    """Whether a text may as well be in the other one.
+
+    What fits an encoding of several bytes a letter seldom does so by chance; Thai letters fit nearly everything.
+    """
+    if other.encoding in _SEVERAL_BYTES and best.encoding not in _SEVERAL_BYTES:
+        return True
+    if other.encoding == _THAI and other.coherence < LEAST_COHERENCE and best.encoding not in _SEVERAL_BYTES:
+        return False
+    return other.chaos - best.chaos < LEAST_LEAD and best.coherence - other.coherence < LEAST_COHERENCE_LEAD
 
 
 def _wide(content: bytes) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kardus.support.encodings import first_line_of_another, guessed_encoding, marked_encoding
+from kardus.support.encodings import first_line_of_another, likely_encodings, marked_encoding
 from kardus.support.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -19,6 +19,7 @@ _SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _RULE = re.compile(r"[-=+|\s]*")
 """A line that is drawn, as ERP systems do between title, header and values."""
 _PAGE = re.compile(r"\s*<(!doctype|html|table|\?xml)|MIME-Version:", re.IGNORECASE)
+_REMEDY = "save it as CSV in UTF-8"
 _log = logging.getLogger(__name__)
 
 
@@ -40,18 +41,30 @@ def decoded_text(path: Path, encoding: str | None = None, *, can_choose: bool = 
         raise DataError(
             f"{path}: line {line} isn't in UTF-8, as others are: save it in one encoding, or name one with --encoding"
         )
-    name = encoding or marked or (guessed_encoding(content) if can_choose else None) or "utf-8"
+    name = encoding or marked or (_guessed(path, content) if can_choose else "utf-8")
     try:
         text = content.decode(name)
     except LookupError as error:
         raise UsageError(f"--encoding {name}: unknown: name one as utf-8, windows-1252 or utf-16") from error
     except UnicodeError as error:
-        raise _unreadable(path, error) from error
+        raise DataError(f"{path}: is no text in {name}: {_REMEDY}") from error
     if not (encoding or marked):
         _log.warning("note: %s isn't UTF-8; it was read as %s: name another with --encoding", path, name)
     if _PAGE.match(text):
         raise DataError(f"{path}: is a web page or XML under the name of a table: save it as .xlsx, or as CSV in UTF-8")
     return text
+
+
+def _guessed(path: Path, content: bytes) -> str:
+    """The encoding that a text has as far as can be told."""
+    found = likely_encodings(content)
+    if not found:
+        raise DataError(f"{path}: is no text in a usual encoding: {_REMEDY}")
+    if len(found) > 1:
+        line = next(line for line in content.splitlines() if not line.isascii())
+        read = ", ".join(f"'{line.decode(name, 'replace')[:40]}' in {name}" for name in found[:2])
+        raise DataError(f"{path}: how it is encoded can't be told ({read}): name it with --encoding, or {_REMEDY}")
+    return found[0]
 
 
 def text_lines(path: Path, text: str, delimiter: str) -> Iterator[TextLine]:
@@ -81,4 +94,4 @@ def likely_delimiters(text: str, sample: int = 4000) -> list[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: not a readable .csv file ({error}): save it as CSV in UTF-8")
+    return DataError(f"{path}: not a readable .csv file ({error}): {_REMEDY}")

@@ -3,7 +3,8 @@
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timezone
+from datetime import UTC, date, datetime, timezone
+from datetime import time as clock_time
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -35,9 +36,17 @@ class TimeZone:
         """
         return self.of(clock.replace(tzinfo=self.rules) if self.rules else clock.astimezone())
 
+    def begin_of(self, day: date) -> datetime:
+        """When a day began; where its midnight comes twice (Havana, the Azores), with the first.
+
+        Raises:
+            OverflowError, ValueError: no calendar holds it.
+        """
+        return self.read(datetime.combine(day, clock_time()))
+
     def midnight(self, moment: datetime) -> datetime:
         """When the day of a moment began."""
-        return self.read(self.of(moment).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0))
+        return self.begin_of(self.of(moment).date())
 
 
 UTC_ZONE = TimeZone("UTC", ZoneInfo("UTC"))

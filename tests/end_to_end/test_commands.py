@@ -4,6 +4,9 @@ import base64
 import io
 import json
 import queue
+import shlex
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +126,30 @@ def agent(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[AgentProcess]:
     agent.start()
     yield agent
     assert agent.terminate()[0] == 0
+
+
+def _documented() -> list[str]:
+    """The examples of docs/brokers.md."""
+    text = (Path(__file__).parents[2] / "docs" / "brokers.md").read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.startswith("    mosquitto_rr ")]
+
+
+def test_the_examples_with_mosquitto_rr_get_a_reply_and_its_exit_code_says_no_more(
+    mosquitto: Mosquitto, agent: AgentProcess
+) -> None:
+    assert agent.process
+    if shutil.which("mosquitto_rr") is None:
+        pytest.fail("mosquitto_rr is not installed: apt-get install mosquitto-clients, then run the tests again")
+    examples = _documented()
+    assert [words[2] for words in map(shlex.split, examples)] == ["5", "311"]
+    with WmsSide(mosquitto.port) as wms:
+        wms.wait_for(lambda: wms.states.get(WRONG, {}).get("verdict") == "mismatch")
+        for location, is_right in ((WRONG, True), ("nowhere", False)):
+            for example in examples:
+                words = example.replace("jakarta-1", SITE).replace("aisle-a", "box").replace("A-03-2-05", location)
+                there = ["-h", "127.0.0.1", "-p", str(mosquitto.port), "-W", str(round(WAIT_S))]
+                done = subprocess.run([*shlex.split(words), *there], capture_output=True, text=True, check=False)
+                assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, is_right), done.stderr
 
 
 def test_commands_are_carried_out_and_answered(

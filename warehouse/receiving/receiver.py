@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from kardus.contract.topics import Topics
-from kardus.mqtt.connection import Handlers, Incoming, Options, Subscription
+from kardus.mqtt.connection import Handlers, Incoming, Options, PublishToken, Subscription
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, KardusError
@@ -140,6 +140,8 @@ class Receiver(Worker):
             settings.site, self._heard, self._subscribe, lambda: self._session.is_subscribed
         )
         self._incomplete = self._logged = ""
+        self._refused = ""
+        """Why the broker took the last acknowledgement or command not; empty: it took it."""
         self.database = open_database(settings.database, make=True, pictures=settings.pictures)
         """The open database."""
         try:
@@ -147,6 +149,7 @@ class Receiver(Worker):
             self._store = StoreWriter(self.database, settings.site, settings.pictures_mb, pictures)
             self._storage = StorageThread(settings.site, self._store, self._stored)
             self._webhooks = WebhookDelivery(self.database, webhook) if webhook else None
+            self._retention = Retention(self.database, settings.keep, pictures)
         except (KardusError, StoreError) as error:
             self.database.close()
             if isinstance(error, KardusError):
@@ -154,7 +157,6 @@ class Receiver(Worker):
             raise DataError(
                 f"{self.database.address}: can't be written ({error}): try again, or check the disk"
             ) from error
-        self._retention = Retention(self.database, settings.keep, pictures)
         self.reader = StoreReader(self.database)
         """Reads the stored events, states and pictures."""
         self._ack_schedule = AckSchedule()
@@ -164,11 +166,10 @@ class Receiver(Worker):
         """Begin to receive; returns at once."""
         self._storage.start()
         super().start()
-        self._session.start(Handlers(lambda _: self._ack_schedule.request_all(), self._take))
+        self._session.start(Handlers(self._connected, self._take, self._answered))
         if self._webhooks:
             self._webhooks.start()
-        if self._deletes:
-            self._retention.start()
+        self._retention.start()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Store what is queued, acknowledge it, disconnect, close the database. May be called twice."""
@@ -198,7 +199,7 @@ class Receiver(Worker):
             problem = problem or f"the broker refuses the subscription to {topic} ({reason}): check the user's rights"
         return ReceiverStatus(
             connected=self._session.connected,
-            problem=self._storage.problem or problem or self._incomplete,
+            problem=self._storage.problem or problem or self._refused or self._incomplete,
             waiting=self._storage.waiting,
             acks=self._acks,
             resends=self._resends,
@@ -225,18 +226,30 @@ class Receiver(Worker):
                 "leave --group out, or use a broker with MQTT 5 that serves them"
             )
         delivers = self._webhooks is None or self._webhooks.is_alive
-        deletes = self._retention.is_alive or not self._deletes
-        if not (delivers and deletes and self._session.is_alive and self._storage.is_alive and self.is_alive):
+        if not (delivers and all(one.is_alive for one in (self._retention, self._session, self._storage, self))):
             raise RuntimeError("a thread of the receiver has died")
-
-    @property
-    def _deletes(self) -> bool:
-        return self._settings.keep != KEEP_ALL
 
     def _take(self, message: Incoming) -> None:
         """A message has come, in paho's thread."""
         self._heard.hear(message)
         self._storage.take(message)
+
+    def _connected(self, _: int) -> None:
+        self._refused = ""
+        self._ack_schedule.request_all()
+
+    def _answered(self, _: PublishToken, refusal: str) -> None:
+        """The broker has answered for an acknowledgement or a command; MQTT 3.1.1 has no word for a refusal."""
+        if not refusal:
+            self._refused = ""
+            return
+        said = (
+            f"the broker refuses acknowledgements or commands ({refusal}): "
+            "check the user's right to publish under agents/+/ack and agents/+/commands/"
+        )
+        if not self._refused:
+            log.error("%s", said)
+        self._refused = said
 
     def _look_for_states(self) -> None:
         """Ask again for retained states that the broker has dropped."""

@@ -94,7 +94,8 @@ def publish_stock(
         raise BrokerError(
             f"--replace: the broker gives a wildcard subscription {len(retained.found)} of what it retains, no more, "
             "so that locations which the list lacks can't be found: let it queue more for a client (Mosquitto: "
-            f"max_queued_messages 0), or leave it out, and clear their topics under {site}/expected/ by hand"
+            "max_queued_messages 0 and max_queued_bytes 0), or leave it out, and clear their topics under "
+            f"{site}/expected/ by hand"
         )
     known = retained.found | by_name
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)

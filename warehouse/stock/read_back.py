@@ -91,12 +91,18 @@ def _take(site: str, topic: str, payload: bytes, found: dict[str, Expected]) -> 
 def read_by_name(broker: BrokerSettings, site: str, locations: Sequence[str]) -> ReadBack:
     """What the broker holds for these locations. What isn't valid is passed over.
 
+    Of what it can't queue for one client a broker drops the rest: as long as some come, the others are asked for again.
+
     Raises:
         BrokerError: the broker can't be reached.
     """
     result = ReadBack()
     for start in range(0, len(locations), PORTION):
-        _read(broker, site, locations[start : start + PORTION], result)
+        asked, before = locations[start : start + PORTION], -1
+        while asked and before < len(result.found):
+            before = len(result.found)
+            _read(broker, site, asked, result)
+            asked = [location for location in asked if location not in result.found]
     return result
 
 

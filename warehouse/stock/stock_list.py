@@ -18,6 +18,7 @@ from kardus.support.errors import DataError
 from kardus.support.spelling import composed
 from kardus.support.table_headers import TableLayout, WantedColumns
 from kardus.support.tables import EMPTY, Row, read_rows
+from kardus.support.text_cells import is_error
 from warehouse.stock.list_notes import list_notes, with_columns
 
 COLUMNS = WantedColumns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
@@ -36,17 +37,28 @@ _INVISIBLE = re.compile(
 )
 """Characters that nobody sees, and spaces that aren't the usual one, as web pages have: two codes may look alike and
 differ. Joiners aren't there: some scripts need them."""
+_NO_CHARACTER = re.compile(
+    "[\ufffd\ufdd0-\ufdef"
+    + "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""What stands for a character that couldn't be read, and what Unicode has set aside (23.7)."""
 _LOST = frozenset(
-    {"null", "(null)", "<null>", "[null]", "\\n", "nan", "<na>", "nat", "none", "nil", "undefined", "n/a"}
+    {
+        *("null", "(null)", "<null>", "[null]", "\\n", "nan", "<na>", "na", "nat", "none", "nil", "undefined", "n/a"),
+        *("inf", "-inf", "infinity", "-infinity", "[object object]"),
+    }
 )
 """What databases and programs write where they have no value, in lower case."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
+_FRACTION = re.compile(r"[0-9]+\.0")
 _EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]+", re.IGNORECASE)
 """A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
 code."""
 _USUAL = re.compile(
-    r"(?![0-9.,]+E|(?:N(?:ULL|AN|AT|ONE|IL|/A)|UNDEFINED)$)[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
+    r"(?![0-9.,]+E|(?:N(?:ULL|AN?|AT|ONE|IL|/A)|UNDEFINED|INF(?:INITY)?|ERR:[0-9]+)$)"
+    r"[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
     re.IGNORECASE | re.ASCII,
 )
 """A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further."""
@@ -89,12 +101,22 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     found: set[str] = set()
     rows = with_columns(read_rows(path, columns, rules.layout), found)
     lines, problems, _ = stock_lines((_with_sku(row, rules.sku_pattern) for row in rows), rules)
-    _refuse(path, problems)
+    _refuse(path, problems or _fractions(lines))
     if not lines:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
     for note in list_notes((line.location for line in lines), found, _NAMES):
         _log.warning("note: %s: %s", path, note)
     return lines
+
+
+def _fractions(lines: Sequence[StockLine]) -> list[str]:
+    """Programs write a column of whole numbers so where they take it for one of fractions; a single code may be so."""
+    for name, codes in (("location", {line.location for line in lines}), ("sku", {line.sku for line in lines})):
+        found = [code for code in codes if code is not None]
+        if len(found) > 1 and all(_FRACTION.fullmatch(code) for code in found):
+            example = min(found)
+            return [f"every {name} ends in .0, as '{example}': save it as text in its source, '{example[:-2]}'"]
+    return []
 
 
 def stock_lines(rows: Iterable[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
@@ -168,7 +190,9 @@ def _name_problems(location: str, sku: str) -> Iterator[str]:
             yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
         if _INVISIBLE.search(value):
             yield f"{name} {value!a} has a character that nobody sees, or a space that is none: type it again"
-        if value.lower() in _LOST or (value and not any(map(str.isalnum, value))):
+        if _NO_CHARACTER.search(value):
+            yield f"{name} {value!a} has a character that was lost, or that is none: type it again in its source"
+        if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
             yield f"{name} '{value}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
     if _CONTROL.search(sku):
         yield f"sku {sku!r} has a control character: type it again"

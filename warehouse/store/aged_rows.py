@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, delete, select
 from warehouse.store.database import Database
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
-from warehouse.store.tables import audit, pictures, present
+from warehouse.store.tables import audit, pictures
 
 PORTION = 200
 """So many rows are deleted in one transaction."""
@@ -25,14 +25,14 @@ class AgedRows:
         self._picture_days = picture_days
         self._audit_days = audit_days
 
-    def delete_portion(self) -> bool:
-        """Delete some of what is too old; whether there may be more.
+    def delete_portion(self, now: datetime) -> bool:
+        """Delete some of what is too old at that time; whether there may be more.
 
         Raises:
             StoreError: the disk doesn't take it.
         """
-        entries = self._audit_days is not None and self._delete_entries(_oldest(self._audit_days))
-        shown = self._picture_days is not None and self._delete_pictures(_oldest(self._picture_days))
+        entries = self._audit_days is not None and self._delete_entries(now - timedelta(days=self._audit_days))
+        shown = self._picture_days is not None and self._delete_pictures(now - timedelta(days=self._picture_days))
         return entries or shown
 
     def _delete_entries(self, before: datetime) -> bool:
@@ -59,7 +59,3 @@ class AgedRows:
 def _take_out(connection: Connection, aged: Select[tuple[int]]) -> list[str]:
     gone = delete(pictures).where(pictures.c.number.in_(aged)).returning(pictures.c.file)
     return [str(file) for (file,) in connection.execute(gone)]
-
-
-def _oldest(days: float) -> datetime:
-    return present() - timedelta(days=days)

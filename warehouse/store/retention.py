@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
+from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.worker import Worker
 from warehouse.store.aged_rows import AgedRows
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
+from warehouse.store.reckoned import ReckonedTime
 from warehouse.store.sqlite import SqliteDatabase
 from warehouse.store.tables import dead_letters, events, pictures, targets
 
@@ -73,25 +75,36 @@ class RetentionCounts:
 class Retention(Worker):
     """Works in a thread of its own; what it has not done when it stops, it does after the next start."""
 
-    def __init__(self, database: Database, keep: Keep, store: PictureStore) -> None:
-        """Prepare; `start` begins."""
+    def __init__(self, database: Database, keep: Keep, store: PictureStore, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Prepare; `start` begins.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
         super().__init__("retention")
         self._keep = keep
         self.counts = RetentionCounts()
         kind = FileRound if isinstance(database, SqliteDatabase) else MonthRound
         self._round = kind(database, keep, store, self.counts, self._stopping.wait)
+        self._reckoned = ReckonedTime(database, clock)
         self._by_age = AgedRows(database, store, keep.picture_days, keep.audit_days)
         self._database = database
 
     def round(self) -> None:
-        """Delete what isn't to be kept, and give back the room.
+        """Delete what isn't to be kept, and give back the room. Without limits the time is noted, for later ones.
 
         Raises:
             StoreError: the disk doesn't take it; what was deleted before stays so.
         """
+        now = self._reckoned.now()
+        if self._keep != KEEP_ALL:
+            self._delete(now)
+        self._reckoned.note()
+
+    def _delete(self, now: datetime) -> None:
         before_bytes, before = self._database.size_bytes, self.counts.deleted
-        self._round.run()
-        while self._by_age.delete_portion() and not self._stopping.wait(PAUSE_S):
+        self._round.run(now)
+        while self._by_age.delete_portion(now) and not self._stopping.wait(PAUSE_S):
             pass
         if self.counts.deleted > before:
             log.info(
@@ -130,16 +143,16 @@ class Round(abc.ABC):
         self._pause = pause
 
     @abc.abstractmethod
-    def run(self) -> None:
-        """Delete what isn't to be kept."""
+    def run(self, now: datetime) -> None:
+        """Delete what isn't to be kept at that time."""
 
-    def delete_dead_letters(self) -> bool:
+    def delete_dead_letters(self, now: datetime) -> bool:
         """Delete a portion; whether there may be more."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 select(dead_letters.c.number, dead_letters.c.received).order_by(dead_letters.c.number).limit(PORTION)
             ).fetchall()
-            to = last_to_delete([(n, at) for n, at in rows], largest(connection, dead_letters), self._keep)
+            to = last_to_delete([(n, at) for n, at in rows], largest(connection, dead_letters), self._keep, now)
         if to is None:
             return False
         with self._database.writing() as connection:
@@ -162,21 +175,21 @@ class FileRound(Round):
         self.rewrite_at_s = 0.0
         """When the file is to be written anew, by the monotonic clock, should that be needed."""
 
-    def run(self) -> None:
+    def run(self, now: datetime) -> None:
         """Delete events, dead letters and pages."""
-        while self.delete_events() and not self._pause(PAUSE_S):
+        while self.delete_events(now) and not self._pause(PAUSE_S):
             pass
-        while self.delete_dead_letters() and not self._pause(PAUSE_S):
+        while self.delete_dead_letters(now) and not self._pause(PAUSE_S):
             pass
         self._give_back()
 
-    def delete_events(self) -> bool:
+    def delete_events(self, now: datetime) -> bool:
         """Delete a portion; whether there may be more."""
         with self._database.reading() as connection:
             after = int(read_meta(connection, _CURSOR) or 0)
             chosen = select(events.c.number, events.c.received).where(events.c.number > after)
             rows = connection.execute(chosen.order_by(events.c.number).limit(PORTION)).fetchall()
-            to = last_to_delete([(n, at) for n, at in rows], largest(connection, events), self._keep)
+            to = last_to_delete([(n, at) for n, at in rows], largest(connection, events), self._keep, now)
             told = told_to(connection)
         if to is not None and told is not None:
             to = min(to, told)
@@ -215,18 +228,18 @@ class FileRound(Round):
 class MonthRound(Round):
     """On a server, by the month: one goes when it is over and nothing in it is to be kept."""
 
-    def run(self) -> None:
+    def run(self, now: datetime) -> None:
         """Drop months, and delete dead letters."""
-        while self.drop_month() and not self._pause(PAUSE_S):
+        while self.drop_month(now) and not self._pause(PAUSE_S):
             pass
-        while self.delete_dead_letters() and not self._pause(PAUSE_S):
+        while self.delete_dead_letters(now) and not self._pause(PAUSE_S):
             pass
 
-    def drop_month(self) -> bool:
+    def drop_month(self, now: datetime) -> bool:
         """Drop one; whether there may be more."""
         database = cast("PostgresDatabase", self._database)
         with database.reading() as connection:
-            name = next((one for one in database.months(connection) if self._may_go(connection, one)), None)
+            name = next((one for one in database.months(connection) if self._may_go(connection, one, now)), None)
         if name is None:
             return False
         while self._delete_pictures(name):
@@ -242,8 +255,7 @@ class MonthRound(Round):
         self._counts.deleted += count
         return True
 
-    def _may_go(self, connection: Connection, name: str) -> bool:
-        now = datetime.now(UTC)
+    def _may_go(self, connection: Connection, name: str, now: datetime) -> bool:
         end = _end_of(name)
         if end > now or not self._is_told(connection, name):
             return False
@@ -275,12 +287,11 @@ class MonthRound(Round):
         return bool(files)
 
 
-def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep) -> int | None:
+def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep, now: datetime) -> int | None:
     """The last number of a portion that isn't to be kept; None: all of it is.
 
     A time that is still to come was given by a wrong clock, and hides nothing behind it.
     """
-    now = datetime.now(UTC)
     oldest = now - timedelta(days=keep.days) if keep.days is not None else None
     up_to = newest - keep.events if keep.events is not None else 0
     found = None

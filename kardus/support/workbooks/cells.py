@@ -68,7 +68,7 @@ def number_cell(value: float, shown_as: str) -> Cell:
     if is_whole and digits > EXACT_DIGITS:
         return Cell(plain, f"is a number of {digits} digits, of which Excel keeps {EXACT_DIGITS}: {AS_TEXT}")
     if shown_as in (GENERAL, TEXT):
-        if digits > GENERAL_DIGITS:
+        if digits > GENERAL_DIGITS or "e" in plain:
             return Cell(plain, f"is the number {plain}, which Excel shows otherwise: {AS_TEXT}", plain)
         return Cell(plain, "", plain)
     if is_whole and _ZEROS.fullmatch(shown_as):

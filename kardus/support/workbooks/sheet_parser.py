@@ -30,7 +30,8 @@ _CELL = re.compile(r'<c(?: r="([A-Z]{1,3})[0-9]+")?(' + re.sub(r"\((?!\?)", "(?:
 _CELL_REST = re.compile(_REST)
 TRUE = ("1", "true")
 """How XML Schema writes that something is so."""
-_HIDDEN = re.compile(rf"""\shidden\s*=\s*["']({"|".join(TRUE)})["']""")
+_ZERO = r"0+(?:\.0*)?"
+_HIDDEN = re.compile(rf"""\s(?:hidden\s*=\s*["'](?:{"|".join(TRUE)})|ht\s*=\s*["']{_ZERO})["']""")
 _MOST_KNOWN = 20_000
 _END = "</row>"
 
@@ -135,9 +136,9 @@ class _SheetParser:
         elif name == self._row:
             self._number = int(attributes.get("r", self._number + 1))
             self._column, self._cells = -1, {}
-            self._is_hidden = attributes.get("hidden") in TRUE
+            self._is_hidden = _is_none(attributes, "ht")
         elif name == self._col:
-            if attributes.get("hidden") in TRUE:
+            if _is_none(attributes, "width"):
                 self._hidden_columns.append(range(int(attributes["min"]) - 1, int(attributes["max"])))
         elif name == self._f:
             self._is_formula = True
@@ -179,7 +180,12 @@ class _KnownCells(dict[str, Cell]):
 
 def _is_hidden(attributes: str) -> bool:
     """Whether a row's attributes say that nobody sees it: by hand, by a filter, or in a group that is closed."""
-    return "hidden" in attributes and _HIDDEN.search(attributes) is not None
+    return ("hidden" in attributes or "ht" in attributes) and _HIDDEN.search(attributes) is not None
+
+
+def _is_none(attributes: dict[str, str], size: str) -> bool:
+    """Whether nobody sees a row or a column: it is hidden, or nothing high or wide."""
+    return attributes.get("hidden") in TRUE or re.fullmatch(_ZERO, attributes.get(size, "")) is not None
 
 
 @lru_cache(maxsize=1000)

@@ -20,7 +20,7 @@ from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.edge_agent.reporting.model_broker import ModelSession, Rounds
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 
 WAIT_S = PATIENCE_S
 
@@ -209,3 +209,22 @@ def test_a_broker_that_acknowledges_nothing_for_thirty_seconds_gets_a_new_connec
     assert rounds.go() == ["A1", "A2"], "sent again over the new connection"
     rounds.go(after_s=29.0)
     assert rounds.broker.dropped == [1], "the time counts from the new connection"
+
+
+def test_what_the_broker_refuses_beside_the_outbox_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "acl").write_text("topic readwrite e\n")
+    broker = Mosquitto(tmp_path / "broker", f"acl_file {tmp_path}/acl\n")
+    broker.start()
+    line = Line(tmp_path, broker.port)
+    try:
+        assert line.session.wait_connected(WAIT_S)
+        for _ in range(2):
+            assert line.session.publish(line.session.connection or 0, "status", b"online", retain=True)
+        line.append(1, 1)
+        wait_until(lambda: line.outbox.depth().total == 0 and "refuses what the agent says of itself" in caplog.text)
+        assert caplog.text.count("(Not authorized): check its right to publish status, health") == 1
+    finally:
+        line.close()
+        broker.kill()

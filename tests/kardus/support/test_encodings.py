@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kardus.support.encodings import guessed_encoding, marked_encoding
+from kardus.support.encodings import likely_encodings, marked_encoding
 
 WESTERN = "location;sku\nA-1;Müsli\nA-2;Crème brûlée\nA-3;Smørrebrød, økologisk\nA-4;Piñata 1½ €\n"
 
@@ -33,4 +33,27 @@ def test_utf_8_needs_no_mark(text: str) -> None:
 def test_the_likeliest_is_guessed(text: str, encoding: str) -> None:
     content = text.encode(encoding)
     assert marked_encoding(content) is None
-    assert content.decode(guessed_encoding(content) or "") == text
+    (found,) = likely_encodings(content)
+    assert content.decode(found) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("Čaj žlutý", "cp1250"),
+        ("Čaj žlutý", "iso-8859-2"),
+        ("Çay şeker", "cp1254"),
+        ("Žalioji arbata", "cp1257"),
+        ("Чай зелёный", "koi8-r"),
+        ("お茶", "shift_jis"),
+        ("녹차", "euc-kr"),
+        ("绿茶", "gb18030"),
+        ("Käse", "cp850"),
+        ("Café", "cp437"),
+    ],
+)
+@pytest.mark.parametrize("lines", [2, 200])
+def test_few_letters_beyond_ascii_are_read_as_they_are_or_not_at_all(name: str, encoding: str, lines: int) -> None:
+    text = "location,sku\n" + "".join(f"A-{number},{name} {number}\n" for number in range(lines))
+    found = likely_encodings(text.encode(encoding))
+    assert len(found) != 1 or text.encode(encoding).decode(found[0]) == text

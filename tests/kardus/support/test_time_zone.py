@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,29 @@ def test_the_hour_that_comes_twice_is_told_apart_and_an_age_across_it_is_right(b
 def test_midnight_where_the_clock_is_changed_at_midnight() -> None:
     zone = time_zone("America/Santiago")  # on 2026-09-06 there is no hour from 0 to 1
     assert zone.midnight(datetime(2026, 9, 6, 15, tzinfo=UTC)).isoformat() == "2026-09-06T01:00:00-03:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "begins", "hours"),
+    [
+        ("America/Havana", (2026, 11, 1), "2026-11-01T00:00:00-04:00", 25),  # midnight comes twice
+        ("Atlantic/Azores", (2024, 10, 27), "2024-10-27T00:00:00+00:00", 25),
+        ("Australia/Lord_Howe", (2026, 4, 5), "2026-04-05T00:00:00+11:00", 24.5),  # by half an hour
+        ("Australia/Lord_Howe", (2026, 10, 4), "2026-10-04T00:00:00+10:30", 23.5),
+        ("Asia/Beirut", (2026, 3, 29), "2026-03-29T01:00:00+03:00", 23),  # there is no midnight
+        ("Asia/Kathmandu", (2026, 3, 29), "2026-03-29T00:00:00+05:45", 24),
+        ("Pacific/Apia", (2011, 12, 31), "2011-12-31T00:00:00+14:00", 24),  # behind a day that there was not
+    ],
+)
+def test_a_day_begins_with_its_first_moment_wherever(
+    name: str, day: tuple[int, int, int], begins: str, hours: float
+) -> None:
+    zone = time_zone(name)
+    began = datetime.fromisoformat(begins)
+    for minutes in range(0, round(60 * hours), 15):
+        assert zone.midnight(began + timedelta(minutes=minutes)).isoformat() == begins
+    assert zone.of(began - timedelta(seconds=1)).date() < date(*day)
+    assert zone.midnight(began + timedelta(hours=hours)) == began + timedelta(hours=hours)
 
 
 def test_the_machine_s_own_zone_has_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 from kardus.contract.messages import Alert, CameraHealth, LastPicture
 from kardus.contract.verdicts import Verdict
-from kardus.support.time_zone import UTC_ZONE
+from kardus.support.time_zone import UTC_ZONE, time_zone
 from tests.publishers import Publisher
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over
@@ -83,6 +83,22 @@ def test_trends_count_by_day_aisle_and_product(file_database: Database) -> None:
     assert sum(count for _, count, _ in found.days) == 3
     assert (found.aisles, found.products) == ([("A", 2), ("B", 1)], [("Tea", 3)])
     assert "<rect" in Browser(console_over(file_database), Role.VIEWER).get("/trends?days=7").text
+
+
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [("2025-04-05T00:30+02:00", "2025-04-05"), ("2025-10-31T23:30+01:00", "2025-10-31")],
+    ids=["spring", "autumn"],
+)
+def test_the_days_of_a_trend_end_today_also_after_a_clock_was_changed(
+    file_database: Database, now: str, last: str
+) -> None:
+    moment = datetime.fromisoformat(now)
+    box, alert = Publisher(), Alert(id="alert-1", status="open", opened=moment - timedelta(minutes=20))
+    write(file_database, box.event("A-01-1-01", Verdict.MISMATCH, alert))
+    with file_database.reading() as connection:
+        found = trends_of(connection, 7, moment.astimezone(UTC), time_zone("Europe/Berlin"))
+    assert (len(found.days), found.days[-1][0].isoformat(), found.days[-1][1]) == (7, last, 1)
 
 
 def test_trends_of_an_aisle_and_a_family_and_the_coverage_of_each(file_database: Database) -> None:

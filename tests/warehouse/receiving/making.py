@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kardus.support.clock import SYSTEM_CLOCK, Clock
 from tests.publishers import SITE, Message
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.database import Database
@@ -31,9 +32,9 @@ def write(database: Database, *messages: Message) -> WriteResult:
     return writer_of(database).write([parse_message(SITE, *message) for message in messages])
 
 
-def retention_of(database: Database, keep: Keep) -> Retention:
+def retention_of(database: Database, keep: Keep, clock: Clock = SYSTEM_CLOCK) -> Retention:
     """What a receiver deletes with."""
-    return Retention(database, keep, pictures_of(database))
+    return Retention(database, keep, pictures_of(database), clock)
 
 
 def filled(path: Path, messages: list[Message]) -> Path:

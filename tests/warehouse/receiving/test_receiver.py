@@ -285,3 +285,17 @@ def test_a_receiver_killed_between_commit_and_acknowledgement_stores_nothing_twi
         wait_for(lambda: receiver.status().duplicates > 0)  # what was stored and not acknowledged comes again
     assert stored_ids(path) == agent.ids
     assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 900).ranges == ()
+
+
+def test_acknowledgements_that_the_broker_refuses_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "acl").write_text("topic readwrite #\ntopic deny kardus/v1/+/agents/+/ack\n")
+    mosquitto = Mosquitto(tmp_path / "broker", f"acl_file {tmp_path}/acl\n")
+    mosquitto.start()
+    try:
+        with Receiver(broker_of(mosquitto), ReceiverSettings(SITE, tmp_path / "k.sqlite")) as receiver:
+            mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
+            publish(mosquitto, Publisher().events(2))
+            wait_for(lambda: "refuses acknowledgements or commands (Not authorized)" in receiver.status().problem)
+        assert "check the user's right to publish under agents/+/ack" in caplog.text
+    finally:
+        mosquitto.kill()

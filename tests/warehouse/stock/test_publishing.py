@@ -147,6 +147,20 @@ def test_a_broker_that_takes_and_does_not_keep_is_noticed(mosquitto: Mosquitto) 
             _require_retained(broker, "s", [kept, lacking])
 
 
+def test_what_the_broker_cannot_queue_for_us_is_asked_for_again(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "small", "max_queued_bytes 2000\nmax_packet_size 2000\nmax_inflight_messages 1\n")
+    broker.start()
+    try:
+        settings = BrokerSettings("127.0.0.1", broker.port)
+        lines = [StockLine(f"A-{number:03d}", "Tea") for number in range(200)]
+        assert len(publish_stock(settings, "s", lines, replace=False)) == 200
+        assert publish_stock(settings, "s", lines, replace=False) == []
+        with pytest.raises(BrokerError, match="--replace: the broker gives a wildcard subscription"):
+            publish_stock(settings, "s", lines, replace=True)
+    finally:
+        broker.kill()
+
+
 @pytest.fixture
 def no_wildcards(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> BrokerSettings:
     """A broker that gives a wildcard subscription nothing that is retained, as RabbitMQ does."""

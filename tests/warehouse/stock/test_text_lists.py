@@ -1,5 +1,6 @@
 """What a text list loses on its way, or may mean twice, is refused with its line: encodings, quotes, odd characters."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest
     assert read_stock(path, StockRules(TableLayout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
     with pytest.raises(UsageError, match="--encoding klingon: unknown: name one as utf-8"):
         read_stock(path, StockRules(TableLayout(encoding="klingon")))
-    assert "not a readable .csv file" in refusal_of(path, StockRules(TableLayout(encoding="ascii")))
+    assert "is no text in ascii: save it as CSV in UTF-8" in refusal_of(path, StockRules(TableLayout(encoding="ascii")))
 
 
 @pytest.mark.parametrize(("text", "count"), [("12.0", 12), ("12,00", 12), ("0,000", 0), ("0.000", 0), ("007", 7)])
@@ -73,7 +74,73 @@ def test_texts_of_every_usual_form_are_read(tmp_path: Path, form: str) -> None:
     assert read_stock(path) == [StockLine("A-1", "Tëa")]
 
 
-@pytest.mark.parametrize("lost", ["NULL", "nan", "None", r"\N", "(null)", "undefined", "N/A", "-", "?", "\u2014"])
+def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_bytes("location,sku\nA-1,Çay şeker\n".encode("cp1254"))
+    said = refusal_of(path)
+    assert "how it is encoded can't be told ('A-1," in said
+    assert "name it with --encoding" in said
+    assert read_stock(path, StockRules(TableLayout(encoding="windows-1254"))) == [StockLine("A-1", "Çay şeker")]
+
+
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"location,sku\nA-1,Tea\n"), b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xfe\xfd"]
+)
+def test_what_is_no_text_is_said_without_a_codec_s_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s.csv").write_bytes(content)
+    said = refusal_of(tmp_path / "s.csv")
+    assert "is no text in" in said
+    assert "codec" not in said
+
+
+@pytest.mark.parametrize("truth", ["TRUE", "false", "WAHR", "VRAI", "Salah"])
+def test_a_truth_value_of_a_spreadsheet_is_no_code(tmp_path: Path, truth: str) -> None:
+    assert f"line 2: sku '{truth}' is a truth value" in refusal_of(csv_list(tmp_path / "s.csv", HEADER, ("A-1", truth)))
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "TRUE"))
+    assert read_stock(path) == [StockLine("A-1", None)]
+
+
+@pytest.mark.parametrize("lost", ["Te\ufffda", "Te\ufdd0a", "Te\uffffa", "Te\U0001fffea"])
+def test_a_character_that_was_lost_or_is_none_is_named(tmp_path: Path, lost: str) -> None:
+    assert "has a character that was lost" in refusal_of(csv_list(tmp_path / "s.csv", HEADER, ("A-1", lost)))
+
+
+def test_an_error_that_was_written_as_text_is_no_code(tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(workbook(tmp_path / "s.xlsx", HEADER, ("A-1", "x"), ("A-2", "y")))
+    for cell, text in (("B2", "#N/A"), ("B3", "Err:502")):
+        book.active[cell].value, book.active[cell].data_type = text, "s"
+    book.save(tmp_path / "s.xlsx")
+    said = refusal_of(tmp_path / "s.xlsx")
+    assert "line 2: sku '#N/A' is no name, but a value that was lost" in said
+    assert "line 3: sku 'Err:502' is no name" in said
+
+
+def test_a_column_that_a_program_took_for_fractions_is_refused(tmp_path: Path) -> None:
+    path = csv_list(tmp_path / "s.csv", HEADER, ("A-1", "17.0"), ("A-2", "EMPTY"), ("A-3", "4.0"))
+    assert "every sku ends in .0, as '17.0': save it as text in its source, '17'" in refusal_of(path)
+    path = csv_list(tmp_path / "s.csv", HEADER, ("1.0", "Tea"), ("2.0", "Milk"))
+    assert "every location ends in .0" in refusal_of(path)
+    assert read_stock(csv_list(tmp_path / "s.csv", HEADER, ("1.0", "Tea"), ("1.1", "Milk")))
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "NA",
+        "-Infinity",
+        "[object Object]",
+        "NULL",
+        "nan",
+        "None",
+        r"\N",
+        "(null)",
+        "undefined",
+        "N/A",
+        "-",
+        "?",
+        "\u2014",
+    ],
+)
 def test_what_programs_write_for_no_value_is_no_code(tmp_path: Path, lost: str) -> None:
     for write in (csv_list, workbook):
         said = refusal_of(write(tmp_path / "s.table", HEADER, ("A-1", lost), (lost, "Tea")))

@@ -156,7 +156,7 @@ def test_it_is_done_in_portions_that_do_not_grow(monkeypatch: pytest.MonkeyPatch
     steps: list[int] = []
     worker = retention_of(database, Keep(events=100))
     delete = _round(worker).delete_events
-    monkeypatch.setattr(_round(worker), "delete_events", lambda: _counted(database, delete, steps))
+    monkeypatch.setattr(_round(worker), "delete_events", lambda now: _counted(database, lambda: delete(now), steps))
     worker.round()
     assert len(StoreReader(database).events()) == 100 + 50
     assert len(steps) == 180 // 20 + 1
@@ -218,7 +218,7 @@ def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
     write(database, *Publisher("other").events(300))
     worker = retention_of(database, Keep(events=10))
     with closing(sqlite3.connect(path, isolation_level=None)) as report:
-        while _round(worker).delete_events():
+        while _round(worker).delete_events(datetime.now(UTC)):
             pass
         report.execute("BEGIN")
         report.execute("SELECT * FROM meta").fetchall()

@@ -95,9 +95,9 @@ def trends_of(
 ) -> Trends:
     """What the alerts of these days tell, by the days of the page's clock."""
     known, only = known or Products(), only or Only()
-    begin = zone.midnight(now - timedelta(days=days - 1))
+    first = zone.of(now).date() - timedelta(days=days - 1)  # days of the calendar: one may have 23 hours
     chosen = select(alerts.c.location, alerts.c.opened, alerts.c.status, alerts.c.payload).where(
-        alerts.c.opened >= begin.astimezone(UTC)
+        alerts.c.opened >= zone.begin_of(first).astimezone(UTC)
     )
     rows = connection.execute(chosen.order_by(alerts.c.opened.desc()).limit(MAX_ALERTS)).all()
     told = [one for one in (_Told.of(row, known) for row in rows) if one.is_of(only)]
@@ -107,7 +107,7 @@ def trends_of(
         if one.minutes is not None:
             minutes.setdefault(zone.of(one.opened).date(), []).append(one.minutes)
     every = [value for values in minutes.values() for value in values]
-    shown = [begin.date() + timedelta(days=n) for n in range(days)]
+    shown = [first + timedelta(days=n) for n in range(days)]
     return Trends(
         days=[(day, count[day], median(minutes[day]) if day in minutes else None) for day in shown],
         aisles=Counter(one.aisle for one in told).most_common(MOST),

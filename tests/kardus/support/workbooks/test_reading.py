@@ -1,5 +1,6 @@
 """Workbooks are known by their content, and read by who can; whatever is wrong is one line with the remedy."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ def test_an_xls_of_a_spreadsheet_program_is_read() -> None:
         (3, "A-2", "EMPTY"),
         (4, "A-3", "Müsli"),
     ]
+
+
+@pytest.mark.parametrize("word", ["collapse", "filter"])
+def test_hidden_rows_and_columns_of_an_ods_say_so(tmp_path: Path, word: str) -> None:
+    plain = write_ods(tmp_path / "plain.ods", ("location", "sku", "note"), *((f"A-{n}", "Tea", "x") for n in range(4)))
+    with zipfile.ZipFile(plain) as package:
+        parts = {name: package.read(name).decode() for name in package.namelist()}
+    head, *rows = parts["content.xml"].split("<table:table-row>")
+    column, hidden = '<table:table-column table:number-columns-repeated="2"/>', f'table:visibility="{word}"'
+    rows = [f"<table:table-row{f' {hidden}' if place in (2, 4) else ''}>{row}" for place, row in enumerate(rows)]
+    parts["content.xml"] = f"{head}{column}<table:table-column {hidden}/>{''.join(rows)}"
+    with zipfile.ZipFile(tmp_path / "s.ods", "w") as package:
+        for name, content in parts.items():
+            package.writestr(name, content)
+    found = [[bool(cell.problem) for cell in cells.values()] for _, cells in workbook_lines(tmp_path / "s.ods")]
+    seen, gone = [False, False, True], [True, True, True]
+    assert found == [seen, seen, gone, seen, gone]
 
 
 def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_every_kind_of_cell_is_read(tmp_path: Path, cell: str, shown: Cell) -> N
         ('<c t="d"><v>2026-03-04</v></c>', "is a date or time (2026-03-04)"),
         ('<c s="1"><v>46085</v></c>', "is a date or time (2026-03-04 00:00:00)"),
         ('<c s="2"><v>0.25</v></c>', "shown otherwise by its format 0%"),
+        ("<c><v>1E-7</v></c>", "is the number 1e-07, which Excel shows otherwise"),
         ('<c s="3"><v>2</v></c>', "shown otherwise by its format #12"),
     ],
 )
@@ -137,6 +138,21 @@ def test_what_is_hidden_says_so(tmp_path: Path) -> None:
     assert first[1].problem == second[0].problem == hidden_cell(first[0]).problem
 
 
+def test_what_has_no_size_is_hidden_too(tmp_path: Path) -> None:
+    rows = '<row r="1"><c><v>1</v></c><c><v>2</v></c></row><row r="2" ht="0" customHeight="1"><c><v>3</v></c></row>'
+    rows += '<row ht="0.0" r="3"><c><v>4</v></c></row><row r="4" ht="0.5"><c><v>5</v></c></row>'
+    path = write_xlsx(
+        tmp_path / "s.xlsx", rows, columns='<cols><col min="2" max="2" width="0" customWidth="1"/></cols>'
+    )
+    lines = [cells for _, cells in workbook_lines(path)]
+    assert [[bool(cell.problem) for cell in cells.values()] for cells in lines] == [
+        [False, True],
+        [True],
+        [True],
+        [False],
+    ]
+
+
 def test_charts_are_no_sheets(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "s.xlsx", "<row><c><v>1</v></c></row>")
     with zipfile.ZipFile(path) as package:
@@ -163,7 +179,13 @@ CELLS = st.sampled_from(
         *('<c s="1" r="C{n}"><v>5</v></c>', '<c r="D{n}" cm="1"><v>6</v></c>', '<c t="e"><v>#N/A</v></c>'),
     ]
 )
-HIDDEN = ('<row r="{n}" ht="15" hidden="1">', "<row hidden='true'>", '<row hidden = "1" r="{n}">', '<row hidden="0">')
+HIDDEN = (
+    '<row r="{n}" ht="0" customHeight="1">',
+    '<row r="{n}" ht="15" hidden="1">',
+    "<row hidden='true'>",
+    '<row hidden = "1" r="{n}">',
+    '<row hidden="0">',
+)
 ROWS = st.builds(
     lambda begin, cells, end: begin + "".join(cells) + end,
     st.sampled_from(
