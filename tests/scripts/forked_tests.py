@@ -28,9 +28,19 @@ LIBRARIES = (
     "jinja2",
     "av",
     "openpyxl",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "cryptography.hazmat.primitives.serialization",
+    "httpx2",
+    "rich.table",
+    "standardwebhooks",
+    "typer",
 )
 """What most tests need, and what starts no thread when it is imported."""
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+_USAGE_ERROR = 4
+"""Of pytest: a file isn't there, or an option."""
 OWN = ("edge_agent", "export", "kardus", "simulator", "tests", "train", "warehouse")
 """The project's packages."""
 
@@ -42,7 +52,7 @@ def import_libraries() -> None:
 
 
 def run_tests(tree: Path, files: list[str], timeout_s: float, options: list[str]) -> dict[str, object]:
-    """Run a tree's tests up to the first that fails: outcome (killed, survived, timeout), how many ran, seconds."""
+    """Run a tree's tests up to the first that fails: outcome (killed, survived, timeout), which, how many ran, s."""
     began_s = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = os.fork()
@@ -50,9 +60,17 @@ def run_tests(tree: Path, files: list[str], timeout_s: float, options: list[str]
             _become_pytest(tree, [*OPTIONS, *options, *files], output)
         code = _exit_code(process, timeout_s)
         output.seek(0)
-        marks = re.findall(rb"^([.FEsx]+)", output.read(), flags=re.MULTILINE)
-    outcome = "timeout" if code is None else "survived" if code == 0 else "killed"
-    return {"outcome": outcome, "tests": sum(map(len, marks)), "seconds": round(time.monotonic() - began_s, 1)}
+        text = output.read()
+    if code == _USAGE_ERROR:
+        raise RuntimeError(text.decode(errors="replace"))
+    marks = re.findall(rb"^([.FEsx]+)", text, flags=re.MULTILINE)
+    failed = re.findall(rb"^(?:FAILED|ERROR) (.*)", text, flags=re.MULTILINE)
+    return {
+        "outcome": "timeout" if code is None else "survived" if code == 0 else "killed",
+        "failed": failed[0].decode(errors="replace")[:300] if failed else "",
+        "tests": sum(map(len, marks)),
+        "seconds": round(time.monotonic() - began_s, 1),
+    }
 
 
 def _become_pytest(tree: Path, arguments: list[str], output: BinaryIO) -> None:

@@ -1,93 +1,47 @@
 """Mutation tests of a room: python -m tests.scripts.mutation ROOM [--mutants N] [--processes P] [--again] [--table].
 
 ROOM is a package's folder, as `warehouse/report`. N seeded mutants are drawn, spread over as many places of the code as
-there are. Each is applied in a temporary copy of the tree (one a process), and the tests of its module run there: those
-that mirror it first, then those that import it, then the room's. A mutant that no test notices has survived.
+there are. The room's tests, and those that import its modules, run once without a mutant: which functions each reaches
+and how long it takes is recorded (tests/scripts/reached.py). Then each mutant is applied in a temporary copy of the
+tree (one a process), and the tests that reach its function run there, the quick ones first, up to `--budget` seconds. A
+mutant that no test notices has survived.
 
-Cosmic Ray's operators change the code, and one of our own deletes statements. Cosmic Ray is no dependency of the
-project: `pip install --target FOLDER cosmic-ray`, then start this with `PYTHONPATH=FOLDER`. Outcomes are appended to
-build/mutation.jsonl; started again, it goes on. `--again` runs survivors once more, `--table` only prints the table.
+Which mutants there are: tests/scripts/mutants.py. It needs Cosmic Ray, which is no dependency of the project: `pip
+install --target FOLDER cosmic-ray`, then start this with `PYTHONPATH=FOLDER`. Outcomes are appended to
+build/mutation.jsonl; started again, it goes on. `--again` runs survivors once more, without a budget; `--table` only
+prints the table.
 """
 
 import argparse
-import ast
-import difflib
-import hashlib
-import importlib
+import functools
+import itertools
 import json
+import math
 import multiprocessing
-import random
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kardus.support.proportions import wilson
+from tests.scripts.chosen_tests import write_chosen
 from tests.scripts.forked_tests import import_libraries, run_tests
+from tests.scripts.mutants import ROOT, Mutant, drawn, function_at
+from tests.scripts.reached import SITE, Reached, read_reached
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "mutation.jsonl"
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 """Module, line before, line after, reason; separated by tabs. These change nothing that can be observed."""
 MIN_TIMEOUT_S = 60.0
+WAITS_S = 15.0
+"""A test that has waited in vain for so long fails: a mutant often stops what the test waits for."""
 SLOWER = 3.0
 """A mutant whose tests take so many times as long as those of the unchanged code counts as noticed."""
-DELETION = "DeleteStatement"
-_UNUSED = ("VariableReplacer", "VariableInserter", "ExceptionReplacer")
-"""Two need arguments; the third fails on `except (A, B)` of more than names."""
-_DELETED = (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Return, ast.Continue, ast.Break)
-Span = tuple[tuple[int, int], tuple[int, int]]
-"""First and last position of a piece of code, each as line (from 1) and column (from 0)."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change of one module."""
-
-    module: str
-    line: int
-    operator: str
-    before: str
-    after: str
-    code: str
-
-    @property
-    def key(self) -> str:
-        """The same for the same change, wherever in the module the line has moved."""
-        text = f"{self.module}\0{self.operator}\0{self.before}\0{self.after}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def diff(self) -> str:
-        """What is changed, as two lines."""
-        return f"- {self.before}\n+ {self.after}"
-
-
-def mutants_of(module: str) -> dict[Span, list[Mutant]]:
-    """Every mutant of a module, by the place that is changed."""
-    source = (ROOT / module).read_text(encoding="utf-8")
-    left_out = list(_left_out(ast.parse(source)))
-    found: dict[Span, list[Mutant]] = {}
-    for span, operator, code in (*_cosmic_ray(source), *_deletions(source)):
-        line = span[0][0]
-        if code != source and not any(first <= span[0] and span[1] <= last for first, last in left_out):
-            found.setdefault(span, []).append(Mutant(module, line, operator, *_changed(source, code), code))
-    return found
-
-
-def drawn(room: str, number: int, seed: int) -> list[Mutant]:
-    """The same mutants for the same code and seed: one of every place, in random order, before the second of any."""
-    rng = random.Random(seed)
-    ranked: list[tuple[int, float, Mutant]] = []
-    for path in sorted((ROOT / room).rglob("*.py")):
-        for mutants in mutants_of(str(path.relative_to(ROOT))).values():
-            rng.shuffle(mutants)
-            ranked += [(rank, rng.random(), mutant) for rank, mutant in enumerate(mutants)]
-    return [mutant for _, _, mutant in sorted(ranked, key=lambda row: row[:2])[:number]]
 
 
 def tests_of(room: str, module: str) -> list[str]:
@@ -102,13 +56,15 @@ def tests_of(room: str, module: str) -> list[str]:
 
 
 def copied_tree(folder: Path) -> Path:
-    """A copy of what git knows of, as it is in the working tree."""
+    """A copy of what git knows of, as it is in the working tree; its tests wait less long for what won't come."""
     names = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
     for name in names:
         if (ROOT / name).is_file():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
+    patience = folder / "tests" / "patience.py"
+    patience.write_text(f"{patience.read_text(encoding='utf-8')}\nPATIENCE_S = {WAITS_S}\n", encoding="utf-8")
     return folder
 
 
@@ -120,8 +76,8 @@ def read_results() -> dict[str, dict[str, Any]]:
     return {row["key"]: row for row in rows}
 
 
-def run(room: str, mutants: list[Mutant], *, again: bool, processes: int) -> None:
-    """Run the tests of every mutant that has no outcome yet, and of survivors where that is asked for."""
+def run(room: str, mutants: list[Mutant], *, again: bool, processes: int, budget_s: float) -> None:
+    """Run the tests of every mutant that has no outcome yet; of survivors again, where asked for, whatever it takes."""
     known, equivalent = read_results(), _equivalent()
     todo = [m for m in mutants if m.key not in known or (again and known[m.key]["outcome"] == "survived")]
     todo = [m for m in todo if (m.module, m.before, m.after) not in equivalent]
@@ -130,19 +86,58 @@ def run(room: str, mutants: list[Mutant], *, again: bool, processes: int) -> Non
     RESULTS.parent.mkdir(exist_ok=True)
     import_libraries()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        options = ["--hypothesis-seed=0", "--shared", f"{folder}/shared"]
+        Path(folder).chmod(0o755)  # PostgreSQL's own user passes here
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
         trees = [copied_tree(Path(folder) / str(number)) for number in range(processes)]
-        timeout_s = _timeout_s(room, trees[0], todo, options)
-        shares = [todo[number::processes] for number in range(processes)]
+        options = ["--hypothesis-seed=0", "--shared", f"{folder}/shared"]
+        record = _record(room, trees[0], todo, options)
+        new = [file for file in _test_files(room, todo) if (trees[0] / file).stat().st_mtime > record.stat().st_mtime]
+        _require_passing(trees[0], new, options)
+        choice = Choice(room, record, new, math.inf if again else budget_s)
         fork = multiprocessing.get_context("fork")
         workers = [
-            fork.Process(target=_run_all, args=(room, tree, share, timeout_s, options))
-            for tree, share in zip(trees, shares, strict=True)
+            fork.Process(target=_run_all, args=(choice, tree, todo[number::processes], options))
+            for number, tree in enumerate(trees)
         ]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of a room's tests run for a mutant, by what was recorded of them."""
+
+    room: str
+    record: Path
+    new: list[str]
+    """Test files that were written since the record was made."""
+    budget_s: float
+    """What the tests of one mutant may take together; those that don't fit, the longest, are left out."""
+
+    @functools.cached_property
+    def reached(self) -> Reached:
+        """The record, read once."""
+        return read_reached(self.record)
+
+    def tests(self, mutant: Mutant) -> tuple[list[str], float]:
+        """Those that enter the function, the quick ones first and PostgreSQL's last; what they took together (s).
+
+        Without a budget all that enter the module: what is cached, the first test alone is seen to enter.
+        """
+        seconds = self.reached.seconds
+        function = function_at(mutant.module, mutant.line) if self.budget_s < math.inf else ""
+        tests = self.reached.tests(mutant.module, function) or self.reached.tests(mutant.module, "") or set(seconds)
+        order = sorted(tests & seconds.keys(), key=lambda test: ("postgres" in test, seconds[test]))
+        spent = list(itertools.accumulate(seconds[test] for test in order))
+        fitting = [test for test, so_far in zip(order, spent, strict=True) if so_far <= self.budget_s]
+        return fitting, sum(seconds[test] for test in fitting)
+
+    def files(self, mutant: Mutant, order: list[str]) -> list[str]:
+        """Where the chosen tests are, and what is new."""
+        new = [file for file in tests_of(self.room, mutant.module) if file in self.new]
+        return list(dict.fromkeys([test.split("::")[0] for test in order] + new))
 
 
 def table(room: str, mutants: list[Mutant]) -> None:
@@ -153,38 +148,63 @@ def table(room: str, mutants: list[Mutant]) -> None:
     survivors = [m for m in rest if known[m.key]["outcome"] == "survived"]
     timeouts = sum(known[m.key]["outcome"] == "timeout" for m in rest)
     killed = len(rest) - len(survivors)
-    proportion = 100 * len(survivors) / len(rest) if rest else 0.0
+    proportion = 100 * len(survivors) / max(1, len(rest))
+    low, high = (100 * bound for bound in wilson(len(survivors), len(rest)))
     print("| room | mutants | killed | of these by time-out | survived | equivalent |\n|---|---|---|---|---|---|")
     total = len(rest) + len(same)
-    print(f"| `{room}` | {total} | {killed} | {timeouts} | {len(survivors)} ({proportion:.0f} %) | {len(same)} |")
+    survived = f"{len(survivors)} ({proportion:.1f} %, {low:.1f} to {high:.1f})"
+    print(f"| `{room}` | {total} | {killed} | {timeouts} | {survived} | {len(same)} |")
     for mutant in survivors:
         print(f"\n{mutant.module}:{mutant.line} {mutant.operator}\n{mutant.diff}")
 
 
-def _timeout_s(room: str, tree: Path, mutants: list[Mutant], options: list[str]) -> float:
-    """Runs everything once: what is costly to make is made here, without a mutant."""
-    files = dict.fromkeys(file for mutant in mutants for file in tests_of(room, mutant.module))
-    found = run_tests(tree, list(files), 3600, options)
-    if found["outcome"] != "survived":
-        sys.exit(f"the tests fail without a mutant: {' '.join(files)}")
-    found = run_tests(tree, list(files), 3600, options)
-    return max(MIN_TIMEOUT_S, SLOWER * float(str(found["seconds"])))
+def _record(room: str, tree: Path, mutants: list[Mutant], options: list[str]) -> Path:
+    """Run everything once, without a mutant: what is costly to make is made here too. Kept until it is deleted."""
+    record = RESULTS.with_name(f"reached-{room.replace('/', '-')}.tsv")
+    if not record.exists():
+        files = _test_files(room, mutants)
+        site, begun = tree / "sitecustomize.py", record.with_suffix(".begun")
+        begun.unlink(missing_ok=True)
+        site.write_text(SITE, encoding="utf-8")
+        _require_passing(tree, files, [*options, "-p", "tests.scripts.reached", "--reached", str(begun)])
+        site.unlink()
+        begun.rename(record)
+    return record
 
 
-def _run_all(room: str, tree: Path, mutants: list[Mutant], timeout_s: float, options: list[str]) -> None:
+def _test_files(room: str, mutants: list[Mutant]) -> list[str]:
+    return list(dict.fromkeys(file for mutant in mutants for file in tests_of(room, mutant.module)))
+
+
+def _require_passing(tree: Path, files: list[str], options: list[str]) -> None:
+    """Without a mutant, every test has to pass: one that fails would notice any."""
+    if files:
+        found = run_tests(tree, files, 3600, options)
+        if found["outcome"] != "survived":
+            sys.exit(f"the tests fail without a mutant: {found['failed'] or ' '.join(files)}")
+
+
+def _run_all(choice: Choice, tree: Path, mutants: list[Mutant], options: list[str]) -> None:
+    chosen, known = tree / "chosen.json", list(choice.reached.seconds)
     for mutant in mutants:
         path = tree / mutant.module
         original = path.read_text(encoding="utf-8")
+        order, expected_s = choice.tests(mutant)
+        write_chosen(chosen, order, known)
+        words = [*options, "-p", "tests.scripts.chosen_tests", "--chosen", str(chosen)]
         try:
             _write(path, mutant.code)
-            found = run_tests(tree, tests_of(room, mutant.module), timeout_s, options)
+            timeout_s = max(MIN_TIMEOUT_S, SLOWER * expected_s)
+            found = run_tests(tree, choice.files(mutant, order), timeout_s, words)
         finally:
             _write(path, original)
-        row = {**asdict(mutant), "key": mutant.key, "room": room, "diff": mutant.diff, **found}
+        row = {**asdict(mutant), "key": mutant.key, "room": choice.room, "diff": mutant.diff, **found}
         del row["code"]
         with RESULTS.open("a", encoding="utf-8") as results:
             results.write(json.dumps(row) + "\n")
-        print(f"{found['outcome']} {mutant.module}:{mutant.line} {mutant.operator}", flush=True)
+        print(f"{found['outcome']} {mutant.module}:{mutant.line} {mutant.operator} {found['seconds']} s", flush=True)
+        if found["outcome"] == "survived":
+            print(mutant.diff, flush=True)
 
 
 def _write(path: Path, code: str) -> None:
@@ -192,63 +212,6 @@ def _write(path: Path, code: str) -> None:
     path.write_text(code, encoding="utf-8")
     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
         compiled.unlink()
-
-
-def _cosmic_ray(source: str) -> Iterator[tuple[Span, str, str]]:
-    """Place, operator and mutated code for everything that its operators find."""
-    plugins, syntax, mutating = (
-        importlib.import_module(f"cosmic_ray.{name}") for name in ("plugins", "ast", "mutating")
-    )
-    for name in sorted(plugins.operator_names()):
-        if name.endswith(_UNUSED):
-            continue
-        operator = plugins.get_operator(name)()
-        nodes = syntax.ast_nodes(syntax.get_ast(source))
-        spans = [span for node in nodes for span in operator.mutation_positions(node)]
-        for occurrence, (start, end) in enumerate(spans):
-            yield (tuple(start), tuple(end)), name, mutating.mutate_code(source, operator, occurrence) or source
-
-
-def _deletions(source: str) -> Iterator[tuple[Span, str, str]]:
-    """Every simple statement of a function, replaced by `pass`."""
-    lines = source.splitlines(keepends=True)
-    for function in ast.walk(ast.parse(source)):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, _DELETED):
-                last = node.end_lineno or node.lineno
-                kept = lines[last - 1].encode()[node.end_col_offset or 0 :].decode()
-                changed = [*lines[: node.lineno - 1], " " * node.col_offset + "pass" + kept, *lines[last:]]
-                yield _span(node), DELETION, "".join(changed)
-
-
-def _left_out(tree: ast.Module) -> Iterator[Span]:
-    """Annotations, docstrings, log messages, the texts of errors."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
-            yield _span(node.annotation)
-        if isinstance(node, ast.FunctionDef) and node.returns:
-            yield _span(node.returns)
-        if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _is_log(node.value)):
-            yield _span(node)
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            yield _span(node.exc)
-
-
-def _is_log(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.")
-
-
-def _span(node: ast.stmt | ast.expr) -> Span:
-    return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
-
-
-def _changed(source: str, code: str) -> tuple[str, str]:
-    """What differs, each side as one line."""
-    lines = list(difflib.ndiff(source.splitlines(), code.splitlines()))
-    before, after = ([line[2:].strip() for line in lines if line.startswith(mark)] for mark in ("- ", "+ "))
-    return " ".join(before), " ".join(after)
 
 
 def _equivalent() -> set[tuple[str, str, str]]:
@@ -263,12 +226,15 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds for the tests of one mutant, but again")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     mutants = drawn(options.room.rstrip("/"), options.mutants, options.seed)
     if not options.table:
-        run(options.room.rstrip("/"), mutants, again=options.again, processes=options.processes)
+        run(
+            options.room.rstrip("/"), mutants, again=options.again, processes=options.processes, budget_s=options.budget
+        )
     table(options.room.rstrip("/"), mutants)
 
 

@@ -23,7 +23,7 @@ def make_room(database: sqlite3.Connection, path: Path) -> bool:
         return True
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if not _has_room(path):
-        database.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        database.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")  # `execute` gives back one alone
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return _has_room(path)
 

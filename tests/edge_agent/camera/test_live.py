@@ -237,7 +237,8 @@ def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it
             while rate(pictures, 2) > 5:
                 assert time.monotonic() - began < PATIENCE_S
             source.attention = "moving"
-            next(pictures)
-            assert rate(pictures, 2) > 5
+            began = time.monotonic()
+            while rate(pictures, 2) <= 5:  # a busy machine is slow to begin
+                assert time.monotonic() - began < PATIENCE_S
         finally:
             source.close()

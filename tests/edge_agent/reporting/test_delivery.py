@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.records import Message
 from edge_agent.reporting import delivery as delivering
-from edge_agent.reporting.delivery import RETRY_S, Delivery
+from edge_agent.reporting.delivery import FORGET_WITHIN_S, READ_AHEAD, RETRY_S, Delivery
 from edge_agent.reporting.outbox.message import NumberedMessage
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.receipts import Ack
@@ -18,6 +18,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import MAX_IN_FLIGHT, Handlers, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import StorageError
 from tests.brokers import Mosquitto
 from tests.edge_agent.reporting.model_broker import ModelSession, Rounds
 from tests.patience import PATIENCE_S, wait_until
@@ -228,3 +229,102 @@ def test_what_the_broker_refuses_beside_the_outbox_is_told_once(
     finally:
         line.close()
         broker.kill()
+
+
+def _deliver(rounds: Rounds, number: int) -> None:
+    """The broker takes so many, each as soon as it is sent, and no time goes by."""
+    for _ in range(number):
+        if not rounds.broker.unanswered:
+            rounds.go()
+        rounds.broker.accept()
+    rounds.go()
+
+
+def test_what_the_broker_took_is_forgotten_together_a_moment_later(rounds: Rounds) -> None:
+    rounds.go(after_s=RETRY_S)
+    _append(rounds, "A1", "A2", "A3")
+    _deliver(rounds, 3)
+    assert rounds.outbox.depth().total == 3, "a transaction each would wear the disk out"
+    rounds.go(after_s=FORGET_WITHIN_S)
+    assert rounds.outbox.depth().total == 0
+
+
+def test_what_the_broker_took_is_forgotten_at_once_when_it_is_many(rounds: Rounds) -> None:
+    rounds.go(after_s=RETRY_S)
+    _append(rounds, *(f"A{number}" for number in range(READ_AHEAD)))
+    _deliver(rounds, READ_AHEAD - 1)
+    assert rounds.outbox.depth().total == READ_AHEAD
+    _deliver(rounds, 1)
+    assert rounds.outbox.depth().total == 0
+
+
+def test_the_disk_is_read_again_only_where_it_may_hold_more(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    pending = rounds.outbox.pending
+
+    def counted(limit: int, exclude: Collection[int] = ()) -> list[NumberedMessage]:
+        found = pending(limit, exclude)
+        reads.append(len(found))
+        return found
+
+    monkeypatch.setattr(rounds.outbox, "pending", counted)
+    _append(rounds, *(f"A{number}" for number in range(READ_AHEAD + 1)))
+    _deliver(rounds, READ_AHEAD + 1)
+    rounds.go()
+    assert reads == [READ_AHEAD, 1]
+
+
+def test_a_message_that_the_session_does_not_take_is_handed_over_before_the_next_of_its_location(
+    rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, busy = rounds.broker.publish, iter([False, True])
+
+    def now_and_then(connection: int, topic: str, payload: bytes, *, retain: bool) -> PublishToken | None:
+        return None if next(busy, False) else publish(connection, topic, payload, retain=retain)
+
+    monkeypatch.setattr(rounds.broker, "publish", now_and_then)
+    _append(rounds, "A1", "A2", "A3")
+    assert rounds.go() == ["A1"]
+    assert rounds.go() == ["A1", "A2", "A3"]
+
+
+@pytest.mark.parametrize(("waiting", "wakes"), [(MAX_IN_FLIGHT, False), (MAX_IN_FLIGHT + 1, True)])
+def test_an_answer_wakes_the_delivery_where_something_waits_for_its_place(
+    rounds: Rounds, waiting: int, *, wakes: bool
+) -> None:
+    _append(rounds, *(f"A{number}" for number in range(waiting)))
+    rounds.go()
+    rounds.go()
+    rounds.delivery._wake.clear()
+    rounds.broker.accept()
+    assert rounds.delivery._wake.is_set() == wakes
+
+
+def test_an_outbox_that_fails_is_asked_again_after_a_pause(
+    rounds: Rounds, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever wakes the delivery meanwhile: a full disk would fill the log, too."""
+    stopping, asked, pauses = rounds.delivery._stopping, list[int](), list[float]()
+
+    def pending(*_: object) -> list[NumberedMessage]:
+        asked.append(1)
+        rounds.delivery.wake()
+        if len(asked) == 3:
+            stopping.set()
+        raise StorageError("the outbox failed: check the disk")
+
+    monkeypatch.setattr(rounds.outbox, "pending", pending)
+    monkeypatch.setattr(stopping, "wait", pauses.append)
+    rounds.delivery.wake()
+    rounds.delivery._run()
+    assert pauses == [RETRY_S] * 3
+    assert [record.getMessage() for record in caplog.records] == ["the outbox failed: check the disk"] * 3
+
+
+def test_what_was_stored_without_a_word_is_found_a_moment_later(rounds: Rounds) -> None:
+    rounds.go()
+    rounds.outbox.on_news = lambda: None
+    _append(rounds, "A1")
+    assert rounds.go() == []
+    rounds.go(after_s=RETRY_S)
+    assert rounds.go() == ["A1"]

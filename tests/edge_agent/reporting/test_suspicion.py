@@ -27,11 +27,18 @@ BUSY = Ending("server busy", "server busy", 0x89)
 class Line(Rounds):
     """With events of many locations, and a broker that hangs up on some."""
 
-    def append(self, *texts: str, kind: str = "event") -> None:
+    def append(self, *texts: str, kind: str = "event", urgent: bool = False) -> None:
         """Store events, each of a location of its own."""
         first = self.outbox.last_sequence + 1
         events = [
-            Message(kind, text, text.encode(), location=text, sequence=first + n if kind == "event" else None)  # type: ignore[arg-type]
+            Message(
+                kind,  # type: ignore[arg-type]
+                text,
+                text.encode(),
+                location=text,
+                sequence=first + n if kind == "event" else None,
+                urgent=urgent,
+            )
             for n, text in enumerate(texts)
         ]
         self.outbox.append(events, {}, first + len(texts) - 1)
@@ -135,6 +142,18 @@ def test_a_suspect_that_a_later_state_replaces_is_no_longer_waited_for(line: Lin
     assert line.go(RETRY_S) == ["b"], "one by one"
     line.broker.accept()
     assert line.go(RETRY_S) == ["bad", "c"]
+
+
+def test_once_the_last_suspect_is_taken_alerts_are_sent_together_again(line: Line) -> None:
+    line.append("a", "b")
+    line.go(RETRY_S)
+    line.broker.hang_up(CUT)
+    assert line.go(RETRY_S) == ["a"], "one by one"
+    line.broker.accept()
+    assert line.go(RETRY_S) == ["b"]
+    line.broker.accept()
+    line.append("c", "d", urgent=True)
+    assert line.go(RETRY_S) == ["c", "d"]
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])

@@ -51,6 +51,21 @@ def test_a_message_on_the_topic_of_another_location_is_refused() -> None:
     assert found.sequence == AGENT.sequence
 
 
+@pytest.mark.parametrize("topic", ["locations/A-1/evidence/", "locations//evidence/e"])
+def test_a_picture_whose_topic_names_no_event_is_refused(topic: str) -> None:
+    found = parse_message(SITE, f"{AGENT.topics.base}/{topic}", AGENT.picture("A-1", "e")[1])
+    assert isinstance(found, DeadLetter)
+    assert found.reason == "no event in the topic"
+
+
+def test_an_emptied_state_clears_its_location_and_an_earlier_versions_topic_clears_nothing() -> None:
+    for location in ("A-1", "A.1"):
+        emptied = parse_message(SITE, AGENT.topics.state(location), b"")
+        assert emptied == RetainedMessage("box", "state", location, "")
+    earlier = f"{AGENT.topics.base}/locations/A.1/state"  # its level was the code as it is
+    assert parse_message(SITE, earlier, b"") is None
+
+
 @pytest.mark.parametrize("ranges", [[[2, 1]], [[0, 1]], [[1, 2**63]], [[1]]])
 def test_ranges_that_are_none_are_refused(ranges: list[list[int]]) -> None:
     message = json.loads(AGENT.lost([(1, 2)])[1])

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving import resend_requests
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from warehouse.store.retention import Keep
 
 WAIT_S = PATIENCE_S
 ACKS = Topics(SITE, "+").ack
@@ -86,6 +88,16 @@ def test_an_event_published_while_nobody_listens_reaches_a_receiver_started_late
     assert ack_of(mosquitto, lambda ack: ack.contiguous_to == 300).ranges == ()
 
 
+def test_no_thread_is_left_when_it_has_stopped(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with receiving(mosquitto, tmp_path / "k.sqlite", keep=Keep(events=5)) as receiver:
+        publish(mosquitto, Publisher().events(3))
+        wait_for(lambda: receiver.status().events == 3)
+        assert set(threading.enumerate()) - before
+    assert set(threading.enumerate()) <= before
+    receiver.stop()
+
+
 def test_a_broker_killed_meanwhile_loses_nothing(mosquitto: Mosquitto, tmp_path: Path) -> None:
     path, agent = tmp_path / "k.sqlite", Publisher()
     with receiving(mosquitto, path) as receiver:
@@ -94,6 +106,7 @@ def test_a_broker_killed_meanwhile_loses_nothing(mosquitto: Mosquitto, tmp_path:
         mosquitto.kill()
         wait_for(lambda: not receiver.status().connected)
         assert receiver.status().problem
+        assert "another receiver" not in receiver.status().problem
         mosquitto.start()
         mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")  # it may have forgotten the session
         publish(mosquitto, agent.events(20))
@@ -259,6 +272,7 @@ import os, sys, threading
 from pathlib import Path
 from kardus.mqtt.settings import BrokerSettings
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from warehouse.store.retention import Keep
 left = [int(sys.argv[4])]
 def die(written):  # after the commit, before the broker is told
     left[0] -= written.events

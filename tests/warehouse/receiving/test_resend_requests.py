@@ -60,6 +60,17 @@ def test_a_gap_that_closes_by_itself_is_not_asked_for(database: Database) -> Non
     assert _asked(database, GAP_GRACE_S) == []
 
 
+def test_a_gap_that_begins_one_further_on_gets_a_grace_of_its_own_at_once(database: Database) -> None:
+    events = Publisher().events(5)
+    _store(database, [events[0], events[4]])
+    assert _asked(database, 0) == []
+    _store(database, [events[1]])
+    half_s = GAP_GRACE_S / 2
+    assert _asked(database, half_s) == []
+    assert _asked(database, GAP_GRACE_S) == []
+    assert _asked(database, half_s + GAP_GRACE_S) == [(3, 4)]
+
+
 def test_a_large_gap_is_asked_for_in_portions_each_when_the_last_has_come(database: Database) -> None:
     events = Publisher().events(2 * MAX_RESEND_EVENTS + 10)
     _store(database, [events[-1]])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from edge_agent.deciding.message_writer import MessageWriter
-from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
+from kardus.contract.messages import CameraHealth, ExpectedStock, LocationState, Model, Seen
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from warehouse.receiving.site_monitor import SiteMonitor, describe_seen
@@ -65,6 +65,20 @@ def test_agents_come_and_go() -> None:
     assert monitor.agents["box"].status == "online"
     monitor.update(*WRITER.offline("stopped", NOW))
     assert (monitor.agents["box"].status, monitor.agents["box"].reason) == ("offline", "stopped")
+
+
+def test_a_cleared_camera_or_agent_is_forgotten() -> None:
+    monitor = SiteMonitor()
+    for message in (
+        WRITER.health(CameraHealth(camera="cam", status="lost", since=NOW)),
+        WRITER.online(3, "0.1.0", NOW),
+    ):
+        monitor.update(*message)
+    assert (list(monitor.cameras), list(monitor.agents)) == ([("box", "cam")], ["box"])
+    for topic in (TOPICS.health("cam"), TOPICS.status):
+        monitor.update(topic, b"")
+        monitor.update(topic, b"")
+    assert (monitor.cameras, monitor.agents) == ({}, {})
 
 
 def test_what_does_not_fit_the_contract_changes_nothing() -> None:

@@ -6,11 +6,15 @@ import pytest
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
+from kardus.mqtt.connection import Incoming
 from kardus.support.identifiers import uuid7
 from tests.brokers import Mosquitto
-from tests.publishers import Message, Publisher
+from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.making import writer_of
 from tests.warehouse.receiving.test_identity import _changed
 from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
+from warehouse.receiving.storage_thread import StorageThread
+from warehouse.store.database import Database
 
 LONG = "".join(uuid7() for _ in range(5000))
 """Longer than what PostgreSQL indexes (2,704 bytes), and not to be compressed to less."""
@@ -37,3 +41,21 @@ def test_what_cannot_be_indexed_or_counted_is_set_aside_and_the_rest_is_stored(
         wait_for(lambda: receiver.status().waiting == 0)
         assert "nothing can be stored" not in receiver.status().problem
     assert "nothing can be stored" not in caplog.text
+
+
+def test_topics_that_nobody_subscribed_to_are_said_once_and_not_where_they_are_cleared(
+    file_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Publisher()
+    storing = StorageThread(SITE, writer_of(file_database), lambda _: None)
+    storing.start()
+    acknowledged: list[str] = []
+    messages = [box.event(), ("other/cleared", b""), ("other/one", b"1"), box.event(), ("other/two", b"2")]
+    for number, (topic, payload) in enumerate(messages, start=1):
+        storing.take(Incoming(topic, payload, acknowledge=lambda of=topic: acknowledged.append(of)))  # type: ignore[misc]
+        wait_for(lambda: len(acknowledged) == number)  # noqa: B023 - called in this round
+    storing.stop()
+    said = [record.getMessage() for record in caplog.records if "passed over" in record.getMessage()]
+    assert len(said) == 1
+    assert "a message on other/one, and others like it" in said[0]
+    assert (storing.counts.events, storing.counts.transactions) == (2, len(messages))

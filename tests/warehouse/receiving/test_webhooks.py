@@ -159,6 +159,22 @@ def test_only_new_alerts_are_told_and_each_once(database: Database, endpoint: En
     assert sorted(endpoint.taken) == [("A", "new"), ("D", "last")]
 
 
+def test_what_waits_is_posted_without_a_pause_in_between(
+    database: Database, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_: str) -> int:
+        monkeypatch.setattr(webhooks, "ALERT_POLL_S", 10 * PATIENCE_S)
+        return 200
+
+    endpoint.answer = answer
+    work = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))
+    agent = Publisher()
+    _store(database, [_alert(agent, "A", f"alert-{n}") for n in range(5)])
+    work.start()
+    wait_for(lambda: len(endpoint.taken) == 5)
+    work.stop()
+
+
 def test_what_was_not_delivered_is_kept_for_the_next_start(database: Database, endpoint: Endpoint) -> None:
     nobody = WebhookDelivery(database, WebhookEndpoint("http://127.0.0.1:9/", KEY))
     nobody.start()

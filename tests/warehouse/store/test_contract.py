@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
@@ -97,3 +97,11 @@ def test_what_does_not_agree_is_found(database: Database) -> None:
         connection.execute(update(meta).where(meta.c.key == "last_number").values(value="1"))
     found = check_database(database.address).problems
     assert [problem.split(":")[0] for problem in found] == ["events", "meta", "pictures"]
+
+
+def test_ranges_of_one_epoch_that_overlap_are_found(database: Database) -> None:
+    write(database, *Publisher("one").events(3), *Publisher("other").events(3))
+    with database.writing() as connection:
+        (epoch, kind, _, last), *_ = connection.execute(select(ranges)).all()
+        connection.execute(insert(ranges).values(epoch=epoch, kind=kind, first=last, last=last + 1))
+    assert check_database(database.address).problems == ["ranges: those of 1 epochs overlap"]

@@ -170,6 +170,14 @@ def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database)
                 assert reached == ack.contiguous_to
 
 
+def test_a_gap_that_closes_reaches_as_far_as_stored_and_lost_ones_follow_one_another(database: Database) -> None:
+    name = ("box", "e")
+    with database.writing() as connection:
+        for place, kind in [((5, 9), "stored"), ((10, 12), "lost"), ((13, 20), "stored"), ((1, 4), "stored")]:
+            add_covered(connection, {name: [place]}, kind)
+        assert _contiguous_to(connection, 1) == 20
+
+
 def test_the_largest_sequences_can_be_covered(database: Database) -> None:
     name = ("box", "e")
     with database.writing() as connection:

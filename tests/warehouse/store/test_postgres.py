@@ -13,6 +13,7 @@ from tests.clusters import Cluster
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import pictures_of, retention_of, write, writer_of
 from warehouse.receiving.parsing import parse_message
+from warehouse.store import migrating
 from warehouse.store.address import address_of
 from warehouse.store.checking import check_database
 from warehouse.store.database import Database, StoreError
@@ -99,6 +100,12 @@ def test_other_tables_are_named_before_anything_is_written(
     assert "\n" not in str(caught.value)
 
 
+def test_a_migration_names_other_tables_too(cluster: Cluster, name: str) -> None:
+    cluster.execute("DROP VIEW locations; DROP TABLE latest", name)
+    with pytest.raises(DataError, match="no table 'latest'"):
+        migrate_database(address_of(cluster.url(name)))
+
+
 def test_the_password_comes_from_a_file_and_a_wrong_one_is_named(
     cluster: Cluster, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,33 @@ def test_a_receivers_role_can_store_and_forget_and_nothing_else(cluster: Cluster
     finally:
         cluster.execute("DROP OWNED BY receiver", name)
         cluster.execute("DROP ROLE receiver")
+
+
+def test_the_roles_of_an_earlier_version_get_what_they_need_of_later_tables(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = cluster.make_database()
+    with monkeypatch.context() as earlier, PostgresDatabase(address_of(cluster.url(name)), check=False) as database:
+        earlier.setattr(migrating, "HEAD", "0003")
+        with database.engine.begin() as connection:
+            migrating.upgrade(connection, "")
+    for role, table in (("Old receiver", "events"), ("old%console", "comments")):
+        cluster.execute(f'CREATE ROLE "{role}"; GRANT INSERT ON {table} TO "{role}"', name)
+    try:
+        migrate_database(address_of(cluster.url(name)))
+        rights = "SELECT has_table_privilege('{}', '{}', '{}')"
+        for role, table, right in (
+            ("Old receiver", "labels", "SELECT"),
+            ("old%console", "labels", "INSERT"),
+            ("Old receiver", "models", "INSERT"),
+            ("old%console", "models", "SELECT"),
+            ("old%console", "offers", "INSERT"),
+        ):
+            assert cluster.execute(rights.format(role, table, right), name) == [(True,)], (role, table, right)
+        assert cluster.execute(rights.format("Old receiver", "offers", "SELECT"), name) == [(False,)]
+    finally:
+        for role in ("Old receiver", "old%console"):
+            cluster.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"', name)
 
 
 def test_a_server_that_goes_away_costs_nothing_and_stores_nothing_twice(cluster: Cluster, name: str) -> None:

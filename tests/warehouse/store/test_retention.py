@@ -145,6 +145,17 @@ def test_a_wrong_clock_hides_nothing_behind_it_and_deletes_nothing_else(database
     assert _kept(database) == [4, 5, 6]
 
 
+def test_a_round_that_deletes_something_says_so_and_no_other_does(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "kardus.retention")
+    write(database, *Publisher().events(8))
+    worker = retention_of(database, Keep(events=3))
+    worker.round()
+    worker.round()
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["5 events deleted"]
+
+
 def test_it_is_done_in_portions_that_do_not_grow(monkeypatch: pytest.MonkeyPatch, database: SqliteDatabase) -> None:
     monkeypatch.setattr(retention, "PORTION", 20)
     box = Publisher()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import Cluster
 from tests.patience import PATIENCE_S
 from warehouse.store.epochs import acks
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
@@ -100,3 +101,18 @@ def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one
     contents = done.stdout.split()
     assert len(contents) > sum(map(len, MIGRATIONS[1:]))
     assert len(set(contents)) == 1
+
+
+def test_a_file_and_a_server_have_the_same_indexes_but_for_what_only_one_is_asked(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    """One that is missing costs nothing but time, and shows years later."""
+    open_database(tmp_path / "k.sqlite", make=True).close()
+    with closing(sqlite3.connect(tmp_path / "k.sqlite")) as file:
+        of_file = {
+            name for (name,) in file.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql <> ''")
+        }
+    found = cluster.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'", "kardus_template")
+    of_server = {str(name) for (name,) in found if not str(name).endswith(("_pkey", "_key", "_pkc", "_idx"))}
+    assert of_file - of_server == {"latest_by_end", "pictures_by_size"}
+    assert of_server - of_file == {"events_by_id", "events_by_number"}  # a file's are those of its constraints

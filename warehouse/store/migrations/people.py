@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from warehouse.store.migrations.quoting import quoted
+
 _TABLES = (
     """CREATE TABLE users (
     id text PRIMARY KEY,
@@ -77,13 +79,12 @@ def on_file(connection: Connection) -> None:
 
 def on_server(connection: Connection) -> None:
     """Add them to a server's database, and give the API's roles of earlier versions what they need of them."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    schema = quote(str(connection.execute(text("SELECT current_schema()")).scalar_one()))
+    schema = quoted(str(connection.execute(text("SELECT current_schema()")).scalar_one()))
     for statement in (*_TABLES, *_INDEXES, *_SERVER_TRIGGERS):
         connection.exec_driver_sql(statement.replace("{schema}", schema).replace("%", "%%"))
     for role in _servers(connection):
         for part in PAGE_GRANTS:
-            connection.exec_driver_sql(part.format(role=quote(role)).replace("%", "%%"))
+            connection.exec_driver_sql(part.format(role=quoted(role)).replace("%", "%%"))
 
 
 def _servers(connection: Connection) -> list[str]:

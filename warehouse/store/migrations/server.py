@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
 from warehouse.store.migrations.people import PAGE_GRANTS
+from warehouse.store.migrations.quoting import quoted
 from warehouse.store.migrations.rollout import MODEL_GRANTS, OFFER_GRANTS
 from warehouse.store.migrations.teaching import LABEL_GRANTS, LABEL_READER_GRANTS
 
@@ -149,7 +150,7 @@ _GRANTS: tuple[str, ...] = (
 
 def statements(connection: Connection) -> list[str]:
     """What makes the tables in the schema that comes first on the search path."""
-    schema = _quoted(connection, str(connection.execute(text("SELECT current_schema()")).scalar_one()))
+    schema = quoted(str(connection.execute(text("SELECT current_schema()")).scalar_one()))
     functions = [part.replace("{schema}", schema) for part in (_ADD_MONTH, _DROP_MONTH)]
     closed = [f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC" for name in _signatures()]
     return [statement.replace("%", "%%") for statement in (*_TABLES, *functions, *closed)]
@@ -166,14 +167,10 @@ def grant_console(connection: Connection, role: str) -> None:
 
 
 def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:
-    schema = _quoted(connection, str(connection.execute(text("SELECT current_schema()")).scalar_one()))
+    schema = quoted(str(connection.execute(text("SELECT current_schema()")).scalar_one()))
     for part in grants:
-        connection.exec_driver_sql(part.format(schema=schema, role=_quoted(connection, role)).replace("%", "%%"))
+        connection.exec_driver_sql(part.format(schema=schema, role=quoted(role)).replace("%", "%%"))
 
 
 def _signatures() -> tuple[str, str]:
     return "kardus_add_month(timestamptz)", "kardus_drop_month(text)"
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote_identifier(name)

@@ -72,6 +72,14 @@ def test_a_later_state_replaces_an_unsent_one_and_events_are_all_kept(tmp_path: 
     outbox.close()
 
 
+def test_a_location_whose_state_is_none_is_forgotten(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.append([], {"A": "a", "B": "b"}, 0)
+    outbox.append([], {"A": None, "C": None}, 0)
+    assert outbox.states() == {"B": "b"}
+    outbox.close()
+
+
 def test_a_failed_transaction_stores_nothing_of_it(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite")
     nonsense = Message("nonsense", "t", b"")  # type: ignore[arg-type]
@@ -142,6 +150,12 @@ def test_an_outbox_in_use_or_not_there_yet_is_in_order(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o.sqlite")
     assert check_outbox(tmp_path / "o.sqlite") == ""
     outbox.close()
+
+
+def test_an_outbox_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite"
+    path.mkdir()
+    assert check_outbox(path) == f"{path}: cannot be read (Is a directory): check the folder's rights"
 
 
 def test_whatever_goes_wrong_at_work_is_told_to_whoever_asked(tmp_path: Path) -> None:
