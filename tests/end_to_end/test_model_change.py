@@ -32,6 +32,7 @@ class Box:
 
     def __init__(self, folder: Path, port: int, wms: WmsSide, shadow_s: float, ca_file: Path | None = None) -> None:
         """Write its configuration, and what it is to find."""
+        folder.mkdir(exist_ok=True)
         self.folder, self.wms = folder, wms
         self.inbox = folder / "inbox"
         self.inbox.mkdir()

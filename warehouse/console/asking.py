@@ -1,6 +1,7 @@
 """Asks agents something over MQTT, and waits a little for their answers: without a broker nothing else is lost."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -47,8 +48,12 @@ class AgentQuestions:
         self._session = MqttSession(broker, f"kardus-{self._caller}", [(replies, 1)])
         self._session.start(Handlers(on_message=self._take))
 
-    def ask(self, questions: list[Question], wait_s: float | None = None) -> list[Reply | None]:
+    def ask(
+        self, questions: list[Question], wait_s: float | None = None, is_given_up: Callable[[], bool] = lambda: False
+    ) -> list[Reply | None]:
         """Ask at once, and wait for the answers, by default `ANSWER_S`; None: an agent hasn't answered in time.
+
+        `is_given_up` ends the waiting; whoever makes it true calls `wake`.
 
         Raises:
             ProblemError: 503: there is no connection to the broker; nobody was asked.
@@ -68,12 +73,19 @@ class AgentQuestions:
                 if self._session.publish(connection, topics.command(question.name), text, retain=False) is None:
                     raise ProblemError(503, "the connection to the broker was lost: try again")
             with self._answered:
-                self._answered.wait_for(lambda: all(self._answers[key] for key in keys), wait_s or ANSWER_S)
+                self._answered.wait_for(
+                    lambda: is_given_up() or all(self._answers[key] for key in keys), wait_s or ANSWER_S
+                )
                 return [self._answers[key] for key in keys]
         finally:
             with self._answered:
                 for key in keys:
                     self._answers.pop(key)
+
+    def wake(self) -> None:
+        """Let everybody who waits look whether he still does."""
+        with self._answered:
+            self._answered.notify_all()
 
     def close(self) -> None:
         """Disconnect."""

@@ -1,109 +1,38 @@
-"""What has changed, in the order of storing, for everybody who follows: events, and what else is shown.
+"""Reads what has changed once for everybody who follows, and has each audience's words made once.
 
-    store ── News ──> Feed (one thread reads once for all) ──> a queue for each stream ──> streaming.py
+    store ── News ──> Feed (one thread) ── Audience.tell ──> the same bytes to every Stream ──> streaming.py
 
-A place in it is two numbers: of the last event, and of the last other change. A stream that can't keep up is ended: its
-client comes again and names the last place that it saw, and gets what it lacks from the store.
+A stream that can't keep up is ended: its client comes again and names the last place that it saw, and gets what it
+lacks from the store.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from pydantic_core import to_json
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from kardus.support.worker import Worker
+from warehouse.console.audiences import Audience, Portion
+from warehouse.console.changes import FeedPosition, StoredChange, newest, read_changes
+from warehouse.console.groups import Group, Reading
 from warehouse.console.news import News, news_of
-from warehouse.console.shown import EVENTS, event_item
-from warehouse.store.database import LAST_NUMBER, Database, StoreError, read_meta
-from warehouse.store.tables import changes, events
+from warehouse.console.streams import Stream
+from warehouse.store.database import Database, StoreError
 
-PORTION = 200
-"""Events, and as many other changes, that are read at once."""
-QUEUED = 500
-"""Changes that wait for a client; one that has more waiting is ended."""
 MAX_STREAMS = 500
-_KINDS = {"status": "agent", "health": "camera"}
-"""What changes are called; the others by the kind that the store has."""
+ROUND_S = 0.25
+"""Changes that come closer together are told together."""
+LOOK_S = 15.0
+"""So often it is looked for what no change tells of."""
+FOLLOWS_S = 5.0
+"""So long it may take until the feed follows; then the database is away."""
+Given = tuple[Group, Portion]
 log = logging.getLogger("kardus.console")
-
-
-@dataclass(frozen=True, order=True)
-class FeedPosition:
-    """How far something was read."""
-
-    event: int
-    change: int
-
-    def __str__(self) -> str:
-        """As the stream's `id`."""
-        return f"{self.event}.{self.change}"
-
-    @classmethod
-    def of(cls, text: str) -> Self | None:
-        """Read it; None: it is none."""
-        event, _, change = text.partition(".")
-        if not (event.isascii() and event.isdigit() and change.isascii() and change.isdigit()):
-            return None
-        found = cls(int(event), int(change))
-        return found if max(found.event, found.change) < 2**63 else None
-
-
-@dataclass(frozen=True)
-class StoredChange:
-    """One change."""
-
-    place: FeedPosition
-    kind: str
-    """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
-    data: str
-    """JSON in one line."""
-
-    def as_bytes(self) -> bytes:
-        """As server-sent events have it."""
-        return f"id: {self.place}\nevent: {self.kind}\ndata: {self.data}\n\n".encode()
-
-
-class ClientFeed:
-    """The changes that wait for one client. Made, and read, in the event loop."""
-
-    def __init__(self, feed: "Feed") -> None:
-        """Begin to collect."""
-        self._loop = asyncio.get_running_loop()
-        self._feed = feed
-        self._queue: asyncio.Queue[StoredChange | None] = asyncio.Queue(QUEUED + 1)
-        self.is_over = False
-        """Whether it was ended: the client was too slow, or the server stops."""
-
-    def give(self, found: Sequence[StoredChange] | None) -> None:
-        """From any thread; None ends it."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._take, found)
-
-    async def next(self) -> StoredChange | None:
-        """The next change; None: it is over."""
-        return None if self.is_over else await self._queue.get()
-
-    def close(self) -> None:
-        """Nobody reads it any more."""
-        self._feed.leave(self)
-
-    def _take(self, found: Sequence[StoredChange] | None) -> None:
-        if found is None or self._queue.qsize() + len(found) > QUEUED:
-            self.is_over = True
-            self._feed.leave(self)
-            while not self._queue.empty():
-                self._queue.get_nowait()
-            self._queue.put_nowait(None)
-        elif not self.is_over:
-            for change in found:
-                self._queue.put_nowait(change)
 
 
 class Feed(Worker):
@@ -114,33 +43,62 @@ class Feed(Worker):
         super().__init__("feed")
         self._database = database
         self._news: News = news_of(database)
-        self._streams: set[ClientFeed] = set()
+        self._groups: dict[Audience, Group] = {}
         self._changed = threading.Condition()
         self._place: FeedPosition | None = None
+        self._look_s = 0.0
         self.is_ended = False
         """Whether the server stops: no stream begins any more."""
 
-    def join(self) -> ClientFeed | None:
-        """A new stream, which collects from now on; None: there are too many, or the server stops."""
+    @property
+    def number(self) -> int:
+        """How many follow."""
         with self._changed:
-            if len(self._streams) >= MAX_STREAMS or self.is_ended:
+            return sum(len(group.streams) for group in self._groups.values())
+
+    def join(self, audience: Audience) -> Stream | None:
+        """A new stream, which collects from now on; None: there are too many, or the server stops."""
+        if self.number >= MAX_STREAMS:
+            return None
+        with self._changed:
+            if self.is_ended:
                 return None
-            stream = ClientFeed(self)
-            self._streams.add(stream)
+            stream = Stream(audience, self.leave)
+            self._groups.setdefault(audience, Group(audience)).streams.add(stream)
             self._changed.notify_all()
         return stream
 
-    def leave(self, stream: ClientFeed) -> None:
+    def leave(self, stream: Stream) -> None:
         """Give it nothing more."""
         with self._changed:
-            self._streams.discard(stream)
+            group = self._groups.get(stream.audience)
+            if group is not None:
+                group.streams.discard(stream)
+                if not group.streams:
+                    del self._groups[stream.audience]
+
+    def await_following(self) -> None:
+        """Wait until nothing that is stored from now on is left out. In a thread of its own.
+
+        Raises:
+            StoreError: the database is away.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._place is not None or self.is_ended, FOLLOWS_S):
+                raise StoreError("the database can't be read: changes can't be followed")
+
+    def board(self, stream: Stream) -> bytes:
+        """How the stream's board stands; empty: its audience has none. In a thread of its own."""
+        with self._changed:
+            group = self._groups.get(stream.audience) or Group(stream.audience)
+        return group.current(self._database.reading)
 
     def end_streams(self) -> None:
         """Let every stream end: the server stops."""
         with self._changed:
             self.is_ended = True
-            for stream in self._streams:
-                stream.give(None)
+            self._changed.notify_all()
+        self._end_all()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """End, and close what is open."""
@@ -154,52 +112,90 @@ class Feed(Worker):
     def _run(self) -> None:
         while not self._stopping.is_set():
             with self._changed:
-                if not self._streams:
+                if not self._groups:
                     self._place = None  # who comes next begins in the store
                     self._changed.wait()
                     continue
+                groups = list(self._groups.values())
+            began_s = time.monotonic()
             try:
-                self._tell()
+                self._round(groups)
             except StoreError as error:
                 log.warning("changes can't be read now: %s", error)
-            self._news.wait(self._stopping)
+            except Exception:
+                log.exception("changes can't be told: those who follow begin anew")
+                self._place = None
+                self._end_all()
+            self._news.wait(self._stopping, soon=any(group.is_waiting for group in groups))
+            self._stopping.wait(max(0.0, began_s + ROUND_S - time.monotonic()))
 
-    def _tell(self) -> None:
+    def _round(self, groups: list[Group]) -> None:
         with self._database.reading() as connection:
             if self._place is None:
-                self._place = newest(connection)
+                self._begin(connection, groups)
                 return
-            found = read_changes(connection, self._place)
-        if found:
-            with self._changed:
-                for stream in self._streams:
-                    stream.give(found)
-            self._place = found[-1].place
+            after, found = self._place, read_changes(connection, self._place)
+        place = found[-1].place if found else after
+        for group, portion in _told(groups, after, found) if found else ():
+            self._hand_out(group, portion)
+        if time.monotonic() >= self._look_s:
+            with self._database.reading() as connection:
+                looked = self._looked(groups, connection, place)
+            for group, portion in looked:
+                self._hand_out(group, portion)
+        self._place = place
+        for group, portion in _shown(groups, self._database.reading, place):
+            self._hand_out(group, portion)
+
+    def _begin(self, connection: Connection, groups: list[Group]) -> None:
+        place = newest(connection)
+        self._looked(groups, connection, place)  # from here on it is known what is otherwise later
+        with self._changed:
+            self._place = place
+            self._changed.notify_all()
+
+    def _looked(self, groups: list[Group], connection: Connection, place: FeedPosition) -> list[Given]:
+        """What no change tells of."""
+        self._look_s, now = time.monotonic() + LOOK_S, datetime.now(UTC)
+        told = [(group, group.audience.look(connection, now)) for group in groups]
+        return [(group, Portion(place, place, words)) for group, words in told if words]
+
+    def _hand_out(self, group: Group, portion: Portion) -> None:
+        """To every stream, with one call for all of them."""
+        with self._changed:
+            streams = list(group.streams)
+        for loop in {stream.loop for stream in streams}:
+            _give(loop, [stream for stream in streams if stream.loop is loop], portion)
+
+    def _end_all(self) -> None:
+        with self._changed:
+            streams = [stream for group in self._groups.values() for stream in group.streams]
+        for stream in streams:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                stream.loop.call_soon_threadsafe(stream.end)
 
 
-def newest(connection: Connection) -> FeedPosition:
-    """The last place that there is."""
-    last = connection.execute(select(func.coalesce(func.max(changes.c.number), 0))).scalar_one()
-    return FeedPosition(int(read_meta(connection, LAST_NUMBER) or 0), int(last))
+def _give(loop: asyncio.AbstractEventLoop, streams: list[Stream], portion: Portion) -> None:
+    def take() -> None:
+        for stream in streams:
+            stream.take(portion)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(take)
 
 
-def oldest(connection: Connection) -> FeedPosition:
-    """Behind this one nothing was deleted."""
-    first = connection.execute(select(func.min(changes.c.number))).scalar()
-    event = connection.execute(select(func.min(events.c.number)).where(events.c.alert.is_(None))).scalar()
-    return FeedPosition((event or 1) - 1, (first or 1) - 1)
+def _told(groups: list[Group], after: FeedPosition, changes: list[StoredChange]) -> Iterator[Given]:
+    """What each audience is told of these changes."""
+    for group in groups:
+        group.note(changes)
+        if told := group.audience.tell(changes):
+            yield group, Portion(after, changes[-1].place, told, changes)
 
 
-def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChange]:
-    """A portion of what comes after a place, events first."""
-    found = []
-    rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
-    for row in rows.all():
-        after = FeedPosition(row.number, after.change)
-        found.append(StoredChange(after, "event", to_json(event_item(row)).decode()))
-    others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
-    for row in connection.execute(others).all():
-        after = FeedPosition(after.event, row.number)
-        data = json.dumps({"agent": row.agent, "subject": row.subject})
-        found.append(StoredChange(after, _KINDS.get(row.kind, row.kind), data))
-    return found
+def _shown(groups: list[Group], reading: Reading, place: FeedPosition) -> Iterator[Given]:
+    """The one board that has waited longest: tiles don't wait until all of them are made."""
+    due = [group for group in groups if group.due_s <= time.monotonic()]
+    if due:
+        group = min(due, key=lambda one: one.due_s)
+        if told := group.shown_anew(reading):
+            yield group, Portion(place, place, told)

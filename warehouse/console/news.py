@@ -24,8 +24,8 @@ CHANNEL = "kardus_changes"
 class News(Protocol):
     """Waits for what is new."""
 
-    def wait(self, stopping: threading.Event) -> None:
-        """Until there may be something, or it is time to end."""
+    def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:
+        """Until there may be something, or it is time to end; `soon`: something waits for its time."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -34,7 +34,7 @@ class News(Protocol):
 class Polling:
     """Of a file."""
 
-    def wait(self, stopping: threading.Event) -> None:
+    def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:  # noqa: ARG002 - it is always soon
         """A moment."""
         stopping.wait(FILE_LOOK_S)
 
@@ -51,10 +51,10 @@ class Listening:
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, *errors)
         self._connection: Connection | None = None
 
-    def wait(self, stopping: threading.Event) -> None:
+    def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:
         """Until a notification comes, or a few seconds are over."""
         try:
-            for _ in range(int(SERVER_LOOK_S / STOP_LOOK_S)):
+            for _ in range(1 if soon else int(SERVER_LOOK_S / STOP_LOOK_S)):
                 if stopping.is_set() or self._notified():
                     return
         except self._errors:

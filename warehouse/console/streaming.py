@@ -2,22 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Response
 from starlette.types import Receive, Scope, Send
 
+from warehouse.console.audiences import Board, Everything, Portion
+from warehouse.console.changes import FeedPosition, StoredChange, newest, oldest, read_changes
 from warehouse.console.context import Console, Reader, Served
-from warehouse.console.feed import MAX_STREAMS, ClientFeed, FeedPosition, StoredChange, newest, oldest, read_changes
+from warehouse.console.feed import MAX_STREAMS
 from warehouse.console.problems import ProblemError
+from warehouse.console.streams import Stream
 from warehouse.console.tokens import is_still_good
 from warehouse.store.database import StoreError
 
 router = APIRouter()
 BEAT_S = 15.0
-"""So often something is sent, and the token is looked at again."""
+"""So often something is sent, and it is looked whether who reads may still do so."""
 SEND_S = 10.0
 """A client that takes nothing for so long is dropped."""
 MAX_BACKLOG = 10_000
@@ -42,33 +45,10 @@ async def follow_changes(
     seen = FeedPosition.of(last_event_id) if last_event_id else None
     if last_event_id and seen is None:
         raise ProblemError(400, "Last-Event-ID: not one that this stream gave: leave it out")
-    stream = console.feed.join()
+    stream = console.feed.join(Everything())
     if stream is None:
         raise ProblemError(503, f"{MAX_STREAMS} streams are open, or the server stops: try again", {"Retry-After": "5"})
-    return Streamed(console, stream, seen, _Api(console, who.id))
-
-
-class Teller(Protocol):
-    """What one kind of client is told."""
-
-    def change(self, change: StoredChange) -> bytes:
-        """Of a change; empty: it doesn't concern this client. In the event loop: it mustn't take long."""
-
-    def beat(self) -> bytes | None:
-        """After a while without changes; None: the client is welcome no more. In a thread of its own."""
-
-
-class _Api:
-    """Programs are told everything."""
-
-    def __init__(self, console: Console, token: str) -> None:
-        self._console, self._token = console, token
-
-    def change(self, change: StoredChange) -> bytes:
-        return change.as_bytes()
-
-    def beat(self) -> bytes | None:
-        return b": beat\n\n" if is_still_good(self._console.database, self._token) else None
+    return Streamed(console, stream, seen, lambda: is_still_good(console.database, who.id))
 
 
 class Streamed(Response):
@@ -76,98 +56,102 @@ class Streamed(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, console: Console, stream: ClientFeed, seen: FeedPosition | None, teller: Teller) -> None:
-        """To a client who has `seen` everything up to a place."""
+    def __init__(
+        self, console: Console, stream: Stream, seen: FeedPosition | None, is_welcome: Callable[[], bool]
+    ) -> None:
+        """To a client who has `seen` everything up to a place; `is_welcome` is asked again and again, in a thread."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._console, self._stream, self._seen, self._teller = console, stream, seen, teller
+        self._console, self._stream, self._seen, self._is_welcome = console, stream, seen, is_welcome
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - Starlette's
-        gone = asyncio.ensure_future(_until_gone(receive))
+        gone = asyncio.ensure_future(self._until_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with contextlib.suppress(TimeoutError):
-                async for part in self._parts(gone):
-                    await asyncio.wait_for(
-                        send({"type": "http.response.body", "body": part, "more_body": True}), SEND_S
-                    )
-                await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), SEND_S)
+                async for part in self._parts():
+                    async with asyncio.timeout(SEND_S):
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+                async with asyncio.timeout(SEND_S):
+                    await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
-            self._stream.close()
+            self._stream.end()
 
-    async def _parts(self, gone: "asyncio.Future[None]") -> AsyncIterator[bytes]:
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._stream.end()
+
+    async def _parts(self) -> AsyncIterator[bytes]:
         try:
             place, is_whole = await to_thread.run_sync(self._begin)
+            yield f"retry: 3000\nid: {place}\nevent: {'ready' if is_whole else 'reset'}\ndata: {{}}\n\n".encode()
+            is_stale = not is_whole
+            while not self._stream.is_over:
+                place, is_more, told, is_touched = await to_thread.run_sync(self._missed, place)
+                is_stale = is_stale or is_touched
+                if told:
+                    yield told
+                if not is_more:
+                    break
+            if is_stale and (board := await to_thread.run_sync(self._board)):
+                yield board
         except StoreError:
             return  # the client comes again
-        yield f"retry: 3000\nid: {place}\nevent: {'ready' if is_whole else 'reset'}\ndata: {{}}\n\n".encode()
-        while not self._stream.is_over and not gone.done():
-            missed = await to_thread.run_sync(self._read, place)
-            for change in missed:
-                if told := self._told(change):
-                    yield told
-                place = change.place
-            if not missed:
-                break
-        async for part in self._live(place, gone):
+        async for part in self._live(place):
             yield part
 
-    async def _live(self, place: FeedPosition, gone: "asyncio.Future[None]") -> AsyncIterator[bytes]:
+    async def _live(self, place: FeedPosition) -> AsyncIterator[bytes]:
         """What the feed gives, without what was read from the store before."""
-        coming, now_s = asyncio.ensure_future(self._stream.next()), asyncio.get_running_loop().time
-        due_s = now_s() + BEAT_S
-        try:
-            while not gone.done():
-                waiting: set[asyncio.Future[Any]] = {coming, gone}
-                await asyncio.wait(waiting, timeout=max(0.0, due_s - now_s()), return_when=asyncio.FIRST_COMPLETED)
-                if now_s() >= due_s:  # by the clock: where changes never pause, nobody would be looked at again
-                    beat = await to_thread.run_sync(self._beat)
-                    if beat is None:
-                        return
-                    yield beat
-                    due_s = now_s() + BEAT_S
-                if not coming.done():
-                    continue
-                change = coming.result()
-                if change is None:
+        due_s = self._stream.loop.time() + BEAT_S
+        while True:
+            found = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due_s):
+                    found = await self._stream.next()
+            if found is not None and not found:
+                return
+            if self._stream.loop.time() >= due_s:  # by the clock: where changes never pause, nobody would be looked at
+                if not await to_thread.run_sync(self._may_go_on):
                     return
-                coming = asyncio.ensure_future(self._stream.next())
-                is_new = change.place.event > place.event or change.place.change > place.change
-                if is_new and (told := self._told(change)):
-                    yield told
-        finally:
-            coming.cancel()
+                yield b": beat\n\n"
+                due_s = self._stream.loop.time() + BEAT_S
+            if told := b"".join(self._new(portion, place) for portion in found or ()):
+                yield told
 
     def _begin(self) -> tuple[FeedPosition, bool]:
         """Where to begin, and whether nothing is lacking there."""
+        self._console.feed.await_following()
         with self._console.reading() as connection:
             last = newest(connection)
             if self._seen is None:
                 return last, True
             kept = oldest(connection)
         missed = (last.event - self._seen.event) + (last.change - self._seen.change)
-        is_known = self._seen.event <= last.event and self._seen.change <= last.change
-        is_kept = self._seen.event >= kept.event and self._seen.change >= kept.change
+        is_known, is_kept = last.has(self._seen), self._seen.has(kept)
         return (self._seen, True) if is_known and is_kept and missed <= MAX_BACKLOG else (last, False)
 
-    def _read(self, place: FeedPosition) -> list[StoredChange]:
+    def _missed(self, place: FeedPosition) -> tuple[FeedPosition, bool, bytes, bool]:
+        """A portion of what is stored: up to where, whether there may be more, its words, whether a board's."""
+        audience = self._stream.audience
         with self._console.reading() as connection:
-            return read_changes(connection, place)
+            found = read_changes(connection, place)
+        is_touched = isinstance(audience, Board) and any(map(audience.concerns, found))
+        return (found[-1].place if found else place), bool(found), audience.tell(found) if found else b"", is_touched
 
-    def _told(self, change: StoredChange) -> bytes:
+    def _board(self) -> bytes:
+        return self._console.feed.board(self._stream)
+
+    def _new(self, portion: Portion, place: FeedPosition) -> bytes:
+        """What of a portion was not read from the store before."""
+        if not portion.changes or portion.after.has(place):
+            return portion.told
+        lacking: list[StoredChange] = [one for one in portion.changes if not place.has(one.place)]
+        return self._stream.audience.tell(lacking) if lacking else b""
+
+    def _may_go_on(self) -> bool:
         try:
-            return self._teller.change(change)
+            return self._is_welcome()
         except StoreError:
-            return b""  # the database is away for a moment
-
-    def _beat(self) -> bytes | None:
-        try:
-            return self._teller.beat()
-        except StoreError:
-            return b": beat\n\n"
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+            return True  # the database is away for a moment

@@ -18,7 +18,8 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import BASE, Follower, listening
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.feed import QUEUED, FeedPosition, newest
+from warehouse.console.changes import FeedPosition, newest
+from warehouse.console.streams import QUEUED
 from warehouse.console.tokens import list_tokens, make_token, revoke_token
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -109,10 +110,10 @@ def test_a_slow_client_is_dropped_and_the_others_go_on(hall: Hall, monkeypatch: 
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", port))
         slow.sendall(f"GET {BASE}/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-        wait_for(lambda: len(hall.console.feed._streams) == 2)
+        wait_for(lambda: hall.console.feed.number == 2)
         assert follower.next() is not None
         sent = 0
-        while len(hall.console.feed._streams) == 2:
+        while hall.console.feed.number == 2:
             assert sent < 20 * QUEUED, "it is still served"
             write(database, *hall.box.events(100))
             sent += 100
@@ -166,7 +167,7 @@ def test_nobody_is_read_for_where_nobody_follows(hall: Hall) -> None:
     with following(hall) as follower:
         assert follower.next() is not None
         follower._connection.sock.shutdown(socket.SHUT_RDWR)
-        wait_for(lambda: not hall.console.feed._streams, PATIENCE_S)
+        wait_for(lambda: not hall.console.feed.number, PATIENCE_S)
         write(hall.console.database, Publisher(epoch=uuid7()).event())
         wait_for(lambda: hall.console.feed._place is None, PATIENCE_S)
 

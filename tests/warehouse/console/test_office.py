@@ -68,21 +68,21 @@ def test_the_fleet_says_who_is_away_and_which_models_run(hall: Hall) -> None:
     assert "0.1.0" in shown
 
 
-def test_trends_count_by_day_aisle_and_product(file_database: Database) -> None:
+def test_trends_count_by_day_aisle_and_product(database: Database) -> None:
     box, now = Publisher(), datetime.now(UTC)
     for n, (aisle, minutes) in enumerate((("A", 4), ("A", 6), ("B", None))):
         opened = now - timedelta(minutes=10)
         alert = Alert(id=f"alert-{n}", status="open", opened=opened)
-        write(file_database, box.event(f"{aisle}-01-1-0{n}", Verdict.MISMATCH, alert))
+        write(database, box.event(f"{aisle}-01-1-0{n}", Verdict.MISMATCH, alert))
         if minutes is not None:
             over = alert.model_copy(update={"status": "resolved", "resolved": now, "duration_s": 60.0 * minutes})
-            write(file_database, box.event(f"{aisle}-01-1-0{n}", Verdict.MATCH, over))
-    with file_database.reading() as connection:
+            write(database, box.event(f"{aisle}-01-1-0{n}", Verdict.MATCH, over))
+    with database.reading() as connection:
         found = trends_of(connection, 7, now, UTC_ZONE)
     assert (found.total, found.still, found.median_minutes, len(found.days)) == (3, 1, 5.0, 7)
     assert sum(count for _, count, _ in found.days) == 3
     assert (found.aisles, found.products) == ([("A", 2), ("B", 1)], [("Tea", 3)])
-    assert "<rect" in Browser(console_over(file_database), Role.VIEWER).get("/trends?days=7").text
+    assert "<rect" in Browser(console_over(database), Role.VIEWER).get("/trends?days=7").text
 
 
 @pytest.mark.parametrize(

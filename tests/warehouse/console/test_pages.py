@@ -243,7 +243,7 @@ def test_a_tile_comes_over_the_stream_and_others_racks_don_t(file_database: Data
     with listening(console) as port:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         client.request(
-            "GET", "/live?view=rack&rack=A-01&after=1.0", headers={"Cookie": f"kardus_session={browser.cookie}"}
+            "GET", "/live?view=rack&of=A-01&after=1.0", headers={"Cookie": f"kardus_session={browser.cookie}"}
         )
         answer = client.getresponse()
         write(file_database, box.event("B-01-1-01", Verdict.EMPTY), box.event("A-01-1-01", Verdict.MISMATCH))

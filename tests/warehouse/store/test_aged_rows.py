@@ -1,6 +1,6 @@
 """Pictures and what was noted are deleted by their age, a portion at a time."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -29,7 +29,7 @@ def test_pictures_go_a_portion_at_a_time_until_none_is_too_old(database: Databas
         aged = update(pictures).where(pictures.c.event != box.ids[4])
         connection.execute(aged.values(received=present() - timedelta(days=8)))
     rows = AgedRows(database, pictures_of(database), picture_days=7, audit_days=None)
-    assert [rows.delete_portion() for _ in range(3)] == [True, True, False]
+    assert [rows.delete_portion(datetime.now(UTC)) for _ in range(3)] == [True, True, False]
     with database.reading() as connection:
         assert connection.execute(select(pictures.c.event)).scalars().all() == [box.ids[4]]
     assert len(pictures_of(database).names()) == 1
@@ -40,7 +40,7 @@ def test_what_was_noted_goes_a_portion_at_a_time_until_nothing_is_too_old(databa
         insert_entries(connection, [AuditRow("a", "", "picture", "x", "")] * 5)
         connection.execute(update(audit).where(audit.c.number <= 3).values(at=present() - timedelta(days=31)))
     rows = AgedRows(database, pictures_of(database), picture_days=None, audit_days=30)
-    assert [rows.delete_portion() for _ in range(2)] == [True, False]
+    assert [rows.delete_portion(datetime.now(UTC)) for _ in range(2)] == [True, False]
     with database.reading() as connection:
         assert connection.execute(select(audit.c.number)).scalars().all() == [4, 5]
 
@@ -49,6 +49,6 @@ def test_without_limits_everything_stays_however_old(database: Database) -> None
     with database.writing() as connection:
         insert_entries(connection, [AuditRow("a", "", "picture", "x", "")])
         connection.execute(update(audit).values(at=present() - timedelta(days=9999)))
-    assert not AgedRows(database, pictures_of(database), None, None).delete_portion()
+    assert not AgedRows(database, pictures_of(database), None, None).delete_portion(datetime.now(UTC))
     with database.reading() as connection:
         assert len(connection.execute(select(audit.c.number)).all()) == 1

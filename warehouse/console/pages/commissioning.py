@@ -5,9 +5,9 @@ The agent keeps what is laid out, and judges it: this page asks it, and shows it
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from starlette.responses import JSONResponse
 
@@ -15,18 +15,17 @@ from kardus.contract.base import Record
 from kardus.contract.commands import Command, FindLabels, ReadLayout, RestoreLayout, SetLayout, Snapshot
 from kardus.contract.layouts import Layout, Revision
 from kardus.contract.topics import Id
-from warehouse.console.asking import Question
+from warehouse.console.asking import AgentQuestions, Question
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import SupervisorVisit
 from warehouse.console.pages.fleet import fleet_of
+from warehouse.console.pages.label_searches import LABELS_S, LabelSearches, Search
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.sessions import Visit
 
 router = APIRouter()
-LABELS_S = 90.0
-"""So long labels may be read: a picture of 3840 x 2160 takes several seconds of one core, on a small box more."""
 JPEG = "image/jpeg"
 
 
@@ -39,6 +38,10 @@ class _OfCamera(Record):
 
 class _Find(_OfCamera):
     side: str = Field("below", pattern="^(below|above)$")
+
+
+class _Stop(Record):
+    search: str = Field(max_length=40)
 
 
 class _Save(_OfCamera):
@@ -87,10 +90,34 @@ def layout(console: Served, __: SupervisorVisit, agent: Id, camera: Id) -> Respo
 
 
 @router.post("/commission/find", response_class=Response)
-def find(console: Served, __: SupervisorVisit, body: _Find) -> Response:
-    """Labels in the picture, and the outlines that they propose."""
+def find(request: Request, console: Served, __: SupervisorVisit, body: _Find) -> Response:
+    """Begin to look for labels in the picture, and for the outlines that they propose: see `found`."""
     command = FindLabels.model_validate({"camera": body.camera, "side": body.side})
-    return _told(_ask(console, body.agent, "find-labels", command, LABELS_S))
+    searches: LabelSearches = request.app.state.page.searches
+    return _progress(searches.begin(_asking(console), body.agent, command), 202)
+
+
+@router.get("/commission/found", response_class=Response)
+def found_labels(request: Request, __: SupervisorVisit, search: Annotated[str, Query(max_length=40)]) -> Response:
+    """How far a search is, or what came of it."""
+    one = request.app.state.page.searches.get(search)
+    if not one.is_over:
+        return _progress(one, 202)
+    if one.problem is not None:
+        raise one.problem
+    return _told(one.result if one.result is not None else _refused(one.refusal))
+
+
+@router.post("/commission/stop", response_class=Response)
+def stop_finding(request: Request, console: Served, __: SupervisorVisit, body: _Stop) -> Response:
+    """Wait for a search no more."""
+    request.app.state.page.searches.stop(body.search, _asking(console))
+    return Response(status_code=204, headers=HEADERS)
+
+
+def _progress(search: Search, status: int) -> Response:
+    told = {"search": search.id, "seconds": round(search.lasted_s), "limit_s": LABELS_S}
+    return JSONResponse(told, status, HEADERS)
 
 
 @router.post("/commission/save", response_class=Response)
@@ -126,19 +153,25 @@ def _told(found: dict[str, Any] | Response) -> Response:
     return found if isinstance(found, Response) else JSONResponse(found, headers=HEADERS)
 
 
-def _ask(
-    console: Console, agent: str, name: str, command: Command, wait_s: float | None = None
-) -> dict[str, Any] | Response:
+def _ask(console: Console, agent: str, name: str, command: Command) -> dict[str, Any] | Response:
     """What an agent answers; or, as a response, why it doesn't do it: in its own words, whatever the language.
 
     Raises:
         ProblemError: 503, 504: it can't be asked, or is silent.
     """
-    if console.asking is None:
-        raise ProblemError(503, N_("The server was started without a broker: agents can't be asked."))
-    (reply,) = console.asking.ask([Question(agent, name, command)], wait_s)
+    (reply,) = _asking(console).ask([Question(agent, name, command)])
     if reply is None:
         raise ProblemError(504, N_("The agent hasn't answered: is it away? Load the page again before you repeat it."))
     if not reply.ok:
-        return Response(reply.error, 409, HEADERS, "text/plain; charset=utf-8")
+        return _refused(reply.error)
     return reply.result
+
+
+def _refused(words: str) -> Response:
+    return Response(words, 409, HEADERS, "text/plain; charset=utf-8")
+
+
+def _asking(console: Console) -> AgentQuestions:
+    if console.asking is None:
+        raise ProblemError(503, N_("The server was started without a broker: agents can't be asked."))
+    return console.asking

@@ -1,33 +1,30 @@
-"""Every list as a table file: .csv for programs, .xlsx for spreadsheets; no cell is a formula."""
+"""Every list as a table file: .csv for programs, .xlsx for spreadsheets; no cell is a formula.
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+Long ones are read in portions while they are sent: on SQLite writers wait for whoever reads.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from openpyxl import Workbook
-from sqlalchemy import Connection, select
+from sqlalchemy import Select, select
 
-from warehouse.console.context import Served
+from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.fleet import fleet_of
-from warehouse.console.pages.rendering import HEADERS
+from warehouse.console.pages.table_files import Cell, table_file
 from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import list_people
-from warehouse.console.problems import ProblemError
 from warehouse.console.rollouts import AgentModel, agent_models
 from warehouse.console.shown import EVENTS, event_item
-from warehouse.report.tables import escape_formula
 from warehouse.store.tables import audit, events
 
 router = APIRouter()
 MAX_ROWS = 100_000
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-ExportedValue = str | float | int | None
-Table = tuple[Sequence[str], Iterable[Sequence[ExportedValue]]]
+PORTION = 1000
+"""Rows that are read at once."""
 Code = Annotated[str, Query(max_length=100)]
 
 
@@ -53,15 +50,15 @@ def export_work(request: Request, console: Served, _: ViewerVisit, kind: str) ->
         for job in jobs
         for one in job.lines
     ]
-    return _file("work", kind, (header, rows))
+    return table_file("work", kind, header, rows)
 
 
 @router.get("/export/location.{kind}", response_class=Response)
 def export_location(console: Served, _: ViewerVisit, kind: str, code: Code) -> Response:
     """A location's events, the latest first."""
     header = ("number", "captured", "agent", "verdict", "expected", "seen", "confidence", "alert", "event")
-    with console.reading() as connection:
-        return _file("location", kind, (header, list(_events(connection, code))))
+    chosen = EVENTS.where(events.c.location == code)
+    return table_file("location", kind, header, map(_event, _latest_first(console, chosen, events.c.number)))
 
 
 @router.get("/export/fleet.{kind}", response_class=Response)
@@ -88,7 +85,7 @@ def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
         for one in agents
         for camera in one["cameras"] or [{}]
     ]
-    return _file("fleet", kind, (header, rows))
+    return table_file("fleet", kind, header, rows)
 
 
 @router.get("/export/models.{kind}", response_class=Response)
@@ -98,7 +95,7 @@ def export_models(console: Served, _: ViewerVisit, kind: str) -> Response:
         agents = agent_models(connection)
     header = ("agent", "online", "model", "sha256", "phase", "since", "reason", "candidate")
     rows = [_model_row(one) for one in agents]
-    return _file("models", kind, (header, rows))
+    return table_file("models", kind, header, rows)
 
 
 @router.get("/export/trends.{kind}", response_class=Response)
@@ -107,53 +104,61 @@ def export_trends(
 ) -> Response:
     """What the trends' charts show, a line each."""
     found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
-    rows: list[Sequence[ExportedValue]] = [
-        ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
-    ]
+    rows: list[Sequence[Cell]] = [("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days]
     for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
         rows += [(by, name, count, None, None, None) for name, count in counted]
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
         rows += [(by, one.name, None, None, one.total, one.verified) for one in covered]
-    return _file("trends", kind, (("by", "name", "discrepancies", "median_minutes", "locations", "verified"), rows))
+    header = ("by", "name", "discrepancies", "median_minutes", "locations", "verified")
+    return table_file("trends", kind, header, rows)
 
 
 @router.get("/export/people.{kind}", response_class=Response)
 def export_people(console: Served, _: AdministratorVisit, kind: str) -> Response:
     """People, without their passwords."""
     rows = [(one.name, one.role.word, one.made.isoformat()) for one in list_people(console.database)]
-    return _file("people", kind, (("name", "role", "made"), rows))
+    return table_file("people", kind, ("name", "role", "made"), rows)
 
 
 @router.get("/export/audit.{kind}", response_class=Response)
 def export_audit(console: Served, _: SupervisorVisit, kind: str) -> Response:
     """Who did what, the latest first."""
     header = ("number", "at", "actor", "address", "action", "subject", "detail")
-    with console.reading() as connection:
-        found = connection.execute(select(audit).order_by(audit.c.number.desc()).limit(MAX_ROWS)).all()
-    return _file("audit", kind, (header, [(row[0], _time(row[1]), *row[2:]) for row in found]))
+    rows = _latest_first(console, select(audit), audit.c.number)
+    return table_file("audit", kind, header, ((row[0], _time(row[1]), *row[2:]) for row in rows))
 
 
-def _events(connection: Connection, code: str) -> Iterable[Sequence[ExportedValue]]:
-    chosen = EVENTS.where(events.c.location == code).order_by(events.c.number.desc()).limit(MAX_ROWS)
-    for row in connection.execute(chosen):
-        item = event_item(row)
-        event = item["event"]
-        expected, seen = event["expected"] or {}, event["seen"] or {}
-        alert = (event.get("alert") or {}).get("id")
-        yield (
-            item["number"],
-            event["captured"],
-            item["agent"],
-            event["verdict"],
-            expected.get("sku"),
-            seen.get("sku"),
-            seen.get("confidence"),
-            alert,
-            item["id"],
-        )
+def _latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:
+    """At most MAX_ROWS rows by their number, the highest first; those that come meanwhile aren't among them."""
+    before: int | None = None
+    for _ in range(MAX_ROWS // PORTION):
+        part = chosen if before is None else chosen.where(number < before)
+        with console.reading() as connection:
+            rows = connection.execute(part.order_by(number.desc()).limit(PORTION)).all()
+        yield from rows
+        if len(rows) < PORTION:
+            return
+        before = rows[-1].number
 
 
-def _model_row(one: AgentModel) -> Sequence[ExportedValue]:
+def _event(row: Any) -> Sequence[Cell]:
+    item = event_item(row)
+    event = item["event"]
+    expected, seen = event["expected"] or {}, event["seen"] or {}
+    return (
+        item["number"],
+        event["captured"],
+        item["agent"],
+        event["verdict"],
+        expected.get("sku"),
+        seen.get("sku"),
+        seen.get("confidence"),
+        (event.get("alert") or {}).get("id"),
+        item["id"],
+    )
+
+
+def _model_row(one: AgentModel) -> Sequence[Cell]:
     status = one.status
     told = (status.phase, _time(status.since), status.reason) if status else ("", "", "")
     candidate = f"{status.candidate.name} {status.candidate.version}" if status and status.candidate else ""
@@ -162,24 +167,3 @@ def _model_row(one: AgentModel) -> Sequence[ExportedValue]:
 
 def _time(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
-
-
-def _file(name: str, kind: str, table: Table) -> Response:
-    header, rows = table
-    cells = [[escape_formula(cell) if cell is not None else "" for cell in row] for row in rows]
-    buffer = io.BytesIO()
-    if kind == "csv":
-        text = io.TextIOWrapper(buffer, "utf-8-sig", newline="", write_through=True)
-        csv.writer(text).writerows([header, *cells])
-        media = "text/csv; charset=utf-8"
-    elif kind == "xlsx":
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet(name)
-        for row in [list(header), *cells]:
-            sheet.append(row)
-        book.save(buffer)
-        media = XLSX
-    else:
-        raise ProblemError(404, "there are .csv and .xlsx")
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    return Response(buffer.getvalue(), headers=headers, media_type=media)

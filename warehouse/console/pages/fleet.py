@@ -6,12 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection, select
 
+from warehouse.console.changes import newest
 from warehouse.console.context import Served
-from warehouse.console.feed import newest
 from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.boards import ListKind
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import fragment, page, translator
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
 from warehouse.console.shown import said
 from warehouse.report.aisles import walking_order
@@ -44,15 +46,31 @@ def show_fleet(
     _ = translator(request)
     with console.reading() as connection:
         place = newest(connection)
-        agents = fleet_of(connection)
-    shown = agents[(part - 1) * MAX_AGENTS : part * MAX_AGENTS]
-    words: dict[str, Any] = {"agents": shown, "place": place, "trouble": TROUBLE, "part": part}
-    words |= {"parts": -(-len(agents) // MAX_AGENTS), "total": len(agents)}
-    words["offline"] = sum(1 for one in agents if one["status"]["status"] != "online")
-    words["models"] = sorted({one["model"] for one in agents if one["model"]})
+        words = {**_words(connection, part), "place": place}
     if "hx-request" in request.headers:
         return fragment(request, "fleet_part.html.jinja", **words)
     return page(request, "fleet.html.jinja", title=_("Cameras"), **words)
+
+
+def fleet_words(connection: Connection, settings: PageSettings, part: str) -> dict[str, Any]:  # noqa: ARG001 - a board's
+    """What fleet_part.html.jinja shows; `part` is a number, else the first one is shown."""
+    return _words(connection, int(part) if part.isascii() and part.isdigit() and int(part[:5]) > 0 else 1)
+
+
+BOARD = ListKind("fleet_part.html.jinja", 5.0, fleet_words)
+
+
+def _words(connection: Connection, part: int) -> dict[str, Any]:
+    agents = fleet_of(connection)
+    return {
+        "agents": agents[(part - 1) * MAX_AGENTS : part * MAX_AGENTS],
+        "trouble": TROUBLE,
+        "part": part,
+        "parts": -(-len(agents) // MAX_AGENTS),
+        "total": len(agents),
+        "offline": sum(1 for one in agents if one["status"]["status"] != "online"),
+        "models": sorted({one["model"] for one in agents if one["model"]}),
+    }
 
 
 def fleet_of(connection: Connection) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
+from warehouse.console.changes import newest
 from warehouse.console.context import Served
-from warehouse.console.feed import newest
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.pictures import view_address

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 from sqlalchemy import Connection, literal_column, select
 
+from warehouse.console.changes import newest
 from warehouse.console.context import Served
-from warehouse.console.feed import newest
 from warehouse.console.locations import UNIX_EPOCH_JD
 from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.boards import ListKind
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.pictures import address_now
@@ -66,17 +67,25 @@ def show_racks(
     """All racks, by aisle."""
     _ = translator(request)
     with console.reading() as connection:
-        racks = _summaries(connection, request.app.state.page.rack, datetime.now(UTC))
         place = newest(connection)
-    aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
+        words = {**racks_words(connection, request.app.state.page, aisle), "place": place}
+    if "hx-request" in request.headers:
+        return fragment(request, "racks_part.html.jinja", **words)
+    return page(request, "racks.html.jinja", title=_("Racks"), **words)
+
+
+def racks_words(connection: Connection, settings: PageSettings, aisle: str) -> dict[str, Any]:
+    """What racks_part.html.jinja shows, of one aisle or, without its name, of all."""
+    racks = _summaries(connection, settings.rack, datetime.now(UTC))
     shown = [rack for rack in racks if not aisle or rack.aisle == aisle]
     total = Counter[str]()
     for rack in shown:
         total.update(rack.tones)
-    words: dict[str, Any] = {"racks": shown, "aisles": aisles, "aisle": aisle, "total": total, "place": place}
-    if "hx-request" in request.headers:
-        return fragment(request, "racks_part.html.jinja", **words)
-    return page(request, "racks.html.jinja", title=_("Racks"), **words)
+    aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
+    return {"racks": shown, "aisles": aisles, "aisle": aisle, "total": total}
+
+
+BOARD = ListKind("racks_part.html.jinja", 2.0, racks_words)
 
 
 @router.get("/rack", response_class=Response)

@@ -1,16 +1,16 @@
 """What the page needs beside the console."""
 
 import re
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.bundles import Bundles
+from warehouse.console.pages.label_searches import LabelSearches
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
+from warehouse.console.pages.silence import Silence
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
 from warehouse.oidc.provider import IdentityProvider
@@ -37,7 +37,5 @@ class PageSettings:
     """Where requests for new products are made, and answered; None: they aren't."""
     provider: IdentityProvider | None = None
     """By which people may sign in too."""
-    made: OrderedDict[tuple[int, str], str] = field(default_factory=OrderedDict)
-    """Tiles of the last events by number and language: made once for all who look."""
-    parsed: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)
-    """The last events by number."""
+    silence: Silence = field(default_factory=Silence)
+    searches: LabelSearches = field(default_factory=LabelSearches)

@@ -13,14 +13,16 @@ from kardus.support.identifiers import uuid7
 from warehouse.console.alerts import find_alert
 from warehouse.console.asking import Question
 from warehouse.console.auditing import insert_entries
+from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
-from warehouse.console.feed import newest
 from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
+from warehouse.console.pages.boards import ListKind
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import Commenting
@@ -43,23 +45,31 @@ def show(
 ) -> Response:
     """The list."""
     _ = translator(request)
-    settings = request.app.state.page
     with console.reading() as connection:
         place = newest(connection)
-        jobs = jobs_of(connection, settings.zone)
-        hearing = hearing_of(connection)
-    shown = [job for job in jobs if not mine or job.taken_by == visit.person.name]
-    words: dict[str, Any] = {
-        "jobs": shown,
-        "total": len(jobs),
-        "mine": mine,
-        "place": place,
-        "hearing": hearing,
-        "words_of": lambda tile: tile_words(tile, settings),
-    }
+        words = work_words(connection, request.app.state.page, visit.person.name if mine else "")
+    words |= {"place": place, "mine": mine, "me": visit.person.name, "may_act": visit.person.role >= Role.OPERATOR}
     if "hx-request" in request.headers:
         return fragment(request, "work_part.html.jinja", **words)
     return page(request, "work.html.jinja", title=_("To do"), **words)
+
+
+def work_words(connection: Connection, settings: PageSettings, taken_by: str) -> dict[str, Any]:
+    """What work_part.html.jinja shows, of what somebody has taken or, without a name, of all: the same to everybody.
+
+    `me` is nobody: the browser shows its person what only he may do (static/work.js).
+    """
+    jobs = jobs_of(connection, settings.zone)
+    return {
+        "jobs": [job for job in jobs if not taken_by or job.taken_by == taken_by],
+        "total": len(jobs),
+        "me": "",
+        "hearing": hearing_of(connection),
+        "words_of": lambda tile: tile_words(tile, settings),
+    }
+
+
+BOARD = ListKind("work_part.html.jinja", 1.0, work_words)
 
 
 @router.post("/work", response_class=Response)

@@ -231,16 +231,34 @@
     try {
       const answer = await kardus.send("POST", `/commission/${what}`, { ...camera, ...body });
       const result = await answer.json();
-      if (what === "find") found(result);
-      else {
-        take(result);
-        tell(fill(words.saved, { number: result.revision }), "good");
-      }
+      take(result);
+      tell(fill(words.saved, { number: result.revision }), "good");
     } catch (error) {
       tell(error.message, "bad");
       by("save").disabled = !changed || !held.writable;
     }
     if (what !== "save") button.disabled = false;
+  }
+
+  /* Labels take an agent many seconds: it is asked now and then whether they are found, and can be stopped. */
+  async function find(event) {
+    const button = event.currentTarget, stop = by("stop-finding");
+    button.disabled = true;
+    tell(words.asking);
+    try {
+      let answer = await kardus.send("POST", "/commission/find", { ...camera, side: by("side").value });
+      while (answer.status === 202) {
+        const { search, seconds, limit_s } = await answer.json();
+        stop.hidden = false;
+        stop.onclick = () => kardus.send("POST", "/commission/stop", { search }).catch((error) => tell(error.message, "bad"));
+        if (seconds % 5 === 0) tell(fill(words.finding, { seconds, limit: limit_s }));  // it is read out
+        await new Promise((go) => { setTimeout(go, 1000); });
+        answer = await kardus.send("GET", `/commission/found?search=${search}`);
+      }
+      found(await answer.json());
+    } catch (error) { tell(error.message, "bad"); }
+    stop.hidden = true;
+    button.disabled = false;
   }
 
   function found({ proposals, remarks, picture_size }) {
@@ -312,7 +330,7 @@
     shapes.forEach(update);
   };
   const actions = {
-    find: (event) => ask("find", { side: by("side").value }, event.currentTarget),
+    find,
     "add-place": () => add("place", 0.08),
     "add-mask": () => add("mask", 0.06),
     "add-grid": () => add("grid", 0.35),

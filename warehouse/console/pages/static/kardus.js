@@ -74,7 +74,13 @@
   addEventListener("offline", () => setLive("offline"));
   addEventListener("online", () => setLive("waiting"));
 
-  /* Lists are read anew when something has changed: soon, but not more often than they say, and never too early for the
+  /* A list that is shown live is read anew now and then while nothing comes over its connection. */
+  setInterval(() => {
+    if (page.dataset.live === "live") return;
+    for (const list of document.querySelectorAll("[data-board]")) htmx.trigger(list, "kardus:changed");
+  }, 60000);
+
+  /* Parts are read anew when something has changed: soon, but not more often than they say, and never too early for the
      last change. */
   const pending = new Map();
   document.addEventListener("htmx:sseMessage", (event) => {

@@ -7,7 +7,8 @@
   const csrf = document.querySelector('meta[name="csrf"]').content;
   const read = () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? []; } catch { return []; } };
   const write = (queue) => localStorage.setItem(KEY, JSON.stringify(queue));
-  let sending = false;
+  const person = document.querySelector(".person").textContent;
+  let sending = false, isHeld = false;
 
   function newId() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -21,6 +22,12 @@
     const queue = read();
     place.hidden = queue.length === 0;
     place.textContent = place.dataset.one.replace("#", new Intl.NumberFormat(kardus.language).format(queue.length));
+    for (const job of document.querySelectorAll(".job[data-taken]")) {  // the list comes as everybody sees it
+      const isMine = job.dataset.taken === person;
+      job.classList.toggle("mine", isMine);
+      const back = job.querySelector('button[value="release"]');
+      if (back) back.hidden = !isMine;
+    }
     const waiting = new Set(queue.map((one) => one.alerts));
     for (const form of document.querySelectorAll("form[data-queue]")) {
       form.closest(".job").classList.toggle("waiting", waiting.has(form.elements.alerts.value));
@@ -66,8 +73,16 @@
     send();
   });
   /* A comment that is being written isn't taken away by what comes in. */
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target.id === "jobs" && document.activeElement?.matches("#jobs textarea")) event.preventDefault();
+  for (const name of ["htmx:beforeRequest", "htmx:sseBeforeMessage"]) {
+    document.addEventListener(name, (event) => {
+      if (event.target.id !== "jobs" || !document.activeElement?.matches("#jobs textarea")) return;
+      event.preventDefault();
+      isHeld = true;
+    });
+  }
+  document.addEventListener("focusout", () => {
+    if (isHeld) setTimeout(() => htmx.trigger("#jobs", "kardus:changed"), 50);
+    isHeld = false;
   });
   document.addEventListener("htmx:afterSettle", () => { show(); kardus.showAges(); });
   addEventListener("online", send);

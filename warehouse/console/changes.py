@@ -1,0 +1,88 @@
+"""What has changed, in the order of storing: events, and what else is shown.
+
+A place in it is two numbers: of the last event, and of the last other change.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic_core import to_json
+from sqlalchemy import Connection, func, select
+
+from warehouse.console.shown import EVENTS, event_item
+from warehouse.store.database import LAST_NUMBER, read_meta
+from warehouse.store.tables import changes, events
+
+PORTION = 200
+"""Events, and as many other changes, that are read at once."""
+_KINDS = {"status": "agent", "health": "camera"}
+"""What changes are called; the others by the kind that the store has."""
+
+
+@dataclass(frozen=True, order=True)
+class FeedPosition:
+    """How far something was read."""
+
+    event: int
+    change: int
+
+    def __str__(self) -> str:
+        """As the stream's `id`."""
+        return f"{self.event}.{self.change}"
+
+    @classmethod
+    def of(cls, text: str) -> Self | None:
+        """Read it; None: it is none."""
+        event, _, change = text.partition(".")
+        if not (event.isascii() and event.isdigit() and change.isascii() and change.isdigit()):
+            return None
+        found = cls(int(event), int(change))
+        return found if max(found.event, found.change) < 2**63 else None
+
+    def has(self, other: "FeedPosition") -> bool:
+        """Whether whoever has read up to here has read that."""
+        return other.event <= self.event and other.change <= self.change
+
+
+@dataclass(frozen=True)
+class StoredChange:
+    """One change."""
+
+    place: FeedPosition
+    kind: str
+    """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
+    item: dict[str, Any]
+    """The event as it is shown, or what the change is of."""
+
+    @cached_property
+    def data(self) -> str:
+        """JSON in one line."""
+        return to_json(self.item).decode()
+
+
+def newest(connection: Connection) -> FeedPosition:
+    """The last place that there is."""
+    last = connection.execute(select(func.coalesce(func.max(changes.c.number), 0))).scalar_one()
+    return FeedPosition(int(read_meta(connection, LAST_NUMBER) or 0), int(last))
+
+
+def oldest(connection: Connection) -> FeedPosition:
+    """Behind this one nothing was deleted."""
+    first = connection.execute(select(func.min(changes.c.number))).scalar()
+    event = connection.execute(select(func.min(events.c.number)).where(events.c.alert.is_(None))).scalar()
+    return FeedPosition((event or 1) - 1, (first or 1) - 1)
+
+
+def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChange]:
+    """A portion of what comes after a place, events first."""
+    found = []
+    rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
+    for row in rows.all():
+        after = FeedPosition(row.number, after.change)
+        found.append(StoredChange(after, "event", event_item(row)))
+    others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
+    for row in connection.execute(others).all():
+        after = FeedPosition(after.event, row.number)
+        found.append(StoredChange(after, _KINDS.get(row.kind, row.kind), {"agent": row.agent, "subject": row.subject}))
+    return found

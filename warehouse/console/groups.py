@@ -1,0 +1,69 @@
+"""The streams of one audience, and when its board is to be shown again."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+
+from warehouse.console.audiences import Audience, Board
+from warehouse.console.changes import FeedPosition, StoredChange, newest
+from warehouse.console.streams import Stream
+
+Reading = Callable[[], AbstractContextManager[Connection]]
+OLD_S = 60.0
+"""A board is shown anew after so long whatever has changed: moments pass on it."""
+
+
+class Group:
+    """Of one audience."""
+
+    def __init__(self, audience: Audience) -> None:
+        """Nobody is in it yet."""
+        self.audience = audience
+        self.streams: set[Stream] = set()
+        self.is_waiting = False
+        """Whether something has changed that its board doesn't show yet."""
+        self._shown_s = time.monotonic()
+        self._lock = threading.Lock()
+        self._made: tuple[FeedPosition, bytes, Hashable] | None = None
+        self._sent: Hashable = None
+
+    @property
+    def due_s(self) -> float:
+        """When its board is to be shown next, by the monotonic clock; infinite: it is none."""
+        if not isinstance(self.audience, Board):
+            return float("inf")
+        return self._shown_s + (self.audience.every_s if self.is_waiting else OLD_S)
+
+    def note(self, changes: Sequence[StoredChange]) -> None:
+        """These have come."""
+        board = self.audience
+        self.is_waiting = self.is_waiting or (isinstance(board, Board) and any(map(board.concerns, changes)))
+
+    def shown_anew(self, reading: Reading) -> bytes:
+        """Its board, for all its streams; empty: it says what they have. In the feed's thread."""
+        is_old = not self.is_waiting
+        self._shown_s, self.is_waiting = time.monotonic(), False
+        _, told, same = self._current(reading, anew=is_old)
+        if same == self._sent:
+            return b""
+        self._sent = same
+        return told
+
+    def current(self, reading: Reading) -> bytes:
+        """Its board as it stands, for one stream; made once for all who ask at a time. Empty: it is none."""
+        return self._current(reading, anew=False)[1] if isinstance(self.audience, Board) else b""
+
+    def _current(self, reading: Reading, *, anew: bool) -> tuple[FeedPosition, bytes, Hashable]:
+        assert isinstance(self.audience, Board)  # noqa: S101 - for mypy
+        with self._lock:
+            with reading() as connection:
+                place = newest(connection)
+                if not anew and self._made is not None and self._made[0] == place:
+                    return self._made
+                read = self.audience.read(connection)
+            told, same = self.audience.show(read)
+            self._made = place, f"id: {place}\n".encode() + told, same
+            return self._made

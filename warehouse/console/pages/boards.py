@@ -1,0 +1,60 @@
+"""Lists as they are shown live: the whole anew, made once for all who see it alike, and sent where it has changed."""
+
+import re
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from warehouse.console.audiences import Board
+from warehouse.console.changes import StoredChange
+from warehouse.console.pages.languages import Local
+from warehouse.console.pages.rendering import part
+from warehouse.console.pages.settings import PageSettings
+
+SHOWN_BY = frozenset({"event", "comment", "task", "state", "agent", "camera"})
+"""Changes after which a list may say something else."""
+_LINES = re.compile(r"\r\n|\r|\n")
+_AGE = re.compile(r"(<time data-age [^>]*>)[^<]*")
+"""Ages go on in the browser by themselves."""
+
+
+@dataclass(frozen=True)
+class ListKind:
+    """One of the lists."""
+
+    template: str
+    every_s: float
+    words: Callable[[Connection, PageSettings, str], dict[str, Any]]
+    """What its template needs, of what was asked for: an aisle, a person's name, a part."""
+
+
+@dataclass(frozen=True)
+class ListBoard(Board):
+    """Who sees a list in one language, of one choice, and may do the same in it."""
+
+    kind: ListKind
+    local: Local
+    asked: str
+    may_act: bool
+    settings: PageSettings = field(compare=False, repr=False)
+
+    @property
+    def every_s(self) -> float:  # type: ignore[override]  # the list's own
+        """As the list says."""
+        return self.kind.every_s
+
+    def concerns(self, change: StoredChange) -> bool:
+        """Whatever is in a list."""
+        return change.kind in SHOWN_BY
+
+    def read(self, connection: Connection) -> dict[str, Any]:
+        """The template's words."""
+        return self.kind.words(connection, self.settings, self.asked)
+
+    def show(self, read: dict[str, Any]) -> tuple[bytes, Hashable]:
+        """The list; ages count for nothing."""
+        html = part(self.local, self.kind.template, may_act=self.may_act, **read)
+        data = "\n".join(f"data: {line}" for line in _LINES.split(html))
+        return f"event: part\n{data}\n\n".encode(), hash(_AGE.sub(r"\1", html))

@@ -1,0 +1,47 @@
+"""What waits for one client that follows."""
+
+import asyncio
+from collections.abc import Callable
+
+from warehouse.console.audiences import Audience, Board, Portion
+
+QUEUED = 500
+"""Changes that wait for a client; one that has more waiting is ended."""
+
+
+class Stream:
+    """Of one client. Made, and read, in the event loop."""
+
+    def __init__(self, audience: Audience, leave: Callable[["Stream"], None]) -> None:
+        """Begin to collect; `leave` is told when it is over."""
+        self.loop = asyncio.get_running_loop()
+        self.audience = audience
+        self._leave = leave
+        self._waiting: list[Portion] = []
+        self._is_something = asyncio.Event()
+        self.is_over = False
+        """Whether it was ended: the client went or was too slow, or the server stops."""
+
+    async def next(self) -> list[Portion]:
+        """What has come; empty: it is over."""
+        await self._is_something.wait()
+        self._is_something.clear()
+        found, self._waiting = self._waiting, []
+        return [] if self.is_over else found
+
+    def take(self, portion: Portion) -> None:
+        """One more, in the event loop. Of those that show a board the last one counts."""
+        if self.is_over:
+            return
+        if isinstance(self.audience, Board):
+            self._waiting.clear()
+        self._waiting.append(portion)
+        if sum(max(1, len(one.changes)) for one in self._waiting) > QUEUED:
+            self.end()
+        self._is_something.set()
+
+    def end(self) -> None:
+        """Nothing more comes. In the event loop."""
+        self.is_over = True
+        self._leave(self)
+        self._is_something.set()
