@@ -97,9 +97,7 @@ class Pipeline:
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
-        self._metrics = metrics
-        self._clock = clock
-        self._is_late = is_late
+        self._metrics, self._clock, self._is_late = metrics, clock, is_late
         self._show: Callable[[ClassifiedCrops], None] | None = None  # while another model answers too
         self._states = recorder.states
         self.judging = Judging(expected.managed, self._states, grace_s, clock)
@@ -274,7 +272,7 @@ class Pipeline:
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
-        camera.newest = frame
+        camera.newest, camera.has_looked = frame, True
         try:
             return self._look(camera, frame)
         except BrokenPictureError as error:
@@ -283,16 +281,13 @@ class Pipeline:
     def _look(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """As `_see`; raises BrokenPictureError where only half of the picture could be decoded."""
         if not camera.view.slots:
-            camera.has_looked = True
             self.report_health(camera, "ok", WAITS)
             return None
         misfit, outside = camera.view.other_shape(frame.given.size), camera.view.outside(frame.given.size)
         if outside and not misfit and camera.status is None:
             raise ConfigError(f"camera '{frame.camera}': {outside}")
         if misfit or outside:
-            camera.has_looked = True
             return SignalLost(frame.camera, frame.captured, misfit or outside), "lost"
-        camera.has_looked = True
         self._metrics.frames.labels(frame.camera).inc()
         wanted = camera.votes.wanted
         camera.view.cut_ahead(frame, wanted, self._size_px)

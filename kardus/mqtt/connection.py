@@ -145,9 +145,7 @@ class Connection:
         self.tls_stamp: FileStamps = ()
         """The certificates that the connection was made with."""
         self._settings, self._options, self._handlers = settings, options, handlers
-        self._changed = changed
-        self._clean_start = clean_start
-        self._is_open = False
+        self._changed, self._clean_start, self._is_open = changed, clean_start, False
         self._network_thread: threading.Thread | None = None
         self._client = self._new_client(client_id)
 

@@ -56,12 +56,10 @@ class MqttSession:
         self._subscriptions = list(subscriptions)
         self._subscriber: Subscriber | None = None
         """Of the present connection, or the last one."""
-        self._changed = threading.Condition()
-        self._stopping = False
+        self._changed, self._stopping, self._count = threading.Condition(), False, 0
         self._live: Connection | None = None
         self.online = threading.Event()
         """Set while the broker has the connection: to be asked, or waited for."""
-        self._count = 0
         self._thread: threading.Thread | None = None
         self._unsettled = True
         """Whether no connection has been accepted yet, so that it is open which version the broker speaks."""

@@ -131,8 +131,7 @@ class Receiver(Worker):
             UsageError: it holds another site's events.
         """
         super().__init__("receipts")
-        self._settings = settings
-        self._on_stored = on_stored
+        self._settings, self._on_stored = settings, on_stored
         client_id = f"kardus-receive-{settings.site}-{settings.name}"
         self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), _session_options(settings))
         self._heard = Heard()
@@ -159,8 +158,7 @@ class Receiver(Worker):
             ) from error
         self.reader = StoreReader(self.database)
         """Reads the stored events, states and pictures."""
-        self._ack_schedule = AckSchedule()
-        self._acks = self._resends = 0
+        self._ack_schedule, self._acks, self._resends = AckSchedule(), 0, 0
 
     def start(self) -> None:
         """Begin to receive; returns at once."""
