@@ -12,7 +12,7 @@ from datetime import datetime
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.correcting import HeldWord, Word, corrected, said_seen, whole_milliseconds
-from edge_agent.deciding.recognised import Recognised, Standing
+from edge_agent.deciding.recognised import Recognised, SeenStock
 from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
 from kardus.contract.manifest import EMPTY_CLASS
@@ -309,7 +309,7 @@ class Judging:
         self._obstructed_s.pop(location, None)
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
-        seen = Standing(location, votes.contents(location), stock.sku if stock else None)
+        seen = SeenStock(location, votes.contents(location), stock.sku if stock else None)
         decided = self._recognised.weigh(seen, decided, is_relit=votes.is_relit(location))
         word = votes.word(location, decided.vote)
         if word:

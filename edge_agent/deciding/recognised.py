@@ -18,7 +18,7 @@ IN_ANOTHER_LIGHT = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class SeenStock:
     """What stands at a location, and what is expected there."""
 
     location: str
@@ -33,9 +33,9 @@ class Recognised:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._matched: dict[str, Standing] = {}
+        self._matched: dict[str, SeenStock] = {}
 
-    def weigh(self, seen: Standing, decided: Decided, *, is_relit: bool) -> Decided:
+    def weigh(self, seen: SeenStock, decided: Decided, *, is_relit: bool) -> Decided:
         """What votes come to, where the same content has matched the same expectation before.
 
         Args:

@@ -10,20 +10,20 @@ from kardus.inference.geometry import reduction
 from kardus.inference.half_decoded import HalfDecoded, whole_of
 from kardus.inference.preprocess import Pixels
 
-Given = Image.Image | HalfDecoded
+GivenPicture = Image.Image | HalfDecoded
 
 
-class LastPicture:
+class RepeatGuard:
     """Tells the last picture once more from a new one: a sensor's noise never gives the same values twice."""
 
     def __init__(self, mask: Mask) -> None:
         """`mask`: areas that may change though the picture is the same; a clock may go on."""
         self._mask = mask
-        self._last: Given | None = None
+        self._last: GivenPicture | None = None
         self._checksum = 0
         self._beside: tuple[tuple[int, ...], Masked] | None = None
 
-    def is_repeated(self, given: Given, small: Pixels) -> bool:
+    def is_repeated(self, given: GivenPicture, small: Pixels) -> bool:
         """Whether this, of which `small` is the reduced picture, is the last one. It is the last one from now on."""
         last, before = self._last, self._checksum
         self._last, self._checksum = given, self._checksum_of(small)
@@ -33,7 +33,7 @@ class LastPicture:
             return self._checksum == before
         return self._of_whole(last) == self._of_whole(given)  # made in two ways, the same picture differs a little
 
-    def _of_whole(self, given: Given) -> int:
+    def _of_whole(self, given: GivenPicture) -> int:
         return self._checksum_of(np.asarray(whole_of(given).reduce(reduction(given.size[0]))))
 
     def _checksum_of(self, small: Pixels) -> int:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.records import Frame
-from edge_agent.seeing.last_picture import LastPicture
+from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
     FEWEST,
@@ -128,7 +128,7 @@ class ViewGuard:
         self._reference: _Reference | None = None
         self._motion = np.eye(3)
         self._last_coarse: Grey | None = None
-        self._last = LastPicture(self._mask)
+        self._last = RepeatGuard(self._mask)
         self._same_since = 0.0
 
     def use(self, rules: ViewSection) -> None:

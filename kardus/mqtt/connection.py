@@ -21,7 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from kardus.mqtt.content_type import content_type
-from kardus.mqtt.limits import Limits, limits_of
+from kardus.mqtt.limits import BrokerLimits, limits_of
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import FileStamps, explain
@@ -133,7 +133,7 @@ class Connection:
         """The same in words, where it refused."""
         self.shares = False
         """Whether the broker serves shared subscriptions, for all that it says: MQTT 3.1.1 has none."""
-        self.limits = Limits()
+        self.limits = BrokerLimits()
         """What the broker said that it takes no more of."""
         self.ending: Ending = GIVEN_UP
         """Why the connection ended."""

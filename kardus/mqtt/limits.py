@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Limits:
+class BrokerLimits:
     """Of one connection."""
 
     in_flight: int | None = None
@@ -19,10 +19,10 @@ class Limits:
     """What it doesn't serve and Kardus can't do without; empty: nothing."""
 
 
-def limits_of(accepted: Any) -> Limits:
+def limits_of(accepted: Any) -> BrokerLimits:
     """What the properties of a CONNACK say."""
     lacks = ["retained messages"] if getattr(accepted, "RetainAvailable", 1) == 0 else []
     lacks += ["quality of service 1"] if getattr(accepted, "MaximumQoS", 1) == 0 else []
-    return Limits(
+    return BrokerLimits(
         getattr(accepted, "ReceiveMaximum", None), getattr(accepted, "MaximumPacketSize", None), " or ".join(lacks)
     )

@@ -21,7 +21,7 @@ from edge_agent.camera import still
 from edge_agent.pipeline import Pipeline
 from edge_agent.seeing import camera_view
 from edge_agent.seeing.gate import ChangeGate
-from edge_agent.seeing.last_picture import LastPicture
+from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.view_colours import ViewColours
 from edge_agent.seeing.view_guard import JudgedPicture, ViewGuard
 from kardus.inference.preprocess import read_photo
@@ -35,7 +35,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("from picture to findings", Pipeline, "process"),
     ("- view guard", ViewGuard, "check"),
     ("- - reduced", JudgedPicture, "__init__"),
-    ("- - whether it is the last picture once more", LastPicture, "is_repeated"),
+    ("- - whether it is the last picture once more", RepeatGuard, "is_repeated"),
     ("- - marks", ViewGuard, "_recognise"),
     ("- - - of it sharpness", JudgedPicture, "sharpness"),
     ("- colours", ViewColours, "check"),

@@ -95,7 +95,7 @@ async def console_of(request: Request) -> Console:
 
 
 Served = Annotated[Console, Depends(console_of)]
-Given = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+BearerToken = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 Limit = Annotated[int, Query(ge=1, le=MAX_ITEMS, description="How many items at most.")]
 Cursor = Annotated[str | None, Query(max_length=MAX_LENGTH, description="`next` of the part before.")]
 
@@ -113,7 +113,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     """A dependency: who asks, with a token that has this scope, and not too often."""
 
-    async def principal(request: Request, console: Served, given: Given) -> Principal:
+    async def principal(request: Request, console: Served, given: BearerToken) -> Principal:
         found = await console.known.principal(given.credentials) if given else None
         if found is None:
             slow_down(console.wrong, client_address(request))

@@ -15,7 +15,7 @@ from warehouse.store.tables import latest
 
 router = APIRouter()
 AgentName = Annotated[str, Path(max_length=100, description="The agent's name.")]
-Rows = list[Row[Any]]
+DeviceRows = list[Row[Any]]
 
 
 @router.get("/agents", response_model=AgentPage, summary="Agents")
@@ -68,7 +68,7 @@ def _of(kind: str) -> Select[Any]:
 
 def _part(
     connection: Connection, kind: str, chosen: Select[Any], limit: int, cursor: str | None
-) -> tuple[Rows, str | None]:
+) -> tuple[DeviceRows, str | None]:
     """A page's rows, and the cursor of the next one."""
     if after := key_of(kind, cursor, (str, str)):
         chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from kardus.support.worker import Worker
 from warehouse.console.audiences import Audience, Portion
 from warehouse.console.changes import FeedPosition, StoredChange, newest, read_changes
-from warehouse.console.groups import Group, Reading
+from warehouse.console.groups import Group, OpenReading
 from warehouse.console.news import News, news_of
 from warehouse.console.streams import Stream
 from warehouse.store.database import Database, StoreError
@@ -31,7 +31,7 @@ LOOK_S = 15.0
 """So often it is looked for what no change tells of."""
 FOLLOWS_S = 5.0
 """So long it may take until the feed follows; then the database is away."""
-Given = tuple[Group, Portion]
+GroupPortion = tuple[Group, Portion]
 log = logging.getLogger("kardus.console")
 
 
@@ -154,7 +154,7 @@ class Feed(Worker):
             self._place = place
             self._changed.notify_all()
 
-    def _looked(self, groups: list[Group], connection: Connection, place: FeedPosition) -> list[Given]:
+    def _looked(self, groups: list[Group], connection: Connection, place: FeedPosition) -> list[GroupPortion]:
         """What no change tells of."""
         self._look_s, now = time.monotonic() + LOOK_S, datetime.now(UTC)
         told = [(group, group.audience.look(connection, now)) for group in groups]
@@ -184,7 +184,7 @@ def _give(loop: asyncio.AbstractEventLoop, streams: list[Stream], portion: Porti
         loop.call_soon_threadsafe(take)
 
 
-def _told(groups: list[Group], after: FeedPosition, changes: list[StoredChange]) -> Iterator[Given]:
+def _told(groups: list[Group], after: FeedPosition, changes: list[StoredChange]) -> Iterator[GroupPortion]:
     """What each audience is told of these changes."""
     for group in groups:
         group.note(changes)
@@ -192,7 +192,7 @@ def _told(groups: list[Group], after: FeedPosition, changes: list[StoredChange])
             yield group, Portion(after, changes[-1].place, told, changes)
 
 
-def _shown(groups: list[Group], reading: Reading, place: FeedPosition) -> Iterator[Given]:
+def _shown(groups: list[Group], reading: OpenReading, place: FeedPosition) -> Iterator[GroupPortion]:
     """The one board that has waited longest: tiles don't wait until all of them are made."""
     due = [group for group in groups if group.due_s <= time.monotonic()]
     if due:

@@ -11,7 +11,7 @@ from warehouse.console.audiences import Audience, Board
 from warehouse.console.changes import FeedPosition, StoredChange, newest
 from warehouse.console.streams import Stream
 
-Reading = Callable[[], AbstractContextManager[Connection]]
+OpenReading = Callable[[], AbstractContextManager[Connection]]
 OLD_S = 60.0
 """A board is shown anew after so long whatever has changed: moments pass on it."""
 
@@ -42,7 +42,7 @@ class Group:
         board = self.audience
         self.is_waiting = self.is_waiting or (isinstance(board, Board) and any(map(board.concerns, changes)))
 
-    def shown_anew(self, reading: Reading) -> bytes:
+    def shown_anew(self, reading: OpenReading) -> bytes:
         """Its board, for all its streams; empty: it says what they have. In the feed's thread."""
         is_old = not self.is_waiting
         self._shown_s, self.is_waiting = time.monotonic(), False
@@ -52,11 +52,11 @@ class Group:
         self._sent = same
         return told
 
-    def current(self, reading: Reading) -> bytes:
+    def current(self, reading: OpenReading) -> bytes:
         """Its board as it stands, for one stream; made once for all who ask at a time. Empty: it is none."""
         return self._current(reading, anew=False)[1] if isinstance(self.audience, Board) else b""
 
-    def _current(self, reading: Reading, *, anew: bool) -> tuple[FeedPosition, bytes, Hashable]:
+    def _current(self, reading: OpenReading, *, anew: bool) -> tuple[FeedPosition, bytes, Hashable]:
         assert isinstance(self.audience, Board)  # noqa: S101 - for mypy
         with self._lock:
             with reading() as connection:

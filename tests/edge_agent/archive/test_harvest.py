@@ -149,7 +149,7 @@ def test_a_table_that_is_no_table_costs_no_verdict_and_is_not_overwritten(
     (tmp_path / "h").mkdir()
     (tmp_path / "h" / LABELS).write_bytes(b"\xff\xfe\x00")
     assert _harvest(tmp_path).keep([_proposal()]) == 0
-    assert "not a readable .csv file" in caplog.text
+    assert "labels.csv: is no text in utf-16: save it as CSV in UTF-8" in caplog.text
     assert (tmp_path / "h" / LABELS).read_bytes() == b"\xff\xfe\x00"
 
 

@@ -187,4 +187,5 @@ def test_a_disk_that_takes_nothing_is_not_asked_again_for_every_picture(
     bench.expect(FIRST, "Tea-Lemon", 1)
     for _ in range(4):
         bench.see()
+        bench.chores.settle()
     assert caplog.text.count("photos for training aren't kept") == 1

@@ -2,13 +2,13 @@
 
 import pytest
 
-from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT, Recognised, Standing
+from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT, Recognised, SeenStock
 from edge_agent.deciding.verdict import Decided, Judgement
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
 
 VOTE = Classification("a", "A", "c", 0.9, 0.9, known=True, skus=())
-SEEN = Standing("L-1", (3,), "A")
+SEEN = SeenStock("L-1", (3,), "A")
 
 
 def _decided(verdict: Verdict) -> Decided:
@@ -31,14 +31,14 @@ def test_an_alert_in_another_light_is_a_doubt_with_its_remedy(verdict: Verdict) 
     ("seen", "is_relit"),
     [
         (SEEN, False),
-        (Standing("L-1", (4,), "A"), True),
-        (Standing("L-1", (3,), "B"), True),
-        (Standing("L-1", (3,), None), True),
-        (Standing("L-2", (3,), "A"), True),
+        (SeenStock("L-1", (4,), "A"), True),
+        (SeenStock("L-1", (3,), "B"), True),
+        (SeenStock("L-1", (3,), None), True),
+        (SeenStock("L-2", (3,), "A"), True),
     ],
     ids=["the same light", "another content", "another product is expected", "nothing is expected", "another place"],
 )
-def test_what_may_have_another_reason_is_told(seen: Standing, *, is_relit: bool) -> None:
+def test_what_may_have_another_reason_is_told(seen: SeenStock, *, is_relit: bool) -> None:
     assert _after_a_match().weigh(seen, _decided(Verdict.UNKNOWN), is_relit=is_relit) == _decided(Verdict.UNKNOWN)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.seeing.camera_view import CameraView
-from edge_agent.seeing.last_picture import LastPicture
+from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_guard import JudgedPicture
 from kardus.inference.half_decoded import BrokenPictureError, HalfDecoded
@@ -30,7 +30,7 @@ def _given(pixels: Pixels, *, by_half: bool) -> Image.Image | HalfDecoded:
     return given
 
 
-def _is_repeated(last: LastPicture, pixels: Pixels, *, by_half: bool) -> bool:
+def _is_repeated(last: RepeatGuard, pixels: Pixels, *, by_half: bool) -> bool:
     given = _given(pixels, by_half=by_half)
     return last.is_repeated(given, JudgedPicture(given).small)
 
@@ -38,7 +38,7 @@ def _is_repeated(last: LastPicture, pixels: Pixels, *, by_half: bool) -> bool:
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("now", [True, False])
 def test_the_same_picture_is_known_and_another_noise_is_another_picture(*, before: bool, now: bool) -> None:
-    last = LastPicture(Mask())
+    last = RepeatGuard(Mask())
     assert not _is_repeated(last, still(0), by_half=before)
     assert _is_repeated(last, still(0), by_half=now)
     assert not _is_repeated(last, still(1), by_half=before)
@@ -57,7 +57,7 @@ def _at(second: int) -> Pixels:
 @pytest.mark.parametrize("by_half", [True, False])
 def test_a_clock_that_goes_on_in_a_masked_area_makes_no_other_picture(*, by_half: bool) -> None:
     for mask, is_repeated in ((Mask(), False), (Mask([AREA]), True)):
-        last = LastPicture(mask)
+        last = RepeatGuard(mask)
         _is_repeated(last, _at(1), by_half=by_half)
         assert _is_repeated(last, _at(2), by_half=by_half) is is_repeated
 

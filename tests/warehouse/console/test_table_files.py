@@ -16,16 +16,27 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
 from warehouse.console.pages import exports
-from warehouse.console.pages.table_files import Cell, table_file
+from warehouse.console.pages.table_files import ExportedValue, table_file
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.tables import audit
 
-ODD: tuple[Cell, ...] = ("a\nb\tc", 'x & <y> "z"', "_x0041_", " end ", "=1+1", "\x1b[2J", "Ā漢😀", 17, 0.25, None)
+ODD: tuple[ExportedValue, ...] = (
+    "a\nb\tc",
+    'x & <y> "z"',
+    "_x0041_",
+    " end ",
+    "=1+1",
+    "\x1b[2J",
+    "Ā漢😀",
+    17,
+    0.25,
+    None,
+)
 SHOWN = ["a\nb\tc", 'x & <y> "z"', "_x0041_", " end ", "'=1+1", "\\x1b[2J", "Ā漢😀", 17, 0.25, None]
 
 
-def parts_of(kind: str, rows: Iterator[tuple[Cell, ...]]) -> Iterator[bytes]:
+def parts_of(kind: str, rows: Iterator[tuple[ExportedValue, ...]]) -> Iterator[bytes]:
     """What is sent, piece by piece."""
     response = table_file("list", kind, ("what", "number"), rows)
     coming = response.body_iterator  # type: ignore[attr-defined]  # a streaming response's
@@ -41,7 +52,7 @@ def parts_of(kind: str, rows: Iterator[tuple[Cell, ...]]) -> Iterator[bytes]:
 def test_the_first_bytes_need_few_of_the_rows_and_the_rest_little_memory(kind: str) -> None:
     asked = 0
 
-    def rows() -> Iterator[tuple[Cell, ...]]:
+    def rows() -> Iterator[tuple[ExportedValue, ...]]:
         nonlocal asked
         for asked in range(1, 60_001):
             yield (f"{asked * 7919 % 1_000_003:x} stands where it should", asked)
@@ -101,7 +112,7 @@ def test_who_did_what_is_read_in_portions_and_keeps_no_writer_waiting(
 
 
 def test_what_goes_wrong_before_the_first_row_is_told_as_an_error() -> None:
-    def broken(number: int) -> tuple[Cell, ...]:
+    def broken(number: int) -> tuple[ExportedValue, ...]:
         raise ValueError("the database is away")
 
     with pytest.raises(ValueError, match="away"):

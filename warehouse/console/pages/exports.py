@@ -13,7 +13,7 @@ from sqlalchemy import Select, select
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.fleet import fleet_of
-from warehouse.console.pages.table_files import Cell, table_file
+from warehouse.console.pages.table_files import ExportedValue, table_file
 from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import list_people
@@ -104,7 +104,9 @@ def export_trends(
 ) -> Response:
     """What the trends' charts show, a line each."""
     found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
-    rows: list[Sequence[Cell]] = [("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days]
+    rows: list[Sequence[ExportedValue]] = [
+        ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
+    ]
     for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
         rows += [(by, name, count, None, None, None) for name, count in counted]
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
@@ -141,7 +143,7 @@ def _latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterato
         before = rows[-1].number
 
 
-def _event(row: Any) -> Sequence[Cell]:
+def _event(row: Any) -> Sequence[ExportedValue]:
     item = event_item(row)
     event = item["event"]
     expected, seen = event["expected"] or {}, event["seen"] or {}
@@ -158,7 +160,7 @@ def _event(row: Any) -> Sequence[Cell]:
     )
 
 
-def _model_row(one: AgentModel) -> Sequence[Cell]:
+def _model_row(one: AgentModel) -> Sequence[ExportedValue]:
     status = one.status
     told = (status.phase, _time(status.since), status.reason) if status else ("", "", "")
     candidate = f"{status.candidate.name} {status.candidate.version}" if status and status.candidate else ""

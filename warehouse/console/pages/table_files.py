@@ -24,8 +24,8 @@ CHUNK_BYTES = 65_536
 """So much is sent at once: the thread that made it is free for others in between."""
 MAX_CELL = 32_767
 """Characters that a cell of a spreadsheet holds."""
-Cell = str | float | int | None
-Rows = Iterable[Sequence[Cell]]
+ExportedValue = str | float | int | None
+TableRows = Iterable[Sequence[ExportedValue]]
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -45,7 +45,7 @@ _PARTS = {
 }
 
 
-def table_file(name: str, kind: str, header: Sequence[str], rows: Rows) -> Response:
+def table_file(name: str, kind: str, header: Sequence[str], rows: TableRows) -> Response:
     """The file, under this name. `rows` are asked for one after another, in threads, while it is sent.
 
     The first of them is asked for at once: what goes wrong with it is still told as an error.
@@ -64,11 +64,11 @@ def table_file(name: str, kind: str, header: Sequence[str], rows: Rows) -> Respo
     return StreamingResponse(write(name, every), headers=headers, media_type=media)
 
 
-def _cells(row: Sequence[Cell]) -> list[str | float]:
+def _cells(row: Sequence[ExportedValue]) -> list[str | float]:
     return ["" if cell is None else escape_formula(cell) for cell in row]
 
 
-def _csv(name: str, rows: Rows) -> Iterator[bytes]:  # noqa: ARG001 - a sheet has one
+def _csv(name: str, rows: TableRows) -> Iterator[bytes]:  # noqa: ARG001 - a sheet has one
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write("\ufeff")
@@ -79,7 +79,7 @@ def _csv(name: str, rows: Rows) -> Iterator[bytes]:  # noqa: ARG001 - a sheet ha
     yield _taken(buffer).encode()
 
 
-def _xlsx(name: str, rows: Rows) -> Iterator[bytes]:
+def _xlsx(name: str, rows: TableRows) -> Iterator[bytes]:
     sent = _Sent()
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, text in _PARTS.items():
@@ -132,7 +132,7 @@ class _Sent(io.RawIOBase):
         return found
 
 
-_WRITERS: dict[str, tuple[Callable[[str, Rows], Iterator[bytes]], str]] = {
+_WRITERS: dict[str, tuple[Callable[[str, TableRows], Iterator[bytes]], str]] = {
     "csv": (_csv, "text/csv; charset=utf-8"),
     "xlsx": (_xlsx, _XLSX),
 }
