@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import logging
 import re
 from collections.abc import Iterator
@@ -61,8 +62,7 @@ def _guessed(path: Path, content: bytes) -> str:
     if not found:
         raise DataError(f"{path}: is no text in a usual encoding: {_REMEDY}")
     if len(found) > 1:
-        line = next(line for line in content.splitlines() if not line.isascii())
-        read = ", ".join(f"'{line.decode(name, 'replace')[:40]}' in {name}" for name in found[:2])
+        read = ", ".join(f"'{text}' in {name}" for name, text in _readings(content, *found[:2]).items())
         raise DataError(f"{path}: how it is encoded can't be told ({read}): name it with --encoding, or {_REMEDY}")
     return found[0]
 
@@ -91,6 +91,13 @@ def likely_delimiters(text: str, sample: int = 4000) -> list[str]:
     """Which character may be between the values: the announced one, or all, the most frequent first."""
     announced = _SEPARATOR.match(text)
     return [announced.group(1)] if announced else sorted(DELIMITERS, key=text[:sample].count, reverse=True)
+
+
+def _readings(content: bytes, *names: str) -> dict[str, str]:
+    """The first line that encodings read otherwise, as each reads it."""
+    texts = (content.decode(name, "replace").splitlines() for name in names)
+    lines = next(lines for lines in itertools.zip_longest(*texts, fillvalue="") if len(set(lines)) > 1)
+    return {name: line[:40] for name, line in zip(names, lines, strict=True)}
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
