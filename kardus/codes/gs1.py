@@ -19,7 +19,7 @@ _DIGITAL_LINK = re.compile(r"^https?://[^\s?#]+/01/(\d{8,14})(?:[/?#]|$)")
 
 def has_check_digit(number: str) -> bool:
     """Whether a number of digits ends with GS1's check digit (section 7.9)."""
-    if not (number.isascii() and number.isdigit() and len(number) > 1):
+    if not (_is_number(number) and len(number) > 1):
         return False
     total = sum(int(digit) * (1 if index % 2 == 0 else 3) for index, digit in enumerate(reversed(number)))
     return total % 10 == 0
@@ -33,9 +33,11 @@ def elements(message: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     rest = message.lstrip(SEPARATOR)
-    while rest[2:] and rest[:2].isascii() and rest[:2].isdigit():
+    while rest[2:] and _is_number(rest[:2]):
         kind = int(rest[:2])
         identifier = rest[: _IDENTIFIER_DIGITS.get(kind, 2)]
+        if not _is_number(identifier):
+            break
         length = _ELEMENT_DIGITS.get(kind)
         element = rest[:length] if length else rest.partition(SEPARATOR)[0]
         if length and len(element) < length:
@@ -43,6 +45,10 @@ def elements(message: str) -> dict[str, str]:
         found.setdefault(identifier, element[len(identifier) :])
         rest = rest[len(element) :].lstrip(SEPARATOR)
     return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def gtin14(number: str) -> str | None:

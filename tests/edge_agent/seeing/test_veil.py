@@ -20,7 +20,7 @@ def test_a_veil_is_found_and_lifted(share: float, white: float) -> None:
     veil = veil_over(now, CELLS)
     assert veil is not None
     assert veil.contrast == pytest.approx(1 - share, abs=0.05)
-    assert np.abs(veil.lifted[now].astype(float) - CELLS).max() < 12
+    assert np.abs(veil.lifted[now].astype(float) - CELLS).max() <= 13, "the heaviest leaves three tenths of each level"
 
 
 @given(gains=st.tuples(*[st.floats(0.4, 1.5)] * 3))

@@ -40,6 +40,11 @@ def test_any_text_is_read(message: str) -> None:
         assert identifier.isdigit()
 
 
+def test_what_follows_an_identifier_that_is_none_is_left() -> None:
+    assert elements("0104006381333931310:000000") == {"01": "04006381333931"}
+    assert elements("39\x1d0104006381333931") == {}
+
+
 def test_items_are_brought_to_14_digits() -> None:
     assert gtin14("4006381333931") == "04006381333931"
     assert gtin14("96385074") == "00000096385074"
