@@ -1,5 +1,6 @@
 """One training run, from a data set to a run folder."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from kardus.contract.manifest import Calibration, Metric
 from kardus.support.errors import DataError
 from train.config import TrainConfig
+from train.data.data_set import DataSet
 from train.data.proposals import left_out_note
 from train.devices import process_rank
 from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
@@ -39,6 +41,7 @@ from train.networks.macs import multiply_adds
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
 
+MOST_NAMED = 3
 BEFORE_REFIT = (
     f"These figures are of the network before its refit on these photos too ({MEASURED}). The refit is compared with "
     f"it ({METRICS}), and refused where it is worse: then this network is the one that is delivered."
@@ -166,7 +169,18 @@ def _notes(prepared: PreparedPhotos, origin: WeightsOrigin | None) -> list[str]:
             f"class '{name}' has no photo to train on: it is left out, and so are its {count} held-out photos"
             for name, count in prepared.left_out.items()
         ),
+        *_single_note(prepared.data),
     ]
+
+
+def _single_note(data: DataSet) -> list[str]:
+    """That classes have one photo to train on, with their names."""
+    counts = Counter(sample.name for sample in data.select("train").samples)
+    single = sorted(name for name, count in counts.items() if count == 1)
+    if not single:
+        return []
+    named = ", ".join(single[:MOST_NAMED]) + (", ..." if len(single) > MOST_NAMED else "")
+    return [f"one photo to train on, where 10 or more are advised: {named} ({len(single)} of {len(counts)} classes)"]
 
 
 def _train(

@@ -72,8 +72,9 @@ def prepare_split(data: DataSet, config: TrainConfig) -> PreparedPhotos:
         DataError: it can't be trained on, or a photo can't be read.
     """
     training = data.select("train")
-    check_trainable(training)
     trained = {sample.name for sample in training.samples}
+    used = tuple(s for s in data.samples if s.split in {"train", "val"} and s.name in trained)
+    check_trainable(replace(data, samples=used))  # of two photos, one may be held out
     left_out = Counter(sample.name for sample in data.samples if sample.name not in trained)
     data = replace(data, classes=tuple(info for info in data.classes if info.name in trained))
     names = [info.name for info in data.classes]

@@ -187,5 +187,15 @@ def test_a_class_without_a_photo_to_train_on_is_noted(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["left_out"] == {"red": 4}
 
 
+def test_two_photos_a_class_are_enough_and_said_to_be_few(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data")
+    rows = [(f"{n}/{i}.png", n) for n in COLOURS for i in range(2)]
+    write_table(data / "labels.csv", ("path", "name"), *rows)
+    notes: list[str] = []
+    checkpoint = fit(data, tmp_path / "run", _config(), ProgressCallbacks(note=notes.append))
+    assert [info.name for info in checkpoint.classes] == sorted(COLOURS)
+    assert any(note.startswith("one photo to train on, where 10 or more are advised: ") for note in notes)
+
+
 def test_a_run_of_few_steps_is_trained(tmp_path: Path) -> None:
     fit(labelled(tmp_path / "data"), tmp_path / "run", _config(epochs=5, batch=9), _SILENT)  # 5 steps in all
