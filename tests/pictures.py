@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,8 @@ def cmyk_profile() -> bytes:
     body = tags + described + table
     header = struct.pack(">I4xI4s4s4s12x4s4x", 128 + len(body), 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp")
     return header + bytes(68 - len(header)) + struct.pack(">3i", 63190, 65536, 54061) + bytes(48) + body
+
+
+def png_chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG, with its length and checksum."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -19,7 +19,7 @@ from kardus.inference.preprocess import decode_picture, read_converted, read_pho
 from kardus.inference.srgb import CMYK, LAB, SEVERAL, TRANSPARENT, UNFIT_PROFILE, Converted
 from kardus.support.errors import DataError
 from tests.edge_agent.making import damaged
-from tests.pictures import DISPLAY_P3, GREY_18, PRO_PHOTO, SCENE, SRGB, by_littlecms, cmyk_profile, encoded
+from tests.pictures import DISPLAY_P3, GREY_18, PRO_PHOTO, SCENE, SRGB, by_littlecms, cmyk_profile, encoded, png_chunk
 
 GREY_16 = np.linspace(0, 65_535, 24 * 32).astype(np.uint16).reshape(24, 32)
 SIXTEEN = "16 bits a channel are brought to 8"
@@ -39,10 +39,6 @@ def _same(one: Image.Image, other: Image.Image) -> bool:
     return np.array_equal(_pixels(one), _pixels(other))
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
 def _rgb_16(kind: str, values: NDArray[np.uint16]) -> bytes:
     """A 16-bit PNG or TIFF with colours (height, width, 3), which Pillow reads and doesn't write."""
     height, width, _ = values.shape
@@ -55,7 +51,7 @@ def _rgb_16(kind: str, values: NDArray[np.uint16]) -> bytes:
         return b"II*\0" + struct.pack("<IH", 8, 10) + table + bytes(4) + struct.pack("<3H", 16, 16, 16) + pixels
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    parts = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    parts = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
@@ -174,62 +170,6 @@ def test_an_exif_of_srgb_changes_nothing(tmp_path: Path) -> None:
     exif[0x010F] = "Maker"
     exif.get_ifd(0x8769)[0xA001] = 1
     assert _read(tmp_path, encoded(SCENE, "JPEG", exif=exif)).changes == ()
-
-
-def _png(picture: Image.Image, *said: tuple[bytes, bytes]) -> bytes:
-    """With these chunks before its pixels."""
-    data = encoded(picture, "PNG")
-    return data[:33] + b"".join(_chunk(*one) for one in said) + data[33:]
-
-
-def _points(*values: float) -> tuple[bytes, bytes]:
-    return b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in values))
-
-
-SRGB_POINTS = _points(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-P3_POINTS = _points(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
-GAMMA = {gamma: (b"gAMA", struct.pack(">I", gamma)) for gamma in (45_455, 100_000, 55_556)}
-
-
-def test_a_png_s_own_gamma_is_heeded(tmp_path: Path) -> None:
-    """A renderer's picture, whose levels are those of light."""
-    light = ((np.asarray(SCENE) / 255) ** 2.2 * 255).round().astype(np.uint8)
-    read = _read(tmp_path, _png(Image.fromarray(light), GAMMA[100_000]))
-    assert np.abs(_pixels(read.picture) - _pixels(SCENE)).mean() < 4
-    assert np.abs(light.astype(int) - _pixels(SCENE)).mean() > 30, "or the test shows nothing"
-    assert read.changes == ("colours of 'PNG of gamma 1' are brought to sRGB",)
-
-
-def test_a_png_s_own_primaries_are_heeded(tmp_path: Path) -> None:
-    read = _read(tmp_path, _png(SCENE, GAMMA[45_455], P3_POINTS))
-    wanted = by_littlecms(SCENE, DISPLAY_P3)
-    assert np.abs(_pixels(read.picture) - _pixels(wanted)).max() <= 2
-    assert np.abs(_pixels(SCENE) - _pixels(wanted)).max() > 10, "or the test shows nothing"
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        (GAMMA[45_455],),
-        (GAMMA[45_455], SRGB_POINTS),
-        ((b"sRGB", b"\0"), GAMMA[100_000]),
-        ((b"gAMA", bytes(4)),),
-        (GAMMA[45_455], (b"cHRM", bytes(32))),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_what_a_png_says_of_srgb_or_wrongly_changes_nothing(
-    tmp_path: Path, said: tuple[tuple[bytes, bytes], ...]
-) -> None:
-    read = _read(tmp_path, _png(SCENE, *said))
-    assert _same(read.picture, SCENE)
-    assert read.changes == ()
-
-
-def test_a_grey_png_s_gamma_is_heeded(tmp_path: Path) -> None:
-    grey = SCENE.convert("L")
-    read = _read(tmp_path, _png(grey, GAMMA[55_556]))
-    assert np.abs(_pixels(read.picture) - _pixels(by_littlecms(grey, GREY_18))).max() <= 2
 
 
 def test_lab_is_brought_to_srgb_and_said(tmp_path: Path) -> None:
