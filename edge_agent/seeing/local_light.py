@@ -60,13 +60,21 @@ def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) 
     whole = _median(np.moveaxis(ratios, 2, 0).reshape(3, -1), np.zeros(3, np.float32))
     of_slots = _bounded(_median(np.moveaxis(ratios, 2, 1).reshape(len(own), 3, -1), whole), whole)
     of_places = _bounded(_beside(ratios, of_slots), whole)
-    inside = _log(now.contents.here) - exponent * _log(before.contents.here)
-    slack = np.log(GAIN_SLACK)
-    within = np.clip(np.median(inside, axis=1), of_slots - slack, of_slots + slack)[:, None, :]
+    within = _within(now.contents, before.contents, of_slots, exponent)[:, None, :]
     return Lit(
         _unexplained(now.around, before.around, of_places, exponent),
         _unexplained(now.contents, before.contents, within, exponent),
     )
+
+
+def _within(now: ColourSample, before: ColourSample, of_slots: Colours, exponent: float) -> Colours:
+    """The gains of n contents, as logarithms (n, 3): what is clipped now or was then says nothing of the light."""
+    ratios = _log(now.here) - np.float32(exponent) * _log(before.here)
+    tells = _can_tell(now.here) & _can_tell(before.here)
+    own = _median(np.where(tells, ratios, np.nan).transpose(0, 2, 1), of_slots)
+    slack = np.log(GAIN_SLACK)
+    bounded: Colours = np.clip(own, of_slots - slack, of_slots + slack)
+    return bounded
 
 
 def _can_tell(levels: Colours) -> NDArray[np.bool_]:

@@ -46,7 +46,7 @@ def _config(folder: Path, host: str, port: int) -> Path:
     return config
 
 
-@pytest.mark.parametrize("command", ["agent", "check", "verify"])  # build: tests/export/test_build.py
+@pytest.mark.parametrize("command", ["agent", "check", "verify", "charts"])  # build, convert: tests/export
 def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, command: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -54,6 +54,7 @@ def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, command: str) -> N
         "agent": [sys.executable, "-c", RUN, str(_config(tmp_path, "127.0.0.1", free_port()))],
         "check": [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, "127.0.0.1", free_port()))],
         "verify": [str(BIN / "kardus-export"), "verify", str(DEMO_BUNDLE)],
+        "charts": [sys.executable, "-c", "import train.pyplot"],  # of `fit` and `evaluate`
     }[command]
     done = subprocess.run(words, cwd=tmp_path, env=_environment(home), capture_output=True, text=True, check=False)
     assert done.returncode in ((0, 1) if command == "check" else (0,)), done.stderr  # there is no broker to be found
