@@ -171,6 +171,25 @@ def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> Non
     assert sniffer.strange == ["17 to 192.0.2.1:9"], "what does leave is seen"
 
 
+BROWSE = """
+import threading
+from simulator.demo.browser import program, run_browser
+with run_browser(program()) as browser:
+    browser.picture("data:text/html,a page", {}, 120, 80)
+    threading.Event().wait(3)  # it asks for its maker's servers while it starts, and a little later
+"""
+
+
+@pytest.mark.root
+def test_the_demo_s_browser_asks_for_no_name(tmp_path: Path) -> None:
+    with Cable() as cable, _names_asked_at(cable):
+        cable.lead_everywhere()
+        with Sniffer(cable.near, free_port()) as sniffer:
+            words = [*cable.prefix, sys.executable, "-c", BROWSE]
+            subprocess.run(words, env=_environment(tmp_path), capture_output=True, check=True)
+            assert sniffer.strange == []
+
+
 def _wait_until_seen(sniffer: Sniffer, count: int) -> None:
     waiter = threading.Event()
     for _ in range(int(PATIENCE_S / 0.05)):
