@@ -1,5 +1,6 @@
 """Converts a portable bundle for another runtime, and reports how closely the converted model follows it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -65,8 +67,7 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
     how = _require_usable(bundle, target, out, chip)
     interpreter = python or Path(sys.executable)
     crops = golden_crops(bundle)
-    with tempfile.TemporaryDirectory(prefix="kardus-convert-", dir=out.absolute().parent) as made:
-        folder = Path(made)
+    with _beside(out) as folder:
         expected = Classifier(_as_made(bundle)).run(crops)
         (folder / "model.onnx").write_bytes(bundle.model)
         np.save(folder / "crops.npy", as_nchw(crops))
@@ -81,6 +82,18 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
         )
         (folder / "converted").rename(out)
     return report
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder to work in, on the disk of the one that is to be made, which goes whatever happens."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="kardus-convert-", dir=out.absolute().parent)
+    except OSError as error:
+        reason = f"{out.parent} can't be written to ({error.strerror})"
+        raise UsageError(f"--out {out}: {reason}: name another folder") from error
+    with made as folder:
+        yield Path(folder)
 
 
 def _as_made(bundle: Bundle) -> Bundle:

@@ -4,7 +4,7 @@ Screenshots of HDR screens and browsers write it. It counts before a profile, sR
 """
 
 import struct
-from typing import BinaryIO
+from typing import IO
 
 from PIL import ImageFile
 
@@ -46,7 +46,7 @@ def heed_coding_points(image: ImageFile.ImageFile) -> None:
         image.info |= {"gamma": _GAMMAS[transfer], "chromaticity": _PRIMARIES[primaries]}
 
 
-def _points(file: BinaryIO) -> tuple[int, int] | None:
+def _points(file: IO[bytes]) -> tuple[int, int] | None:
     """The code points of primaries and transfer, of levels from 0 to white; None: it says nothing of these."""
     place = file.tell()
     try:

@@ -70,6 +70,10 @@ def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_pa
     [
         (("--to", "openvino", "--out", "there"), "--out .*there: exists: name a new folder"),
         (("--to", "openvino", "--out", "no/where"), "the folder .*no isn't there: make it"),
+        (
+            ("--to", "openvino", "--out", "/proc/new"),
+            "--out /proc/new: /proc can't be written to .*: name another folder",
+        ),
         (("--to", "ncnn", "--out", "new", "--chip", "rk3566"), "--chip rk3566: ncnn isn't made for one chip"),
         (("--to", "rknn", "--out", "new", "--python", "no-python"), "--python no-python: is no program"),
     ],
