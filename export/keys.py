@@ -12,6 +12,7 @@ from kardus.contract.manifest import NAME_PATTERN, Signature
 from kardus.inference.bundle import parse_public_key, public_key_text
 from kardus.support.errors import UsageError
 from kardus.support.files import make_folder
+from kardus.support.input_files import read_file
 
 
 def make_key(folder: Path, name: str) -> tuple[Path, str]:
@@ -47,7 +48,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         UsageError: the file is missing or isn't an Ed25519 private key.
     """
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(read_file(path), password=None)
     except OSError as error:
         raise UsageError(
             f"--sign {path}: cannot be read ({error.strerror}): make a key with kardus-export keys make"
@@ -75,7 +76,7 @@ def list_keys(folder: Path) -> list[tuple[str, str, bool]]:
 
 def _read_public(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_file(path).decode().strip()
         parse_public_key(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: not a public key: remove it, or make a key with kardus-export keys make") from error

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # torch's threads would spin at every barrier while the tests' other processes need the processor
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# looking for the system's fonts takes seconds: once, and not in every process that draws
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
 BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
 """Gives the folder of that name, which the function has filled."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from kardus.support.errors import UsageError
 from kardus.support.files import write_whole
+from kardus.support.input_files import read_file
 from train.config import TrainConfig, make_config
 
 FILE = "recipe.toml"
@@ -29,10 +30,10 @@ def read_recipe(recipe: str) -> dict[str, Any]:
     Raises:
         UsageError: there is no such recipe, it is not TOML, or a value is wrong; the message names the key.
     """
+    own = _OURS / f"{recipe}.toml"
     path = Path(recipe) / FILE if Path(recipe).is_dir() else Path(recipe)
-    source: Any = _OURS / f"{recipe}.toml" if recipe in recipe_names() else path
     try:
-        values = tomllib.loads(source.read_text(encoding="utf-8"))
+        values = tomllib.loads((own.read_bytes() if recipe in recipe_names() else read_file(path)).decode())
     except OSError as error:
         raise UsageError(
             f"--recipe {recipe}: no such recipe: use {', '.join(recipe_names())}, a .toml file, or a run's folder"

@@ -59,8 +59,8 @@ class RunDisplay:
         again = shlex.join(words if "--resume" in words or not is_stored else [*words, "--resume"])
         kept = "its last state is stored; go on with" if is_stored else "nothing of it is stored yet; begin again with"
         text = f"interrupted: {kept}: {again}"
+        self._log(text)  # first: the terminal may be gone
         err.print(text, highlight=False, soft_wrap=True)
-        self._log(text)
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kardus.support.errors import ConfigError
+from kardus.support.input_files import read_file
 
 
 def read_password(path: Path | None) -> str:
@@ -14,7 +15,7 @@ def read_password(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_file(path).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(

@@ -4,15 +4,18 @@ from edge_agent.cameras import open_camera
 from edge_agent.commissioning.checks import CheckResult, Openings, check_all
 from edge_agent.config import Config
 from edge_agent.config.data_folder import (
+    EXPECTED_FILE,
     MODELS_FOLDER,
     OUTBOX_FILE,
     Occupant,
     occupant,
     occupant_of,
     require_usable,
+    space_problem,
     taken,
 )
 from edge_agent.config.sections import HealthSection, ModelSection
+from edge_agent.control.expected import check_expected
 from edge_agent.health.server import require_port
 from edge_agent.models.bundle_sources import require_sources
 from edge_agent.models.load import load_model
@@ -46,7 +49,7 @@ def _check_folder(config: Config, running: Occupant | None) -> str:
     require_usable(config)
     if running and running.agent != occupant_of(config).agent:
         raise taken(data, running)
-    problem = check_outbox(data / OUTBOX_FILE)
+    problem = check_outbox(data / OUTBOX_FILE) or check_expected(data / EXPECTED_FILE) or space_problem(data)
     if problem:
         raise DataError(problem)
     return f"{data}, where this agent is running (process {running.process})" if running else str(data)

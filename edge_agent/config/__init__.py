@@ -30,6 +30,7 @@ from edge_agent.config.sections import (
 )
 from kardus.contract.mqtt_text import NO_TEXT
 from kardus.support.errors import ConfigError
+from kardus.support.input_files import read_file
 
 
 class Config(Section):
@@ -101,7 +102,7 @@ def load_config(path: Path, drafts: Mapping[str, LayoutRevision] | None = None) 
             layout is so, or can't be read.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_file(path).decode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): name a configuration file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import weakref
 from pathlib import Path
 
@@ -23,6 +24,8 @@ RECORDING_FOLDER = "recording"
 HARVEST_FOLDER = "harvest"
 COLOURS_FOLDER = "colours"
 KEY = "agent.data_dir"
+LEAST_FREE_MB = 5
+"""The outbox keeps 2 MB in reserve, and each of the two databases makes a file of its own besides."""
 _MOST_BYTES = 10_000
 
 
@@ -84,6 +87,15 @@ def require_usable(config: Config) -> None:
         for suffix in ("", "-wal", "-shm"):
             require_usable_file(KEY, data / f"{name}{suffix}")
     require_usable_file(KEY, data / LOCK_FILE)
+
+
+def space_problem(folder: Path) -> str:
+    """Why the disk of a data folder has too little space for an agent to start, in words; empty if it has enough."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    free_mb = shutil.disk_usage(existing).free / 1e6
+    if free_mb >= LEAST_FREE_MB:
+        return ""
+    return f"{KEY}: {folder} is on a disk with {free_mb:.1f} MB free, {LEAST_FREE_MB} are needed: make room"
 
 
 def occupant(folder: Path) -> Occupant | None:

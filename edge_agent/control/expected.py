@@ -11,6 +11,7 @@ from edge_agent.records import Expectation
 from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.database_copy import problem_in_copy
 from kardus.support.errors import KardusError
 from kardus.support.files import rename_damaged
 from kardus.support.harmless import escaped
@@ -50,7 +51,7 @@ class ExpectedStore:
         try:
             self._database = _open(path)
         except sqlite3.OperationalError as error:
-            raise KardusError(f"{path}: cannot be opened ({error}): check the folder's rights and space") from error
+            raise KardusError(_unusable(path, error)) from error
         except sqlite3.DatabaseError as error:
             self._database = _anew(path, error)
         try:
@@ -127,13 +128,7 @@ class ExpectedStore:
 
     def _read(self) -> dict[str, Expectation]:
         """Everything that was ever stored."""
-        try:
-            rows = self._database.execute(
-                "SELECT location, payload, received_unix_s FROM expected ORDER BY revision"
-            ).fetchall()
-            return {composed(row[0]): Expectation(_read_expected(row[1]), self._since(row[2])) for row in rows}
-        except (sqlite3.DatabaseError, ValidationError) as error:
-            raise _DamagedError(f"damaged ({type(error).__name__})") from error
+        return {location: Expectation(stored, self._since(at)) for location, stored, at in _stored(self._database)}
 
     def _since(self, received_unix_s: float) -> float:
         """The calendar's time on the clock that never jumps; now, where the calendar was set back since."""
@@ -176,6 +171,36 @@ class ExpectedStore:
             )
         except sqlite3.Error as error:
             log.error("%s: expected stock isn't stored (%s): check the disk's space and rights", self._path, error)  # noqa: TRY400
+
+
+def check_expected(path: Path) -> str:
+    """What is wrong with such a file, in words; empty if nothing is, or if there is none yet. Changes nothing."""
+
+    def look(copy: Path) -> str:
+        try:
+            with contextlib.closing(_open(copy)) as database:
+                _stored(database)
+        except sqlite3.OperationalError as error:
+            return _unusable(path, error)
+        except (sqlite3.DatabaseError, _DamagedError) as error:
+            what = str(error) if isinstance(error, _DamagedError) else f"damaged ({error})"
+            return f"{path}: {what}: the agent sets it aside at its next start; the broker gives its content again"
+        return ""
+
+    return problem_in_copy(path, look)
+
+
+def _unusable(path: Path, error: sqlite3.OperationalError) -> str:
+    return f"{path}: cannot be opened ({error}): check the folder's rights and space"
+
+
+def _stored(database: sqlite3.Connection) -> list[tuple[str, Expected, float]]:
+    """Locations, what is expected there, and since when it is known (seconds since 1970)."""
+    try:
+        rows = database.execute("SELECT location, payload, received_unix_s FROM expected ORDER BY revision").fetchall()
+        return [(composed(row[0]), _read_expected(row[1]), row[2]) for row in rows]
+    except (sqlite3.DatabaseError, ValidationError) as error:
+        raise _DamagedError(f"damaged ({type(error).__name__})") from error
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -12,6 +12,7 @@ from kardus.contract.commands import ChangeModel
 from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 from kardus.support.exchange import Exchanges, Trace
+from kardus.support.input_files import open_file
 
 TIMEOUT_S = 20.0
 """How long a server may be silent."""
@@ -53,7 +54,7 @@ def copy(source: Path, target: Path) -> str:
         BundleError: it can't be read, is too large for a bundle, or the disk doesn't take it.
     """
     try:
-        with source.open("rb") as file:
+        with open_file(source) as file:
             return write_limited(iter(lambda: file.read(CHUNK), b""), target, MAX_BUNDLE_BYTES)
     except OSError as error:
         raise BundleError(f"{source}: cannot be read ({error.strerror}): copy it there again") from error

@@ -15,6 +15,7 @@ from kardus.contract.base import Record
 from kardus.contract.manifest import Sha256
 from kardus.support.errors import DataError
 from kardus.support.files import move_durably, write_durably
+from kardus.support.input_files import open_file
 
 MAX_REFUSED = 100
 """So many refused bundles are remembered."""
@@ -191,7 +192,7 @@ def sha256_of(path: Path) -> str:
     """A file's SHA-256; empty where it can't be read."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             while part := file.read(CHUNK):
                 digest.update(part)
     except OSError:

@@ -161,8 +161,8 @@ class ChangeGate:
         memory, light = self._memory, self._light_around(now, classified)
         another: NDArray[np.bool_] = np.abs(np.log(light / memory.first_light)).max(axis=1) > RELIT
         another &= memory.known & classified
-        if (changed & another).any():
-            changed = changed & ~(another & ~self._much(held_against(now, memory.seen, self._own_places).contents))
+        if changed.any() and another.any():  # where the light of some changes, the picture's says little of the others
+            changed = changed & self._much(held_against(now, memory.seen, self._own_places).crossed)
         changed = changed | ~memory.known
         memory.first_light[changed & classified] = light[changed & classified]
         return another & ~changed, changed

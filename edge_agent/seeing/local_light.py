@@ -26,6 +26,8 @@ CONTRAST = 0.25
 """Places that differ from their neighbours by this, as a logarithm of levels, tell the exponent ..."""
 FEWEST_CONTRASTS = 48
 """... if there are so many of them; else it is 1."""
+SPLIT = 0.14
+"""The edge of a light runs through a slot where the lights around it differ by so much (a logarithm of levels)."""
 HALO = 0.3
 """A camera that sharpens makes an edge's dark side darker by this share of the edge, and its bright side brighter."""
 DARKEST, BRIGHTEST = 8, 250
@@ -42,7 +44,9 @@ class Lit:
     around: Colours
     """What no light explains, in levels of the earlier picture, of each place around: (n, places, 3)."""
     contents: Colours
-    """The same of each place within: (n, GRID * GRID, 3)."""
+    """The same of each place within: (n, GRID * GRID, 3) ..."""
+    crossed: Colours
+    """... and where the edge of a light may run through it: between the lights around it."""
 
 
 def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) -> Lit:
@@ -60,13 +64,43 @@ def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) 
     whole = _median(np.moveaxis(ratios, 2, 0).reshape(3, -1), np.zeros(3, np.float32))
     of_slots = _bounded(_median(np.moveaxis(ratios, 2, 1).reshape(len(own), 3, -1), whole), whole)
     of_places = _bounded(_beside(ratios, of_slots), whole)
-    inside = _log(now.contents.here) - exponent * _log(before.contents.here)
+    within = _within(now.contents, before.contents, of_slots, exponent)[:, None, :]
+    contents = crossed = _unexplained(now.contents, before.contents, within, exponent)
+    brightness = of_places.mean(axis=2)
+    low, high = brightness.min(axis=1), brightness.max(axis=1)
+    if (split := high - low > SPLIT).any():
+        across = _across(now.contents, before.contents, of_slots, exponent, (low, high))
+        least = np.minimum(contents, _unexplained(now.contents, before.contents, across, exponent))
+        crossed = np.where(split[:, None, None], least, contents)
+    return Lit(_unexplained(now.around, before.around, of_places, exponent), contents, crossed)
+
+
+def _within(now: ColourSample, before: ColourSample, of_slots: Colours, exponent: float) -> Colours:
+    """The gains of n contents, as logarithms (n, 3): what is clipped now or was then says nothing of the light."""
+    ratios = _log(now.here) - np.float32(exponent) * _log(before.here)
+    tells = _can_tell(now.here) & _can_tell(before.here)
+    own = _median(np.where(tells, ratios, np.nan).transpose(0, 2, 1), of_slots)
     slack = np.log(GAIN_SLACK)
-    within = np.clip(np.median(inside, axis=1), of_slots - slack, of_slots + slack)[:, None, :]
-    return Lit(
-        _unexplained(now.around, before.around, of_places, exponent),
-        _unexplained(now.contents, before.contents, within, exponent),
-    )
+    bounded: Colours = np.clip(own, of_slots - slack, of_slots + slack)
+    return bounded
+
+
+def _across(
+    now: ColourSample, before: ColourSample, of_slots: Colours, exponent: float, between: tuple[Colours, Colours]
+) -> Colours:
+    """The gains of each place within (n, places, 3), where the edge of a light runs through a content.
+
+    Each place is as bright as it likes, between the darkest and the brightest light around it (n each), in the slot's
+    tint.
+    """
+    tint = (of_slots - of_slots.mean(axis=1, keepdims=True))[:, None, :]
+    ratios = _log(now.here) - np.float32(exponent) * _log(before.here) - tint
+    low, high = (bound[:, None, None] for bound in between)
+    tells = _can_tell(now.here) & _can_tell(before.here)
+    clipped = np.where(now.here.max(axis=2, keepdims=True) >= BRIGHTEST, high, low)
+    own = np.where(tells.any(axis=2, keepdims=True), _mean(np.where(tells, ratios, np.nan), axis=2), clipped)
+    gains: Colours = np.clip(own, low, high) + tint
+    return gains
 
 
 def _can_tell(levels: Colours) -> NDArray[np.bool_]:

@@ -1,11 +1,14 @@
 """Converts a portable bundle for another runtime, and reports how closely the converted model follows it."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from kardus.support.errors import BundleError, UsageError
 _WORKERS = Path(__file__).parent / "workers"
 MOST_S = 1800
 """After so long a toolkit hangs."""
+_SILENT = {"CI": "true"}
+"""openvino tells Google's servers of every import, and keeps an id in the home, unless it is a test machine's."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,7 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
     how = _require_usable(bundle, target, out, chip)
     interpreter = python or Path(sys.executable)
     crops = golden_crops(bundle)
-    with tempfile.TemporaryDirectory(prefix="kardus-convert-", dir=out.absolute().parent) as made:
-        folder = Path(made)
+    with _beside(out) as folder:
         expected = Classifier(_as_made(bundle)).run(crops)
         (folder / "model.onnx").write_bytes(bundle.model)
         np.save(folder / "crops.npy", as_nchw(crops))
@@ -78,6 +82,18 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
         )
         (folder / "converted").rename(out)
     return report
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder to work in, on the disk of the one that is to be made, which goes whatever happens."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="kardus-convert-", dir=out.absolute().parent)
+    except OSError as error:
+        reason = f"{out.parent} can't be written to ({error.strerror})"
+        raise UsageError(f"--out {out}: {reason}: name another folder") from error
+    with made as folder:
+        yield Path(folder)
 
 
 def _as_made(bundle: Bundle) -> Bundle:
@@ -115,7 +131,8 @@ def _require_toolkit(target: str, interpreter: Path) -> None:
     if shutil.which(interpreter) is None:
         raise UsageError(f"--python {interpreter}: is no program: name the Python of the toolkit's environment")
     look = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
-    if subprocess.run(look, capture_output=True, check=False, timeout=MOST_S).returncode:  # noqa: S603 - the user's own
+    environment = os.environ | _SILENT
+    if subprocess.run(look, env=environment, capture_output=True, check=False, timeout=MOST_S).returncode:  # noqa: S603 - the user's own
         raise UsageError(f"--to {target}: no {how.modules[0]} in the environment of {interpreter}: {how.remedy}")
 
 
@@ -124,7 +141,14 @@ def _run(bundle: Bundle, target: str, command: list[str]) -> None:
     folder = Path(command[3])
     try:
         done = subprocess.run(  # noqa: S603 - our own script
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=MOST_S, errors="replace"
+            command,
+            cwd=folder,
+            env=os.environ | _SILENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=MOST_S,
+            errors="replace",
         )
     except subprocess.TimeoutExpired as error:
         raise BundleError(f"{bundle.source}: {target}'s toolkit took longer than {MOST_S} s: stopped") from error

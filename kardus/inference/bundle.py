@@ -21,6 +21,7 @@ from kardus.contract.manifest import GoldenSample, Manifest, Signature
 from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.onnx_data import has_external_data
 from kardus.support.errors import BundleError
+from kardus.support.input_files import open_file
 
 _SIGNATURES = TypeAdapter(tuple[Signature, ...])
 _GOLDEN = TypeAdapter(tuple[GoldenSample, ...])
@@ -61,7 +62,7 @@ def read_bundle(path: Path, trust: Trust | None = None) -> Bundle:
         BundleError: the file is missing, not a bundle, altered, or not to be trusted; the message says in which part.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return parse_bundle(file, str(path), trust)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}): name a .bundle file") from error

@@ -14,6 +14,7 @@ from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
 from kardus.inference.srgb import Converted, UnfitPictureError, stored_as, to_srgb
 from kardus.support.errors import DataError
+from kardus.support.input_files import open_file
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -139,7 +140,8 @@ def decode_picture(data: bytes, name: str) -> Image.Image:
 def read_half(path: Path) -> Image.Image | HalfDecoded:
     """As `read_picture`; of a JPEG that can be judged by it only half of the width and height, for now."""
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
     except OSError:
         return read_picture(path)  # which says what is wrong
     return decode_half(data, str(path))

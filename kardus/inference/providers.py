@@ -52,6 +52,8 @@ class Provider(BaseModel):
         if self.precision is not None and (known is None or self.precision not in known.arithmetics):
             has = ", ".join(known.arithmetics) if known else "none that we can name: use its own options"
             raise ValueError(f"precision '{self.precision}': {self.name} has {has}")
+        if self.name == CPU and (self.options or self.device not in ("", "CPU")):
+            raise ValueError(f"{CPU} has no device and no options: leave {next(iter(self.options), 'device')} out")
         return self
 
     def __hash__(self) -> int:

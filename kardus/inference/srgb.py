@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFile
 
+from kardus.inference.coding_points import HighDynamicRangeError, heed_coding_points
 from kardus.inference.colour_profiles import ColourProfile, adobe_rgb, png_colours, read_profile
 
 _BITS_16 = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -68,6 +69,8 @@ def stored_as(image: ImageFile.ImageFile) -> FileColours:
     """
     if image.format == "JPEG":
         return _AS_NEARLY_ALL
+    if image.format == "PNG":
+        _heed(image)
     if image.mode in _DEEPER:
         raise UnfitPictureError("its brightness has 32 bits or a sign: save it with 8 or 16 bits a channel")
     how = image.tile[0][3] if image.tile else ""
@@ -78,6 +81,15 @@ def stored_as(image: ImageFile.ImageFile) -> FileColours:
     inverted = image.mode in _BITS_16 and tags.get(_INVERTED_TIFF[0]) == _INVERTED_TIFF[1]
     several = image.format not in ("MPO", "HEIF") and bool(getattr(image, "is_animated", False))
     return FileColours(12 if ";12" in raw else 16 if ";16" in raw else 8, inverted, several)
+
+
+def _heed(image: ImageFile.ImageFile) -> None:
+    try:
+        heed_coding_points(image)
+    except HighDynamicRangeError as error:
+        raise UnfitPictureError(
+            f"a picture of high dynamic range ({error}): save it as an ordinary one (SDR, sRGB)"
+        ) from error
 
 
 def to_srgb(image: Image.Image, stored: FileColours) -> Converted:

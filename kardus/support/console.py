@@ -1,13 +1,17 @@
 """What every Kardus command does the same way: errors in one line, exit codes, JSON."""
 
+import errno
 import gc
 import importlib
 import importlib.metadata
 import json
 import re
+import signal
 import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -34,17 +38,58 @@ out = HarmlessConsole(markup=False)
 """Results, on the standard output. Without markup, so that names with brackets in them are shown as they are."""
 err = HarmlessConsole(stderr=True, markup=False)
 """Progress and errors."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A disk, or a user's share of it."""
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""A scheduler or `docker stop`, and a terminal that was closed (an SSH connection that broke)."""
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a command line. Exit code 0: done; 1: the work failed; 2: wrong use; 130: interrupted."""
+    """Run a command line.
+
+    Exit code 0: done; 1: the work failed; 2: wrong use; 130: interrupted (by SIGTERM: 143; its terminal is gone: 129).
+    """
     try:
-        app()
+        with _ending_as_interrupted():
+            app()
     except KardusError as error:
         err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # whatever was being written: all that is half done has been removed by now
+        if error.errno not in FULL:
+            raise
+        where = error.filename or "the disk of what is written, or of the temporary folder (TMPDIR)"
+        err.print(f"error: {where}: {error.strerror}: make room", style="red", highlight=False, soft_wrap=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextmanager
+def _ending_as_interrupted() -> Iterator[None]:
+    """Signals of which nobody has said otherwise go the way of Ctrl-C, so that what is half done is tidied up.
+
+    `nohup` has said otherwise, and services take them over themselves.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in ENDING if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    ended: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):  # typer makes the one of the other
+        if ended:
+            sys.exit(128 + ended[0])
+        raise
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from kardus.support.errors import ConfigError
+from kardus.support.input_files import read_file
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY"
 """What a path may begin with: the folder in which systemd lays a service's credentials (`LoadCredential=`)."""
@@ -54,7 +55,7 @@ def read_secret(name: str, path: Path) -> str:
     """
     require_private(name, path)
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_file(path).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"{name} = {path}: cannot be read ({reason}): name a file with the password") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kardus.support.encodings import first_line_of_another, likely_encodings, marked_encoding
 from kardus.support.errors import DataError, UsageError
+from kardus.support.input_files import read_file
 
 DELIMITERS = (",", ";", "\t", "|")
 """A spreadsheet writes semicolons where the comma is the decimal sign, and tabs as "Unicode text"."""
@@ -32,7 +33,7 @@ def decoded_text(path: Path, encoding: str | None = None, *, can_choose: bool = 
         UsageError: there is no such encoding.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:

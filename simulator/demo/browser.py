@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # it would ask for its maker's servers all the same
     "--hide-scrollbars",
 )
 PATIENCE_S = 20.0
@@ -130,8 +131,10 @@ def run_browser(path: str) -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(prefix="kardus-browser-", ignore_cleanup_errors=True) as profile:
         command = [path, *FLAGS, *as_root, f"--user-data-dir={profile}"]
         given = [sys.executable, "-c", STARTER, str(theirs_in), str(theirs_out), *command]
+        own = os.environ | dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), profile)
+        silent = subprocess.DEVNULL
         with subprocess.Popen(  # noqa: S603 - the browser that was found
-            given, pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            given, env=own, pass_fds=(theirs_in, theirs_out), stdout=silent, stderr=silent
         ) as process:
             os.close(theirs_in)
             os.close(theirs_out)

@@ -156,7 +156,7 @@ def exposed(pixels: Pixels, by: float) -> Pixels:
 LIGHTS: dict[str, Callable[[Pixels], Pixels]] = {
     "a green lamp": lambda pixels: lit(pixels, 0.825, 1.35, 0.825),
     "a lamp without blue": lambda pixels: lit(pixels, 1.35, 1.0, 0.65),
-    "another exposure": lambda pixels: exposed(pixels, 1.5),
+    "another exposure": lambda pixels: exposed(pixels, 2.0),
     "another gamma": lambda pixels: (255 * (pixels / 255) ** 0.5).astype(np.uint8),
 }
 
@@ -173,13 +173,33 @@ def test_what_was_recognised_and_rests_is_no_other_stock_in_a_light_that_hides_i
     assert rack.verdicts() == {Verdict.MATCH}
 
 
+def in_a_band(pixels: Pixels, by: float) -> Pixels:
+    """With a band of other light across the rack, whose edges run through what stands there."""
+    height, width = pixels.shape[:2]
+    down, along = np.mgrid[:height, :width]
+    band = (along / width + down / height > 0.7) & (along / width + down / height < 1.2)
+    return np.where(band[..., None], exposed(pixels, by), pixels)
+
+
+def test_a_shadow_s_edge_that_runs_through_what_was_recognised_is_no_other_stock(
+    tmp_path: Path, model: tuple[Bundle, Classifier]
+) -> None:
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    assert alerts(rack.show(in_a_band(DAY, 0.4), 22)) == []
+    assert Verdict.UNCERTAIN in rack.verdicts(), "or the light hides nothing, and the test shows nothing"
+    taken = "A-01-1-02"
+    bare = half(shelf(Change(0, ChangeKind.REMOVE, taken)).frame(1))
+    assert {location for _, location in alerts(rack.show(in_a_band(bare, 0.4), 22))} == {taken}
+
+
 def test_a_change_of_stock_in_such_a_light_is_told(tmp_path: Path, model: tuple[Bundle, Classifier]) -> None:
     rack = Rack(tmp_path, model)
     rack.show(DAY, 4)
-    rack.show(exposed(DAY, 1.5), 8)
+    rack.show(exposed(DAY, 2.0), 8)
     taken = next(location for location in LOCATIONS if STOCK[location])
     bare = half(shelf(Change(0, ChangeKind.REMOVE, taken)).frame(1))
-    assert {location for _, location in alerts(rack.show(exposed(bare, 1.5), 10))} == {taken}
+    assert {location for _, location in alerts(rack.show(exposed(bare, 2.0), 10))} == {taken}
 
 
 def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tuple[Bundle, Classifier]) -> None:

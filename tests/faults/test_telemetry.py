@@ -46,7 +46,7 @@ def _config(folder: Path, host: str, port: int) -> Path:
     return config
 
 
-@pytest.mark.parametrize("command", ["agent", "check", "verify"])  # build: tests/export/test_build.py
+@pytest.mark.parametrize("command", ["agent", "check", "verify", "charts"])  # build, convert: tests/export
 def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, command: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -54,6 +54,7 @@ def test_no_command_leaves_a_file_in_the_home(tmp_path: Path, command: str) -> N
         "agent": [sys.executable, "-c", RUN, str(_config(tmp_path, "127.0.0.1", free_port()))],
         "check": [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, "127.0.0.1", free_port()))],
         "verify": [str(BIN / "kardus-export"), "verify", str(DEMO_BUNDLE)],
+        "charts": [sys.executable, "-c", "import train.pyplot"],  # of `fit` and `evaluate`
     }[command]
     done = subprocess.run(words, cwd=tmp_path, env=_environment(home), capture_output=True, text=True, check=False)
     assert done.returncode in ((0, 1) if command == "check" else (0,)), done.stderr  # there is no broker to be found
@@ -168,6 +169,25 @@ def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> Non
     assert sniffer.brokers > 10
     assert seen_before == []
     assert sniffer.strange == ["17 to 192.0.2.1:9"], "what does leave is seen"
+
+
+BROWSE = """
+import threading
+from simulator.demo.browser import program, run_browser
+with run_browser(program()) as browser:
+    browser.picture("data:text/html,a page", {}, 120, 80)
+    threading.Event().wait(3)  # it asks for its maker's servers while it starts, and a little later
+"""
+
+
+@pytest.mark.root
+def test_the_demo_s_browser_asks_for_no_name(tmp_path: Path) -> None:
+    with Cable() as cable, _names_asked_at(cable):
+        cable.lead_everywhere()
+        with Sniffer(cable.near, free_port()) as sniffer:
+            words = [*cable.prefix, sys.executable, "-c", BROWSE]
+            subprocess.run(words, env=_environment(tmp_path), capture_output=True, check=True)
+            assert sniffer.strange == []
 
 
 def _wait_until_seen(sniffer: Sniffer, count: int) -> None:

@@ -33,7 +33,8 @@ from kardus.inference import providers
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- Written by `python -m tests.scripts.reference` from the code: don't edit here. -->\n"
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted. An error is one line on the standard error "
+    "Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted (143: by SIGTERM, 129: its terminal was "
+    "closed). An error is one line on the standard error "
     "that names the file, key or value, and the remedy. `--json` prints for programs, "
     "`--version` says which Kardus this is.\n"
 )

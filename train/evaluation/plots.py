@@ -4,7 +4,6 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,9 +11,7 @@ from PIL import Image
 from kardus.contract.manifest import PixelAccuracy
 from kardus.inference.preprocess import Pixels
 from train.evaluation.selective_classification import RiskCoverage
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from train.pyplot import plt
 
 _DPI = 110
 

@@ -5,13 +5,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
-
 from kardus.support.files import write_whole
 from train.fitting.loop import Epoch
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from train.pyplot import plt
 
 TENSORBOARD_FOLDER = "tensorboard"
 

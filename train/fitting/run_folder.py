@@ -1,6 +1,9 @@
 """A run's folder: its file names, whether it is in use, and its removal after a failed run."""
 
 import contextlib
+import fcntl
+import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from train.networks.checkpoint import CHECKPOINT, load_checkpoint
 
 FOLDS, TRUST = "folds", "trust"
 METRICS, REPORT = "metrics.json", "report.html"
+log = logging.getLogger(__name__)
 
 
 def refuse_used(out: Path, *, resume: bool) -> None:
@@ -35,11 +39,36 @@ def is_used(out: Path) -> bool:
 
 @contextlib.contextmanager
 def run_folder(out: Path) -> Iterator[None]:
-    """Make the folder before training, so that an unusable name fails early; remove it if the run leaves no state."""
+    """Make the folder before training, so that an unusable name fails early; remove it if the run leaves no state.
+
+    Raises:
+        UsageError: it can't be made, or another process is training in it.
+    """
     is_new = not out.exists()
     make_folder("--out", out)
+    with _held(out) if process_rank() == 0 else contextlib.nullcontext():
+        try:
+            yield
+        finally:
+            if is_new and process_rank() == 0 and not is_used(out):
+                shutil.rmtree(out)  # TensorBoard's log without a state to resume from
+
+
+@contextlib.contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Keep others from training there, until this process ends in whatever way.
+
+    Somebody whose connection broke starts the run again while the first one goes on: they would write over each other.
+    """
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise UsageError(f"--out {out}: another process is training in it: wait for it, or stop it") from None
+    except OSError:  # a network's file system without locks
+        log.debug("%s can't be locked", out)
     try:
         yield
     finally:
-        if is_new and process_rank() == 0 and not is_used(out):
-            shutil.rmtree(out)  # TensorBoard's log without a state to resume from
+        os.close(folder)

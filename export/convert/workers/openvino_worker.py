@@ -12,7 +12,6 @@ def main(folder: Path) -> None:
     """Convert, and run the converted file on the crops, in f32."""
     core, converted = openvino.Core(), folder / "converted"
     converted.mkdir()
-    # read_model, not convert_model: that one reports usage over the network
     openvino.save_model(core.read_model(folder / "model.onnx"), converted / "model.xml", compress_to_fp16=False)
     compiled = core.compile_model(converted / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     answers = [compiled({"crops": crop}) for crop in np.load(folder / "crops.npy")]

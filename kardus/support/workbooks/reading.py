@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from kardus.support.errors import DataError
+from kardus.support.input_files import open_file
 from kardus.support.workbooks.sheet_parser import Line
 from kardus.support.workbooks.xlsx import Sheet, XlsxFile
 
@@ -46,7 +47,7 @@ def workbook_kind(path: Path) -> str:
     Programs export text or HTML under the name of an .xls, and an .xlsx that is locked by a password is none inside.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             begins = file.read(8)
             if begins == _OLE:
                 return ".xls"
@@ -69,7 +70,7 @@ def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = F
     """
     kind = workbook_kind(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             book = _open(path, file, kind)
             yield from book.lines(_choose(path, book, sheet, can_choose=can_choose))
     except FileNotFoundError as error:

@@ -1,5 +1,6 @@
 """`check` opens what `run` opens, through the same code: what ends the one is found by the other, in the same line."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from kardus.support.errors import KardusError
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import grey_frame, write_config
+from tests.faults.disks import memory_disk
 
 Spoil = Callable[[Path], str]
 """Makes something unusable in the folder of a configuration; the table to add to it."""
@@ -156,6 +158,17 @@ def test_what_ends_run_is_found_by_check_in_the_same_line(tmp_path: Path, taken_
     if case != "data folder is a file":  # then `run` fails to make it, with the same key
         assert str(ended.value) == found.found
     assert "agent.data_dir" in str(ended.value) or named in str(ended.value)
+
+
+@pytest.mark.root
+def test_a_disk_without_space_is_found(tmp_path: Path) -> None:
+    with memory_disk(tmp_path / "data", "6m") as disk:
+        config = _configured(tmp_path, lambda _: "agent ")
+        assert next(result for result in check(config) if result.what == "data folder").ok
+        (disk / "recordings of others").write_bytes(b"x" * 3_000_000)
+        found = next(result for result in check(config) if result.what == "data folder")
+        said = r"agent\.data_dir: .*data is on a disk with 3\.\d MB free, 5 are needed: make room"
+        assert re.fullmatch(said, found.found)
 
 
 def test_check_leaves_the_folder_of_an_agent_that_runs_as_it_is_and_names_it(tmp_path: Path, taken_port: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_agent.control.expected import MAX_BYTES, ExpectedStore
+from edge_agent.control.expected import MAX_BYTES, ExpectedStore, check_expected
 from kardus.contract.messages import MAX_REVISION, Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock, SetClock
 from kardus.support.errors import KardusError
@@ -284,7 +285,11 @@ def test_a_damaged_file_is_set_aside_since_the_broker_gives_its_content_again(
     path = tmp_path / "e.sqlite"
     with _store(path) as store:
         store.apply("L", b'{"revision": 1, "sku": "A"}')
+    assert check_expected(path) == ""
     spoil(path)
+    spoilt = path.read_bytes()
+    assert re.match(rf"{path}: damaged .*: the agent sets it aside at its next start; ", check_expected(path))
+    assert path.read_bytes() == spoilt, "a check changes nothing"
     with _store(path) as again:
         assert again.get("L") is None
         assert again.apply("L", b'{"revision": 1, "sku": "A"}') == ""

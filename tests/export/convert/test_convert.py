@@ -23,9 +23,14 @@ STRANGE = Path("/bin/echo")
 """An interpreter that answers every import, and converts nothing."""
 
 
-def test_openvino_s_files_answer_as_the_bundle_does(portable_file: Path, tmp_path: Path) -> None:
-    bundle = read_bundle(portable_file)
+def test_openvino_s_files_answer_as_the_bundle_does(
+    portable_file: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, home = read_bundle(portable_file), tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("CI", raising=False)  # as a user's shell has it
     report = convert(bundle, "openvino", tmp_path / "ov")
+    assert not [path for path in home.rglob("*") if path.is_file()], "it keeps an id there once it has sent something"
     assert (report.crops, report.same_class) == (15, 15)
     assert report.max_logit_difference < 1e-3
     assert set(report.files) == {"model.xml", "model.bin"}
@@ -65,6 +70,10 @@ def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_pa
     [
         (("--to", "openvino", "--out", "there"), "--out .*there: exists: name a new folder"),
         (("--to", "openvino", "--out", "no/where"), "the folder .*no isn't there: make it"),
+        (
+            ("--to", "openvino", "--out", "/proc/new"),
+            "--out /proc/new: /proc can't be written to .*: name another folder",
+        ),
         (("--to", "ncnn", "--out", "new", "--chip", "rk3566"), "--chip rk3566: ncnn isn't made for one chip"),
         (("--to", "rknn", "--out", "new", "--python", "no-python"), "--python no-python: is no program"),
     ],

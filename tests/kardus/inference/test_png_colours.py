@@ -10,6 +10,7 @@ from PIL import Image
 
 from kardus.inference.preprocess import read_converted
 from kardus.inference.srgb import Converted
+from kardus.support.errors import DataError
 from tests.pictures import DISPLAY_P3, GREY_18, SCENE, by_littlecms, encoded, png_chunk
 
 
@@ -75,6 +76,32 @@ def test_what_a_png_says_of_srgb_or_wrongly_changes_nothing(
     read = _read(tmp_path, _png(SCENE, *said))
     assert _same(read.picture, SCENE)
     assert read.changes == ()
+
+
+def _code_points(*points: int) -> tuple[bytes, bytes]:
+    return b"cICP", bytes(points)
+
+
+def test_a_png_s_code_points_count_before_all_else_that_it_says(tmp_path: Path) -> None:
+    p3 = (_code_points(12, 13, 0, 1), (b"sRGB", b"\0"), GAMMA[100_000], SRGB_POINTS)
+    read = _read(tmp_path, _png(SCENE, (b"tEXt", b"a\0comment"), *p3))
+    assert np.abs(_pixels(read.picture) - _pixels(by_littlecms(SCENE, DISPLAY_P3))).max() <= 2
+    assert len(read.changes) == 1
+    assert _same(_read(tmp_path, _png(SCENE, _code_points(1, 13, 0, 1), GAMMA[100_000])).picture, SCENE)
+
+
+@pytest.mark.parametrize("points", [(2, 2, 0, 1), (12, 13, 0, 0), (12, 13, 1, 1), (12, 13), (99, 13, 0, 1)])
+def test_code_points_that_say_nothing_of_a_picture_s_colours_change_nothing(
+    tmp_path: Path, points: tuple[int, ...]
+) -> None:
+    assert _same(_read(tmp_path, _png(SCENE, _code_points(*points))).picture, SCENE)
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_a_picture_of_high_dynamic_range_is_named(tmp_path: Path, transfer: int, name: str) -> None:
+    said = rf"photo: a picture of high dynamic range \({name}\): save it as an ordinary one \(SDR, sRGB\)"
+    with pytest.raises(DataError, match=said):
+        _read(tmp_path, _png(SCENE, _code_points(9, transfer, 0, 1)))
 
 
 def test_a_grey_png_s_gamma_is_heeded(tmp_path: Path) -> None:

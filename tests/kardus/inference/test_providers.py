@@ -31,6 +31,14 @@ def test_an_arithmetic_that_a_provider_has_not_is_refused(name: str, precision: 
         Provider.model_validate({"name": name, "precision": precision})
 
 
+@pytest.mark.parametrize("words", ["presicion=f32", "device=GPU"])
+def test_what_the_processor_would_pass_over_is_refused(words: str) -> None:
+    left_out = words.partition("=")[0]
+    with pytest.raises(UsageError, match=f"CPUExecutionProvider has no device and no options: leave {left_out} out"):
+        parse_provider(f"CPUExecutionProvider,{words}", "--provider")
+    assert parse_provider("CPUExecutionProvider,device=CPU", "--provider").device == "CPU"
+
+
 def test_the_most_exact_arithmetic_is_the_usual_one() -> None:
     usual = {name: Provider(name=name).arithmetic for name in KNOWN}
     assert usual == {

@@ -1,8 +1,10 @@
 """Every command fails the same way: one line, an exit code, no traceback."""
 
+import errno
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from kardus.support.console import missing_extra, new_app, out, print_json, run_
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
 from kardus.support.harmless import escaped
 from tests.conftest import run_command
+from tests.patience import PATIENCE_S
 
 LATE = """
 import typer
@@ -73,6 +76,57 @@ def test_an_error_is_one_line_and_its_exit_code(
     assert _run(error(text), monkeypatch) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"error: {text}\n")
+
+
+def test_a_full_disk_is_said_in_one_line_whatever_was_being_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(OSError(errno.ENOSPC, "No space left on device"), monkeypatch) == 1
+    assert _run(OSError(errno.EDQUOT, "Disk quota exceeded", "runs/first"), monkeypatch) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: the disk of what is written, or of the temporary folder (TMPDIR): No space left on device: make room",
+        "error: runs/first: Disk quota exceeded: make room",
+    ]
+    with pytest.raises(OSError, match="Bad file"):
+        _run(OSError(errno.EBADF, "Bad file descriptor"), monkeypatch)
+
+
+ENDED = """
+import signal, sys, time
+import typer
+from kardus.support.console import new_app, run_app
+
+app = new_app("Work.")
+
+
+@app.command()
+def work() -> None:
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidied up", flush=True)
+
+
+@app.command()
+def rest() -> None:
+    pass
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["test", "work"]
+run_app(app)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_command_lets_it_tidy_up_and_is_its_exit_code(number: signal.Signals) -> None:
+    program = subprocess.Popen([sys.executable, "-c", ENDED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert program.stdout
+    assert program.stdout.readline() == "working\n"
+    program.send_signal(number)
+    assert program.communicate(timeout=PATIENCE_S) == ("tidied up\n", "")
+    assert program.returncode == 128 + number
 
 
 def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

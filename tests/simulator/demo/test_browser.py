@@ -12,7 +12,10 @@ from simulator.demo.browser import program, run_browser
 GREEN = "<style>body{margin:0;background:#0f0}</style>"
 
 
-def test_a_page_is_shown_with_the_pictures_that_come_late(tmp_path: Path) -> None:
+def test_a_page_is_shown_with_the_pictures_that_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
     Image.new("RGB", (50, 50), "red").save(tmp_path / "red.png")
     text = f"{GREEN}<script>setTimeout(() => document.body.innerHTML = '<img src=red.png loading=lazy>', 0)</script>"
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
@@ -24,6 +27,7 @@ def test_a_page_is_shown_with_the_pictures_that_come_late(tmp_path: Path) -> Non
             assert picture.convert("RGB").getpixel((100, 70)) == (0, 255, 0)
         with pytest.raises(KardusError, match="ERR_FILE_NOT_FOUND"):
             browser.picture(f"file://{tmp_path}/none.html", {}, 120, 80)
+    assert not list(home.rglob("*"))
 
 
 def test_a_browser_that_ends_is_said(tmp_path: Path) -> None:

@@ -124,8 +124,12 @@ def test_kill_9_and_resume_come_to_the_same_weights(tmp_path: Path, capsys: Capt
         assert run.stderr is not None
         for line in run.stderr:
             if b"epoch 3/" in line:  # the first epoch was kept; the next is only after a minute
+                run.send_signal(signal.SIGSTOP)
+                beside = call(capsys, main, "fit", data, *options, tmp_path / "cut", "--resume")
                 run.send_signal(signal.SIGKILL)
                 break
+    assert beside.returncode == 2
+    assert f"--out {tmp_path / 'cut'}: another process is training in it: wait for it, or stop it" in beside.stderr
     assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / CHECKPOINT).exists()
     refused = call(capsys, main, "fit", data, *options, tmp_path / "cut")
