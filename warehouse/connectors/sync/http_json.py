@@ -101,6 +101,10 @@ class HttpSource:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
 
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._client.stop()
+
     def close(self) -> None:
         """End."""
         self._client.close()

@@ -90,6 +90,10 @@ class OdooSource:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
 
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._http.stop()
+
     def close(self) -> None:
         """End."""
         self._http.close()

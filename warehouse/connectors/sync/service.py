@@ -131,6 +131,7 @@ def run_sync(
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     sync = Sync(broker, site, settings, source)
     with SignsOfLife(lambda: _told(sync.status), as_json=as_json):
+        threading.Thread(target=_stop_with, args=(stopping, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:
             if sync.round(confirmed=confirmed) is not None:
@@ -141,6 +142,11 @@ def run_sync(
         notify("STOPPING=1")
         source.close()
     return sync.status
+
+
+def _stop_with(stopping: threading.Event, source: StockSource) -> None:
+    stopping.wait()
+    source.stop()
 
 
 def _pause_s(status: SyncStatus, settings: SyncSettings) -> float:

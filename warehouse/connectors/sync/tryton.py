@@ -49,6 +49,10 @@ class TrytonSource:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
 
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._rpc.stop()
+
     def close(self) -> None:
         """End."""
         self._rpc.close()
