@@ -57,6 +57,8 @@ class Sync:
         self._known_since_s = float("-inf")
         self.status = SyncStatus()
         """How it goes."""
+        self.left_alone_s = 0.0
+        """For how long the WMS wants to be asked nothing, by its last answer."""
 
     def round(self, *, confirmed: bool = False) -> Plan | None:
         """Ask once, and publish what has changed; None: it failed, `status` says why."""
@@ -65,7 +67,9 @@ class Sync:
             found = self._followed(confirmed=confirmed)
         except (SourceError, BrokerError) as error:
             self._note(str(error))
+            self.left_alone_s = error.retry_after_s if isinstance(error, SourceError) else 0.0
             return None
+        self.left_alone_s = 0.0
         self._note(found.held)
         return found
 
@@ -136,7 +140,7 @@ def run_sync(
         while not stopping.is_set() and time.monotonic() < deadline_s:
             if sync.round(confirmed=confirmed) is not None:
                 confirmed = False
-            pause_s = _pause_s(sync.status, settings)
+            pause_s = max(sync.left_alone_s, _pause_s(sync.status, settings))
             wait = source.wait if not sync.status.problem else _waited
             wait(stopping, max(0.0, min(pause_s, deadline_s - time.monotonic())))
         notify("STOPPING=1")

@@ -56,6 +56,7 @@ def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
 def test_a_refusal_with_a_text_that_no_column_takes_is_noted(database: Database) -> None:
     box, waiting = Publisher(), _queue(database)
     write(database, told_of(box, "A-1", "Milk"))
+    assert waiting.hold() == ""
     taken = waiting.fresh(10)
     waiting.note(taken[-1].number, {taken[0].number: "no\x00way"}, taken, ())
     with database.reading() as connection:
@@ -158,6 +159,7 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
     with file_database.writing() as connection:
         connection.execute(update(events).values(received=old))
     waiting = _queue(file_database)
+    assert waiting.hold() == ""
     worker = retention_of(file_database, Keep(days=30))
     worker.round()
     assert len(StoreReader(file_database).events()) == 4

@@ -1,0 +1,113 @@
+"""What a WMS may do over HTTP: pages elsewhere, caches, tokens that end, JSON that says two things."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.warehouse.connectors.sync.source_keys import private
+from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
+from tests.warehouse.connectors.sync.wms import HTTP, Web, pages_of, web
+from warehouse.connectors.sync.settings import make_source
+from warehouse.connectors.sync.source import SourceError, StockSource
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """A WMS with something in it."""
+    with web() as state:
+        state.pages |= pages_of(STOCK)
+        yield state
+
+
+def _source(folder: Path, server: Web, more: str = "") -> StockSource:
+    return make_source(settings_of(folder, f'[source]\nkind = "http"\n{HTTP.format(url=server.url)}{more}'))
+
+
+def _refused(source: StockSource) -> str:
+    with pytest.raises(SourceError) as refused:
+        source.read()
+    assert "\n" not in str(refused.value)
+    source.close()
+    return str(refused.value)
+
+
+def _token(server: Web, folder: Path, **told: Any) -> str:
+    """A server that gives tokens; the keys for it."""
+    server.pages["/token"] = {"access_token": "t1", "token_type": "Bearer"} | told
+    server.needs = {"Authorization": "Bearer t1"}
+    held = private(folder / "secret", "s3cret")
+    keys = f'token_url = "{server.url}/token"\nclient_id = "kardus"\nclient_secret_file = "{held}"\nscope = "a b"\n'
+    return f"[source.oauth]\n{keys}"
+
+
+def test_pages_on_another_server_get_no_headers_of_ours(tmp_path: Path, server: Web) -> None:
+    with web() as other:
+        server.headers = {"/quants": {"Link": f'<{other.url}/more>; rel="next"'}}
+        headers = f'headers_file = "{private(tmp_path / "headers", "X-Api-Key: k1")}"\n'
+        assert "leads to another server" in _refused(_source(tmp_path, server, headers))
+        assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"items": [{"code": "A", "code": "B"}]}', "'code' is twice"),
+        (b'{"items": [{"code": NaN}]}', "NaN in it is no number"),
+        (b"[" * 100_000, "isn't JSON"),
+        ('{"items": [{"code": "Z\u00fcrich"}]}'.encode("latin-1"), "isn't JSON"),
+        (b'{"items": [{"code": 7.5}]}', "location 7.5 is a number with a fraction"),
+        (b'{"items": [{"code": {"id": 7}}]}', "is of the type dict"),
+        (b'{"items": [{"code": ["A"]}]}', "is of the type list"),
+        (b"", "isn't JSON"),
+    ],
+)
+def test_what_says_two_things_or_nothing_is_no_answer(tmp_path: Path, server: Web, body: bytes, said: str) -> None:
+    server.pages["/places"] = body
+    assert said in _refused(_source(tmp_path, server))
+
+
+def test_a_byte_order_mark_and_compression_are_read_through(tmp_path: Path, server: Web) -> None:
+    text = b"\xef\xbb\xbf" + b'{"items": [{"code": "A/1"}, {"code": "A-2"}, {"code": "Z\xc3\xbcrich 3"}]}'
+    server.pages["/places"] = gzip.compress(text)
+    server.headers["/places"] = {"Content-Encoding": "gzip", "ETag": 'W/"7"'}
+    source = _source(tmp_path, server)
+    assert [set(lines_of(source)) for _ in range(2)] == [set(STOCK), set(STOCK)]
+    source.close()
+
+
+def test_nothing_new_is_no_answer_where_nothing_was_known(tmp_path: Path, server: Web) -> None:
+    server.status = 304
+    assert "isn't JSON" in _refused(_source(tmp_path, server))
+
+
+@pytest.mark.parametrize("told", [{}, {"expires_in": "3600"}, {"expires_in": 10**9}, {"expires_in": "soon"}])
+def test_a_token_that_was_withdrawn_is_fetched_anew_at_once(
+    tmp_path: Path, server: Web, told: dict[str, object]
+) -> None:
+    source = _source(tmp_path, server, _token(server, tmp_path, **told))
+    assert set(lines_of(source)) == set(STOCK)
+    server.pages["/token"] = {"access_token": "t2", "token_type": "Bearer"}
+    server.needs = {"Authorization": "Bearer t2"}
+    assert set(lines_of(source)) == set(STOCK)
+    assert [path for path, _ in server.asked].count("/token") == 2
+    server.needs = {"Authorization": "Bearer t3"}
+    assert "says 401" in _refused(source)
+    assert [path for path, _ in server.asked].count("/token") == 3, "a new one is asked for once"
+
+
+@pytest.mark.parametrize("seconds", [1e-9, "1e-9"])
+def test_a_token_that_is_over_is_not_sent_again(tmp_path: Path, server: Web, seconds: object) -> None:
+    source = _source(tmp_path, server, _token(server, tmp_path, expires_in=seconds))
+    lines_of(source)
+    source.close()
+    assert [path for path, _ in server.asked] == ["/token", "/places", "/token", "/quants"]
+
+
+@pytest.mark.parametrize("page", [{}, [], "t1", {"access_token": None}, {"error": "invalid_client"}, b"<html>"])
+def test_what_is_no_token_is_a_line(tmp_path: Path, server: Web, page: object) -> None:
+    keys = _token(server, tmp_path)
+    server.pages["/token"] = page
+    assert "/token: " in _refused(_source(tmp_path, server, keys))
