@@ -105,6 +105,12 @@ def summed(rows: Iterable[StockOfProduct]) -> Iterator[StockOfProduct]:
     return (StockOfProduct(*key, total) for key, total in sums.items() if abs(total) >= RESIDUE)
 
 
+def named_row(location: str, sku: str | None, row: StockOfProduct, lacks: str) -> dict[str, Any]:
+    """An ERP's row for `stock_rows`. A product without a name isn't nothing: `lacks` says what it has, as `no code`."""
+    found = {"location": location, "sku": sku, "quantity": row.quantity}
+    return found if sku else found | {"problem": f"the product {row.product} has {lacks}: give it one in the WMS"}
+
+
 def cell_text(value: Any) -> str:
     """A value of a database or of JSON as it would stand in a list; NULL is an empty text."""
     if type(value) is str:

@@ -12,17 +12,12 @@ from tests.warehouse.connectors.deliver.making import REFUSALS, settings_of, set
 from tests.warehouse.connectors.deliver.rigs import EpcisRig
 from tests.warehouse.connectors.deliver.served import Answer, Asked, served
 from tests.warehouse.receiving.making import write
-from warehouse.connectors.deliver import epcis_capture, queue
+from warehouse.connectors.deliver import epcis_capture
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.store.database import Database
 
 PLACES = [f"A-{number}" for number in range(16)]
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
 
 
 @pytest.fixture

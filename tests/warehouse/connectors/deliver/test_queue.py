@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,8 +20,7 @@ from tests.in_process import call
 from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
-from tests.warehouse.connectors.deliver.rigs import WebhookRig, WebhookService
-from tests.warehouse.connectors.deliver.served import served
+from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.receiving.making import retention_of, write
 from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
@@ -33,20 +31,6 @@ from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
 from warehouse.store.retention import Keep
 from warehouse.store.tables import deliveries, events, targets
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[WebhookRig]:
-    """A receiver of webhooks that is up."""
-    service = WebhookService()
-    with served(service) as server:
-        server.up()
-        yield WebhookRig(tmp_path, server, service)
 
 
 def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:

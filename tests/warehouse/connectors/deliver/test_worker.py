@@ -3,7 +3,6 @@
 import functools
 import itertools
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from sqlalchemy import select, update
 from tests.patience import wait_until
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
-from tests.warehouse.connectors.deliver.rigs import WebhookRig, WebhookService
-from tests.warehouse.connectors.deliver.served import Answer, served
+from tests.warehouse.connectors.deliver.rigs import WebhookRig
+from tests.warehouse.connectors.deliver.served import Answer
 from tests.warehouse.receiving.making import write
-from warehouse.connectors.deliver import queue
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
@@ -26,20 +24,6 @@ from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import targets
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[WebhookRig]:
-    """A receiver of webhooks that is up."""
-    service = WebhookService()
-    with served(service) as server:
-        server.up()
-        yield WebhookRig(tmp_path, server, service)
 
 
 @pytest.mark.parametrize(
