@@ -50,9 +50,17 @@ class SyncStatus:
 class Sync:
     """One source, one site. Used by one thread."""
 
-    def __init__(self, broker: BrokerSettings, site: str, settings: SyncSettings, source: StockSource) -> None:
-        """Prepare; nothing is asked yet."""
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        site: str,
+        settings: SyncSettings,
+        source: StockSource,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """Prepare; nothing is asked yet. A question that is broken off once `stopping` is set is no problem."""
         self._broker, self._site, self._settings, self._source = broker, site, settings, source
+        self._stopping = stopping or threading.Event()
         self._known: dict[str, Expected] = {}
         self._known_since_s = float("-inf")
         self.status = SyncStatus()
@@ -66,6 +74,8 @@ class Sync:
         try:
             found = self._followed(confirmed=confirmed)
         except (SourceError, BrokerError) as error:
+            if self._stopping.is_set():
+                return None
             self._note(str(error))
             self.left_alone_s = error.retry_after_s if isinstance(error, SourceError) else 0.0
             return None
@@ -133,7 +143,7 @@ def run_sync(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
-    sync = Sync(broker, site, settings, source)
+    sync = Sync(broker, site, settings, source, stopping)
     with SignsOfLife(lambda: _told(sync.status), as_json=as_json):
         threading.Thread(target=_stop_with, args=(stopping, source), name="stop", daemon=True).start()
         notify("READY=1")
