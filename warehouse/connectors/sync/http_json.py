@@ -17,6 +17,10 @@ from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed
 from warehouse.connectors.web_address import WebAddress
 
 MOST_PAGES = 10_000
+_MORE = jmespath.compile(
+    'next || nextLink || "@odata.nextLink" || d.__next || _links.next.href || links.next || meta.next || paging.next'
+)
+"""Where answers commonly say that they aren't all there is."""
 _Answer = tuple[list[Any], tuple[str, ...]]
 
 
@@ -46,6 +50,8 @@ class HttpSettings(BaseModel):
     """Answers with what stands where."""
     stock: Expression
     """JMESPath: a list of objects with `location`, `sku` and, if it is known, `quantity`."""
+    following: Expression | None = None
+    """JMESPath: the next page's address in an answer, as `next` or `d.__next`; without it `Link: rel="next"` counts."""
     headers_file: SecretPath | None = None
     """File with headers of every request, one a line as `X-Api-Key: ...`, for you alone."""
     oauth: OAuthSettings | None = None
@@ -55,7 +61,7 @@ class HttpSettings(BaseModel):
 
 
 class HttpSource:
-    """Follows pages (`Link: <...>; rel="next"`), and asks by ETag whether something is new."""
+    """Follows pages (`Link: <...>; rel="next"`, or as `following` says), and asks by ETag whether something is new."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare.
@@ -66,6 +72,7 @@ class HttpSource:
         self._settings = settings
         self._managed: ParsedResult = jmespath.compile(settings.managed)
         self._stock: ParsedResult = jmespath.compile(settings.stock)
+        self._next: ParsedResult | None = jmespath.compile(settings.following) if settings.following else None
         self._client = HttpClient(_client(settings), SourceError)
         self._token = ClientToken(settings.oauth, settings.ca_file) if settings.oauth else None
         self._kept: dict[str, tuple[str, list[Any]]] = {}
@@ -114,15 +121,32 @@ class HttpSource:
         response = self._asked(url, {"If-None-Match": etag} if etag else {})
         if response.status_code == httpx2.codes.NOT_MODIFIED and etag:
             return kept
-        pages, first = [self._client.json(response)], response
-        while following := response.links.get("next", {}).get("url"):
-            if len(pages) == MOST_PAGES:
-                raise SourceError(f"{url}: more than {MOST_PAGES} pages: does 'next' lead in a circle?")
-            response = self._asked(self._client.neighbour(response, following), {})
+        pages, first, seen = [self._client.json(response)], response, {url}
+        while following := self._following(response, pages[-1]):
+            address = self._client.neighbour(response, following)
+            if address in seen or len(pages) == MOST_PAGES:
+                raise SourceError(f"{url}: its pages lead in a circle, or are more than {MOST_PAGES}")
+            seen.add(address)
+            response = self._asked(address, {})
             pages.append(self._client.json(response))
         # a later page may change alone, so that only an answer of one page is known by its ETag
         self._kept[url] = (first.headers.get("etag", "") if len(pages) == 1 else "", pages)
         return pages
+
+    def _following(self, response: httpx2.Response, page: Any) -> str:
+        """The address of the next page; empty: it is the last one."""
+        if self._next is not None:
+            found = self._next.search(page)
+            if found is not None and not isinstance(found, str):
+                raise SourceError(
+                    f"{response.request.url}: source.following: finds no address, but {str(found)[:40]!r}"
+                )
+            return found or ""
+        found = response.links.get("next", {}).get("url") or ""
+        if not found and (more := _MORE.search(page)):
+            said = f"says that there is more ('{str(more)[:60]}'), and not by a Link header"
+            raise SourceError(f"{response.request.url}: {said}: name its place with source.following, as '@.next'")
+        return str(found)
 
     def _asked(self, url: str, headers: dict[str, str]) -> httpx2.Response:
         if self._token is None:

@@ -1,7 +1,7 @@
 """What a WMS may do over HTTP: pages elsewhere, caches, tokens that end, JSON that says two things."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +111,26 @@ def test_what_is_no_token_is_a_line(tmp_path: Path, server: Web, page: object) -
     keys = _token(server, tmp_path)
     server.pages["/token"] = page
     assert "/token: " in _refused(_source(tmp_path, server, keys))
+
+
+@pytest.mark.parametrize(
+    ("key", "expression", "more"),
+    [
+        ("next", "next", lambda address: address),
+        ("@odata.nextLink", '\\"@odata.nextLink\\"', lambda address: address.rpartition("/")[2]),
+        ("d", "d.__next", lambda address: {"__next": address}),
+        ("_links", "_links.next.href", lambda address: {"next": {"href": address}}),
+    ],
+)
+def test_pages_that_are_named_in_the_answer_are_followed_and_never_passed_over(
+    tmp_path: Path, server: Web, key: str, expression: str, more: Callable[[str], object]
+) -> None:
+    server.pages["/quants"] |= {key: more(f"{server.url}/more")}
+    server.pages["/more"] = {"items": [{"at": "A-2", "item": "Juice", "n": 4}], "next": None}
+    assert "says that there is more" in _refused(_source(tmp_path, server))
+    source = _source(tmp_path, server, f'following = "{expression}"\n')
+    assert lines_of(source)["A-2"].sku == "Juice"
+    source.close()
+    server.pages["/more"] |= {key: more(f"{server.url}/quants")}
+    assert "lead in a circle" in _refused(_source(tmp_path, server, f'following = "{expression}"\n'))
+    assert "finds no address, but '7'" in _refused(_source(tmp_path, server, 'following = "`7`"\n'))
