@@ -111,6 +111,7 @@ class SqlSource:
         with self._engine.connect() as connection:
             if self._url.get_backend_name() == "postgresql":  # its server gives up too; it holds through pgbouncer
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(1000 * self._settings.limit_s)}")
+                connection.exec_driver_sql("SET LOCAL datestyle = 'ISO'")  # psycopg reads dates of no other
             managed = managed_codes(_rows(connection, self._settings.managed, "source.managed"), "source.managed")
             stock = stock_rows(_rows(connection, self._settings.stock, "source.stock"), "source.stock")
             return StockSnapshot(managed, stock)

@@ -116,6 +116,14 @@ def test_texts_of_a_database_without_an_encoding(cluster: Cluster, asking: Askin
         asking(latin, managed).read()
 
 
+def test_dates_beside_what_is_asked_for_are_read_whatever_their_style(
+    cluster: Cluster, asking: Asking, wms: str
+) -> None:
+    cluster.execute(f"ALTER DATABASE {wms} SET datestyle = 'German, DMY'")
+    stock = "SELECT code AS location, 'Tea' AS sku, now() AS changed, current_date AS counted FROM places"
+    assert asking(stock).read().stock[0].values["sku"] == "Tea"
+
+
 def test_a_table_that_is_locked_is_said_in_time_and_read_when_it_is_free(
     cluster: Cluster, asking: Asking, wms: str
 ) -> None:
