@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from kardus.mqtt.settings import BrokerSettings
+from simulator.demo.broker import free_port
 from tests.warehouse.connectors.sync.source_keys import private
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
 from tests.warehouse.connectors.sync.wms import HTTP, Web, pages_of, web
+from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import make_source
 from warehouse.connectors.sync.source import SourceError, StockSource
 
@@ -134,3 +137,17 @@ def test_pages_that_are_named_in_the_answer_are_followed_and_never_passed_over(
     server.pages["/more"] |= {key: more(f"{server.url}/quants")}
     assert "lead in a circle" in _refused(_source(tmp_path, server, f'following = "{expression}"\n'))
     assert "finds no address, but '7'" in _refused(_source(tmp_path, server, 'following = "`7`"\n'))
+
+
+def test_a_wms_that_asks_for_a_pause_is_asked_nothing_for_so_long(tmp_path: Path, server: Web) -> None:
+    server.status, server.headers = 503, {"/places": {"Retry-After": "7"}}
+    source = _source(tmp_path, server)
+    nowhere = BrokerSettings("127.0.0.1", free_port())
+    sync = Sync(nowhere, "hall", settings_of(tmp_path, (tmp_path / "sync.toml").read_text(encoding="utf-8")), source)
+    assert sync.round() is None
+    assert (sync.left_alone_s, "says 503" in sync.status.problem) == (7, True)
+    server.status = 500
+    server.headers = {}
+    sync.round()
+    assert sync.left_alone_s == 0
+    source.close()
