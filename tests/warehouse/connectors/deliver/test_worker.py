@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +18,10 @@ from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_o
 from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.connectors.deliver.served import Answer
 from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver.health import HealthPage
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
+from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
 from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import targets
@@ -120,3 +123,12 @@ def test_whoever_was_taken_over_from_while_he_told_notes_nothing(
         worker.round()
     with file_database.reading() as connection:
         assert connection.execute(select(targets.c.done)).scalar() == 7
+
+
+@pytest.mark.parametrize(
+    ("address", "written"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")]
+)
+def test_the_health_page_is_served_at_any_kind_of_address(address: str, written: str) -> None:
+    with HealthPage(address, 0, lambda: {"erp": TargetStatus(delivered=3)}) as page:
+        told = httpx2.get(f"http://{written}:{page.port}/").json()
+    assert told["erp"]["delivered"] == 3
