@@ -6,7 +6,7 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -122,26 +122,37 @@ def fraction_problems(named: Iterable[tuple[str, str | None]]) -> list[str]:
     return []
 
 
-def stock_lines(rows: Iterable[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
+def line_of(row: Row) -> str:
+    """Where a row is, for people who have the list."""
+    return f"line {row.line}"
+
+
+def stock_lines(
+    rows: Iterable[Row], rules: StockRules, place_of: Callable[[Row], str] = line_of
+) -> tuple[list[StockLine], list[str], set[str]]:
     """Rows as lines of stock, what is wrong with them, and the locations of those that are wrong.
 
-    Rows of one location and SKU (lots) become one line, with their quantities added.
+    Rows of one location and SKU (lots) become one line, with their quantities added. `place_of` says where a row is.
     """
     problems: list[str] = []
     unclear: set[str] = set()
-    merged, clashes = _merged(_right_lines(rows, rules, problems, unclear), rules)
+
+    def note(row: Row, found: Iterable[str]) -> None:
+        problems.extend(row.problems or (f"{place_of(row)}: {text}" for text in found))
+        unclear.add(composed(row.values.get("location", "")))
+
+    merged, clashes = _merged(_right_lines(rows, rules, note), rules)
     return merged, [*problems, *clashes.values()], unclear | clashes.keys()
 
 
 def _right_lines(
-    rows: Iterable[Row], rules: StockRules, problems: list[str], unclear: set[str]
+    rows: Iterable[Row], rules: StockRules, note: Callable[[Row, Iterable[str]], None]
 ) -> Iterator[tuple[int, StockLine]]:
-    """Those in which nothing is wrong, with their numbers; what is wrong with the others, and where, is added."""
+    """Those in which nothing is wrong, with their numbers; what is wrong with the others is noted."""
     for row in rows:
         found = row.problems or _problems(row, rules)
         if found:
-            problems += found
-            unclear.add(composed(row.values.get("location", "")))
+            note(row, found)
         else:
             yield row.line, _stock_line(row)
 
@@ -155,7 +166,7 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
     raise DataError(f"{path}: {'; '.join(problems[:MOST_SHOWN])}{more}{nothing}")
 
 
-def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
+def _problems(row: Row, rules: StockRules) -> list[str]:
     """What is wrong with a line."""
     location, sku, quantity = row.values["location"], row.values["sku"], row.values.get("quantity")
     empty = row.values.get("empty", "")
@@ -166,7 +177,7 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
         found += _emptiness_problems(sku, empty, rules)
     if quantity and not (_quantity(quantity) and sku and sku.upper() != EMPTY):
         found += _quantity_problems(sku, quantity)
-    return tuple(f"line {row.line}: {text}" for text in found) if found else ()
+    return found
 
 
 @lru_cache(maxsize=1000)

@@ -48,7 +48,7 @@ def plan(
     managed = {code for code in codes if code in known or is_location(code)}  # what is known has come by a topic
     wrong = tuple(f"location {code!r} is no code that a topic can carry" for code in sorted(codes - managed))
     of_ours, elsewhere = _divided(snapshot.stock, managed)
-    lines, problems, unclear = stock_lines(of_ours, rules)
+    lines, problems, unclear = stock_lines(of_ours, rules, _location_of)
     alike = _alike(elsewhere, managed)
     unclear |= alike.keys()
     stock = {line.location: line for line in lines}
@@ -58,6 +58,11 @@ def plan(
     relevant = {code: expected for code, expected in known.items() if code not in kept} if kept else known
     changes = () if held else tuple(expected_changes(wanted, relevant, now_ms, replace=True))
     return Plan(changes, held, (*wrong, *problems, *alike.values()), len(managed), len(elsewhere))
+
+
+def _location_of(row: Row) -> str:
+    """A database's rows have no place of their own."""
+    return f"location '{row.values['location']}'"
 
 
 def _divided(stock: Iterable[Row], managed: Container[str]) -> tuple[list[Row], list[Row]]:

@@ -1,6 +1,7 @@
 """`kardus-wms sync`: keeps the retained expectations equal to the WMS's stock, until it is stopped."""
 
 import logging
+import re
 import signal
 import threading
 import time
@@ -22,6 +23,8 @@ RECHECK_S = 3600.0
 """So often the broker is asked what it holds: somebody else may have changed or cleared it."""
 MAX_BACKOFF_S = 60.0
 PROBLEMS_NAMED = 5
+_NUMBER = re.compile(r"^(?:lines?|row) [0-9]+(?: and [0-9]+)?: ")
+"""A database may give the same rows in another order each time."""
 log = logging.getLogger("kardus.sync")
 
 
@@ -63,6 +66,7 @@ class Sync:
         self._stopping = stopping or threading.Event()
         self._known: dict[str, Expected] = {}
         self._known_since_s = float("-inf")
+        self._unclear: dict[str, str] = {}
         self.status = SyncStatus()
         """How it goes."""
         self.left_alone_s = 0.0
@@ -109,11 +113,12 @@ class Sync:
     def _tell(self, found: Plan) -> None:
         status = self.status
         status.managed, status.elsewhere = found.managed, found.elsewhere
-        if len(found.problems) != status.unclear:
-            for problem in found.problems[:PROBLEMS_NAMED]:
-                log.warning("%s: %s: that location stays as it is", self._source.name, problem)
-            if len(found.problems) > PROBLEMS_NAMED:
-                log.warning("%s: %d more rows are unclear", self._source.name, len(found.problems) - PROBLEMS_NAMED)
+        told, self._unclear = self._unclear, {_NUMBER.sub("", problem): problem for problem in found.problems}
+        new = [problem for key, problem in self._unclear.items() if key not in told]
+        for problem in new[:PROBLEMS_NAMED]:
+            log.warning("%s: %s: that location stays as it is", self._source.name, problem)
+        if len(new) > PROBLEMS_NAMED:
+            log.warning("%s: %d more rows are unclear", self._source.name, len(new) - PROBLEMS_NAMED)
         status.unclear = len(found.problems)
 
     def _note(self, problem: str) -> None:

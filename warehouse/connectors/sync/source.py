@@ -129,8 +129,8 @@ def _stock_row(number: int, row: Mapping[str, Any], question: str) -> Row:
     if type(location) is str and type(sku) is str and not problem:  # nearly all: of 150,000 rows each step counts
         return Row(number, values)
     found = ((name, _no_name(value)) for name, value in (("location", location), ("sku", sku)))
-    problems = tuple(f"row {number}: {name} {text}: give a text" for name, text in found if text)
-    return Row(number, values, (*problems, f"location '{values['location']}': {problem}") if problem else problems)
+    told = [*(f"{name} {text}: give a text" for name, text in found if text), *([str(problem)] if problem else [])]
+    return Row(number, values, tuple(f"location '{values['location']}': {text}" for text in told))
 
 
 def _no_name(value: Any) -> str:

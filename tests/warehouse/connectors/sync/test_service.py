@@ -138,3 +138,15 @@ def test_a_stop_does_not_wait_for_a_wms_that_drips_its_answer(tmp_path: Path, mo
     over.set()
     server.shutdown()
     server.server_close()
+
+
+def test_each_row_that_cannot_be_told_is_named_once_whatever_its_place(
+    tmp_path: Path, mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync = _sync(tmp_path, mosquitto)
+    odd = {"A-1": ("Tea\x07", 1), "A-2": ("Milk\x07", 1), "A-0": ("Milk", 1)}
+    for names in (["A-1"], ["A-0", "A-1"], ["A-2"]):
+        write_database(tmp_path / "wms.sqlite", {**STOCK, **{name: odd[name] for name in names}})
+        assert sync.round() is not None
+    told = [line.partition("location ")[2][:5] for line in caplog.messages if "that location stays as it is" in line]
+    assert told == ["'A-1'", "'A-2'"]
