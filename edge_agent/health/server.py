@@ -2,7 +2,6 @@
 
 import errno
 import json
-import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,15 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Vitals
+from kardus.support.web_listener import listen_at
 
 _REMEDIES = {
     errno.EADDRINUSE: "end the program that has it, or choose another",
     errno.EACCES: "choose one from 1024 up",
 }
-
-
-class _ServerOfV6(ThreadingHTTPServer):
-    address_family = socket.AF_INET6
 
 
 def listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
@@ -30,9 +26,7 @@ def listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Threa
         ConfigError: it can't be listened on.
     """
     try:
-        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        server = _ServerOfV6 if family == socket.AF_INET6 else ThreadingHTTPServer
-        return server((host, port), handler)
+        return listen_at(host, port, handler)
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "name an address of this machine in health.host")
         raise ConfigError(

@@ -4,13 +4,14 @@
 class ConnectorError(Exception):
     """It can't be reached, or doesn't take or give what it should: one line. It is tried again."""
 
-    def __init__(self, text: str, status: int = 0, answer: bytes = b"") -> None:
+    def __init__(self, text: str, status: int = 0, answer: bytes = b"", retry_after_s: float = 0.0) -> None:
         """Keep the line.
 
         Args:
             text: the line.
             status: the status of its HTTP answer; 0: it gave none.
             answer: the beginning of what it answered.
+            retry_after_s: for how long it wants to be left alone; 0: it doesn't say.
         """
         super().__init__(text)
-        self.status, self.answer = status, answer
+        self.status, self.answer, self.retry_after_s = status, answer, retry_after_s

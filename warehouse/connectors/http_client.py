@@ -1,7 +1,9 @@
 """One exchange with a WMS or a partner over HTTP: over in time, and every failure a line."""
 
+import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import httpx2
 from kardus.support.errors import UsageError
 from kardus.support.exchange import Exchanges
 from warehouse.connectors.errors import ConnectorError
+from warehouse.connectors.retry_after import retry_after_s
 from warehouse.connectors.secret import secret
 
 TIMEOUT_S = 60.0
@@ -81,9 +84,26 @@ class HttpClient:
             ConnectorError: the kind it was given: it isn't JSON.
         """
         try:
-            return response.json()
-        except ValueError as error:
+            return json.loads(response.content, parse_constant=_no_constant, object_pairs_hook=_members)
+        except (ValueError, RecursionError) as error:
             raise self._error(f"{response.request.url}: answers something that isn't JSON ({error})") from error
+
+    def neighbour(self, response: httpx2.Response, address: str) -> str:
+        """The address that an answer names, in full.
+
+        Raises:
+            ConnectorError: it is on another server, which our headers and tokens are none of the business of.
+        """
+        try:
+            own = response.request.url
+            found = own.join(address)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise self._error(f"{own}: leads to '{address}', which is no address ({error})") from error
+        if (found.scheme, found.host, found.port) != (own.scheme, own.host, own.port):
+            raise self._error(
+                f"{own}: leads to another server ({found.scheme}://{found.netloc.decode()}): not followed"
+            )
+        return str(found)
 
     def stop(self) -> None:
         """End what is under way, once its grace is over; from any thread."""
@@ -117,4 +137,18 @@ class HttpClient:
             if len(said) >= MOST_OF_A_REFUSAL:
                 break
         status = response.status_code
-        raise self._error(f"{url}: the server says {status} {response.reason_phrase}", status, bytes(said))
+        pause_s = retry_after_s(response.headers, datetime.now(UTC))
+        raise self._error(f"{url}: the server says {status} {response.reason_phrase}", status, bytes(said), pause_s)
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} in it is no number")
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; which of two members of one name is meant, nobody knows."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"'{next(name for name in names if names.count(name) > 1)}' is twice in an object")
+    return found

@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.errors import ConnectorError
@@ -63,14 +64,16 @@ class TrytonRpc:
         Raises:
             ConnectorError: the kind it was given; with the `status` REFUSED where Tryton refuses what it was told.
         """
-        if not self._authorization:
-            self._log_in()
-        try:
-            return self._post(f"model.{model}.{method}", [*words, context or {}], self._authorization)
-        except self._error as error:
-            if error.status != REFUSED:
-                self._authorization = ""  # a session may have ended: the next call logs in again
-            raise
+        asked = f"model.{model}.{method}", [*words, context or {}]
+        if session := self._authorization:
+            try:
+                return self._post(*asked, session)
+            except self._error as error:
+                if error.status != httpx2.codes.UNAUTHORIZED:
+                    raise
+            self._authorization = ""  # a session ends by itself, after five minutes without a call
+        self._log_in()
+        return self._post(*asked, self._authorization)
 
     def all(
         self, model: str, domain: list[Any], fields: list[str], context: dict[str, Any] | None = None
@@ -82,7 +85,9 @@ class TrytonRpc:
         """
         found: list[dict[str, Any]] = []
         while True:
-            words = (domain, len(found), PAGE, [["id", "ASC"]], ["id", *fields])
+            # not by offset: one that leaves between two pages would take another one out of sight
+            rest = [*domain, ["id", ">", found[-1]["id"]]] if found else domain
+            words = (rest, 0, PAGE, [["id", "ASC"]], ["id", *fields])
             page = self.call(model, "search_read", *words, context=context)
             if not isinstance(page, list) or not all(isinstance(row, dict) and "id" in row for row in page):
                 raise self._error(f"{self.name}: {model}.search_read answers something else than records")

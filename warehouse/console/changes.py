@@ -71,7 +71,8 @@ def oldest(connection: Connection) -> FeedPosition:
     """Behind this one nothing was deleted."""
     first = connection.execute(select(func.min(changes.c.number))).scalar()
     event = connection.execute(select(func.min(events.c.number)).where(events.c.alert.is_(None))).scalar()
-    return FeedPosition((event or 1) - 1, (first or 1) - 1)
+    before = event - 1 if event is not None else newest(connection).event  # those of alerts are kept for longer
+    return FeedPosition(before, (first or 1) - 1)
 
 
 def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChange]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import ColumnElement, Connection, select
 
 from kardus.contract.verdicts import Verdict
+from warehouse.console.changes import newest
 from warehouse.console.context import Cursor, Limit, Moment, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.locations import AgentFilter, LocationFilter
@@ -39,6 +40,7 @@ def list_events(
     """In the order of storing.
 
     A program that keeps the last number, and asks with `after` and `order=oldest`, misses none and sees none twice.
+    409: no event has had that number, since an older backup was restored; the detail says where to go on.
     """
     key = key_of(f"events-{order}", cursor, (int,))
     number = events.c.number
@@ -55,6 +57,8 @@ def list_events(
         ordered = number.asc() if order == "oldest" else number.desc()
         statement = EVENTS.where(*chosen, *bounds).order_by(ordered).limit(limit + 1)
         rows = connection.execute(statement).all()
+        if after is not None and not rows:
+            _require_given(connection, after)
     items = [event_item(row) for row in rows[:limit]]
     following = cursor_of(f"events-{order}", [rows[limit - 1].number]) if len(rows) > limit else None
     return json_answer(request, {"items": items, "next": following})
@@ -68,6 +72,14 @@ def get_event(request: Request, console: Served, _: Reader, event: EventId) -> R
     if row is None:
         raise ProblemError(404, "there is no event with this id, or it was deleted")
     return json_answer(request, event_item(row))
+
+
+def _require_given(connection: Connection, after: int) -> None:
+    """A number that was never given is of a database that this one is an older copy of: its next events have it too."""
+    last = newest(connection).event
+    if after > last:
+        said = f"after: the last event is number {last}: an older backup was restored: go on with after={last}"
+        raise ProblemError(409, said)
 
 
 def _bounds(connection: Connection, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]] | None:

@@ -6,7 +6,7 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +38,7 @@ _INVISIBLE = re.compile(
 """Characters that nobody sees, and spaces that aren't the usual one, as web pages have: two codes may look alike and
 differ. Joiners aren't there: some scripts need them."""
 _NO_CHARACTER = re.compile(
-    "[\ufffd\ufdd0-\ufdef"
+    "[\ufffd\ufdd0-\ufdef\ud800-\udfff"
     + "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
@@ -100,8 +100,8 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
     found: set[str] = set()
     rows = with_columns(read_rows(path, columns, rules.layout), found)
-    lines, problems, _ = stock_lines((_with_sku(row, rules.sku_pattern) for row in rows), rules)
-    _refuse(path, problems or _fractions(lines))
+    lines, problems, _ = stock_lines((with_sku(row, rules.sku_pattern) for row in rows), rules)
+    _refuse(path, problems or fraction_problems((line.location, line.sku) for line in lines))
     if not lines:
         raise DataError(f"{path}: no location is listed: add lines of location,sku")
     for note in list_notes((line.location for line in lines), found, _NAMES):
@@ -109,9 +109,12 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     return lines
 
 
-def _fractions(lines: Sequence[StockLine]) -> list[str]:
-    """Programs write a column of whole numbers so where they take it for one of fractions; a single code may be so."""
-    for name, codes in (("location", {line.location for line in lines}), ("sku", {line.sku for line in lines})):
+def fraction_problems(named: Iterable[tuple[str, str | None]]) -> list[str]:
+    """What is wrong where every location, or every SKU, ends in .0; of pairs of both.
+
+    Programs write a column of whole numbers so where they take it for one of fractions; a single code may be so.
+    """
+    for name, codes in zip(("location", "sku"), map(set, zip(*named, strict=True)), strict=False):
         found = [code for code in codes if code is not None]
         if len(found) > 1 and all(_FRACTION.fullmatch(code) for code in found):
             example = min(found)
@@ -119,26 +122,37 @@ def _fractions(lines: Sequence[StockLine]) -> list[str]:
     return []
 
 
-def stock_lines(rows: Iterable[Row], rules: StockRules) -> tuple[list[StockLine], list[str], set[str]]:
+def line_of(row: Row) -> str:
+    """Where a row is, for people who have the list."""
+    return f"line {row.line}"
+
+
+def stock_lines(
+    rows: Iterable[Row], rules: StockRules, place_of: Callable[[Row], str] = line_of
+) -> tuple[list[StockLine], list[str], set[str]]:
     """Rows as lines of stock, what is wrong with them, and the locations of those that are wrong.
 
-    Rows of one location and SKU (lots) become one line, with their quantities added.
+    Rows of one location and SKU (lots) become one line, with their quantities added. `place_of` says where a row is.
     """
     problems: list[str] = []
     unclear: set[str] = set()
-    merged, clashes = _merged(_right_lines(rows, rules, problems, unclear), rules)
+
+    def note(row: Row, found: Iterable[str]) -> None:
+        problems.extend(row.problems or (f"{place_of(row)}: {text}" for text in found))
+        unclear.add(composed(row.values.get("location", "")))
+
+    merged, clashes = _merged(_right_lines(rows, rules, note), rules)
     return merged, [*problems, *clashes.values()], unclear | clashes.keys()
 
 
 def _right_lines(
-    rows: Iterable[Row], rules: StockRules, problems: list[str], unclear: set[str]
+    rows: Iterable[Row], rules: StockRules, note: Callable[[Row, Iterable[str]], None]
 ) -> Iterator[tuple[int, StockLine]]:
-    """Those in which nothing is wrong, with their numbers; what is wrong with the others, and where, is added."""
+    """Those in which nothing is wrong, with their numbers; what is wrong with the others is noted."""
     for row in rows:
         found = row.problems or _problems(row, rules)
         if found:
-            problems += found
-            unclear.add(composed(row.values.get("location", "")))
+            note(row, found)
         else:
             yield row.line, _stock_line(row)
 
@@ -152,7 +166,7 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
     raise DataError(f"{path}: {'; '.join(problems[:MOST_SHOWN])}{more}{nothing}")
 
 
-def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
+def _problems(row: Row, rules: StockRules) -> list[str]:
     """What is wrong with a line."""
     location, sku, quantity = row.values["location"], row.values["sku"], row.values.get("quantity")
     empty = row.values.get("empty", "")
@@ -163,7 +177,7 @@ def _problems(row: Row, rules: StockRules) -> tuple[str, ...]:
         found += _emptiness_problems(sku, empty, rules)
     if quantity and not (_quantity(quantity) and sku and sku.upper() != EMPTY):
         found += _quantity_problems(sku, quantity)
-    return tuple(f"line {row.line}: {text}" for text in found) if found else ()
+    return found
 
 
 @lru_cache(maxsize=1000)
@@ -180,24 +194,35 @@ def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
         yield f"quantity {number} of '{sku}': name the product, or leave the quantity out"
 
 
-def _name_problems(location: str, sku: str) -> Iterator[str]:
+def location_problems(location: str) -> Iterator[str]:
+    """Why it can't be told which location is meant."""
+    if _USUAL.fullmatch(location):
+        return
     if not location:
         yield "no location: fill it in, or remove the line"
     elif not is_location(location):
         yield f"location {location!r} is no code: up to 100 characters, and no control character among them"
-    for name, value in (("location", location), ("sku", sku)):
-        if _EXPONENT.fullmatch(value):
-            yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
-        if _INVISIBLE.search(value):
-            yield f"{name} {value!a} has a character that nobody sees, or a space that is none: type it again"
-        if _NO_CHARACTER.search(value):
-            yield f"{name} {value!a} has a character that was lost, or that is none: type it again in its source"
-        if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
-            yield f"{name} '{value}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
+    yield from _code_problems("location", location)
+
+
+def _name_problems(location: str, sku: str) -> Iterator[str]:
+    yield from location_problems(location)
+    yield from _code_problems("sku", sku)
     if _CONTROL.search(sku):
         yield f"sku {sku!r} has a control character: type it again"
     if len(sku) > MAX_SKU:
         yield f"sku is longer than {MAX_SKU} characters: shorten it"
+
+
+def _code_problems(name: str, value: str) -> Iterator[str]:
+    if _EXPONENT.fullmatch(value):
+        yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
+    if _INVISIBLE.search(value):
+        yield f"{name} {value!a} has a character that nobody sees, or a space that is none: type it again"
+    if _NO_CHARACTER.search(value):
+        yield f"{name} {value!a} has a character that was lost, or that is none: type it again in its source"
+    if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
+        yield f"{name} '{value}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
 
 
 def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
@@ -209,7 +234,8 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
         yield f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty"
 
 
-def _with_sku(row: Row, pattern: str) -> Row:
+def with_sku(row: Row, pattern: str) -> Row:
+    """A row whose SKU is what the pattern's group finds, where it fits."""
     found = re.match(pattern, row.values["sku"]) if pattern and "sku" in row.values else None
     return row._replace(values=row.values | {"sku": found.group(1).strip()}) if found else row
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from kardus.support.errors import DataError
 from kardus.support.files import move_durably
@@ -91,7 +92,7 @@ class PictureStore:
         try:
             yield
         except raised as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
             raise StoreError(f"pictures in {self.where} can't be {done}: {reason}") from error
 
 
@@ -99,9 +100,13 @@ def _write_file(path: Path, content: bytes) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    move_durably(part, path)
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")  # another receiver may be writing the same picture
+    try:
+        part.write_bytes(content)
+        move_durably(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _remote(where: str) -> tuple[Any, str]:

@@ -33,8 +33,11 @@ SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "quote_all_identifiers": "off",
 }
-"""A receiver whose machine is gone holds up the others for as long as the server takes to notice."""
+"""A receiver whose machine is gone holds up the others for as long as the server takes to notice. What is read doesn't
+depend on what somebody has set for the server, the database or the role."""
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 SIZE_EVERY_S = 10.0
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
@@ -144,6 +147,7 @@ class PostgresDatabase(Database):
 def _engine(address: DatabaseAddress) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
     words = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "kardus", "options": options}
+    words["client_encoding"] = "utf8"  # another one would lack characters, and their events be set aside
     password = address.password()
     if password is not None:
         words["password"] = password

@@ -12,7 +12,7 @@ from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelo
 from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
 from warehouse.store.address import DatabaseAddress
-from warehouse.store.database import Database, StoreError
+from warehouse.store.database import LAST_NUMBER, Database, StoreError
 from warehouse.store.epoch_order import latest_first
 from warehouse.store.epochs import LOST, missing_ranges
 from warehouse.store.opening import open_database
@@ -93,14 +93,25 @@ class StoreReader:
         A reader that remembers the number of the last event it processed misses none and sees none twice.
 
         Raises:
-            DataError: the database can't be read.
+            DataError: the database can't be read; or no event has had the number `after`, since an older backup was
+                restored, and the next events would have numbers that were processed before.
         """
         chosen = select(events.c.number, events.c.agent, events.c.received, events.c.payload)
         rows = self._rows(chosen.where(events.c.number > after).order_by(events.c.number).limit(limit))
+        if not rows and after:
+            self._require_given(after)
         return [
             StoredEvent(number, agent, received, _EVENT.model_validate_json(payload))
             for number, agent, received, payload in rows
         ]
+
+    def _require_given(self, after: int) -> None:
+        last = int(self._rows(select(meta.c.value).where(meta.c.key == LAST_NUMBER))[0][0])
+        if after > last:
+            raise DataError(
+                f"{self._database.address}: the last event is number {last}, and {after} was asked for: "
+                f"an older backup was restored: go on with {last}"
+            )
 
     def site_state(self) -> SiteState:
         """The latest state of locations, agents, cameras and coverage.

@@ -14,9 +14,10 @@ from warehouse.connectors.deliver.tryton import TrytonCounts
 from warehouse.connectors.deliver.webhook import WebhookSettings
 from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.epcis.mapping import MappingFile
+from warehouse.connectors.sync.client_token import OAuthSettings
 from warehouse.connectors.sync.erpnext import ErpnextSettings
 from warehouse.connectors.sync.folder import FolderSettings
-from warehouse.connectors.sync.http_json import HttpSettings, OAuthSettings
+from warehouse.connectors.sync.http_json import HttpSettings
 from warehouse.connectors.sync.odoo import OdooSettings
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.sftp_settings import SftpSettings

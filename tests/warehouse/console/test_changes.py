@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from kardus.support.identifiers import uuid7
 from tests.patience import PATIENCE_S
@@ -23,7 +24,7 @@ from warehouse.console.streams import QUEUED
 from warehouse.console.tokens import list_tokens, make_token, revoke_token
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
-from warehouse.store.tables import changes
+from warehouse.store.tables import changes, events
 
 
 @contextmanager
@@ -178,3 +179,14 @@ def test_a_place_is_read_as_it_was_written_or_not_at_all(text: str) -> None:
     if place is not None:
         assert FeedPosition.of(str(place)) == place
         assert max(place.event, place.change) < 2**63
+
+
+def test_where_events_of_alerts_alone_are_kept_whoever_missed_others_begins_anew(hall: Hall) -> None:
+    with hall.console.database.reading() as connection:
+        place = newest(connection)
+    with hall.console.database.writing() as connection:
+        connection.execute(delete(events).where(events.c.alert.is_(None)))
+    with following(hall, str(FeedPosition(3, place.change))) as follower:
+        told = follower.next()
+        assert told is not None
+        assert told.event == "reset"

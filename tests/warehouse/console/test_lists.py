@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.verdicts import Verdict
+from kardus.support.errors import DataError
 from tests.publishers import Publisher
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.receiving.making import write
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.problems import ProblemError
+from warehouse.store.reader import StoreReader
 
 
 def items(hall: Hall, path: str) -> list[dict[str, Any]]:
@@ -183,3 +185,14 @@ def test_no_text_is_taken_for_a_cursor_that_was_not_given(text: str) -> None:
 )
 def test_a_cursor_comes_back_as_it_went(number: int, text: str) -> None:
     assert key_of("k", cursor_of("k", [number, text]), (int, str)) == [number, text]
+
+
+def test_a_number_that_no_event_has_had_is_of_a_database_that_this_one_is_an_older_copy_of(hall: Hall) -> None:
+    reader = StoreReader(hall.console.database)
+    last = reader.events()[-1].number
+    asked: dict[str, str | int] = {"order": "oldest", "after": last}
+    assert hall.client.get("/events", params=asked).json()["items"] == reader.events(last) == []
+    told = hall.client.get("/events", params=asked | {"after": last + 1})
+    assert (told.status_code, f"go on with after={last}" in told.json()["detail"]) == (409, True)
+    with pytest.raises(DataError, match=f"go on with {last}"):
+        reader.events(last + 1)

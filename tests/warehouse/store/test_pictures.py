@@ -1,9 +1,11 @@
 """Pictures lie in a folder, or in a store that fsspec knows, under names that nobody else's picture gets."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fsspec.exceptions import FSTimeoutError
 
 from kardus.support.errors import DataError
 from tests.object_store import ENVIRONMENT, client, object_store
@@ -56,3 +58,24 @@ def test_a_picture_that_another_receiver_deleted_is_stored_when_it_comes_again(s
 def test_a_bucket_that_isnt_there_is_named() -> None:
     with pytest.raises(StoreError, match=r"pictures in s3://nowhere/all can't be written: .*bucket"):
         PictureStore("s3://nowhere/all").add("box", "A", "e", b"one")
+
+
+def test_receivers_that_store_the_same_picture_at_once_store_it_whole(tmp_path: Path) -> None:
+    store, content = PictureStore(str(tmp_path / "p")), b"x" * 300_000
+    with ThreadPoolExecutor(4) as threads:
+        events = [f"e{number // 4}" for number in range(160)]
+        names = set(threads.map(lambda event: store.add("box", "A", event, content), events))
+    assert store.names() == names
+    assert {store.read(name) for name in names} == {content}
+    assert sorted(path.name for path in tmp_path.rglob("*.part")) == []
+
+
+def test_a_store_that_says_nothing_of_why_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = PictureStore("memory://silent")
+
+    def fail(*_: object) -> None:
+        raise FSTimeoutError
+
+    monkeypatch.setattr(store._remote, "cat_file", fail)
+    with pytest.raises(StoreError, match="can't be read: FSTimeoutError"):
+        store.read("a/b.jpg")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -198,3 +199,28 @@ def test_a_server_that_goes_away_costs_nothing_and_stores_nothing_twice(cluster:
         assert (written.events, written.duplicates) == (3, 3)
         assert [event.envelope.id for event in StoreReader(database).events()] == box.ids
     assert check_database(address_of(cluster.url(name))).problems == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "DateStyle = 'German, DMY'",
+        "client_encoding = 'SQL_ASCII'",
+        "client_encoding = 'LATIN1'",
+        "quote_all_identifiers = on",
+        "TimeZone = 'Pacific/Kiritimati'",
+    ],
+)
+def test_what_somebody_has_set_for_the_database_changes_nothing(cluster: Cluster, name: str, setting: str) -> None:
+    cluster.execute(f"ALTER DATABASE {name} SET {setting}")
+    box, address = Publisher(), address_of(cluster.url(name))
+    migrate_database(address)
+    with open_database(address, make=False) as database:
+        write(database, box.event("Z\u00fcrich-\u6f22-1"))
+        _add_at(database, box, datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
+        _add_at(database, box, datetime(2026, 1, 1, tzinfo=UTC))
+        stored = StoreReader(database).events()
+        assert [one.event.location for one in stored] == ["Z\u00fcrich-\u6f22-1", "A-1", "A-1"]
+        assert stored[1].received == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
+        with database.reading() as connection:
+            assert {"events_2025_12", "events_2026_01"} <= set(cast("PostgresDatabase", database).months(connection))

@@ -4,21 +4,23 @@ import httpx2
 
 from warehouse.connectors.errors import ConnectorError
 
-_NOT_THE_EVENTS_FAULT = frozenset(
+_THE_EVENTS_FAULT = frozenset(
     {
-        httpx2.codes.UNAUTHORIZED,
-        httpx2.codes.FORBIDDEN,
-        httpx2.codes.NOT_FOUND,
-        httpx2.codes.METHOD_NOT_ALLOWED,
-        httpx2.codes.PROXY_AUTHENTICATION_REQUIRED,
-        httpx2.codes.REQUEST_TIMEOUT,
-        httpx2.codes.TOO_EARLY,
-        httpx2.codes.TOO_MANY_REQUESTS,
+        httpx2.codes.BAD_REQUEST,
+        httpx2.codes.CONFLICT,
+        httpx2.codes.CONTENT_TOO_LARGE,
+        httpx2.codes.UNPROCESSABLE_CONTENT,
     }
 )
-"""Password, rights, address or haste: another event would fare no better."""
+"""What is said of a body. All else is of password, rights, address, form or haste, or a proxy's own (460, 499): another
+event would fare no better."""
 
 
 def is_refusal(error: ConnectorError) -> bool:
     """Whether the server refuses this event and no other, so that it says nothing of the next one."""
-    return 400 <= error.status < 500 and error.status not in _NOT_THE_EVENTS_FAULT  # noqa: PLR2004
+    return is_refused_with(error.status)
+
+
+def is_refused_with(status: int) -> bool:
+    """Whether a status says so, of an answer or in problem details (RFC 9457)."""
+    return status in _THE_EVENTS_FAULT

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urljoin
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from warehouse.connectors.deliver.answers import is_refusal
+from warehouse.connectors.deliver.answers import is_refusal, is_refused_with
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.epcis.document import document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
@@ -24,7 +23,8 @@ from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.web_address import WebAddress
 
 JOB_S = 30.0
-"""How long a job is waited for; one that takes longer is begun anew, and `eventID` tells what is there already."""
+"""How long a job is waited for at a time; one that takes longer is asked for again at the next attempt. After a restart
+it is begun anew, and `eventID` tells what is there already."""
 POLL_S = 0.2
 GRACE_S = 2.0
 VERSIONS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0", "GS1-Capture-Error-Behaviour": "rollback"}
@@ -66,6 +66,8 @@ class EpcisTarget:
         headers = headers_from(f"{key}.headers_file", settings.headers_file) | VERSIONS
         self._client = HttpClient(plain_client(settings.ca_file, headers), TargetError, grace_s=GRACE_S)
         self._stopping = threading.Event()
+        self._begun: tuple[tuple[str, ...], str] | None = None
+        """A job that wasn't over when it was waited for: of which events, and where its state is."""
 
     def wants(self, outgoing: Outgoing) -> bool:
         """A doubt, and what has no identifier, isn't told to partners."""
@@ -99,6 +101,10 @@ class EpcisTarget:
 
     def _captured(self, events: list[dict[str, Any]]) -> str:
         """Empty, or why the document isn't taken."""
+        which = tuple(str(event["eventID"]) for event in events)
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] == which:
+            return self._outcome(*begun)
         try:
             answer = self._client.request("POST", self._url, json=document(events, datetime.now(UTC)))
         except TargetError as error:
@@ -106,18 +112,27 @@ class EpcisTarget:
                 return str(error)
             raise
         job = answer.headers.get("location", "")
-        return self._outcome(urljoin(self._url, job)) if job else ""
+        return self._outcome(which, self._client.neighbour(answer, job)) if job else ""
 
-    def _outcome(self, job: str) -> str:
+    def _outcome(self, which: tuple[str, ...], job: str) -> str:
         until_s = time.monotonic() + JOB_S
         while True:
             found = self._client.json(self._client.request("GET", job))
             if not isinstance(found, dict) or "running" not in found:
                 raise TargetError(f"{job}: says nothing of the capture job")
             if not found["running"]:
-                return "" if found.get("success") else _errors(found)
+                return "" if found.get("success") else self._refusal(job, found)
             if time.monotonic() >= until_s or self._stopping.wait(POLL_S):
+                self._begun = which, job
                 raise TargetError(f"{job}: the capture job isn't over within {JOB_S:g} s")
+
+    def _refusal(self, job: str, found: dict[str, Any]) -> str:
+        """Why a job took nothing, where that is an event's fault."""
+        errors = found.get("errors")
+        statuses = [one.get("status") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+        if statuses and all(type(status) is int and not is_refused_with(status) for status in statuses):
+            raise TargetError(f"{job}: {_errors(found)}")
+        return _errors(found)
 
 
 def _errors(job: dict[str, Any]) -> str:

@@ -4,10 +4,11 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 from kardus.support.errors import UsageError
+from kardus.support.web_listener import listen_at
 from warehouse.connectors.deliver.worker import TargetStatus
 
 COUNTERS = frozenset({"delivered", "passed_over", "refused"})
@@ -40,7 +41,7 @@ class HealthPage:
             UsageError: it can't.
         """
         try:
-            self._server = ThreadingHTTPServer((address, port), _handler(statuses))
+            self._server = listen_at(address, port, _handler(statuses))
         except OSError as error:
             raise UsageError(f"--health {address}:{port}: can't be listened to ({error.strerror})") from error
         self._server.daemon_threads = True

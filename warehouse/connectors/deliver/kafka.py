@@ -1,5 +1,6 @@
 """A Kafka topic: each event as the agent wrote it (CloudEvents, structured mode), the location as its key."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,10 +99,9 @@ class KafkaTarget:
             raise TargetError(f"{self.name}: {error}") from error
 
     def _wait(self, is_over: Any) -> None:
-        left_s = TIMEOUT_S
-        while not is_over() and left_s > 0 and not self._is_stopping:
+        deadline_s = time.monotonic() + TIMEOUT_S  # poll comes back with each acknowledgement
+        while not is_over() and time.monotonic() < deadline_s and not self._is_stopping:
             self._producer.poll(0.1)
-            left_s -= 0.1
 
 
 def _configuration(key: str, settings: KafkaSettings) -> dict[str, Any]:

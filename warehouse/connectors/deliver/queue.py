@@ -19,7 +19,7 @@ from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS
 from kardus.support.backoff import backoff_s
 from warehouse.connectors.deliver.target import Outgoing, Refusals
-from warehouse.store.database import Database
+from warehouse.store.database import Database, StoreError
 from warehouse.store.json_texts import without_nul_text
 from warehouse.store.tables import deliveries, events, targets
 from warehouse.store.waits import is_over, waits
@@ -151,12 +151,14 @@ class DeliveryQueue:
             behind: the numbers of those that wait behind another one.
 
         Raises:
-            StoreError: the database can't be written: they are sent again.
+            StoreError: the database can't be written, or somebody else delivers by now: they are sent again.
         """
         rows = [self._row(one, 1, refused[one.number]) for one in taken_up if one.number in refused]
         rows += [self._row(one, 0, WAITS) for one in taken_up if one.number in behind]
         with self._database.writing() as connection:
-            connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
+            ours = and_(targets.c.name == self._target, targets.c.holder == _own())
+            if not connection.execute(update(targets).where(ours).values(done=done)).rowcount:
+                raise StoreError("another one delivers to it by now, or it was forgotten")
             if rows:
                 connection.execute(deliveries.insert(), rows)
         return sum(row["aside"] for row in rows)
@@ -174,8 +176,10 @@ class DeliveryQueue:
                 if one.number not in refused:
                     connection.execute(delete(deliveries).where(this))
                     continue
-                tries = 1 + int(connection.execute(select(d.tries).where(this)).scalar_one())
-                new = self._row(one, tries, refused[one.number])
+                before = connection.execute(select(d.tries).where(this)).scalar()
+                if before is None:
+                    continue  # the target was forgotten meanwhile
+                new = self._row(one, 1 + int(before), refused[one.number])
                 aside += new["aside"]
                 connection.execute(update(deliveries).where(this).values(new))
         return aside

@@ -53,6 +53,8 @@ class TargetWorker(Worker):
         self._name, self._target, self._queue = name, target, queue
         self._ahead: deque[Outgoing] = deque()
         """Read, and not asked about yet."""
+        self._left_alone_s = 0.0
+        """What the target asked for when it failed."""
         self.status = TargetStatus()
         """How it goes."""
 
@@ -63,14 +65,12 @@ class TargetWorker(Worker):
             TargetError: the target takes nothing just now.
             StoreError: the database can't be used.
         """
-        other = self._queue.hold()
-        if other:
-            raise TargetError(f"{other} delivers to it already: stop one of the two")
         try:
+            self._require_hold()
             tried = self._try_again()
             return self._look_further() or tried
         except (TargetError, StoreError):
-            self._ahead.clear()  # what was taken from it wasn't noted
+            self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
             raise
 
     def stop(self, timeout_s: float | None = None) -> None:
@@ -88,6 +88,7 @@ class TargetWorker(Worker):
             except (TargetError, StoreError) as error:
                 if not self._stopping.is_set():
                     self._note(str(error))
+                    self._left_alone_s = error.retry_after_s if isinstance(error, TargetError) else 0.0
             else:
                 self._note("")
             self._count()
@@ -95,6 +96,11 @@ class TargetWorker(Worker):
             self._queue.release()
         except StoreError as error:
             log.warning("%s: can't be released now: %s", self._name, error)
+
+    def _require_hold(self) -> None:
+        other = self._queue.hold()
+        if other:
+            raise TargetError(f"{other} delivers to it already: stop one of the two")
 
     def _try_again(self) -> bool:
         due = self._queue.due(self._target.batch)
@@ -164,4 +170,6 @@ class TargetWorker(Worker):
 
     def _pause_s(self) -> float:
         failures = self.status.failures
-        return POLL_S + (backoff_s(failures, first_s=1, cap_s=MAX_BACKOFF_S) if failures else 0.0)
+        if not failures:
+            return POLL_S
+        return POLL_S + max(self._left_alone_s, backoff_s(failures, first_s=1, cap_s=MAX_BACKOFF_S))

@@ -14,7 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.sync.source import (
+    SourceError,
+    StockOfProduct,
+    StockSnapshot,
+    managed_codes,
+    named_row,
+    stock_rows,
+    summed,
+)
 from warehouse.connectors.web_address import WebAddress
 
 PAGE = 1000
@@ -62,18 +70,20 @@ class ErpnextSource:
         if not places:
             raise SourceError(f"{self.name}: no warehouse is below '{self._settings.parent}': correct source.parent")
         fields = ["name", "warehouse", "item_code", "actual_qty"]
-        bins = self._all("Bin", [["actual_qty", ">", 0]], fields)
-        stock = [
-            {"location": places[one["warehouse"]], "sku": one["item_code"], "quantity": one["actual_qty"]}
-            for one in bins
-            if one.get("warehouse") in places
-        ]
+        bins = self._all("Bin", [["actual_qty", "!=", 0]], fields)
+        ours = (one for one in bins if one.get("warehouse") in places)
+        stock = summed(StockOfProduct(one["warehouse"], one["item_code"], one["actual_qty"]) for one in ours)
+        rows = [named_row(str(places[row.place] or ""), str(row.product or ""), row, "no code") for row in stock]
         codes = [{"location": code} for code in places.values()]
-        return StockSnapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+        return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
+
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._client.stop()
 
     def close(self) -> None:
         """End."""

@@ -2,7 +2,9 @@
 
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
@@ -17,6 +19,8 @@ class FolderSettings(ListSettings):
     """Lists that are dropped into a folder."""
     folder: Path
     """The folder. A list names every managed location; the newest counts."""
+    settle_s: Annotated[float, Field(ge=0, le=3600)] = 2.0
+    """Seconds for which a list must have kept its size and time before it is read."""
 
 
 class DropFolder:
@@ -28,16 +32,21 @@ class DropFolder:
         Raises:
             UsageError: preset or columns are wrong.
         """
-        self._layout = settings.layout()
+        self._form = settings.form()
         self._settings = settings
         self._seen: tuple[object, ...] | None = None
+        self._stopping = threading.Event()
         self.name = f"{settings.folder}/{settings.pattern}"
 
     def read(self) -> StockSnapshot:
         """The newest list. One that is still being written isn't taken: its size and time must rest."""
         path = self._newest()
         before = _stamp(path)
-        found = snapshot_of(path, self._layout, str(path))
+        if before != self._seen:
+            self._stopping.wait(self._settings.settle_s)
+        if _stamp(path) != before:
+            raise SourceError(f"{path}: is being written: it is read when it rests")
+        found = snapshot_of(path, self._form, str(path))
         if _stamp(path) != before:
             raise SourceError(f"{path}: is being written: it is read when it rests")
         self._seen = before
@@ -53,6 +62,10 @@ class DropFolder:
                     return
             except SourceError:
                 continue
+
+    def stop(self) -> None:
+        """Wait no longer for a list to rest."""
+        self._stopping.set()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -6,18 +6,21 @@ from typing import Annotated, Any, Literal
 
 import httpx2
 import jmespath
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import OAuth2Client
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from warehouse.connectors.http_client import HttpClient, headers_from
-from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.http_client import HttpClient, headers_from, plain_client
+from warehouse.connectors.secret import SecretPath
+from warehouse.connectors.sync.client_token import ClientToken, OAuthSettings
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.web_address import WebAddress
 
 MOST_PAGES = 10_000
+_MORE = jmespath.compile(
+    'next || nextLink || "@odata.nextLink" || d.__next || _links.next.href || links.next || meta.next || paging.next'
+)
+"""Where answers commonly say that they aren't all there is."""
 _Answer = tuple[list[Any], tuple[str, ...]]
 
 
@@ -30,21 +33,6 @@ def _expression(text: str) -> str:
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
-
-
-class OAuthSettings(BaseModel):
-    """`[source.oauth]`: the client-credentials grant (RFC 6749, section 4.4)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    token_url: WebAddress
-    """Where a token is given."""
-    client_id: str
-    """Who we are there."""
-    client_secret_file: SecretPath
-    """File that holds the secret, for you alone."""
-    scope: str = ""
-    """What the token is for."""
 
 
 class HttpSettings(BaseModel):
@@ -62,6 +50,8 @@ class HttpSettings(BaseModel):
     """Answers with what stands where."""
     stock: Expression
     """JMESPath: a list of objects with `location`, `sku` and, if it is known, `quantity`."""
+    following: Expression | None = None
+    """JMESPath: the next page's address in an answer, as `next` or `d.__next`; without it `Link: rel="next"` counts."""
     headers_file: SecretPath | None = None
     """File with headers of every request, one a line as `X-Api-Key: ...`, for you alone."""
     oauth: OAuthSettings | None = None
@@ -71,7 +61,7 @@ class HttpSettings(BaseModel):
 
 
 class HttpSource:
-    """Follows pages (`Link: <...>; rel="next"`), and asks by ETag whether something is new."""
+    """Follows pages (`Link: <...>; rel="next"`, or as `following` says), and asks by ETag whether something is new."""
 
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare.
@@ -82,8 +72,9 @@ class HttpSource:
         self._settings = settings
         self._managed: ParsedResult = jmespath.compile(settings.managed)
         self._stock: ParsedResult = jmespath.compile(settings.stock)
-        self._oauth = isinstance(client := _client(settings), OAuth2Client)
-        self._client, self._raw = HttpClient(client, SourceError), client
+        self._next: ParsedResult | None = jmespath.compile(settings.following) if settings.following else None
+        self._client = HttpClient(_client(settings), SourceError)
+        self._token = ClientToken(settings.oauth, settings.ca_file) if settings.oauth else None
         self._kept: dict[str, tuple[str, list[Any]]] = {}
         """By address: the ETag of a whole answer, and what it said."""
         self.name = settings.stock_url
@@ -101,9 +92,17 @@ class HttpSource:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
 
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._client.stop()
+        if self._token is not None:
+            self._token.stop()
+
     def close(self) -> None:
         """End."""
         self._client.close()
+        if self._token is not None:
+            self._token.close()
 
     def _found(self, url: str, expression: ParsedResult, key: str) -> list[Any]:
         found: list[Any] = []
@@ -120,43 +119,49 @@ class HttpSource:
     def _pages(self, url: str) -> list[Any]:
         etag, kept = self._kept.get(url, ("", []))
         response = self._asked(url, {"If-None-Match": etag} if etag else {})
-        if response.status_code == httpx2.codes.NOT_MODIFIED:
+        if response.status_code == httpx2.codes.NOT_MODIFIED and etag:
             return kept
-        pages, first = [self._client.json(response)], response
-        while following := response.links.get("next", {}).get("url"):
-            if len(pages) == MOST_PAGES:
-                raise SourceError(f"{url}: more than {MOST_PAGES} pages: does 'next' lead in a circle?")
-            response = self._asked(str(response.request.url.join(following)), {})
+        pages, first, seen = [self._client.json(response)], response, {url}
+        while following := self._following(response, pages[-1]):
+            address = self._client.neighbour(response, following)
+            if address in seen or len(pages) == MOST_PAGES:
+                raise SourceError(f"{url}: its pages lead in a circle, or are more than {MOST_PAGES}")
+            seen.add(address)
+            response = self._asked(address, {})
             pages.append(self._client.json(response))
         # a later page may change alone, so that only an answer of one page is known by its ETag
         self._kept[url] = (first.headers.get("etag", "") if len(pages) == 1 else "", pages)
         return pages
 
+    def _following(self, response: httpx2.Response, page: Any) -> str:
+        """The address of the next page; empty: it is the last one."""
+        if self._next is not None:
+            found = self._next.search(page)
+            if found is not None and not isinstance(found, str):
+                raise SourceError(
+                    f"{response.request.url}: source.following: finds no address, but {str(found)[:40]!r}"
+                )
+            return found or ""
+        found = response.links.get("next", {}).get("url") or ""
+        if not found and (more := _MORE.search(page)):
+            said = f"says that there is more ('{str(more)[:60]}'), and not by a Link header"
+            raise SourceError(f"{response.request.url}: {said}: name its place with source.following, as '@.next'")
+        return str(found)
+
     def _asked(self, url: str, headers: dict[str, str]) -> httpx2.Response:
-        if self._oauth:
-            self._require_token()
-            headers = headers | {"Authorization": f"Bearer {self._raw.token['access_token']}"}
-        return self._client.request("GET", url, headers=headers)
-
-    def _require_token(self) -> None:
-        oauth, client = self._settings.oauth, self._raw
-        if oauth is None or (client.token and not client.token.is_expired()):
-            return
+        if self._token is None:
+            return self._client.request("GET", url, headers=headers)
+        had_one = self._token.is_held
         try:
-            client.fetch_token(oauth.token_url, grant_type="client_credentials")
-        except (AuthlibBaseError, httpx2.HTTPError, OSError, ValueError) as error:
-            raise SourceError(f"{oauth.token_url}: gives no token ({' '.join(str(error).split())})") from error
+            return self._client.request("GET", url, headers=headers | self._token.header())
+        except SourceError as error:
+            if error.status != httpx2.codes.UNAUTHORIZED:
+                raise
+            self._token.forget()  # it may have been withdrawn, or never say when it ends
+            if not had_one:
+                raise
+        return self._client.request("GET", url, headers=headers | self._token.header())
 
 
-def _client(settings: HttpSettings) -> Any:
-    options: dict[str, Any] = {
-        "headers": headers_from("source.headers_file", settings.headers_file),
-        "timeout": 20.0,
-        "follow_redirects": False,
-    }
-    if settings.ca_file is not None:
-        options["verify"] = str(settings.ca_file)
-    if settings.oauth is None:
-        return httpx2.Client(**options)
-    held = secret("source.oauth.client_secret_file", settings.oauth.client_secret_file)
-    return OAuth2Client(settings.oauth.client_id, held, scope=settings.oauth.scope or None, **options)
+def _client(settings: HttpSettings) -> httpx2.Client:
+    return plain_client(settings.ca_file, headers_from("source.headers_file", settings.headers_file))

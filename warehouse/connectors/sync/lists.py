@@ -1,17 +1,36 @@
 """Lists that a WMS drops somewhere: which file of several counts, and what it says, as `kardus-wms expect` reads it."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from kardus.support.errors import KardusError
 from kardus.support.table_headers import TableLayout
-from kardus.support.tables import read_rows
+from kardus.support.tables import Row, read_rows
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset
-from warehouse.stock.stock_list import COLUMNS
+from warehouse.stock.stock_list import COLUMNS, fraction_problems, location_problems, with_sku
 
 UNFINISHED = (".part", ".tmp", ".filepart", "~")
+MOST_NAMED = 5
+"""So many wrong lines are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class ListForm:
+    """How the lists are read."""
+
+    layout: TableLayout
+    sku_pattern: str
+
+
+def _pattern(text: str) -> str:
+    if not text or "/" in text or "\\" in text:
+        raise ValueError("no pattern of a file's name: write one without folders, as stock-*.csv")
+    return text
 
 
 class ListSettings(BaseModel):
@@ -19,7 +38,7 @@ class ListSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    pattern: str = "*"
+    pattern: Annotated[str, AfterValidator(_pattern)] = "*"
     """Which files are lists, as `stock-*.csv`."""
     preset: str = ""
     """What its columns are called, as with `kardus-wms expect --preset`."""
@@ -30,7 +49,7 @@ class ListSettings(BaseModel):
     encoding: str | None = None
     """Of a text that isn't UTF-8."""
 
-    def layout(self) -> TableLayout:
+    def form(self) -> ListForm:
         """As the readers of tables want it.
 
         Raises:
@@ -38,7 +57,8 @@ class ListSettings(BaseModel):
         """
         preset = read_preset(self.preset) if self.preset else Preset()
         names = column_names(self.columns, preset)
-        return TableLayout(self.sheet, None, names, self.encoding, frozenset(text.lower() for text in preset.left_out))
+        left_out = frozenset(text.lower() for text in preset.left_out)
+        return ListForm(TableLayout(self.sheet, None, names, self.encoding, left_out), preset.sku_pattern)
 
 
 def is_finished(name: str) -> bool:
@@ -46,17 +66,31 @@ def is_finished(name: str) -> bool:
     return not name.startswith(".") and not name.lower().endswith(UNFINISHED)
 
 
-def snapshot_of(path: Path, layout: TableLayout, name: str) -> StockSnapshot:
+def snapshot_of(path: Path, form: ListForm, name: str) -> StockSnapshot:
     """What a list says; every managed location is named in it.
+
+    A line that can't be read, or of which it can't be told which location it means, is the whole list's fault: that
+    location would be given up as one that isn't listed.
 
     Raises:
         SourceError: it can't be read, or names none; `name` is what it is called in the message.
     """
     try:
-        rows = list(read_rows(path, COLUMNS, layout))
+        rows = [with_sku(row, form.sku_pattern) for row in read_rows(path, COLUMNS, form.layout)]
     except KardusError as error:
         raise SourceError(str(error).replace(str(path), name)) from error
     if not rows:
         raise SourceError(f"{name}: no location is listed")
-    codes = (row.values.get("location", "") for row in rows)
-    return StockSnapshot(tuple(dict.fromkeys(code for code in codes if code)), tuple(rows))
+    if problems := [*_unreadable(rows)] or fraction_problems(_names(row) for row in rows):
+        more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
+        raise SourceError(f"{name}: {'; '.join(problems[:MOST_NAMED])}{more}")
+    return StockSnapshot(tuple(dict.fromkeys(row.values["location"] for row in rows)), tuple(rows))
+
+
+def _unreadable(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        yield from row.problems or (f"line {row.line}: {text}" for text in location_problems(row.values["location"]))
+
+
+def _names(row: Row) -> tuple[str, str]:
+    return row.values["location"], row.values["sku"]

@@ -13,7 +13,15 @@ from pydantic import ConfigDict, model_validator
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.sync.source import (
+    SourceError,
+    StockOfProduct,
+    StockSnapshot,
+    managed_codes,
+    named_row,
+    stock_rows,
+    summed,
+)
 from warehouse.connectors.web_address import WebAddress
 
 _EVERYTHING = {"active_test": False}
@@ -71,24 +79,22 @@ class OdooSource:
     def _read(self) -> StockSnapshot:
         root = self._root()
         places = self._places(root)
-        inside = [["location_id", "child_of", root], ["quantity", ">", 0]]
+        inside = [["location_id", "child_of", root], ["quantity", "!=", 0]]
         quants = self._client.all("stock.quant", inside, ["location_id", "product_id", "quantity"])
-        quants = [quant for quant in quants if self._linked(quant, "location_id") in places]
-        names = self._names({self._linked(quant, "product_id") for quant in quants})
-        stock = [
-            {
-                "location": places[self._linked(quant, "location_id")],
-                "sku": names.get(self._linked(quant, "product_id")),
-                "quantity": quant["quantity"],
-            }
-            for quant in quants
-        ]
+        stock = [row for row in summed(map(self._of_product, quants)) if row.place in places]
+        names = self._names({row.product for row in stock})
+        lacks = "no internal reference" if self._settings.identifier == "code" else "no barcode"
+        rows = [named_row(places[row.place], names.get(row.product), row, lacks) for row in stock]
         codes = [{"location": code} for code in places.values()]
-        return StockSnapshot(managed_codes(codes, self.name), stock_rows(stock, self.name))
+        return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
+
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._http.stop()
 
     def close(self) -> None:
         """End."""
@@ -104,7 +110,10 @@ class OdooSource:
             )
         return self._linked(found[0], "lot_stock_id")
 
-    def _places(self, root: int) -> dict[int, str]:
+    def _of_product(self, quant: dict[str, Any]) -> StockOfProduct:
+        return StockOfProduct(self._linked(quant, "location_id"), self._linked(quant, "product_id"), quant["quantity"])
+
+    def _places(self, root: int) -> dict[int | str, str]:
         """Codes of locations by their id."""
         key = self._settings.location
         inside = [["id", "child_of", root], ["usage", "=", "internal"], ["child_ids", "=", False]]
@@ -118,7 +127,7 @@ class OdooSource:
             seen.add(code)
         return places
 
-    def _names(self, products: set[int]) -> dict[int, str | None]:
+    def _names(self, products: set[int | str]) -> dict[int | str, str | None]:
         key = "default_code" if self._settings.identifier == "code" else "barcode"
         ids = sorted(products)
         found = []

@@ -1,12 +1,15 @@
 """What has to be published so that the expectations equal the WMS's answer, and when nothing may be. Pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
 from kardus.support.spelling import composed
+from kardus.support.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot
+from warehouse.stock.list_notes import likeness
 from warehouse.stock.publishing import StockChange, expected_changes
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
@@ -44,15 +47,59 @@ def plan(
     codes = {composed(code) for code in snapshot.managed}
     managed = {code for code in codes if code in known or is_location(code)}  # what is known has come by a topic
     wrong = tuple(f"location {code!r} is no code that a topic can carry" for code in sorted(codes - managed))
-    of_ours = [row for row in snapshot.stock if composed(row.values["location"]) in managed]
-    lines, problems, unclear = stock_lines(of_ours, rules)
+    of_ours, elsewhere = _divided(snapshot.stock, managed)
+    lines, problems, unclear = stock_lines(of_ours, rules, _location_of)
+    alike = _alike(elsewhere, managed)
+    unclear |= alike.keys()
     stock = {line.location: line for line in lines}
     wanted = [stock.get(code) or StockLine(code, None) for code in sorted(managed - unclear)]
-    held = "" if confirmed else _suspicion(managed, wanted, known)
+    held = "" if confirmed else _suspicion(managed, wanted, known) or _strangeness(of_ours, elsewhere, wanted, known)
     kept = managed & unclear
     relevant = {code: expected for code, expected in known.items() if code not in kept} if kept else known
     changes = () if held else tuple(expected_changes(wanted, relevant, now_ms, replace=True))
-    return Plan(changes, held, (*wrong, *problems), len(managed), len(snapshot.stock) - len(of_ours))
+    return Plan(changes, held, (*wrong, *problems, *alike.values()), len(managed), len(elsewhere))
+
+
+def _location_of(row: Row) -> str:
+    """A database's rows have no place of their own."""
+    return f"location '{row.values['location']}'"
+
+
+def _divided(stock: Iterable[Row], managed: Container[str]) -> tuple[list[Row], list[Row]]:
+    """Rows of managed locations, and of others."""
+    ours: list[Row] = []
+    elsewhere: list[Row] = []
+    for row in stock:
+        (ours if composed(row.values["location"]) in managed else elsewhere).append(row)
+    return ours, elsewhere
+
+
+def _alike(elsewhere: Iterable[Row], managed: AbstractSet[str]) -> dict[str, str]:
+    """Managed locations at which stock stands in another spelling, and what to do: databases may ignore case."""
+    spelled: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for row in elsewhere:
+        spelled = spelled or {likeness(code): code for code in managed}
+        code, other = spelled.get(likeness(composed(row.values["location"])), ""), row.values["location"]
+        if code:
+            found[code] = f"row {row.line}: location '{other}' is '{code}' among the managed ones: write both alike"
+    return found
+
+
+def _strangeness(
+    ours: Sequence[Row], elsewhere: Sequence[Row], wanted: Iterable[StockLine], known: Mapping[str, Expected]
+) -> str:
+    """Stock at none of the managed locations: its query may have other names for them."""
+    if ours or len(elsewhere) <= FEW:
+        return ""
+    ordered = [line for line in wanted if (before := known.get(line.location)) is None or not before.managed]
+    if len(ordered) <= FEW:
+        return ""
+    other, ours_is = elsewhere[0].values["location"], ordered[0].location
+    return (
+        f"none of {len(elsewhere)} rows of stock (as '{other}') is at a managed location (as '{ours_is}'), and "
+        f"{len(ordered)} would have to be empty: give both queries the same codes"
+    )
 
 
 def _suspicion(managed: set[str], wanted: list[StockLine], known: Mapping[str, Expected]) -> str:

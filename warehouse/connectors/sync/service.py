@@ -1,6 +1,7 @@
 """`kardus-wms sync`: keeps the retained expectations equal to the WMS's stock, until it is stopped."""
 
 import logging
+import re
 import signal
 import threading
 import time
@@ -22,6 +23,8 @@ RECHECK_S = 3600.0
 """So often the broker is asked what it holds: somebody else may have changed or cleared it."""
 MAX_BACKOFF_S = 60.0
 PROBLEMS_NAMED = 5
+_NUMBER = re.compile(r"^(?:lines?|row) [0-9]+(?: and [0-9]+)?: ")
+"""A database may give the same rows in another order each time."""
 log = logging.getLogger("kardus.sync")
 
 
@@ -50,13 +53,24 @@ class SyncStatus:
 class Sync:
     """One source, one site. Used by one thread."""
 
-    def __init__(self, broker: BrokerSettings, site: str, settings: SyncSettings, source: StockSource) -> None:
-        """Prepare; nothing is asked yet."""
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        site: str,
+        settings: SyncSettings,
+        source: StockSource,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """Prepare; nothing is asked yet. A question that is broken off once `stopping` is set is no problem."""
         self._broker, self._site, self._settings, self._source = broker, site, settings, source
+        self._stopping = stopping or threading.Event()
         self._known: dict[str, Expected] = {}
         self._known_since_s = float("-inf")
+        self._unclear: dict[str, str] = {}
         self.status = SyncStatus()
         """How it goes."""
+        self.left_alone_s = 0.0
+        """For how long the WMS wants to be asked nothing, by its last answer."""
 
     def round(self, *, confirmed: bool = False) -> Plan | None:
         """Ask once, and publish what has changed; None: it failed, `status` says why."""
@@ -64,8 +78,12 @@ class Sync:
         try:
             found = self._followed(confirmed=confirmed)
         except (SourceError, BrokerError) as error:
+            if self._stopping.is_set():
+                return None
             self._note(str(error))
+            self.left_alone_s = error.retry_after_s if isinstance(error, SourceError) else 0.0
             return None
+        self.left_alone_s = 0.0
         self._note(found.held)
         return found
 
@@ -95,11 +113,12 @@ class Sync:
     def _tell(self, found: Plan) -> None:
         status = self.status
         status.managed, status.elsewhere = found.managed, found.elsewhere
-        if len(found.problems) != status.unclear:
-            for problem in found.problems[:PROBLEMS_NAMED]:
-                log.warning("%s: %s: that location stays as it is", self._source.name, problem)
-            if len(found.problems) > PROBLEMS_NAMED:
-                log.warning("%s: %d more rows are unclear", self._source.name, len(found.problems) - PROBLEMS_NAMED)
+        told, self._unclear = self._unclear, {_NUMBER.sub("", problem): problem for problem in found.problems}
+        new = [problem for key, problem in self._unclear.items() if key not in told]
+        for problem in new[:PROBLEMS_NAMED]:
+            log.warning("%s: %s: that location stays as it is", self._source.name, problem)
+        if len(new) > PROBLEMS_NAMED:
+            log.warning("%s: %d more rows are unclear", self._source.name, len(new) - PROBLEMS_NAMED)
         status.unclear = len(found.problems)
 
     def _note(self, problem: str) -> None:
@@ -129,18 +148,24 @@ def run_sync(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
-    sync = Sync(broker, site, settings, source)
+    sync = Sync(broker, site, settings, source, stopping)
     with SignsOfLife(lambda: _told(sync.status), as_json=as_json):
+        threading.Thread(target=_stop_with, args=(stopping, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:
             if sync.round(confirmed=confirmed) is not None:
                 confirmed = False
-            pause_s = _pause_s(sync.status, settings)
+            pause_s = max(sync.left_alone_s, _pause_s(sync.status, settings))
             wait = source.wait if not sync.status.problem else _waited
             wait(stopping, max(0.0, min(pause_s, deadline_s - time.monotonic())))
         notify("STOPPING=1")
         source.close()
     return sync.status
+
+
+def _stop_with(stopping: threading.Event, source: StockSource) -> None:
+    stopping.wait()
+    source.stop()
 
 
 def _pause_s(status: SyncStatus, settings: SyncSettings) -> float:

@@ -56,7 +56,7 @@ class SftpSource:
                 f"source.known_hosts = {settings.known_hosts}: no such file: ssh-keyscan {settings.host} writes it"
             )
         self._settings = settings
-        self._layout = settings.layout()
+        self._form = settings.form()
         self._password = secret("password_file", settings.password_file) if settings.password_file else None
         if settings.key_file:
             secret("key_file", settings.key_file)
@@ -75,9 +75,12 @@ class SftpSource:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """End what is under way."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     async def _read(self) -> StockSnapshot:
         settings = self._settings
@@ -144,7 +147,7 @@ class SftpSource:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list"
             path.write_bytes(content)
-            return snapshot_of(path, self._layout, f"{self.name}: {found.name}")
+            return snapshot_of(path, self._form, f"{self.name}: {found.name}")
 
     def _told(self, error: Exception) -> str:
         """The cause and its remedy, in a line."""

@@ -7,16 +7,28 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import sqlalchemy
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from kardus.support.errors import UsageError
 from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.sync.asking import TimedQuestion
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 
 STOP_POLL_S = 0.25
-CONNECT_TIMEOUT_S = 10
+POSTGRESQL = {
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""For libpq. Texts are texts, also of a database that has no encoding. A server that has vanished from the network is
+found out within a minute, by whoever listens as well."""
+COLUMNS = ("location", "sku", "quantity")
 PORTION = 1000
 """Rows that are asked for at a time."""
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -37,6 +49,8 @@ class SqlSettings(BaseModel):
     """SQL that gives a column `location`: every location that is managed, whether something stands there or not."""
     stock: Query
     """SQL that gives the columns `location`, `sku` and, if it is known, `quantity`: what stands where."""
+    limit_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    """Seconds within which both queries must be answered."""
     listen: str = ""
     """PostgreSQL only: a channel; a NOTIFY on it is followed at once. Empty: it is asked at intervals."""
 
@@ -59,14 +73,15 @@ class SqlSource:
             )
         self._engine = _engine(self._url)
         self._listener: Connection | None = None
+        self._question = TimedQuestion(self._asked, settings.limit_s)
 
     def read(self) -> StockSnapshot:
         """Both queries, of one moment where the database can give it."""
         try:
-            with self._engine.connect() as connection:
-                managed = managed_codes(_rows(connection, self._settings.managed), "source.managed")
-                return StockSnapshot(managed, stock_rows(_rows(connection, self._settings.stock), "source.stock"))
-        except SQLAlchemyError as error:
+            return self._question.answer()
+        except SourceError as error:
+            raise SourceError(f"{self.name}: {error}") from error
+        except (SQLAlchemyError, ValueError, OSError) as error:  # a driver may fail to read a value in its own words
             raise SourceError(f"{self.name}: {_first_line(error)}") from error
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
@@ -83,10 +98,23 @@ class SqlSource:
             self._forget_listener()
             stopping.wait(min(seconds, 1.0))
 
+    def stop(self) -> None:
+        """Wait for no answer any more."""
+        self._question.stop()
+
     def close(self) -> None:
         """Close what is open."""
         self._forget_listener()
         self._engine.dispose()
+
+    def _asked(self) -> StockSnapshot:
+        with self._engine.connect() as connection:
+            if self._url.get_backend_name() == "postgresql":  # its server gives up too; it holds through pgbouncer
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(1000 * self._settings.limit_s)}")
+                connection.exec_driver_sql("SET LOCAL datestyle = 'ISO'")  # psycopg reads dates of no other
+            managed = managed_codes(_rows(connection, self._settings.managed, "source.managed"), "source.managed")
+            stock = stock_rows(_rows(connection, self._settings.stock, "source.stock"), "source.stock")
+            return StockSnapshot(managed, stock)
 
     def _notified(self, seconds: float) -> bool:
         if self._listener is None:
@@ -105,9 +133,13 @@ class SqlSource:
             self._listener = None
 
 
-def _rows(connection: Connection, query: str) -> Iterator[dict[str, Any]]:
-    found = connection.execute(sqlalchemy.text(query))
+def _rows(connection: Connection, query: str, question: str) -> Iterator[dict[str, Any]]:
+    """What a query gives. It is sent as it is written: a colon or a percent sign in it stands for itself."""
+    found = connection.execution_options(no_parameters=True).exec_driver_sql(query)
     names = [str(name).lower() for name in found.keys()]  # noqa: SIM118 - of the result, and not of a dictionary
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise SourceError(f"{question}: has two columns '{name}': name one of them otherwise")
     for part in found.partitions(PORTION):  # asked for one by one, 150,000 rows cost half a second more
         for row in part:
             yield dict(zip(names, row, strict=True))
@@ -130,9 +162,9 @@ def _with_password(settings: SqlSettings) -> URL:
 def _engine(url: URL) -> sqlalchemy.Engine:
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":
-        arguments = {"isolation_level": "REPEATABLE READ", "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S}}
+        arguments = {"isolation_level": "REPEATABLE READ", "connect_args": POSTGRESQL}
     try:
-        return sqlalchemy.create_engine(url, pool_pre_ping=True, **arguments)
+        return sqlalchemy.create_engine(url, poolclass=NullPool, **arguments)  # nothing grows old between two questions
     except (NoSuchModuleError, ImportError) as error:
         raise UsageError(f"source.url: no driver for {url.drivername} ({error}): install it beside kardus") from error
     except (SQLAlchemyError, TypeError) as error:

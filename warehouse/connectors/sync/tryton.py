@@ -1,10 +1,22 @@
 """Tryton 8, asked by its JSON-RPC: storage locations by their code, products by code or GTIN, quantities as of now."""
 
 import threading
+from collections import Counter
 from typing import Any, Literal
 
-from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.sync.source import (
+    SourceError,
+    StockOfProduct,
+    StockSnapshot,
+    managed_codes,
+    named_row,
+    stock_rows,
+    summed,
+)
 from warehouse.connectors.tryton_rpc import TrytonLogin, TrytonRpc
+
+_EVERYTHING = {"active_test": False}
+"""What is archived may still stand somewhere."""
 
 
 class TrytonSettings(TrytonLogin):
@@ -33,21 +45,20 @@ class TrytonSource:
 
     def read(self) -> StockSnapshot:
         """Locations, then each one's products."""
-        locations = self._locations()
-        stock = [
-            {"location": location["code"], "product": row["product"], "quantity": row["quantity"]}
-            for location in locations
-            for row in self._contents(location["id"])
-        ]
-        products = self._names({row["product"] for row in stock})
-        rows = [row | {"sku": products[row["product"]]} for row in stock]
-        return StockSnapshot(
-            managed_codes([{"location": one["code"]} for one in locations], self.name), stock_rows(rows, self.name)
-        )
+        locations = {one["id"]: one["code"] for one in self._locations()}
+        stock = list(summed(row for location in locations for row in self._contents(location)))
+        names = self._names({row.product for row in stock})
+        rows = [named_row(locations[row.place], names.get(row.product), row, self._lacks) for row in stock]
+        codes = [{"location": code} for code in locations.values()]
+        return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""
         stopping.wait(seconds)
+
+    def stop(self) -> None:
+        """Let a request under way end."""
+        self._rpc.stop()
 
     def close(self) -> None:
         """End."""
@@ -71,15 +82,21 @@ class TrytonSource:
         ]
         return self._rpc.all("stock.location", [*places, ["code", "!=", None], ["code", "!=", ""]], ["code"])
 
-    def _contents(self, location: int) -> list[dict[str, Any]]:
-        context = {"locations": [location], "with_childs": False}
+    def _contents(self, location: int) -> list[StockOfProduct]:
+        context = {"locations": [location], "with_childs": False} | _EVERYTHING
         rows = self._rpc.all("stock.products_by_locations", [["quantity", "!=", 0]], ["product", "quantity"], context)
-        return [row for row in rows if row["quantity"] > 0]
+        return [StockOfProduct(location, row["product"], row["quantity"]) for row in rows]
 
-    def _names(self, products: set[int]) -> dict[int, str | None]:
+    def _names(self, products: set[int | str]) -> dict[int | str, str]:
+        """By their numbers; without those that have none, or several."""
         if self._settings.identifier == "code":
-            rows = self._rpc.all("product.product", [["id", "in", sorted(products)]], ["code"])
-            return dict.fromkeys(products) | {row["id"]: row["code"] for row in rows}
+            rows = self._rpc.all("product.product", [["id", "in", sorted(products)]], ["code"], _EVERYTHING)
+            return {row["id"]: row["code"] for row in rows if row["code"]}
         wanted = [["product", "in", sorted(products)], ["type", "=", "ean"]]
-        rows = self._rpc.all("product.identifier", wanted, ["product", "code"])
-        return dict.fromkeys(products) | {row["product"]: row["code"] for row in rows}
+        rows = self._rpc.all("product.identifier", wanted, ["product", "code"], _EVERYTHING)
+        several = {product for product, times in Counter(row["product"] for row in rows).items() if times > 1}
+        return {row["product"]: row["code"] for row in rows if row["product"] not in several}
+
+    @property
+    def _lacks(self) -> str:
+        return "no code" if self._settings.identifier == "code" else "no GTIN, or several"

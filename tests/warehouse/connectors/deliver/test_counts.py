@@ -1,5 +1,6 @@
 """Draft counts in Tryton and Odoo: one for a discrepancy, none left when it is over, and what people do stands."""
 
+import base64
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -17,17 +18,11 @@ from tests.warehouse.connectors.deliver.rigs import PLACES, PRODUCTS, OdooRig, T
 from tests.warehouse.connectors.deliver.served import Answer, Asked, served
 from tests.warehouse.connectors.deliver.tryton_stand_in import USER, TrytonStandIn
 from tests.warehouse.receiving.making import write
-from warehouse.connectors.deliver import queue
 from warehouse.connectors.deliver.counting import is_news, proposal
 from warehouse.connectors.deliver.target import Outgoing, TargetError
 from warehouse.store.database import Database
 
 A = "A-1"
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
 
 
 @pytest.fixture
@@ -218,3 +213,32 @@ def test_an_alert_is_news_exactly_when_the_proposal_changes(verdicts: list[Verdi
     assert all(before != after for before, after in pairwise(proposed))
     wanted = [verdict for verdict in verdicts if verdict in ALERTS]
     assert bool(proposed) == bool(wanted)
+
+
+def test_a_session_that_ended_meanwhile_costs_no_attempt(
+    file_database: Database, tmp_path: Path, box: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tryton = TrytonStandIn(PLACES, PRODUCTS)
+    own, sessions, is_shut = tryton.answer, iter(range(9)), [False]
+
+    def answer(asked: Asked) -> Answer:
+        """Each login has a session of its own, and the former one has ended."""
+        told = asked.json
+        if told["method"] == "common.db.login" and not is_shut[0]:
+            current[0] = f"session {next(sessions)}"
+            return Answer(body={"id": told["id"], "result": [USER, current[0]]})
+        named = base64.b64decode(asked.headers.get("authorization", "").removeprefix("Session ")).decode()
+        return own(asked) if named.endswith(f":{current[0]}") and not is_shut[0] else Answer(401)
+
+    current = [""]
+    monkeypatch.setattr(tryton, "answer", answer)
+    with served(tryton) as server:
+        server.up()
+        both = _Both(file_database, tmp_path, TrytonRig(tmp_path, server, tryton))
+        both.tell(told_of(box, A, "Milk"))
+        current[0] = "ended"
+        both.tell(told_of(box, "A-2", "Milk"))
+        assert [place for place, _ in tryton.counts()] == [A, "A-2"]
+        is_shut[0] = True
+        with pytest.raises(TargetError, match="401"):
+            both.tell(told_of(box, "A-3", "Milk"))

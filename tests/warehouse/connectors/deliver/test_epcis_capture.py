@@ -8,21 +8,16 @@ import pytest
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.epcis_stand_in import EpcisStandIn
-from tests.warehouse.connectors.deliver.making import settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.making import REFUSALS, settings_of, settle, told_of, worker_of
 from tests.warehouse.connectors.deliver.rigs import EpcisRig
 from tests.warehouse.connectors.deliver.served import Answer, Asked, served
 from tests.warehouse.receiving.making import write
-from warehouse.connectors.deliver import epcis_capture, queue
+from warehouse.connectors.deliver import epcis_capture
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.store.database import Database
 
 PLACES = [f"A-{number}" for number in range(16)]
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
 
 
 @pytest.fixture
@@ -62,7 +57,7 @@ def test_doubts_and_what_has_no_identifier_are_not_told_to_partners(
     assert worker.status.passed_over == 2
 
 
-def test_a_job_that_does_not_end_is_begun_anew_and_each_event_is_there_once(
+def test_a_job_that_does_not_end_is_asked_for_again_and_not_begun_twice(
     file_database: Database, rig: EpcisRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(epcis_capture, "JOB_S", 0.3)
@@ -82,4 +77,37 @@ def test_a_job_that_does_not_end_is_begun_anew_and_each_event_is_there_once(
     running[0] = False
     settle(worker)
     assert rig.told() == [("A-1", "Milk")]
-    assert rig.service.documents == 2
+    assert rig.service.documents == 1
+
+
+def test_a_job_that_fails_by_the_repository_s_own_fault_sets_nothing_aside(
+    file_database: Database, rig: EpcisRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, is_broken = rig.service.answer, [True]
+    problem = {"type": "epcisException:ImplementationException", "title": "disk full", "status": 500}
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "GET" and is_broken[0]:
+            return Answer(body={"running": False, "success": False, "errors": [problem]})
+        return own(asked)
+
+    monkeypatch.setattr(rig.service, "answer", answer)
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"), told_of(Publisher("other"), "A-2", "Milk"))
+    for _ in range(REFUSALS + 1):
+        with pytest.raises(TargetError, match="disk full"):
+            worker.round()
+    is_broken[0] = False
+    settle(worker)
+    assert refused_events(file_database) == []
+    assert sorted(location for location, _ in rig.told()) == ["A-1", "A-2"]
+
+
+def test_a_job_on_another_server_gets_no_headers_of_ours(
+    file_database: Database, rig: EpcisRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.service, "answer", lambda _: Answer(202, headers={"Location": "http://127.0.0.2:9/job"}))
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    with pytest.raises(TargetError, match=r"leads to another server \(http://127\.0\.0\.2:9\)"):
+        worker.round()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,8 +20,7 @@ from tests.in_process import call
 from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
-from tests.warehouse.connectors.deliver.rigs import WebhookRig, WebhookService
-from tests.warehouse.connectors.deliver.served import served
+from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.receiving.making import retention_of, write
 from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
@@ -35,20 +33,6 @@ from warehouse.store.retention import Keep
 from warehouse.store.tables import deliveries, events, targets
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_BACKOFF_S", 0.0)
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[WebhookRig]:
-    """A receiver of webhooks that is up."""
-    service = WebhookService()
-    with served(service) as server:
-        server.up()
-        yield WebhookRig(tmp_path, server, service)
-
-
 def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
     return DeliveryQueue(database, NAME, refusals=3, from_beginning=from_beginning)
 
@@ -56,6 +40,7 @@ def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
 def test_a_refusal_with_a_text_that_no_column_takes_is_noted(database: Database) -> None:
     box, waiting = Publisher(), _queue(database)
     write(database, told_of(box, "A-1", "Milk"))
+    assert waiting.hold() == ""
     taken = waiting.fresh(10)
     waiting.note(taken[-1].number, {taken[0].number: "no\x00way"}, taken, ())
     with database.reading() as connection:
@@ -158,6 +143,7 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
     with file_database.writing() as connection:
         connection.execute(update(events).values(received=old))
     waiting = _queue(file_database)
+    assert waiting.hold() == ""
     worker = retention_of(file_database, Keep(days=30))
     worker.round()
     assert len(StoreReader(file_database).events()) == 4

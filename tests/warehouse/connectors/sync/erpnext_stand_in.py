@@ -58,6 +58,8 @@ def _holds(one: Mapping[str, Any], name: str, operator: str, value: Any) -> bool
     match operator:
         case "=":
             return bool(one[name] == value)
+        case "!=":
+            return bool(one[name] != value)
         case ">":
             return bool(one[name] > value)
         case "descendants of":

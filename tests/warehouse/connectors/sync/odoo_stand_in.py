@@ -82,6 +82,8 @@ def _holds(row: Mapping[str, Any], name: str, operator: str, value: Any) -> bool
     match operator:
         case "=":
             return not found if value is False else bool(found == value)
+        case "!=":
+            return bool(found != value)
         case ">":
             return bool(single > value)
         case "in" | "child_of":

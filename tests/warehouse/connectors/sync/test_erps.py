@@ -12,6 +12,7 @@ from tests.warehouse.connectors.sync.source_keys import erpnext_keys, odoo_keys
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
 from warehouse.connectors.sync.settings import make_source
 from warehouse.connectors.sync.source import SourceError, StockSource
+from warehouse.stock.stock_list import StockRules, stock_lines
 
 MANY = {f"R-{n:04}": ("Tea", 1) if n % 3 else None for n in range(2500)}
 
@@ -121,3 +122,35 @@ def test_a_disabled_warehouse_is_not_managed_and_other_stock_is_none_of_ours(sho
     snapshot = _source(tmp_path, erpnext_keys(tmp_path, shop)).read()
     assert set(snapshot.managed) == set(STOCK)
     assert {row.values["location"] for row in snapshot.stock} == {"A/1", "Zürich 3"}
+
+
+def test_a_product_without_a_name_is_not_nothing_where_blank_is_empty(erp: Odoo, tmp_path: Path) -> None:
+    for product in erp.tables["product.product"]:
+        product["default_code"] = False
+    snapshot = _source(tmp_path, odoo_keys(tmp_path, erp)).read()
+    lines, problems, unclear = stock_lines(snapshot.stock, StockRules(blank_is_empty=True))
+    assert (lines, unclear) == ([], {"A/1", "Zürich 3"})
+    assert "has no internal reference: give it one in the WMS" in problems[0]
+
+
+def test_lots_are_added_before_they_are_judged_and_less_than_nothing_is_no_empty_location(
+    erp: Odoo, shop: Erpnext, tmp_path: Path
+) -> None:
+    at = {place["barcode"]: place["id"] for place in erp.tables["stock.location"]}
+    tea = next(one["id"] for one in erp.tables["product.product"] if one["default_code"] == "Tea")
+    for place, amounts in {"A/1": (-1.0, 0.5), "A-2": (-3.0, 3.0000000001), "Zürich 3": (0.1, 0.2, -0.3)}.items():
+        for amount in amounts:
+            erp.quant(at[place], tea, amount)
+    snapshot = _source(tmp_path, odoo_keys(tmp_path, erp)).read()
+    lines, problems, _ = stock_lines(snapshot.stock, StockRules())
+    assert {line.location: (line.sku, line.quantity) for line in lines} == {
+        "A/1": ("Tea", None),  # 1.5 of it: there, and not counted
+        "Zürich 3": ("Milk", 1),
+    }
+    assert problems == []
+    erp.quant(at["A-2"], tea, -2.0)
+    shop.documents["Bin"] += [{"name": "A-2|Tea", "warehouse": "A-2", "item_code": "Tea", "actual_qty": -2.0}]
+    for keys in (odoo_keys(tmp_path, erp), erpnext_keys(tmp_path, shop)):
+        _, problems, unclear = stock_lines(_source(tmp_path, keys).read().stock, StockRules())
+        assert unclear == {"A-2"}
+        assert "quantity '-2" in problems[0]

@@ -113,3 +113,25 @@ def test_stock_elsewhere_is_none_of_ours_and_names_are_compared_in_one_spelling(
     assert [(change.location, change.expected.sku) for change in found.changes] == [("Caf\u00e9", "Tea")]
     assert found.elsewhere == 1
     assert "no code" in found.problems[0]
+
+
+def test_stock_at_a_managed_location_in_another_spelling_leaves_it_alone() -> None:
+    rows = (
+        Row(1, {"location": "a\u201301", "sku": "Tea", "quantity": ""}),
+        Row(2, {"location": "Customers", "sku": "Tea", "quantity": ""}),
+    )
+    found = plan(StockSnapshot(("A-01", "A-02"), rows), {}, 1, RULES)
+    assert [change.location for change in found.changes] == ["A-02"]
+    assert found.problems == ("row 1: location 'a\u201301' is 'A-01' among the managed ones: write both alike",)
+    assert found.elsewhere == 2
+
+
+def test_stock_that_is_at_no_managed_location_at_all_is_held_before_all_of_them_have_to_be_empty() -> None:
+    rows = tuple(Row(n, {"location": f"WH/Stock/{code}", "sku": "Tea", "quantity": ""}) for n, code in enumerate(CODES))
+    answer = StockSnapshot(tuple(CODES), rows)
+    found = plan(answer, {}, 1, RULES)
+    assert not found.changes
+    assert "none of 30 rows of stock (as 'WH/Stock/A-00') is at a managed location (as 'A-00')" in found.held
+    known = applied({}, plan(answer, {}, 1, RULES, confirmed=True))
+    assert contents(known) == dict.fromkeys(CODES)
+    assert not plan(answer, known, 2, RULES).held, "once it is confirmed, it is no news"

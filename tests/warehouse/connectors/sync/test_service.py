@@ -3,7 +3,10 @@
 import json
 import sqlite3
 import subprocess
-from contextlib import closing
+import threading
+import time
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,9 @@ from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
 from tests.faults.load import wait_until
+from tests.patience import PATIENCE_S
 from tests.publishers import SITE
-from tests.warehouse.connectors.sync.wms import SQL, Stock, write_database
+from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
 from warehouse.stock.read_back import read_expected
@@ -102,3 +106,47 @@ def test_what_cannot_be_followed_is_the_commands_error(tmp_path: Path, mosquitto
     words = ("sync", _config(tmp_path), "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 1)
     done = run_command("kardus-wms", *words, check=1)
     assert "no such table" in done.stderr.splitlines()[-1]
+
+
+def test_a_stop_does_not_wait_for_a_wms_that_drips_its_answer(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            asked.set()
+            with suppress(OSError):
+                while not over.wait(0.1):
+                    self.wfile.write(b" ")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    path = tmp_path / "sync.toml"
+    keys = HTTP.format(url=f"http://127.0.0.1:{server.server_port}")
+    path.write_text(f'[source]\nkind = "http"\n{keys}', encoding="utf-8")
+    words = [BIN / "kardus-wms", "sync", path, "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port]
+    with subprocess.Popen(list(map(str, words))) as process:
+        assert asked.wait(PATIENCE_S)
+        began_s = time.monotonic()
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - began_s < 15, "the question itself may take a minute"
+    over.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_each_row_that_cannot_be_told_is_named_once_whatever_its_place(
+    tmp_path: Path, mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync = _sync(tmp_path, mosquitto)
+    odd = {"A-1": ("Tea\x07", 1), "A-2": ("Milk\x07", 1), "A-0": ("Milk", 1)}
+    for names in (["A-1"], ["A-0", "A-1"], ["A-2"]):
+        write_database(tmp_path / "wms.sqlite", {**STOCK, **{name: odd[name] for name in names}})
+        assert sync.round() is not None
+    told = [line.partition("location ")[2][:5] for line in caplog.messages if "that location stays as it is" in line]
+    assert told == ["'A-1'", "'A-2'"]

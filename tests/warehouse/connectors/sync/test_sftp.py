@@ -113,11 +113,11 @@ def test_a_server_that_is_away_and_a_folder_that_is_not_there_are_told_in_a_line
     assert "Connect call failed" in _refused(_source(tmp_path, away))
 
 
-def test_closing_ends_a_question_that_waits(server: Sftp, tmp_path: Path) -> None:
+def test_stopping_ends_a_question_that_waits(server: Sftp, tmp_path: Path) -> None:
     write_list(server.folder, STOCK)
     source = _source(tmp_path, sftp_keys(server, settle_s="600"))
     began_s = time.monotonic()
-    closing = threading.Timer(0.5, source.close)
+    closing = threading.Timer(0.5, source.stop)
     closing.start()
     assert "is being closed" in _refused(source)
     assert time.monotonic() - began_s < 60

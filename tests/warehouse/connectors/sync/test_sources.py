@@ -69,7 +69,7 @@ def _own(kind: str, tmp_path: Path, server: Web) -> tuple[str, Put]:
     texts = {
         "sql": f'kind = "sql"\nurl = "sqlite:///{tmp_path / "wms.sqlite"}"\n{SQL}',
         "http": f'kind = "http"\n{HTTP.format(url=server.url)}',
-        "folder": f'kind = "folder"\nfolder = "{tmp_path / "lists"}"\n',
+        "folder": f'kind = "folder"\nsettle_s = 0\nfolder = "{tmp_path / "lists"}"\n',
     }
     puts: dict[str, Put] = {
         "sql": lambda stock: write_database(tmp_path / "wms.sqlite", stock),
@@ -224,7 +224,7 @@ def test_the_newest_whole_list_counts_and_another_one_wakes(tmp_path: Path) -> N
     os.utime(old, (1, 1))
     write_list(folder, STOCK, "2.csv")
     (folder / "3.csv.part").write_text("location,sku\n", encoding="utf-8")
-    source = make_source(settings_of(tmp_path, f'[source]\nkind = "folder"\nfolder = "{folder}"\n'))
+    source = make_source(settings_of(tmp_path, f'[source]\nkind = "folder"\nsettle_s = 0\nfolder = "{folder}"\n'))
     assert set(lines_of(source)) == set(STOCK)
     woken = threading.Thread(target=source.wait, args=(threading.Event(), 600.0))
     woken.start()

@@ -1,8 +1,10 @@
 """Tryton for real: its server with a small warehouse, followed by `kardus-wms sync`."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,12 @@ from tests.brokers import Mosquitto
 from tests.faults.load import wait_until
 from tests.publishers import SITE
 from tests.tryton import PASSWORD, USER, Tryton, running_tryton
+from warehouse.connectors import tryton_rpc
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
 from warehouse.connectors.sync.source import SourceError
 from warehouse.stock.read_back import read_expected
+from warehouse.stock.stock_list import StockRules, stock_lines
 
 PLACES = 15
 FULL = {f"A-01-{n}": f"CARTON-{n:02d}" for n in range(1, PLACES + 1)}
@@ -83,3 +87,20 @@ def test_what_tryton_refuses_is_told_in_a_line(tryton: Tryton, tmp_path: Path, k
     assert said in str(refused.value)
     assert PASSWORD not in str(refused.value)
     source.close()
+
+
+def test_an_archived_product_and_one_without_a_code_are_not_nothing_and_pages_go_on_by_number(
+    tryton: Tryton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tryton_rpc, "PAGE", 2)
+    with closing(sqlite3.connect(tryton.password_file.with_name("wms.sqlite"))) as database, database:
+        database.execute("UPDATE product_product SET active = 0 WHERE code = 'CARTON-03'")
+        database.execute("UPDATE product_product SET code = NULL WHERE code = 'CARTON-04'")
+    source = make_source(_settings(tryton, tmp_path))
+    snapshot = source.read()
+    source.close()
+    lines, problems, unclear = stock_lines(snapshot.stock, StockRules(blank_is_empty=True))
+    assert set(snapshot.managed) == set(FULL)
+    assert {line.location: line.sku for line in lines}["A-01-3"] == "CARTON-03"
+    assert unclear == {"A-01-4"}
+    assert "has no code: give it one in the WMS" in problems[0]

@@ -1,0 +1,134 @@
+"""What a target says of us, and who else delivers: a pause that is asked for, an address that is gone, a takeover."""
+
+import functools
+import itertools
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, update
+
+from tests.patience import wait_until
+from tests.publishers import Publisher
+from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.rigs import WebhookRig
+from tests.warehouse.connectors.deliver.served import Answer
+from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver.health import HealthPage
+from warehouse.connectors.deliver.target import TargetError
+from warehouse.connectors.deliver.upkeep import refused_events
+from warehouse.connectors.deliver.worker import TargetStatus
+from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
+from warehouse.store.database import Database, StoreError
+from warehouse.store.tables import targets
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "seconds"),
+    [
+        ("120", "", 120),
+        ("Sun, 01 Mar 2026 12:01:00 GMT", "", 60),
+        ("Sun, 01 Mar 2026 08:01:00 GMT", "Sun, 01 Mar 2026 08:00:00 GMT", 60),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", "", 0),
+        ("Sun, 01 Mar 2099 11:00:00 GMT", "", LONGEST_S),
+        ("9" * 400, "", LONGEST_S),
+        ("-5", "", 0),
+        ("soon", "nonsense", 0),
+        ("", "", 0),
+    ],
+)
+def test_both_forms_of_a_pause_that_is_asked_for(said: str, date: str, seconds: float) -> None:
+    assert retry_after_s({"retry-after": said, "date": date}, NOW) == seconds
+
+
+@given(st.text(), st.text())
+def test_whatever_is_said_is_a_pause_that_ends(said: str, date: str) -> None:
+    assert 0 <= retry_after_s({"retry-after": said, "date": date}, NOW) <= LONGEST_S
+
+
+def test_a_target_that_asks_for_a_pause_gets_it(
+    file_database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.service, "answer", lambda _: Answer(429, headers={"Retry-After": "2"}))
+    asked: list[float] = []
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    monkeypatch.setattr("warehouse.connectors.deliver.worker.backoff_s", lambda *_, **__: 0.0)
+    assert rig.server
+    seen = rig.server.asked
+    worker.start()
+    for count in (1, 2):
+        wait_until(functools.partial(lambda count: len(seen) >= count, count))
+        asked.append(time.monotonic())
+    worker.stop()
+    assert asked[1] - asked[0] > 1.5
+    assert refused_events(file_database) == []
+
+
+@pytest.mark.parametrize("status", [301, 402, 410, 415, 421, 431, 451, 460, 499, 529])
+def test_an_answer_that_any_event_would_get_sets_nothing_aside(
+    file_database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.service, "answer", lambda _: Answer(status))
+        for _ in range(REFUSALS + 1):
+            with pytest.raises(TargetError, match=f"the server says {status}"):
+                worker.round()
+    settle(worker)
+    assert rig.told() == [("A-1", "Milk")]
+
+
+def test_whoever_was_taken_over_from_tells_nothing_of_what_he_had_read(
+    file_database: Database, rig: WebhookRig, tmp_path: Path
+) -> None:
+    box = Publisher()
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    states = itertools.chain(["open"], itertools.repeat("acknowledged", 3), ["resolved"])
+    write(file_database, *(told_of(box, "A-1", "Milk", status=status) for status in states))
+    worker.round()  # it has read all five, and told one
+    held = update(targets).where(targets.c.name == NAME)
+    with file_database.writing() as connection:
+        connection.execute(held.values(holder="another, process 1", held_until=time.time() + 100, done=5))
+    worker._queue._held_until_s = 0.0  # it was stopped for a while
+    with pytest.raises(TargetError, match="another, process 1 delivers to it already"):
+        worker.round()
+    with file_database.writing() as connection:
+        connection.execute(held.values(held_until=0.0))
+    settle(worker)
+    assert len(rig.told()) == 1
+    with file_database.reading() as connection:
+        assert connection.execute(select(targets.c.done)).scalar() == 5
+
+
+def test_whoever_was_taken_over_from_while_he_told_notes_nothing(
+    file_database: Database, rig: WebhookRig, tmp_path: Path
+) -> None:
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+
+    def take_over(_: str) -> None:
+        with file_database.writing() as connection:
+            connection.execute(update(targets).values(holder="another, process 1", done=7))
+
+    rig.service.before = take_over
+    with pytest.raises(StoreError, match="another one delivers to it"):
+        worker.round()
+    with file_database.reading() as connection:
+        assert connection.execute(select(targets.c.done)).scalar() == 7
+
+
+@pytest.mark.parametrize(
+    ("address", "written"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")]
+)
+def test_the_health_page_is_served_at_any_kind_of_address(address: str, written: str) -> None:
+    with HealthPage(address, 0, lambda: {"erp": TargetStatus(delivered=3)}) as page:
+        told = httpx2.get(f"http://{written}:{page.port}/").json()
+    assert told["erp"]["delivered"] == 3

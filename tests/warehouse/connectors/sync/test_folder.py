@@ -1,0 +1,67 @@
+"""Lists that are dropped into a folder: one that is still being copied, and lines that lose their location."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from kardus.support.errors import UsageError
+from tests.warehouse.connectors.sync.test_sources import lines_of, settings_of
+from warehouse.connectors.sync.settings import make_source
+from warehouse.connectors.sync.source import SourceError, StockSource
+
+
+def _source(folder: Path, more: str = "settle_s = 0") -> StockSource:
+    return make_source(settings_of(folder, f'[source]\nkind = "folder"\nfolder = "{folder / "lists"}"\n{more}\n'))
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "lists" / "stock.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_list_that_is_still_being_copied_is_read_when_it_rests(tmp_path: Path) -> None:
+    path = _write(tmp_path, "location,sku\nA-1,Tea\nA-2,Tea-Or")
+    source = _source(tmp_path, "settle_s = 0.5")
+    goes_on = threading.Timer(0.1, path.write_text, ("location,sku\nA-1,Tea\nA-2,Tea-Original\n",))
+    goes_on.start()
+    with pytest.raises(SourceError, match="is being written: it is read when it rests"):
+        source.read()
+    goes_on.join()
+    assert lines_of(source)["A-2"].sku == "Tea-Original"
+    path.write_text("location,sku\nA-1,Tea\n", encoding="utf-8")
+    waiting = _source(tmp_path, "settle_s = 600")
+    waiting.stop()
+    assert set(lines_of(waiting)) == {"A-1"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("A-1,Tea\n,Tea\n", "line 3: no location"),
+        ("A-1,Tea\n8.99E+12,Tea\n", r"line 3: location '8\.99E\+12'"),
+        ("A-1,Tea\n#N/A,Tea\n", "line 3: location '#N/A'"),
+        ("A-1,Tea\nA-2\n", "line 3: ends before column 'sku'"),
+        ("17.0,Tea\n18.0,Tea\n", "every location ends in .0"),
+        ("\n".join(f"#N/A,{n}" for n in range(7)), "; and 2 more"),
+    ],
+)
+def test_a_line_that_does_not_say_which_location_it_means_is_the_whole_lists_fault(
+    tmp_path: Path, lines: str, said: str
+) -> None:
+    _write(tmp_path, f"location,sku\n{lines}")
+    with pytest.raises(SourceError, match=said):
+        _source(tmp_path).read()
+
+
+def test_a_preset_finds_the_sku_as_expect_does(tmp_path: Path) -> None:
+    _write(tmp_path, "Location,Product,Quantity\nWH/Stock/A-1,[TEA-500] Jasmine Tea,2.00\n")
+    assert lines_of(_source(tmp_path, 'settle_s = 0\npreset = "odoo"'))["WH/Stock/A-1"].sku == "TEA-500"
+
+
+@pytest.mark.parametrize("pattern", ["", "/srv/*.csv", "../*"])
+def test_a_pattern_that_leads_out_of_the_folder_is_no_pattern(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"source\.pattern: no pattern of a file's name"):
+        _source(tmp_path, f'pattern = "{pattern}"')

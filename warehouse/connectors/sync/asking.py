@@ -1,0 +1,54 @@
+"""A question that is over in time, whatever the other side does: most databases' drivers have no limit of their own."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Generic, TypeVar
+
+from warehouse.connectors.sync.source import SourceError
+
+POLL_S = 0.05
+Answered = TypeVar("Answered")
+
+
+class TimedQuestion(Generic[Answered]):
+    """Asks in a thread of its own, one question at a time. Used by one thread, but for `stop`."""
+
+    def __init__(self, ask: Callable[[], Answered], limit_s: float) -> None:
+        """Prepare. `ask` may raise what it likes; it is raised where it is waited for."""
+        self._ask, self._limit_s = ask, limit_s
+        self._stopping = threading.Event()
+        self._under_way: Future[Answered] | None = None
+
+    def answer(self) -> Answered:
+        """What `ask` returns.
+
+        Raises:
+            SourceError: it isn't over in time or isn't wanted any more; or the former one still isn't over.
+        """
+        if self._under_way is not None and not self._under_way.done():
+            self._wait(self._under_way, "the former question still isn't answered")
+        asked: Future[Answered] = Future()
+        self._under_way = asked
+        threading.Thread(target=self._settle, args=(asked,), name="question", daemon=True).start()
+        self._wait(asked, f"no answer within {self._limit_s:g} s")
+        return asked.result()
+
+    def stop(self) -> None:
+        """Wait no longer; from any thread."""
+        self._stopping.set()
+
+    def _wait(self, asked: "Future[Answered]", late: str) -> None:
+        deadline_s = time.monotonic() + self._limit_s
+        while not wait([asked], POLL_S).done:
+            if self._stopping.is_set():
+                raise SourceError("the question isn't wanted any more")
+            if time.monotonic() >= deadline_s:
+                raise SourceError(f"{late}: look whether something locks the tables, and what the query costs")
+
+    def _settle(self, asked: "Future[Answered]") -> None:
+        try:
+            asked.set_result(self._ask())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            asked.set_exception(error)
