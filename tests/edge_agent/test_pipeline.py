@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent import pipeline
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
@@ -21,6 +20,7 @@ from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
+from kardus.inference import cascade
 from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
@@ -209,7 +209,7 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera(tmp_path)
-    monkeypatch.setattr(pipeline, "PORTION", 8)
+    monkeypatch.setattr(cascade, "PORTION", 8)
     camera.verdicts(still())
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]

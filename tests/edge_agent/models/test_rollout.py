@@ -68,9 +68,8 @@ class Box:
         answers = self.models.classifier.classify(self.crops)
         expected = [Expected(revision=1, sku=sku) for sku in self.skus]
         before = self._compared()
-        self.models.show(
-            ClassifiedCrops(Image.fromarray(np.concatenate(list(self.crops), axis=1)), corners, answers, expected)
-        )
+        picture = Image.fromarray(np.concatenate(list(self.crops), axis=1))
+        self.models.show(ClassifiedCrops(picture, corners, answers, expected, enough=0.6))
         wait_until(lambda: self._compared() > before or self._shadow_failed())
 
     def pass_time(self, seconds: float) -> bool:
