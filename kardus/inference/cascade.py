@@ -47,8 +47,9 @@ class SmallNetwork:
             BundleError: onnxruntime cannot load it, it doesn't fit the manifest, or the large network's classes.
             ConfigError: none of the providers can run it here.
         """
-        self._bundle, self._fit = small_bundle(bundle)
-        self.classifier = Classifier(self._bundle, threads, providers)
+        self.bundle, self.fit = small_bundle(bundle)
+        """It alone, as a bundle of its own."""
+        self.classifier = Classifier(self.bundle, threads, providers)
         self._products = answerable(bundle.manifest)
         self._known = {info.sku for info in bundle.manifest.classes}
 
@@ -62,18 +63,18 @@ class SmallNetwork:
         asked = {index: asked for index, asked in enumerate(questions) if asked and asked.sku in self._products}
         if not asked:
             return answers
-        outputs, manifest = self.classifier.run(crops[list(asked)]), self._bundle.manifest
+        outputs, manifest = self.classifier.run(crops[list(asked)]), self.bundle.manifest
         scores = self.classifier.scores(outputs)
         found = interpret(outputs.logits, manifest.classes, manifest.calibration, scores)
         for (index, question), seen, score in zip(asked.items(), found, scores, strict=True):
-            is_likely = seen.likelihood(question.sku) >= max(self._fit.likelihood, question.enough)
-            if is_likely and score >= self._fit.score and seen.known and not seen.doubted:
+            is_likely = seen.likelihood(question.sku) >= max(self.fit.likelihood, question.enough)
+            if is_likely and score >= self.fit.score and seen.known and not seen.doubted:
                 answers[index] = replace(seen, skus=tuple(score for score in seen.skus if score.sku in self._known))
         return answers
 
     def check_golden(self) -> float:
         """As `Classifier.check_golden`."""
-        return self.classifier.check_golden(self._bundle)
+        return self.classifier.check_golden(self.bundle)
 
 
 def open_classifier(bundle: Bundle, threads: int = 0, providers: Sequence[Provider] = ON_CPU) -> Classifier:
