@@ -118,7 +118,7 @@ def evaluate_command(
     from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
     from train.evaluation.cascade_evaluation import evaluate_cascade  # noqa: PLC0415
     from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
-    from train.evaluation.predictor import BundlePredictor, open_predictor  # noqa: PLC0415
+    from train.evaluation.predictor import open_predictor  # noqa: PLC0415
 
     predictor = open_predictor(model)
     data_set = read_data(data)
@@ -127,9 +127,7 @@ def evaluate_command(
     compared = (
         measured.compare(result, measured.evaluate(open_predictor(against), data_set, split)) if against else None
     )
-    cascade = None
-    if isinstance(predictor, BundlePredictor) and predictor.small:
-        cascade = evaluate_cascade(predictor.classifier, predictor.small, result, unknown)
+    cascade = evaluate_cascade(predictor, result, unknown)
     if predictions:
         measured.write_predictions(predictions, result.predictions)
     if report:

@@ -17,6 +17,7 @@ from train.data.photos import load_crops
 from train.evaluation.calibration import SURE
 from train.evaluation.evaluation import Evaluation, is_named, unlabelled
 from train.evaluation.metrics import proportion
+from train.evaluation.predictor import BundlePredictor, Predictor
 
 PORTION = 64
 
@@ -34,20 +35,20 @@ class CascadeEvaluation:
     """The same of unknown photos, where what it finds likeliest is expected; None: there are none."""
 
 
-def evaluate_cascade(
-    large: Classifier, small: SmallNetwork, result: Evaluation, unknown: Path | None
-) -> CascadeEvaluation:
-    """Evaluate it on the photos of an evaluation, and on out-of-distribution photos.
+def evaluate_cascade(model: Predictor, result: Evaluation, unknown: Path | None) -> CascadeEvaluation | None:
+    """Evaluate it on the photos of an evaluation, and on out-of-distribution photos; None where there is none.
 
     Args:
-        large: the large network's classifier.
-        small: the small network.
-        result: of the large network.
+        model: what was evaluated.
+        result: what was found.
         unknown: a data set, or a plain folder of photos without labels.
 
     Raises:
         DataError: a photo is unreadable.
     """
+    if not isinstance(model, BundlePredictor) or model.small is None:
+        return None
+    small = model.small
     photos = DataSet(Path(), tuple(p.sample for p in result.predictions), ())
     crops = load_crops(photos, small.classifier.size_px, "Reading photos")
     own = [result.sku_of[p.sample.name] for p in result.predictions]
@@ -57,7 +58,7 @@ def evaluate_cascade(
     return CascadeEvaluation(
         proportion("answered", sum(_yes(small, crops, own)), len(own)),
         proportion("lost", _alone(small, crops, others, [p.answer for p in result.predictions]), len(own)),
-        _strangers(large, small, unknown) if unknown else None,
+        _strangers(model.classifier, small, unknown) if unknown else None,
     )
 
 
