@@ -87,33 +87,21 @@ def _print_yes(strangers: "JudgedNetwork", classes: "tuple[ClassInfo, ...]", fit
     ]
     for what, likelihood, least in (("as the small network", fit.likelihood, fit.score), ("alone", SURE, -np.inf)):
         yes = sum(confidence >= likelihood and score >= least for confidence, score in named)
-        print(
-            f"  products left out, taken for what is expected, {what}: {percent(proportion('', yes, count).model_dump())}"
-        )
+        share = percent(proportion("", yes, count).model_dump())
+        print(f"  products left out, taken for what is expected, {what}: {share}")
 
 
 def drawn(work: Path) -> None:
     """Train, export, evaluate, enrol."""
     from simulator.dataset import write_dataset
 
-    write_dataset(work / "train", seed=21, train=24, val=24, side_px=160)
-    write_dataset(work / "fresh", seed=22, train=0, val=40, side_px=160)
+    write_dataset(work / "train", seed=21, train=16, val=24, side_px=96)
+    write_dataset(work / "fresh", seed=22, train=0, val=40, side_px=96)
     tables = {part: _tables(work / part) for part in ("train", "fresh")}
-    shared = (
-        "--size",
-        "96",
-        "--refit",
-        "0",
-        "--seed",
-        "1",
-        "--recipe",
-        "train/recipes/scratch.toml",
-        "--first-size",
-        "0",
-    )
-    for name, arch in (("small", "shufflenet_v2_x0_5"), ("large", "shufflenet_v2_x1_0")):
+    shared = ("--size", "64", "--first-size", "0", "--epochs", "40", "--batch", "16", "--lr", "4e-3", "--refit", "0")
+    for name, arch in (("small", "timm:test_efficientnet"), ("large", "timm:test_resnet")):
         if not (work / name / "report.html").exists():
-            run("kardus-train", "fit", tables["train"][0], "--out", work / name, "--arch", arch, *shared)
+            run("kardus-train", "fit", tables["train"][0], "--out", work / name, "--arch", arch, "--seed", "1", *shared)
     for loss in LOSSES:
         bundle = work / f"cascade-{loss}.bundle"
         run("kardus-export", "build", work / "large", "--small", work / "small", "--out", bundle, "--max-loss", loss)
