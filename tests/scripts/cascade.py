@@ -101,7 +101,18 @@ def drawn(work: Path) -> None:
     shared = ("--size", "64", "--first-size", "0", "--epochs", "40", "--batch", "16", "--lr", "4e-3", "--refit", "0")
     for name, arch in (("small", "timm:test_efficientnet"), ("large", "timm:test_resnet")):
         if not (work / name / "report.html").exists():
-            run("kardus-train", "fit", tables["train"][0], "--out", work / name, "--arch", arch, "--seed", "1", *shared)
+            run(
+                "kardus-train",
+                "fit",
+                tables["train"][0],
+                "--out",
+                work / name,
+                "--recipe",
+                "scratch",
+                "--arch",
+                arch,
+                *shared,
+            )
     for loss in LOSSES:
         bundle = work / f"cascade-{loss}.bundle"
         run("kardus-export", "build", work / "large", "--small", work / "small", "--out", bundle, "--max-loss", loss)
