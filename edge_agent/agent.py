@@ -8,7 +8,6 @@ Everything between reader and outbox happens in the thread that calls `Agent.run
 """
 
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +39,7 @@ from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
 from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
-from edge_agent.pipeline import PORTION, TICK_S, Pipeline
+from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import Ended, ExpectedMessage, Finding, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
@@ -83,7 +82,7 @@ class Agent:
         models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
-        self._metrics, self._heartbeat, self._steps = Metrics(), Heartbeat(), itertools.count(1)
+        self._metrics, self._heartbeat = Metrics(), Heartbeat()
         self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
         locations = self._cameras.locations
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
@@ -106,7 +105,8 @@ class Agent:
         )
         self._failures: list[str] = []
         self._session = self._mqtt_session()
-        self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
+        parts = (self._session, self._writer, self._recorder, self._cameras, self._outbox)
+        self._report = SelfReport(*parts, answered=lambda: self._pipeline.classifying.answered)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._desk = self._command_desk()
@@ -279,7 +279,7 @@ class Agent:
                 with self._storage.guard():
                     self._deal_with(item)  # what may change the cameras comes last
                 self._taken(item)
-                self._show_life()
+                self._heartbeat.step()
             with self._storage.guard():
                 self._tick()
             self._storage.tick()
@@ -380,13 +380,9 @@ class Agent:
         self._pipeline.restart()
         self._report.publish_health()
 
-    def _show_life(self) -> None:
-        if next(self._steps) % PORTION == 0:
-            self._heartbeat.beat()
-
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
-        self._show_life()
+        self._heartbeat.step()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES

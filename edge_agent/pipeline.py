@@ -11,9 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from edge_agent.cameras import Camera, Cameras
+from edge_agent.classifying import Classifying
 from edge_agent.codes.cartons import CartonRead
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.codes.rack_watch import RackRead
@@ -29,17 +28,15 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from edge_agent.seeing.view_colours import NO_COLOUR
 from kardus.contract.commands import Correct
-from kardus.contract.messages import LocationState, Status
+from kardus.contract.messages import Expected, LocationState, Status
 from kardus.contract.verdicts import Verdict
-from kardus.inference.classification import Classification, CropClassifier
+from kardus.inference.cascade import questions_of
+from kardus.inference.classification import Classification, CropClassifier, MatchQuestion
 from kardus.inference.half_decoded import BrokenPictureError, whole_of
-from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Heartbeat
 
-PORTION = 64
-"""So many crops are classified between two signs of life; a multiple of the classifier's own batches."""
 TICK_S = 1.0
 """How often what doesn't come by itself is looked after."""
 WAITS = "it has no locations yet: lay it out on the page, or add [[cameras.locations]]"
@@ -94,6 +91,7 @@ class Pipeline:
         """
         self._codes = codes or CodeWatch(CodesSection())
         self._heartbeat = heartbeat or Heartbeat()
+        self.classifying = Classifying(metrics, self._heartbeat)
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
@@ -136,7 +134,7 @@ class Pipeline:
                 processed.good.append(camera)
             elif seen is not None:
                 lost.append(seen)
-        findings = self._judge(sightings, self._classify([s.crops for _, s in sightings if s.chosen]), processed)
+        findings = self._judge(sightings, self._classify(sightings), processed)
         for camera in [camera for camera in processed.good if camera.view.is_unproven_grey]:
             findings = self._weigh_grey(camera, findings, processed, lost)
         for camera in processed.good:
@@ -268,6 +266,7 @@ class Pipeline:
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
+        self.classifying.restart()
         self._codes.know(classifier.classes)
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
@@ -335,17 +334,15 @@ class Pipeline:
             if 2 * len(right) >= len(camera.locations):
                 camera.view.prove_colours()
 
-    def _classify(self, crops: Sequence[Pixels]) -> list[Classification]:
-        if not crops:
-            return []
-        joined, answers = np.concatenate(crops), list[Classification]()
-        with self._metrics.classify_s.time():
-            for start in range(0, len(joined), PORTION):
-                if start:
-                    self._heartbeat.beat(f"{start} of {len(joined)} places are classified")
-                answers += self.classifier.classify(joined[start : start + PORTION])
-        self._metrics.classified.inc(len(answers))
-        return answers
+    def _classify(self, sightings: Sequence[tuple[Camera, Sighting]]) -> list[Classification]:
+        asked: list[MatchQuestion | None] = []
+        for camera, sighting in sightings:
+            asked += questions_of(self._expectations(camera, sighting), camera.votes.enough)
+        return self.classifying.classify(self.classifier, [sighting for _, sighting in sightings], asked)
+
+    def _expectations(self, camera: Camera, sighting: Sighting) -> list[Expected | None]:
+        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
+        return [expectation.expected if expectation else None for expectation in known]
 
     def _judge(
         self, sightings: Sequence[tuple[Camera, Sighting]], answers: Sequence[Classification], processed: Processed
@@ -370,9 +367,9 @@ class Pipeline:
         return findings
 
     def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
-        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
-        expected = [expectation.expected if expectation else None for expectation in known]
-        return ClassifiedCrops(whole_of(sighting.picture), sighting.corners, answers, expected, sighting.correction)
+        expected, picture = self._expectations(camera, sighting), whole_of(sighting.picture)
+        enough = camera.votes.enough
+        return ClassifiedCrops(picture, sighting.corners, answers, expected, enough, sighting.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from edge_agent.reporting.outbox.outbox import Outbox
 from kardus import __version__
 from kardus.contract.commands import Reply
 from kardus.contract.homeassistant import discovery_document, discovery_topic
-from kardus.contract.messages import Coverage, LastPicture
+from kardus.contract.messages import Answered, Coverage, LastPicture
 from kardus.mqtt.session import MqttSession
 
 STATUS_EVERY_S = 300.0
@@ -28,7 +28,14 @@ class SelfReport:
     """Owned by the agent's thread, but for `publish_status`. Status and replies are never stored, all else is."""
 
     def __init__(
-        self, session: MqttSession, writer: MessageWriter, recorder: Recorder, cameras: Cameras, outbox: Outbox
+        self,
+        session: MqttSession,
+        writer: MessageWriter,
+        recorder: Recorder,
+        cameras: Cameras,
+        outbox: Outbox,
+        *,
+        answered: Callable[[], Answered | None] = lambda: None,
     ) -> None:
         """Keep whom to ask."""
         self._topics = writer.topics
@@ -36,7 +43,7 @@ class SelfReport:
         self._writer = writer
         self._recorder = recorder
         self._cameras = cameras
-        self._outbox = outbox
+        self._outbox, self._answered = outbox, answered
         self._next_s = time.monotonic() + FIRST_STATUS_S
         self._measured = self._measure()
         self._today = _today()
@@ -111,6 +118,7 @@ class SelfReport:
             "disk_free_mb": self._outbox.free_bytes() // 1_000_000,
             "waiting": self._outbox.depth().total,
             "last_pictures": tuple(LastPicture(camera=name, captured=when) for name, when in captures.items()),
+            "answered": self._answered(),
         }
 
     def _reason(self) -> str:

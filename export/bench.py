@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from kardus.inference.bundle import Bundle
+from kardus.inference.cascade import SmallNetwork
 from kardus.inference.classifier import Classifier
 from kardus.inference.graph_forms import run_graph
 from kardus.inference.onnx_session import UNWANTED_OPTIMIZERS
@@ -28,8 +29,11 @@ class Speed:
     """At the median latency."""
 
 
-def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Speed, Speed]:
+def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Speed, ...]:
     """Time the agent's classifier, from crops to calibrated answers, and onnxruntime alone, in turn on the same crops.
+
+    Of a cascade, its large network is the classifier; that with the small one asked first is timed, too: it answers the
+    share of crops that it answered when it was built.
 
     Args:
         bundle: the one to time.
@@ -41,9 +45,26 @@ def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Spe
     crops = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
     classifier = Classifier(bundle, threads)
     bare = _bare(bundle, threads)
-    times = _in_turn((lambda: classifier.classify(crops), lambda: bare(crops)), seconds)
-    ours, alone = (_speed(name, own, batch) for name, own in zip(("classifier", "onnxruntime"), times, strict=True))
-    return ours, alone
+    works: dict[str, Callable[[], object]] = {
+        "classifier": lambda: classifier.classify(crops),
+        "onnxruntime": lambda: bare(crops),
+    }
+    if bundle.small:
+        works["cascade"] = _cascade(bundle, classifier, threads, crops)
+    times = _in_turn(tuple(works.values()), seconds)
+    return tuple(_speed(name, own, batch) for name, own in zip(works, times, strict=True))
+
+
+def _cascade(bundle: Bundle, large: Classifier, threads: int, crops: Pixels) -> Callable[[], object]:
+    small = SmallNetwork(bundle, threads)
+    rest = round((1 - small.fit.answered.value) * len(crops))
+
+    def ask() -> None:
+        small.classifier.classify(crops)
+        if rest:
+            large.classify(crops[:rest])
+
+    return ask
 
 
 def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.build_time import build_time
-from export.bundle_writer import members_of, png, write_bundle
-from export.golden import choose_golden
+from export.bundle_writer import members_of, png, small_members_of, write_bundle
+from export.cascade import ExportedNetwork, fit_pair, require_pair, run_exported, with_small
+from export.golden import choose_golden, golden_samples
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
@@ -25,8 +27,6 @@ from kardus.contract.manifest import (
     Precision,
     Training,
 )
-from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import Classifier, RawOutputs
 from kardus.inference.tolerances import OF_PRECISION
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
@@ -39,6 +39,16 @@ _NOT_COMPARED = Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min
 FP32 = PrecisionTarget("fp32", max_drop=0)
 
 
+@dataclass(frozen=True)
+class CascadeTarget:
+    """The small network of a cascade."""
+
+    run: Path
+    """Its run's folder, or a checkpoint."""
+    max_loss: float = 0.1
+    """Percentage points of photos that it may call a match wrongly."""
+
+
 def build(
     checkpoint_path: Path,
     out: Path,
@@ -49,6 +59,7 @@ def build(
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
     unfinished: bool = False,
+    small: CascadeTarget | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export, check parity with the trained model on real crops in the agent's own classifier, and write the bundle.
@@ -62,53 +73,83 @@ def build(
         version: three numbers.
         keys: private keys to sign with; none leaves the bundle unsigned.
         unfinished: take the network of a run that is still going on, or was interrupted, as it is now.
+        small: the small network of a cascade, in the same precision; None: the bundle holds one network.
         on_step: called with a line on every step.
 
     Raises:
         DataError: the checkpoint or the data set cannot be read.
-        UsageError: a name can't be used, or no photo is left to evaluate a lower precision on.
+        UsageError: a name can't be used, the networks don't fit each other, or no photo is left to evaluate a lower
+            precision or a cascade on.
         BundleError: the exported model differs from the trained one, or loses more accuracy than allowed.
     """
-    _check_options(out, name or out.stem, version, form, target)
-    checkpoint = load_checkpoint(checkpoint_path)
-    _require_finished(checkpoint_path, checkpoint, unfinished=unfinished)
-    network = checkpoint.model()
-    manifest = _describe(checkpoint, network, name or out.stem, version, target.precision, form=form)
-    shown = examples(checkpoint, target.data)
+    require_file_target("--out", out)
+    _check_names(name or out.stem, version)
+    _check_form(form, target, small)
+    runs = [checkpoint_path, *([small.run] if small else [])]
+    checkpoints = [_finished(run, unfinished=unfinished) for run in runs]
+    require_pair(runs, checkpoints)
+    shown, labels = examples(checkpoints[0], target.data), [info.name for info in checkpoints[0].classes]
+    networks = []
+    for run, checkpoint in zip(runs, checkpoints, strict=True):
+        manifest = _describe(checkpoint, checkpoint.model(), name or out.stem, version, target.precision, form=form)
+        networks.append(_export(run, checkpoint, manifest, out=out, target=target, shown=shown, on_step=on_step))
+    chosen = choose_golden(labels, shown.names, [network.logits for network in networks])
+    golden = [golden_samples(labels, network.logits[chosen]) for network in networks]
+    members = members_of(networks[0].model, golden[0], [png(shown.pixels[index]) for index in chosen])
+    manifest = networks[0].manifest
+    if small:
+        on_step("fitting what the small network answers")
+        fit = fit_pair(runs, checkpoints, networks, target=target, max_loss=small.max_loss, out=out)
+        members |= small_members_of(networks[1].model, golden[1])
+        manifest = with_small(manifest, networks[1].manifest, fit)
+    return write_bundle(out, manifest, members, keys)
+
+
+def _export(
+    run: Path,
+    checkpoint: Checkpoint,
+    manifest: Manifest,
+    *,
+    out: Path,
+    target: PrecisionTarget,
+    shown: Crops,
+    on_step: Callable[[str], None],
+) -> ExportedNetwork:
+    """One network in its precision, compared with the trained one.
+
+    Raises:
+        BundleError: it differs, or loses more accuracy than allowed.
+    """
     on_step("exporting the graph")
-    model = (to_onnx if form == "complete" else to_portable)(network, checkpoint.config.size)
+    network, judged = checkpoint.model(), None
+    model = (to_onnx if manifest.form == "complete" else to_portable)(network, checkpoint.config.size)
     if target.precision != "fp32":
-        low = lower(checkpoint_path, checkpoint, model, target, run=partial(_run, out, manifest), on_step=on_step)
-        model, manifest = low.model, _measured_again(manifest, low)
+        low = lower(run, checkpoint, model, target, run=partial(run_exported, out, manifest), on_step=on_step)
+        model, manifest, judged = low.model, _measured_again(manifest, low), low.judged
     model = with_metadata(model, manifest)
     on_step(f"comparing with the trained model on {len(shown)} crops")
-    exported = _run(out, manifest, model, shown)
+    exported = run_exported(out, manifest, model, shown)
     parity = measure_parity(run_network(network, shown.pixels), exported)
     if target.precision == "fp32":
         refuse_difference(out, parity)
-    golden, crops = choose_golden([info.name for info in checkpoint.classes], shown, exported.logits)
-    members = members_of(model, golden, [png(crop) for crop in crops])
-    return write_bundle(out, manifest.model_copy(update={"parity": parity}), members, keys)
+    return ExportedNetwork(model, manifest.model_copy(update={"parity": parity}), exported.logits, judged)
 
 
-def _check_options(out: Path, name: str, version: str, form: GraphForm, target: PrecisionTarget) -> None:
-    require_file_target("--out", out)
-    _check_names(name, version)
+def _check_form(form: GraphForm, target: PrecisionTarget, small: CascadeTarget | None) -> None:
     if form == "portable" and target.precision != "fp32":
         raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
+    if form == "portable" and small:
+        raise UsageError(f"--form portable --small {small.run}: converters take one network: leave out --small")
 
 
-def _run(out: Path, manifest: Manifest, model: bytes, crops: Crops) -> RawOutputs:
-    """In the agent's own classifier."""
-    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
-
-
-def _require_finished(path: Path, checkpoint: Checkpoint, *, unfinished: bool) -> None:
+def _finished(path: Path, *, unfinished: bool) -> Checkpoint:
+    checkpoint = load_checkpoint(path)
     if checkpoint.unfinished and not unfinished:
         raise UsageError(
             f"{path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
             "... --resume); --unfinished takes it as it is"
         )
+    return checkpoint
 
 
 def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:

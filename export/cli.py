@@ -1,6 +1,5 @@
 """The `kardus-export` command. Only `build` needs torch and onnx."""
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -8,22 +7,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.status import Status
 
 from export.answering import answer_request
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
-from export.bundle_facts import facts_table
+from export.bundle_facts import facts_table, fit_words
 from export.bundle_writer import sign_again
 from export.convert.convert import convert
 from export.convert.targets import TargetName
-from export.enroll import Enrolled, Release, enroll, retire
+from export.enroll import Enrolled, enroll, retire
 from export.keys import list_keys, make_key, read_key
+from export.options import class_info, next_release, require_bundle_name
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, VERSION_PATTERN, ClassInfo, GraphForm, Parity, Precision, class_name
-from kardus.inference.bundle import Bundle, read_bundle
+from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Parity, Precision, class_name
+from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
@@ -69,15 +68,25 @@ def build_command(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")
     ] = False,
+    small: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make a cascade: the run of a small network that is asked first and answers what it is sure of."
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="--small: percentage points of photos that it may call a match wrongly."),
+    ] = 0.1,
     sign: SignOption = None,
 ) -> None:
     """Export CHECKPOINT, check parity with the trained model on real crops, and write and sign the bundle."""
     try:
-        from export.build import build  # noqa: PLC0415 - the other commands run without torch
+        from export.build import CascadeTarget, build  # noqa: PLC0415 - the other commands run without torch
         from export.lower_precision import PrecisionTarget  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
-    _require_bundle_name(out_file)
+    require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     target = PrecisionTarget(precision, max_drop, data, calibrate)
     with err.status("Exporting") as status:
@@ -90,9 +99,12 @@ def build_command(
             version=version,
             keys=keys,
             unfinished=unfinished,
+            small=CascadeTarget(small, max_loss) if small else None,
             on_step=partial(_show_step, status),
         )
     _show_built(out_file, manifest.parity)
+    if manifest.small:
+        out.print(f"the small network {fit_words(manifest.small.fit)}", soft_wrap=True)
     _note_unsigned(sign)
 
 
@@ -167,8 +179,8 @@ def enroll_command(
 ) -> None:
     """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
-    info = _class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
-    done = enroll(read, info, photos, _release(read, out_file, version, sign))
+    info = class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
+    done = enroll(read, info, photos, next_release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
         f"most like '{done.nearest}'",
@@ -190,7 +202,7 @@ def answer_command(
 ) -> None:
     """Enrol the product that REQUEST asks for into BUNDLE; new bundle and answer.json are written into REQUEST."""
     read = read_bundle(bundle)
-    release = _release(read, request / bundle.name, version, sign)
+    release = next_release(read, request / bundle.name, version, sign)
     release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
     answer, done = answer_request(request, read, release)
     told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
@@ -210,7 +222,7 @@ def retire_command(
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
     names = list(dict.fromkeys(class_name(name) for name in names))
-    manifest = retire(read, names, _release(read, out_file, version, sign))
+    manifest = retire(read, names, next_release(read, out_file, version, sign))
     if EMPTY_CLASS in names:
         err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)
     out.print(
@@ -310,7 +322,7 @@ def rotate_command(
     ] = None,
 ) -> None:
     """Sign BUNDLE with another key too, so that agents can be moved from one key to the next."""
-    _require_bundle_name(out_file)
+    require_bundle_name(out_file)
     require_file_target("--out", out_file)
     signed_by = sign_again(bundle, out_file, [read_key(path) for path in sign], drop or [])
     out.print(f"{out_file}: signed by {', '.join(signed_by)}", soft_wrap=True, highlight=False)
@@ -328,11 +340,6 @@ def list_command(
     print_result(content, table_of(("name", "public key", "private key here"), rows), as_json=as_json)
 
 
-def _require_bundle_name(path: Path) -> None:
-    if path.suffix != ".bundle":
-        raise UsageError(f"--out {path}: the name must end in .bundle")
-
-
 def _trained(run: Path) -> Callable[[Pixels], RawOutputs]:
     """The trained network of a run."""
     try:
@@ -342,34 +349,6 @@ def _trained(run: Path) -> Callable[[Pixels], RawOutputs]:
         missing_extra("kardus-export verify --run", "export", error.name)
     network = load_checkpoint(run).model()
     return lambda crops: run_network(network, crops)
-
-
-def _release(bundle: Bundle, out_file: Path, version: str, sign: list[Path] | None) -> Release:
-    _require_bundle_name(out_file)
-    if version and not re.fullmatch(VERSION_PATTERN, version):
-        raise UsageError(f"--version '{version}': can't be used: use three numbers, such as 1.2.0")
-    before = bundle.manifest.version
-    major, minor, _ = before.split(".")
-    after = version or f"{major}.{int(minor) + 1}.0"
-    if [int(part) for part in after.split(".")] <= [int(part) for part in before.split(".")]:
-        raise UsageError(f"--version {after}: not above {before}, so that agents would refuse it: name a higher one")
-    return Release(out_file, after, [read_key(path) for path in sign or []])
-
-
-def _class_info(**given: str) -> ClassInfo:
-    """The new class, as it was described.
-
-    Raises:
-        UsageError: a text can't be used; the message names its option.
-    """
-    for option, text in given.items():
-        if text != text.strip() or not text.isprintable():
-            raise UsageError(f"--{option} {text!r}: blanks around it, or something that can't be printed: leave it out")
-    try:
-        return ClassInfo(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{first['loc'][0]}: {first['msg']}: name it otherwise") from error
 
 
 def _warn_of(done: Enrolled) -> None:

@@ -5,32 +5,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.photo_selection import Crops
 from kardus.contract.manifest import GoldenSample
-from kardus.inference.preprocess import Pixels
+
+Floats = NDArray[np.float32]
 
 
-def choose_golden(
-    names: Sequence[str], examples: Crops, logits: NDArray[np.float32]
-) -> tuple[list[GoldenSample], list[Pixels]]:
+def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Sequence[Floats]) -> list[int]:
     """For each class the example with the largest logit margin, so that rounding doesn't change its predicted class.
 
-    `logits` (N, classes) are the exported model's for the examples.
+    Args:
+        names: the classes.
+        labels: (N,), the class of each example.
+        logits: of each network that is to answer the samples, (N, classes); the smallest margin counts.
     """
-    top = np.sort(logits, axis=1)
-    margin = top[:, -1] - top[:, -2]
-    samples, crops = [], []
+    tops = [np.sort(own, axis=1) for own in logits]
+    margin = np.min([top[:, -1] - top[:, -2] for top in tops], axis=0)
+    chosen = []
     for number, label in enumerate(names):
-        own = [index for index, name in enumerate(examples.names) if name == label]
-        index = max(own, key=lambda i: (logits[i].argmax() == number, margin[i]))
-        row = logits[index]
-        samples.append(
-            GoldenSample(
-                file=f"golden/{number}.png",
-                label=label,
-                top1=names[int(row.argmax())],
-                logits=tuple(round(float(value), 5) for value in row),
-            )
+        right = np.sum([own.argmax(axis=1) == number for own in logits], axis=0)
+        rank = list(zip(right, margin, strict=True))
+        chosen.append(max((i for i, name in enumerate(labels) if name == label), key=rank.__getitem__))
+    return chosen
+
+
+def golden_samples(names: Sequence[str], logits: Floats) -> list[GoldenSample]:
+    """The samples of all classes, in their order, from a network's logits (classes, classes) for the chosen crops."""
+    return [
+        GoldenSample(
+            file=f"golden/{number}.png",
+            label=label,
+            top1=names[int(row.argmax())],
+            logits=tuple(round(float(value), 5) for value in row),
         )
-        crops.append(examples.pixels[index])
-    return samples, crops
+        for number, (label, row) in enumerate(zip(names, logits, strict=True))
+    ]

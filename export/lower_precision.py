@@ -50,6 +50,8 @@ class LowPrecisionModel:
     calibration: Calibration
     """Fitted again, on the outputs of this precision."""
     found: LowerPrecision
+    judged: bytes
+    """The model that was evaluated: of the network from before the refit, where there was one."""
 
 
 def lower(
@@ -78,22 +80,28 @@ def lower(
         DataError: a data set can't be read.
         UsageError: there is no photo to evaluate on.
     """
-    judged = _judged(path, checkpoint)
+    judged = judged_checkpoint(path, checkpoint)
     photos = trained_and_unseen(judged, target.data, target.calibrate)
     unseen, calibration = photos.judging, photos.calibration
     before = run_network(judged.model(), unseen.pixels)
     measured_on = len(calibration) if target.precision == "int8" else 0
     judge = AccuracyJudge(before, unseen.names, judged.classes, judged.calibration, target.max_drop, measured_on)
     graph = plain if judged is checkpoint else to_onnx(judged.model(), judged.config.size)
+    tried: list[bytes] = []
+
+    def answer(model: bytes) -> RawOutputs:
+        tried.append(model)
+        return run(model, unseen)
+
     with _lowering(target.precision, graph, calibration) as lowering:
-        found, outputs = search_precision(judge, lowering, lambda model: run(model, unseen), on_step)
+        found, outputs = search_precision(judge, lowering, answer, on_step)
     with _lowering(target.precision, plain, calibration) as lowering:
         model = lowering.model(found.in_float)
     _refuse_collapse(run(plain, unseen), run(model, unseen), found)
-    return LowPrecisionModel(model, _calibration(judged, photos, outputs, on_step), found)
+    return LowPrecisionModel(model, _calibration(judged, photos, outputs, on_step), found, tried[-1])
 
 
-def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
+def judged_checkpoint(path: Path, checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint to evaluate: the given one, or the one from before the refit on the held-out photos.
 
     Raises:

@@ -25,6 +25,7 @@ from train.recipe import DEFAULT, read_recipe, recipe_names
 from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
+    from train.evaluation.cascade_evaluation import CascadeEvaluation
     from train.evaluation.evaluation import Evaluation, Rejection
     from train.evaluation.selective_classification import McNemar
 
@@ -115,6 +116,7 @@ def evaluate_command(
             require_file_target(option, target)
 
     from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
+    from train.evaluation.cascade_evaluation import evaluate_cascade  # noqa: PLC0415
     from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
     from train.evaluation.predictor import open_predictor  # noqa: PLC0415
 
@@ -125,6 +127,7 @@ def evaluate_command(
     compared = (
         measured.compare(result, measured.evaluate(open_predictor(against), data_set, split)) if against else None
     )
+    cascade = evaluate_cascade(predictor, result, unknown)
     if predictions:
         measured.write_predictions(predictions, result.predictions)
     if report:
@@ -136,11 +139,28 @@ def evaluate_command(
     for note in (*whole, *data_set.notes, *of_unknown, *left_out, *_evaluation_notes(result)):
         _note(note)
     if as_json:
-        print_json(evaluation_json(result, rejection, unfinished) | ({"against": vars(compared)} if compared else {}))
+        content = evaluation_json(result, rejection, unfinished)
+        content |= {"against": vars(compared)} if compared else {}
+        content |= {"cascade": cascade_json(cascade)} if cascade else {}
+        print_json(content)
     else:
         _print_tables(result, rejection)
+        if cascade:
+            _print_cascade(cascade)
         if compared:
             _print_comparison(against, compared)
+
+
+def cascade_json(cascade: "CascadeEvaluation") -> dict[str, Any]:
+    """The metrics of a cascade's small network, as JSON content."""
+    return {name: metric.model_dump() for name, metric in vars(cascade).items() if metric}
+
+
+def _print_cascade(cascade: "CascadeEvaluation") -> None:
+    out.print(f"Answered by the small network, where it is what is expected: {percent(cascade.answered)}")
+    out.print(f"Called a match by it alone, where another product is expected: {percent(cascade.lost)}")
+    if cascade.strangers:
+        out.print(f"Unknown called a match by it alone: {percent(cascade.strangers)}")
 
 
 def _print_comparison(against: Path | None, compared: "McNemar") -> None:

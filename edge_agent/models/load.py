@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
 from kardus.inference.bundle import Bundle, Trust, read_bundle
+from kardus.inference.cascade import open_classifier
 from kardus.inference.classifier import Classifier
 from kardus.support.memory import give_back
 
@@ -24,7 +25,9 @@ def golden_checked(bundle: Bundle, settings: ModelSection) -> Classifier:
     Raises:
         BundleError: onnxruntime can't load it, or it computes otherwise here.
     """
-    classifier = Classifier(bundle, settings.threads, settings.providers)
+    classifier = open_classifier(bundle, settings.threads, settings.providers)
     classifier.check_golden(bundle)
+    if classifier.small:
+        classifier.small.check_golden()
     give_back()  # a model is read, unpacked and prepared in several copies
     return classifier

@@ -10,6 +10,7 @@ import numpy as np
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.model_status import Comparison
+from kardus.inference.cascade import classify_in_stages, questions_of
 from kardus.inference.classification import Classification
 from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels, cut_out
@@ -55,7 +56,9 @@ class ShadowModel:
     def _answer(self) -> None:
         while (classified := self._offers.get()) is not None and not self._stopped:
             try:
-                answers = self.classifier.classify(crops_at(classified, self.classifier.size_px))
+                crops = crops_at(classified, self.classifier.size_px)
+                asked = questions_of(classified.expected, classified.enough)
+                answers, _ = classify_in_stages(self.classifier, crops, asked)
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kardus.contract.manifest import ClassInfo, GoldenSample, PixelAccuracy
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import Classification, interpret, rejection_scores
+from kardus.inference.classification import Classification, FirstStage, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
 from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
 from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
@@ -48,13 +48,20 @@ class RawOutputs:
 class Classifier:
     """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
 
-    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[Provider] = ON_CPU) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int = 0,
+        providers: Sequence[Provider] = ON_CPU,
+        small: FirstStage | None = None,
+    ) -> None:
         """Load the model.
 
         Args:
             bundle: a bundle that has been read (and, on a camera's box, trusted).
             threads: processor threads for one run; 0 leaves the choice to onnxruntime.
             providers: onnxruntime's execution providers, the preferred one first, the others its fall-backs.
+            small: the small network of a cascade, for those who ask it first (`kardus.inference.cascade`).
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
@@ -63,9 +70,9 @@ class Classifier:
         try:
             self._session, self.runs_on = open_session(bundle.model, threads, providers)
         except ORT_ERRORS as error:
-            raise BundleError(f"{bundle.source}: model.onnx cannot be loaded: {first_line(error)}") from error
-        self.manifest = bundle.manifest
-        self._source = bundle.source
+            raise BundleError(f"{bundle.source}: {bundle.member} cannot be loaded: {first_line(error)}") from error
+        self.manifest, self.small = bundle.manifest, small
+        self._source, self._member = bundle.source, bundle.member
         self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
         self._live = live_classes(bundle.source, bundle.manifest)
         self._check_shapes()
@@ -133,9 +140,9 @@ class Classifier:
         try:
             logits, embedding, evidence = run_graph(self._session, self.manifest.form, crops)
         except ORT_ERRORS as error:
-            raise BundleError(f"{self._source}: model.onnx fails at work: {first_line(error)}") from error
+            raise BundleError(f"{self._source}: {self._member} fails at work: {first_line(error)}") from error
         if not np.isfinite(logits).all():
-            raise BundleError(f"{self._source}: model.onnx fails at work: its logits are no numbers")
+            raise BundleError(f"{self._source}: {self._member} fails at work: its logits are no numbers")
         return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
 
     def _check_shapes(self) -> None:

@@ -1,9 +1,12 @@
 """Whether every thread of the agent still does its work."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
 
+STEPS = 64
+"""So many short steps are between two beats."""
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
 
@@ -14,12 +17,18 @@ class Heartbeat:
     def __init__(self) -> None:
         """Counts as a beat."""
         self._last_s = time.monotonic()
+        self._steps = itertools.count(1)
         self.doing = ""
         """How far it is with something long; empty: nothing takes long."""
 
     def beat(self, doing: str = "") -> None:
         """Still at work; `doing` says how far it is with something long."""
         self._last_s, self.doing = time.monotonic(), doing
+
+    def step(self) -> None:
+        """One of many short steps is done: it beats at every STEPS-th."""
+        if next(self._steps) % STEPS == 0:
+            self.beat()
 
     def age_s(self) -> float:
         """Seconds since the last beat."""

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent import pipeline
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
@@ -18,9 +17,10 @@ from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
 from edge_agent.records import Finding, Frame
 from edge_agent.replay.player import NoOutbox
-from kardus.contract.messages import Expected, Model
+from kardus.contract.messages import Answered, Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
+from kardus.inference import cascade
 from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
@@ -31,6 +31,7 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
+from tests.edge_agent.models.racks import TRUST, made_cascade
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, coded_frame, frame, shelf, still
 
 FIRST = LOCATIONS[0]
@@ -50,10 +51,12 @@ class _NotedHeartbeat(Heartbeat):
 class Camera:
     """The pipeline, with one simulated camera whose pictures are handed to it here."""
 
-    def __init__(self, folder: Path, *, live: bool = False, camera: str = "", rack: Rack = RACK) -> None:
+    def __init__(
+        self, folder: Path, *, live: bool = False, camera: str = "", rack: Rack = RACK, bundle: Path = DEMO_BUNDLE
+    ) -> None:
         """Expect what stands there; `camera` is more of its table, `rack` says where it was laid out."""
         source = f'type = "simulated", live = {str(live).lower()}'
-        path = write_config(folder, 1, DEMO_BUNDLE, KEY, source)
+        path = write_config(folder, 1, bundle, KEY if bundle == DEMO_BUNDLE else TRUST, source)
         head = path.read_text().partition("[[cameras]]")[0]
         table = camera_toml(rack, source).replace("interval_s = 0.0", f"interval_s = 0.0\n{camera}", 1)
         path.write_text(head + table)
@@ -66,14 +69,15 @@ class Camera:
         _, classifier = load_model(config.model)
         cameras = Cameras(config, lambda _: None)
         writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300)
-        self._found: list[Finding] = []
+        self.found: list[Finding] = []
+        self.metrics = Metrics()
         self.heartbeat = _NotedHeartbeat()
         self._pipeline = Pipeline(
             cameras,
             classifier,
             store,
             Recorder(NoOutbox(), writer, 300, self._note),
-            metrics=Metrics(),
+            metrics=self.metrics,
             grace_s=0.0,
             clock=SYSTEM_CLOCK,
             is_late=lambda: False,
@@ -88,17 +92,22 @@ class Camera:
     def verdicts_of(self, given: Frame) -> dict[str, Verdict]:
         """As `verdicts`, of a picture as a source gives it."""
         self._number += 1
-        self._found.clear()
+        self.found.clear()
         self._pipeline.process([replace(given, number=self._number, at_s=self._number / 10)])
-        return {finding.location: finding.verdict for finding in self._found}
+        return {finding.location: finding.verdict for finding in self.found}
+
+    @property
+    def answered(self) -> Answered | None:
+        """How many crops each network of a cascade has answered."""
+        return self._pipeline.classifying.answered
 
     @property
     def reasons(self) -> set[str]:
         """Why the last picture's verdicts are what they are."""
-        return {finding.reason for finding in self._found}
+        return {finding.reason for finding in self.found}
 
     def _note(self, _: str, finding: Finding) -> EventPictures:
-        self._found.append(finding)
+        self.found.append(finding)
         return NO_PICTURES
 
 
@@ -209,7 +218,7 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera(tmp_path)
-    monkeypatch.setattr(pipeline, "PORTION", 8)
+    monkeypatch.setattr(cascade, "PORTION", 8)
     camera.verdicts(still())
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]
@@ -217,3 +226,23 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     assert vitals.waiting() == ["no camera has been looked through yet: 8 of 15 places are classified"]
     vitals.is_ready.set()
     assert vitals.waiting() == []
+
+
+def test_a_cascade_comes_to_the_same_verdicts_and_counts_who_answered(tmp_path: Path) -> None:
+    pair = made_cascade("1.0.0").write(tmp_path / "pair.bundle")
+    alone, both = Camera(tmp_path / "alone"), Camera(tmp_path / "both", bundle=pair)
+    for number in range(3):
+        assert both.verdicts(still(number)) == alone.verdicts(still(number))
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
+    found: dict[str, Verdict] = {}
+    for number in range(4):
+        assert both.verdicts(gone.frame(number)) == alone.verdicts(gone.frame(number))
+        found |= {finding.location: finding.verdict for finding in both.found}
+    assert found[FIRST] is Verdict.EMPTY
+    count = both.metrics.registry.get_sample_value
+    answered = both.answered
+    assert answered
+    assert alone.answered is None
+    assert answered.small > answered.large > 0, "what isn't expected is the large one's"
+    assert count("kardus_classifications_small_total") == answered.small
+    assert count("kardus_classifications_total") == answered.small + answered.large

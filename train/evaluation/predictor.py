@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kardus.contract.base import Record
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.bundle import read_bundle
+from kardus.inference.cascade import SmallNetwork
 from kardus.inference.classifier import Classifier, RawOutputs
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import UsageError
@@ -90,6 +91,8 @@ class BundlePredictor:
     """A bundle, run by the agent's own classifier."""
 
     classifier: Classifier
+    small: SmallNetwork | None = None
+    """The small network of a cascade."""
 
     @property
     def size_px(self) -> int:
@@ -133,7 +136,8 @@ def open_predictor(path: Path) -> Predictor:
     if not path.exists():
         raise UsageError(f"{path}: no such model: name a run's folder, a checkpoint or a .bundle file")
     if path.suffix == ".bundle":
-        return BundlePredictor(Classifier(read_bundle(path)))
+        bundle = read_bundle(path)
+        return BundlePredictor(Classifier(bundle), SmallNetwork(bundle) if bundle.small else None)
     return open_checkpoint(load_checkpoint(path))
 
 

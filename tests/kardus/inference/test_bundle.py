@@ -24,6 +24,8 @@ from kardus.inference.bundle import parse_bundle as parse_file
 from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 from tests.edge_agent.making import Members, damaged, members_in, sealed, zipped
+from tests.export.bundles import repack, unpack
+from tests.export.pairs import colour_cascade
 from tests.scripts.fuzz_bundle import fuzz
 
 REMEDY = re.compile(r"\b(get|sign|build|rebuild|export|add|set|name|update|use|restore|replace)\b")
@@ -346,3 +348,21 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(MAX_BUNDLE_BYTES + 2)  # takes no room on the disk
     with pytest.raises(BundleError, match="larger than 1000000000 bytes: not a Kardus bundle"):
         read_bundle(path)
+
+
+def test_the_small_network_of_a_cascade_is_all_there_or_the_bundle_is_refused(tmp_path: Path) -> None:
+    whole = colour_cascade(tmp_path / "pair.bundle")
+    assert whole.small
+    assert set(whole.manifest.members) >= {"small.onnx", "golden/small.json"}
+    members = unpack(tmp_path / "pair.bundle")
+    told = json.loads(members["manifest.json"])
+    lone = {name: data for name, data in members.items() if name != "small.onnx"}
+    with pytest.raises(BundleError, match=r"small\.onnx is missing, the small network of a cascade: build the bundle"):
+        read_bundle(repack(tmp_path / "missing.bundle", lone))
+    untold = {key: value for key, value in told.items() if key != "small"}
+    with pytest.raises(BundleError, match=r"small\.onnx isn't told of in the manifest"):
+        read_bundle(repack(tmp_path / "untold.bundle", members, untold))
+    with pytest.raises(BundleError, match=r"small\.onnx is not an ONNX model"):
+        read_bundle(repack(tmp_path / "noise.bundle", members | {"small.onnx": b"\xff" * 64}))
+    with pytest.raises(BundleError, match=r"golden/small\.json is not JSON: damaged"):
+        read_bundle(repack(tmp_path / "torn.bundle", members | {"golden/small.json": b"["}))
