@@ -13,7 +13,7 @@ from export.golden import choose_golden
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
-from export.photo_selection import Crops, examples
+from export.photo_selection import examples
 from export.portable_graph import to_portable
 from kardus.contract.manifest import (
     NAME_PATTERN,
@@ -26,7 +26,9 @@ from kardus.contract.manifest import (
     Training,
 )
 from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.inference.tolerances import OF_PRECISION
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
@@ -82,7 +84,7 @@ def build(
         model, manifest = low.model, _measured_again(manifest, low)
     model = with_metadata(model, manifest)
     on_step(f"comparing with the trained model on {len(shown)} crops")
-    exported = _run(out, manifest, model, shown)
+    exported = _run(out, manifest, model, shown.pixels)
     parity = measure_parity(run_network(network, shown.pixels), exported)
     if target.precision == "fp32":
         refuse_difference(out, parity)
@@ -98,9 +100,9 @@ def _check_options(out: Path, name: str, version: str, form: GraphForm, target: 
         raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
 
 
-def _run(out: Path, manifest: Manifest, model: bytes, crops: Crops) -> RawOutputs:
+def _run(out: Path, manifest: Manifest, model: bytes, crops: Pixels) -> RawOutputs:
     """In the agent's own classifier."""
-    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
+    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops)
 
 
 def _require_finished(path: Path, checkpoint: Checkpoint, *, unfinished: bool) -> None:
