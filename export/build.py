@@ -128,7 +128,7 @@ def _export(
         model, manifest, judged = low.model, _measured_again(manifest, low), low.judged
     model = with_metadata(model, manifest)
     on_step(f"comparing with the trained model on {len(shown)} crops")
-    exported = run_exported(out, manifest, model, shown)
+    exported = run_exported(out, manifest, model, shown.pixels)
     parity = measure_parity(run_network(network, shown.pixels), exported)
     if target.precision == "fp32":
         refuse_difference(out, parity)

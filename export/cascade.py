@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from export.cascade_fit import JudgedNetwork, fit_cascade
 from export.lower_precision import PrecisionTarget, judged_checkpoint
-from export.photo_selection import Crops, unseen_by_all
+from export.photo_selection import unseen_by_all
 from kardus.contract.manifest import CascadeFit, Manifest, SmallModel
 from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import UsageError
 from train.evaluation.outputs import run_network
 from train.networks.checkpoint import Checkpoint
@@ -31,9 +33,9 @@ class ExportedNetwork:
     """The model of lower precision that was evaluated; None in FP32."""
 
 
-def run_exported(out: Path, manifest: Manifest, model: bytes, crops: Crops) -> RawOutputs:
+def run_exported(out: Path, manifest: Manifest, model: bytes, crops: Pixels) -> RawOutputs:
     """A model's outputs in the agent's own classifier; `out` names it in errors."""
-    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops.pixels)
+    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops)
 
 
 def require_pair(runs: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
@@ -77,7 +79,7 @@ def fit_pair(
     photos = unseen_by_all(judged, target.data, target.calibrate)
     large, small = (
         JudgedNetwork(
-            run_exported(out, network.manifest, network.judged, photos.crops)
+            run_exported(out, network.manifest, network.judged, photos.crops.pixels)
             if network.judged
             else run_network(checkpoint.model(), photos.crops.pixels),
             network.manifest.calibration,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import EMPTY_CLASS, Calibration, CascadeFit, ClassInfo
 from kardus.inference.classification import Classification, interpret, rejection_scores
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 from train.evaluation.calibration import SURE
 from train.evaluation.metrics import proportion

@@ -23,9 +23,9 @@ from export.photo_checks import check_answers, check_parity
 from export.verify import verify
 from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Parity, Precision, class_name
 from kardus.inference.bundle import read_bundle
-from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target

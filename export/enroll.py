@@ -16,10 +16,11 @@ from export.withheld import with_withheld
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
-from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
+from kardus.inference.classifier import Classifier, golden_crops
 from kardus.inference.enrolled import DOUBT, MARGINS, Margin
 from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, left_out_notes, sort_folder
 from kardus.inference.preprocess import Pixels, read_converted
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from export.photo_selection import Crops, Unseen, trained_and_unseen
 from export.precision_search import AccuracyJudge, PrecisionLowering, search_precision
 from export.quantise import quantiser
 from kardus.contract.manifest import Calibration, LowerPrecision, Precision
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, DataError
 from train.evaluation.calibration import calibrate as fit_calibration
 from train.evaluation.calibration import held_out
 from train.evaluation.outputs import run_network
 from train.networks.checkpoint import MEASURED, Checkpoint, load_checkpoint
 
-Run = Callable[[bytes, Crops], RawOutputs]
-"""Runs a model through the agent's classifier."""
+Run = Callable[[bytes, Pixels], RawOutputs]
+"""Runs a model through the agent's classifier, on crops (N, S, S, 3) uint8 RGB."""
 
 
 FEW_PHOTOS = 100
@@ -87,18 +89,14 @@ def lower(
     measured_on = len(calibration) if target.precision == "int8" else 0
     judge = AccuracyJudge(before, unseen.names, judged.classes, judged.calibration, target.max_drop, measured_on)
     graph = plain if judged is checkpoint else to_onnx(judged.model(), judged.config.size)
-    tried: list[bytes] = []
-
-    def answer(model: bytes) -> RawOutputs:
-        tried.append(model)
-        return run(model, unseen)
-
     with _lowering(target.precision, graph, calibration) as lowering:
-        found, outputs = search_precision(judge, lowering, answer, on_step)
+        found, outputs = search_precision(judge, lowering, lambda model: run(model, unseen.pixels), on_step)
+        judged_model = lowering.model(found.in_float)
     with _lowering(target.precision, plain, calibration) as lowering:
         model = lowering.model(found.in_float)
-    _refuse_collapse(run(plain, unseen), run(model, unseen), found)
-    return LowPrecisionModel(model, _calibration(judged, photos, outputs, on_step), found, tried[-1])
+    _refuse_collapse(run(plain, unseen.pixels), run(model, unseen.pixels), found)
+    calibrated = _calibration(judged, photos, outputs, partial(run, judged_model), on_step)
+    return LowPrecisionModel(model, calibrated, found, judged_model)
 
 
 def judged_checkpoint(path: Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -136,7 +134,11 @@ def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecisi
 
 
 def _calibration(
-    judged: Checkpoint, photos: Unseen, outputs: RawOutputs, on_step: Callable[[str], None]
+    judged: Checkpoint,
+    photos: Unseen,
+    outputs: RawOutputs,
+    run_again: Callable[[Pixels], RawOutputs],
+    on_step: Callable[[str], None],
 ) -> Calibration:
     """The calibration, fitted again on this precision's outputs where there are enough photos."""
     names = [info.name for info in judged.classes]
@@ -144,7 +146,9 @@ def _calibration(
     if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
         on_step(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
         return judged.calibration
-    return fit_calibration(held_out(outputs, labels, judged.prototypes.numpy()), photos.origin)
+    return fit_calibration(
+        held_out(outputs, photos.judging.pixels, labels, judged.prototypes.numpy(), run_again), photos.origin
+    )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Parity
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError
 
 MAX_LOGIT_DIFFERENCE = 1e-3

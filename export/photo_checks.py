@@ -7,8 +7,9 @@ import numpy as np
 from export.parity import MAX_LOGIT_DIFFERENCE, measure_parity
 from export.verify import Check
 from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 from train.data.data_set import DataSet
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kardus.contract.manifest import Calibration, ClassInfo, LowerPrecision, Metric
 from kardus.inference.classification import interpret
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError
 from train.evaluation.metrics import proportion
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from export.convert.targets import TARGETS, Runtime
 from kardus.inference.bundle import Bundle
-from kardus.inference.classifier import Classifier, RawOutputs, golden_crops
+from kardus.inference.classifier import Classifier, golden_crops
 from kardus.inference.graph_forms import as_nchw
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 
 _WORKERS = Path(__file__).parent / "workers"

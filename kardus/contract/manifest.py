@@ -93,6 +93,9 @@ class Calibration(Record):
     """Those of single classes, in place of `doubt_threshold`, for crops that are most like them."""
     blend: Blend | None = None
     """The scale of the score `blend`; None with another score."""
+    multi_crop_below: float | None = None
+    """A crop whose score is below this is judged by the mean over itself and its four corners, and so is its score.
+    None, as in bundles of before this was: no crop is."""
     doubted: Metric | None = None
     """The share of known cartons, named rightly and surely, that `doubt_threshold` doubts; None: not measured."""
     false_alarm_rate: float = 0.0

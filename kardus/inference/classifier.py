@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -12,37 +11,16 @@ from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, FirstStage, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
 from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
+from kardus.inference.multi_crop import outputs_of
 from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, Provider
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.inference.tolerances import allowed
 from kardus.support.errors import BundleError
 
 BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
-
-
-@dataclass(frozen=True)
-class RawOutputs:
-    """The graph's outputs for N crops."""
-
-    logits: Floats
-    """(N, classes)."""
-    embedding: Floats
-    """(N, d), whitened: distances between embeddings are Mahalanobis distances."""
-    evidence: Floats
-    """(N, h, w), 0 or more: what the decision looked at."""
-
-    @classmethod
-    def joined(cls, parts: Sequence["RawOutputs"]) -> "RawOutputs":
-        """Those of several batches, one or more, as of one."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            np.concatenate([part.logits for part in parts]),
-            np.concatenate([part.embedding for part in parts]),
-            np.concatenate([part.evidence for part in parts]),
-        )
 
 
 class Classifier:
@@ -100,9 +78,13 @@ class Classifier:
         """
         return RawOutputs.joined([self._run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
 
+    def outputs(self, crops: Pixels) -> RawOutputs:
+        """As `run`; of crops that score low, the mean over several parts of each (`kardus.inference.multi_crop`)."""
+        return outputs_of(crops, self.run, self.manifest.calibration, self._prototypes)
+
     def classify(self, crops: Pixels) -> list[Classification]:
         """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
-        outputs = self.run(crops)
+        outputs = self.outputs(crops)
         return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, self.scores(outputs))
 
     def scores(self, outputs: RawOutputs) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.cascade_fit import LEAST_LIKELIHOOD, JudgedNetwork, fit_cascade
 from kardus.contract.manifest import Calibration, CascadeFit, ClassInfo
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 
 CLASSES = tuple(ClassInfo(name=name, category="x", sku=name) for name in ("a", "b", "c"))

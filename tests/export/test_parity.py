@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.parity import measure_parity, refuse_difference
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError
 
 

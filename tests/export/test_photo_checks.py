@@ -9,8 +9,9 @@ import pytest
 from export.enroll import Release, retire
 from export.photo_checks import check_answers, check_parity
 from kardus.inference.bundle import Bundle, read_bundle
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 from tests.export.colours import COLOURS, SIDE, colour_bundle, photo
 from train.data.data_set import DataSet, read_data

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from export.precision_search import AccuracyJudge, LayerNoise, drop, search_precision
 from kardus.contract.manifest import Calibration, ClassInfo
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError
 
 N = 200

@@ -8,16 +8,20 @@ below the lower one (rejection). One that is classified as another product is an
 import io
 import math
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Blend, BlendPart, Calibration, RejectionScore
 from kardus.inference.classification import blended, log_nearness, rejection_scores, softmax
-from kardus.inference.classifier import RawOutputs
+from kardus.inference.multi_crop import Run, mean_outputs
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
 from train.evaluation.metrics import fit_temperature, proportion
@@ -38,6 +42,8 @@ LIGHTEST_TAIL, HEAVIEST_TAIL = -0.5, 0.3
 FIT_PHOTOS = 40
 """A threshold that is fitted to few photos has more below it than it says: the rate is fitted for times n / (n + this).
 Found by drawing n = 45 to 700 scores from normal, Student's, Gumbel's and beta distributions."""
+MULTI_CROP_SHARE = 0.2
+"""The share of known photos that are judged over several parts: in those, strangers and what is hard are mixed."""
 SMALLEST_SPREAD = 1e-3
 DOUBT_RATE = 0.01
 """Largest proportion of the correctly and surely classified known cartons that may be doubted."""
@@ -55,12 +61,30 @@ class HeldOut:
     """(n,): the score `distance`, of which, with the logits, the score `blend` is made."""
     labels: NDArray[np.int64]
     """(n,)."""
+    multi_crop: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    """Logits and scores over several parts of each photo; None: not known."""
+
+    @classmethod
+    def joined(cls, parts: Sequence["HeldOut"]) -> "HeldOut":
+        """Those of several networks, one or more, as of one; over parts of the photos where all have it."""
+        means = [part.multi_crop for part in parts if part.multi_crop]
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            (np.concatenate([m[0] for m in means]), np.concatenate([m[1] for m in means]))
+            if len(means) == len(parts)
+            else None,
+        )
 
 
 def keep_answers(path: Path, answers: HeldOut) -> None:
     """Write the outputs for held-out photos, whole or not at all."""
+    arrays: dict[str, Any] = {"logits": answers.logits, "scores": answers.scores, "labels": answers.labels}
+    if answers.multi_crop:
+        arrays |= dict(zip(("mean_logits", "mean_scores"), answers.multi_crop, strict=True))
     buffer = io.BytesIO()
-    np.savez(buffer, logits=answers.logits, scores=answers.scores, labels=answers.labels)
+    np.savez(buffer, **arrays)
     write_whole(path, buffer.getvalue())
 
 
@@ -72,40 +96,68 @@ def read_answers(path: Path) -> HeldOut:
     """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-            return HeldOut(kept["logits"], kept["scores"], kept["labels"])
+            means = (kept["mean_logits"], kept["mean_scores"]) if "mean_logits" in kept else None
+            return HeldOut(kept["logits"], kept["scores"], kept["labels"], means)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: can't be read: remove its folder, so that this fold is trained again") from error
 
 
-def held_out(outputs: RawOutputs, labels: NDArray[np.int64], prototypes: NDArray[np.float32]) -> HeldOut:
-    """The outputs for labelled crops, with their rejection scores."""
-    scores = rejection_scores("distance", outputs.logits, outputs.embedding, prototypes)
-    return HeldOut(outputs.logits, scores, labels)
+def held_out(
+    outputs: RawOutputs, crops: Pixels, labels: NDArray[np.int64], prototypes: NDArray[np.float32], run: Run
+) -> HeldOut:
+    """A network's outputs for labelled crops (n, S, S, 3) uint8 RGB, n from 1, and those over several parts of each."""
+    means = mean_outputs(outputs, crops, run)
+    scores, of_means = (rejection_scores("distance", o.logits, o.embedding, prototypes) for o in (outputs, means))
+    return HeldOut(outputs.logits, scores, labels, (means.logits, of_means))
+
+
+def settled(answers: HeldOut, calibration: Calibration) -> HeldOut:
+    """What the agent would judge by: of photos that score low, the outputs over several parts."""
+    below, means = calibration.multi_crop_below, answers.multi_crop
+    if below is None or means is None:
+        return answers
+    low = blended(answers.logits.max(axis=1), answers.scores, calibration.blend) < below
+    logits, scores = (np.where(low[:, None], means[0], answers.logits), np.where(low, means[1], answers.scores))
+    return HeldOut(logits, scores, answers.labels)
 
 
 def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
-    """Fit temperature, the scale of the score and its thresholds on the outputs for held-out photos."""
+    """Fit temperature, the scale of the score and its thresholds on the outputs for held-out photos.
+
+    The scale is that of whole photos; temperature and thresholds are of what the agent judges by (`settled`).
+    """
     if not len(answers.labels):
         return Calibration(rejection_score="distance", rejection_threshold=-1e9, fitted_on=fitted_on)
+    blend = blend_of(answers, answers.logits.argmax(axis=1) == answers.labels)
+    first = Calibration(rejection_score=REJECTION_SCORE, blend=blend, fitted_on=fitted_on)
+    if answers.multi_crop:
+        whole = blended(answers.logits.max(axis=1), answers.scores, blend)
+        below = float(np.quantile(whole, MULTI_CROP_SHARE, method="lower"))
+        first = first.model_copy(update={"multi_crop_below": below})
+    return _with_thresholds(first, blend, settled(answers, first))
+
+
+def _with_thresholds(first: Calibration, blend: Blend, answers: HeldOut) -> Calibration:
     temperature = fit_temperature(answers.logits.astype(np.float64), answers.labels)
     right = answers.logits.argmax(axis=1) == answers.labels
     sure = right & (softmax(answers.logits / temperature).max(axis=1) >= SURE)
-    blend, top = blend_of(answers, right), answers.logits.max(axis=1)
+    top = answers.logits.max(axis=1)
     scores = blended(top, answers.scores, blend).astype(np.float64)
     threshold = threshold_at(scores, FALSE_ALARM_RATE)
     doubt = max(threshold, threshold_at(scores[sure], DOUBT_RATE)) if sure.any() else threshold
     blend = blend.model_copy(update={"farthest": farthest_of(answers, right)})
     scores = blended(top, answers.scores, blend).astype(np.float64)
-    return Calibration(
-        temperature=temperature,
-        rejection_score=REJECTION_SCORE,
-        rejection_threshold=threshold,
-        doubt_threshold=doubt,
-        blend=blend,
-        doubted=proportion("doubted", int((scores[sure] < doubt).sum()), int(sure.sum())) if sure.any() else None,
-        false_alarm_rate=float((scores < threshold).mean()),
-        n=len(answers.labels),
-        fitted_on=fitted_on,
+    doubted = proportion("doubted", int((scores[sure] < doubt).sum()), int(sure.sum())) if sure.any() else None
+    return first.model_copy(
+        update={
+            "temperature": temperature,
+            "rejection_threshold": threshold,
+            "doubt_threshold": doubt,
+            "blend": blend,
+            "doubted": doubted,
+            "false_alarm_rate": float((scores < threshold).mean()),
+            "n": len(answers.labels),
+        }
     )
 
 

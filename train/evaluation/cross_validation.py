@@ -1,7 +1,7 @@
 """Pools out-of-fold predictions; a fold's temperature and threshold are fitted on the other folds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
 from kardus.inference.classification import interpret
-from train.evaluation.calibration import HeldOut
+from train.evaluation.calibration import HeldOut, calibrate, settled
 from train.evaluation.metrics import calibration_error, fit_temperature, proportion
 from train.evaluation.selective_classification import threshold_for
 
@@ -69,6 +69,7 @@ class _Judged(NamedTuple):
 def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> CrossValidation:
     """Evaluate every prediction with temperature and threshold fitted on the other folds of its seed."""
     warm, cold, kept = [], [], []
+    folds = [replace(fold, answers=_as_judged(fold, folds)) for fold in folds]
     for fold in folds:
         others = [other for other in folds if other.seed == fold.seed and other.number != fold.number]
         temperature = _temperature(others)
@@ -96,6 +97,14 @@ def pool(folds: Sequence[Fold], classes: Sequence[ClassInfo]) -> CrossValidation
         np.concatenate([fold.answers.labels for fold in folds]),
         np.concatenate([j.answered for j in warm]),
     )
+
+
+def _as_judged(fold: Fold, folds: Sequence[Fold]) -> HeldOut:
+    """A fold's outputs as the agent would judge by them, by the calibration on the other folds of its seed."""
+    others = [other.answers for other in folds if other.seed == fold.seed and other.number != fold.number]
+    if not others or fold.answers.multi_crop is None:
+        return fold.answers
+    return settled(fold.answers, calibrate(HeldOut.joined(others), ""))
 
 
 def mean_proportion(name: str, hits: NDArray[np.bool_], photos: NDArray[np.int64]) -> Metric:

@@ -2,8 +2,8 @@
 
 import torch
 
-from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from train.augmentation.augmented_views import to_tensor
 from train.networks.carton import CartonNet
 

@@ -11,8 +11,10 @@ from kardus.contract.base import Record
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.bundle import read_bundle
 from kardus.inference.cascade import SmallNetwork
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
+from kardus.inference.multi_crop import outputs_of
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import UsageError
 from train.config import Protocol, TrainConfig
 from train.evaluation.outputs import run_network
@@ -67,7 +69,7 @@ class Predictor(typing.Protocol):
         """The mean embedding of each class, (classes, d)."""
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """The network's outputs for crops (N, size_px, size_px, 3) uint8: see `RawOutputs`."""
+        """Its outputs for crops (N, size_px, size_px, 3) uint8, as the agent takes them: see `multi_crop`."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class TorchPredictor:
     prototypes: NDArray[np.float32]
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """The network's outputs for crops (N, size_px, size_px, 3) uint8."""
-        return run_network(self.model, crops)
+        """See `Predictor`."""
+        return outputs_of(crops, lambda some: run_network(self.model, some), self.calibration, self.prototypes)
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ class BundlePredictor:
         return np.array(self.classifier.manifest.prototypes, np.float32)
 
     def outputs(self, crops: Pixels) -> RawOutputs:
-        """The model's outputs for crops (N, size_px, size_px, 3) uint8."""
-        return self.classifier.run(crops)
+        """See `Predictor`."""
+        return self.classifier.outputs(crops)
 
 
 def open_predictor(path: Path) -> Predictor:

@@ -13,7 +13,7 @@ from kardus.inference.classification import class_means, interpret
 from kardus.support.errors import UsageError
 from train.augmentation.augmented_views import Photos
 from train.config import TrainConfig
-from train.evaluation.calibration import HeldOut, held_out
+from train.evaluation.calibration import HeldOut, held_out, settled
 from train.evaluation.metrics import proportion
 from train.evaluation.outputs import pooled_features, run_network
 from train.fitting.prepare import PreparedPhotos, resized_batch
@@ -71,12 +71,13 @@ def answers_of(network: CartonNet, photos: Photos, prototypes: NDArray[np.float3
     if not len(photos.labels):
         nothing = np.zeros((0, network.head.out_features), np.float32)
         return HeldOut(nothing, np.zeros(0, np.float32), photos.labels)
-    return held_out(run_network(network, photos.pixels), photos.labels, prototypes)
+    outputs = run_network(network, photos.pixels)
+    return held_out(outputs, photos.pixels, photos.labels, prototypes, lambda crops: run_network(network, crops))
 
 
 def accuracy_of(prepared: PreparedPhotos, answers: HeldOut, calibration: Calibration) -> Metric:
     """Accuracy by class; outputs are interpreted as in the agent and in `evaluate`."""
-    classes = prepared.classes
+    classes, answers = prepared.classes, settled(answers, calibration)
     seen = interpret(answers.logits, classes, calibration, answers.scores)
     hits = sum(answer.name == classes[label].name for answer, label in zip(seen, answers.labels, strict=True))
     return proportion("class", hits, len(seen))

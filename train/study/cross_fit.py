@@ -44,7 +44,8 @@ def cross_fit(
             write_cross_validation(out / "report.html", title, pooled, data.classes)
         progress.note("measured by folds; now training on every photo")
         measured = Measured(
-            calibrate(_together(folds), f"{data.sha256()}:out of fold"), tuple(pooled.accuracy.values())
+            calibrate(HeldOut.joined([fold.answers for fold in folds]), f"{data.sha256()}:out of fold"),
+            tuple(pooled.accuracy.values()),
         )
         config = config.for_photos(len(data.samples))
         return fit_prepared(prepare_split(data, config), out, config, progress, measured)
@@ -95,11 +96,3 @@ def _check_same(out: Path, config: TrainConfig, sha256: str, classes: tuple[Clas
     asked = config.settled_as(kept.config.precision)
     if (kept.config, kept.data_sha256, kept.classes) != (asked, sha256, classes):
         raise DataError(f"{out}: was trained with other values or photos: remove it, or name a new folder with --out")
-
-
-def _together(folds: list[Fold]) -> HeldOut:
-    return HeldOut(
-        np.concatenate([fold.answers.logits for fold in folds]),
-        np.concatenate([fold.answers.scores for fold in folds]),
-        np.concatenate([fold.answers.labels for fold in folds]),
-    )

@@ -14,8 +14,9 @@ from kardus.inference import cascade as cascade_module
 from kardus.inference.bundle import Bundle
 from kardus.inference.cascade import SmallNetwork, answerable, classify_in_stages, open_classifier, questions_of
 from kardus.inference.classification import MatchQuestion
-from kardus.inference.classifier import Classifier, RawOutputs
+from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError
 from tests.export.colours import COLOURS, SIDE
 from tests.export.pairs import colour_cascade

@@ -16,6 +16,7 @@ from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification, interpret, softmax
 from kardus.inference.classifier import BATCH, Classifier
+from kardus.inference.multi_crop import PARTS, parts_of
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import BundleError
 
@@ -169,11 +170,35 @@ def test_the_outputs_have_the_shapes_that_they_promise(classifier: Classifier, c
     assert outputs.evidence.min() >= 0
 
 
-def test_classify_is_run_and_interpret(classifier: Classifier, crops: Pixels) -> None:
+def test_classify_is_outputs_and_interpret(classifier: Classifier, crops: Pixels) -> None:
     manifest = classifier.manifest
-    outputs = classifier.run(crops)
+    outputs = classifier.outputs(crops)
     expected = interpret(outputs.logits, manifest.classes, manifest.calibration, classifier.scores(outputs))
     assert classifier.classify(crops) == expected
+
+
+def test_a_crop_that_scores_low_is_judged_by_its_parts_too(bundle: Bundle, crops: Pixels) -> None:
+    told = bundle.manifest.calibration
+    assert told.blend
+    told = told.model_copy(update={"blend": told.blend.model_copy(update={"farthest": None})})
+    plain = Classifier(_with_manifest(bundle, calibration=told), threads=1)
+    alone, scores = plain.run(crops), plain.scores(plain.run(crops))
+    below = float(np.sort(scores)[2])
+    told = told.model_copy(update={"multi_crop_below": below})
+    outputs = Classifier(_with_manifest(bundle, calibration=told), threads=1).outputs(crops)
+    low = scores < below
+    assert low.sum() == 2
+    assert np.array_equal(outputs.logits[~low], alone.logits[~low])
+    parts = plain.run(parts_of(crops[low])).logits.reshape(2, PARTS, -1)
+    mean = np.concatenate([alone.logits[low][:, None], parts], axis=1).mean(axis=1)
+    assert np.allclose(outputs.logits[low], mean, atol=1e-3)
+    assert not np.allclose(outputs.embedding[low], alone.embedding[low])
+
+
+def test_a_bundle_of_before_judges_whole_crops_alone(bundle: Bundle, crops: Pixels) -> None:
+    told = bundle.manifest.calibration.model_copy(update={"multi_crop_below": None})
+    classifier = Classifier(_with_manifest(bundle, calibration=told), threads=1)
+    assert np.array_equal(classifier.outputs(crops).logits, classifier.run(crops).logits)
 
 
 def test_crops_of_another_size_are_refused(classifier: Classifier) -> None:

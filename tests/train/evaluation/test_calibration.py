@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, gumbel_l, norm, t
 from scipy.stats.distributions import rv_frozen
 
-from kardus.contract.manifest import Calibration
+from kardus.contract.manifest import Blend, Calibration
 from kardus.inference.classification import blended, softmax
 from kardus.support.errors import DataError
 from train.evaluation.calibration import (
@@ -18,6 +18,7 @@ from train.evaluation.calibration import (
     ENOUGH,
     FALSE_ALARM_RATE,
     FEWEST,
+    MULTI_CROP_SHARE,
     REJECTION_SCORE,
     SURE,
     THRESHOLD_MARGIN,
@@ -26,6 +27,7 @@ from train.evaluation.calibration import (
     farthest_of,
     keep_answers,
     read_answers,
+    settled,
     threshold_at,
 )
 
@@ -58,6 +60,53 @@ def test_the_rejection_threshold_belongs_to_the_score_and_the_photos() -> None:
     assert calibration.false_alarm_rate == (scores < calibration.rejection_threshold).mean()
     assert (calibration.n, calibration.fitted_on) == (90, "here:val")
     assert calibration.rejection_score == REJECTION_SCORE
+
+
+def _with_means(answers: HeldOut) -> HeldOut:
+    """Over several parts what is known scores higher, and all of it is named right."""
+    logits = np.eye(2, dtype=np.float32)[answers.labels] * np.float32(6)
+    return replace(answers, multi_crop=(logits, answers.scores / np.float32(4)))
+
+
+def test_a_fifth_of_the_photos_is_judged_over_several_parts() -> None:
+    answers = _with_means(_answers(200))
+    calibration = calibrate(answers, "")
+    below = calibration.multi_crop_below
+    assert below is not None
+    low = _scores(answers, calibration.model_copy(update={"blend": _unlimited(calibration)})) < below
+    assert low.mean() == pytest.approx(MULTI_CROP_SHARE, abs=0.01)
+    judged = settled(answers, calibration)
+    means = answers.multi_crop
+    assert means is not None
+    assert np.array_equal(judged.logits[low], means[0][low])
+    assert np.array_equal(judged.logits[~low], answers.logits[~low])
+    assert np.array_equal(judged.scores[low], means[1][low])
+
+
+def test_temperature_and_thresholds_are_of_what_is_judged_by() -> None:
+    plain, answers = _answers(200), _with_means(_answers(200))
+    before, after = calibrate(plain, ""), calibrate(answers, "")
+    assert before.multi_crop_below is None
+    assert after.rejection_threshold > before.rejection_threshold
+    assert after.doubt_threshold > before.doubt_threshold
+    assert after.temperature != before.temperature
+    assert settled(plain, before) is plain
+    told = after.doubted
+    assert told
+    assert told.value <= DOUBT_RATE
+
+
+def _unlimited(calibration: Calibration) -> Blend:
+    assert calibration.blend
+    return calibration.blend.model_copy(update={"farthest": None})
+
+
+def test_the_answers_over_parts_of_several_networks_are_joined_where_all_have_them() -> None:
+    one, other = _with_means(_answers(20)), _with_means(_answers(30))
+    both = HeldOut.joined([one, other])
+    assert both.multi_crop is not None
+    assert len(both.labels) == len(both.multi_crop[0]) == len(both.multi_crop[1]) == 50
+    assert HeldOut.joined([one, _answers(5)]).multi_crop is None
 
 
 def test_what_is_further_than_known_photos_is_rejected_whatever_its_logits_are() -> None:

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, ClassInfo, Metric
-from kardus.inference.classifier import RawOutputs
 from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import DataError
 from kardus.support.proportions import wilson
 from tests.train.making import Colour, class_folders, labelled, plain_photo, write_table

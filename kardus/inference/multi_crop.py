@@ -1,0 +1,74 @@
+"""Multi-crop inference: what a crop shows is judged by the mean over itself and its four overlapping quarters.
+
+Each part shows some of the carton larger. The mean is surer of what is known and less sure of what isn't (multi-crop
+testing: Krizhevsky et al., NeurIPS 2012; that such means tell strangers better: docs/adr/0044-multi-crop.md). It costs
+four crops more, so only crops that look less like the classes than most known ones do are judged so: the others are
+known either way.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from kardus.contract.manifest import Calibration
+from kardus.inference.classification import Floats, rejection_scores
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
+
+PARTS = 4
+"""The parts of a crop: one in each corner."""
+PART_SIDE = 0.8
+"""Their width and height, as a share of the crop's."""
+
+Run = Callable[[Pixels], RawOutputs]
+"""The network's outputs for crops (N, S, S, 3) uint8 RGB."""
+
+
+def outputs_of(crops: Pixels, run: Run, calibration: Calibration, prototypes: Floats) -> RawOutputs:
+    """Outputs for crops (N, S, S, 3) uint8 RGB, N from 1; of those that score low, over several parts of each.
+
+    Args:
+        crops: as above.
+        run: gives the network's outputs.
+        calibration: says which score counts, and below which of them a crop is judged by its parts, too.
+        prototypes: (classes, d).
+    """
+    outputs, below = run(crops), calibration.multi_crop_below
+    if below is None:
+        return outputs
+    kind, blend = calibration.rejection_score, calibration.blend
+    low = np.flatnonzero(rejection_scores(kind, outputs.logits, outputs.embedding, prototypes, blend) < below)
+    return outputs if not len(low) else _with_means(outputs, low, run(parts_of(crops[low])))
+
+
+def mean_outputs(outputs: RawOutputs, crops: Pixels, run: Run) -> RawOutputs:
+    """Outputs over several parts of each of the crops (N, S, S, 3), N from 1, whose own are `outputs`."""
+    return _with_means(outputs, np.arange(len(crops)), run(parts_of(crops)))
+
+
+def parts_of(crops: Pixels) -> Pixels:
+    """The parts of crops (N, S, S, 3) uint8 RGB, each as large as a crop: (N * PARTS, S, S, 3), crop by crop."""
+    side = crops.shape[1]
+    near, far = 0.0, (1 - PART_SIDE) * side
+    boxes = [(x, y, x + PART_SIDE * side, y + PART_SIDE * side) for y in (near, far) for x in (near, far)]
+    pictures = [Image.fromarray(crop) for crop in crops]
+    parts = [picture.resize((side, side), Image.Resampling.BILINEAR, box) for picture in pictures for box in boxes]
+    return np.stack([np.asarray(part) for part in parts])
+
+
+def _with_means(outputs: RawOutputs, chosen: np.ndarray, of_parts: RawOutputs) -> RawOutputs:
+    """The outputs, those of the chosen crops (M,) averaged with those of their parts (M * PARTS, ...)."""
+    return replace(
+        outputs,
+        logits=_averaged(outputs.logits, chosen, of_parts.logits),
+        embedding=_averaged(outputs.embedding, chosen, of_parts.embedding),
+    )
+
+
+def _averaged(values: Floats, chosen: np.ndarray, of_parts: Floats) -> Floats:
+    result = values.copy()
+    parts = of_parts.reshape(len(chosen), PARTS, values.shape[1])
+    result[chosen] = (values[chosen] + parts.sum(axis=1)) / np.float32(PARTS + 1)
+    return result
