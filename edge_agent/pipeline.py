@@ -32,7 +32,7 @@ from kardus.contract.commands import Correct
 from kardus.contract.messages import LocationState, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, CropClassifier
-from kardus.inference.half_decoded import BrokenPictureError, whole_of
+from kardus.inference.part_decoded import BrokenPictureError, whole_of
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
