@@ -5,8 +5,8 @@ Beside each other run, on that one stream: a plain PyAV loop that decodes every 
 `decode = "all"` (every frame, as it was before there was a choice) and one with `decode = "auto"`, both with the demo's
 model and a look a second. What counts is the processor time (user and system) of each with its decoders, over windows
 of 30 s once all has settled: after the first reading of the rack's labels, of which there is one an hour, and after so
-many key frames as sizes are learnt from, since an encoder takes that long to find its rate. Each window gives one ratio. With more than one camera the agent of every frame is left
-out, and all cameras watch the same stream.
+many key frames as sizes are learnt from, since an encoder takes that long to find its rate. Each window gives one
+ratio. With more than one camera the agent of every frame is left out, and all cameras watch the same stream.
 """
 
 import argparse
