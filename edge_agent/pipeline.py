@@ -32,7 +32,7 @@ from kardus.contract.messages import Expected, LocationState, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.cascade import questions_of
 from kardus.inference.classification import Classification, CropClassifier, MatchQuestion
-from kardus.inference.half_decoded import BrokenPictureError, whole_of
+from kardus.inference.part_decoded import BrokenPictureError, whole_of
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Heartbeat

@@ -5,11 +5,13 @@ line on the standard input is a `StreamRequest` in JSON, so that passwords stand
 line asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a
 header (`FRAME_HEADER`) and its content:
 
-    b"F", width, height    a picture, RGB, which lies in the shared memory until the next request
-    b"R", 0, 0             nothing has moved, and no key frame has come: ask again
-    b"N", length, 0        why there is none this time, in UTF-8; more may come
-    b"E", length, 0        why there is none, in UTF-8; the process ends
-    b".", 0, 0             nothing more will come; the process ends
+    b"F", width, height, 0         a picture, RGB, which lies in the shared memory until the next request
+    b"P", width, height, coding    the same as planes (`kardus.inference.planes`), and which of its `CODINGS` they have
+    b"J", length, 0, 0             the same as JPEG
+    b"R", 0, 0, 0                  nothing has moved, and no key frame has come: ask again
+    b"N", length, 0, 0             why there is none this time, in UTF-8; more may come
+    b"E", length, 0, 0             why there is none, in UTF-8; the process ends
+    b".", 0, 0, 0                  nothing more will come; the process ends
 
 Of a live stream the newest picture is given, and each only once; of a file each in turn.
 """
@@ -20,7 +22,7 @@ import sys
 import threading
 from collections.abc import Callable
 from itertools import islice
-from typing import IO
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +32,15 @@ from edge_agent.camera.newest import Newest
 from edge_agent.camera.shared import PictureMemory
 from kardus.support.errors import KardusError
 
+if TYPE_CHECKING:
+    from edge_agent.camera.seen import SeenPlanes
+
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
 RESTS_S = 0.5
 """While nothing moves and no key frame comes, the agent is told so as often: it may know better."""
-Answer = NDArray[np.uint8] | str | None
-"""A picture, (height, width, 3) RGB; why there is none; or None: nothing has moved."""
+Answer: TypeAlias = "NDArray[np.uint8] | SeenPlanes | bytes | str | None"
+"""A picture, (height, width, 3) RGB, its planes, or its JPEG; why there is none; or None: nothing has moved."""
 Giver = Callable[[Attention], Answer]
 """Raises StopIteration where nothing more will come."""
 ATTENTIONS: dict[bytes, Attention] = {b"rest\n": "rest", b"wanted\n": "wanted"}
@@ -56,8 +61,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver, memory: Picture
         answer: Answer = None
         try:
             answer = give(ATTENTIONS.get(request, "moving"))
-            if isinstance(answer, np.ndarray):
-                memory.write(answer)
+            memory.write(*_content(answer))
         except StopIteration:
             kind, is_last = b".", True
         except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
@@ -67,15 +71,33 @@ def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver, memory: Picture
             return
 
 
+def _content(answer: Answer) -> tuple[NDArray[np.uint8], ...]:
+    """What goes into the shared memory."""
+    if answer is None or isinstance(answer, str):
+        return ()
+    if isinstance(answer, bytes):
+        return (np.frombuffer(answer, np.uint8),)
+    return (answer,) if isinstance(answer, np.ndarray) else answer.planes
+
+
 def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
-    if isinstance(answer, np.ndarray):
-        answers.write(FRAME_HEADER.pack(b"F", answer.shape[1], answer.shape[0]))
-    elif answer is None:
-        answers.write(FRAME_HEADER.pack(b"." if kind == b"." else b"R", 0, 0))
-    else:
+    if isinstance(answer, str):
         text = answer.encode()
-        answers.write(FRAME_HEADER.pack(kind, len(text), 0) + text)
+        answers.write(FRAME_HEADER.pack(kind, len(text), 0, 0) + text)
+    else:
+        answers.write(FRAME_HEADER.pack(*_header(kind, answer)))
     answers.flush()
+
+
+def _header(kind: bytes, answer: "NDArray[np.uint8] | SeenPlanes | bytes | None") -> tuple[bytes, int, int, int]:
+    if answer is None:
+        return b"." if kind == b"." else b"R", 0, 0, 0
+    if isinstance(answer, bytes):
+        return b"J", len(answer), 0, 0
+    if isinstance(answer, np.ndarray):
+        return b"F", answer.shape[1], answer.shape[0], 0
+    height, width = answer.planes[0].shape
+    return b"P", width, height, answer.coding
 
 
 def _giver(stream: StreamRequest) -> Giver:
@@ -86,7 +108,7 @@ def _giver(stream: StreamRequest) -> Giver:
 
 
 def _from_parts(stream: StreamRequest) -> Giver:
-    from edge_agent.camera.mjpeg import coded_pictures, decoded_part  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
+    from edge_agent.camera.mjpeg import coded_pictures  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
 
     newest = Newest[bytes | str]()
 
@@ -96,25 +118,21 @@ def _from_parts(stream: StreamRequest) -> Giver:
 
     _begin(read, newest.end)
 
-    def give(_: Attention) -> Answer:
-        picture = decoded_part(newest.take())
-        return picture if isinstance(picture, str) else np.asarray(picture)
-
-    return give
+    return lambda _: newest.take()
 
 
 def _from_camera(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
     from edge_agent.camera.live import LiveDecoder  # noqa: PLC0415
-    from edge_agent.camera.seen import as_seen  # noqa: PLC0415
+    from edge_agent.camera.seen import seen  # noqa: PLC0415
 
     live, reformatter = LiveDecoder(stream), VideoReformatter()
     _begin(live.follow, live.end)
 
     def give(attention: Attention) -> Answer:
         frame = live.take(attention, RESTS_S)
-        return frame if frame is None or isinstance(frame, str) else as_seen(frame, stream, reformatter)
+        return frame if frame is None or isinstance(frame, str) else seen(frame, stream, reformatter)
 
     return give
 
@@ -122,14 +140,14 @@ def _from_camera(stream: StreamRequest) -> Giver:
 def _from_file(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
-    from edge_agent.camera.seen import as_seen  # noqa: PLC0415
+    from edge_agent.camera.seen import seen  # noqa: PLC0415
     from edge_agent.camera.video import frames  # noqa: PLC0415
 
     coming, reformatter = islice(frames(stream), 0, None, stream.every), VideoReformatter()
 
     def give(_: Attention) -> Answer:
         frame = next(coming)
-        return frame if isinstance(frame, str) else as_seen(frame, stream, reformatter)
+        return frame if isinstance(frame, str) else seen(frame, stream, reformatter)
 
     return give
 

@@ -20,6 +20,7 @@ from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest import Rest
 from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.stream_time import StreamTime
 from edge_agent.camera.tunnel import tunnelled
 from edge_agent.camera.video import VideoPacket, checked, decode_packet, in_time, joined, opened, seen_frame
 
@@ -37,7 +38,7 @@ class LiveDecoder:
         self._stream = stream
         self._clock = clock
         self._changed = threading.Condition()
-        self._rest = Rest()
+        self._rest, self._time = Rest(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
         self._newest: DecodedFrame | str | None = None
         self._key: tuple[VideoPacket, float] | None = None
@@ -113,23 +114,24 @@ class LiveDecoder:
         found, self._newest = self._newest, None
         return found
 
-    def _take(self, packet: VideoPacket, at_s: float) -> None:
+    def _take(self, packet: VideoPacket, came_s: float) -> None:
+        at_s = self._time.of(packet, came_s)
         self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
         if self._stream.decoded == "all":
             self._decode(packet)
         elif self._stream.decoded == "auto":
             self._keep(packet)
-            self._take_in_turn(packet, at_s)
+            self._take_in_turn(packet, at_s, came_s)
         elif packet.is_keyframe:
-            self._key = packet, at_s
+            self._key = packet, came_s
 
-    def _take_in_turn(self, packet: VideoPacket, at_s: float) -> None:
+    def _take_in_turn(self, packet: VideoPacket, at_s: float, came_s: float) -> None:
         """Rest, decode, or go over to the other."""
         is_enough = self._rest.is_enough(at_s) and self._kept_bytes <= KEPT_BYTES
         if self._is_resting and not is_enough:
             self._catch_up(packet.stream)
         elif is_enough and packet.is_keyframe:
-            self._is_resting, self._key = True, (packet, at_s)
+            self._is_resting, self._key = True, (packet, came_s)
         elif not self._is_resting:
             self._decode(packet)
 

@@ -1,17 +1,13 @@
-"""JPEG after JPEG over HTTP, in the decoding process."""
+"""JPEG after JPEG over HTTP, taken apart in the decoding process, so that a camera can't hold the agent up."""
 
 import time
 from collections.abc import Iterator
-
-from PIL import Image
 
 from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.http import CameraHttp
 from edge_agent.camera.login import Login
 from edge_agent.camera.multipart import MultipartPictures
-from kardus.inference.preprocess import decode_picture
-from kardus.support.errors import DataError
 
 
 def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
@@ -35,13 +31,3 @@ def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
         yield from parts.end()
         if not count:
             raise NoAnswerError(f"no JPEG in what it sends ({kind or 'without a type'})")
-
-
-def decoded_part(coded: bytes | str) -> Image.Image | str:
-    """A picture, or why it is none."""
-    if isinstance(coded, str):
-        return coded
-    try:
-        return decode_picture(coded, "a picture")
-    except DataError as error:
-        return str(error)

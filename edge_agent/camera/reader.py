@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from PIL import Image
-
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.source import Attentive, PictureSource
 from edge_agent.records import Ended, Frame, SignalLost
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import KardusError
 from kardus.support.worker import Worker
@@ -85,7 +83,7 @@ class CameraReader(Worker):
         finally:
             self._put(Ended(self.camera, datetime.now(UTC)))
 
-    def _pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+    def _pictures(self) -> Iterator[GivenPicture | str]:
         """The source's pictures; one that raises is asked again from its beginning."""
         while True:
             try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -11,6 +11,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
+from kardus.inference.planes import BT601, BT709, CODINGS, Coding
 
 HD_LINES = 720
 """From here on a stream that doesn't say how its colours are coded is taken as BT.709, as players do."""
@@ -18,6 +19,9 @@ WIDEST = 4
 """Pixels that are wider or higher than so many times the other way are a mistake of the stream's."""
 _UNSPECIFIED = 2
 _CODES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
+_SHARES = {"bt601": BT601, "bt709": BT709}
+_TAGS: dict[int, Literal["bt601", "bt709"]] = {1: "bt709", 5: "bt601", 6: "bt601"}  # ITU-T H.273, matrix coefficients
+_FULL_RANGE = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,43 @@ class DecodedFrame:
     frame: av.VideoFrame
     pixel_shape: Fraction
     """Width by height of one pixel; 1 where the stream doesn't say."""
+
+
+@dataclass(frozen=True)
+class SeenPlanes:
+    """A frame's planes, where they are as they are meant to be seen."""
+
+    planes: tuple[NDArray[np.uint8], ...]
+    """Luma (height, width), and two of chroma, (height / 2, width / 2)."""
+    coding: int
+    """Which of `CODINGS`."""
+
+
+def seen(
+    decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter
+) -> "SeenPlanes | NDArray[np.uint8]":
+    """A frame's planes if they are as they are meant to be seen, as nearly every camera's are; else RGB (`as_seen`)."""
+    frame = decoded.frame
+    code = _known_code(frame, stream)
+    if code is None or _squared(frame.width, frame.height, decoded.pixel_shape) != (frame.width, frame.height):
+        return as_seen(decoded, stream, reformatter)
+    if frame.width % 2 or frame.height % 2 or Type.DISPLAYMATRIX in frame.side_data:
+        return as_seen(decoded, stream, reformatter)
+    is_full = frame.format.name == "yuvj420p" or frame.color_range == _FULL_RANGE
+    planes = tuple(
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in frame.planes
+    )
+    return SeenPlanes(planes, CODINGS.index(Coding(*_SHARES[code], is_full)))
+
+
+def _known_code(frame: av.VideoFrame, stream: StreamRequest) -> Literal["bt601", "bt709"] | None:
+    """How the colours of a frame of 4:2:0 are coded; None: in another way."""
+    if frame.format.name not in {"yuv420p", "yuvj420p"}:
+        return None
+    if stream.colour is not None:
+        return stream.colour
+    return _untagged(frame, stream) if frame.colorspace == _UNSPECIFIED else _TAGS.get(int(frame.colorspace))
 
 
 def as_seen(decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter) -> NDArray[np.uint8]:
@@ -60,8 +101,12 @@ def _colours(frame: av.VideoFrame, stream: StreamRequest) -> Colorspace | None:
         return _CODES[stream.colour]
     if frame.colorspace != _UNSPECIFIED:
         return None
-    by_height = "bt709" if frame.height >= HD_LINES else "bt601"
-    return _CODES[stream.untagged or by_height]
+    return _CODES[_untagged(frame, stream)]
+
+
+def _untagged(frame: av.VideoFrame, stream: StreamRequest) -> Literal["bt601", "bt709"]:
+    """What a frame is taken as that doesn't say."""
+    return stream.untagged or ("bt709" if frame.height >= HD_LINES else "bt601")
 
 
 def _turned(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:

@@ -29,11 +29,15 @@ class PictureMemory:
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         return cls(descriptor)
 
-    def write(self, pixels: NDArray[np.uint8]) -> None:
-        """Put a picture there, (height, width, 3) RGB."""
-        if os.fstat(self.descriptor).st_size < pixels.size:
-            os.ftruncate(self.descriptor, pixels.size)
-        np.frombuffer(self._map(), np.uint8, pixels.size).reshape(pixels.shape)[:] = pixels
+    def write(self, *parts: NDArray[np.uint8]) -> None:
+        """Put a picture there: (height, width, 3) RGB, or its planes, or its code, one after the other."""
+        size = sum(part.size for part in parts)
+        if os.fstat(self.descriptor).st_size < size:
+            os.ftruncate(self.descriptor, size)
+        offset = 0
+        for part in parts:
+            np.frombuffer(self._map(), np.uint8, part.size, offset).reshape(part.shape)[:] = part
+            offset += part.size
 
     def read(self, width: int, height: int) -> Image.Image:
         """A copy of the picture of this size that lies there.
@@ -41,16 +45,27 @@ class PictureMemory:
         Raises:
             DecoderError: there is less.
         """
-        size = CHANNELS * width * height
-        if os.fstat(self.descriptor).st_size < size:
-            raise DecoderError("its decoder gave nonsense")
-        with memoryview(self._map())[:size] as pixels:
+        with self._view(CHANNELS * width * height) as pixels:
             return Image.frombytes("RGB", (width, height), pixels)
+
+    def read_bytes(self, size: int) -> bytes:
+        """A copy of so much of what lies there.
+
+        Raises:
+            DecoderError: there is less.
+        """
+        with self._view(size) as content:
+            return bytes(content)
 
     def close(self) -> None:
         """Give the memory up."""
         self._mapped = None
         os.close(self.descriptor)
+
+    def _view(self, size: int) -> memoryview:
+        if os.fstat(self.descriptor).st_size < size:
+            raise DecoderError("its decoder gave nonsense")
+        return memoryview(self._map())[:size]
 
     def _map(self) -> mmap.mmap:
         """All of it; mapped once, and again when it has grown."""

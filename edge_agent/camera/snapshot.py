@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 
 import httpx2
-from PIL import Image
 
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.errors import NoAnswerError, PictureTooLargeError
@@ -15,7 +14,7 @@ from edge_agent.camera.multipart import MultipartPictures
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import SnapshotSource
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.preprocess import decode_half, decode_picture
 from kardus.support.errors import DataError
 from kardus.support.exchange import Exchanges, Trace
@@ -46,7 +45,7 @@ class HttpSnapshot:
         self._closing = threading.Event()
         self._exchanges = Exchanges(self._closing)
 
-    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+    def pictures(self) -> Iterator[GivenPicture | str]:
         """The camera's picture at each look, or why there is none."""
         with CameraHttp(self._login, self._tls, SILENCE * self._timeout_s) as http:
             while not self._closing.is_set():
@@ -56,7 +55,7 @@ class HttpSnapshot:
         """End a wait for a picture; the end of `pictures` frees the rest."""
         self._closing.set()
 
-    def _picture(self, http: CameraHttp) -> Image.Image | HalfDecoded | str:
+    def _picture(self, http: CameraHttp) -> GivenPicture | str:
         try:
             data = self._exchanges.run(functools.partial(self._fetch, http), self._timeout_s)
             return decode_half(data, self._url) if self.attention == "rest" else decode_picture(data, self._url)

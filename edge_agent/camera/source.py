@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
-from PIL import Image
-
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.still import FolderPictures, StillPicture
 from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
 from edge_agent.config.sources import RealSource
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 
 
 class PictureSource(Protocol):
@@ -19,7 +17,7 @@ class PictureSource(Protocol):
     live: bool
     """Whether it shows what is there now: only then can it be frozen, and only then is it asked again for ever."""
 
-    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+    def pictures(self) -> Iterator[GivenPicture | str]:
         """Pictures, RGB, one a look; decoded by half where an `Attentive` source was told that all rests.
 
         A text in place of a picture says why there is none this time. The iterator ends when nothing more can come.

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from edge_agent.camera.decoding import Attention
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.photo_files import PHOTO_SUFFIXES, sort_folder
 from kardus.inference.preprocess import read_half, read_picture
 from kardus.support.errors import DataError
@@ -22,7 +22,7 @@ class StillPicture:
         self.attention: Attention = "moving"
         self._path = path
 
-    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+    def pictures(self) -> Iterator[GivenPicture | str]:
         """The file's picture as it is at each look, or why it can't be read."""
         while True:
             yield _looked_at(self._path, self.attention)
@@ -41,7 +41,7 @@ class FolderPictures:
         self.attention: Attention = "moving"
         self._folder = folder
 
-    def pictures(self) -> Iterator[Image.Image | HalfDecoded | str]:
+    def pictures(self) -> Iterator[GivenPicture | str]:
         """Each picture once, or why it can't be read."""
         try:
             paths = sort_folder(self._folder).pictures
@@ -65,7 +65,7 @@ def try_picture(path: Path) -> Image.Image | str:
         return _reason(error)
 
 
-def _looked_at(path: Path, attention: Attention) -> Image.Image | HalfDecoded | str:
+def _looked_at(path: Path, attention: Attention) -> GivenPicture | str:
     """As `try_picture`, decoded to what is needed."""
     if attention != "rest":
         return try_picture(path)

@@ -12,14 +12,16 @@ from collections.abc import Callable, Generator, Iterator
 from typing import IO, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from PIL import Image
-
 from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, StreamRequest
 from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
+from kardus.inference.part_decoded import GivenPicture
+from kardus.inference.planes import CODINGS, PlanarPicture, planes_size
+from kardus.inference.preprocess import decode_half, decode_picture
+from kardus.support.errors import DataError
 
 FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
@@ -54,8 +56,8 @@ class Decoder:
         self._requests, self._answers = _pipe(self._process.stdin), _pipe(self._process.stdout)
         self._ask(stream.encode())
 
-    def picture(self, timeout_s: float, attention: Callable[[], Attention]) -> Image.Image | str | None:
-        """The next picture, RGB, or why there is none this time; None when the source has ended.
+    def picture(self, timeout_s: float, attention: Callable[[], Attention]) -> GivenPicture | bytes | str | None:
+        """The next picture, RGB or its JPEG, or why there is none this time; None when the source has ended.
 
         While nothing moves it is waited for longer than each answer may take, `timeout_s`: until a key frame comes.
 
@@ -68,14 +70,19 @@ class Decoder:
                 return "it sends no key frame"
         return answer
 
-    def _answer(self, timeout_s: float, attention: Attention) -> "Image.Image | str | _Rests | None":
+    def _answer(self, timeout_s: float, attention: Attention) -> "GivenPicture | bytes | str | _Rests | None":
         deadline = time.monotonic() + timeout_s
         self._ask(attention.encode() + b"\n")
-        kind, width, height = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
+        kind, width, height, coding = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
         if kind == b"R":
             return RESTS
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
             return self._memory.read(width, height)
+        if kind == b"P" and 0 < width * height <= MAX_PIXELS and coding < len(CODINGS):
+            planes = self._memory.read_bytes(planes_size(width, height))
+            return PlanarPicture(planes, (width, height), CODINGS[coding])
+        if kind == b"J":
+            return self._memory.read_bytes(width)
         if kind in {b"N", b"E"} and width <= _MOST_TEXT:
             reason = self._read(width, deadline).decode(errors="replace")
             if kind == b"N":
@@ -132,7 +139,7 @@ class StreamSource:
         self._decoder: Decoder | None = None
         self._closed = False
 
-    def pictures(self) -> Iterator[Image.Image | str]:
+    def pictures(self) -> Iterator[GivenPicture | str]:
         """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
         while True:
             reason = yield from self._until_it_fails()
@@ -148,11 +155,18 @@ class StreamSource:
             if self._decoder:
                 self._decoder.interrupt()
 
+    def _decoded(self, coded: bytes) -> GivenPicture | str:
+        """A JPEG, decoded to what is needed, or why it can't be."""
+        try:
+            return (decode_half if self.attention == "rest" else decode_picture)(coded, "a picture")
+        except DataError as error:
+            return str(error)
+
     def _said(self, reason: str) -> str:
         what = "no picture" if self.live else "cannot be read on"
         return f"{self._name}: {what} ({reason}): {self._remedy}"
 
-    def _until_it_fails(self) -> Generator[Image.Image | str, None, str]:
+    def _until_it_fails(self) -> Generator[GivenPicture | str, None, str]:
         """One process's pictures; returns why they ended, or an empty text."""
         with self._lock:
             if self._closed:
@@ -161,7 +175,8 @@ class StreamSource:
         timeout_s = self._stream.timeout_s + GRACE_S
         try:
             while (picture := decoder.picture(timeout_s, lambda: self.attention)) is not None:
-                yield self._said(picture) if isinstance(picture, str) else picture
+                given = self._decoded(picture) if isinstance(picture, bytes) else picture
+                yield self._said(given) if isinstance(given, str) else given
         except DecoderError as error:
             return str(error)
         finally:

@@ -22,7 +22,7 @@ from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.codes.labels import find_labels
 from kardus.inference.bundle import read_bundle
 from kardus.inference.geometry import FloatArray
-from kardus.inference.half_decoded import whole_of
+from kardus.inference.part_decoded import whole_of
 from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_json, print_result, table_of
 from kardus.support.errors import DataError, UsageError

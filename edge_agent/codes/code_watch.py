@@ -12,7 +12,7 @@ from edge_agent.config.sections import CodesSection
 from edge_agent.records import Frame, Sighting
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.geometry import FloatArray
-from kardus.inference.half_decoded import whole_of
+from kardus.inference.part_decoded import whole_of
 
 
 class CodeWatch:

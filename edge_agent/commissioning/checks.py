@@ -15,7 +15,7 @@ from kardus.codes.rack_check import other_rack
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
-from kardus.inference.half_decoded import whole_of
+from kardus.inference.part_decoded import whole_of
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import DataError, KardusError

@@ -10,7 +10,7 @@ from kardus.contract.messages import Expected
 from kardus.inference.classification import Classification
 from kardus.inference.colour_correction import ColourCorrection
 from kardus.inference.geometry import FloatArray
-from kardus.inference.half_decoded import HalfDecoded, whole_of
+from kardus.inference.part_decoded import GivenPicture, whole_of
 from kardus.inference.preprocess import Pixels
 
 
@@ -25,7 +25,7 @@ class Frame:
     """UTC."""
     at_s: float
     """The same moment on a clock that never jumps: seconds, of meaning only beside others of this camera."""
-    given: Image.Image | HalfDecoded
+    given: GivenPicture
     """The picture as its source gave it, RGB; its `size` is that of the whole picture."""
 
     @property
@@ -80,7 +80,7 @@ class Sighting:
     """One a slot (n)."""
     chosen: tuple[int, ...]
     """Which slots are to be classified."""
-    picture: Image.Image | HalfDecoded
+    picture: GivenPicture
     """As its source gave it, RGB."""
     corners: FloatArray
     """(len(chosen), 4, 2): where these are in it, in pixels."""

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from PIL import Image
 from pydantic import ValidationError
 
 from edge_agent.camera.still import FolderPictures, try_picture
@@ -15,7 +14,7 @@ from edge_agent.config.sources import VideoSource
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.photo_files import sort_folder
 from kardus.support.errors import DataError
 
@@ -156,9 +155,7 @@ def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> R
     return ReplayedInput(entry.at, at_s, _item(entry.camera, picture, entry.at, at_s, seen), picture)
 
 
-def _item(
-    camera: str, picture: int, at: datetime, at_s: float, seen: Image.Image | HalfDecoded | str
-) -> Frame | SignalLost:
+def _item(camera: str, picture: int, at: datetime, at_s: float, seen: GivenPicture | str) -> Frame | SignalLost:
     if isinstance(seen, str):
         return SignalLost(camera, at, seen)
     return Frame(camera, picture + 1, at, at_s, seen)

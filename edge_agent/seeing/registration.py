@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.geometry import FloatArray
+from kardus.inference.part_decoded import PartDecoded
 
 Grey = NDArray[np.float32]
 PATCH = 24
@@ -52,6 +53,11 @@ class Marks:
     """(n, PATCH, PATCH): 1 where a pixel counts, 0 where the picture is expected to change."""
     lasting: int
     """The first so many hold nothing that is expected to change; the others were taken for want of such."""
+
+    def some(self, which: NDArray[np.intp]) -> "Marks":
+        """Those of these indices, in their order."""
+        lasting = int((which < self.lasting).sum())
+        return Marks(self.corners[which], self.patches[which], self.counts[which], lasting)
 
     @property
     def centres(self) -> FloatArray:
@@ -139,6 +145,18 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundM
     peaks = np.stack([xs + _vertices(correlation[each, ys, :], xs), ys + _vertices(correlation[each, :, xs], ys)], 1)
     inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
     return FoundMarks(start + peaks - reach, flat.max(axis=1, initial=-1.0), inside)
+
+
+def find_marks_near(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundMarks:
+    """As `find_marks`; a mark that has a peak where it should be is looked for no further: cameras stand still."""
+    found = find_marks(marks, grey, near, 1)
+    others = np.flatnonzero(~found.sure)
+    if not len(others):
+        return found
+    again = find_marks(marks.some(others), grey, near[others], reach)
+    for known, new in ((found.shifts, again.shifts), (found.likeness, again.likeness), (found.inside, again.inside)):
+        known[others] = new
+    return found
 
 
 def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:
@@ -268,17 +286,18 @@ def sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
         factor: by which patches are larger in it than in the reduced picture.
     """
     reach = PATCH * factor // 2
-    corners = _patch_corners(picture, centres, reach)
+    corners = _patch_corners(picture.size, centres, reach)
     greens = (picture.crop((x, y, x + 2 * reach, y + 2 * reach)).getchannel(1) for x, y in corners)
     patches = np.array([np.asarray(green) for green in greens], np.float32).reshape(-1, 2 * reach, 2 * reach)
     return _strength(patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2])
 
 
-def sharpness_by_half(half: Image.Image, centres: FloatArray, factor: int) -> Grey:
-    """As `sharpness`, of a picture of which half the width and height is there; `factor` is even."""
+def sharpness_of_part(picture: PartDecoded, centres: FloatArray, factor: int) -> Grey:
+    """As `sharpness`, of a picture of which not all is decoded."""
     reach = PATCH * factor // 4
-    green = np.asarray(half.getchannel(1))
-    patches = [green[y : y + 2 * reach, x : x + 2 * reach] for x, y in _patch_corners(half, centres / 2, reach)]
+    half = -(-picture.size[0] // 2), -(-picture.size[1] // 2)
+    corners = _patch_corners(half, centres / 2, reach)
+    patches = [np.asarray(picture.halved_green((x, y, x + 2 * reach, y + 2 * reach))) for x, y in corners]
     return _strength(4 * np.array(patches, np.float32).reshape(-1, 2 * reach, 2 * reach))
 
 
@@ -295,7 +314,7 @@ def _strength(halved: Grey) -> Grey:
     return beyond
 
 
-def _patch_corners(picture: Image.Image, centres: FloatArray, reach: int) -> list[tuple[int, int]]:
-    """The top left corners of patches around the centres (n, 2), kept inside the picture."""
-    corners = np.clip(np.round(centres).astype(int) - reach, 0, np.subtract(picture.size, 2 * reach))
+def _patch_corners(size: tuple[int, int], centres: FloatArray, reach: int) -> list[tuple[int, int]]:
+    """The top left corners of patches around the centres (n, 2), kept inside a picture of this width and height."""
+    corners = np.clip(np.round(centres).astype(int) - reach, 0, np.subtract(size, 2 * reach))
     return [(x, y) for x, y in corners.tolist()]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
-from PIL import Image
 
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import CameraSection, PictureSize
 from kardus.inference.geometry import FloatArray, project
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.preprocess import Pixels, Warp, warp_of
 
 
@@ -89,19 +88,18 @@ def place_slots(slots: Sequence[Slot], width: int, height: int, motion: FloatArr
 class Cutting:
     """Slots that are being cut out of a picture, on all cores: Pillow warps without Python's lock."""
 
-    def __init__(self, corners: FloatArray, given: Image.Image | HalfDecoded, size_px: int) -> None:
+    def __init__(self, corners: FloatArray, given: GivenPicture, size_px: int) -> None:
         """Begin with every quadrilateral of (n, 4, 2), as `rectify` cuts it.
 
         Raises:
             BrokenPictureError: only half of the picture was decoded, and the whole can't be.
         """
-        picture = given.whole if isinstance(given, HalfDecoded) else given
         self._crops = np.empty((len(corners), size_px, size_px, 3), dtype=np.uint8)
 
         def cut_some(indices: range) -> None:
             for index in indices:
-                warp = _known_warp(corners[index].tobytes(), *picture.size, size_px)
-                self._crops[index] = warp.apply(picture.crop(warp.box))
+                warp = _known_warp(corners[index].tobytes(), *given.size, size_px)
+                self._crops[index] = warp.apply(given.crop(warp.box))
 
         hands = os.cpu_count() or 1
         parts = [range(first, len(corners), hands) for first in range(min(hands, len(corners)))]

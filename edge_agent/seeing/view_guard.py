@@ -18,13 +18,14 @@ from edge_agent.seeing.registration import (
     Marks,
     choose_marks,
     find_marks,
+    find_marks_near,
     fit_similarity,
     sharpness,
-    sharpness_by_half,
+    sharpness_of_part,
     whole_shift,
 )
 from kardus.inference.geometry import FloatArray, project, reduction
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture, PartDecoded, whole_of
 from kardus.inference.preprocess import Pixels
 
 ViewProblem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
@@ -57,31 +58,29 @@ class CheckedView:
 
 
 class JudgedPicture:
-    """A picture, reduced: from half of its width and height, where that is what was decoded of it."""
+    """A picture, reduced: from what was decoded of it."""
 
-    def __init__(self, given: Image.Image | HalfDecoded) -> None:
+    def __init__(self, given: GivenPicture) -> None:
         """Reduce it."""
         self.size = given.size
         self.factor = reduction(given.size[0])
         """By which whole number it is made smaller."""
         self._given = given
-        if isinstance(given, HalfDecoded) and self.factor % 2 == 0:
-            self._half: Image.Image | None = given.half
-            self.small = reduced(given.half, self.factor // 2)
+        if isinstance(given, PartDecoded) and self.factor > 1:
+            self.small = np.asarray(given.reduced(self.factor))
         else:
-            self._half = None
             self.small = reduced(self.whole, self.factor)
 
     @property
     def whole(self) -> Image.Image:
         """All of it, RGB; raises BrokenPictureError."""
-        return self._given.whole if isinstance(self._given, HalfDecoded) else self._given
+        return whole_of(self._given)
 
     def sharpness(self, centres: FloatArray) -> Grey:
         """How sharp it is around each centre, (n, 2) in pixels of the whole picture: (n,)."""
-        if self._half is not None:
-            return sharpness_by_half(self._half, centres, self.factor)
-        return sharpness(self.whole, centres, self.factor)
+        if isinstance(self._given, PartDecoded):
+            return sharpness_of_part(self._given, centres, self.factor)
+        return sharpness(self._given, centres, self.factor)
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,6 @@ class _Reference:
     """Of each mark, (n,)."""
     whole: Grey
     """All of it, reduced."""
-
-    @property
-    def coarse(self) -> Grey:
-        """Its coarsest forms."""
-        return _coarse(self.whole)
 
 
 class ViewGuard:
@@ -127,7 +121,7 @@ class ViewGuard:
         self._live = live
         self._reference: _Reference | None = None
         self._motion = np.eye(3)
-        self._last_coarse: Grey | None = None
+        self._last_good: Grey | None = None
         self._last = RepeatGuard(self._mask)
         self._same_since = 0.0
 
@@ -147,7 +141,7 @@ class ViewGuard:
         if not problem:
             problem, reason = self._recognise(self._known(judged, grey), judged, grey)
         if not problem:
-            self._last_coarse = _coarse(grey)
+            self._last_good = grey
         small = self._mask.black_out(small) if self._is_masked else small
         return CheckedView(small, factor, self._motion, problem, reason, repeated)
 
@@ -180,7 +174,7 @@ class ViewGuard:
             return None, ""  # nothing in this view could tell
         shrink = np.diag([1 / factor, 1 / factor, 1.0])
         near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
-        found = find_marks(marks, grey, near, NEAR)
+        found = find_marks_near(marks, grey, near, NEAR)
         if found.sure.mean() < self._rules.recognised:
             found = find_marks(marks, grey, np.zeros_like(near), self._reach(grey))
         there = found.sure
@@ -207,8 +201,8 @@ class ViewGuard:
         is_far = distance > self._rules.max_shift * grey.shape[1]
         if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:
             return self._moved(factor * distance, factor * grey.shape[1])
-        last = reference.coarse if self._last_coarse is None else self._last_coarse  # stock changes the forms too
-        if _correlation(_coarse(grey), last) > ALIKE:
+        last = reference.whole if self._last_good is None else self._last_good  # stock changes the forms too
+        if _correlation(_coarse(grey), _coarse(last)) > ALIKE:
             return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
         return "covered", (
             f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
@@ -256,6 +250,7 @@ def _grey(small: Pixels) -> Grey:
 
 
 def _coarse(grey: Grey) -> Grey:
+    """A picture's coarsest forms."""
     return np.asarray(Image.fromarray(grey).resize((32, 18), Image.Resampling.BOX), dtype=np.float32)
 
 

@@ -4,21 +4,17 @@ What a picture is worth can be judged by its half, which takes less time than th
 Both come of the same bytes, so that a damaged JPEG is found with the half already.
 """
 
-import threading
 from collections.abc import Callable
 
 from PIL import Image
 
 from kardus.inference.geometry import reduction
+from kardus.inference.part_decoded import Box, BrokenPictureError, PartDecoded
 from kardus.support.errors import DataError
 
 
-class BrokenPictureError(DataError):
-    """A picture that was believed to be whole can't be decoded."""
-
-
-class HalfDecoded:
-    """A picture of which half the width and height is there. May be used by several threads."""
+class HalfDecoded(PartDecoded):
+    """A picture of which half the width and height is there."""
 
     def __init__(self, half: Image.Image, size: tuple[int, int], decode: Callable[[], Image.Image]) -> None:
         """Keep it.
@@ -28,37 +24,31 @@ class HalfDecoded:
             size: width and height of the whole picture.
             decode: gives the whole picture, RGB; raises DataError.
         """
+        super().__init__(size)
         self.half = half
-        self.size = size
-        self._decode = decode
-        self._whole: Image.Image | None = None
-        self._lock = threading.Lock()
+        self._decode_all = decode
 
-    @property
-    def whole(self) -> Image.Image:
-        """The whole picture, RGB; decoded when it is first asked for.
+    def crop(self, box: Box) -> Image.Image:
+        """Of the whole picture, which is decoded for it."""
+        return self.whole.crop(box)
 
-        Raises:
-            BrokenPictureError: it can't be.
-        """
-        with self._lock:
-            if self._whole is None:
-                try:
-                    self._whole = self._decode()
-                except DataError as error:
-                    raise BrokenPictureError(f"{error}: check what sends the picture") from error
-            return self._whole
+    def reduced(self, factor: int) -> Image.Image:
+        """By an odd number, too: each of its pixels is the mean of as many, and parts, of the half's pixels."""
+        if factor % 2 == 0:
+            return self.half.reduce(factor // 2)
+        return self.half.resize(self.size, Image.Resampling.NEAREST).reduce(factor)
 
+    def halved_green(self, box: Box) -> Image.Image:
+        """As it was decoded."""
+        return self.half.crop(box).getchannel(1)
 
-def whole_of(given: Image.Image | HalfDecoded) -> Image.Image:
-    """A picture, however much of it is decoded.
-
-    Raises:
-        BrokenPictureError: the rest can't be.
-    """
-    return given.whole if isinstance(given, HalfDecoded) else given
+    def _decode(self) -> Image.Image:
+        try:
+            return self._decode_all()
+        except DataError as error:
+            raise BrokenPictureError(f"{error}: check what sends the picture") from error
 
 
 def is_judged_by_half(width: int) -> bool:
     """Whether all that a picture of this width is judged by can be made of its half."""
-    return reduction(width) % 2 == 0
+    return reduction(width) > 1

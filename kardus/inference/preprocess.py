@@ -11,6 +11,7 @@ from PIL import Image, ImageFile
 from kardus.inference import jpeg
 from kardus.inference.geometry import FloatArray, homography, rectangle
 from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
+from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
 from kardus.inference.srgb import Converted, UnfitPictureError, stored_as, to_srgb
 from kardus.support.errors import DataError
@@ -137,7 +138,7 @@ def decode_picture(data: bytes, name: str) -> Image.Image:
     return _decode(io.BytesIO(data), name)[0].picture
 
 
-def read_half(path: Path) -> Image.Image | HalfDecoded:
+def read_half(path: Path) -> GivenPicture:
     """As `read_picture`; of a JPEG that can be judged by it only half of the width and height, for now."""
     try:
         with open_file(path) as file:
@@ -147,7 +148,7 @@ def read_half(path: Path) -> Image.Image | HalfDecoded:
     return decode_half(data, str(path))
 
 
-def decode_half(data: bytes, name: str) -> Image.Image | HalfDecoded:
+def decode_half(data: bytes, name: str) -> GivenPicture:
     """As `read_half`, from memory."""
     decoded, size = _decode(io.BytesIO(data), name, halve=True)
     return HalfDecoded(decoded.picture, size, lambda: decode_picture(data, name)) if size else decoded.picture

@@ -81,7 +81,7 @@ def measure(scale: Scale, folder: Path) -> Report:
     receiver = Receiver()
     try:
         with MqttClient(BrokerSettings("127.0.0.1", broker.port), [(agents_filter(SITE), 1)], receiver.take):
-            told = _play(broker.port, size)
+            told = play_fleet(broker.port, size.agents, size.seconds)
             acknowledged = sum(each["acknowledged"] for each in told)
             with receiver.changed:
                 receiver.changed.wait_for(lambda: receiver.count >= acknowledged, PATIENCE_S)
@@ -91,13 +91,20 @@ def measure(scale: Scale, folder: Path) -> Report:
     return report
 
 
-def _play(port: int, size: Size) -> list[dict[str, int]]:
-    """Start the processes, let them begin together once all are connected, and read what each tells at its end."""
-    shares = [min(LARGEST, size.agents - first) for first in range(0, size.agents, LARGEST)]
+def play_fleet(port: int, agents: int, seconds: float, period_s: float = 1.0) -> list[dict[str, int]]:
+    """Start the processes, let them begin together once all are connected, and read what each tells at its end.
+
+    Args:
+        port: the broker's.
+        agents: how many.
+        seconds: for so long they tell events.
+        period_s: each tells one so often.
+    """
+    shares = [min(LARGEST, agents - first) for first in range(0, agents, LARGEST)]
     command = [sys.executable, "-m", "tests.benchmarks.fleet_process", str(port)]
     processes = [
         subprocess.Popen(
-            [*command, str(LARGEST * number), str(proportion), str(size.seconds)],
+            [*command, str(LARGEST * number), str(proportion), str(seconds), str(period_s)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -114,7 +121,7 @@ def _play(port: int, size: Size) -> list[dict[str, int]]:
                 process.stdin.write("go\n")
                 process.stdin.flush()
         for process in processes:
-            out, _ = process.communicate(timeout=size.seconds + PATIENCE_S)
+            out, _ = process.communicate(timeout=seconds + PATIENCE_S)
             told.append(json.loads(out))
         return told
     finally:

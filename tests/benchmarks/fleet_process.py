@@ -1,7 +1,8 @@
 """One process of the fleet: some simulated agents, each with an MQTT session of its own, on one thread.
 
-    python -m tests.benchmarks.fleet_process PORT FIRST COUNT SECONDS
+    python -m tests.benchmarks.fleet_process PORT FIRST COUNT SECONDS PERIOD
 
+Each tells one event every PERIOD seconds.
 Says `ready` when all are connected, begins when it is told `go`, and ends with a line of JSON.
 """
 
@@ -23,8 +24,6 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from tests.benchmarks.fleet import PATIENCE_S, READY, SITE
 
-PERIOD_S = 1.0
-"""Each agent tells one event so often."""
 LATE_S = 0.5
 """An event is late that is sent so long after its turn."""
 IN_FLIGHT = 20
@@ -99,12 +98,12 @@ class Loop:
                     agent.client.loop_write()
 
 
-def play(agents: list[SimulatedAgent], loop: Loop, seconds: float, tally: Tally) -> None:
+def play(agents: list[SimulatedAgent], loop: Loop, seconds: float, period_s: float, tally: Tally) -> None:
     """Let each tell an event in its turn, evenly over the period; wait for the last acknowledgement."""
     began = time.monotonic()
-    turns = int(seconds * len(agents) / PERIOD_S)
+    turns = int(seconds * len(agents) / period_s)
     for turn in range(turns):
-        due_s = began + turn * PERIOD_S / len(agents)
+        due_s = began + turn * period_s / len(agents)
         while (wait_s := due_s - time.monotonic()) > 0:
             loop.serve(wait_s)
         tally.late += time.monotonic() - due_s > LATE_S
@@ -115,7 +114,7 @@ def play(agents: list[SimulatedAgent], loop: Loop, seconds: float, tally: Tally)
         loop.serve(0.05)
 
 
-def main(port: int, first: int, count: int, seconds: float) -> None:
+def main(port: int, first: int, count: int, seconds: float, period_s: float) -> None:
     """Connect, wait, play, tell."""
     tally = Tally()
     agents = [SimulatedAgent(first + number, port, tally) for number in range(count)]
@@ -128,7 +127,7 @@ def main(port: int, first: int, count: int, seconds: float) -> None:
     say(READY)
     while not _told_to_go(loop):
         pass
-    play(agents, loop, seconds, tally)
+    play(agents, loop, seconds, period_s, tally)
     say(json.dumps({"sent": tally.sent, "acknowledged": tally.acknowledged, "late": tally.late}))
 
 
@@ -147,4 +146,4 @@ def _told_to_go(loop: Loop) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))

@@ -15,7 +15,6 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.live import LiveDecoder
@@ -24,6 +23,7 @@ from edge_agent.camera.seen import DecodedFrame
 from edge_agent.camera.stream import rtsp_source
 from edge_agent.camera.video import VideoPacket, joined
 from edge_agent.config.sources import RtspSource
+from kardus.inference.part_decoded import GivenPicture
 from tests.cameras import RtspCamera, chart
 from tests.patience import PATIENCE_S
 
@@ -225,7 +225,7 @@ def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(
 
 
 def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it_is_asked_for_them() -> None:
-    def rate(pictures: Iterator[Image.Image | str], seconds: float) -> float:
+    def rate(pictures: Iterator[GivenPicture | str], seconds: float) -> float:
         began = time.monotonic()
         return sum(1 for _ in itertools.takewhile(lambda _: time.monotonic() - began < seconds, pictures)) / seconds
 

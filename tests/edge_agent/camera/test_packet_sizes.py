@@ -4,7 +4,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.camera.packet_sizes import FEWEST, OTHER_LEVEL_S, RESTS_AFTER_S, PacketSizes, band_of, learn
+from edge_agent.camera.packet_sizes import (
+    AT_LEAST,
+    FEWEST,
+    OTHER_LEVEL_S,
+    OUTER,
+    RESTS_AFTER_S,
+    SPREADS,
+    PacketSizes,
+    band_of,
+    learn,
+    logarithm,
+)
 from edge_agent.camera.rest import OFTEN_S, SELDOM_S, Rest
 
 RATE = 25
@@ -145,10 +156,22 @@ def test_a_band_holds_what_it_was_made_of_but_for_the_outermost(strays: list[flo
 
 @given(st.lists(st.lists(st.integers(0, 100_000), max_size=60), max_size=6))
 def test_whatever_courses_were_seen_they_are_learnt_or_too_few(courses: list[list[int]]) -> None:
-    quiet = learn(courses)
+    quiet = learn([[logarithm(size) for size in course] for course in courses])
     assert (quiet is None) == (sum(bool(course) for course in courses) < FEWEST)
     if quiet is not None:
-        assert np.isfinite(quiet.typical).all()
+        places = len(quiet.typical)
+        table = np.array([([logarithm(size) for size in course] + [np.nan] * places)[:places] for course in courses])
+        assert np.allclose(quiet.typical, np.nanmedian(table, axis=0))
+        assert quiet.single == band_of((table - quiet.typical)[~np.isnan(table)])
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=200))
+def test_a_band_lies_as_far_outside_as_the_strays_are_spread(strays: list[float]) -> None:
+    least, middle, most = np.quantile(strays, (OUTER, 0.5, 1 - OUTER))
+    spread = 1.4826 * np.median(np.abs(np.array(strays) - middle))
+    margin = max(SPREADS * spread, AT_LEAST)
+    band = band_of(np.array(strays))
+    assert np.allclose([band.least, band.most], [least - margin, most + margin])
 
 
 @given(st.lists(st.tuples(st.integers(0, 100_000), st.booleans(), st.booleans()), max_size=100))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
+from kardus.inference.part_decoded import GivenPicture, whole_of
 from kardus.inference.preprocess import decode_picture
 from tests.cameras import chart
 
@@ -63,8 +64,8 @@ def _shown(path: Path, **settings: Any) -> list[Pixels]:
 
 def _pixels(pictures: Iterator[object]) -> Iterator[Pixels]:
     for picture in pictures:
-        assert isinstance(picture, Image.Image), picture
-        yield np.asarray(picture)
+        assert isinstance(picture, GivenPicture), picture
+        yield np.asarray(whole_of(picture))
 
 
 def _jpeg(picture: Image.Image) -> Pixels:

@@ -17,7 +17,8 @@ from edge_agent.camera.decoding import Attention
 from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
-from kardus.inference.half_decoded import HalfDecoded, whole_of
+from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import whole_of
 from kardus.inference.preprocess import decode_picture
 from tests.cameras import (
     PASSWORD,

@@ -15,7 +15,8 @@ from PIL import Image
 from edge_agent.camera.source import Attentive, PictureSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
-from kardus.inference.half_decoded import HalfDecoded, whole_of
+from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import GivenPicture, whole_of
 from simulator.script import Script, write_script
 from tests.cameras import chart, chart_jpeg
 from tests.edge_agent.making import damaged
@@ -137,8 +138,8 @@ BROKEN: dict[str, tuple[Make, str]] = {
 
 
 def _shade(picture: object) -> int:
-    assert isinstance(picture, Image.Image)
-    return int(np.asarray(picture).mean())
+    assert isinstance(picture, GivenPicture)
+    return int(np.asarray(whole_of(picture)).mean())
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -146,9 +147,9 @@ def test_pictures_are_rgb_of_8_bits(tmp_path: Path, kind: str) -> None:
     pictures = list(islice(GOOD[kind](tmp_path).pictures(), 3))
     assert len(pictures) == 3
     for picture in pictures:
-        assert isinstance(picture, Image.Image)
-        assert picture.mode == "RGB"
-        assert picture.size == ((1920, 1080) if kind == "simulated" else (64, 48))
+        assert not isinstance(picture, str)
+        assert whole_of(picture).mode == "RGB"
+        assert whole_of(picture).size == picture.size == ((1920, 1080) if kind == "simulated" else (64, 48))
 
 
 @pytest.mark.parametrize("kind", ["folder", "video", "simulated"])
@@ -256,10 +257,10 @@ def test_a_jpeg_in_a_video_that_was_cut_off_is_a_reason_and_costs_no_other(tmp_p
             packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 5), number, number
             container.mux(packet)
     first, cut, ended, last = _open("video", path=tmp_path / "v.avi").pictures()
-    assert isinstance(first, Image.Image)
+    assert isinstance(first, GivenPicture)
     assert "cut off" in str(cut)
     assert "cut off" in str(ended)
-    assert isinstance(last, Image.Image)
+    assert isinstance(last, GivenPicture)
 
 
 def test_a_damaged_video_gives_pictures_or_texts(tmp_path: Path) -> None:

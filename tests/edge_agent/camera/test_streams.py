@@ -21,6 +21,7 @@ from edge_agent.camera.source import PictureSource
 from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
+from kardus.inference.part_decoded import GivenPicture, whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import (
     PASSWORD,
@@ -64,12 +65,12 @@ def _password(folder: Path) -> dict[str, str]:
     return {"username": USER, "password_file": str(folder / "password")}
 
 
-def _first_picture(pictures: Iterator[Image.Image | str]) -> Image.Image:
+def _first_picture(pictures: Iterator[GivenPicture | str]) -> Image.Image:
     """The first one; a camera may need more than one attempt, and on a busy machine many."""
     deadline = time.monotonic() + PATIENCE_S
     while isinstance(found := next(pictures), str):
         assert time.monotonic() < deadline, found
-    return found
+    return whole_of(found)
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
@@ -78,8 +79,8 @@ def test_an_rtsp_stream_gives_pictures(codec: str) -> None:
         first, second = _first_picture(pictures), next(pictures)
         assert first.size == (320, 240)
         assert first.mode == "RGB"
-        assert isinstance(second, Image.Image)
-        assert first.tobytes() != second.tobytes(), "there is noise: each picture is given once"
+        assert not isinstance(second, str)
+        assert first.tobytes() != whole_of(second).tobytes(), "there is noise: each picture is given once"
 
 
 def test_an_rtsp_camera_that_asks_who_looks_is_told(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_mjpeg_is_read_however_the_camera_words_it(case: str) -> None:
         HttpCamera(_multipart(lambda: iter(body), kind)) as camera,
         _pictures(_open("mjpeg", url=camera.url)) as pictures,
     ):
-        assert isinstance(next(pictures), Image.Image)
+        assert isinstance(next(pictures), GivenPicture)
 
 
 CUT_OFF: dict[str, bytes] = {
@@ -239,7 +240,7 @@ def test_an_mjpeg_picture_that_was_cut_off_is_a_reason_and_the_connection_goes_o
         assert isinstance(said, str)
         assert said.startswith(f"{camera.url}: no picture (")
         assert "cut off" in said
-        assert isinstance(next(pictures), Image.Image)
+        assert isinstance(next(pictures), GivenPicture)
         assert len(camera.requests) == 1
 
 
@@ -282,7 +283,7 @@ def test_an_mjpeg_camera_that_asks_who_looks_is_told_in_the_way_it_asks_for(tmp_
     """Its answer is one picture: what a snapshot camera sends is taken, too."""
     with HttpCamera(answer) as camera:
         with _pictures(_open("mjpeg", url=camera.url, **_password(tmp_path))) as pictures:
-            assert isinstance(next(pictures), Image.Image)
+            assert isinstance(next(pictures), GivenPicture)
         with _pictures(_open("mjpeg", url=camera.url, username="stranger")) as pictures:
             assert "401" in str(next(pictures))
 

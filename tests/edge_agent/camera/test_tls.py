@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
-from kardus.inference.half_decoded import whole_of
+from kardus.inference.part_decoded import whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import RtspCamera, jpeg
 from tests.https_server import HttpsServer, make_certificates, send

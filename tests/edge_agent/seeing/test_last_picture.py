@@ -13,7 +13,8 @@ from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_guard import JudgedPicture
-from kardus.inference.half_decoded import BrokenPictureError, HalfDecoded
+from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import BrokenPictureError, GivenPicture
 from kardus.inference.preprocess import Pixels, decode_half, decode_picture
 from kardus.support.errors import DataError
 from tests.edge_agent.racks import LOCATIONS, RACK, coded_frame, still
@@ -22,7 +23,7 @@ CLOCK = (1400, 40, 1640, 72)
 AREA = np.array([[1396, 36], [1644, 36], [1644, 76], [1396, 76]]) / [1920, 1080]
 
 
-def _given(pixels: Pixels, *, by_half: bool) -> Image.Image | HalfDecoded:
+def _given(pixels: Pixels, *, by_half: bool) -> GivenPicture:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
     given = (decode_half if by_half else decode_picture)(buffer.getvalue(), "a picture")
