@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share: a drawn data set, a trained run, a bundle, a real broker."""
 
+import gc
 import os
 import random
 import subprocess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # looking for the system's fonts takes seconds: once, and not in every process that draws
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+gc.disable()  # until all tests are collected: nothing that is imported is ever let go
 BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
 """Gives the folder of that name, which the function has filled."""
@@ -54,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_long = "run_folder" in getattr(item, "fixturenames", ()) or _runs_processes(item)
         if is_long and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG_S))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: it is not gone through again and again while the tests run."""
+    gc.freeze()
+    gc.enable()
 
 
 def _runs_processes(item: pytest.Item) -> bool:
