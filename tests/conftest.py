@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # looking for the system's fonts takes seconds: once, and not in every process that draws
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the internet for weights, nor waits until it hasn't answered
 gc.disable()  # until all tests are collected: nothing that is imported is ever let go
 BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
