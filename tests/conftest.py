@@ -26,7 +26,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # looking for the system's fonts takes seconds: once, and not in every process that draws
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the internet for weights, nor waits until it hasn't answered
-gc.disable()  # until all tests are collected: nothing that is imported is ever let go
 BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
 """Gives the folder of that name, which the function has filled."""
@@ -45,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Tests in another order; and what they share, kept."""
     parser.addoption("--shuffle", type=int, metavar="SEED", help="files in another order, and the tests in each")
     parser.addoption("--shared", type=Path, metavar="FOLDER", help="keep a trained run, a bundle and the like there")
+
+
+def pytest_configure() -> None:
+    """Until all tests are collected nothing is searched for garbage: what is imported is never let go."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
