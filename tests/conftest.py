@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share: a drawn data set, a trained run, a bundle, a real broker."""
 
+import gc
 import os
 import random
 import subprocess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # looking for the system's fonts takes seconds: once, and not in every process that draws
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the internet for weights, nor waits until it hasn't answered
 BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
 """Gives the folder of that name, which the function has filled."""
@@ -44,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shared", type=Path, metavar="FOLDER", help="keep a trained run, a bundle and the like there")
 
 
+def pytest_configure() -> None:
+    """Until all tests are collected nothing is searched for garbage: what is imported is never let go."""
+    gc.disable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Another order where it is asked for, the same in every worker; and more time for what may take long."""
     if config.option.shuffle is not None:
@@ -54,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_long = "run_folder" in getattr(item, "fixturenames", ()) or _runs_processes(item)
         if is_long and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG_S))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: it is not gone through again and again while the tests run."""
+    gc.freeze()
+    gc.enable()
 
 
 def _runs_processes(item: pytest.Item) -> bool:

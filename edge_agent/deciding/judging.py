@@ -314,8 +314,7 @@ class Judging:
         self._obstructed_s.pop(location, None)
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
-        seen = SeenStock(location, votes.contents(location), stock.sku if stock else None)
-        decided = self._recognised.weigh(seen, decided, is_relit=votes.is_relit(location))
+        decided = self._in_another_light(votes, location, stock, decided)
         word = votes.word(location, decided.vote)
         if word:
             decided = corrected(word, expectation.expected if expectation else None, decided.facing, decided.vote)
@@ -334,6 +333,17 @@ class Judging:
             facing=decided.facing,
             corrected=word is not None,
         )
+
+    def _in_another_light(self, votes: Votes, location: str, stock: ExpectedStock | None, decided: Decided) -> Decided:
+        """What votes come to, where the same content may have matched the same expectation in another light."""
+        is_match = decided.judgement.verdict is Verdict.MATCH
+        if not is_match and not (decided.judgement.verdict in ALERTS and votes.is_relit(location)):
+            return decided
+        seen = SeenStock(location, votes.contents(location), stock.sku if stock else None)
+        if is_match:
+            self._recognised.remember(seen)
+            return decided
+        return self._recognised.weigh(seen, decided)
 
     def _why_obstructed(self, location: str, now_s: float) -> str:
         since_s = self._obstructed_s.setdefault(location, now_s)

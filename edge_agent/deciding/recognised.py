@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from edge_agent.deciding.verdict import Decided
-from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.contract.verdicts import Verdict
 
 IN_ANOTHER_LIGHT = (
     "it was recognised, and since then nothing has changed there but the light: it can't be told in this one; set the "
@@ -35,21 +35,21 @@ class Recognised:
         """Nothing yet."""
         self._matched: dict[str, SeenStock] = {}
 
-    def weigh(self, seen: SeenStock, decided: Decided, *, is_relit: bool) -> Decided:
-        """What votes come to, where the same content has matched the same expectation before.
+    def remember(self, seen: SeenStock) -> None:
+        """It matches."""
+        self._matched[seen.location] = seen
+
+    def weigh(self, seen: SeenStock, alert: Decided) -> Decided:
+        """An alert in another light than when this content was first seen: a doubt, where it matched in the first.
 
         Args:
             seen: what stands there now.
-            decided: what its votes come to by themselves.
-            is_relit: whether the light is another than when this content was first seen.
+            alert: what its votes come to by themselves.
         """
-        if decided.judgement.verdict is Verdict.MATCH:
-            self._matched[seen.location] = seen
-        elif decided.judgement.verdict in ALERTS and is_relit and self._matched.get(seen.location) == seen:
-            return replace(
-                decided, judgement=replace(decided.judgement, verdict=Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT)
-            )
-        return decided
+        if self._matched.get(seen.location) != seen:
+            return alert
+        judgement = replace(alert.judgement, verdict=Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT)
+        return replace(alert, judgement=judgement)
 
     def keep(self, locations: Collection[str]) -> None:
         """Forget all others."""

@@ -19,6 +19,9 @@ def _unrendered_plots(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.module.__name__.rpartition(".")[2] in _RENDERED:
         yield
         return
+    own = [item for item in request.session.items if item.path == request.path]
+    if any("run_folder" in getattr(item, "fixturenames", ()) for item in own):
+        request.getfixturevalue("run_folder")  # with its plots: every process shares it, whoever makes it
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.savefig", _blank)
         yield

@@ -9,6 +9,7 @@ from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, Judging, Votes
+from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT
 from edge_agent.records import Activity, Expectation, Finding, Sighting
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected, LocationState, Model
@@ -225,6 +226,21 @@ def test_a_standing_match_is_judged_with_its_hysteresis() -> None:
     assert doubted
     assert kept
     assert (doubted.verdict, kept.verdict) == (Verdict.UNCERTAIN, Verdict.MATCH)
+
+
+@pytest.mark.parametrize(
+    ("was", "relit", "verdict"),
+    [("A", True, Verdict.UNCERTAIN), ("A", False, Verdict.MISMATCH), ("B", True, Verdict.MISMATCH)],
+    ids=["it matched, and the light is another", "the same light", "it never matched"],
+)
+def test_another_light_alone_makes_no_alert_of_a_match(was: str, verdict: Verdict, *, relit: bool) -> None:
+    votes = _votes(was, was)
+    _, judging = _judge(votes, {"L": Expectation(WANTED, 0)})
+    for _ in range(RULES.votes):
+        votes.take(_sighting(Activity(classify=True, relit=relit)), [_seen("B")])
+    finding = judging.judge(votes, "L", "cam", NOW)
+    assert finding
+    assert (finding.verdict, finding.reason == IN_ANOTHER_LIGHT) == (verdict, verdict is Verdict.UNCERTAIN)
 
 
 def test_what_never_comes_to_rest_is_told_once_with_its_remedy(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,36 +17,35 @@ def _decided(verdict: Verdict) -> Decided:
 
 def _after_a_match() -> Recognised:
     recognised = Recognised()
-    assert recognised.weigh(SEEN, _decided(Verdict.MATCH), is_relit=False).judgement.verdict is Verdict.MATCH
+    recognised.remember(SEEN)
     return recognised
 
 
 @pytest.mark.parametrize("verdict", sorted(ALERTS))
 def test_an_alert_in_another_light_is_a_doubt_with_its_remedy(verdict: Verdict) -> None:
-    weighed = _after_a_match().weigh(SEEN, _decided(verdict), is_relit=True)
+    weighed = _after_a_match().weigh(SEEN, _decided(verdict))
     assert weighed == Decided(Judgement(Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT), VOTE)
 
 
 @pytest.mark.parametrize(
-    ("seen", "is_relit"),
+    "seen",
     [
-        (SEEN, False),
-        (SeenStock("L-1", (4,), "A"), True),
-        (SeenStock("L-1", (3,), "B"), True),
-        (SeenStock("L-1", (3,), None), True),
-        (SeenStock("L-2", (3,), "A"), True),
+        SeenStock("L-1", (4,), "A"),
+        SeenStock("L-1", (3,), "B"),
+        SeenStock("L-1", (3,), None),
+        SeenStock("L-2", (3,), "A"),
     ],
-    ids=["the same light", "another content", "another product is expected", "nothing is expected", "another place"],
+    ids=["another content", "another product is expected", "nothing is expected", "another place"],
 )
-def test_what_may_have_another_reason_is_told(seen: SeenStock, *, is_relit: bool) -> None:
-    assert _after_a_match().weigh(seen, _decided(Verdict.UNKNOWN), is_relit=is_relit) == _decided(Verdict.UNKNOWN)
+def test_what_may_have_another_reason_is_told(seen: SeenStock) -> None:
+    assert _after_a_match().weigh(seen, _decided(Verdict.UNKNOWN)) == _decided(Verdict.UNKNOWN)
 
 
 def test_what_never_matched_is_told() -> None:
-    assert Recognised().weigh(SEEN, _decided(Verdict.EMPTY), is_relit=True) == _decided(Verdict.EMPTY)
+    assert Recognised().weigh(SEEN, _decided(Verdict.EMPTY)) == _decided(Verdict.EMPTY)
 
 
 def test_a_location_that_is_not_watched_any_more_is_forgotten() -> None:
     recognised = _after_a_match()
     recognised.keep(["L-2"])
-    assert recognised.weigh(SEEN, _decided(Verdict.UNKNOWN), is_relit=True) == _decided(Verdict.UNKNOWN)
+    assert recognised.weigh(SEEN, _decided(Verdict.UNKNOWN)) == _decided(Verdict.UNKNOWN)

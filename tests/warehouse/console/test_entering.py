@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select, update
 
 from kardus.support.errors import UsageError
@@ -34,6 +35,13 @@ def test_a_hash_costs_an_attacker_what_rfc_9106_asks_for(monkeypatch: pytest.Mon
     for wrong in ("short", "x" * 201):
         with pytest.raises(UsageError, match="10 to 200"):
             people_module.hashed(wrong)
+
+
+def test_a_stranger_costs_as_long_as_somebody_with_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert not people_module._hasher.check_needs_rehash(people_module._NOBODY)
+    with pytest.raises(VerifyMismatchError):  # it is computed, not refused as no hash
+        people_module._hasher.verify(people_module._NOBODY, PASSWORD)
 
 
 @pytest.fixture
