@@ -1,7 +1,7 @@
 """Multi-crop inference: what a crop shows is judged by the mean over itself and its four overlapping quarters.
 
 Each part shows some of the carton larger. The mean is surer of what is known and less sure of what isn't (multi-crop
-testing: Krizhevsky et al., NeurIPS 2012; that such means tell strangers better: docs/adr/0044-multi-crop.md). It costs
+testing: Krizhevsky et al., NeurIPS 2012; that such means tell strangers better: docs/adr/0047-multi-crop.md). It costs
 four crops more, so only crops that look less like the classes than most known ones do are judged so: the others are
 known either way.
 """
