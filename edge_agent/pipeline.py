@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.cameras import Camera, Cameras
-from edge_agent.classifying import Classifying
 from edge_agent.codes.cartons import CartonRead
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.codes.rack_watch import RackRead
@@ -25,6 +24,7 @@ from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.view_doubt import ViewDoubts
 from edge_agent.health.metrics import Metrics
+from edge_agent.models.classifying import Classifying
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from edge_agent.seeing.view_colours import NO_COLOUR
 from kardus.contract.commands import Correct
@@ -335,10 +335,13 @@ class Pipeline:
                 camera.view.prove_colours()
 
     def _classify(self, sightings: Sequence[tuple[Camera, Sighting]]) -> list[Classification]:
+        chosen = [(camera, sighting) for camera, sighting in sightings if sighting.chosen]
+        if not chosen:
+            return []
         asked: list[MatchQuestion | None] = []
-        for camera, sighting in sightings:
+        for camera, sighting in chosen if self.classifier.small else ():
             asked += questions_of(self._expectations(camera, sighting), camera.votes.enough)
-        return self.classifying.classify(self.classifier, [sighting for _, sighting in sightings], asked)
+        return self.classifying.classify(self.classifier, [sighting for _, sighting in chosen], asked)
 
     def _expectations(self, camera: Camera, sighting: Sighting) -> list[Expected | None]:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]

@@ -14,6 +14,7 @@ from export.photo_selection import Crops, Unseen, trained_and_unseen
 from export.precision_search import AccuracyJudge, PrecisionLowering, search_precision
 from export.quantise import quantiser
 from kardus.contract.manifest import Calibration, LowerPrecision, Precision
+from kardus.inference.multi_crop import outputs_of
 from kardus.inference.preprocess import Pixels
 from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, DataError
@@ -22,7 +23,7 @@ from train.evaluation.calibration import held_out
 from train.evaluation.outputs import run_network
 from train.networks.checkpoint import MEASURED, Checkpoint, load_checkpoint
 
-Run = Callable[[bytes, Pixels], RawOutputs]
+RunModel = Callable[[bytes, Pixels], RawOutputs]
 """Runs a model through the agent's classifier, on crops (N, S, S, 3) uint8 RGB."""
 
 
@@ -62,7 +63,7 @@ def lower(
     plain: bytes,
     target: PrecisionTarget,
     *,
-    run: Run,
+    run: RunModel,
     on_step: Callable[[str], None],
 ) -> LowPrecisionModel:
     """Convert the model and evaluate it.
@@ -85,17 +86,19 @@ def lower(
     judged = judged_checkpoint(path, checkpoint)
     photos = trained_and_unseen(judged, target.data, target.calibrate)
     unseen, calibration = photos.judging, photos.calibration
-    before = run_network(judged.model(), unseen.pixels)
+    before = _as_judged(judged, unseen, partial(run_network, judged.model()))
     measured_on = len(calibration) if target.precision == "int8" else 0
     judge = AccuracyJudge(before, unseen.names, judged.classes, judged.calibration, target.max_drop, measured_on)
     graph = plain if judged is checkpoint else to_onnx(judged.model(), judged.config.size)
     with _lowering(target.precision, graph, calibration) as lowering:
-        found, outputs = search_precision(judge, lowering, lambda model: run(model, unseen.pixels), on_step)
+        found = search_precision(
+            judge, lowering, lambda model: _as_judged(judged, unseen, partial(run, model)), on_step
+        )
         judged_model = lowering.model(found.in_float)
     with _lowering(target.precision, plain, calibration) as lowering:
         model = lowering.model(found.in_float)
     _refuse_collapse(run(plain, unseen.pixels), run(model, unseen.pixels), found)
-    calibrated = _calibration(judged, photos, outputs, partial(run, judged_model), on_step)
+    calibrated = _calibration(judged, photos, partial(run, judged_model), on_step)
     return LowPrecisionModel(model, calibrated, found, judged_model)
 
 
@@ -136,8 +139,7 @@ def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecisi
 def _calibration(
     judged: Checkpoint,
     photos: Unseen,
-    outputs: RawOutputs,
-    run_again: Callable[[Pixels], RawOutputs],
+    run: Callable[[Pixels], RawOutputs],
     on_step: Callable[[str], None],
 ) -> Calibration:
     """The calibration, fitted again on this precision's outputs where there are enough photos."""
@@ -146,9 +148,13 @@ def _calibration(
     if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
         on_step(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
         return judged.calibration
-    return fit_calibration(
-        held_out(outputs, photos.judging.pixels, labels, judged.prototypes.numpy(), run_again), photos.origin
-    )
+    crops = photos.judging.pixels
+    return fit_calibration(held_out(run(crops), crops, labels, judged.prototypes.numpy(), run), photos.origin)
+
+
+def _as_judged(judged: Checkpoint, photos: Crops, run: Callable[[Pixels], RawOutputs]) -> RawOutputs:
+    """The outputs that the agent would judge by."""
+    return outputs_of(photos.pixels, run, judged.calibration, judged.prototypes.numpy())
 
 
 @contextmanager

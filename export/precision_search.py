@@ -82,7 +82,7 @@ def search_precision(
     lowering: PrecisionLowering,
     answer: Callable[[bytes], RawOutputs],
     on_step: Callable[[str], None],
-) -> tuple[LowerPrecision, RawOutputs]:
+) -> LowerPrecision:
     """Leave the noisiest layers in float, one more at a time, until the accuracy holds.
 
     Args:
@@ -97,12 +97,11 @@ def search_precision(
     kept: list[str] = []
     noisy: list[LayerNoise] | None = None
     while True:
-        outputs = answer(lowering.model(kept))
-        found = judge.judge(outputs, kept)
+        found = judge.judge(answer(lowering.model(kept)), kept)
         same = 100 * found.agreement
         on_step(f"{len(kept)} layers left in float: {drop(found):.2f} points lost, same class on {same:.1f} %")
         if judge.holds(found):
-            return found, outputs
+            return found
         noisy = lowering.ranking() if noisy is None else noisy
         if len(kept) == len(noisy):
             raise BundleError(_refusal(found, noisy))

@@ -20,7 +20,7 @@ from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
 from kardus.inference.geometry import FloatArray
-from kardus.inference.part_decoded import BrokenPictureError, whole_of
+from kardus.inference.part_decoded import BrokenPictureError, PartDecoded
 from kardus.inference.preprocess import Pixels, resized
 
 BAD_IN_A_ROW = 2
@@ -212,7 +212,7 @@ class CameraView:
         """
         if self.last_frame is not None and self._hidden_from is not self.last_frame:
             given = self.last_frame.given
-            whole = whole_of(given)
+            whole = given.whole if isinstance(given, PartDecoded) else given
             self._hidden_from = self.last_frame
             self._hidden = self._mask.hide(whole) if self._mask.areas else whole
         return self._hidden

@@ -69,7 +69,7 @@ class JudgedPicture:
         if isinstance(given, PartDecoded) and self.factor > 1:
             self.small = np.asarray(given.reduced(self.factor))
         else:
-            self.small = reduced(self.whole, self.factor)
+            self.small = reduced(given if isinstance(given, Image.Image) else given.whole, self.factor)
 
     @property
     def whole(self) -> Image.Image:

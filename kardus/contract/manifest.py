@@ -93,7 +93,7 @@ class Calibration(Record):
     """Those of single classes, in place of `doubt_threshold`, for crops that are most like them."""
     blend: Blend | None = None
     """The scale of the score `blend`; None with another score."""
-    multi_crop_below: float | None = None
+    multi_crop_below: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
     """A crop whose score is below this is judged by the mean over itself and its four corners, and so is its score.
     None, as in bundles of before this was: no crop is."""
     doubted: Metric | None = None

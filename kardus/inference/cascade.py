@@ -8,7 +8,7 @@ is asked one question, and answers it with yes or not at all: every alert, every
 large one. (Early rejection as in Viola and Jones, CVPR 2001, with what is expected as the question.)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kardus.contract.manifest import EMPTY_CLASS, CascadeFit, Manifest, SmallModel
@@ -16,13 +16,11 @@ from kardus.contract.messages import Expected
 from kardus.inference.bundle import Bundle
 from kardus.inference.bundle_archive import SMALL_MODEL
 from kardus.inference.classification import Classification, CropClassifier, MatchQuestion, interpret
-from kardus.inference.classifier import Classifier
+from kardus.inference.classifier import Classifier, portions
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, Provider
 from kardus.support.errors import BundleError
 
-PORTION = 64
-"""So many crops are classified between two signs of life; a multiple of the classifier's own batches."""
 _OF_EACH = (
     "precision",
     "classes",
@@ -99,11 +97,11 @@ def classify_in_stages(
     """
     answers: list[Classification | None] = [None] * len(crops)
     if classifier.small:
-        for part in _portions(len(crops), beat):
+        for part in portions(len(crops), beat):
             answers[part] = classifier.small.answer(crops[part], questions[part])
     rest = [index for index, answer in enumerate(answers) if answer is None]
     remaining = crops if len(rest) == len(crops) else crops[rest]
-    for part in _portions(len(rest), beat):
+    for part in portions(len(rest), beat):
         for index, answer in zip(rest[part], classifier.classify(remaining[part]), strict=True):
             answers[index] = answer
     return [answer for answer in answers if answer], len(crops) - len(rest)
@@ -156,10 +154,3 @@ def _require_same_classes(source: str, manifest: Manifest, small: SmallModel) ->
         raise BundleError(
             f"{source}: small.onnx is of other classes than model.onnx ('{min(other)}'): build the bundle again"
         )
-
-
-def _portions(total: int, beat: Callable[[str], None]) -> Iterator[slice]:
-    for start in range(0, total, PORTION):
-        if start:
-            beat(f"{start} of {total} places are classified")
-        yield slice(start, start + PORTION)

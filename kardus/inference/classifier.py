@@ -1,7 +1,7 @@
 """Runs a bundle's model with onnxruntime: crops in, calibrated answers out."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from kardus.inference.bundle import Bundle
 from kardus.inference.classification import Classification, FirstStage, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
 from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
-from kardus.inference.multi_crop import outputs_of
+from kardus.inference.multi_crop import with_parts
 from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, Provider
@@ -21,6 +21,8 @@ from kardus.support.errors import BundleError
 
 BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
+PORTION = 64
+"""So many crops are classified between two signs of life; a multiple of BATCH."""
 
 
 class Classifier:
@@ -76,16 +78,18 @@ class Classifier:
         Raises:
             BundleError: onnxruntime fails on them, or gives what is no number.
         """
+        if len(crops) <= BATCH:
+            return self._run(crops)
         return RawOutputs.joined([self._run(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)])
 
     def outputs(self, crops: Pixels) -> RawOutputs:
         """As `run`; of crops that score low, the mean over several parts of each (`kardus.inference.multi_crop`)."""
-        return outputs_of(crops, self.run, self.manifest.calibration, self._prototypes)
+        return self._judged(crops)[0]
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """Calibrated answers for crops of shape (N, size_px, size_px, 3), uint8 RGB."""
-        outputs = self.outputs(crops)
-        return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, self.scores(outputs))
+        outputs, scores = self._judged(crops)
+        return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, scores)
 
     def scores(self, outputs: RawOutputs) -> Floats:
         """The rejection score of each crop, (N,): below the calibration's threshold it is none of the classes."""
@@ -118,6 +122,15 @@ class Classifier:
             )
         return difference
 
+    def _judged(self, crops: Pixels) -> tuple[RawOutputs, Floats]:
+        """The outputs that crops are judged by, and their rejection scores (N,)."""
+        outputs, below = self.run(crops), self.manifest.calibration.multi_crop_below
+        scores = self.scores(outputs)
+        if below is None or not (scores < below).any():
+            return outputs, scores
+        outputs = with_parts(outputs, crops, scores < below, self.run)
+        return outputs, self.scores(outputs)
+
     def _run(self, crops: Pixels) -> RawOutputs:
         try:
             logits, embedding, evidence = run_graph(self._session, self.manifest.form, crops)
@@ -146,6 +159,14 @@ class Classifier:
                 f"{self._source}: its prototypes are {self._prototypes.shape}, not one embedding for each of {classes} "
                 "classes: build the bundle again"
             )
+
+
+def portions(total: int, beat: Callable[[str], None]) -> Iterator[slice]:
+    """A number of crops, PORTION at a time; `beat` is called between two of them, with how far it is."""
+    for start in range(0, total, PORTION):
+        if start:
+            beat(f"{start} of {total} places are classified")
+        yield slice(start, start + PORTION)
 
 
 def golden_crops(bundle: Bundle) -> Pixels:

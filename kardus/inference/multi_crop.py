@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.contract.manifest import Calibration
@@ -27,7 +28,7 @@ Run = Callable[[Pixels], RawOutputs]
 
 
 def outputs_of(crops: Pixels, run: Run, calibration: Calibration, prototypes: Floats) -> RawOutputs:
-    """Outputs for crops (N, S, S, 3) uint8 RGB, N from 1; of those that score low, over several parts of each.
+    """Outputs for crops (N, S, S, 3) uint8 RGB, N from 1, as the agent's classifier judges by them.
 
     Args:
         crops: as above.
@@ -39,13 +40,23 @@ def outputs_of(crops: Pixels, run: Run, calibration: Calibration, prototypes: Fl
     if below is None:
         return outputs
     kind, blend = calibration.rejection_score, calibration.blend
-    low = np.flatnonzero(rejection_scores(kind, outputs.logits, outputs.embedding, prototypes, blend) < below)
-    return outputs if not len(low) else _with_means(outputs, low, run(parts_of(crops[low])))
+    low = rejection_scores(kind, outputs.logits, outputs.embedding, prototypes, blend) < below
+    return with_parts(outputs, crops, low, run) if low.any() else outputs
 
 
 def mean_outputs(outputs: RawOutputs, crops: Pixels, run: Run) -> RawOutputs:
     """Outputs over several parts of each of the crops (N, S, S, 3), N from 1, whose own are `outputs`."""
-    return _with_means(outputs, np.arange(len(crops)), run(parts_of(crops)))
+    return with_parts(outputs, crops, np.ones(len(crops), dtype=bool), run)
+
+
+def with_parts(outputs: RawOutputs, crops: Pixels, low: NDArray[np.bool_], run: Run) -> RawOutputs:
+    """The outputs for crops (N, S, S, 3), those of some (N,), one at least, averaged with those of their parts."""
+    of_parts = run(parts_of(crops[low]))
+    return replace(
+        outputs,
+        logits=_averaged(outputs.logits, low, of_parts.logits),
+        embedding=_averaged(outputs.embedding, low, of_parts.embedding),
+    )
 
 
 def parts_of(crops: Pixels) -> Pixels:
@@ -58,17 +69,8 @@ def parts_of(crops: Pixels) -> Pixels:
     return np.stack([np.asarray(part) for part in parts])
 
 
-def _with_means(outputs: RawOutputs, chosen: np.ndarray, of_parts: RawOutputs) -> RawOutputs:
-    """The outputs, those of the chosen crops (M,) averaged with those of their parts (M * PARTS, ...)."""
-    return replace(
-        outputs,
-        logits=_averaged(outputs.logits, chosen, of_parts.logits),
-        embedding=_averaged(outputs.embedding, chosen, of_parts.embedding),
-    )
-
-
-def _averaged(values: Floats, chosen: np.ndarray, of_parts: Floats) -> Floats:
+def _averaged(values: Floats, low: NDArray[np.bool_], of_parts: Floats) -> Floats:
     result = values.copy()
-    parts = of_parts.reshape(len(chosen), PARTS, values.shape[1])
-    result[chosen] = (values[chosen] + parts.sum(axis=1)) / np.float32(PARTS + 1)
+    parts = of_parts.reshape(-1, PARTS, values.shape[1])
+    result[low] = (values[low] + parts.sum(axis=1)) / np.float32(PARTS + 1)
     return result

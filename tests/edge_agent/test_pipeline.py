@@ -20,7 +20,7 @@ from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Answered, Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
-from kardus.inference import cascade
+from kardus.inference import classifier
 from kardus.inference.half_decoded import HalfDecoded
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
@@ -218,7 +218,7 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera(tmp_path)
-    monkeypatch.setattr(cascade, "PORTION", 8)
+    monkeypatch.setattr(classifier, "PORTION", 8)
     camera.verdicts(still())
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]

@@ -95,7 +95,7 @@ def test_temperature_and_threshold_are_fitted_on_the_answers_of_this_precision(
     assert own.temperature == pytest.approx(before.temperature, rel=0.5)
     classifier = Classifier(lowered)
     crops = load_crops(read_data(photos).select("val"), 48, "")
-    assert classifier.scores(classifier.run(crops)).min() >= own.rejection_threshold
+    assert classifier.scores(classifier.outputs(crops)).min() >= own.rejection_threshold
 
 
 @pytest.mark.usefixtures("_ready_graph")

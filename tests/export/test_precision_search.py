@@ -54,11 +54,10 @@ def test_a_drop_is_in_points_and_holds_up_to_what_is_allowed(before: int, now: i
 
 def test_layers_are_left_in_float_one_by_one_noisiest_first_until_it_holds() -> None:
     layers, on_step = Layers(["a", "b", "c", "d"]), list[str]()
-    found, outputs = search_precision(_judge(190), layers, lambda model: _answers(186 + model[0]), on_step.append)
+    found = search_precision(_judge(190), layers, lambda model: _answers(186 + model[0]), on_step.append)
     assert layers.asked == [(), ("a",), ("a", "b"), ("a", "b", "c")]
     assert found.in_float == ("a", "b", "c")
     assert drop(found) == pytest.approx(0.5)
-    assert int((outputs.logits[:, 0] == 1).sum()) == 189
     assert on_step[0] == "0 layers left in float: 2.00 points lost, same class on 98.0 %"
     assert len(on_step) == 4
 
@@ -68,7 +67,7 @@ def test_a_model_that_holds_at_once_is_not_ranked() -> None:
         def ranking(self) -> list[LayerNoise]:
             raise AssertionError("ranking takes a pass through both models")
 
-    found, _ = search_precision(_judge(), NoRanking(["a"]), lambda _: _answers(190), lambda _: None)
+    found = search_precision(_judge(), NoRanking(["a"]), lambda _: _answers(190), lambda _: None)
     assert found.in_float == ()
 
 

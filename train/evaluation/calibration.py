@@ -132,8 +132,7 @@ def calibrate(answers: HeldOut, fitted_on: str) -> Calibration:
     first = Calibration(rejection_score=REJECTION_SCORE, blend=blend, fitted_on=fitted_on)
     if answers.multi_crop:
         whole = blended(answers.logits.max(axis=1), answers.scores, blend)
-        below = float(np.quantile(whole, MULTI_CROP_SHARE, method="lower"))
-        first = first.model_copy(update={"multi_crop_below": below})
+        first = first.model_copy(update={"multi_crop_below": _lowest_fifth(whole.astype(np.float64))})
     return _with_thresholds(first, blend, settled(answers, first))
 
 
@@ -159,6 +158,12 @@ def _with_thresholds(first: Calibration, blend: Blend, answers: HeldOut) -> Cali
             "n": len(answers.labels),
         }
     )
+
+
+def _lowest_fifth(scores: Floats) -> float | None:
+    """Below which score MULTI_CROP_SHARE of them (n,) are, between two of them; None where that is none."""
+    ordered, count = np.sort(scores), int(MULTI_CROP_SHARE * len(scores))
+    return float(ordered[count - 1 : count + 1].mean()) if count else None
 
 
 def blend_of(answers: HeldOut, right: NDArray[np.bool_]) -> Blend:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kardus.contract.manifest import ClassInfo, Manifest
 from kardus.contract.messages import Expected
-from kardus.inference import cascade as cascade_module
+from kardus.inference import classifier as classifier_module
 from kardus.inference.bundle import Bundle
 from kardus.inference.cascade import SmallNetwork, answerable, classify_in_stages, open_classifier, questions_of
 from kardus.inference.classification import MatchQuestion
@@ -104,7 +104,7 @@ def test_without_a_small_network_the_large_one_answers_everything(cascade: Bundl
 
 
 def test_it_says_how_far_it_is_with_each_network(cascade: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cascade_module, "PORTION", 2)
+    monkeypatch.setattr(classifier_module, "PORTION", 2)
     said: list[str] = []
     classify_in_stages(open_classifier(cascade), _crops(*[BROWN] * 3), _asked("red", "red", "red"), said.append)
     assert said == ["2 of 3 places are classified"] * 2

@@ -9,19 +9,19 @@ from typing import Generic, TypeVar
 from warehouse.connectors.sync.source import SourceError
 
 POLL_S = 0.05
-Answered = TypeVar("Answered")
+Found = TypeVar("Found")
 
 
-class TimedQuestion(Generic[Answered]):
+class TimedQuestion(Generic[Found]):
     """Asks in a thread of its own, one question at a time. Used by one thread, but for `stop`."""
 
-    def __init__(self, ask: Callable[[], Answered], limit_s: float) -> None:
+    def __init__(self, ask: Callable[[], Found], limit_s: float) -> None:
         """Prepare. `ask` may raise what it likes; it is raised where it is waited for."""
         self._ask, self._limit_s = ask, limit_s
         self._stopping = threading.Event()
-        self._under_way: Future[Answered] | None = None
+        self._under_way: Future[Found] | None = None
 
-    def answer(self) -> Answered:
+    def answer(self) -> Found:
         """What `ask` returns.
 
         Raises:
@@ -29,7 +29,7 @@ class TimedQuestion(Generic[Answered]):
         """
         if self._under_way is not None and not self._under_way.done():
             self._wait(self._under_way, "the former question still isn't answered")
-        asked: Future[Answered] = Future()
+        asked: Future[Found] = Future()
         self._under_way = asked
         threading.Thread(target=self._settle, args=(asked,), name="question", daemon=True).start()
         self._wait(asked, f"no answer within {self._limit_s:g} s")
@@ -39,7 +39,7 @@ class TimedQuestion(Generic[Answered]):
         """Wait no longer; from any thread."""
         self._stopping.set()
 
-    def _wait(self, asked: "Future[Answered]", late: str) -> None:
+    def _wait(self, asked: "Future[Found]", late: str) -> None:
         deadline_s = time.monotonic() + self._limit_s
         while not wait([asked], POLL_S).done:
             if self._stopping.is_set():
@@ -47,7 +47,7 @@ class TimedQuestion(Generic[Answered]):
             if time.monotonic() >= deadline_s:
                 raise SourceError(f"{late}: look whether something locks the tables, and what the query costs")
 
-    def _settle(self, asked: "Future[Answered]") -> None:
+    def _settle(self, asked: "Future[Found]") -> None:
         try:
             asked.set_result(self._ask())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for

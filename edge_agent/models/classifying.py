@@ -9,6 +9,7 @@ from edge_agent.records import Sighting
 from kardus.contract.messages import Answered
 from kardus.inference.cascade import classify_in_stages
 from kardus.inference.classification import Classification, CropClassifier, MatchQuestion
+from kardus.inference.classifier import portions
 from kardus.support.vitals import Heartbeat
 
 
@@ -28,17 +29,20 @@ class Classifying:
 
         Args:
             classifier: the model in use.
-            sightings: whose chosen slots are to be classified.
-            questions: one for each of these.
+            sightings: whose chosen slots are to be classified, one at least each.
+            questions: one for each of these, for a cascade.
 
         Raises:
             BundleError: the model fails at work.
         """
-        crops = [sighting.crops for sighting in sightings if sighting.chosen]
-        if not crops:
-            return []
+        crops = np.concatenate([sighting.crops for sighting in sightings])
+        by_small = 0
         with self._metrics.classify_s.time():
-            answers, by_small = classify_in_stages(classifier, np.concatenate(crops), questions, self._heartbeat.beat)
+            if classifier.small:
+                answers, by_small = classify_in_stages(classifier, crops, questions, self._heartbeat.beat)
+            else:
+                parts = portions(len(crops), self._heartbeat.beat)
+                answers = [answer for part in parts for answer in classifier.classify(crops[part])]
         self._metrics.classified.inc(len(answers))
         if classifier.small:
             self._metrics.classified_by_small.inc(by_small)
