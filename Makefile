@@ -15,7 +15,7 @@ demo-erp: .venv/installed  ## The same rack with a real ERP, Tryton: stock, draf
 
 # Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
 # Many tests wait, for clocks and processes: three of them at a time on two cores.
-test: check  ## Everything that must hold: formatting, types, import rules, tests (about 17 minutes)
+test: check  ## Everything that must hold: formatting, types, import rules, tests (about 12 minutes)
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)

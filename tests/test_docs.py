@@ -12,6 +12,9 @@ from tests.scripts.reference import undescribed, written
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+MOST_COLUMNS = 120
+MADE_OF_THE_CODE = {"commands.md", "configuration.md", "messages.md", "routes.md", "licences.md"}
+"""Their long lines are the code's own descriptions."""
 
 
 def test_every_command_option_key_and_field_is_described() -> None:
@@ -28,6 +31,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in MADE_OF_THE_CODE], ids=lambda p: p.name)
+def test_lines_fit_a_page(page: Path) -> None:
+    """Tables, code and pictures can't be broken."""
+    lines = enumerate(page.read_text().splitlines(), 1)
+    prose = [(number, line) for number, line in lines if not line.startswith(("|", "    ", "![", "[!["))]
+    assert [number for number, line in prose if len(line) > MOST_COLUMNS] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
