@@ -93,16 +93,22 @@ def build(
     for run, checkpoint in zip(runs, checkpoints, strict=True):
         manifest = _describe(checkpoint, checkpoint.model(), name or out.stem, version, target.precision, form=form)
         networks.append(_export(run, checkpoint, manifest, out=out, target=target, shown=shown, on_step=on_step))
-    chosen = choose_golden(labels, shown.names, [network.logits for network in networks])
-    golden = [golden_samples(labels, network.logits[chosen]) for network in networks]
-    members = members_of(networks[0].model, golden[0], [png(shown.pixels[index]) for index in chosen])
     manifest = networks[0].manifest
     if small:
         on_step("fitting what the small network answers")
         fit = fit_pair(runs, checkpoints, networks, target=target, max_loss=small.max_loss, out=out)
-        members |= small_members_of(networks[1].model, golden[1])
         manifest = with_small(manifest, networks[1].manifest, fit)
-    return write_bundle(out, manifest, members, keys)
+    return write_bundle(out, manifest, _members(networks, labels, shown), keys)
+
+
+def _members(networks: Sequence[ExportedNetwork], labels: list[str], shown: Crops) -> dict[str, bytes]:
+    """The bundle's files but the manifest: one network's, or both of a cascade, and their golden samples."""
+    chosen = choose_golden(labels, shown.names, [network.logits for network in networks])
+    golden = [golden_samples(labels, network.logits[chosen]) for network in networks]
+    members = members_of(networks[0].model, golden[0], [png(shown.pixels[index]) for index in chosen])
+    for network, samples in zip(networks[1:], golden[1:], strict=True):
+        members |= small_members_of(network.model, samples)
+    return members
 
 
 def _export(

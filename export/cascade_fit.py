@@ -120,29 +120,24 @@ def fit_cascade(
     sku_of = {info.name: info.sku for info in classes}
     asked = _ask(small, large, classes, [sku_of[name] for name in names])
     likelihood, score = _thresholds(asked, max_loss)
-    counted, fold_of = np.zeros(3, int), groups % FOLDS
-    for fold in range(FOLDS):
-        at = _thresholds(asked.chosen(fold_of != fold), max_loss)
-        part = asked.chosen(fold_of == fold)
-        counted += [part.own.yes(*at), part.other.yes(*at), part.stranger.yes(*at)]
     if not asked.own.yes(likelihood, score):
         raise BundleError(
             f"not written: the small network is sure of none of {len(names)} photos for {max_loss:g} points lost: "
             "train it better, allow more with --max-loss, or leave out --small"
         )
-    answered, lost, strangers = (
-        proportion(name, int(count), len(names))
-        for name, count in zip(("answered", "lost", "strangers"), counted, strict=True)
-    )
-    return CascadeFit(
-        likelihood=likelihood,
-        score=score,
-        answered=answered,
-        lost=lost,
-        strangers=strangers,
-        max_loss=max_loss,
-        fitted_on=fitted_on,
-    )
+    counted = _counted_on_others(asked, groups, max_loss)
+    metrics = {name: proportion(name, count, len(names)) for name, count in counted.items()}
+    return CascadeFit(likelihood=likelihood, score=score, max_loss=max_loss, fitted_on=fitted_on, **metrics)
+
+
+def _counted_on_others(asked: _Questions, groups: NDArray[np.int64], max_loss: float) -> dict[str, int]:
+    """How many photos are answered, lost, and taken as strangers, each by thresholds of other photos' groups (n,)."""
+    counted, fold_of = np.zeros(3, int), groups % FOLDS
+    for fold in range(FOLDS):
+        at = _thresholds(asked.chosen(fold_of != fold), max_loss)
+        part = asked.chosen(fold_of == fold)
+        counted += [part.own.yes(*at), part.other.yes(*at), part.stranger.yes(*at)]
+    return dict(zip(("answered", "lost", "strangers"), counted.tolist(), strict=True))
 
 
 def _ask(small: JudgedNetwork, large: JudgedNetwork, classes: Sequence[ClassInfo], skus: Sequence[str]) -> _Questions:

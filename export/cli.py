@@ -21,7 +21,7 @@ from export.keys import list_keys, make_key, read_key
 from export.options import class_info, next_release, require_bundle_name
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
-from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Parity, Precision, class_name
+from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Manifest, Precision, class_name
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
@@ -39,6 +39,17 @@ app.add_typer(keys_app, name="keys")
 BundleArgument = Annotated[Path, typer.Argument(help="A .bundle file.")]
 OutOption = Annotated[Path, typer.Option("--out", help="The bundle to write: NAME.bundle.")]
 VersionOption = Annotated[str, typer.Option(help="The new version, three numbers; by default one minor step up.")]
+FormOption = Annotated[
+    GraphForm,
+    typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone."),
+]
+SmallOption = Annotated[
+    Path | None,
+    typer.Option(help="Make a cascade: the run of a small network that is asked first and answers what it is sure of."),
+]
+MaxLossOption = Annotated[
+    float, typer.Option(min=0, max=100, help="--small: percentage points of photos that it may call a match wrongly.")
+]
 SignOption = Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -61,23 +72,12 @@ def build_command(
     ] = 0.5,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
     version: Annotated[str, typer.Option(help="The model's version, three numbers.")] = "1.0.0",
-    form: Annotated[
-        GraphForm,
-        typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone."),
-    ] = "complete",
+    form: FormOption = "complete",
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")
     ] = False,
-    small: Annotated[
-        Path | None,
-        typer.Option(
-            help="Make a cascade: the run of a small network that is asked first and answers what it is sure of."
-        ),
-    ] = None,
-    max_loss: Annotated[
-        float,
-        typer.Option(min=0, max=100, help="--small: percentage points of photos that it may call a match wrongly."),
-    ] = 0.1,
+    small: SmallOption = None,
+    max_loss: MaxLossOption = 0.1,
     sign: SignOption = None,
 ) -> None:
     """Export CHECKPOINT, check parity with the trained model on real crops, and write and sign the bundle."""
@@ -102,18 +102,19 @@ def build_command(
             small=CascadeTarget(small, max_loss) if small else None,
             on_step=partial(_show_step, status),
         )
-    _show_built(out_file, manifest.parity)
-    if manifest.small:
-        out.print(f"the small network {fit_words(manifest.small.fit)}", soft_wrap=True)
+    _show_built(out_file, manifest)
     _note_unsigned(sign)
 
 
-def _show_built(out_file: Path, parity: Parity) -> None:
+def _show_built(out_file: Path, manifest: Manifest) -> None:
+    parity = manifest.parity
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "
         f"{parity.max_logit_difference:.1e}, same class on {100 * parity.top1_agreement:.1f} %",
         soft_wrap=True,
     )
+    if manifest.small:
+        out.print(f"the small network {fit_words(manifest.small.fit)}", soft_wrap=True)
 
 
 def _show_step(status: Status, step: str) -> None:

@@ -109,12 +109,8 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate MODEL on DATA: accuracy by class, SKU and category (95 % intervals), calibration, unknown rejection."""
-    if split not in (*SPLITS, "all"):
-        raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
-    for option, target in (("--predictions", predictions), ("--report", report)):
-        if target:
-            require_file_target(option, target)
-
+    _require_split(split)
+    _require_file_targets({"--predictions": predictions, "--report": report})
     from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
     from train.evaluation.cascade_evaluation import evaluate_cascade  # noqa: PLC0415
     from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
@@ -123,32 +119,43 @@ def evaluate_command(
     predictor = open_predictor(model)
     data_set = read_data(data)
     result = measured.evaluate(predictor, data_set, split)
-    rejection = measured.measure_rejection(predictor, result, unknown) if unknown else None
-    compared = (
-        measured.compare(result, measured.evaluate(open_predictor(against), data_set, split)) if against else None
-    )
     cascade = evaluate_cascade(predictor, result, unknown)
+    rejection = measured.measure_rejection(predictor, result, unknown) if unknown else None
+    other = measured.evaluate(open_predictor(against), data_set, split) if against else None
+    compared = measured.compare(result, other) if other else None
     if predictions:
         measured.write_predictions(predictions, result.predictions)
     if report:
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
-    left_out = left_out_note(data, data_set.proposals)
-    unfinished = predictor.origin.unfinished
-    whole = [f"{model}: its run is unfinished: {unfinished}; these are figures of what it is now"] if unfinished else []
-    of_unknown = rejection.notes if rejection else ()
-    for note in (*whole, *data_set.notes, *of_unknown, *left_out, *_evaluation_notes(result)):
+    unfinished, of_unknown = predictor.origin.unfinished, rejection.notes if rejection else ()
+    of_data = (*data_set.notes, *of_unknown, *left_out_note(data, data_set.proposals))
+    for note in (*_unfinished_note(model, unfinished), *of_data, *_evaluation_notes(result)):
         _note(note)
     if as_json:
         content = evaluation_json(result, rejection, unfinished)
         content |= {"against": vars(compared)} if compared else {}
-        content |= {"cascade": cascade_json(cascade)} if cascade else {}
-        print_json(content)
-    else:
-        _print_tables(result, rejection)
-        if cascade:
-            _print_cascade(cascade)
-        if compared:
-            _print_comparison(against, compared)
+        print_json(content | ({"cascade": cascade_json(cascade)} if cascade else {}))
+        return
+    _print_tables(result, rejection)
+    if cascade:
+        _print_cascade(cascade)
+    if compared:
+        _print_comparison(against, compared)
+
+
+def _require_split(split: str) -> None:
+    if split not in (*SPLITS, "all"):
+        raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
+
+
+def _require_file_targets(named: dict[str, Path | None]) -> None:
+    for option, target in named.items():
+        if target:
+            require_file_target(option, target)
+
+
+def _unfinished_note(model: Path, unfinished: str) -> list[str]:
+    return [f"{model}: its run is unfinished: {unfinished}; these are figures of what it is now"] if unfinished else []
 
 
 def cascade_json(cascade: "CascadeEvaluation") -> dict[str, Any]:
