@@ -382,7 +382,6 @@ class Agent:
 
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
-        self._heartbeat.step()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES

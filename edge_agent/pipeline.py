@@ -397,4 +397,4 @@ class Pipeline:
         affected = self._recorder.affected(told)
         if affected:
             told += self._doubts.weigh([found for found in self._judge_again(affected) if found], self._doubt)
-        self._recorder.record(told, historical=self._is_late())
+        self._recorder.record(told, historical=self._is_late(), beat=self._heartbeat.beat)

@@ -18,9 +18,10 @@ from kardus.support.spelling import composed
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
+PORTION = 64
+"""So many findings are written down, with their pictures, between two signs of life."""
 WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
-"""Verdicts of pictures that show nothing of the stock: the location was last verified before."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,19 @@ class Recorder:
         """Other locations of which these findings say where their product is."""
         return affected(findings, self._states)
 
-    def record(self, findings: Sequence[Finding | None], *, historical: bool) -> bool:
+    def record(
+        self,
+        findings: Sequence[Finding | None],
+        *,
+        historical: bool,
+        beat: Callable[[str], None] = lambda _: None,
+    ) -> bool:
         """Store what has changed, and states that are due again. Returns whether anything was stored.
+
+        Args:
+            findings: of one frame, or of one moment; None: nothing was found.
+            historical: whether they will be sent late.
+            beat: called between two portions of them, with how far it is.
 
         Raises:
             KardusError: the outbox can't be written.
@@ -123,7 +135,10 @@ class Recorder:
         messages: list[Message] = []
         states: dict[str, LocationState] = {}
         sequence, due, synchronised = self._outbox.last_sequence, self.due(), self._clock.is_synchronised()
-        for finding in with_places([finding for finding in findings if finding], self._states):
+        found = with_places([finding for finding in findings if finding], self._states)
+        for number, finding in enumerate(found):
+            if number and number % PORTION == 0:
+                beat(f"{number} of {len(found)} findings are written down")
             known = self._states.get(finding.location)
             changed = known is None or differs(finding, known)
             if not (changed or finding.location in due):
