@@ -31,7 +31,7 @@ from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import WITHOUT_PICTURES, Recorder
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
@@ -40,7 +40,17 @@ from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import TICK_S, Pipeline
-from edge_agent.records import Ended, ExpectedMessage, Finding, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
+from edge_agent.records import (
+    NO_PICTURES,
+    Ended,
+    EventPictures,
+    ExpectedMessage,
+    Finding,
+    Frame,
+    HomeAssistantOnline,
+    ReloadWanted,
+    SignalLost,
+)
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox

@@ -11,11 +11,11 @@ from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
-from edge_agent.records import Finding, Frame
+from edge_agent.records import NO_PICTURES, EventPictures, Finding, Frame
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Answered, Expected, Model
 from kardus.contract.topics import Topics

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import PORTION, EventPictures, Recorder, coverage_of
-from edge_agent.records import Finding, Message
+from edge_agent.deciding.recorder import PORTION, Recorder, coverage_of
+from edge_agent.records import EventPictures, Finding, Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
