@@ -22,7 +22,7 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.correcting import Word
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.view_doubt import ViewDoubts
+from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.classifying import Classifying
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
