@@ -99,7 +99,7 @@ class Camera:
     @property
     def answered(self) -> Answered | None:
         """How many crops each network of a cascade has answered."""
-        return self._pipeline.classifying.answered
+        return self._pipeline.answered
 
     @property
     def reasons(self) -> set[str]:
