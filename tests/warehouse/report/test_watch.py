@@ -92,6 +92,8 @@ class _Feeding(Completeness):
 
 
 def test_what_comes_is_drawn_at_times_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr("warehouse.report.watch.out", Console(file=terminal, width=100, force_terminal=True))
     monkeypatch.setattr("warehouse.report.watch.REDRAW_S", 60.0)
     box, monitor, drawn = Publisher(), SiteMonitor(), list[int]()
     feeding = _Feeding(monitor, box.state("A-1"), box.state("A-2"), box.state("A-3"))
@@ -102,6 +104,7 @@ def test_what_comes_is_drawn_at_times_and_at_the_end(monkeypatch: pytest.MonkeyP
 
     _Watch(feeding.messages, feeding, None).run(screen)
     assert drawn == [0, 1, 3]
+    assert re.findall(r"(\d) of \d locations", terminal.getvalue())[:2] == ["0", "1"]
 
 
 def test_without_a_screen_it_lasts_as_long_as_is_asked_for() -> None:
