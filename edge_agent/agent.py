@@ -31,7 +31,7 @@ from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, WITHOUT_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import WITHOUT_PICTURES, Recorder
 from edge_agent.health.metrics import Metrics, Present
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
@@ -40,7 +40,17 @@ from edge_agent.models.rollout import ModelRollout
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
 from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import TICK_S, Pipeline
-from edge_agent.records import Ended, ExpectedMessage, Finding, Frame, HomeAssistantOnline, ReloadWanted, SignalLost
+from edge_agent.records import (
+    NO_PICTURES,
+    Ended,
+    EventPictures,
+    ExpectedMessage,
+    Finding,
+    Frame,
+    HomeAssistantOnline,
+    ReloadWanted,
+    SignalLost,
+)
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
 from edge_agent.reporting.storage import Storage, open_outbox
@@ -106,7 +116,7 @@ class Agent:
         self._failures: list[str] = []
         self._session = self._mqtt_session()
         parts = (self._session, self._writer, self._recorder, self._cameras, self._outbox)
-        self._report = SelfReport(*parts, answered=lambda: self._pipeline.classifying.answered)
+        self._report = SelfReport(*parts, answered=lambda: self._pipeline.answered)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._desk = self._command_desk()
@@ -382,7 +392,6 @@ class Agent:
 
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""
-        self._heartbeat.step()
         self._metrics.events.labels(finding.verdict).inc()
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES

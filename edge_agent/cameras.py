@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,7 +21,8 @@ from edge_agent.records import Frame, Shown
 from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import hidden
-from kardus.contract.messages import CameraHealth, Status
+from kardus.contract.messages import CameraHealth, LocationState, Status
+from kardus.contract.verdicts import Verdict
 from kardus.support.errors import ConfigError, KardusError, UnknownLocationError
 
 SILENT_S = 18.0
@@ -107,6 +108,21 @@ class Camera:
     def health(self, status: Status) -> CameraHealth:
         """Its health, to be told."""
         return CameraHealth(camera=self.name, status=status, reason=self.reason, since=self.since)
+
+    def start_over(self) -> None:
+        """Vote anew on every location, with a picture that is asked for at once."""
+        self.votes.restart()
+        self.reader.hurry()
+
+    def prove_colours(self, states: Mapping[str, LocationState]) -> None:
+        """Keep the colours of its view once the stock was recognised in them."""
+        since = self.view.first_capture
+        if self.view.colours_proven or since is None:
+            return
+        known = [states[location] for location in self.locations if location in states]
+        right = [s for s in known if s.verdict is Verdict.MATCH and s.last_verified and s.last_verified >= since]
+        if 2 * len(right) >= len(self.locations):
+            self.view.prove_colours()
 
     def is_silent(self, now_s: float) -> bool:
         """Whether a live camera's reader hangs: neither picture nor error, for longer than a source may take."""

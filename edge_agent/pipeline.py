@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge_agent.cameras import Camera, Cameras
 from edge_agent.codes.cartons import CartonRead
 from edge_agent.codes.code_watch import CodeWatch
@@ -22,16 +24,16 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.correcting import Word
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.view_doubt import ViewDoubts
+from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
-from edge_agent.models.classifying import Classifying
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from edge_agent.seeing.view_colours import NO_COLOUR
 from kardus.contract.commands import Correct
-from kardus.contract.messages import Expected, LocationState, Status
+from kardus.contract.messages import Answered, Expected, LocationState, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.cascade import questions_of
 from kardus.inference.classification import Classification, CropClassifier, MatchQuestion
+from kardus.inference.classifier import classify_in_stages
 from kardus.inference.part_decoded import BrokenPictureError, whole_of
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
@@ -91,7 +93,8 @@ class Pipeline:
         """
         self._codes = codes or CodeWatch(CodesSection())
         self._heartbeat = heartbeat or Heartbeat()
-        self.classifying = Classifying(metrics, self._heartbeat)
+        self.answered: Answered | None = None
+        """How many crops each network has answered; None: the model in use is no cascade."""
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
@@ -162,8 +165,7 @@ class Pipeline:
     def restart(self) -> None:
         """Vote anew on every location, with pictures that are asked for at once."""
         for camera in self._cameras.values():
-            camera.votes.restart()
-            camera.reader.hurry()
+            camera.start_over()
 
     def end(self, name: str) -> list[str]:
         """A folder, video or script has been played; what is wrong where it gave no picture at all."""
@@ -238,7 +240,8 @@ class Pipeline:
 
     def tick(self) -> None:
         """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""
-        self._prove_colours()
+        for camera in self._cameras.values():
+            camera.prove_colours(self._states)
         if self.judging.in_grace:
             self._record(self._judge_again(self.judging.in_grace))
         for name, locations in self._doubts.look_again().items():
@@ -266,7 +269,7 @@ class Pipeline:
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
-        self.classifying.restart()
+        self.answered = None
         self._codes.know(classifier.classes)
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
@@ -323,17 +326,6 @@ class Pipeline:
         lost.append((SignalLost(camera.name, camera.view.last_capture, f"no colour: {NO_COLOUR}"), "no colour"))
         return [finding for finding in findings if finding and finding.camera != camera.name]
 
-    def _prove_colours(self) -> None:
-        """Keep the colours of views in which the stock was recognised."""
-        for camera in self._cameras.values():
-            since = camera.view.first_capture
-            if camera.view.colours_proven or since is None:
-                continue
-            states = [self._states[location] for location in camera.locations if location in self._states]
-            right = [s for s in states if s.verdict is Verdict.MATCH and s.last_verified and s.last_verified >= since]
-            if 2 * len(right) >= len(camera.locations):
-                camera.view.prove_colours()
-
     def _classify(self, sightings: Sequence[tuple[Camera, Sighting]]) -> list[Classification]:
         chosen = [(camera, sighting) for camera, sighting in sightings if sighting.chosen]
         if not chosen:
@@ -341,7 +333,15 @@ class Pipeline:
         asked: list[MatchQuestion | None] = []
         for camera, sighting in chosen if self.classifier.small else ():
             asked += questions_of(self._expectations(camera, sighting), camera.votes.enough)
-        return self.classifying.classify(self.classifier, [sighting for _, sighting in chosen], asked)
+        crops = np.concatenate([sighting.crops for _, sighting in chosen])
+        with self._metrics.classify_s.time():
+            answers, by_small = classify_in_stages(self.classifier, crops, asked, self._heartbeat.beat)
+        self._metrics.classified.inc(len(answers))
+        if self.classifier.small:
+            self._metrics.classified_by_small.inc(by_small)
+            known = self.answered or Answered(small=0, large=0)
+            self.answered = Answered(small=known.small + by_small, large=known.large + len(answers) - by_small)
+        return answers
 
     def _expectations(self, camera: Camera, sighting: Sighting) -> list[Expected | None]:
         known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
@@ -381,8 +381,7 @@ class Pipeline:
         """A camera's view is doubted: only what is seen from now on counts."""
         log.warning("camera %s: half of its locations turned to an alert at once: looking again first", name)
         self._metrics.doubts.labels(name).inc()
-        self._cameras[name].votes.restart()
-        self._cameras[name].reader.hurry()
+        self._cameras[name].start_over()
 
     def _judge_again(self, locations: Iterable[str]) -> list[Finding | None]:
         """Locations of whatever camera."""
@@ -397,4 +396,4 @@ class Pipeline:
         affected = self._recorder.affected(told)
         if affected:
             told += self._doubts.weigh([found for found in self._judge_again(affected) if found], self._doubt)
-        self._recorder.record(told, historical=self._is_late())
+        self._recorder.record(told, historical=self._is_late(), beat=self._heartbeat.beat)

@@ -9,8 +9,7 @@ import onnxruntime as ort
 
 from kardus.inference.bundle import Bundle
 from kardus.inference.cascade import SmallNetwork
-from kardus.inference.classifier import Classifier
-from kardus.inference.graph_forms import run_graph
+from kardus.inference.classifier import Classifier, run_graph
 from kardus.inference.onnx_session import UNWANTED_OPTIMIZERS
 from kardus.inference.preprocess import Pixels
 

@@ -20,10 +20,10 @@ Message = tuple[str, bytes]
 """Topic and payload."""
 
 
-def jpeg(shade: int = 90) -> bytes:
-    """A small picture."""
+def jpeg(shade: int = 90, size: tuple[int, int] = (32, 24)) -> bytes:
+    """A picture, a small one where nothing else is asked for."""
     buffer = io.BytesIO()
-    Image.new("RGB", (32, 24), (shade, shade, shade)).save(buffer, "JPEG")
+    Image.new("RGB", size, (shade, shade, shade)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 

@@ -1,14 +1,18 @@
-"""Writes findings down: events, states and health go into the outbox, in one transaction a frame."""
+"""Writes findings down: events, states and health go into the outbox, in one transaction a frame.
+
+An alert is what somebody has to walk to a location for: open, acknowledged, resolved. It stays the same one while the
+verdict changes from one alert to another, and while doubt or a lost view keeps anyone from knowing better; only a
+verdict that all is well ends it. It names where its product is seen instead.
+"""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from edge_agent.deciding.alerts import acknowledged, affected, next_alert, with_places
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.records import Finding, Message
+from edge_agent.records import NO_PICTURES, EventPictures, Finding, Message
 from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict, is_verified
@@ -18,21 +22,14 @@ from kardus.support.spelling import composed
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
+PORTION = 64
+"""So many findings are written down, with their pictures, between two signs of life."""
 WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
-"""Verdicts of pictures that show nothing of the stock: the location was last verified before."""
-
-
-@dataclass(frozen=True)
-class EventPictures:
-    """What is kept of an event, and what is published of it."""
-
-    kept: bool = False
-    publish: bytes = b""
-    """JPEG; empty: nothing."""
-
-
-NO_PICTURES = EventPictures()
+WELL = frozenset({Verdict.MATCH, Verdict.UNMANAGED})
+"""The verdicts that end an alert."""
+MOST_PLACES = 5
+"""More places than somebody would walk to."""
 OnEvent = Callable[[str, Finding], EventPictures]
 """Given an event's id and its finding; says which pictures of it are kept."""
 
@@ -114,8 +111,19 @@ class Recorder:
         """Other locations of which these findings say where their product is."""
         return affected(findings, self._states)
 
-    def record(self, findings: Sequence[Finding | None], *, historical: bool) -> bool:
+    def record(
+        self,
+        findings: Sequence[Finding | None],
+        *,
+        historical: bool,
+        beat: Callable[[str], None] = lambda _: None,
+    ) -> bool:
         """Store what has changed, and states that are due again. Returns whether anything was stored.
+
+        Args:
+            findings: of one frame, or of one moment; None: nothing was found.
+            historical: whether they will be sent late.
+            beat: called between two portions of them, with how far it is.
 
         Raises:
             KardusError: the outbox can't be written.
@@ -123,7 +131,10 @@ class Recorder:
         messages: list[Message] = []
         states: dict[str, LocationState] = {}
         sequence, due, synchronised = self._outbox.last_sequence, self.due(), self._clock.is_synchronised()
-        for finding in with_places([finding for finding in findings if finding], self._states):
+        found = with_places([finding for finding in findings if finding], self._states)
+        for number, finding in enumerate(found):
+            if number and number % PORTION == 0:
+                beat(f"{number} of {len(found)} findings are written down")
             known = self._states.get(finding.location)
             changed = known is None or differs(finding, known)
             if not (changed or finding.location in due):
@@ -262,6 +273,81 @@ def _composed_states(outbox: Journal) -> dict[str, str]:
         outbox.append([], dict.fromkeys(former) | renamed, outbox.last_sequence)
         stored = outbox.states()
     return stored
+
+
+def next_alert(
+    alert: Alert | None, verdict: Verdict, moment: datetime, open_s: float | None = None, reason: str = ""
+) -> Alert | None:
+    """What becomes of a location's alert by a new verdict.
+
+    Args:
+        alert: the alert so far; None where there is none.
+        verdict: what is found now.
+        moment: when the picture was taken.
+        open_s: for how long the alert has been open, by a clock that never jumps; None: by the calendar.
+        reason: why it ends, should it do so; empty: a picture shows that all is well.
+    """
+    standing = alert if alert is not None and alert.status != "resolved" else None
+    if verdict in ALERTS:
+        return standing or Alert(id=uuid7(), status="open", opened=moment)
+    if verdict in WELL and standing:
+        lasted = open_s if open_s is not None else (moment - standing.opened).total_seconds()
+        return standing.model_copy(
+            update={
+                "status": "resolved",
+                "resolved": moment,
+                "duration_s": round(max(0.0, lasted), 3),
+                "reason": reason,
+            }
+        )
+    return standing
+
+
+def acknowledged(alert: Alert, by: str, moment: datetime) -> Alert:
+    """The alert, once somebody has said that it is known."""
+    return alert.model_copy(update={"status": "acknowledged", "acknowledged": moment, "by": by})
+
+
+def with_places(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> list[Finding]:
+    """Findings that name, where their product is missing, the locations at which it stands and isn't expected."""
+    astray = _astray(findings, states)
+    return [
+        replace(finding, seen_at=_places(finding, astray)) if _lacks(finding.verdict) else finding
+        for finding in findings
+    ]
+
+
+def affected(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> set[str]:
+    """Other locations that lack a product, whose places these findings change."""
+    astray, told = _astray(findings, states), {finding.location for finding in findings}
+    return {
+        location
+        for location, state in states.items()
+        if location not in told and _lacks(state.verdict) and state.seen_at != _of(state, location, astray)
+    }
+
+
+def _astray(findings: Iterable[Finding], states: Mapping[str, LocationState]) -> dict[str, list[str]]:
+    """Where each product stands that isn't expected there, by its SKU."""
+    now: dict[str, Finding | LocationState] = {**states, **{finding.location: finding for finding in findings}}
+    places: dict[str, list[str]] = {}
+    for location, found in sorted(now.items()):
+        if found.verdict in ALERTS and found.seen and found.seen.sku:
+            places.setdefault(found.seen.sku, []).append(location)
+    return places
+
+
+def _lacks(verdict: Verdict) -> bool:
+    return verdict in {Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNKNOWN}
+
+
+def _places(finding: Finding, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
+    return _of(finding, finding.location, astray)
+
+
+def _of(found: Finding | LocationState, location: str, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
+    sku = found.expected.sku if found.expected else None
+    return tuple(place for place in astray.get(sku or "", ()) if place != location)[:MOST_PLACES]
 
 
 def differs(finding: Finding, state: LocationState) -> bool:

@@ -10,9 +10,9 @@ import numpy as np
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.model_status import Comparison
-from kardus.inference.cascade import classify_in_stages, questions_of
+from kardus.inference.cascade import questions_of
 from kardus.inference.classification import Classification
-from kardus.inference.classifier import Classifier
+from kardus.inference.classifier import Classifier, classify_in_stages
 from kardus.inference.preprocess import Pixels, cut_out
 from kardus.support.errors import BundleError
 

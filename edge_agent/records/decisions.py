@@ -63,3 +63,15 @@ class Message:
     """Which event of the epoch it is; None: it isn't counted."""
     urgent: bool = False
     """It overtakes what isn't, with everything of its location that came before it."""
+
+
+@dataclass(frozen=True)
+class EventPictures:
+    """What is kept of an event, and what is published of it."""
+
+    kept: bool = False
+    publish: bytes = b""
+    """JPEG; empty: nothing."""
+
+
+NO_PICTURES = EventPictures()

@@ -9,10 +9,10 @@ from edge_agent.cameras import Cameras
 from edge_agent.config import Config
 from edge_agent.control.expected import IN_MEMORY, ExpectedStore
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
-from edge_agent.records import ExpectedMessage, Finding, Frame, Message, SignalLost
+from edge_agent.records import NO_PICTURES, EventPictures, ExpectedMessage, Finding, Frame, Message, SignalLost
 from edge_agent.replay.comparison import VerdictChange
 from edge_agent.replay.recorded import START, ReplayedInput
 from kardus.contract.messages import LocationState, Model

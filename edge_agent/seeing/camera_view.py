@@ -1,9 +1,12 @@
 """What one camera sees: its view guard, slots, change gate and empty pictures. From a picture to crops."""
 
 import logging
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -16,12 +19,12 @@ from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
 from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import Mask, area_outside, areas_of
-from edge_agent.seeing.slots import Cutting, outside, place_slots, slots_of
+from edge_agent.seeing.slots import corners_of, outside, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
-from kardus.inference.geometry import FloatArray
-from kardus.inference.part_decoded import BrokenPictureError, PartDecoded
-from kardus.inference.preprocess import Pixels, resized
+from kardus.inference.geometry import FloatArray, project
+from kardus.inference.part_decoded import BrokenPictureError, GivenPicture, PartDecoded
+from kardus.inference.preprocess import Pixels, Warp, resized, warp_of
 
 BAD_IN_A_ROW = 2
 """One bad picture is passed over; from the second on the view is lost."""
@@ -29,6 +32,33 @@ BAD_IN_A_ROW = 2
 WITHOUT_COLOURS = frozenset({"frozen", "dark", "over-exposed"})
 """Problems of a picture whose colours say nothing."""
 log = logging.getLogger("kardus.seeing")
+
+
+class Cutting:
+    """Slots that are being cut out of a picture, on all cores: Pillow warps without Python's lock."""
+
+    def __init__(self, corners: FloatArray, given: GivenPicture, size_px: int) -> None:
+        """Begin with every quadrilateral of (n, 4, 2), as `rectify` cuts it.
+
+        Raises:
+            BrokenPictureError: only half of the picture was decoded, and the whole can't be.
+        """
+        self._crops = np.empty((len(corners), size_px, size_px, 3), dtype=np.uint8)
+
+        def cut_some(indices: range) -> None:
+            for index in indices:
+                warp = _known_warp(corners[index].tobytes(), *given.size, size_px)
+                self._crops[index] = warp.apply(given.crop(warp.box))
+
+        hands = os.cpu_count() or 1
+        parts = [range(first, len(corners), hands) for first in range(min(hands, len(corners)))]
+        self._parts = [_pool().submit(cut_some, part) for part in parts]
+
+    def result(self) -> Pixels:
+        """(n, size_px, size_px, 3) uint8 RGB, in their order."""
+        for part in self._parts:
+            part.result()
+        return self._crops
 
 
 @dataclass(frozen=True)
@@ -80,6 +110,8 @@ class CameraView:
         self._cut_ahead: _CutAhead | None = None
         self._bad = 0
         self._size, self._shape, self._outside = (0, 0), "", ""
+        self._laid_out = np.empty((0, 4, 2))
+        """The slots' corners in a picture of that size, before any motion."""
 
     def use(self, view: ViewSection, gate: GateSection) -> None:
         """Other rules. What was seen stays."""
@@ -168,7 +200,7 @@ class CameraView:
         """
         self.last_capture, self.last_frame = frame.captured, frame
         self.first_capture = self.first_capture or frame.captured
-        self._last_corners = corners = place_slots(self.slots, *frame.given.size, view.motion)
+        self._last_corners = corners = self._placed(frame.given.size, view.motion)
         gate = self._known_gate(frame, view, corners)
         activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
         chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
@@ -188,7 +220,7 @@ class CameraView:
 
     def outlines(self, picture: Image.Image, motion: FloatArray) -> list[tuple[str, FloatArray]]:
         """The locations of the slots, with their corners (4, 2) in a picture whose view has moved so, in pixels."""
-        placed = place_slots(self.slots, *picture.size, motion)
+        placed = self._placed(picture.size, motion)
         return [(slot.location, corners) for slot, corners in zip(self.slots, placed, strict=True)]
 
     def shown(self, slots: Sequence[int]) -> Shown | None:
@@ -228,6 +260,11 @@ class CameraView:
             areas = areas_of(self._camera, *size, self._commissioned.size)
             self._shape = other_shape(self._commissioned.size, *size)
             self._outside = outside(self.slots, *size) or area_outside(areas, *size)
+            self._laid_out = corners_of(self.slots, *size)
+
+    def _placed(self, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+        self._judge_size(size)
+        return placed(self._laid_out, size, motion)
 
     def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
         ahead, self._cut_ahead = self._cut_ahead, None
@@ -276,7 +313,7 @@ class CameraView:
     def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
-        corners = place_slots(self.slots, *frame.given.size, np.eye(3)) / view.factor
+        corners = self._placed(frame.given.size, np.eye(3)) / view.factor
         return self._mask.black_out(resized(picture, width, height)), corners
 
     def _like_empty(self, view: CheckedView, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
@@ -284,3 +321,26 @@ class CameraView:
             return (None,) * len(chosen)
         alike = self._empty.alike(view.small, corners / view.factor)
         return tuple(alike[index] for index in chosen)
+
+
+def placed(corners: FloatArray, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+    """Where slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
+
+    Args:
+        corners: as they were laid out, (n, 4, 2) in pixels.
+        size: width and height of the picture.
+        motion: from the reference picture's pixels to this picture's (3 x 3).
+    """
+    found: FloatArray = np.clip(project(motion, corners.reshape(-1, 2)), 0, size).reshape(-1, 4, 2)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _known_warp(corners: bytes, width: int, height: int, size_px: int) -> Warp:
+    """Cameras stand still: a slot's corners are those of the last picture, as a rule."""
+    return warp_of(np.frombuffer(corners).reshape(4, 2), width, height, size_px)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="cut")

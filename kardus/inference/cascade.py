@@ -8,15 +8,15 @@ is asked one question, and answers it with yes or not at all: every alert, every
 large one. (Early rejection as in Viola and Jones, CVPR 2001, with what is expected as the question.)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kardus.contract.manifest import EMPTY_CLASS, CascadeFit, Manifest, SmallModel
 from kardus.contract.messages import Expected
 from kardus.inference.bundle import Bundle
 from kardus.inference.bundle_archive import SMALL_MODEL
-from kardus.inference.classification import Classification, CropClassifier, MatchQuestion, interpret
-from kardus.inference.classifier import Classifier, portions
+from kardus.inference.classification import Classification, MatchQuestion, interpret
+from kardus.inference.classifier import Classifier
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, Provider
 from kardus.support.errors import BundleError
@@ -79,32 +79,6 @@ def open_classifier(bundle: Bundle, threads: int = 0, providers: Sequence[Provid
     """The classifier of a bundle, with its small network where it is a cascade; errors are those of `Classifier`."""
     small = SmallNetwork(bundle, threads, providers) if bundle.small else None
     return Classifier(bundle, threads, providers, small)
-
-
-def classify_in_stages(
-    classifier: CropClassifier,
-    crops: Pixels,
-    questions: Sequence[MatchQuestion | None],
-    beat: Callable[[str], None] = lambda _: None,
-) -> tuple[list[Classification], int]:
-    """Answers for crops (N, S, S, 3) uint8 RGB, each network asked once; and how many of them the small one gave.
-
-    Args:
-        classifier: with or without a small network.
-        crops: as above.
-        questions: see `FirstStage.answer`.
-        beat: called between two portions, with how far it is.
-    """
-    answers: list[Classification | None] = [None] * len(crops)
-    if classifier.small:
-        for part in portions(len(crops), beat):
-            answers[part] = classifier.small.answer(crops[part], questions[part])
-    rest = [index for index, answer in enumerate(answers) if answer is None]
-    remaining = crops if len(rest) == len(crops) else crops[rest]
-    for part in portions(len(rest), beat):
-        for index, answer in zip(rest[part], classifier.classify(remaining[part]), strict=True):
-            answers[index] = answer
-    return [answer for answer in answers if answer], len(crops) - len(rest)
 
 
 def questions_of(expected: Sequence[Expected | None], enough: float) -> list[MatchQuestion | None]:

@@ -6,11 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from kardus.contract.manifest import ClassInfo, GoldenSample, PixelAccuracy
+from kardus.contract.manifest import ClassInfo, GoldenSample, GraphForm, PixelAccuracy
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import Classification, FirstStage, interpret, rejection_scores
+from kardus.inference.classification import (
+    Classification,
+    CropClassifier,
+    FirstStage,
+    MatchQuestion,
+    interpret,
+    rejection_scores,
+)
 from kardus.inference.enrolled import live_classes
-from kardus.inference.graph_forms import INPUT, OUTPUTS_OF, Floats, input_of, run_graph
+from kardus.inference.graph_forms import (
+    INPUT,
+    OUTPUTS,
+    OUTPUTS_OF,
+    PORTABLE_OUTPUTS,
+    Floats,
+    Session,
+    as_nchw,
+    input_of,
+)
 from kardus.inference.multi_crop import with_parts
 from kardus.inference.onnx_session import ORT_ERRORS, first_line, open_session
 from kardus.inference.preprocess import Pixels
@@ -161,7 +177,46 @@ class Classifier:
             )
 
 
-def portions(total: int, beat: Callable[[str], None]) -> Iterator[slice]:
+def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats, Floats, Floats]:
+    """Logits (N, classes), embedding (N, d) and evidence (N, h, w) for crops (N, S, S, 3) uint8 RGB.
+
+    The portable form has no evidence: it is a single 0 for each crop.
+    """
+    if form == "complete":
+        logits, embedding, evidence = session.run(OUTPUTS, {INPUT: crops})
+        return logits, embedding, evidence
+    answers = [session.run(PORTABLE_OUTPUTS, {INPUT: nchw}) for nchw in as_nchw(crops)]
+    logits, embedding = (np.concatenate([answer[i] for answer in answers]) for i in range(len(PORTABLE_OUTPUTS)))
+    return logits, embedding, np.zeros((len(crops), 1, 1), np.float32)
+
+
+def classify_in_stages(
+    classifier: CropClassifier,
+    crops: Pixels,
+    questions: Sequence[MatchQuestion | None],
+    beat: Callable[[str], None] = lambda _: None,
+) -> tuple[list[Classification], int]:
+    """Answers for crops (N, S, S, 3) uint8 RGB, each network asked once; and how many of them the small one gave.
+
+    Args:
+        classifier: with or without a small network.
+        crops: as above.
+        questions: see `FirstStage.answer`.
+        beat: called between two portions, with how far it is.
+    """
+    answers: list[Classification | None] = [None] * len(crops)
+    if classifier.small:
+        for part in _portions(len(crops), beat):
+            answers[part] = classifier.small.answer(crops[part], questions[part])
+    rest = [index for index, answer in enumerate(answers) if answer is None]
+    remaining = crops if len(rest) == len(crops) else crops[rest]
+    for part in _portions(len(rest), beat):
+        for index, answer in zip(rest[part], classifier.classify(remaining[part]), strict=True):
+            answers[index] = answer
+    return [answer for answer in answers if answer], len(crops) - len(rest)
+
+
+def _portions(total: int, beat: Callable[[str], None]) -> Iterator[slice]:
     """A number of crops, PORTION at a time; `beat` is called between two of them, with how far it is."""
     for start in range(0, total, PORTION):
         if start:

@@ -1,4 +1,4 @@
-"""The two forms of a bundle's graph, and how each is given crops and answers.
+"""The two forms of a bundle's graph: what each is given, and what it answers.
 
 `complete`: uint8 NHWC in batches; logits, embedding and evidence. `portable`: float NCHW on 0..255, one crop at a time;
 logits and embedding. What a crop is, and what an answer means, is the same.
@@ -26,19 +26,6 @@ class Session(Protocol):
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
         """The named outputs."""
-
-
-def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats, Floats, Floats]:
-    """Logits (N, classes), embedding (N, d) and evidence (N, h, w) for crops (N, S, S, 3) uint8 RGB.
-
-    The portable form has no evidence: it is a single 0 for each crop.
-    """
-    if form == "complete":
-        logits, embedding, evidence = session.run(OUTPUTS, {INPUT: crops})
-        return logits, embedding, evidence
-    answers = [session.run(PORTABLE_OUTPUTS, {INPUT: nchw}) for nchw in as_nchw(crops)]
-    logits, embedding = (np.concatenate([answer[i] for answer in answers]) for i in range(len(PORTABLE_OUTPUTS)))
-    return logits, embedding, np.zeros((len(crops), 1, 1), np.float32)
 
 
 def as_nchw(crops: Pixels) -> Floats:

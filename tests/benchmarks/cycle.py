@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from edge_agent.seeing.slots import Cutting
+from edge_agent.seeing.camera_view import Cutting
 from kardus.inference.bundle import read_bundle
 from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.inference.preprocess import read_photo

@@ -18,8 +18,7 @@ from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import Decided, Judgement
 from edge_agent.records import Activity, Expectation, Sighting
 from edge_agent.seeing import camera_view
-from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView
-from edge_agent.seeing.slots import Cutting
+from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, SkuScore

@@ -17,10 +17,10 @@ from edge_agent.config import load_config
 from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import Pipeline
-from edge_agent.records import Finding, Frame
+from edge_agent.records import NO_PICTURES, EventPictures, Finding, Frame
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import ClassInfo, PixelAccuracy
 from kardus.contract.messages import Expected, Model

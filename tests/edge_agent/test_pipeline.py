@@ -10,12 +10,13 @@ from PIL import Image
 from edge_agent.cameras import Cameras
 from edge_agent.config import load_config
 from edge_agent.control.expected import ExpectedStore
+from edge_agent.deciding import recorder
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import NO_PICTURES, EventPictures, Recorder
+from edge_agent.deciding.recorder import Recorder
 from edge_agent.health.metrics import Metrics
 from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
-from edge_agent.records import Finding, Frame
+from edge_agent.records import NO_PICTURES, EventPictures, Finding, Frame
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import Answered, Expected, Model
 from kardus.contract.topics import Topics
@@ -99,7 +100,7 @@ class Camera:
     @property
     def answered(self) -> Answered | None:
         """How many crops each network of a cascade has answered."""
-        return self._pipeline.classifying.answered
+        return self._pipeline.answered
 
     @property
     def reasons(self) -> set[str]:
@@ -219,11 +220,15 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
 ) -> None:
     camera = Camera(tmp_path)
     monkeypatch.setattr(classifier, "PORTION", 8)
+    monkeypatch.setattr(recorder, "PORTION", 8)
     camera.verdicts(still())
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]
     vitals = Vitals({"agent": camera.heartbeat}, {})
     assert vitals.waiting() == ["no camera has been looked through yet: 8 of 15 places are classified"]
+    for number in (1, 2):
+        camera.verdicts(still(number))
+    assert "8 of 15 findings are written down" in camera.heartbeat.noted
     vitals.is_ready.set()
     assert vitals.waiting() == []
 

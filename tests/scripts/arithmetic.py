@@ -14,8 +14,7 @@ import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from kardus.inference.bundle import Bundle, read_bundle
-from kardus.inference.classifier import golden_crops
-from kardus.inference.graph_forms import run_graph
+from kardus.inference.classifier import golden_crops, run_graph
 
 DROPPED_BITS = {"f32": 0, "tf32": 13, "f16": 13, "bf16": 16}
 """Of f32's 24. f16 has TF32's digits and a smaller range, which isn't emulated."""

@@ -30,8 +30,8 @@ RULES = f"[gate]\nrefresh_s = 86400\n[verdict]\nvotes = {VOTES}\nvalid_for_s = 8
 FRAMES = 11
 GONE = 5
 """From this frame on a carton is gone."""
-LIMITS = {"first full vote": (27, 300), "at rest": (12, 60), "event": (26, 110)}
-"""Files and moves, at most. 20 files were meant with an event; docs/performance.md says which are too many."""
+LIMITS = {"first full vote": (21, 300), "at rest": (12, 60), "event": (20, 110)}
+"""Files and moves, at most."""
 
 
 @dataclass

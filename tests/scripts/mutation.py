@@ -8,8 +8,8 @@ mutant that no test notices has survived.
 
 Which mutants there are: tests/scripts/mutants.py. It needs Cosmic Ray, which is no dependency of the project: `pip
 install --target FOLDER cosmic-ray`, then start this with `PYTHONPATH=FOLDER`. Outcomes are appended to
-build/mutation.jsonl; started again, it goes on. `--again` runs survivors once more, without a budget; `--table` only
-prints the table.
+build/mutation.jsonl; started again, it goes on. `--again` runs survivors and time-outs once more, without a budget and
+with a longer limit; `--table` only prints the table.
 """
 
 import argparse
@@ -39,9 +39,14 @@ EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 """Module, line before, line after, reason; separated by tabs. These change nothing that can be observed."""
 MIN_TIMEOUT_S = 60.0
 WAITS_S = 15.0
-"""A test that has waited in vain for so long fails: a mutant often stops what the test waits for."""
+"""A test that has waited in vain for so long fails, or for SLOWER times what it took: a mutant often stops what the
+test waits for. Unchanged code is given all the time that the tests have, since nobody knows how busy the machine is."""
 SLOWER = 3.0
-"""A mutant whose tests take so many times as long as those of the unchanged code counts as noticed."""
+"""A mutant whose tests take so many times as long as those of the unchanged code counts as noticed ..."""
+SLOWER_AGAIN = 10.0
+"""... and where it is tried again, so many times."""
+AGAIN = ("survived", "timeout")
+"""What is tried again."""
 
 
 def tests_of(room: str, module: str) -> list[str]:
@@ -56,15 +61,13 @@ def tests_of(room: str, module: str) -> list[str]:
 
 
 def copied_tree(folder: Path) -> Path:
-    """A copy of what git knows of, as it is in the working tree; its tests wait less long for what won't come."""
+    """A copy of what git knows of, as it is in the working tree."""
     names = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
     for name in names:
         if (ROOT / name).is_file():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
-    patience = folder / "tests" / "patience.py"
-    patience.write_text(f"{patience.read_text(encoding='utf-8')}\nPATIENCE_S = {WAITS_S}\n", encoding="utf-8")
     return folder
 
 
@@ -77,9 +80,9 @@ def read_results() -> dict[str, dict[str, Any]]:
 
 
 def run(room: str, mutants: list[Mutant], *, again: bool, processes: int, budget_s: float) -> None:
-    """Run the tests of every mutant that has no outcome yet; of survivors again, where asked for, whatever it takes."""
+    """Run the tests of every mutant that has no outcome yet; of AGAIN once more, where asked for, whatever it takes."""
     known, equivalent = read_results(), _equivalent()
-    todo = [m for m in mutants if m.key not in known or (again and known[m.key]["outcome"] == "survived")]
+    todo = [m for m in mutants if m.key not in known or (again and known[m.key]["outcome"] in AGAIN)]
     todo = [m for m in todo if (m.module, m.before, m.after) not in equivalent]
     if not todo:
         return
@@ -93,7 +96,7 @@ def run(room: str, mutants: list[Mutant], *, again: bool, processes: int, budget
         record = _record(room, trees[0], todo, options)
         new = [file for file in _test_files(room, todo) if (trees[0] / file).stat().st_mtime > record.stat().st_mtime]
         _require_passing(trees[0], new, options)
-        choice = Choice(room, record, new, math.inf if again else budget_s)
+        choice = Choice(room, record, new, *((math.inf, SLOWER_AGAIN) if again else (budget_s, SLOWER)))
         fork = multiprocessing.get_context("fork")
         workers = [
             fork.Process(target=_run_all, args=(choice, tree, todo[number::processes], options))
@@ -115,14 +118,16 @@ class Choice:
     """Test files that were written since the record was made."""
     budget_s: float
     """What the tests of one mutant may take together; those that don't fit, the longest, are left out."""
+    slower: float
+    """So many times as long as without a mutant its tests may take."""
 
     @functools.cached_property
     def reached(self) -> Reached:
         """The record, read once."""
         return read_reached(self.record)
 
-    def tests(self, mutant: Mutant) -> tuple[list[str], float]:
-        """Those that enter the function, the quick ones first and PostgreSQL's last; what they took together (s).
+    def tests(self, mutant: Mutant) -> tuple[list[str], list[float]]:
+        """Those that enter the function, the quick ones first and PostgreSQL's last; what each of them took (s).
 
         Without a budget all that enter the module: what is cached, the first test alone is seen to enter.
         """
@@ -132,7 +137,7 @@ class Choice:
         order = sorted(tests & seconds.keys(), key=lambda test: ("postgres" in test, seconds[test]))
         spent = list(itertools.accumulate(seconds[test] for test in order))
         fitting = [test for test, so_far in zip(order, spent, strict=True) if so_far <= self.budget_s]
-        return fitting, sum(seconds[test] for test in fitting)
+        return fitting, [seconds[test] for test in fitting]
 
     def files(self, mutant: Mutant, order: list[str]) -> list[str]:
         """Where the chosen tests are, and what is new."""
@@ -186,15 +191,18 @@ def _require_passing(tree: Path, files: list[str], options: list[str]) -> None:
 
 def _run_all(choice: Choice, tree: Path, mutants: list[Mutant], options: list[str]) -> None:
     chosen, known = tree / "chosen.json", list(choice.reached.seconds)
+    patience = tree / "tests" / "patience.py"
+    waits = patience.read_text(encoding="utf-8")
     for mutant in mutants:
         path = tree / mutant.module
         original = path.read_text(encoding="utf-8")
-        order, expected_s = choice.tests(mutant)
+        order, took_s = choice.tests(mutant)
         write_chosen(chosen, order, known)
         words = [*options, "-p", "tests.scripts.chosen_tests", "--chosen", str(chosen)]
         try:
             _write(path, mutant.code)
-            timeout_s = max(MIN_TIMEOUT_S, SLOWER * expected_s)
+            _write(patience, f"{waits}\nPATIENCE_S = {max(WAITS_S, choice.slower * max(took_s, default=0.0))}\n")
+            timeout_s = max(MIN_TIMEOUT_S, choice.slower * sum(took_s))
             found = run_tests(tree, choice.files(mutant, order), timeout_s, words)
         finally:
             _write(path, original)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.deciding.alerts import WELL, acknowledged, next_alert
+from edge_agent.deciding.recorder import WELL, acknowledged, next_alert
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import ALERTS, Verdict
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from edge_agent.deciding.alerts import affected, with_places
+from edge_agent.deciding.recorder import affected, with_places
 from edge_agent.records import Finding
 from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
 from kardus.contract.verdicts import Verdict

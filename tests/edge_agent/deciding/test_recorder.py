@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import EventPictures, Recorder, coverage_of
-from edge_agent.records import Finding, Message
+from edge_agent.deciding.recorder import PORTION, Recorder, coverage_of
+from edge_agent.records import EventPictures, Finding, Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
@@ -51,6 +51,13 @@ def test_a_change_is_an_event_and_a_state_and_no_change_is_nothing(outbox: Outbo
         (2, "empty", "match", True),
     ]
     assert [topic for topic, _ in _waiting(outbox)].count(TOPICS.state("L")) == 1
+
+
+def test_many_findings_give_signs_of_life_that_say_how_far_it_is(outbox: Outbox) -> None:
+    told: list[str] = []
+    many = [_finding(f"L-{number}", Verdict.MATCH) for number in range(2 * PORTION + 1)]
+    _recorder(outbox).record([None, *many], historical=False, beat=told.append)
+    assert told == [f"{done} of {len(many)} findings are written down" for done in (PORTION, 2 * PORTION)]
 
 
 def test_a_state_is_published_again_before_it_is_void(outbox: Outbox) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.view_doubt import DOUBTED, FEWEST, LOOK_AGAIN_S, ViewDoubts
+from edge_agent.deciding.verdict import DOUBTED, FEWEST_TURNED, LOOK_AGAIN_S, ViewDoubts
 from edge_agent.records import Finding
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.messages import ExpectedStock, Model
@@ -111,7 +111,7 @@ def test_what_turns_in_another_refresh_is_told() -> None:
 
 
 def test_few_locations_are_told_at_once() -> None:
-    rack = _Cameras(FEWEST - 1)
+    rack = _Cameras(FEWEST_TURNED - 1)
     rack.see(dict.fromkeys(rack.names, EMPTY))
     assert rack.verdicts() == {EMPTY}
     many = _Cameras(12)

@@ -7,8 +7,9 @@ import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Activity
+from edge_agent.seeing.camera_view import placed
 from edge_agent.seeing.gate import ADAPT_AFTER_S, SETTLES_S, ChangeGate, own_places
-from edge_agent.seeing.slots import Slot, place_slots
+from edge_agent.seeing.slots import Slot
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
 from kardus.inference.preprocess import Pixels
@@ -39,7 +40,7 @@ class Eyes:
         self._now += after_s
         view = self._guard.check(frame(pixels))
         assert view.problem is None
-        corners = place_slots(SLOTS, pixels.shape[1], pixels.shape[0], view.motion) / view.factor
+        corners = placed(CORNERS, (pixels.shape[1], pixels.shape[0]), view.motion) / view.factor
         asked = [slot.location == wanted for slot in SLOTS]
         return dict(zip(LOCATIONS, self.gate.decide(view.small, corners, self._now, asked), strict=True))
 

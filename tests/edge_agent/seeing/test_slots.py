@@ -1,19 +1,11 @@
-"""Locations are cut out of a frame, and a corner outside the picture is named."""
+"""Locations lie where they were laid out, and a corner outside the picture is named."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from edge_agent.config.cameras import CameraSection
-from edge_agent.seeing.slots import Cutting, Slot, outside, place_slots, slots_of
+from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.inference.geometry import rectangle
-from kardus.inference.preprocess import Pixels, rectify
-
-
-def _picture() -> Pixels:
-    picture = np.zeros((60, 100, 3), dtype=np.uint8)
-    picture[:, 50:] = 200
-    return picture
 
 
 def _camera(units: str, corners: list[list[float]]) -> CameraSection:
@@ -50,37 +42,6 @@ def test_each_facing_of_a_location_is_a_slot_with_its_number() -> None:
     slots = slots_of(camera)
     assert [(slot.location, slot.facing) for slot in slots] == [("A-1", 1), ("A-1", 2), ("A-2", None)]
     assert [slot.corners.tolist() for slot in slots] == [left, right, left]
-
-
-def test_the_slots_follow_a_camera_that_was_nudged() -> None:
-    slots = [Slot("a", rectangle(10, 10, 40, 40), in_shares=False), Slot("b", rectangle(0.5, 0, 1, 1), in_shares=True)]
-    motion = np.array([[1.0, 0, 5], [0, 1.0, -3], [0, 0, 1]])
-    placed = place_slots(slots, 100, 60, motion)
-    assert placed[0].tolist() == rectangle(15, 7, 45, 37).tolist()
-    assert placed[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
-
-
-def test_each_location_gets_its_own_crop_in_their_order() -> None:
-    crops = Cutting(
-        np.stack([rectangle(0, 0, 48, 60), rectangle(52, 0, 100, 60)]), Image.fromarray(_picture()), 24
-    ).result()
-    assert crops.shape == (2, 24, 24, 3)
-    assert crops.dtype == np.uint8
-    assert [int(crop.mean()) for crop in crops] == [0, 200]
-
-
-def test_many_are_cut_as_each_by_itself_and_in_their_order() -> None:
-    picture = np.random.default_rng(3).integers(0, 256, (60, 100, 3), dtype=np.uint8)
-    corners = np.stack([rectangle(x, y, x + 30, y + 20) for x in range(0, 70, 7) for y in range(0, 40, 9)])
-    alone = np.stack([rectify(picture, quadrilateral, 24) for quadrilateral in corners])
-    again = Cutting(corners, Image.fromarray(picture), 24).result()
-    assert np.array_equal(again, alone)
-    other = 255 - picture  # from the same places of another picture
-    assert np.array_equal(Cutting(corners, Image.fromarray(other), 24).result()[3], rectify(other, corners[3], 24))
-
-
-def test_no_location_gives_no_crop() -> None:
-    assert Cutting(np.empty((0, 4, 2)), Image.fromarray(_picture()), 24).result().shape == (0, 24, 24, 3)
 
 
 def test_corners_on_the_picture_s_edge_are_inside() -> None:

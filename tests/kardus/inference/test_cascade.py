@@ -12,9 +12,9 @@ from kardus.contract.manifest import ClassInfo, Manifest
 from kardus.contract.messages import Expected
 from kardus.inference import classifier as classifier_module
 from kardus.inference.bundle import Bundle
-from kardus.inference.cascade import SmallNetwork, answerable, classify_in_stages, open_classifier, questions_of
+from kardus.inference.cascade import SmallNetwork, answerable, open_classifier, questions_of
 from kardus.inference.classification import MatchQuestion
-from kardus.inference.classifier import Classifier
+from kardus.inference.classifier import Classifier, classify_in_stages
 from kardus.inference.preprocess import Pixels
 from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError

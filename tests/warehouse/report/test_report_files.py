@@ -11,6 +11,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from kardus.contract.messages import Alert
@@ -31,7 +32,7 @@ def test_the_csv_file_lists_discrepancies_and_then_unverified_locations(tmp_path
     report = report_of(
         tmp_path,
         [
-            changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=None, since=NOW - timedelta(minutes=90)),
+            changed(box.state("A-1", Verdict.MISMATCH, "Tea", "Milk"), alert=None, since=NOW - timedelta(minutes=100)),
             box.state("B-1", verified=EARLIER),
         ],
     )
@@ -40,8 +41,8 @@ def test_the_csv_file_lists_discrepancies_and_then_unverified_locations(tmp_path
         ("discrepancy", "A", "A-1"),
         ("not verified", "B", "B-1"),
     ]
-    assert (lines[0]["verdict"], lines[0]["seen"], lines[0]["age_h"]) == ("mismatch", "Milk", "1.5")
-    assert lines[0]["since"] == (NOW - timedelta(minutes=90)).isoformat(timespec="minutes")
+    assert (lines[0]["verdict"], lines[0]["seen"], lines[0]["age_h"]) == ("mismatch", "Milk", "1.7")
+    assert lines[0]["since"] == (NOW - timedelta(minutes=100)).isoformat(timespec="minutes")
     assert (lines[1]["since"], lines[1]["note"]) == (EARLIER.isoformat(timespec="minutes"), "box: match")
 
 
@@ -200,7 +201,7 @@ def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
 ) -> None:
     box = Publisher()
     event = box.event("A-2", Verdict.MISMATCH, Alert(id="alert-A-2", status="open", opened=NOW))
-    path = filled(tmp_path / "k.sqlite", [*rack(), event, box.picture("A-2", box.ids[0], jpeg())])
+    path = filled(tmp_path / "k.sqlite", [*rack(), event, box.picture("A-2", box.ids[0], jpeg(size=(400, 300)))])
     book = tmp_path / "list.xlsx"
     assert call(capsys, main, "report", "--sqlite", path, "--xlsx", book).returncode == 0
     sheet = openpyxl.load_workbook(book)["list"]
@@ -211,6 +212,7 @@ def test_the_workbook_shows_what_the_camera_saw_beside_its_location(
     shown = picture.anchor.ext
     assert max(shown.cx, shown.cy) == THUMBNAIL_PX * EMU_OF_A_PIXEL
     assert (shown.cx, shown.cy) == (THUMBNAIL_PX * EMU_OF_A_PIXEL, THUMBNAIL_PX * 3 // 4 * EMU_OF_A_PIXEL)
+    assert Image.open(io.BytesIO(picture._data())).size == (192, 144), "twice as many pixels as are shown"
     assert sheet.row_dimensions[row].height == THUMBNAIL_PX * 0.75
     assert sheet.column_dimensions["L"].width == pytest.approx(THUMBNAIL_PX / 7)
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:L6")
@@ -258,7 +260,19 @@ def test_every_time_is_in_the_zone_that_is_asked_for_and_the_zone_is_named(
     call(capsys, main, *words, "--html", files[0], "--xlsx", files[1], "--csv", files[2])
     page, table = files[0].read_text(), call(capsys, main, *words).stdout
     book = openpyxl.load_workbook(files[1])
-    assert ("time zone", "Europe/Berlin") in list(book["about"].values)
+    about = dict(book["about"].values)
+    assert list(about) == [
+        "what",
+        "site",
+        "made",
+        "time zone",
+        "seen since",
+        "locations",
+        "verified now",
+        *list(about)[7:],
+    ]
+    assert re.fullmatch(r"[0-9-]+ [0-9:]+ CES?T", about["made"])
+    assert (about["time zone"], about["locations"], about["verified now"]) == ("Europe/Berlin", 2, 0)
     shown = [row[6] for row in book["list"].values]
     assert (shown[1], shown[-1]) == ("2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00")
     rows = list(csv.DictReader(io.StringIO(files[2].read_bytes().decode("utf-8-sig"), newline="")))

@@ -4,12 +4,14 @@ import io
 import json
 import re
 import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.settings import BrokerSettings
@@ -20,7 +22,7 @@ from tests.warehouse.flood import announced, flooded_broker
 from warehouse.receiving import completeness
 from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.site_monitor import SiteMonitor
-from warehouse.report.watch import as_rows, watch, watch_screen
+from warehouse.report.watch import Messages, _Watch, as_rows, watch, watch_screen
 
 
 def _offline(agent: Publisher) -> Message:
@@ -65,11 +67,50 @@ def test_alerts_come_first_then_what_is_not_verified_and_the_rest_is_counted() -
     assert "and 42 locations more" in text
     assert "1 alerts, 51 of 52 locations verified" in text
     assert len(re.findall(r"\n ([AB]-\d+) ", _shown(monitor))) == 52
+    lines = _shown(monitor, "no broker", height=10).splitlines()
+    assert [line.strip() for line in lines[-2:]] == ["and 43 locations more", "no broker"]
 
 
 def test_a_location_that_one_of_two_agents_sees_is_verified() -> None:
     states = (Publisher("one").state("A-1"), Publisher("two").state("A-1", Verdict.STALE))
     assert "1 of 1 locations verified" in _shown(_monitor(*states))
+
+
+class _Feeding(Completeness):
+    """Gives one message at a look, and then the end."""
+
+    def __init__(self, monitor: SiteMonitor, *coming: Message) -> None:
+        super().__init__(SITE, monitor, lambda _: None, lambda: True)
+        self.messages: Messages = SimpleQueue()
+        self._coming = [*coming, None]
+        self.look()
+
+    def look(self) -> None:
+        """The next one."""
+        if self._coming:
+            self.messages.put(self._coming.pop(0))
+
+
+def test_what_comes_is_drawn_at_times_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr("warehouse.report.watch.out", Console(file=terminal, width=100, force_terminal=True))
+    monkeypatch.setattr("warehouse.report.watch.REDRAW_S", 60.0)
+    box, monitor, drawn = Publisher(), SiteMonitor(), list[int]()
+    feeding = _Feeding(monitor, box.state("A-1"), box.state("A-2"), box.state("A-3"))
+
+    def screen(height: int | None) -> Group:
+        drawn.append(len(monitor.current_states()))
+        return watch_screen(monitor, SITE, "", height)
+
+    _Watch(feeding.messages, feeding, None).run(screen)
+    assert drawn == [0, 1, 3]
+    assert re.findall(r"(\d) of \d locations", terminal.getvalue())[:2] == ["0", "1"]
+
+
+def test_without_a_screen_it_lasts_as_long_as_is_asked_for() -> None:
+    began_s = time.monotonic()
+    _Watch(SimpleQueue(), _Feeding(SiteMonitor()), 0.3).run(None)
+    assert time.monotonic() - began_s >= 0.3
 
 
 class _Asked:
@@ -160,4 +201,5 @@ def test_all_retained_states_come_though_the_broker_drops_what_it_cannot_queue(
 
     monkeypatch.setattr(Completeness, "look", look_until_complete)
     watch(settings, SITE, None, as_json=True)
-    assert len(json.loads(capsys.readouterr().out)) == 400
+    (line,) = capsys.readouterr().out.splitlines()
+    assert len(json.loads(line)) == 400

@@ -267,7 +267,7 @@ def test_the_command_deletes_what_it_is_told_to_and_prints_the_figures(mosquitto
     database.close()
     words = ("receive", "--sqlite", path, "--site", SITE, "--host", "127.0.0.1", "--port", mosquitto.port)
     command = [sys.executable, "-m", "warehouse", *map(str, words), "--keep-events", "4", "--keep-days", "7", "--json"]
-    process = subprocess.Popen([*command, "--seconds", "60"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen([*command, "--seconds", str(PATIENCE_S)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     with StoreReader.open(path) as reader:
         wait_for(lambda: len(reader.events()) == 4)
     mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
