@@ -30,7 +30,7 @@ from edge_agent.config.sections import (
 )
 from kardus.contract.mqtt_text import NO_TEXT
 from kardus.support.errors import ConfigError
-from kardus.support.input_files import read_file
+from kardus.support.toml_files import read_toml
 
 
 class Config(Section):
@@ -102,7 +102,7 @@ def load_config(path: Path, drafts: Mapping[str, LayoutRevision] | None = None) 
             layout is so, or can't be read.
     """
     try:
-        content = tomllib.loads(read_file(path).decode())
+        content = read_toml(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): name a configuration file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

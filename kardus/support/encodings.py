@@ -4,6 +4,8 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+from kardus.support.readings import has_western_words, reads_as_words, words_beyond_ascii
+
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
 
@@ -32,6 +34,14 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _ASCII = frozenset(map(chr, range(128)))
 _USUAL = [WESTERN, "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "cp874", "cp932", "gb18030", "big5", "cp949"]
 _USUAL += ["mac_roman", "cp850", "koi8_r", "utf_16_le", "utf_16_be"]
+_SIBLINGS = (
+    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "iso8859_13", "cp852", "cp866", "cp737", "cp857", "cp775"),
+    *("mac_cyrillic", "mac_latin2", "mac_greek", "cp1255", "cp1256", "cp1258", "euc_jp"),
+)
+"""Read in one of the usual ones by chance; where a text reads as words in them too, it can't be told."""
+_JAPANESE, _KANA = "euc_jp", re.compile("[\u3041-\u30fe]")
+"""Any Chinese and Korean text is one in it, but no longer Japanese one is without these letters."""
+_TAKEN_FOR_WESTERN, FEW_WORDS = ("cp1250", "cp1258", "mac_roman"), 4
 _THAI = "cp874"
 _SEVERAL_BYTES = frozenset({"cp932", "gb18030", "big5", "cp949"})
 MOST_CHAOS, LEAST_COHERENCE = 0.06, 0.1
@@ -78,17 +88,43 @@ def likely_encodings(content: bytes) -> list[str]:
     Few bytes beyond ASCII fit several encodings, and read in a wrong one a product has another name. charset-normalizer
     takes French in Windows-1252 for Central European.
     """
-    if _is_western(content):
-        return [WESTERN]
+    if _is_western(content) and has_western_words(content.decode(WESTERN)):
+        return [WESTERN, *_rivals_of_western(content)]
     from charset_normalizer import from_bytes  # noqa: PLC0415 - only the warehouse's side installs it
 
     found = list(from_bytes(content, cp_isolation=_USUAL))
     if not found:
         return []
     best = found[0]
-    is_doubtful = best.chaos > MOST_CHAOS and best.coherence < LEAST_COHERENCE
-    rivals = [other for other in found[1:] if str(other) != str(best) and (is_doubtful or _is_rival(best, other))]
-    return [] if is_doubtful and not rivals else [best.encoding, *(other.encoding for other in rivals)]
+    is_doubtful = (best.chaos > MOST_CHAOS and best.coherence < LEAST_COHERENCE) or not reads_as_words(str(best))
+    rivals = [
+        other.encoding for other in found[1:] if str(other) != str(best) and (is_doubtful or _is_rival(best, other))
+    ]
+    rivals += [] if rivals else _siblings(content, str(best))
+    return [] if is_doubtful and not rivals else [best.encoding, *rivals]
+
+
+def _rivals_of_western(content: bytes) -> list[str]:
+    """Encodings that a few words may be in as well: `plnotuèné` is `plnotučné`; many words would show it."""
+    text = content.decode(WESTERN)
+    if len(words_beyond_ascii(text)) > FEW_WORDS:
+        return []
+    return [name for name in _TAKEN_FOR_WESTERN if _decodes(content, name) and _is_other(content.decode(name), text)]
+
+
+def _is_other(reading: str, text: str) -> bool:
+    return reading != text and reads_as_words(reading)
+
+
+def _siblings(content: bytes, text: str) -> list[str]:
+    """Rarer encodings in which the bytes read as other words."""
+    is_short = len(words_beyond_ascii(text)) <= FEW_WORDS
+    readings = {name: content.decode(name) for name in _SIBLINGS if _decodes(content, name)}
+    return [
+        name
+        for name, reading in readings.items()
+        if _is_other(reading, text) and (name != _JAPANESE or is_short or _KANA.search(reading))
+    ]
 
 
 def _is_rival(best: "CharsetMatch", other: "CharsetMatch") -> bool:

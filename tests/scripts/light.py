@@ -44,6 +44,8 @@ REFRESH_S = 40.0
 BEGAN = datetime(2026, 1, 5, 6, tzinfo=UTC)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 NOISES = 4
+JUMPS, EDGES, EDGE_PX = (1.8, 2.2, 2.6), (0.3, 0.5, 0.7), 12
+"""Of light: how far an exposure jumps, where an edge falls (shares of the width), and how wide it is blurred."""
 GONE = 8
 
 
@@ -130,6 +132,32 @@ def reflection(picture: Picture, _: float) -> Picture:
     return np.asarray(image, np.float32)
 
 
+def lit_to(edge: float, gain: float) -> Look:
+    """A straight edge of light, a little blurred: what is left of it, by share of the width, is brighter or darker."""
+
+    def change(picture: Picture, _: float) -> Picture:
+        width = picture.shape[1]
+        places = np.arange(width, dtype=np.float32)
+        share = ((edge * width - places) / EDGE_PX + 0.5).clip(0, 1)
+        lit: Picture = picture * (1 + np.float32(gain - 1) * share)[None, :, None].astype(np.float32)
+        return lit
+
+    return change
+
+
+def sunbeam(gain: float) -> Look:
+    """The sun shines aslant through a gap: a stripe a tenth of the width, over every level."""
+
+    def change(picture: Picture, _: float) -> Picture:
+        height, width = picture.shape[:2]
+        places = np.arange(width)[None, :] - np.arange(height)[:, None] * 0.5
+        inside = np.abs(places - 0.35 * width) < 0.05 * width
+        lit: Picture = picture * np.where(inside, np.float32(gain), np.float32(1))[..., None]
+        return lit
+
+    return change
+
+
 def same(picture: Picture, _: float) -> Picture:
     """Nothing."""
     return picture
@@ -159,6 +187,13 @@ def scenes() -> dict[str, Scene]:
     return found | {
         "exposure x 0.35": Scene(dim),
         "exposure x 1.4": Scene(bright),
+        **{f"exposure jumps x {gain}": Scene(gains(gain, gain, gain)) for gain in JUMPS},
+        **{f"a shadow's edge at {edge:.0%}, x 0.5": Scene(lit_to(edge, 0.5)) for edge in EDGES},
+        **{f"a light's edge at {edge:.0%}, x 1.8": Scene(lit_to(edge, 1.8)) for edge in EDGES},
+        "the sun through a gap, x 1.8": Scene(sunbeam(1.8)),
+        "the sun through a gap, x 2.5": Scene(sunbeam(2.5)),
+        "8 emptied as the exposure jumps x 1.8": Scene(gains(1.8, 1.8, 1.8), changes=GONE),
+        "8 emptied beside a light's edge, x 1.8": Scene(lit_to(0.5, 1.8), changes=GONE),
         "sunset": Scene(sunset),
         "night mode for 60 s": Scene(while_true(grey, lambda t: t < 60)),
         "day and night every 20 s": Scene(while_true(grey, lambda t: t % 40 < 20)),

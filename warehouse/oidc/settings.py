@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kardus.support.errors import UsageError
+from kardus.support.toml_files import read_toml
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.web_address import WebAddress
 
@@ -84,7 +85,7 @@ def read_settings(path: Path) -> OidcSettings:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
     try:
-        found = OidcSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        found = OidcSettings.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"--oidc {path}: cannot be read ({reason}): write it as docs/page.md shows") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
+from kardus.support.input_files import read_file
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.webhooks import WebhookEndpoint
@@ -75,7 +76,7 @@ def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint 
             raise UsageError(f"--webhook: nothing to sign with: give --webhook-secret-file, or set {SECRET_VARIABLE}")
         return WebhookEndpoint(url, read_signing_secret(text, source))
     try:
-        text = secret_file.read_text(encoding="utf-8")
+        text = read_file(secret_file).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(

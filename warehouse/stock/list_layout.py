@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 
 from kardus.support.errors import UsageError
+from kardus.support.toml_files import read_toml
 from warehouse.stock.stock_list import COLUMNS
 
 PRESETS = Path(__file__).with_name("presets")
@@ -61,10 +62,11 @@ def read_preset(name: str) -> Preset:
     if path.suffix != ".toml":
         raise UsageError(f"--preset {name}: none of that name: name {', '.join(PRESET_NAMES)}, or a .toml file")
     try:
-        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Preset.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"--preset {path}: cannot be read ({error}): name {', '.join(PRESET_NAMES)}, or a .toml file"
+            f"--preset {path}: cannot be read ({reason}): name {', '.join(PRESET_NAMES)}, or a .toml file"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,7 +1,7 @@
 """Reads .xls, .xlsb and .ods files, a sheet at a time.
 
 The library gives neither number formats nor error cells (docs/adr/0021-workbooks.md): a number counts as one that can't
-be told, and a blank cell may have been an error. Of an .ods, hidden rows and columns are looked for beside it.
+be told, and a blank cell may have been an error. Hidden rows and columns are looked for beside it.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,13 @@ from typing import BinaryIO
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, hidden_cell, truth_cell, unformatted_cell
-from kardus.support.workbooks.ods_hidden import HiddenParts
+from kardus.support.workbooks.hidden_parts import HiddenParts
+from kardus.support.workbooks.ods_hidden import ods_hidden
 from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.xls_hidden import xls_hidden
+from kardus.support.workbooks.xlsb_hidden import xlsb_hidden
 from kardus.support.workbooks.xlsx import Sheet
 
-ODS = ".ods"
 Value = int | float | str | bool | time | date | datetime | timedelta
 
 
@@ -41,13 +43,22 @@ class CalamineFile:
             area = self._book.get_sheet_by_name(sheet.part)
         except CalamineError as error:
             raise ValueError(str(error)) from error
-        hidden = HiddenParts(self._file, sheet.part) if self._suffix == ODS else None
+        hidden = self._hidden(sheet.part)
         _, left = area.start or (0, 0)
         blank: list[Value] = [""] * area.width
         for number, row in enumerate(area.iter_rows(), start=1):
             if row != blank:  # one stray cell makes millions of blank ones
                 cells = {column: self._cell(value) for column, value in enumerate(row, start=left) if value != ""}
-                yield number, _with_hidden(number, cells, hidden) if hidden else cells
+                yield number, _with_hidden(number, cells, hidden)
+
+    def _hidden(self, sheet: str) -> HiddenParts:
+        match self._suffix:
+            case ".ods":
+                return ods_hidden(self._file, sheet)
+            case ".xlsb":
+                return xlsb_hidden(self._file, sheet)
+            case _:
+                return xls_hidden(self._file, self._book.sheet_names.index(sheet))
 
     def _cell(self, value: Value) -> Cell:
         match value:
@@ -62,6 +73,8 @@ class CalamineFile:
 
 
 def _with_hidden(number: int, cells: dict[int, Cell], hidden: HiddenParts) -> dict[int, Cell]:
+    if not (hidden.rows or hidden.columns):
+        return cells
     is_hidden = hidden.has_row(number)
     return {
         place: hidden_cell(cell) if is_hidden or hidden.has_column(place) else cell for place, cell in cells.items()

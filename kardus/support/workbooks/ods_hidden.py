@@ -1,49 +1,45 @@
 """Which rows and columns of an .ods sheet nobody sees (OpenDocument 1.3, Part 3, 19.749): the library doesn't tell."""
 
 import zipfile
-from bisect import bisect_right
 from typing import BinaryIO
 from xml.parsers import expat
+
+from kardus.support.workbooks.hidden_parts import HiddenParts
 
 _MENTIONED = (b"collapse", b"filter")
 """What the XML of every hidden row has somewhere; most files have none."""
 _SEEN = "visible"
 
 
-class HiddenParts:
-    """Those of one sheet."""
+def ods_hidden(file: BinaryIO, sheet: str) -> HiddenParts:
+    """Those of the sheet of that name, of an open file.
 
-    def __init__(self, file: BinaryIO, sheet: str) -> None:
-        """Read them, of an open file.
+    Raises:
+        ValueError, OSError, KeyError, zipfile.BadZipFile: it is damaged.
+    """
+    reader = _Reader(sheet)
+    with zipfile.ZipFile(file) as package:
+        content = package.read("content.xml")
+    if any(word in content for word in _MENTIONED):
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = reader.begin
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise ValueError(str(error)) from error
+    return reader.hidden
 
-        Raises:
-            ValueError, OSError, KeyError, zipfile.BadZipFile: it is damaged.
-        """
-        self.rows: list[range] = []
-        """By number, from 1."""
-        self.columns: list[range] = []
-        """By place, from 0."""
+
+class _Reader:
+    """Counts rows and columns as they come."""
+
+    def __init__(self, sheet: str) -> None:
+        self.hidden = HiddenParts()
         self._sheet, self._is_inside = sheet, False
         self._row, self._column = 1, 0
-        with zipfile.ZipFile(file) as package:
-            content = package.read("content.xml")
-        if any(word in content for word in _MENTIONED):
-            parser = expat.ParserCreate()
-            parser.StartElementHandler = self._begin
-            try:
-                parser.Parse(content, True)
-            except expat.ExpatError as error:
-                raise ValueError(str(error)) from error
 
-    def has_row(self, number: int) -> bool:
-        """Whether nobody sees a row."""
-        return _has(self.rows, number)
-
-    def has_column(self, place: int) -> bool:
-        """Whether nobody sees a column."""
-        return _has(self.columns, place)
-
-    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        """Take the next element."""
         is_hidden = attributes.get("table:visibility", _SEEN) != _SEEN
         if name == "table:table":
             self._is_inside = attributes.get("table:name") == self._sheet
@@ -51,14 +47,8 @@ class HiddenParts:
         elif name == "table:table-row" and self._is_inside:
             found = range(self._row, self._row + int(attributes.get("table:number-rows-repeated", 1)))
             self._row = found.stop
-            self.rows += [found] if is_hidden else []
+            self.hidden.rows += [found] if is_hidden else []
         elif name == "table:table-column" and self._is_inside:
             found = range(self._column, self._column + int(attributes.get("table:number-columns-repeated", 1)))
             self._column = found.stop
-            self.columns += [found] if is_hidden else []
-
-
-def _has(parts: list[range], number: int) -> bool:
-    """Whether one of them, which are in order, has the number."""
-    before = bisect_right(parts, number, key=lambda part: part.start)
-    return before > 0 and number in parts[before - 1]
+            self.hidden.columns += [found] if is_hidden else []

@@ -1,14 +1,17 @@
 """Opens a workbook of any usual kind, and reads the sheet that is meant."""
 
 import contextlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
+from kardus.support.workbooks.apart import ReadApart
 from kardus.support.workbooks.sheet_parser import Line
 from kardus.support.workbooks.xlsx import Sheet, XlsxFile
 
@@ -27,6 +30,7 @@ _DAMAGED = (  # what the readers of packages and XML raise
     StopIteration,
     OverflowError,
     NotImplementedError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -87,11 +91,9 @@ def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = F
 def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
     if kind not in OTHERS:
         return XlsxFile(file)
-    try:
-        from kardus.support.workbooks.calamine import CalamineFile  # noqa: PLC0415 - only the warehouse's side has it
-    except ModuleNotFoundError as error:
-        raise DataError(f"{path}: {kind} files are read by the warehouse's side only: save it as .xlsx") from error
-    return CalamineFile(file, kind)
+    if not find_spec("python_calamine"):
+        raise DataError(f"{path}: {kind} files are read by the warehouse's side only: save it as .xlsx")
+    return ReadApart(file, kind)
 
 
 def _choose(path: Path, book: Workbook, name: str | None, *, can_choose: bool) -> Sheet:

@@ -4,7 +4,6 @@ Of the libraries, those that keep number formats and error cells take too long, 
 (docs/adr/0021-workbooks.md).
 """
 
-import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from kardus.support.workbooks.cells import (
     number_cell,
     truth_cell,
 )
+from kardus.support.workbooks.relations import root, targets
 from kardus.support.workbooks.shared_texts import shared_texts
 from kardus.support.workbooks.sheet_parser import TRUE, Line, sheet_lines
 
@@ -57,11 +57,11 @@ class XlsxFile:
     def __init__(self, file: BinaryIO) -> None:
         """Read which sheets there are; `file` stays open as long as this is used."""
         self._zip = zipfile.ZipFile(file)
-        workbook = next(iter(self._targets("", "officeDocument").values()))
-        self._parts = {kind: self._targets(workbook, kind) for kind in ("worksheet", "sharedStrings", "styles")}
-        root = self._root(workbook)
-        self.sheets = list(self._sheets(root))
-        calculation, properties = root.find("{*}calcPr"), root.find("{*}workbookPr")
+        workbook = next(iter(targets(self._zip, "", "officeDocument").values()))
+        self._parts = {kind: targets(self._zip, workbook, kind) for kind in ("worksheet", "sharedStrings", "styles")}
+        outermost = root(self._zip, workbook)
+        self.sheets = list(self._sheets(outermost))
+        calculation, properties = outermost.find("{*}calcPr"), outermost.find("{*}workbookPr")
         # Set by programs that write formulas and don't calculate them: the values beside them are made up.
         self._is_calculated = calculation is None or not _is_true(calculation.get("fullCalcOnLoad"))
         is_of_1904 = properties is not None and _is_true(properties.get("date1904"))
@@ -110,9 +110,9 @@ class XlsxFile:
     def _formats(self) -> list[str]:
         """The number format of each style."""
         for part in self._parts["styles"].values():
-            root = self._root(part)
-            own = {int(e.attrib["numFmtId"]): e.attrib["formatCode"] for e in root.iterfind("{*}numFmts/{*}numFmt")}
-            numbers = [int(e.get("numFmtId", 0)) for e in root.iterfind("{*}cellXfs/{*}xf")]
+            styles = root(self._zip, part)
+            own = {int(e.attrib["numFmtId"]): e.attrib["formatCode"] for e in styles.iterfind("{*}numFmts/{*}numFmt")}
+            numbers = [int(e.get("numFmtId", 0)) for e in styles.iterfind("{*}cellXfs/{*}xf")]
             return [own.get(number) or _built_in(number) for number in numbers]
         return []
 
@@ -122,19 +122,6 @@ class XlsxFile:
             if relation in self._parts["worksheet"]:  # others are charts, or macros
                 is_visible = element.get("state", "visible") == "visible"
                 yield Sheet(element.attrib["name"], is_visible, self._parts["worksheet"][relation])
-
-    def _targets(self, part: str, kind: str) -> dict[str, str]:
-        """The parts of a kind that a part refers to, by the reference (Part 2, 6.5)."""
-        folder, name = posixpath.split(part)
-        root = self._root(posixpath.join(folder, "_rels", f"{name}.rels"))
-        return {
-            element.attrib["Id"]: posixpath.normpath(posixpath.join("/", folder, element.attrib["Target"])).lstrip("/")
-            for element in root.iterfind("{*}Relationship")
-            if element.attrib["Type"].endswith(f"/{kind}")
-        }
-
-    def _root(self, part: str) -> ET.Element:
-        return ET.fromstring(self._zip.read(part))  # noqa: S314 - expat limits what entities come to
 
 
 def _built_in(number: int) -> str:

@@ -1,10 +1,12 @@
 """How a text is encoded is known by its mark or as UTF-8; else it is guessed, with Windows-1252 before its likes."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kardus.support.encodings import likely_encodings, marked_encoding
+from kardus.support.encodings import first_line_of_another, likely_encodings, marked_encoding
 
 WESTERN = "location;sku\nA-1;Müsli\nA-2;Crème brûlée\nA-3;Smørrebrød, økologisk\nA-4;Piñata 1½ €\n"
 
@@ -57,3 +59,34 @@ def test_few_letters_beyond_ascii_are_read_as_they_are_or_not_at_all(name: str, 
     text = "location,sku\n" + "".join(f"A-{number},{name} {number}\n" for number in range(lines))
     found = likely_encodings(text.encode(encoding))
     assert len(found) != 1 or text.encode(encoding).decode(found[0]) == text
+
+
+CZECH = ("Džus jablečný", "Čokoláda hořká", "Mléko plnotučné", "Rýže dlouhozrnná", "Žvýkačky", "Šťáva", "Sýr uzený")
+RUSSIAN = ("Чай черный", "Молоко 2,5%", "Шоколад горький", "Рис длинный", "Кофе молотый", "Сок яблочный", "Вода")
+JAPANESE = ("ウーロン茶", "緑茶 500ml", "牛乳", "チョコレート", "天然水", "お米 5kg", "黒糖", "しょうゆ")
+CHINESE = ("绿茶 500ml", "牛奶", "巧克力饼干", "方便面 牛肉", "矿泉水", "大米 5公斤", "酱油", "红糖")
+TRADITIONAL = ("烏龍茶", "綠茶 500ml", "牛奶", "巧克力餅乾", "礦泉水", "白米 5公斤", "醬油", "黑糖")
+KOREAN = ("우롱차", "녹차 500ml", "우유", "초콜릿 과자", "라면 소고기", "쌀 5kg", "간장", "흑설탕")
+GREEK = ("Τσάι πράσινο", "Γάλα", "Σοκολάτα", "Ρύζι", "Καφές", "Χυμός μήλου", "Ψωμί")
+# as a Vietnamese keyboard types it into Windows-1258: vowels with their sign, tones behind them
+VIETNAMESE = ("Trà xanh", "Sư\u0303a tươi", "Cà phê ho\u0300a tan", "Nươ\u0301c mă\u0301m", "Đươ\u0300ng tră\u0301ng")
+
+
+@pytest.mark.parametrize("lines", [1, 3, 60])
+@pytest.mark.parametrize(
+    ("encoding", "products"),
+    [
+        *(("cp1250", CZECH), ("iso8859_2", CZECH), ("cp852", CZECH), ("cp1258", VIETNAMESE)),
+        *(("cp1251", RUSSIAN), ("koi8_r", RUSSIAN), ("cp866", RUSSIAN), ("iso8859_5", RUSSIAN)),
+        *(("mac_cyrillic", RUSSIAN), ("cp1253", GREEK), ("cp737", GREEK), ("cp932", JAPANESE), ("euc_jp", JAPANESE)),
+        *(("gb18030", CHINESE), ("big5", TRADITIONAL), ("cp949", KOREAN)),
+    ],
+)
+def test_a_list_is_read_rightly_or_its_encoding_is_asked_for(
+    encoding: str, products: tuple[str, ...], lines: int
+) -> None:
+    drawn = random.Random(lines)
+    text = "location,sku,quantity\n" + "".join(f"A-{n},{drawn.choice(products)},{n % 40}\n" for n in range(lines))
+    content = text.encode(encoding)
+    found = [] if first_line_of_another(content) else likely_encodings(content)
+    assert len(found) != 1 or content.decode(found[0]) == text, found

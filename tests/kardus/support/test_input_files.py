@@ -20,6 +20,12 @@ from kardus.support.text_tables import decoded_text
 from kardus.support.workbooks.reading import workbook_lines
 from tests.patience import PATIENCE_S
 from train.recipe import read_recipe
+from warehouse.connectors.deliver.settings import read_settings as read_deliver_settings
+from warehouse.connectors.epcis.mapping import read_identifiers
+from warehouse.connectors.sync.settings import read_settings as read_sync_settings
+from warehouse.oidc.settings import read_settings as read_oidc_settings
+from warehouse.receiving.service import webhook_from_options
+from warehouse.stock.list_layout import read_preset
 
 
 def _pipe(path: Path) -> Path:
@@ -68,14 +74,23 @@ def test_a_pipe_is_read_if_somebody_writes_into_it(tmp_path: Path, monkeypatch: 
         lambda pipe: read_recipe(str(pipe)),
         read_password,
         lambda pipe: read_secret("password_file", pipe),
+        read_sync_settings,
+        read_deliver_settings,
+        read_oidc_settings,
+        read_identifiers,
+        lambda pipe: read_preset(str(pipe)),
+        lambda pipe: webhook_from_options("https://wms.example/", pipe),
     ],
-    ids=("bundle", "picture", "workbook", "list", "configuration", "key", "recipe", "camera's password", "password"),
+    ids=(
+        *("bundle", "picture", "workbook", "list", "configuration", "key", "recipe", "camera's password", "password"),
+        *("sync", "deliver", "sign-in", "identifiers", "preset", "webhook's secret"),
+    ),
 )
 def test_nothing_that_a_user_names_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
 ) -> None:
     monkeypatch.setattr(input_files, "PIPE_S", 0.05)
-    pipe = tmp_path / "pipe"
+    pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe, 0o600)
     with pytest.raises(KardusError) as refused:
         read(pipe)

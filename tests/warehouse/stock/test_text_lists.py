@@ -16,9 +16,13 @@ from warehouse.stock.stock_list import StockLine, StockRules, read_stock
 
 def test_an_encoding_is_guessed_and_said_or_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "s.csv"
-    path.write_bytes("location,sku\nA-1,Crème\n".encode("cp1252"))
-    assert read_stock(path) == [StockLine("A-1", "Crème")]
+    skus = ["Crème", "Crème brûlée", "Gâteau salé", "Hâché à l'ail", "Pâté forestière"]
+    lines = "".join(f"A-{number},{sku}\n" for number, sku in enumerate(skus))
+    path.write_bytes(f"location,sku\n{lines}".encode("cp1252"))
+    assert [line.sku for line in read_stock(path)] == skus
     assert "isn't UTF-8; it was read as cp1252: name another with --encoding" in caplog.text
+    path.write_bytes("location,sku\nA-1,Crème\n".encode("cp1252"))
+    assert "('A-1,Crème' in cp1252, 'A-1,Crčme' in cp1250): name it with --encoding" in refusal_of(path)
     assert read_stock(path, StockRules(TableLayout(encoding="cp1250"))) == [StockLine("A-1", "Crčme")]
     with pytest.raises(UsageError, match="--encoding klingon: unknown: name one as utf-8"):
         read_stock(path, StockRules(TableLayout(encoding="klingon")))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kardus.support.errors import UsageError
+from kardus.support.toml_files import read_toml
 from warehouse.connectors.deliver.epcis_capture import EpcisSettings, EpcisTarget
 from warehouse.connectors.deliver.kafka_settings import KafkaSettings
 from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
@@ -66,7 +67,7 @@ def read_settings(path: Path) -> DeliverSettings:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
     try:
-        found = DeliverSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        found = DeliverSettings.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error

@@ -15,6 +15,7 @@ from kardus.support.spelling import composed
 from kardus.support.table_headers import WantedColumns
 from kardus.support.tables import Row, read_rows
 from kardus.support.time_zone import TimeZone, time_zone
+from kardus.support.toml_files import read_toml
 from warehouse.connectors.epcis.identifiers import filled_gtin, gln13, is_extension, place_uri, product_uri
 
 _LOCATIONS = WantedColumns(("location", "gln"), optional=("extension",))
@@ -95,7 +96,7 @@ def read_identifiers(path: Path) -> Identifiers:
 
 def _read_file(path: Path) -> MappingFile:
     try:
-        return MappingFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return MappingFile.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error

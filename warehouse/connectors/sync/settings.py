@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kardus.support.errors import UsageError
+from kardus.support.toml_files import read_toml
 from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
 from warehouse.connectors.sync.folder import DropFolder, FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
@@ -69,7 +70,7 @@ def read_settings(path: Path) -> SyncSettings:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
     try:
-        return SyncSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return SyncSettings.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error

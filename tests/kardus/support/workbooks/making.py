@@ -57,14 +57,31 @@ def write_ods(path: Path, *lines: Line) -> Path:
     return _package(path, {"mimetype": kind, "content.xml": content, "META-INF/manifest.xml": "<manifest/>"})
 
 
-def write_xlsb(path: Path, *lines: Line) -> Path:
-    """An .xlsb file ([MS-XLSB] 2.4); a cell is a text, a number, or None."""
-    sheet = _record(143, b"") + _record(156, struct.pack("<II", 0, 1) + _wide("r1") + _wide("S")) + _record(144, b"")
+def write_xlsb(
+    path: Path,
+    *lines: Line,
+    hidden: Mapping[int, tuple[int, int]] | None = None,
+    columns: bytes = b"",
+    far: tuple[int, int] | None = None,
+) -> Path:
+    """An .xlsb file ([MS-XLSB] 2.4); a cell is a text, a number, or None.
+
+    `hidden` gives height and flags of rows by their place, `columns` is what the sheet says of its columns, and `far`
+    is the place of one cell more.
+    """
+    behind = b"".join(_xlsb_row(far[0], (*[None] * far[1], "x"), 300, 0)) if far else b""
+    names = (("r2", "Notes"), ("r1", "S"))
+    sheets = b"".join(
+        _record(156, struct.pack("<II", 0, n) + _wide(key) + _wide(s)) for n, (key, s) in enumerate(names)
+    )
     parts: dict[str, str | bytes] = {
         "_rels/.rels": _relations(("r1", "officeDocument", "xl/workbook.bin")),
-        "xl/workbook.bin": _record(131, b"") + sheet + _record(132, b""),
-        "xl/_rels/workbook.bin.rels": _relations(("r1", "worksheet", "worksheets/sheet1.bin")),
-        "xl/worksheets/sheet1.bin": b"".join(_xlsb_sheet(lines)),
+        "xl/workbook.bin": _record(131, b"") + _record(143, b"") + sheets + _record(144, b"") + _record(132, b""),
+        "xl/_rels/workbook.bin.rels": _relations(
+            ("r1", "worksheet", "worksheets/sheet1.bin"), ("r2", "worksheet", "worksheets/sheet2.bin")
+        ),
+        "xl/worksheets/sheet1.bin": b"".join(_xlsb_sheet(lines, hidden or {}, columns, behind)),
+        "xl/worksheets/sheet2.bin": b"".join(_xlsb_sheet([()], {0: (0, 0x10)})),
     }
     return _package(path, parts)
 
@@ -92,18 +109,30 @@ def _ods_cell(value: object) -> str:
             return f'<table:table-cell office:value-type="float" office:value="{value}">{shown}</table:table-cell>'
 
 
-def _xlsb_sheet(lines: Sequence[Line]) -> Iterable[bytes]:
-    width = max(map(len, lines))
-    yield _record(129, b"") + _record(148, struct.pack("<IIII", 0, len(lines) - 1, 0, width - 1)) + _record(145, b"")
+def xlsb_columns(first: int, last: int, width: int, flags: int) -> bytes:
+    """What an .xlsb sheet says of some columns (BrtColInfo, 2.4.323)."""
+    return _record(60, struct.pack("<IIIIH", first, last, width, 0, flags))
+
+
+def _xlsb_sheet(
+    lines: Sequence[Line], hidden: Mapping[int, tuple[int, int]], columns: bytes = b"", behind: bytes = b""
+) -> Iterable[bytes]:
+    width = max(1, *map(len, lines))
+    yield _record(129, b"") + _record(148, struct.pack("<IIII", 0, len(lines) - 1, 0, width - 1))
+    yield _record(390, b"") + columns + _record(391, b"") + _record(145, b"")
     for row, line in enumerate(lines):
-        yield _record(0, struct.pack("<IIHHBI", row, 0, 300, 0, 0, 0))
-        for column, value in enumerate(line):
-            place = struct.pack("<II", column, 0)
-            if isinstance(value, str):
-                yield _record(6, place + _wide(value))
-            elif isinstance(value, int | float):
-                yield _record(5, place + struct.pack("<d", value))
-    yield _record(146, b"") + _record(130, b"")
+        yield from _xlsb_row(row, line, *hidden.get(row, (300, 0)))
+    yield behind + _record(146, b"") + _record(130, b"")
+
+
+def _xlsb_row(row: int, line: Line, height: int, flags: int) -> Iterable[bytes]:
+    yield _record(0, struct.pack("<IIHHBI", row, 0, height, flags << 8, 0, 0))
+    for column, value in enumerate(line):
+        place = struct.pack("<II", column, 0)
+        if isinstance(value, str):
+            yield _record(6, place + _wide(value))
+        elif isinstance(value, int | float):
+            yield _record(5, place + struct.pack("<d", value))
 
 
 def _record(kind: int, content: bytes) -> bytes:

@@ -8,9 +8,10 @@ import pytest
 from kardus.support.errors import DataError
 from kardus.support.workbooks.cells import Cell
 from kardus.support.workbooks.reading import workbook_kind, workbook_lines
-from tests.kardus.support.workbooks.making import write_ods, write_xlsb, write_xlsx
+from tests.kardus.support.workbooks.making import write_ods, write_xlsb, write_xlsx, xlsb_columns
 
-XLS = Path(__file__).with_name("stock.xls")
+XLS, FILTERED_XLS = Path(__file__).with_name("stock.xls"), Path(__file__).with_name("filtered.xls")
+"""As LibreOffice 7.4 saved them; the second one has three sheets, two charts and a filter on the last sheet."""
 LINES = (("location", "sku", "quantity"), ("A-1", "Tea", 3), ("A-2", None, 2.5))
 
 
@@ -59,6 +60,31 @@ def test_hidden_rows_and_columns_of_an_ods_say_so(tmp_path: Path, word: str) -> 
     found = [[bool(cell.problem) for cell in cells.values()] for _, cells in workbook_lines(tmp_path / "s.ods")]
     seen, gone = [False, False, True], [True, True, True]
     assert found == [seen, seen, gone, seen, gone]
+
+
+def test_hidden_rows_and_columns_of_an_xls_say_so() -> None:
+    found = [[bool(cell.problem) for cell in cells.values()] for _, cells in workbook_lines(FILTERED_XLS, "Stock")]
+    seen, gone = [False, False, True], [True, True, True]
+    assert found == [seen, seen, gone, seen, gone, seen]
+    assert not any(
+        cell.problem for _, cells in workbook_lines(FILTERED_XLS, "Notes") for cell in cells.values() if not cell.value
+    )
+
+
+@pytest.mark.parametrize("columns", [xlsb_columns(1, 2, 2304, 1), xlsb_columns(1, 1, 0, 2)])
+def test_hidden_rows_and_columns_of_an_xlsb_say_so(tmp_path: Path, columns: bytes) -> None:
+    lines = [("location", "sku")] + [(f"A-{n}", "Tea") for n in range(4)]
+    rows = {2: (300, 0x10), 3: (0, 0), 4: (300, 0x20 | 0x08)}  # by its flag, by its height; unsynchronised, collapsed
+    path = write_xlsb(tmp_path / "s.bin", *lines, hidden=rows, columns=columns)
+    found = [[bool(cell.problem) for cell in cells.values()] for _, cells in workbook_lines(path, "S")]
+    seen, gone = [False, True], [True, True]
+    assert found == [seen, seen, gone, gone, seen]
+
+
+def test_a_cell_so_far_away_that_the_library_asks_for_all_memory_ends_nobody(tmp_path: Path) -> None:
+    path = write_xlsb(tmp_path / "s.xlsb", ("location", "sku"), ("A-1", "Tea"), far=(1048575, 16383))
+    with pytest.raises(DataError, match=r"not a readable \.xlsb file: save it as an \.xlsx file"):
+        list(workbook_lines(path))
 
 
 def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path: Path) -> None:

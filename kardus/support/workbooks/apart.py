@@ -1,0 +1,57 @@
+"""Reads .xls, .xlsb and .ods files in a process of its own.
+
+Of a damaged file, or one with a cell far away, the library asks for hundreds of gigabytes, and its process is ended on
+the spot; whoever follows a WMS for years must not end with it.
+"""
+
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.xlsx import Sheet
+
+_MOST_BYTES = 4 << 30
+"""Of address space: 1,000,000 lines of ten columns take a third."""
+_MODULE = "kardus.support.workbooks.apart"
+
+
+class ReadApart:
+    """A workbook that has been read."""
+
+    def __init__(self, file: BinaryIO, suffix: str) -> None:
+        """Read all of it; `suffix` is what errors call this kind of file.
+
+        Raises:
+            ValueError: it is damaged, locked by a password, or larger than any list.
+        """
+        command = [sys.executable, "-m", _MODULE, suffix]
+        file.seek(0)
+        # what it prints there are the places in its source where it gave up
+        done = subprocess.run(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
+        if done.returncode:
+            raise ValueError(f"the reader of {suffix} files ended with {done.returncode}")
+        read: list[tuple[Sheet, list[Line]]] = pickle.loads(done.stdout)  # noqa: S301 - of our own process
+        self.sheets = [sheet for sheet, _ in read]
+        self._lines = dict(read)
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
+        return iter(self._lines[sheet])
+
+
+def _read(suffix: str) -> None:
+    """What the other process does: every sheet of the workbook at its standard input, to its standard output."""
+    from kardus.support.workbooks.calamine import CalamineFile  # noqa: PLC0415 - only the warehouse's side has it
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    book = CalamineFile(sys.stdin.buffer, suffix)
+    sys.stdout.buffer.write(pickle.dumps([(sheet, list(book.lines(sheet))) for sheet in book.sheets]))
+
+
+if __name__ == "__main__":
+    _read(sys.argv[1])
