@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.benchmarks import at_rest, cycle, fleet, growth, outbox, peers, start
+from tests.benchmarks import at_rest, cycle, fleet, growth, month, outbox, peers, start
 from tests.benchmarks.__main__ import BEGIN, END, NAMES, with_figures
 from tests.benchmarks.pairs import in_turn, median, percentile, ratio
 from tests.benchmarks.report import Figure, Report, markdown, publish, read_report
@@ -50,6 +50,13 @@ def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "onnxruntime" in content["machine"]
     assert (tmp_path / f"{name}.png").exists() == bool(report.curves)
     assert f"### {name}" in markdown(tmp_path, NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)  # ten million events are stored
+def test_a_month_of_ten_million_events_costs_no_more_than_one_of_a_hundred_thousand() -> None:
+    found = month.measure(month.EVENTS, month.BESIDE, month.ROUNDS)
+    assert found.missed() == [], {what: cost.times for what, cost in found.costs.items()}
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=60))

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from simulator.demo.broker import free_port, wait_for_port
 from tests.benchmarks.api import ROOT, WARM, processor_ms, quantile
-from tests.benchmarks.page_store import BUSY, READER, page_store
+from tests.benchmarks.page_store import READER, page_store
+from tests.benchmarks.site_events import BUSY
 from warehouse.console.people import find_person
 from warehouse.console.sessions import begin_session
 from warehouse.store.opening import open_database
@@ -82,10 +83,10 @@ def measure(path: Path, requests: int, word: str) -> dict[str, Found]:
 
 
 @contextlib.contextmanager
-def serving(path: Path) -> Iterator[tuple[int, int]]:
+def serving(where: Path | str) -> Iterator[tuple[int, int]]:
     """`kardus-wms serve` as a process of its own: its port, and its id."""
     port = free_port()
-    words = ["serve", "--database", str(path), "--listen", f"127.0.0.1:{port}", "--rate", "100000", "--no-link"]
+    words = ["serve", "--database", str(where), "--listen", f"127.0.0.1:{port}", "--rate", "100000", "--no-link"]
     server = subprocess.Popen(
         [sys.executable, "-m", "warehouse", *words], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )

@@ -6,17 +6,14 @@ outside the tree, under a name that changes with this file and with the tables: 
 """
 
 import hashlib
-import json
 import os
-import random
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kardus.contract.messages import Alert
-from kardus.contract.verdicts import Verdict
+from tests.benchmarks import site_events
 from tests.benchmarks.api import ROOT
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import writer_of
@@ -27,13 +24,10 @@ from warehouse.store.database import Database, write_meta
 from warehouse.store.opening import open_database
 from warehouse.store.tables import moment_text
 
-AGENTS, LOCATIONS, DAYS = 500, 10_000, 100
-BUSY, BUSY_EVENTS = "A-00097", 5000
-"""The location with a long history, of so many events."""
+DAYS = 100
 PICTURES, AUDIT, PORTION = 20_000, 200_000, 10_000
 READER = "benchmark"
 """Somebody who may see every page."""
-_VERDICTS = (*[Verdict.MATCH] * 70, *[Verdict.UNCERTAIN] * 14, *[Verdict.STALE] * 4, *[Verdict.MISMATCH] * 12)
 _INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'events' AND sql IS NOT NULL"
 _FOREVER = """UPDATE latest SET payload = json_set(payload, '$.data.valid_until', '2099-01-01T00:00:00Z')
     WHERE kind = 'state'"""
@@ -44,7 +38,8 @@ def page_store(number: int) -> Path:
     """The file with so many events, filled unless a run of this version has done it."""
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kardus-benchmarks"
     tables = b"".join(path.read_bytes() for path in sorted((ROOT / "warehouse/store/migrations").rglob("*.py")))
-    version = hashlib.sha256(Path(__file__).read_bytes() + tables).hexdigest()[:12]
+    drawn = b"".join(Path(path).read_bytes() for path in (__file__, site_events.__file__))
+    version = hashlib.sha256(drawn + tables).hexdigest()[:12]
     path = root / f"page-{number}-{version}.sqlite"
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
@@ -56,7 +51,7 @@ def page_store(number: int) -> Path:
 
 def fill(path: Path, number: int) -> None:
     """Make the file."""
-    boxes = [Publisher(f"box-{n:03d}") for n in range(AGENTS)]
+    boxes = site_events.agents()
     with open_database(path, make=True) as database:
         add_person(database, READER, "administrator", "")
     alerts = _fill_events(path, number, boxes)
@@ -79,7 +74,10 @@ def _fill_events(path: Path, number: int, boxes: list[Publisher]) -> list[str]:
     indexes = driver.execute(_INDEXES).fetchall()
     for name, _ in indexes:
         driver.execute(f"DROP INDEX {name}")
-    driver.executemany(f"INSERT INTO events VALUES ({', '.join('?' * 11)})", _events(number, boxes, alerts))  # noqa: S608 - question marks
+    span = timedelta(days=DAYS)
+    drawn = site_events.drawn_events(number, boxes, alerts, datetime.now(UTC) - span, span)
+    rows = ((*row[:7], moment_text(row[7]), moment_text(row[8]), *row[9:]) for row in drawn)
+    driver.executemany(f"INSERT INTO events VALUES ({', '.join('?' * 11)})", rows)  # noqa: S608 - question marks
     for _, sql in indexes:
         driver.execute(sql)
     driver.execute("COMMIT")
@@ -94,71 +92,10 @@ def _fill_said(database: Database, number: int, boxes: list[Publisher], alerts: 
             note_alerts(connection, alerts[first : first + PORTION])
     with database.writing() as connection:
         write_meta(connection, "last_number", str(number))
-    messages = [boxes[n % AGENTS].state(_code(n), _verdict_of(n)) for n in range(LOCATIONS)]
-    messages += [box.online() for box in boxes]
+    messages = site_events.retained(boxes)
     writer = writer_of(database)
     for first in range(0, len(messages), PORTION):
         writer.write([parse_message(SITE, *message) for message in messages[first : first + PORTION]])
-
-
-def _verdict_of(place: int) -> Verdict:
-    return Verdict.MISMATCH if place % 97 == 0 else Verdict.MATCH
-
-
-def _code(place: int) -> str:
-    return f"A-{place:05d}"
-
-
-def _events(number: int, boxes: list[Publisher], alerts: list[str]) -> Iterator[tuple[Any, ...]]:
-    rng, standing = random.Random(7), dict[int, tuple[str, datetime]]()
-    shapes = {
-        (verdict, status): _Shape(verdict, status) for verdict in set(_VERDICTS) for status in ("", "open", "resolved")
-    }
-    began, step = datetime.now(UTC) - timedelta(days=DAYS), timedelta(days=DAYS) / number
-    for n in range(1, number + 1):
-        place = int(BUSY[2:]) if n % max(1, number // BUSY_EVENTS) == 0 else int(rng.random() * LOCATIONS)
-        verdict, box, moment = rng.choice(_VERDICTS), boxes[place % AGENTS], began + n * step
-        box.sequence += 1
-        id_, status = f"{n:08x}-0000-7000-8000-{n:012x}", ""
-        alert, opened = standing.get(place, ("", moment))
-        if verdict == Verdict.MISMATCH:
-            status = "open"
-            alert, opened = standing.setdefault(place, (f"alert-{n}", moment))
-        elif verdict == Verdict.MATCH and alert:
-            status = "resolved"
-            del standing[place]
-        if status:
-            alerts.append(id_)
-        payload = shapes[verdict, status].filled(id_, box, _code(place), alert, opened, moment)
-        at = moment_text(moment)
-        position = (box.topics.agent, box.epoch, box.sequence)
-        yield (n, id_, *position, _code(place), verdict.value, at, at, alert if status else None, payload)
-
-
-class _Shape:
-    """An event's message, with words to be put in."""
-
-    WORDS = ("@id", "@agent", "@epoch", "@location", "@alert", "@opened", "@moment", '"@length"')
-
-    def __init__(self, verdict: Verdict, status: Any) -> None:
-        alert = Alert(id="@alert", status=status, opened=datetime.now(UTC)) if status else None
-        said = json.loads(Publisher("@agent", "@epoch").event("@location", verdict, alert)[1])
-        said |= {"id": "@id", "time": "@moment"}
-        said["data"]["captured"] = "@moment"
-        if status:
-            said["data"]["alert"] |= {"opened": "@opened"} | ({"duration_s": "@length"} if status == "resolved" else {})
-        text = json.dumps(said, separators=(",", ":")).replace("%", "%%")
-        for place, word in enumerate(self.WORDS):
-            text = text.replace(word, f"%({place})s")
-        self._text = text
-
-    def filled(  # noqa: PLR0917 - an event has so many parts
-        self, id_: str, box: Publisher, code: str, alert: str, opened: datetime, moment: datetime
-    ) -> str:
-        """The message of one event."""
-        length_s = f"{(moment - opened).total_seconds():.1f}"
-        words = (id_, box.topics.agent, box.epoch, code, alert, moment_text(opened), moment_text(moment), length_s)
-        return self._text % {str(place): word for place, word in enumerate(words)}
 
 
 def _audit() -> Iterator[tuple[Any, ...]]:
