@@ -167,7 +167,7 @@ def test_an_agent_of_which_only_its_cameras_have_spoken_is_shown(file_database: 
     health = CameraHealth(camera="cam", status="ok", since=datetime.now(UTC))
     write(file_database, Publisher()._writer.health(health))
     shown = words_of(Browser(console_over(file_database), Role.VIEWER).get("/fleet").text)
-    assert "box offline Model – Version – Locations 0" in shown
+    assert all(words in shown for words in ("box offline", "Locations 0"))
     assert "cam in order" in shown
 
 
