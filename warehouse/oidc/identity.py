@@ -1,6 +1,6 @@
 """Who somebody is, by what a provider says of him."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,18 +24,30 @@ class Identity:
     """None: he may not come in."""
 
 
-def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
+def identity_of(
+    claims: Mapping[str, Any], settings: OidcSettings, more: Callable[[str], Mapping[str, Any]]
+) -> Identity:
     """Who it is, by the claims of an ID token that was verified.
 
+    Args:
+        claims: the ID token's.
+        settings: which of them count.
+        more: what the provider says of a subject elsewhere; asked only where the ID token lacks a claim that counts.
+
     Raises:
-        RefusedError: a claim is missing or can't be used.
+        SignInRefusedError: a claim is missing or can't be used.
     """
-    subject, name = claims.get("sub"), claim(claims, settings.name_claim)
+    subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
         raise SignInRefusedError("the ID token's claim sub can't be used")
+    name, role = (claim(claims, one) for one in (settings.name_claim, settings.role_claim))
+    if name is None or role is None:
+        others = more(subject)
+        name = claim(others, settings.name_claim) if name is None else name
+        role = claim(others, settings.role_claim) if role is None else role
     if not isinstance(name, str) or not name.strip():
-        raise SignInRefusedError(f"the ID token has no claim {settings.name_claim}: see name_claim")
-    return Identity(settings.issuer, subject, name.strip(), role_of(claim(claims, settings.role_claim), settings))
+        raise SignInRefusedError(f"the provider gives no claim {settings.name_claim}: see name_claim and scope")
+    return Identity(settings.issuer, subject, name.strip(), role_of(role, settings))
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:

@@ -14,6 +14,7 @@ class Metadata(BaseModel):
     authorization_endpoint: SafeAddress
     token_endpoint: SafeAddress
     jwks_uri: SafeAddress
+    userinfo_endpoint: SafeAddress | None = None
     end_session_endpoint: SafeAddress | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
 

@@ -1,6 +1,7 @@
 """Asks a provider who somebody is: the authorization code flow of OpenID Connect Core 1.0, with PKCE (RFC 7636).
 
     page ─> begin: where the browser goes ─> the provider lets him in ─> back with a code ─> finish: code ─> ID token
+                                                                              (and userinfo, where it says too little)
 
 What only this browser may finish is derived from a secret in its cookie: `state`, `nonce` and PKCE's verifier.
 """
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -31,6 +32,7 @@ from warehouse.oidc.errors import SignInRefusedError, UnreachableError
 from warehouse.oidc.identity import Identity, identity_of
 from warehouse.oidc.metadata import Metadata
 from warehouse.oidc.settings import OidcSettings
+from warehouse.oidc.user_info import user_info
 
 KEEP_S = 3600.0
 """So long what the provider says of itself is taken for current."""
@@ -96,7 +98,7 @@ class IdentityProvider:
             issuer: who says so (RFC 9207); empty: not said.
 
         Raises:
-            RefusedError: somebody else's sign-in, or what the provider says can't be trusted.
+            SignInRefusedError: somebody else's sign-in, or what the provider says can't be trusted.
             UnreachableError: the provider can't be asked.
         """
         if not secret or not hmac.compare_digest(derived(secret, "state").encode(), state.encode()):
@@ -140,7 +142,12 @@ class IdentityProvider:
         }
         claims = CodeIDToken(found.claims, found.header, options, params)
         claims.validate(now=int(self._now_s()), leeway=round(self.settings.clock_skew_s))
-        return identity_of(claims, self.settings)
+        return identity_of(claims, self.settings, lambda subject: self._more(client, known.metadata, subject))
+
+    @staticmethod
+    def _more(client: OAuth2Client, metadata: Metadata, subject: str) -> Mapping[str, Any]:
+        endpoint = metadata.userinfo_endpoint
+        return user_info(client, endpoint, subject) if endpoint and client.token.get("access_token") else {}
 
     def _current(self, client: OAuth2Client) -> _Known:
         known = self._known

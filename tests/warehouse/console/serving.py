@@ -51,11 +51,11 @@ def client_of(console: Console, *scopes: str, name: str = "tests") -> TestClient
 
 
 @contextmanager
-def listening(console: Console, page: PageSettings | None = None) -> Iterator[int]:
-    """The same server on a real socket; its port."""
+def listening(console: Console, page: PageSettings | None = None, port: int = 0) -> Iterator[int]:
+    """The same server on a real socket; its port, where none is given."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # a client that doesn't read is noticed soon
-        bound.bind(("127.0.0.1", 0))
+        bound.bind(("127.0.0.1", port))
         bound.listen()
         config = uvicorn.Config(make_app(console, page), log_config=None, access_log=False, lifespan="off")
         server = uvicorn.Server(config)

@@ -21,9 +21,11 @@ from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
+from warehouse.console.people import add_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
+GIVEN = "nine of twelve boxes"
 HERE, THERE = "A-01-2-03", "A-01-1-01"
 ALERT = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
@@ -102,6 +104,24 @@ def test_a_wrong_carton_from_its_first_picture_to_the_closed_alert(browser: Brow
         expect(phone.locator(".job")).to_have_count(0)
         expect(wall.locator(".tile.good", has_text=HERE)).to_be_visible()
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing to be pushed sideways"
+
+
+def test_a_browser_s_own_forms_let_in_change_and_let_out(browser: Browser, site: Site) -> None:
+    """Those without scripts too: what browsers say of a form's origin, no client of ours says by itself."""
+    add_person(site.console.database, "Sari", "administrator", GIVEN)
+    context = browser.new_context(base_url=f"http://127.0.0.1:{site.port}", locale="en")
+    page = context.new_page()
+    page.goto("/people")
+    page.get_by_label("Name").fill("Sari")
+    page.get_by_label("Password").fill(GIVEN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("People")
+    page.goto("/account")
+    page.get_by_label("Language").select_option("id")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Keluar").click()
+    expect(page.get_by_role("button", name="Masuk")).to_be_visible()
+    context.close()
 
 
 def test_what_is_clicked_without_a_network_is_sent_later_and_once(browser: Browser, site: Site) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from kardus.support.errors import UsageError
 from tests.warehouse.console.serving import console_over
-from tests.warehouse.console.visiting import Browser
+from tests.warehouse.console.visiting import SITE_ADDRESS, Browser
 from warehouse.console import people as people_module
 from warehouse.console import sessions as sessions_module
 from warehouse.console.limits import RateLimit
@@ -150,13 +150,26 @@ def test_a_link_lets_in_once(people: Database, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": SITE_ADDRESS},
+        {"Origin": "null"},
+    ],
 )
 def test_other_sites_forms_are_refused(people: Database, headers: dict[str, str]) -> None:
     browser = Browser(console_over(people), Role.VIEWER)
     for path, fields in (("/signin", {"name": "Sari", "password": PASSWORD}), ("/preferences", {"language": "id"})):
         assert browser.client.post(path, data=fields, headers=headers).status_code == 403
     assert browser.client.post("/signout", data={"csrf": browser.csrf}, headers=headers).status_code == 403
+
+
+def test_our_own_form_is_taken_where_a_browser_keeps_its_address_back(people: Database) -> None:
+    browser = Browser(console_over(people), None)
+    headers = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
+    fields = {"name": "Sari", "password": PASSWORD}
+    assert browser.client.post("/signin", data=fields, headers=headers).status_code == 303
 
 
 def test_a_form_without_the_session_s_token_is_refused(people: Database) -> None:

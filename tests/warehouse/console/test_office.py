@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from openpyxl import load_workbook
 
-from kardus.contract.messages import Alert, CameraHealth, LastPicture
+from kardus.contract.messages import Alert, Answered, CameraHealth, LastPicture
 from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE, time_zone
 from tests.publishers import Publisher
@@ -148,14 +148,27 @@ def test_an_agent_that_is_away_is_said_where_its_discrepancies_would_be(file_dat
 def test_the_fleet_shows_disk_outbox_and_last_pictures(file_database: Database) -> None:
     box, now = Publisher(), datetime.now(UTC)
     last = (LastPicture(camera="cam", captured=now),)
-    told = box._writer.online(1, "0.1.0", now, disk_free_mb=11_480, waiting=17, last_pictures=last)
+    told = box._writer.online(
+        1, "0.1.0", now, disk_free_mb=11_480, waiting=17, last_pictures=last, answered=Answered(small=750, large=250)
+    )
     health = CameraHealth(camera="cam", status="ok", since=now)
     write(file_database, told, box._writer.health(health))
     browser = Browser(console_over(file_database), Role.VIEWER)
     shown = words_of(browser.get("/fleet").text)
     assert "Disk 11.5 GB free Not sent yet 17" in shown
     assert "last picture" in shown
-    assert "11480,17,cam,ok" in browser.get("/export/fleet.csv").text
+    assert "Answered 75 % of 1,000 crops by the small network alone" in shown
+    assert "11480,17,750,250,cam,ok" in browser.get("/export/fleet.csv").text
+    write(file_database, box._writer.online(2, "0.1.0", now, answered=Answered(small=0, large=0)))
+    assert "small network" not in words_of(browser.get("/fleet").text), "it has answered nothing"
+
+
+def test_an_agent_of_which_only_its_cameras_have_spoken_is_shown(file_database: Database) -> None:
+    health = CameraHealth(camera="cam", status="ok", since=datetime.now(UTC))
+    write(file_database, Publisher()._writer.health(health))
+    shown = words_of(Browser(console_over(file_database), Role.VIEWER).get("/fleet").text)
+    assert all(words in shown for words in ("box offline", "Locations 0"))
+    assert "cam in order" in shown
 
 
 @pytest.mark.parametrize("name", ["work", "location", "fleet", "models", "trends", "people", "audit"])

@@ -42,8 +42,8 @@ ROLES = [None, *Role]
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.word if role else "nobody")
-def test_each_role_gets_in_where_it_may_and_nowhere_else(file_database: Database, role: Role | None) -> None:
-    browser = Browser(console_over(file_database), role)
+def test_each_role_gets_in_where_it_may_and_nowhere_else(database: Database, role: Role | None) -> None:
+    browser = Browser(console_over(database), role)
     for route in routes():
         needed, path = role_of(route), re.sub(r"\{[^}]*\}", "x", route.path)
         if needed is None or path in {"/signout", "/live"}:

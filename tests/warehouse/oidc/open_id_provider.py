@@ -32,8 +32,20 @@ class Key:
     def public(self) -> Part:
         """As a JWK."""
         numbers = self._private.public_key().public_numbers()
-        n, e = (_text(number.to_bytes(-(-number.bit_length() // 8), "big")) for number in (numbers.n, numbers.e))
-        return {"kty": "RSA", "kid": self.id, "use": "sig", "alg": "RS256", "n": n, "e": e}
+        return {
+            "kty": "RSA",
+            "kid": self.id,
+            "use": "sig",
+            "alg": "RS256",
+            "n": _whole(numbers.n),
+            "e": _whole(numbers.e),
+        }
+
+    def private(self) -> Part:
+        """As a JWK that others can sign with."""
+        all_ = self._private.private_numbers()
+        names = {"d": all_.d, "p": all_.p, "q": all_.q, "dp": all_.dmp1, "dq": all_.dmq1, "qi": all_.iqmp}
+        return self.public() | {name: _whole(number) for name, number in names.items()}
 
     def sign(self, header: Part, claims: Part) -> str:
         """A JWT; where its header says `none`, without a signature."""
@@ -56,6 +68,9 @@ class OpenIdProvider:
         """What it says of itself in place of the truth."""
         self.spoil: Callable[[Part, Part], None] = lambda _, __: None
         """Changes a token before it is signed."""
+        self.info: Part | None = None
+        """What userinfo says; None: there is no such endpoint."""
+        self.info_status = 200
         self.asked: list[str] = []
         """Paths, in order."""
         self._codes: dict[str, Part] = {}
@@ -73,6 +88,7 @@ class OpenIdProvider:
         found = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
         for name in ("authorization", "token", "end_session"):
             found[f"{name}_endpoint"] = f"{self.issuer}/{name}"
+        found |= {} if self.info is None else {"userinfo_endpoint": f"{self.issuer}/userinfo"}
         return found | self.metadata
 
     def authorise(self, asked: Part) -> str:
@@ -116,6 +132,10 @@ class OpenIdProvider:
         self._server.server_close()
 
 
+def _whole(number: int) -> str:
+    return _text(number.to_bytes(-(-number.bit_length() // 8), "big"))
+
+
 def _text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
@@ -133,6 +153,9 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
             elif last == "keys":
                 self._send(200, {"keys": [key.public() for key in provider.published]})
+            elif last == "userinfo":
+                known = self.headers.get("Authorization") == "Bearer x"
+                self._send(provider.info_status if known else 401, provider.info or {})
             else:
                 self._send(200, provider.described())
 

@@ -73,6 +73,38 @@ def test_a_token_that_is_not_good_lets_nobody_in(
     assert "\n" not in str(told.value)
 
 
+def test_what_the_id_token_does_not_say_userinfo_does(company: OpenIdProvider, provider: IdentityProvider) -> None:
+    company.claims = {"sub": "1001", "groups": ["rack-viewers"]}
+    company.info = {"sub": "1001", "preferred_username": "Sari", "groups": ["rack-admins"]}
+    assert signed_in(provider) == Identity(company.issuer, "1001", "Sari", "viewer"), "what is signed counts"
+    company.claims = {"sub": "1001"}
+    assert signed_in(provider).role == "administrator"
+    company.claims |= {"preferred_username": "Sari", "groups": []}
+    assert signed_in(provider).role is None, "an empty list is an answer"
+    assert company.asked.count("userinfo") == 2
+
+
+@pytest.mark.parametrize(
+    ("info", "status", "words"),
+    [
+        ({"sub": "1002", "preferred_username": "Sari"}, 200, "who signed in"),
+        ({"preferred_username": "Sari"}, 200, "who signed in"),
+        ({"sub": "1001"}, 403, "answers 403"),
+        ({"sub": "1001"}, 200, "preferred_username"),
+    ],
+)
+def test_userinfo_that_does_not_fit_lets_nobody_in(
+    company: OpenIdProvider, provider: IdentityProvider, info: Part, status: int, words: str
+) -> None:
+    company.claims = {"sub": "1001"}
+    company.info, company.info_status = info, status
+    with pytest.raises(SignInRefusedError, match=words):
+        signed_in(provider)
+    company.info_status = 503
+    with pytest.raises(UnreachableError, match="503"):
+        signed_in(provider)
+
+
 def test_a_clock_may_be_a_minute_off(company: OpenIdProvider, provider: IdentityProvider) -> None:
     company.spoil = lambda _, claims: claims.update(exp=int(time.time()) - 40, iat=int(time.time()) + 40)
     assert signed_in(provider).subject == "1001"

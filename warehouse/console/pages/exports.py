@@ -66,7 +66,7 @@ def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
     """Agents and cameras."""
     with console.reading() as connection:
         agents = fleet_of(connection)
-    of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting")
+    of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting", "answered_small", "answered_large")
     header = (*of_agent, "camera", "camera_status", "since", "reason", "last_picture")
     rows = [
         (
@@ -76,6 +76,8 @@ def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
             one["model"],
             one["status"].get("disk_free_mb"),
             one["status"].get("waiting"),
+            (one["status"].get("answered") or {}).get("small"),
+            (one["status"].get("answered") or {}).get("large"),
             camera.get("camera"),
             camera.get("status"),
             _time(camera.get("since")),
