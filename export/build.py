@@ -16,7 +16,7 @@ from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
 from export.parity import measure_parity, refuse_difference
 from export.photo_selection import Crops, examples
-from export.portable_graph import to_portable
+from export.portable_graph import PORTABLE_OPSET, to_portable
 from kardus.contract.manifest import (
     NAME_PATTERN,
     VERSION_PATTERN,
@@ -184,7 +184,7 @@ def _describe(
         created=build_time().isoformat(),
         precision=precision,
         form=form,
-        opset=OPSET,
+        opset=OPSET if form == "complete" else PORTABLE_OPSET,
         input=InputSpec(size=config.size, mean=_rounded(statistics.mean), std=_rounded(statistics.std)),
         classes=checkpoint.classes,
         calibration=checkpoint.calibration,

@@ -27,7 +27,7 @@ from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
 from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of
-from kardus.support.errors import UsageError
+from kardus.support.errors import ProviderError, UsageError
 from kardus.support.files import require_file_target
 from train.data.data_set import read_data
 from train.data.photos import load_crops
@@ -144,7 +144,10 @@ def verify_command(
     if run is not None and data is None:
         raise UsageError("--run: needs photos to compare on: name them with --data")
     providers = tuple(parse_provider(text, "--provider") for text in provider or ()) or ON_CPU
-    checks = verify(bundle, tuple(trust or ()), providers)
+    try:
+        checks = verify(bundle, tuple(trust or ()), providers)
+    except ProviderError as error:
+        raise UsageError(f"--provider: {error}") from error
     if data is not None:
         read, photos = read_bundle(bundle), read_data(data)
         crops = load_crops(photos, read.manifest.input.size, "Reading photos")

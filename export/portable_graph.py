@@ -2,15 +2,20 @@
 
 One crop at a time, float NCHW, logits and embedding, no evidence. Lengths of vectors are written as multiplications and
 square roots: rknn-toolkit2, pnnx and onnx2tf stumble over the norm operators, over a batch without a fixed size, and
-over gathering the weights of the likeliest class (docs/hardware.md).
+over gathering the weights of the likeliest class (docs/hardware.md). The opset is the last in which the axes of a
+maximum or mean are attributes: pnnx passes over a maximum whose axes come as an input, and ncnn can't load that.
 """
 
+import onnx
 import torch
+from onnx import version_converter
 from torch import Tensor, nn
 
 from export.onnx_graph import exported
 from kardus.inference.graph_forms import PORTABLE_OUTPUTS
 from train.networks.carton import CartonNet
+
+PORTABLE_OPSET = 17
 
 
 class _Portable(nn.Module):
@@ -41,4 +46,15 @@ class _Portable(nn.Module):
 def to_portable(network: CartonNet, size_px: int) -> bytes:
     """Export in the portable form, as one file, without traces of the building machine."""
     example = torch.zeros(1, 3, size_px, size_px)
-    return exported(_Portable(network), example, PORTABLE_OUTPUTS, None)
+    return _with_axes_as_attributes(exported(_Portable(network), example, PORTABLE_OUTPUTS, None))
+
+
+def _with_axes_as_attributes(model: bytes) -> bytes:
+    converted = version_converter.convert_version(onnx.load_from_string(model), PORTABLE_OPSET)
+    for node in converted.graph.node:
+        if node.op_type != "ReduceSum":  # the converter leaves what a mean or maximum of this opset doesn't have
+            kept = [given for given in node.attribute if given.name != "noop_with_empty_axes"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    onnx.checker.check_model(converted, full_check=True)
+    return bytes(converted.SerializeToString(deterministic=True))

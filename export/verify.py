@@ -30,7 +30,7 @@ def verify(path: Path, trusted: tuple[str, ...] = (), providers: Sequence[Provid
     With `trusted` keys, one of them must have signed the bundle. `providers` run it, as they would for an agent.
 
     Raises:
-        ConfigError: none of the providers can run it here.
+        ProviderError: none of the providers can run it here.
         BundleError: something is wrong; the message says what.
     """
     bundle = read_bundle(path, Trust(trusted) if trusted else None)

@@ -6,6 +6,7 @@ from edge_agent.config.sections import ModelSection
 from kardus.inference.bundle import Bundle, Trust, read_bundle
 from kardus.inference.cascade import open_classifier
 from kardus.inference.classifier import Classifier
+from kardus.support.errors import ConfigError, ProviderError
 from kardus.support.memory import give_back
 
 
@@ -14,6 +15,7 @@ def load_model(settings: ModelSection, path: Path | None = None) -> tuple[Bundle
 
     Raises:
         BundleError: it is damaged, not trusted, or computes otherwise here.
+        ConfigError: none of the providers can run it here.
     """
     bundle = read_bundle(path or settings.bundle, Trust(settings.trust, settings.allow_unsigned))
     return bundle, golden_checked(bundle, settings)
@@ -24,8 +26,12 @@ def golden_checked(bundle: Bundle, settings: ModelSection) -> Classifier:
 
     Raises:
         BundleError: onnxruntime can't load it, or it computes otherwise here.
+        ConfigError: none of the providers can run it here.
     """
-    classifier = open_classifier(bundle, settings.threads, settings.providers)
+    try:
+        classifier = open_classifier(bundle, settings.threads, settings.providers)
+    except ProviderError as error:
+        raise ConfigError(f"model.providers: {error}") from error
     classifier.check_golden(bundle)
     if classifier.small:
         classifier.small.check_golden()

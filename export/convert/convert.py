@@ -66,7 +66,7 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
         BundleError: the toolkit can't convert or run the model.
     """
     how = _require_usable(bundle, target, out, chip)
-    interpreter = python or Path(sys.executable)
+    interpreter = _program(python or Path(sys.executable))
     crops = golden_crops(bundle)
     with _beside(out) as folder:
         expected = Classifier(_as_made(bundle)).run(crops)
@@ -127,14 +127,23 @@ def _require_usable(bundle: Bundle, target: str, out: Path, chip: str) -> Runtim
     return how
 
 
+def _program(interpreter: Path) -> Path:
+    """Where a program lies, whatever folder it is run in: a link stays one, since it says which environment it is."""
+    found = shutil.which(interpreter)
+    if found is None:
+        raise UsageError(f"--python {interpreter}: is no program: name the Python of the toolkit's environment")
+    return Path(found).absolute()
+
+
 def _require_toolkit(target: str, interpreter: Path) -> None:
     how = TARGETS[target]
-    if shutil.which(interpreter) is None:
-        raise UsageError(f"--python {interpreter}: is no program: name the Python of the toolkit's environment")
     look = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
-    environment = os.environ | _SILENT
-    if subprocess.run(look, env=environment, capture_output=True, check=False, timeout=MOST_S).returncode:  # noqa: S603 - the user's own
-        raise UsageError(f"--to {target}: no {how.modules[0]} in the environment of {interpreter}: {how.remedy}")
+    done = subprocess.run(  # noqa: S603 - the user's own
+        look, env=os.environ | _SILENT, capture_output=True, text=True, errors="replace", check=False, timeout=MOST_S
+    )
+    if done.returncode:
+        reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise UsageError(f"--to {target}: no toolkit in the environment of {interpreter} ({reason}): {how.remedy}")
 
 
 def _run(bundle: Bundle, target: str, command: list[str]) -> None:

@@ -16,26 +16,31 @@ class Runtime:
 
     modules: tuple[str, ...]
     """What its worker imports."""
-    remedy: str
+    package: str
+    """What to install."""
+    needs_own_environment: bool = False
+    """It pins numpy below 2, which Kardus needs: it can't be installed beside Kardus."""
     input: str = _NCHW
     """What the converted model takes."""
     usual_chip: str = ""
     """Empty: the files suit every chip."""
 
-
-def _own_environment(packages: str) -> str:
-    """Of a toolkit that pins numpy below 2, which Kardus needs: it can't be installed beside Kardus."""
-    return (
-        f"it needs an environment of its own (python3.11 -m venv ENV; ENV/bin/pip install {packages}): name it with "
-        "--python ENV/bin/python"
-    )
+    @property
+    def remedy(self) -> str:
+        """How to get it."""
+        if not self.needs_own_environment:
+            return f"pip install '{self.package}'"
+        return (
+            f"it needs an environment of its own (python3.11 -m venv ENV; ENV/bin/pip install {self.package}): name it "
+            "with --python ENV/bin/python"
+        )
 
 
 TARGETS: Mapping[str, Runtime] = MappingProxyType(
     {
-        "openvino": Runtime(("openvino",), "pip install 'kardus[openvino]'"),
-        "ncnn": Runtime(("ncnn", "pnnx"), "pip install 'kardus[ncnn]'"),
-        "litert": Runtime(("onnx2tf", "ai_edge_litert"), _own_environment("onnx2tf==1.29.24"), input=_NHWC),
-        "rknn": Runtime(("rknn",), _own_environment("rknn-toolkit2==2.5.0"), usual_chip="rk3588"),
+        "openvino": Runtime(("openvino",), "kardus[openvino]"),
+        "ncnn": Runtime(("ncnn", "pnnx"), "kardus[ncnn]"),
+        "litert": Runtime(("onnx2tf", "ai_edge_litert"), "onnx2tf==1.29.24", needs_own_environment=True, input=_NHWC),
+        "rknn": Runtime(("rknn.api",), "rknn-toolkit2==2.5.0", needs_own_environment=True, usual_chip="rk3588"),
     }
 )

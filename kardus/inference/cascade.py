@@ -43,7 +43,7 @@ class SmallNetwork:
 
         Raises:
             BundleError: onnxruntime cannot load it, it doesn't fit the manifest, or the large network's classes.
-            ConfigError: none of the providers can run it here.
+            ProviderError: none of the providers can run it here.
         """
         self.bundle, self.fit = small_bundle(bundle)
         """It alone, as a bundle of its own."""

@@ -61,7 +61,7 @@ class Classifier:
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
-            ConfigError: none of the providers can run it here.
+            ProviderError: none of the providers can run it here.
         """
         try:
             self._session, self.runs_on = open_session(bundle.model, threads, providers)

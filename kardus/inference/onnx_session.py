@@ -15,7 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from kardus.inference.provider_plugins import NoPluginError, plugin_device, plugin_library, registered
 from kardus.inference.providers import CPU, KNOWN, Arithmetic, Provider, provider_names
-from kardus.support.errors import ConfigError
+from kardus.support.errors import ProviderError
 
 ORT_ERRORS = (
     ort_errors.EPFail,
@@ -79,7 +79,7 @@ def open_session(model: bytes, threads: int, providers: Sequence[Provider]) -> t
         providers: execution providers, the preferred one first; any after it are its fall-backs.
 
     Raises:
-        ConfigError: none of them can be used, or a name isn't known.
+        ProviderError: none of them can be used, or a name isn't known.
         Exception: one of ORT_ERRORS: it can't load the model.
     """
     found = _candidates(providers)
@@ -112,7 +112,7 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
     """Sort out what isn't installed, and what has no device here.
 
     Raises:
-        ConfigError: nobody knows a provider of that name.
+        ProviderError: nobody knows a provider of that name.
     """
     found = _Candidates()
     # onnxruntime calls a plug-in available, too, once it was used: it must go on to be added by its device
@@ -135,9 +135,10 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
 def _not_installed(provider: Provider, built_in: Sequence[str]) -> str:
     known = KNOWN.get(provider.name)
     if known is None:
-        raise ConfigError(
-            f"model.providers: no {provider.name} in this onnxruntime (it has {', '.join(built_in)}): "
-            "name another, or its plug-in (library = FILE)"
+        others = ", ".join(name for name in KNOWN if name not in built_in)
+        raise ProviderError(
+            f"'{provider.name}': no such provider in this onnxruntime: name one that it has ({', '.join(built_in)}) or "
+            f"that can be added ({others}), or its plug-in (library = FILE)"
         )
     needs = f"; it needs {known.needs}" if known.needs else ""
     return f"not in this onnxruntime: pip install {known.package}{needs}"
@@ -149,7 +150,7 @@ def _try(
     """The session over these providers, and each one's share of one run.
 
     Raises:
-        ConfigError: there is nowhere to write the profile.
+        ProviderError: there is nowhere to write the profile.
     """
     if not is_profiled:
         return _session(model, _options(threads), found), {CPU: 1.0}
@@ -162,8 +163,8 @@ def _try(
             session.run(None, _zeros(session))
             profile = Path(session.end_profiling()).read_bytes()
     except OSError as error:
-        raise ConfigError(
-            f"model.providers: what the model runs on can't be seen ({error}): let the temporary folder (TMPDIR) "
+        raise ProviderError(
+            f"what the model runs on can't be seen ({error}): let the temporary folder (TMPDIR) "
             f"be written, or name {CPU} alone"
         ) from error
     return session, shares_of(profile)
@@ -216,7 +217,7 @@ def _runs_on(providers: Sequence[Provider], found: _Candidates, shares: Mapping[
     """What a session runs on, where that was asked for.
 
     Raises:
-        ConfigError: none of the list is used.
+        ProviderError: none of the list is used.
     """
     used = [provider for provider in found.usable if provider.name in shares]
     idle = [provider.name for provider in found.usable if provider.name not in shares and provider.name != CPU]
@@ -237,6 +238,6 @@ def _needs(name: str) -> str:
     return f" (it needs {known.needs})" if known and known.needs else ""
 
 
-def _not_used(providers: Sequence[Provider], reasons: Sequence[str], instead: str) -> ConfigError:
-    remedy = "" if CPU in provider_names(providers) else f'; or name a fall-back after it: providers = [..., "{CPU}"]'
-    return ConfigError(f"model.providers: {'; '.join(reasons)}{instead}{remedy}")
+def _not_used(providers: Sequence[Provider], reasons: Sequence[str], instead: str) -> ProviderError:
+    remedy = "" if CPU in provider_names(providers) else f"; or name {CPU} after it, as a fall-back"
+    return ProviderError(f"{'; '.join(reasons)}{instead}{remedy}")

@@ -168,7 +168,18 @@ def parse_provider(text: str, option: str) -> Provider:
     try:
         return Provider.model_validate({"name": name, **fields, "options": own})
     except ValidationError as error:
-        raise UsageError(f"{option} '{text}': {error.errors()[0]['msg']}") from error
+        raise UsageError(f"{option} '{text}': {_wrong_word(error)}") from error
+
+
+def _wrong_word(error: ValidationError) -> str:
+    """The first word that is wrong, and what it may be."""
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    if first["loc"] == ("name",):
+        return f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"
+    word, message = first["loc"][0], first["msg"]
+    return f"{word}={first['input']}: {message[:1].lower()}{message[1:]}"
 
 
 def provider_names(providers: Sequence[Provider]) -> str:

@@ -7,7 +7,8 @@ KardusError                 exit code 1: the work failed
 ├── BrokerError             the MQTT broker cannot be reached, or refused us
 ├── UnknownLocationError    no camera of the configuration sees a location
 └── UsageError              exit code 2: wrong use (configuration, option, argument)
-    └── ConfigError         a key of the agent's configuration file is wrong
+    ├── ConfigError         a key of the agent's configuration file is wrong
+    └── ProviderError       none of the execution providers that were asked for can run a model here
 """
 
 
@@ -52,3 +53,10 @@ class UsageError(KardusError):
 
 class ConfigError(UsageError):
     """A key of the agent's configuration file is wrong."""
+
+
+class ProviderError(UsageError):
+    """None of the execution providers that were asked for can run a model here.
+
+    The key or option that they were asked for by is put before it by whoever read that.
+    """

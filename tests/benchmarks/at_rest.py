@@ -12,7 +12,6 @@ Windows lie between two refreshes; what a refresh costs is the difference of gat
 (`refresh_s` as it comes), and added. Decoding the JPEG, which all need, stands apart. Each round gives one ratio.
 """
 
-import os
 import threading
 import time
 import urllib.request
@@ -31,7 +30,7 @@ from tests.benchmarks.pairs import median, ratio
 from tests.benchmarks.rack import Bench, jpeg, picture_of
 from tests.benchmarks.report import Report
 from tests.benchmarks.scale import Scale, run
-from tests.benchmarks.start import running_agent
+from tests.benchmarks.start import processor_s, running_agent
 from tests.brokers import Mosquitto
 
 LOCATIONS, PICTURES, THREADS = 24, 8, 1
@@ -121,9 +120,9 @@ def _agent_s(folder: Path, bench: Bench, model: str, rules: str, spans_s: tuple[
     watched = running_agent(folder, model, bench, rules=rules, interval_s=1.0, threads=THREADS)
     with watched as (process, _), _new_noise(folder, bench):
         time.sleep(spans_s[0])
-        first, began = _looks(page), _processor_s(process.pid)
+        first, began = _looks(page), processor_s(process.pid)
         time.sleep(spans_s[1])
-        spent = _processor_s(process.pid) - began
+        spent = processor_s(process.pid) - began
         looks = _looks(page) - first
     if not looks:
         raise RuntimeError(f"the agent has not looked in {spans_s[1]} s")
@@ -176,12 +175,6 @@ def _processor_s_each(work: Callable[[Path], object], pictures: Sequence[Path], 
     for number in range(times):
         work(pictures[number % len(pictures)])
     return (time.process_time() - began) / times
-
-
-def _processor_s(pid: int) -> float:
-    """User and system time of a process and its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _looks(page: int) -> int:

@@ -32,6 +32,7 @@ from kardus.contract.verdicts import Verdict
 from tests.benchmarks.api import ROOT, quantile
 from tests.benchmarks.live_clients import Asked
 from tests.benchmarks.page import serving
+from tests.benchmarks.start import processor_s
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write, writer_of
 from warehouse.console.people import add_person, find_person
@@ -126,12 +127,6 @@ def measure(where: str, options: Options) -> tuple[float, dict[str, float], dict
             share = (processor_s(pid) - used_s) / (time.time() - began_s)
             told = json.loads(clients.communicate("end\n", timeout=60)[0])
     return share, stored, told
-
-
-def processor_s(pid: int) -> float:
-    """Of the whole process, with its threads that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(options: Options, where: str) -> None:

@@ -11,6 +11,7 @@ dependencies are all.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -162,6 +163,12 @@ def memory_mb(pid: int) -> tuple[float, float]:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "VmHWM"))}
     return int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6
+
+
+def processor_s(pid: int) -> float:
+    """User and system time of a process and its threads, also those that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def disk_mb(folder: Path) -> float:

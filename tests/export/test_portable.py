@@ -8,10 +8,12 @@ import pytest
 
 from export.build import build
 from export.lower_precision import PrecisionTarget
+from export.portable_graph import to_portable
 from export.verify import verify
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import Classifier, golden_crops
 from kardus.support.errors import UsageError
+from train.networks.carton import AttentionSpec, CartonNet
 
 
 def test_the_graph_is_what_converters_take(portable_file: Path) -> None:
@@ -20,8 +22,22 @@ def test_the_graph_is_what_converters_take(portable_file: Path) -> None:
     assert [size.dim_value for size in crops.type.tensor_type.shape.dim] == [1, 3, 48, 48]
     assert crops.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     assert [output.name for output in model.graph.output] == ["logits", "embedding"]
+    assert [opset.version for opset in model.opset_import] == [read_bundle(portable_file).manifest.opset] == [17]
     kinds = {node.op_type for node in model.graph.node}
     assert not kinds & {"ReduceL2", "LpNormalization", "Norm", "ArgMax", "Gather", "Shape", "Expand"}
+
+
+def test_a_maximum_is_over_one_axis_that_stands_in_the_operator() -> None:
+    """What pnnx and ncnn know of it: where axes are an input, or two, ncnn can't load what pnnx makes."""
+    network = CartonNet("timm:test_resnet", 3, attention=AttentionSpec())
+    model = onnx.load_from_string(to_portable(network, 48))
+    axes = [list(given.ints) for given in _attributes(model, "ReduceMax") if given.name == "axes"]
+    assert axes == [[3], [2], [1]] * 3
+    assert not _attributes(model, "ReduceSum"), "of tensors that were stacked: it takes five dimensions"
+
+
+def _attributes(model: onnx.ModelProto, kind: str) -> list[onnx.AttributeProto]:
+    return [given for node in model.graph.node if node.op_type == kind for given in node.attribute]
 
 
 def test_it_answers_as_the_complete_form_does(portable_file: Path, bundle_file: Path) -> None:

@@ -109,4 +109,8 @@ def test_it_is_run_on_the_provider_that_is_asked_for_or_the_command_fails(
     assert good.returncode == 0, good.stderr
     assert "CPUExecutionProvider (f32)" in good.stdout
     bad = call(capsys, main, "verify", bundle_file, "--provider", "AzureExecutionProvider")
-    assert_one_line(bad, 2, "AzureExecutionProvider", "it takes nothing of this model here")
+    assert_one_line(bad, 2, "--provider: AzureExecutionProvider: it takes nothing of this model here")
+    bad = call(capsys, main, "verify", bundle_file, "--provider", "CUDA")
+    assert_one_line(bad, 2, "--provider: 'CUDA': no such provider", "CPUExecutionProvider", "CUDAExecutionProvider")
+    bad = call(capsys, main, "verify", bundle_file, "--provider", "CPUExecutionProvider,precision=f64")
+    assert_one_line(bad, 2, "--provider 'CPUExecutionProvider,precision=f64': precision=f64: input should be 'f32', ")

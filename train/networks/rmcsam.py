@@ -5,6 +5,7 @@ IEICE Trans. Inf. & Syst. E105-D(3), 2022, doi 10.1587/transinf.2021EDP7166. Wri
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +58,9 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 1, 1)."""
-        pooled = (x.mean(dim=(2, 3)), x.amax(dim=(2, 3)))  # 2 x (N, C)
-        total = torch.stack([perceptron(p) for perceptron in self.perceptrons for p in pooled]).sum(dim=0)
+        # 2 x (N, C); the maximum in two steps: pnnx knows that over one axis alone
+        pooled = (x.mean(dim=(2, 3)), x.amax(dim=3).amax(dim=2))
+        total = reduce(torch.add, (perceptron(p) for perceptron in self.perceptrons for p in pooled))
         return torch.sigmoid(total)[:, :, None, None]
 
 
@@ -76,5 +78,5 @@ class SpatialAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, 1, H, W)."""
         summary = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)  # (N, 2, H, W)
-        total = torch.stack([convolution(summary) for convolution in self.convolutions]).sum(dim=0)
+        total = reduce(torch.add, (convolution(summary) for convolution in self.convolutions))
         return torch.sigmoid(total)

@@ -46,6 +46,10 @@ def test_what_the_model_really_runs_on_is_named_and_another_provider_is_an_error
     assert "runs on CPUExecutionProvider (f32); not on AzureExecutionProvider" in _found(capsys, config, 0)["model"]
     config.write_text(text.replace("trust =", f"{asked}]\ntrust ="), encoding="utf-8")
     assert _found(capsys, config, 1)["model"].startswith("wrong: model.providers: AzureExecutionProvider")
+    config.write_text(text.replace("trust =", 'providers = ["CUDA"]\ntrust ='), encoding="utf-8")
+    assert _found(capsys, config, 1)["model"].startswith(
+        "wrong: model.providers: 'CUDA': no such provider in this onnx"
+    )
 
 
 def test_every_fault_is_named_in_one_run(tmp_path: Path, bundle_file: Path, capsys: Capture) -> None:

@@ -21,14 +21,14 @@ import kardus
 from kardus.inference.bundle import read_bundle
 from kardus.inference.classifier import Classifier
 from kardus.inference.providers import parse_provider
-from kardus.support.errors import ConfigError
+from kardus.support.errors import ProviderError
 bundle = read_bundle(Path(sys.argv[1]))
 for text in sys.argv[2:]:
     try:
         classifier = Classifier(bundle, 1, [parse_provider(part, "--provider") for part in text.split("+")])
         print(classifier.runs_on, flush=True)
         print(classifier.check_golden(bundle), flush=True)
-    except ConfigError as error:
+    except ProviderError as error:
         print(error, flush=True)
 """
 

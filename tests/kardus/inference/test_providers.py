@@ -79,6 +79,21 @@ def test_what_cannot_be_understood_names_its_option(text: str) -> None:
         parse_provider(text, "--provider")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{OPENVINO},precision=f8", "precision=f8: input should be 'f32', 'tf32', 'f16' or 'bf16'"),
+        ("CUDAExecutionProvider,precision=f16", "precision 'f16': CUDAExecutionProvider has f32, tf32"),
+        ("", f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"),
+        (",device=GPU", f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"),
+    ],
+)
+def test_what_a_word_may_be_is_told(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_provider(text, "--provider")
+    assert str(error.value) == f"--provider '{text}': {said}"
+
+
 @given(st.text())
 def test_any_text_is_a_provider_or_wrong_use(text: str) -> None:
     with contextlib.suppress(UsageError):
