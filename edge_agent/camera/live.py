@@ -20,9 +20,10 @@ from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest import Rest
 from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.slices import VideoPacket, joined
 from edge_agent.camera.stream_time import StreamTime
 from edge_agent.camera.tunnel import tunnelled
-from edge_agent.camera.video import VideoPacket, checked, decode_packet, in_time, joined, opened, seen_frame
+from edge_agent.camera.video import checked, decode_packet, in_time, opened, seen_frame
 
 FRESH_S = 1.0
 """A key frame that waits to be asked for is given up to this age: nothing has moved since, or rest would have ended."""

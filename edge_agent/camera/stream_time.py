@@ -1,6 +1,6 @@
 """A stream's own time: on a busy machine packets come late, and are no further apart for it."""
 
-from edge_agent.camera.video import VideoPacket
+from edge_agent.camera.slices import VideoPacket
 
 MOST_S = 10.0
 """Longer steps are mistakes of the camera's clock, in seconds."""

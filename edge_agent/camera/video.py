@@ -2,9 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import TypeAlias, cast
 
 import av
 from av.container import InputContainer
@@ -14,9 +13,9 @@ from av.video.stream import VideoStream
 from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
 from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.slices import VideoPacket
 from kardus.inference.jpeg import CUT_OFF
 
-VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 _STRICT = {"err_detect": "explode"}
 """Of a JPEG that was cut off, FFmpeg would fill what is missing."""
 
@@ -112,29 +111,3 @@ def in_time(packets: Iterator[VideoPacket], timeout_s: float) -> Iterator[VideoP
             raise ValueError("it sends nothing")
         last_s = now_s
         yield packet
-
-
-def joined(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-    """The packets, each key frame's slices in one: where they come apart, FFmpeg makes a picture of each half."""
-    slices: list[VideoPacket] = []
-    for packet in packets:
-        is_more = bool(slices) and packet.is_keyframe and packet.pts is not None and packet.pts == slices[0].pts
-        if slices and not is_more:
-            yield _in_one(slices)
-            slices = []
-        if packet.is_keyframe and packet.size and not packet.stream.codec_context.codec.intra_only:
-            slices.append(packet)
-        else:
-            yield packet
-    if slices:
-        yield _in_one(slices)
-
-
-def _in_one(slices: list[VideoPacket]) -> VideoPacket:
-    first = slices[0]
-    if len(slices) == 1:
-        return first
-    whole = cast("VideoPacket", av.Packet(b"".join(bytes(packet) for packet in slices)))
-    whole.stream, whole.pts, whole.dts, whole.time_base = first.stream, first.pts, first.dts, first.time_base
-    whole.is_keyframe = True
-    return whole

@@ -1,7 +1,9 @@
 """A local page for probes: /healthz, /readyz and /metrics. Off the agent's own threads."""
 
+import contextlib
 import errno
 import json
+import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,8 @@ from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Vitals
 from kardus.support.web_listener import listen_at
 
+_LOOKS_UP_S = 2.0
+"""So often its thread looks whether it is to end, where closing the socket doesn't wake it."""
 _REMEDIES = {
     errno.EADDRINUSE: "end the program that has it, or choose another",
     errno.EACCES: "choose one from 1024 up",
@@ -57,7 +61,7 @@ class HealthServer:
         self._server.daemon_threads = True
         self.port = int(self._server.server_port)
         """The port it listens on."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -66,8 +70,13 @@ class HealthServer:
     def stop(self) -> None:
         """Stop answering. May be called without `start`."""
         if self._thread.is_alive():
+            with contextlib.suppress(OSError):  # not every system can: then it waits for the next look
+                self._server.socket.shutdown(socket.SHUT_RDWR)
             self._server.shutdown()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        self._server.serve_forever(_LOOKS_UP_S)
 
 
 class _Handler(BaseHTTPRequestHandler):

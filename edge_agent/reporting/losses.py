@@ -7,6 +7,7 @@ from edge_agent.records import Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.ranges import Range
 from kardus.contract.receipts import Lost
+from kardus.support.errors import KardusError
 
 
 class LossReporter:
@@ -22,8 +23,18 @@ class LossReporter:
         """Store a message on every epoch that has lost more events since the last time.
 
         Raises:
-            StorageError: the outbox can't be written.
+            StorageError: the outbox can't be written; the next time it is tried again.
         """
+        if not self._outbox.lost_more.is_set():
+            return
+        self._outbox.lost_more.clear()
+        try:
+            self._tell()
+        except KardusError:
+            self._outbox.lost_more.set()
+            raise
+
+    def _tell(self) -> None:
         news = {epoch: lost for epoch, lost in self._outbox.lost().items() if self._reported.get(epoch) != lost}
         messages = [
             Message("event", *self._lost_message(Lost(epoch=epoch, ranges=tuple(lost)), datetime.now(UTC)), retain=True)

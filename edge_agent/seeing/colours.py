@@ -6,6 +6,7 @@ well, but not beyond those of the pixels around.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class SlotColours:
     around: ColourSample
     """(n, 4 * RING_SIDE * len(RING), 3)."""
 
-    @property
+    @cached_property
     def light(self) -> Colours:
         """The picture's light, (3,): the median colour of the rack itself, whatever stands in it."""
         light: Colours = medians(self.around.here.reshape(1, -1, 3))[0] + 1
@@ -62,6 +63,7 @@ class SlotColours:
         """Take some slots (n,) from another picture of them."""
         self.contents.replace(which, others.contents)
         self.around.replace(which, others.around)
+        self.__dict__.pop("light", None)
 
 
 @dataclass(frozen=True)

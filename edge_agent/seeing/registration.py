@@ -37,6 +37,7 @@ _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 FEWEST = 3
 """Two fix a similarity; a third can contradict them."""
+_NO_SPREAD = 1e-9  # pixels squared: points in one place tell a shift, and no turn
 AGREE_PX = 1.5
 """A mark that lies further from the motion of the others, in pixels of the reduced picture, was mistaken."""
 
@@ -135,9 +136,8 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundM
     """
     start = np.round(near).astype(int)
     size = PATCH + 2 * reach
-    padded = np.pad(grey, reach + PATCH, mode="edge")
-    places = np.clip(marks.corners + start, -PATCH, [grey.shape[1], grey.shape[0]]) + PATCH
-    windows = np.array([padded[y : y + size, x : x + size] for x, y in places]).reshape(-1, size, size)
+    places = np.clip(marks.corners + start, -PATCH, [grey.shape[1], grey.shape[0]])
+    windows = _windows(grey, places - reach, size)
     correlation = _correlate(windows, marks)
     flat = correlation.reshape(len(near), (2 * reach + 1) ** 2)
     ys, xs = np.unravel_index(flat.argmax(axis=1), correlation.shape[1:])
@@ -145,6 +145,17 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundM
     peaks = np.stack([xs + _vertices(correlation[each, ys, :], xs), ys + _vertices(correlation[each, :, xs], ys)], 1)
     inside = (ys > 0) & (ys < 2 * reach) & (xs > 0) & (xs < 2 * reach)
     return FoundMarks(start + peaks - reach, flat.max(axis=1, initial=-1.0), inside)
+
+
+def _windows(grey: Grey, corners: NDArray[np.int64], size: int) -> Grey:
+    """Squares of a picture, (n, size, size), with these top left corners (n, 2), from -size to its width and height.
+
+    Beyond its edges stands what is at them. Most lie inside, and all of a picture is copied for none of those.
+    """
+    if ((corners < 0) | (corners + size > [grey.shape[1], grey.shape[0]])).any():
+        grey = np.pad(grey, size, mode="edge")
+        corners = corners + size
+    return np.array([grey[y : y + size, x : x + size] for x, y in corners.tolist()], np.float32).reshape(-1, size, size)
 
 
 def find_marks_near(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundMarks:
@@ -260,11 +271,12 @@ def whole_shift(before: Grey, now: Grey) -> FloatArray:
 
 
 def _least_squares(source: FloatArray, target: FloatArray) -> FloatArray:
-    """The similarity x' = a x - b y + c, y' = b x + a y + d."""
-    x, y = source[:, 0], source[:, 1]
-    one, none = np.ones_like(x), np.zeros_like(x)
-    rows = np.concatenate([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)])
-    a, b, c, d = np.linalg.lstsq(rows, np.concatenate([target[:, 0], target[:, 1]]), rcond=None)[0]
+    """The similarity x' = a x - b y + c, y' = b x + a y + d, of points that don't all lie in one place."""
+    middle, aim = source.mean(axis=0), target.mean(axis=0)
+    (x, y), (to_x, to_y) = (source - middle).T, (target - aim).T
+    spread = max(float(x @ x + y @ y), _NO_SPREAD)
+    a, b = float(x @ to_x + y @ to_y) / spread, float(x @ to_y - y @ to_x) / spread
+    c, d = aim - [a * middle[0] - b * middle[1], b * middle[0] + a * middle[1]]
     return np.array([[a, -b, c], [b, a, d], [0.0, 0.0, 1.0]])
 
 
@@ -297,8 +309,8 @@ def sharpness_of_part(picture: PartDecoded, centres: FloatArray, factor: int) ->
     reach = PATCH * factor // 4
     half = -(-picture.size[0] // 2), -(-picture.size[1] // 2)
     corners = _patch_corners(half, centres / 2, reach)
-    patches = [np.asarray(picture.halved_green((x, y, x + 2 * reach, y + 2 * reach))) for x, y in corners]
-    return _strength(4 * np.array(patches, np.float32).reshape(-1, 2 * reach, 2 * reach))
+    greens = picture.halved_greens([(x, y, x + 2 * reach, y + 2 * reach) for x, y in corners])
+    return _strength(4 * np.array(greens, np.float32).reshape(-1, 2 * reach, 2 * reach))
 
 
 def _strength(halved: Grey) -> Grey:

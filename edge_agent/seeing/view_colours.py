@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
+from edge_agent.seeing.colours import medians
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
@@ -227,11 +228,10 @@ class ViewColours:
             return None
         gains = self._gains_around(self._light, slots)
         is_off = np.abs(np.exp(gains / GAMMA) - 1).max(initial=0.0) > STEADY
-        is_faded = self._left < FADED
-        if not (is_off or is_faded or self._veil):
+        if not (is_off or self._left < FADED or self._veil):
             return None
         lifted = self._veil.lifted if self._veil else None
-        return ColourCorrection(np.exp(gains), 1 / self._left if is_faded else 1.0, lifted)
+        return ColourCorrection(np.exp(gains), 1 / self._left if self._left < FADED else 1.0, lifted)
 
     def _judge(self, cells: Cells) -> Complaint:
         reference = self._known(cells)
@@ -363,7 +363,7 @@ def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True)
         flat = flat[flat.max(axis=1) <= TINTED]
         if not len(flat):
             return False
-        tint = np.median(flat, axis=0)
+        tint = medians(flat[None])[0]
         flat *= tint.mean() / np.maximum(tint, 1.0)
     return bool((flat.max(axis=1) - flat.min(axis=1) <= GREY).mean() >= GREY_SHARE)
 
@@ -380,7 +380,7 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
     if np.count_nonzero(counts) < FEWEST:
         return None
     ratios = LOG_LIGHT[now] - reference.logs
-    return _Light(ratios, counts, np.median(ratios[counts], axis=0))
+    return _Light(ratios, counts, medians(ratios[counts][None])[0])
 
 
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.records import Frame
+from edge_agent.seeing.colours import medians
 from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
@@ -67,9 +68,13 @@ class JudgedPicture:
         """By which whole number it is made smaller."""
         self._given = given
         if isinstance(given, PartDecoded) and self.factor > 1:
-            self.small = np.asarray(given.reduced(self.factor))
+            small = given.reduced(self.factor)
         else:
-            self.small = reduced(given if isinstance(given, Image.Image) else given.whole, self.factor)
+            small = whole_of(given).reduce(self.factor)
+        self.small: Pixels = np.asarray(small)
+        """The reduced picture, (h, w, 3) uint8 RGB ..."""
+        self.grey: Grey = np.asarray(small.convert("L"), np.float32)
+        """... and without its colours, (h, w)."""
 
     @property
     def whole(self) -> Image.Image:
@@ -132,8 +137,7 @@ class ViewGuard:
     def check(self, frame: Frame) -> CheckedView:
         """Judge a picture."""
         judged = JudgedPicture(frame.given)
-        small, factor = judged.small, judged.factor
-        grey = _grey(small)
+        small, factor, grey = judged.small, judged.factor, judged.grey
         repeated = self._live and self._last.is_repeated(frame.given, small)
         if not repeated:
             self._same_since = frame.at_s
@@ -186,7 +190,8 @@ class ViewGuard:
             if agree < self._rules.recognised * marks.lasting or not marks.lasting:
                 return self._unrecognised(reference, grey, factor, share)
         now = judged.sharpness((marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor)
-        sharp = float(np.median(now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)))
+        ratios = (now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)).astype(np.float32)
+        sharp = float(medians(ratios[None, :, None])[0, 0])
         if sharp < self._rules.sharpness:
             return "blurred", f"{100 * sharp:.0f} % of the reference's sharpness: clean and focus the lens"
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *judged.size)

@@ -4,8 +4,10 @@ What a picture is worth can be judged by its half, which takes less time than th
 Both come of the same bytes, so that a damaged JPEG is found with the half already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.geometry import reduction
@@ -38,9 +40,10 @@ class HalfDecoded(PartDecoded):
             return self.half.reduce(factor // 2)
         return self.half.resize(self.size, Image.Resampling.NEAREST).reduce(factor)
 
-    def halved_green(self, box: Box) -> Image.Image:
-        """As it was decoded."""
-        return self.half.crop(box).getchannel(1)
+    def halved_greens(self, boxes: Sequence[Box]) -> list[NDArray[np.uint8]]:
+        """Of all that was decoded: Pillow needs more time for a dozen small parts than for one large one."""
+        green = np.asarray(self.half.getchannel(1))
+        return [green[top:bottom, left:right] for left, top, right, bottom in boxes]
 
     def _decode(self) -> Image.Image:
         try:

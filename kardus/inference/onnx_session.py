@@ -175,6 +175,9 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what is wrong with a model is reported once, by whoever asked for it
     options.enable_mem_pattern = False  # no plan of memory is kept for every number of crops
+    options.add_session_config_entry(
+        "session.force_spinning_stop", "1"
+    )  # its threads would wait for the next run, busy
     return options
 
 

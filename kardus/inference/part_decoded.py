@@ -2,8 +2,11 @@
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.support.errors import DataError
@@ -46,8 +49,8 @@ class PartDecoded(ABC):
         """The picture, RGB, made smaller by a whole number from 2 on; sizes are rounded up."""
 
     @abstractmethod
-    def halved_green(self, box: Box) -> Image.Image:
-        """A part of the green of the picture at half of its width and height, `L`; the box is in its pixels."""
+    def halved_greens(self, boxes: Sequence[Box]) -> list[NDArray[np.uint8]]:
+        """Parts of the green of the picture at half of its width and height, each (h, w); boxes are in its pixels."""
 
     @abstractmethod
     def _decode(self) -> Image.Image:

@@ -4,9 +4,11 @@ It is judged by its planes, which take a fraction of the time that RGB takes for
 alone that are looked at. As in FFmpeg's own conversion, four pixels share a value of chroma.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.part_decoded import Box, PartDecoded
@@ -75,8 +77,11 @@ class PlanarPicture(PartDecoded):
             small = [plane.reduce(factor // 2) for plane in planes]
         return self._rgb(self._luma.reduce(factor), *small)
 
-    def halved_green(self, box: Box) -> Image.Image:
-        """Of this part alone."""
+    def halved_greens(self, boxes: Sequence[Box]) -> list[NDArray[np.uint8]]:
+        """Of these parts alone."""
+        return [np.asarray(self._halved_green(box)) for box in boxes]
+
+    def _halved_green(self, box: Box) -> Image.Image:
         luma = self._luma.crop((2 * box[0], 2 * box[1], 2 * box[2], 2 * box[3])).reduce(2)
         planes = Image.merge("RGB", (luma, self._blue.crop(box), self._red.crop(box)))
         return planes.convert("L", self._matrix[4:8])

@@ -120,10 +120,10 @@ def _agent_s(folder: Path, bench: Bench, model: str, rules: str, spans_s: tuple[
     watched = running_agent(folder, model, bench, rules=rules, interval_s=1.0, threads=THREADS)
     with watched as (process, _), _new_noise(folder, bench):
         time.sleep(spans_s[0])
-        first, began = _looks(page), processor_s(process.pid)
+        first, began = looks_of(page), processor_s(process.pid)
         time.sleep(spans_s[1])
         spent = processor_s(process.pid) - began
-        looks = _looks(page) - first
+        looks = looks_of(page) - first
     if not looks:
         raise RuntimeError(f"the agent has not looked in {spans_s[1]} s")
     return spent / looks
@@ -177,8 +177,8 @@ def _processor_s_each(work: Callable[[Path], object], pictures: Sequence[Path], 
     return (time.process_time() - began) / times
 
 
-def _looks(page: int) -> int:
-    """Pictures that the agent has looked at, by its page."""
+def looks_of(page: int) -> int:
+    """How many pictures the agent has looked at, by its page."""
     with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics", timeout=PATIENCE_S) as answer:
         lines = answer.read().decode().splitlines()
     return int(sum(float(line.split()[-1]) for line in lines if line.startswith("kardus_frames_total{")))

@@ -93,7 +93,7 @@ def play_day(frames: int, folder: Path) -> tuple[list[Sample], float]:
     _draw(folder / "frames", frames)
     port = free_port()
     with run_broker("mosquitto") as broker:
-        stock = [StockLine(location, sku) for location, sku in _expected().items()]
+        stock = [StockLine(location, sku) for location, sku in expected_stock().items()]
         publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False)
         config = folder / "agent.toml"
         config.write_text(_config(folder, broker.port, port), encoding="utf-8")
@@ -142,7 +142,7 @@ def _samples(agent: subprocess.Popen[bytes], port: int, pause_s: float) -> list[
     samples = []
     while agent.poll() is None:
         try:
-            frames = _frames_taken(port)
+            frames = frames_taken(port)
             status = Path(f"/proc/{agent.pid}/status").read_text(encoding="utf-8")
             files = len(list(Path(f"/proc/{agent.pid}/fd").iterdir()))
         except OSError:
@@ -155,14 +155,16 @@ def _samples(agent: subprocess.Popen[bytes], port: int, pause_s: float) -> list[
     return samples
 
 
-def _frames_taken(port: int) -> int:
+def frames_taken(port: int) -> int:
+    """How many pictures the agent has looked at, by its page."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         text = answer.read().decode()
     found = re.search(r'^kardus_frames_total\{camera="rack"\} (\S+)$', text, re.MULTILINE)
     return int(float(found[1])) if found else 0
 
 
-def _expected() -> dict[str, str | None]:
+def expected_stock() -> dict[str, str | None]:
+    """What the WMS expects at each location of `RACK`."""
     skus = {stock.name: stock.sku for stock in DrawnPictures().stock()}
     return {location: skus[name] for location, name in _stock().items()}
 
@@ -173,23 +175,33 @@ def _stock() -> dict[str, str]:
     return {slot.location: str(rng.choice(names)) for slot in RACK.slots()}
 
 
-def _draw(folder: Path, frames: int) -> None:
-    """Each picture once, and a link for each frame of the day."""
-    own = folder.with_name("pictures")
-    own.mkdir()
-    folder.mkdir()
+def picture_name(hour: int, number: int, *, is_dark: bool) -> str:
+    """Of `draw_pictures`: what an hour's frame of this number shows."""
+    return f"{hour % STOCKS}-{is_dark:d}-{number % NOISES}.jpg"
+
+
+def draw_pictures(own: Path) -> None:
+    """Each picture that a day has, once, into a new folder."""
+    own.mkdir(parents=True)
     locations = list(_stock())
     for state in range(STOCKS):
         gone = [Change(0, ChangeKind.REMOVE, location) for location in locations[2 * state : 3 * state]]
         for dark in (False, True):
             night = [Change(0, ChangeKind.DARK, lasts=NOISES)] if dark else []
-            script = Script(3, NOISES, dict(_stock()), _expected(), (*gone, *night))
+            script = Script(3, NOISES, dict(_stock()), expected_stock(), (*gone, *night))
             shelf = Shelf(RACK, DrawnPictures(), script)
             for noise in range(NOISES):
-                Image.fromarray(shelf.frame(noise)).save(own / f"{state}-{dark:d}-{noise}.jpg", quality=90)
+                Image.fromarray(shelf.frame(noise)).save(own / picture_name(state, noise, is_dark=dark), quality=90)
+
+
+def _draw(folder: Path, frames: int) -> None:
+    """Each picture once, and a link for each frame of the day."""
+    own = folder.with_name("pictures")
+    draw_pictures(own)
+    folder.mkdir()
     for number in range(frames):
         hour, within = divmod(number * HOURS / frames, 1)
-        name = f"{int(hour) % STOCKS}-{within >= 1 - DARK_SHARE:d}-{number % NOISES}.jpg"
+        name = picture_name(int(hour), number, is_dark=within >= 1 - DARK_SHARE)
         (folder / f"{number:06d}.jpg").symlink_to(own / name)
 
 

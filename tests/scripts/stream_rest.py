@@ -191,14 +191,16 @@ def _agent(decode: str, url: str, port: int, work: Path, rack: Rack) -> Iterator
 
 
 def processor_s(pid: int) -> float:
-    """User and system time of a process, and of those that it has started and that run."""
+    """User and system time of a process, and of those that it has started, whether they run or were waited for."""
     total = 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(stat.parent.name) == pid or int(fields[1]) == pid:
+        if int(stat.parent.name) == pid:
+            total += sum(int(ticks) for ticks in fields[11:15]) / 100
+        elif int(fields[1]) == pid:
             total += (int(fields[11]) + int(fields[12])) / 100
     return total
 

@@ -48,6 +48,8 @@ class Outbox:
         """Called from the outbox's own thread when there is something new to send."""
         self.losses = Losses()
         """What was given up."""
+        self.lost_more = threading.Event()
+        """Set when `lost` may have grown: whoever tells of it clears it, and needn't ask before."""
         self._pressure = Pressure(limits or Limits(), self.losses)
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[sqlite3.Connection], Any]] | None]
         self._work = queue.SimpleQueue()
@@ -77,6 +79,8 @@ class Outbox:
                 keep(database, self.epoch, last_sequence)
                 relieved = self._pressure.relieve(database, messages)
             self._pressure.settle(relieved)
+            if relieved:
+                self.lost_more.set()
             self.on_news()
 
         self._call(write)
@@ -119,6 +123,7 @@ class Outbox:
             with database:
                 rows.give_up(database, number)
             self.losses.hung_up_on += 1
+            self.lost_more.set()
             self._pressure.recount(database, 1)
 
         self._call(write)
@@ -150,6 +155,8 @@ class Outbox:
                 known_to = self.last_sequence if epoch == self.epoch else last
                 gone = gaps(found, first, min(last, known_to)) if first <= known_to else []
                 rows.add_lost(database, [(epoch, ends) for ends in gone])
+            if gone:
+                self.lost_more.set()
             self.on_news()
             return found
 
@@ -275,4 +282,5 @@ class Outbox:
     def _take_up(self, database: sqlite3.Connection) -> sqlite3.Connection:
         self.epoch, self.last_sequence = epoch_of(database)
         self._pressure.count(database)
+        self.lost_more.set()  # what an earlier run, or a damaged file, has lost is told once more
         return database

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import av
 import numpy as np
@@ -21,7 +20,6 @@ from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.seen import DecodedFrame
 from edge_agent.camera.stream import rtsp_source
-from edge_agent.camera.video import VideoPacket, joined
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
 from tests.cameras import RtspCamera, chart
@@ -173,45 +171,6 @@ def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
             if found is not None:
                 assert isinstance(found, DecodedFrame)
                 assert found.frame.to_ndarray().tobytes() in every
-
-
-def test_key_frames_whose_slices_come_apart_are_decoded_whole(tmp_path: Path) -> None:
-    """GStreamer's depayloader and some cameras send them so: FFmpeg then gives each slice as a packet of its own."""
-    slices = {"preset": "ultrafast", "tune": "zerolatency", "crf": "26", "slices": "2"}
-    path = _write(tmp_path / "x.mkv", Coded("libx264", slices))
-    live = LiveDecoder(StreamRequest("", decoded="keyframes"))
-    with av.open(str(path)) as container:
-        every = [frame.to_ndarray().tobytes() for frame in container.decode(video=0) if frame.key_frame]
-    given = []
-    with av.open(str(path)) as container:
-        parts = (part for packet in container.demux(container.streams.video[0]) for part in _apart(packet))
-        for packet in joined(itertools.islice(parts, 200)):
-            live.take_packet(packet)
-            found = live.take("rest", 0)
-            if isinstance(found, DecodedFrame):
-                given.append(found.frame.to_ndarray().tobytes())
-    assert given == every[: len(given)]
-    assert len(given) == 4
-
-
-def _apart(packet: VideoPacket) -> list[VideoPacket]:
-    """A key frame's slices (in Matroska: each behind its length in 4 bytes), all that comes before with the first."""
-    data, at = bytes(packet), 0
-    ends = []
-    while at < len(data):
-        kind = data[at + 4] & 0x1F
-        at += 4 + int.from_bytes(data[at : at + 4])
-        ends.append((kind, at))
-    slices = [end for kind, end in ends if kind == 5]
-    if len(slices) < 2:
-        return [packet]
-    parts = list[VideoPacket]()
-    for begin, end in ((0, slices[0]), (slices[0], len(data))):
-        part = cast("VideoPacket", av.Packet(data[begin:end]))
-        part.stream, part.pts, part.dts, part.time_base = packet.stream, packet.pts, packet.dts, packet.time_base
-        part.is_keyframe = True
-        parts.append(part)
-    return parts
 
 
 def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(tmp_path: Path) -> None:

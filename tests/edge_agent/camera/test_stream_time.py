@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream_time import MOST_S, StreamTime
-from edge_agent.camera.video import VideoPacket
 
 
 def _packet(dts: int | None) -> VideoPacket:

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -55,6 +56,18 @@ def server(metrics: Metrics) -> Iterator[HealthServer]:
     server.start()
     yield server
     server.stop()
+
+
+def test_it_ends_at_once_however_seldom_it_looks_up(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look costs time that a rack at rest has no need of."""
+    monkeypatch.setattr("edge_agent.health.server._LOOKS_UP_S", 1000 * PATIENCE_S)
+    server = HealthServer("127.0.0.1", 0, _vitals(), metrics.registry)
+    server.start()
+    assert _get(server, "/healthz")[0] == 200
+    ending = threading.Thread(target=server.stop, daemon=True)
+    ending.start()
+    ending.join(PATIENCE_S)
+    assert not ending.is_alive()
 
 
 def test_a_healthy_agent_is_healthy_and_ready_once_it_has_looked(metrics: Metrics) -> None:

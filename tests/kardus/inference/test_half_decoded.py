@@ -146,3 +146,10 @@ def test_a_whole_that_cannot_be_decoded_after_all_says_so() -> None:
 
     with pytest.raises(BrokenPictureError, match=r"now\.jpg: not a readable picture: check what sends the picture"):
         _ = HalfDecoded(_scene(32, 24), (64, 48), decode).whole
+
+
+def test_parts_of_its_green_are_those_of_the_half() -> None:
+    half = _half(_jpeg(1920, 1080))
+    boxes = [(0, 0, 48, 48), (900, 480, 960, 540), (101, 57, 149, 105)]
+    for box, green in zip(boxes, half.halved_greens(boxes), strict=True):
+        assert np.array_equal(green, np.asarray(half.half.crop(box))[..., 1])

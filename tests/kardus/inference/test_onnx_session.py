@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import Classifier
-from kardus.inference.onnx_session import RunsOn, open_session, shares_of
+from kardus.inference.onnx_session import RunsOn, _options, open_session, shares_of
 from kardus.inference.providers import Provider
 from kardus.support.errors import ProviderError
 
@@ -155,3 +155,8 @@ def test_a_layer_that_is_left_in_float_is_computed_in_float() -> None:
     session, _ = open_session(_float_layer_between_integers(), 1, [Provider(name=CPU)])
     (answer,) = session.run(None, {"x": np.full((1, 1, 1, 1), 0.5, np.float32)})
     assert answer[0, 0, 0, 0] == pytest.approx(0.0005, rel=0.02)
+
+
+def test_its_threads_do_not_keep_a_core_busy_after_a_run() -> None:
+    """They would wait for the next one, which comes with the next picture, while the agent writes down and sends."""
+    assert _options(2).get_session_config_entry("session.force_spinning_stop") == "1"
