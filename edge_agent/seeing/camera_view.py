@@ -141,12 +141,12 @@ class CameraView:
     def check(self, frame: Frame) -> CheckedView:
         """Whether the picture can be trusted."""
         if self._guard is None:
-            width, height = frame.given.size
-            shares = [slot.in_pixels(width, height) / [width, height] for slot in self.slots]
-            areas = areas_of(self._camera, width, height, self._commissioned.size)
-            self._mask = Mask([area / [width, height] for area in areas])
+            size = frame.given.size
+            self._judge_size(size)
+            areas = areas_of(self._camera, *size, self._commissioned.size)
+            self._mask = Mask([area / size for area in areas])
             self._guard = ViewGuard(
-                self._view_rules, shares, self._commissioned.reference, live=self._live, mask=self._mask
+                self._view_rules, self._shares(), self._commissioned.reference, live=self._live, mask=self._mask
             )
         view = self._with_colours(self._guard.check(frame), frame.at_s)
         self._bad = self._bad + 1 if view.problem else 0
@@ -262,6 +262,10 @@ class CameraView:
             self._outside = outside(self.slots, *size) or area_outside(areas, *size)
             self._laid_out = corners_of(self.slots, *size)
 
+    def _shares(self) -> list[FloatArray]:
+        """The slots' corners (4, 2), as they were laid out, in shares of the whole picture's width and height."""
+        return list(self._laid_out / self._size)
+
     def _placed(self, size: tuple[int, int], motion: FloatArray) -> FloatArray:
         self._judge_size(size)
         return placed(self._laid_out, size, motion)
@@ -288,7 +292,7 @@ class CameraView:
 
     def _first_colours(self, view: CheckedView) -> ViewColours:
         shape = view.small.shape
-        shares = [slot.in_pixels(shape[1], shape[0]) / [shape[1], shape[0]] for slot in self.slots]
+        shares = self._shares()
         never = self._mask.over(shape[1], shape[0])
         reference: Cells | None = None
         if self._commissioned.reference is not None:

@@ -27,7 +27,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import CAMERA
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still
 from tests.edge_agent.seeing.test_view_colours import grey, lit
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -224,6 +224,29 @@ def _section(**changes: object) -> CameraSection:
 
 def _view(kept: KeptColours, section: CameraSection) -> CameraView:
     return CameraView(section, ViewSection(), GateSection(), live=True, kept=kept)
+
+
+@pytest.mark.parametrize("units", ["pixels", "share"])
+def test_other_stock_is_no_cast_in_a_picture_of_whatever_size_corners_in_pixels_belong_to(units: str) -> None:
+    """No size is given: pixels are the camera's own, not those of the reduced picture that is judged."""
+    scale = np.array([1, 1] if units == "pixels" else [RACK.width_px, RACK.height_px])
+    places = [{"id": slot.location, "corners": (slot.corners / scale).tolist()} for slot in RACK.slots()]
+    view = _view(KeptColours(None), _section(units=units, locations=places))
+    for second, pixels in enumerate([still(), *([_pasted_over(still())] * 3)]):
+        shown = frame(noisy(pixels, second), float(second), second)
+        seen = view.see(shown, view.check(shown), [True] * len(LOCATIONS), 32)
+        view.prove_colours()
+    assert seen.chosen == tuple(range(len(LOCATIONS)))
+    assert seen.correction is None
+
+
+def _pasted_over(pixels: Pixels) -> Pixels:
+    """All that stands on the upper level is red."""
+    other = pixels.copy()
+    for slot in RACK.slots()[10:]:
+        (left, top), (right, bottom) = slot.corners.min(axis=0).astype(int), slot.corners.max(axis=0).astype(int)
+        other[top + 8 : bottom - 8, left + 8 : right - 8] = (190, 30, 30)
+    return other
 
 
 def test_what_was_learnt_is_kept_over_a_restart_and_lost_with_the_layout(tmp_path: Path) -> None:
