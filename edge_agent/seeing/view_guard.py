@@ -67,10 +67,10 @@ class JudgedPicture:
         self.factor = reduction(given.size[0])
         """By which whole number it is made smaller."""
         self._given = given
-        if isinstance(given, PartDecoded) and self.factor > 1:
-            small = given.reduced(self.factor)
+        if isinstance(given, PartDecoded):
+            small = given.reduced(self.factor) if self.factor > 1 else given.whole
         else:
-            small = whole_of(given).reduce(self.factor)
+            small = given.reduce(self.factor)
         self.small: Pixels = np.asarray(small)
         """The reduced picture, (h, w, 3) uint8 RGB ..."""
         self.grey: Grey = np.asarray(small.convert("L"), np.float32)
