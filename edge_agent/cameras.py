@@ -111,7 +111,7 @@ class Camera:
 
     def start_over(self) -> None:
         """Vote anew on every location, with a picture that is asked for at once."""
-        self.votes.restart()
+        self.votes.vote_anew()
         self.reader.hurry()
 
     def prove_colours(self, states: Mapping[str, LocationState]) -> None:

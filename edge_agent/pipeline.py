@@ -160,7 +160,8 @@ class Pipeline:
         self._set_classifier(classifier)
         self._show = None
         for camera in self._cameras.values():
-            camera.votes.restart()
+            camera.votes.clear()
+            camera.votes.vote_anew()
 
     def restart(self) -> None:
         """Vote anew on every location, with pictures that are asked for at once."""

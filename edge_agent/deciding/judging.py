@@ -243,20 +243,20 @@ class Votes:
             self._slots[index].is_wanted = True
             self._slots[index].tries = 0
 
-    def restart(self) -> None:
-        """Classify every location at the next opportunity, and let only that count."""
-        self.clear()
+    def vote_anew(self) -> None:
+        """Classify every location at the next opportunity, and let only that count. What stands there is the same."""
         for slot in self._slots:
-            slot.is_wanted = True
+            slot.votes.clear()
+            slot.tries, slot.is_wanted, slot.is_new = 0, True, False
 
     def clear(self) -> None:
         """What was seen, and said of it, doesn't count any more."""
         self._unchanged_since.clear()
         self._words.clear()
+        self.vote_anew()
         for slot in self._slots:
-            slot.votes.clear()
             slot.forget_code()
-            slot.tries, slot.is_wanted, slot.is_new = 0, False, False
+            slot.is_wanted = False
 
     def lose(self) -> None:
         """The view is lost."""

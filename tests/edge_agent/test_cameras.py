@@ -116,7 +116,7 @@ def _see_ahead(watch: Watched, pixels: Pixels, at_s: float) -> Sighting:
 def test_what_is_wanted_anyway_is_cut_once_as_long_as_the_camera_stands_still(cuttings: list[int]) -> None:
     watch = _watch()
     assert _see_ahead(watch, still(1), 1).chosen == (0, 1)
-    watch.votes.restart()
+    watch.votes.vote_anew()
     assert _see_ahead(watch, still(2), 2).chosen == (0, 1)
     watch.votes.want(SECOND)
     assert _see_ahead(watch, still(3), 3).chosen == (0, 1), "a vote is still open at the first"
@@ -126,7 +126,7 @@ def test_what_is_wanted_anyway_is_cut_once_as_long_as_the_camera_stands_still(cu
 def test_what_was_cut_at_the_places_of_before_does_not_count_where_the_camera_was_nudged(cuttings: list[int]) -> None:
     watch = _watch()
     before = _see_ahead(watch, still(1), 1)
-    watch.votes.restart()
+    watch.votes.vote_anew()
     after = _see_ahead(watch, nudged(still(2), 12, 0), 2)
     assert after.chosen == (0, 1)
     assert np.allclose(after.corners - before.corners, [12, 0], atol=1)

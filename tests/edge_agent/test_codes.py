@@ -195,7 +195,8 @@ def test_what_was_read_of_a_carton_that_is_gone_says_nothing(boxes: Make) -> Non
     box = boxes(rack_check_s=0)
     box.look(_picture(RACK, GTIN_A), 0.0, 8)
     late = [box.read.get(timeout=60) for _ in range(2)]
-    box.cameras["rack"].votes.restart()
+    box.cameras["rack"].votes.clear()
+    box.cameras["rack"].votes.vote_anew()
     box.look(_picture(RACK), 2.0, 8)
     for read in late:
         box.pipeline.hear(read)

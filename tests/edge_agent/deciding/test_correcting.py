@@ -75,7 +75,7 @@ def test_a_word_counts_as_long_as_the_same_is_seen() -> None:
     assert _told(shelf.look("B")) == (Verdict.MATCH, "A", True)
 
 
-@pytest.mark.parametrize("how", ["moved", "lost", "restart", "seen otherwise"])
+@pytest.mark.parametrize("how", ["moved", "lost", "another model", "seen otherwise"])
 def test_what_happens_afterwards_ends_it(how: str) -> None:
     shelf = Shelf()
     shelf.look("B")
@@ -83,12 +83,21 @@ def test_what_happens_afterwards_ends_it(how: str) -> None:
     shelf.look("B")
     if how == "lost":
         shelf.votes.lose()
-    elif how == "restart":
-        shelf.votes.restart()
+    elif how == "another model":
+        shelf.votes.clear()
     elif how == "seen otherwise":
         assert shelf.look("empty").verdict is Verdict.EMPTY
         shelf.look("B")
     assert _told(shelf.look("B", changed=how == "moved")) == (Verdict.MISMATCH, "B", False)
+
+
+def test_votes_that_are_cast_anew_leave_it() -> None:
+    shelf = Shelf()
+    shelf.look("B")
+    shelf.correct(RIGHT)
+    shelf.votes.vote_anew()
+    shelf.look("B")
+    assert _told(shelf.look("B")) == (Verdict.MATCH, "A", True)
 
 
 def test_a_word_on_a_picture_from_before_a_change_is_refused() -> None:

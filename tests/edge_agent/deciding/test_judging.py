@@ -144,13 +144,16 @@ def test_a_lost_view_leaves_no_votes_and_nothing_before_a_slot() -> None:
     assert votes.wanted == [False]
 
 
-def test_a_restart_wants_every_slot_and_lets_only_that_count() -> None:
+def test_votes_are_cast_anew_on_every_slot_and_only_they_count() -> None:
     votes = _votes("A", "A")
-    votes.restart()
+    before = votes.contents("L")
+    votes.vote_anew()
     assert votes.wanted == [True]
     assert _verdict(votes) is None
+    assert votes.contents("L") == before, "nothing else stands there"
     votes.clear()
     assert votes.wanted == [False]
+    assert votes.contents("L") != before
 
 
 def test_the_slots_of_a_location_are_its_facings() -> None:
@@ -233,9 +236,14 @@ def test_a_standing_match_is_judged_with_its_hysteresis() -> None:
     [("A", True, Verdict.UNCERTAIN), ("A", False, Verdict.MISMATCH), ("B", True, Verdict.MISMATCH)],
     ids=["it matched, and the light is another", "the same light", "it never matched"],
 )
-def test_another_light_alone_makes_no_alert_of_a_match(was: str, verdict: Verdict, *, relit: bool) -> None:
+@pytest.mark.parametrize("doubted", [False, True], ids=["trusted", "its view is doubted meanwhile"])
+def test_another_light_alone_makes_no_alert_of_a_match(
+    was: str, verdict: Verdict, *, relit: bool, doubted: bool
+) -> None:
     votes = _votes(was, was)
     _, judging = _judge(votes, {"L": Expectation(WANTED, 0)})
+    if doubted:
+        votes.vote_anew()
     for _ in range(RULES.votes):
         votes.take(_sighting(Activity(classify=True, relit=relit)), [_seen("B")])
     finding = judging.judge(votes, "L", "cam", NOW)
