@@ -1,0 +1,85 @@
+"""The page's pictures in the docs, made anew: python -m tests.scripts.page_pictures FOLDER.
+
+The demo plays its first shelf and stands still at the end; a browser enters by the link that the demo prints, and
+takes the rack and the camera's view as they are at a desk, and the work list on a dark phone, in Indonesian.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from tests.warehouse.console.browsing import PHONE, running_browser
+
+STAYS_S = 90
+JOBS = 6
+"""The demo's seven faults come to so many tasks: two cartons that stand in each other's place are one."""
+PATIENCE_MS = 120_000
+PICTURES_MS = 2_000
+"""Until the pictures that come into view have come."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture."""
+
+    path: str
+    """Of the page."""
+    settled: str
+    """A selector that is there once the page shows all."""
+    width: int
+    height: int
+    context: dict[str, Any]
+    """How the browser is set."""
+
+
+DESK: dict[str, Any] = {"locale": "en"}
+SHOTS = {
+    "page-rack.png": Shot("/rack?name=A-01", ".tile img", 1280, 800, DESK),
+    "page-camera.png": Shot("/camera?agent=rack-agent&camera=rack", "svg.whole image", 1100, 653, DESK),
+    "page-phone.png": Shot("/work", ".job img", 390, 800, PHONE | {"locale": "id", "color_scheme": "dark"}),
+}
+
+
+def main(folder: Path) -> None:
+    """Play, and take them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as out:
+        words = [sys.executable, "-m", "edge_agent", "demo", "--out", f"{out}/demo", "--stay", str(STAYS_S)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo, running_browser() as browser:
+            assert demo.stdout
+            lines = iter(demo.stdout)
+            found = next(match for line in lines if (match := re.search(r"Page: (http://\S+)", line)))
+            _take(browser, found[1], folder)
+            demo.terminate()
+
+
+def _take(browser: Browser, link: str, folder: Path) -> None:
+    root = link.partition("/enter/")[0]
+    desk = browser.new_context(base_url=root)
+    page = desk.new_page()
+    page.goto(link)
+    page.goto("/work")
+    page.locator(".job").nth(JOBS - 1).wait_for(timeout=PATIENCE_MS)
+    for name, shot in SHOTS.items():
+        size = {"width": shot.width, "height": shot.height}
+        context = browser.new_context(
+            base_url=root, storage_state=desk.storage_state(), **(shot.context | {"viewport": size})
+        )
+        taken = context.new_page()
+        taken.goto(shot.path)
+        taken.locator(shot.settled).first.wait_for()
+        taken.wait_for_timeout(PICTURES_MS)
+        taken.screenshot(path=folder / name)
+        context.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
