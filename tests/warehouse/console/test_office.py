@@ -63,7 +63,7 @@ def test_what_would_leave_nobody_in_charge_or_nobody_known_is_refused(
 
 def test_the_fleet_says_who_is_away_and_which_models_run(hall: Hall) -> None:
     shown = words_of(Browser(hall.console, Role.VIEWER).get("/fleet").text)
-    assert "2 agents 0 offline 1 models in use" in shown
+    assert "2 agents 0 offline 1 model in use" in shown
     assert "m 1.0.0" in shown
     assert "0.1.0" in shown
 
