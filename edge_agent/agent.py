@@ -67,8 +67,6 @@ from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import BundleError, KardusError
 from kardus.support.vitals import Heartbeat, Vitals
 
-FIRST_CONNECTION_S = 3.0
-"""How long the first look waits for the broker, so that the expected stock is there before it."""
 SESSION_EXPIRY_S = 60
 """For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
@@ -94,11 +92,9 @@ class Agent:
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
         self._metrics, self._heartbeat = Metrics(), Heartbeat()
         self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
-        locations = self._cameras.locations
-        self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(locations))
+        self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(self._cameras.locations))
         self._outbox = open_outbox(config)
-        self._chores = Chores()
-        self._codes = CodeWatch(config.codes, self._inputs.put)
+        self._chores, self._codes = Chores(), CodeWatch(config.codes, self._inputs.put)
         self._evidence = Evidence(data / EVIDENCE_FOLDER, config.evidence, self._chores)
         self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
         self._pipeline = self._build_pipeline(models)
@@ -155,8 +151,7 @@ class Agent:
             for part in (self._monitor, self._codes):
                 part.start()
                 stops.callback(part.stop)
-            if not self._session.wait_connected(FIRST_CONNECTION_S):
-                log.warning("starting without the broker; what is decided is kept in the outbox")
+            self._report.await_broker(lambda: self._inputs.is_asked_to_end)
             self._report.publish_discovery(self._config.homeassistant)
             if self._models:
                 self._models.start()

@@ -1,6 +1,7 @@
 """What the agent says of itself and its cameras: status, health, coverage, Home Assistant, replies to commands."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,8 +21,12 @@ from kardus.mqtt.session import MqttSession
 STATUS_EVERY_S = 300.0
 """So often the status is told anew, with the room on the disk, what waits, and the cameras' last pictures."""
 
+FIRST_CONNECTION_S = 3.0
+"""How long the first look waits for the broker, so that the expected stock is there before it."""
 FIRST_STATUS_S = 30.0
 """And the first time after the start, when the cameras have given pictures."""
+
+log = logging.getLogger("kardus.agent")
 
 
 class SelfReport:
@@ -51,6 +56,11 @@ class SelfReport:
         """What the agent can't do now, published with its status."""
         self._told = ""
         """What of it was published last."""
+
+    def await_broker(self, given_up: Callable[[], bool]) -> None:
+        """Wait for the first connection, a little while; `given_up`, asked often, ends it."""
+        if not self._session.wait_connected(FIRST_CONNECTION_S, given_up):
+            log.warning("starting without the broker; what is decided is kept in the outbox")
 
     def publish_status(self, connection: int | None = None) -> None:
         """Publish the agent's status: over this connection, else over the present one, if there is one."""

@@ -20,6 +20,11 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import DataError, KardusError
 
+UNKNOWN_SIZE = (
+    "; which size of picture its corners belong to isn't known, and they were taken as this one's: add picture_size = "
+    "[{0}, {1}], or the size of the picture in which they were laid out"
+)
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -88,13 +93,14 @@ def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str
             return f"{picture.width} x {picture.height}; no locations yet: it waits to be laid out on the page"
         size = view.commissioned_size
         is_scaled = size is not None and size != picture.size and not view.slots[0].in_shares
+        unknown = size is None and not view.slots[0].in_shares
         scaled = f" (corners scaled from {size[0]} x {size[1]})" if size and is_scaled else ""
         labels = find_labels(picture)
         if contradiction := other_rack(labels, view.outlines(picture, np.eye(3))):
             raise DataError(f"it looks at another rack: {contradiction}")
         found = f"{picture.width} x {picture.height}, {len(view.slots)} locations inside the picture"
         found += f", {len(labels)} labels agree" if labels else ""
-        return f"{found}{scaled}{_trust(camera)}"
+        return f"{found}{scaled}{UNKNOWN_SIZE.format(*picture.size) if unknown else ''}{_trust(camera)}"
 
     return check
 

@@ -16,9 +16,12 @@ class InputQueue(Generic[InputT]):
     def __init__(self) -> None:
         """Begin empty."""
         self._items: queue.SimpleQueue[InputT | None] = queue.SimpleQueue()
+        self.is_asked_to_end = False
+        """Whether None was put in, taken out or not."""
 
     def put(self, item: InputT | None) -> None:
         """Add an item. Never blocks."""
+        self.is_asked_to_end |= item is None
         self._items.put(item)
 
     def take(self, timeout_s: float) -> list[InputT | None]:

@@ -75,7 +75,7 @@ class _Flight:
         return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
-LAST_S = 5.0
+LAST_S = 2.0
 """How long a clean stop waits for what is still in the outbox."""
 
 

@@ -142,6 +142,7 @@ class CameraView:
         """Whether the picture can be trusted."""
         if self._guard is None:
             size = frame.given.size
+            self._take_size(size)
             self._judge_size(size)
             areas = areas_of(self._camera, *size, self._commissioned.size)
             self._mask = Mask([area / size for area in areas])
@@ -253,6 +254,12 @@ class CameraView:
         """The view is lost: what was seen doesn't count any more."""
         if self._gate:
             self._gate.forget()
+
+    def _take_size(self, size: PictureSize) -> None:
+        """Where nobody has said in which picture the corners were laid out, it was one like the first."""
+        if self._commissioned.size is None and self._camera.units == "pixels":
+            self._commissioned.size = size
+            self.slots = slots_of(self._camera, size)
 
     def _judge_size(self, size: tuple[int, int]) -> None:
         if size != self._size:

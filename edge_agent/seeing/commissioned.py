@@ -25,9 +25,8 @@ class Commissioned:
         """As `reference`."""
         self.size = camera.picture_size
         """Width and height of the picture in which the corners were laid out; None: it isn't known."""
-        if self.size is None and camera.units == "pixels" and self.reference is not None:
-            height, width = self.reference.shape[:2]
-            self.size = width, height
+        if self.size is None:
+            self.size = _size(self.reference)
         self._require_one_shape(camera)
 
     def _require_one_shape(self, camera: CameraSection) -> None:

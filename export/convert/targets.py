@@ -29,7 +29,7 @@ class Runtime:
     def remedy(self) -> str:
         """How to get it."""
         if not self.needs_own_environment:
-            return f"pip install '{self.package}'"
+            return f"pip install {self.package}"
         return (
             f"it needs an environment of its own (python3.11 -m venv ENV; ENV/bin/pip install {self.package}): name it "
             "with --python ENV/bin/python"
@@ -38,8 +38,8 @@ class Runtime:
 
 TARGETS: Mapping[str, Runtime] = MappingProxyType(
     {
-        "openvino": Runtime(("openvino",), "kardus[openvino]"),
-        "ncnn": Runtime(("ncnn", "pnnx"), "kardus[ncnn]"),
+        "openvino": Runtime(("openvino",), "openvino"),
+        "ncnn": Runtime(("ncnn", "pnnx"), "ncnn pnnx"),
         "litert": Runtime(("onnx2tf", "ai_edge_litert"), "onnx2tf==1.29.24", needs_own_environment=True, input=_NHWC),
         "rknn": Runtime(("rknn.api",), "rknn-toolkit2==2.5.0", needs_own_environment=True, usual_chip="rk3588"),
     }

@@ -112,11 +112,17 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
     """Sort out what isn't installed, and what has no device here.
 
     Raises:
-        ProviderError: nobody knows a provider of that name.
+        ProviderError: nobody knows a provider of that name, or one is named twice.
     """
     found = _Candidates()
     # onnxruntime calls a plug-in available, too, once it was used: it must go on to be added by its device
     built_in = [name for name in ort.get_available_providers() if name not in registered]
+    for name, count in Counter(provider.name for provider in providers).items():
+        if count > 1:
+            raise ProviderError(
+                f"'{name}' is named {count} times, and which of them runs the model couldn't be told: name it once, "
+                f"and {CPU} after it as its fall-back"
+            )
     for provider in providers:
         try:
             library = None if provider.name in built_in else plugin_library(provider)

@@ -63,11 +63,13 @@ def plugin_device(provider: Provider, library: Path, errors: tuple[type[Exceptio
         needs = f" (it needs {known.needs})" if known and known.needs else ""
         raise NoPluginError(f"its plug-in is installed, and finds nothing here to run on{needs}")
     wanted = provider.device or (known.usual_device if known else "")
+    if not wanted:
+        return own[0]
     found = next((device for device in own if wanted.upper() in _kinds(device)), None)
-    if found is None and provider.device:
+    if found is None:
         has = ", ".join(sorted({min(_kinds(device), key=len) for device in own}))
-        raise NoPluginError(f"it has no device '{provider.device}' here: it has {has}")
-    return found or own[0]
+        raise NoPluginError(f"it has no device '{wanted}' here: it has {has}; name one with device")
+    return found
 
 
 def _kinds(device: Any) -> set[str]:

@@ -25,6 +25,8 @@ SHORT_S = 10.0
 """A connection that has lasted less since the broker accepted it counts as a failure ..."""
 SUSPICIOUS = 3
 """... and after so many in a row, another client of the same id is suspected to take it over each time."""
+ASKS_S = 0.1
+"""How often somebody who waits for the connection is asked whether he has given up."""
 log = logging.getLogger("kardus.mqtt")
 log.addHandler(logging.NullHandler())  # a command that logs nothing says in one line itself what is wrong
 
@@ -121,9 +123,12 @@ class MqttSession:
         self._thread = threading.Thread(target=self._keep_connected, args=(handlers,), name="mqtt", daemon=True)
         self._thread.start()
 
-    def wait_connected(self, timeout_s: float) -> bool:
-        """Wait until the broker has accepted the connection."""
-        return self.wait_for(lambda: self.connected or self._stopping, timeout_s) and self.connected
+    def wait_connected(self, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the broker has accepted the connection; `given_up`, asked often, ends the waiting."""
+        deadline = time.monotonic() + timeout_s
+        while not (self.connected or self._stopping or given_up()) and (left := deadline - time.monotonic()) > 0:
+            self.wait_for(lambda: self.connected or self._stopping, min(left, ASKS_S))
+        return self.connected
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until a condition on the public attributes holds; whether it does."""

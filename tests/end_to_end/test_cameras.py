@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from kardus.contract.verdicts import ALERTS
 from kardus.inference.preprocess import Pixels
 from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
-from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, skus, write_config
+from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, write_config
 from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
 from tests.dripping import DrippingServer, drips_body, drips_headers, says_nothing
@@ -168,6 +169,18 @@ def test_an_agent_whose_cameras_drip_ends_within_three_seconds(tmp_path: Path, m
         for server in (headers, body, stream):
             assert server.asked.acquire(timeout=PATIENCE_S)
         with within(3):
+            assert agent.terminate()[0] == 0
+
+
+def test_an_agent_whose_broker_says_nothing_ends_within_three_seconds(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        grey_frame(tmp_path / "rack.png")
+        port = broker.getsockname()[1]
+        agent = AgentProcess(write_config(tmp_path, port, DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"'))
+        agent.start()
+        broker.settimeout(PATIENCE_S)
+        connection, _ = broker.accept()
+        with connection, within(3):
             assert agent.terminate()[0] == 0
 
 

@@ -29,7 +29,11 @@ def test_all_is_well(tmp_path: Path, mosquitto: Mosquitto, capsys: Capture) -> N
     grey_frame(tmp_path / "rack.png")
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, 'type = "file", path = "rack.png"')
     found = _found(capsys, config, check=0)
-    assert found["camera rack"] == "ok: 1920 x 1080, 15 locations inside the picture"
+    camera = found["camera rack"]
+    assert camera.startswith(
+        "ok: 1920 x 1080, 15 locations inside the picture; which size of picture its corners belong "
+    )
+    assert "add picture_size = [1920, 1080]" in camera
     assert found["broker"].endswith("MQTT 5")
     assert all(text.startswith("ok: ") for text in found.values())
     assert not (tmp_path / "data").exists()

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from kardus.inference import provider_plugins
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classifier import Classifier
 from kardus.inference.onnx_session import RunsOn, _options, open_session, shares_of
@@ -81,6 +83,23 @@ def test_a_fall_back_that_is_not_there_either_is_told_too(bundle: Bundle) -> Non
 def test_what_stands_behind_the_one_in_use_is_no_concern(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
     assert str(_open(bundle, CPU, AZURE, "CUDAExecutionProvider")) == "CPUExecutionProvider (f32)"
     assert not caplog.messages
+
+
+def test_a_provider_that_is_named_twice_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ProviderError, match=r"'CUDAExecutionProvider' is named 2 times, .* name it once"):
+        _open(bundle, "CUDAExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+def test_a_plug_in_without_its_usual_device_does_not_run_on_another(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, library = "QNNExecutionProvider", tmp_path / "plug-in.so"
+    library.touch()
+    processor = SimpleNamespace(ep_name=name, ep_metadata={}, device=SimpleNamespace(type="OrtHardwareDeviceType.CPU"))
+    monkeypatch.setitem(provider_plugins.registered, name, library)
+    monkeypatch.setattr(provider_plugins.ort, "get_ep_devices", lambda: [processor])
+    with pytest.raises(ProviderError, match=r"it has no device 'NPU' here: it has CPU; name one with device"):
+        open_session(bundle.model, 1, [Provider(name=name, library=library)])
 
 
 def test_a_name_that_nobody_knows_is_an_error_whatever_the_list_says(bundle: Bundle) -> None:

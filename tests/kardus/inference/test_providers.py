@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from kardus.inference.providers import KNOWN, Provider, parse_provider
-from kardus.inference.tolerances import OF_ARITHMETIC, allowed
+from kardus.inference.tolerances import OF_ARITHMETIC, OF_PRECISION, allowed
 from kardus.support.errors import UsageError
 
 OPENVINO = "OpenVINOExecutionProvider"
@@ -104,6 +104,10 @@ def test_a_library_of_a_configuration_is_relative_to_its_file() -> None:
     given = {"name": "X", "library": "lib.so"}
     assert Provider.model_validate(given, context={"folder": Path("/etc/kardus")}).library == Path("/etc/kardus/lib.so")
     assert Provider.model_validate(given).library == Path("lib.so")
+
+
+def test_what_a_bundle_states_for_its_precision() -> None:
+    assert dict(OF_PRECISION) == {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.1}
 
 
 def test_a_coarser_arithmetic_may_be_off_further_and_f32_as_the_manifest_says() -> None:

