@@ -84,7 +84,7 @@ class Completeness:
         if not self._is_subscribed():
             self._began_s = self._heard_s = now_s
             return
-        missing = self._missing()
+        missing = self._missing() | self._unsure()
         is_quiet = now_s - self._heard_s >= QUIET_S or now_s - self._began_s >= PATIENCE_S
         if not self._portion:
             if not is_quiet and (not self._pending or self._pending & missing.keys()):
@@ -107,8 +107,8 @@ class Completeness:
         if missing:
             named = [f"{agent} {have[agent]} of {have[agent] + missing[agent]}" for agent in sorted(missing)]
             return f"incomplete: {sum(missing.values())} states haven't come yet ({_few(named)})"
-        silent = [agent for agent, number in sorted(have.items()) if number > SAFE and not self._announced(agent)]
-        if silent:
+        flooded = {agent for agent, number in have.items() if number > SAFE and not self._announced(agent)}
+        if silent := sorted(flooded | self._unsure().keys()):
             return f"maybe incomplete: {_few(silent)} doesn't say how many locations it watches"
         return ""
 
@@ -117,17 +117,32 @@ class Completeness:
         found: list[str] = []
         locations = 0
         for agent in sorted(missing):
-            announced = self._announced(agent)
-            if not self._tries[agent] and (not found or locations + announced <= PORTION):
+            expected = self._announced(agent) or self._have[agent]
+            if not self._tries[agent] and (not found or locations + expected <= PORTION):
                 found.append(agent)
-                locations += announced
+                locations += expected
         found = found or [agent for agent in sorted(missing) if self._may_help(agent)][:1]
         self._tries.update(found)
         self._had.update({agent: self._have[agent] for agent in found})
         return found
 
     def _may_help(self, agent: str) -> bool:
-        return self._tries[agent] == 1 or self._have[agent] > self._had[agent]
+        is_first_alone = self._tries[agent] == 1 and self._announced(agent) > 0
+        return is_first_alone or self._have[agent] > self._had[agent]
+
+    def _unsure(self) -> dict[str, int]:
+        """What came of agents that may lack some, until one was asked for again and nothing more came.
+
+        Nobody says how many locations they watch (they are offline, mostly), and so much came in all that a broker may
+        have dropped some.
+        """
+        if sum(self._have.values()) < SAFE:
+            return {}
+        return {
+            agent: self._have[agent]
+            for agent in {*self._have, *self._monitor.agents}
+            if not self._announced(agent) and (not self._tries[agent] or self._may_help(agent))
+        }
 
     def _missing(self) -> dict[str, int]:
         """How many states haven't come, by agent."""

@@ -97,7 +97,7 @@ def test_a_plug_in_without_its_usual_device_does_not_run_on_another(
     library.touch()
     processor = SimpleNamespace(ep_name=name, ep_metadata={}, device=SimpleNamespace(type="OrtHardwareDeviceType.CPU"))
     monkeypatch.setitem(provider_plugins.registered, name, library)
-    monkeypatch.setattr(provider_plugins.ort, "get_ep_devices", lambda: [processor])
+    monkeypatch.setattr("onnxruntime.get_ep_devices", lambda: [processor])
     with pytest.raises(ProviderError, match=r"it has no device 'NPU' here: it has CPU; name one with device"):
         open_session(bundle.model, 1, [Provider(name=name, library=library)])
 

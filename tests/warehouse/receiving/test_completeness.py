@@ -75,11 +75,28 @@ def test_an_agent_that_does_not_say_how_many_it_watches_is_named_only_where_the_
 ) -> None:
     monkeypatch.setattr(completeness, "SAFE", 3)
     silent, other = Publisher("silent"), Publisher("other")
-    few = [silent.state(f"A-{number}") for number in range(3)]
+    few = [silent.state(f"A-{number}") for number in range(2)]
     told = [announced(other, 4), *[other.state(f"A-{number}") for number in range(4)]]
-    assert _heard(*few, *told).problem() == ""
-    many = [*few, silent.state("A-4")]
-    assert _heard(*many, *told).problem() == "maybe incomplete: silent doesn't say how many locations it watches"
+    named = "maybe incomplete: silent doesn't say how many locations it watches"
+    assert _heard(*few).problem() == ""
+    assert _heard(*few, *told).problem() == named
+    many = [*few, silent.state("A-3"), silent.state("A-4")]
+    assert _heard(*many, *told).problem() == named
+
+
+def test_an_agent_that_does_not_say_how_many_it_watches_is_asked_for_again_until_nothing_more_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(completeness, "SAFE", 3)
+    silent, other, broker = Publisher("silent"), Publisher("other"), Asking(monkeypatch)
+    for message in (announced(other, 3), *(other.state(f"A-{number}") for number in range(3)), silent.state("A-1")):
+        broker.completeness.take(*message)
+    assert broker.look(1.0) == [["silent"]]
+    broker.completeness.take(*silent.state("A-2"))
+    assert broker.completeness.problem() != ""
+    asked = [asked for _ in range(4) for asked in broker.look(1.0) if asked]
+    assert asked == [["silent"]], "once more alone, since more came"
+    assert broker.completeness.problem() == ""
 
 
 def test_what_lacks_is_counted_by_agent_and_no_more_than_a_few_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
