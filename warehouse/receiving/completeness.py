@@ -136,7 +136,7 @@ class Completeness:
         Nobody says how many locations they watch (they are offline, mostly), and so much came in all that a broker may
         have dropped some.
         """
-        if sum(self._have.values()) < SAFE:
+        if sum(self._have.values()) <= SAFE:
             return {}
         return {
             agent: self._have[agent]

@@ -98,6 +98,16 @@ def test_a_tile_is_made_once_in_each_language_for_all_who_look(database: Databas
     assert ["salah" in one.lower() or "wrong product" in one for one in told] == [True] * 6
 
 
+def test_a_tile_is_one_line_and_keeps_a_number_with_its_unit(database: Database) -> None:
+    box = Publisher()
+    write(database, box.event("A-01-1-01"), box.state("A-01-1-01"))
+    with watching(console_over(database), (Role.VIEWER, "/live?view=rack&of=A-01", "en")) as (watcher,):
+        write(database, box.event("A-01-1-01", Verdict.MISMATCH))
+        tile = watcher.next()["data"]
+    assert "\u00a0%" in tile
+    assert "\n" not in tile.strip()
+
+
 def test_a_list_is_read_once_for_all_and_sent_where_it_says_something_else(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

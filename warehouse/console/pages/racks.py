@@ -31,6 +31,8 @@ from warehouse.store.tables import latest
 router = APIRouter()
 ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10)
 TONES = ("bad", "doubt", "dim", "good")
+_BREAKS = re.compile(r"[ \t\r\n\f\v]+")
+"""Spaces where a line may break: one of them is enough. Those that keep a number and its unit together stay."""
 _OVERVIEW = select(latest.c.subject, literal_column("verdict"), literal_column("void_at")).where(
     latest.c.kind == "state"
 )
@@ -131,7 +133,7 @@ def show_rack(
 def tile_html(tile: Tile, local: Local, settings: PageSettings, *, live: bool) -> str:
     """A tile alone, in one line, to take the place of the one that is shown."""
     html = part(local, "tile.html.jinja", tile=tile, live=live, **tile_words(tile, settings))
-    return " ".join(html.split())
+    return _BREAKS.sub(" ", html).strip()
 
 
 def family_of(tile: Tile, settings: PageSettings) -> str:
