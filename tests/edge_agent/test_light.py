@@ -214,6 +214,17 @@ def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tu
     assert max(at_s for at_s, _ in alerts(told)) - since_s <= 42
 
 
+def test_what_nobody_touched_is_no_alert_where_stock_leaves_as_the_light_changes(
+    tmp_path: Path, model: tuple[Bundle, Classifier]
+) -> None:
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    taken = [location for location in LOCATIONS if STOCK[location]][:8]
+    bare = half(shelf(*(Change(0, ChangeKind.REMOVE, location) for location in taken)).frame(1))
+    bright = np.clip(bare.astype(np.float32) * 1.8, 0, 255).astype(np.uint8)
+    assert {location for _, location in alerts(rack.show(bright, 25))} <= set(taken)
+
+
 def _section(**changes: object) -> CameraSection:
     locations = [{"id": slot.location, "corners": slot.corners.tolist()} for slot in RACK.slots()]
     return CameraSection.model_validate(

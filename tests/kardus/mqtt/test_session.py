@@ -114,6 +114,13 @@ def test_a_server_that_never_answers_is_named_and_does_not_hold_up_the_stop() ->
             connection.close()
 
 
+def test_who_gives_up_waits_no_longer_for_the_first_connection() -> None:
+    asked = iter([False, True])
+    session = MqttSession(BrokerSettings("127.0.0.1", free_port()), "impatient", [])
+    assert not session.wait_connected(PATIENCE_S, lambda: next(asked))
+    assert next(asked, None) is None, "it was asked, and heeded"
+
+
 def test_speaks_3_1_1_when_the_broker_is_replaced_by_one_without_5(mosquitto: Mosquitto) -> None:
     session, probe = _session(mosquitto.port)
     assert probe.connections.get(timeout=WAIT_S)
