@@ -51,7 +51,7 @@ class Length(NamedTuple):
         return max(self.fewest_epochs, math.ceil(steps / batches))
 
 
-FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(16, 5, 300, 3000)
+FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(64, 20, 1200, 6000)
 
 
 class TrainConfig(BaseModel):
@@ -91,7 +91,8 @@ class TrainConfig(BaseModel):
     seeds: PositiveInt = 1
     """With --folds: repetitions of the cross-validation, each with another seed."""
     refit: Proportion = 0.2
-    """After evaluation, train further on all photos for this fraction of the epochs; metrics stay those from before."""
+    """After evaluation, train further on all photos for this fraction of the epochs, or for that of the held-out
+    photos where it is larger; metrics stay those from before. 0: not at all."""
 
     copies: Annotated[int, Field(ge=0, le=1000)] = 0
     """Fixed augmented copies of every photo, as in the founding study (with flips); 0: augment anew in every epoch."""
@@ -107,6 +108,8 @@ class TrainConfig(BaseModel):
     """Largest random change of brightness, as a natural logarithm: 0.7 is between half and double."""
     blur: Proportion = 0.0
     """Probability that a crop is blurred, as one of a distant or moving camera."""
+    side_by_side: Proportion = 0.0
+    """Probability that a crop shows its carton several times, side by side and in rows, as stock stands on a shelf."""
     cutmix: Proportion = 0.0
     """Probability of CutMix for a batch."""
     outliers: Proportion = 0.0
@@ -119,7 +122,7 @@ class TrainConfig(BaseModel):
     teacher: str = ""
     """Knowledge distillation: a run whose outputs are learnt beside the labels."""
     epochs: NonNegativeInt = 0
-    """Number of epochs; 0: 90, or 16 with --init; more for small data sets, fewer for large ones."""
+    """Number of epochs; 0: 90, or 64 with --init; more for small data sets, fewer for large ones."""
     batch: Annotated[int, Field(ge=2)] = 32
     """Batch size, over all devices."""
     optimizer: Literal["adamw", "adam"] = "adamw"

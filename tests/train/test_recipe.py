@@ -37,10 +37,10 @@ def test_a_pretrained_recipe_starts_from_packaged_weights_and_keeps_to_its_cost(
     assert multiply_adds(CartonNet(config.arch, 28), config.size) <= most
 
 
-def test_a_network_that_is_pretrained_needs_fewer_steps() -> None:
+def test_a_network_that_is_pretrained_sees_many_photos_less_often() -> None:
     scratch, pretrained = make_config(), make_config(init="imagenet")
     assert [scratch.for_photos(count).epochs for count in (60, 637, 100_000)] == [1200, 90, 30]
-    assert [pretrained.for_photos(count).epochs for count in (60, 637, 100_000)] == [300, 16, 5]
+    assert [pretrained.for_photos(count).epochs for count in (60, 637, 100_000)] == [1200, 64, 20]
     assert make_config(epochs=7, init="imagenet").for_photos(60).epochs == 7
 
 

@@ -14,6 +14,8 @@ from torch.nn import functional
 LARGEST_BLUR = 3.0
 """A blurred crop is reduced by up to this factor and enlarged again."""
 GRAIN_ROOM_PX = 64
+FEWEST_BESIDE, MOST_BESIDE = 1.3, 2.6
+"""A crop that shows its carton several times is so many photos wide and high."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -33,6 +35,8 @@ class Augmenter:
     white_balance: float = 0.08
     """Red and blue are scaled in opposite directions by up to this fraction."""
     blur_probability: float = 0.0
+    side_by_side: float = 0.0
+    """Probability that a crop shows the photo several times, side by side and in rows."""
     erase_probability: float = 0.3
     noise: float = 6.0
     """Largest standard deviation of added noise, on the 0..255 scale."""
@@ -66,7 +70,16 @@ class Augmenter:
         y, x = torch.meshgrid(line, line, indexing="ij")
         plane = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)  # (S*S, 3)
         points = plane @ torch.stack(rows, dim=1).transpose(1, 2)  # (N, S*S, 3)
-        return (points[..., :2] / points[..., 2:]).reshape(count, self.size_px, self.size_px, 2)
+        grid = (points[..., :2] / points[..., 2:]).reshape(count, self.size_px, self.size_px, 2)
+        return self._repeated(grid, generator) if self.side_by_side else grid
+
+    def _repeated(self, grid: Tensor, generator: torch.Generator) -> Tensor:
+        """Let some of the grids (N, S, S, 2) pass the photo's edges and begin again at the other side."""
+        count = len(grid)
+        chosen = uniform((count, 1, 1, 1), 0, 1, generator) < self.side_by_side
+        extent = uniform((count, 1, 1, 1), FEWEST_BESIDE, MOST_BESIDE, generator)
+        shift = uniform((count, 1, 1, 2), -1, 1, generator)
+        return torch.where(chosen, torch.remainder(grid * extent + shift + 1, 2) - 1, grid)
 
     def _blur(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Blur some of the crops, in place, by one factor: as by a camera that is far, moves or is out of focus."""

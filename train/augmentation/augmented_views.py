@@ -93,6 +93,7 @@ class FreshViews:
             brightness=self.config.exposure,
             white_balance=self.config.white_balance,
             blur_probability=self.config.blur,
+            side_by_side=self.config.side_by_side,
         )
 
 

@@ -72,7 +72,9 @@ def _resize(module: Whitening, state: dict[str, Tensor], prefix: str, *_: object
         return
     channels, kept = directions.shape
     if channels == len(module.center) and mixing.shape == (kept, kept):
-        module.directions, module.mixing = torch.zeros(channels, kept), torch.eye(kept)
+        # on the device that the network is on already, and not where they were kept
+        module.directions = module.directions.new_zeros(channels, kept)
+        module.mixing = module.mixing.new_zeros(kept, kept)
 
 
 def shrinkage(channels: int, freedom: int) -> float:

@@ -1,6 +1,6 @@
 """Augmentation: stays in range, repeats with its generator, and never changes the label unasked."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -64,6 +64,34 @@ def test_with_everything_off_a_photo_is_hardly_changed() -> None:
     ramp = torch.linspace(40, 200, 48).view(1, 1, 1, 48).expand(4, 3, 48, 48)
     crops = _still(48)(ramp, seeded())
     assert float((crops - ramp).abs().mean()) < 15
+
+
+def _spots(crop: torch.Tensor) -> int:
+    """How many bright runs the rows of a crop (3, S, S) have at most."""
+    bright = crop[0] > 60
+    begins = bright[:, 1:] & ~bright[:, :-1]
+    return int((begins.sum(dim=1) + bright[:, 0]).max())
+
+
+def test_a_carton_side_by_side_is_shown_several_times_and_never_mirrored() -> None:
+    photo = torch.zeros(1, 3, 64, 64)
+    photo[:, 0, 20:44, 24:32] = 200.0  # red on the left of blue
+    photo[:, 2, 20:44, 32:40] = 200.0
+    still = _still(64)
+    one = still(photo.expand(16, -1, -1, -1), seeded())
+    several = replace(still, side_by_side=1.0)(photo.expand(16, -1, -1, -1), seeded())
+    assert {_spots(crop) for crop in one} == {1}
+    assert {_spots(crop) for crop in several} <= {1, 2, 3}
+    assert sum(_spots(crop) > 1 for crop in several) > 12
+    red, blue = several[:, 0, :, :-6], several[:, 2, :, 6:]
+    assert float((red * blue).sum()) > 2 * float((several[:, 0, :, 6:] * several[:, 2, :, :-6]).sum())
+
+
+def test_only_some_crops_show_it_side_by_side_and_none_unasked() -> None:
+    photo = torch.zeros(64, 3, 64, 64)
+    photo[:, 0, 20:44, 24:40] = 200.0
+    some = sum(_spots(crop) > 1 for crop in replace(_still(64), side_by_side=0.5)(photo, seeded()))
+    assert 12 < some < 48
 
 
 def test_some_crops_are_blurred_and_the_others_left() -> None:

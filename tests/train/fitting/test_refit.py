@@ -82,6 +82,26 @@ def test_what_is_refused(changes: dict[str, float], *, refused: bool) -> None:
     assert bool(refitting.refit_problem(outcome, was_right=80)) is refused
 
 
+@pytest.mark.parametrize(
+    ("configured", "trained", "held_out", "share"), [(0.2, 800, 86, 0.2), (0.2, 28, 28, 0.5), (0.9, 28, 28, 0.9)]
+)
+def test_what_was_held_out_is_learnt_for_as_long_as_it_is_large(
+    configured: float, trained: int, held_out: int, share: float
+) -> None:
+    assert refitting.refit_share(configured, trained=trained, held_out=held_out) == pytest.approx(share)
+
+
+def test_with_half_of_the_photos_held_out_the_refit_takes_half_of_the_epochs(tmp_path: Path) -> None:
+    epochs: list[Epoch] = []
+    fit(
+        labelled(tmp_path / "half", each=8, val=4),
+        tmp_path / "run",
+        _config(refit=0.1),
+        ProgressCallbacks(epochs.append),
+    )
+    assert {epoch.of for epoch in epochs} == {6, 3}
+
+
 def test_the_loss_is_torch_s() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 1.0]], np.float32)
     assert cross_entropy(logits, np.array([0, 0])) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(1))) / 2)

@@ -55,6 +55,16 @@ def test_the_distance_tells_strange_things_that_the_raw_features_do_not() -> Non
     assert auroc(*plain) < 0.75
 
 
+def test_weights_are_loaded_to_where_the_network_is() -> None:
+    """A run that goes on on a GPU fits its space there; a number format stands for a device that a test may lack."""
+    kept = _fitted().state_dict()
+    loaded = Whitening(CHANNELS, CLASSES + 1).to(torch.float64)
+    loaded.directions, loaded.mixing = loaded.directions[:, :3], loaded.mixing[:3, :3]
+    loaded.load_state_dict(kept)
+    assert loaded.directions.dtype is loaded.mixing.dtype is torch.float64
+    assert loaded.directions.shape == kept["directions"].shape
+
+
 def test_the_last_number_is_the_distance_from_the_kept_directions() -> None:
     space = Whitening(300, 3)
     features = torch.randn(30, 300, generator=torch.Generator().manual_seed(0))
