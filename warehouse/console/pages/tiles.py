@@ -49,6 +49,8 @@ class Tile:
     alert: str
     """The alert's id; empty: none stands."""
     alert_status: str
+    alert_by: str
+    """Who has acknowledged it; empty: nobody, or it isn't said."""
     crop: str
     """The event whose picture shows this; empty: there is none."""
     conflict: bool = False
@@ -139,6 +141,7 @@ def _tile(
         reason=data.get("reason", ""),
         alert=alert["id"] if stands else "",
         alert_status=alert["status"] if stands else "",
+        alert_by=alert.get("by") or "" if stands else "",
         crop=crop,
         conflict=conflict,
     )
