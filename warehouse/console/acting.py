@@ -7,7 +7,7 @@ from kardus.contract.commands import Acknowledge, Capture
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
 from warehouse.console.alerts import AlertId, comment_of, find_alert
-from warehouse.console.asking import AgentQuestions, Answer, Question, Unanswered
+from warehouse.console.asking import AgentAnswer, AgentQuestions, Question, Unanswered
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Actor, Console, Served, entry_of
 from warehouse.console.problems import ProblemError
@@ -83,12 +83,12 @@ def _asking(console: Console) -> AgentQuestions:
     return console.asking
 
 
-def outcome(answer: Answer) -> str:
+def outcome(answer: AgentAnswer) -> str:
     """What came of a question, for the audit log."""
     return answer.value if isinstance(answer, Unanswered) else "done" if answer.ok else answer.error
 
 
-def _asked(agent: str, answer: Answer) -> Asked:
+def _asked(agent: str, answer: AgentAnswer) -> Asked:
     if isinstance(answer, Unanswered):
         return Asked(agent=agent, answered=False, offline=answer is Unanswered.OFFLINE, result={})
     if not answer.ok:

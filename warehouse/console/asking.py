@@ -46,7 +46,7 @@ class Unanswered(StrEnum):
     OFFLINE = "offline: it wasn't asked"
 
 
-Answer = Reply | Unanswered
+AgentAnswer = Reply | Unanswered
 
 
 class AgentQuestions:
@@ -71,7 +71,7 @@ class AgentQuestions:
 
     def ask(
         self, questions: list[Question], wait_s: float | None = None, is_given_up: Callable[[], bool] = lambda: False
-    ) -> list[Answer]:
+    ) -> list[AgentAnswer]:
         """Ask at once those that aren't offline, and wait for their answers, by default `ANSWER_S`.
 
         `is_given_up` ends the waiting; whoever makes it true calls `wake`.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from kardus.contract.commands import ChangeModel
 from kardus.contract.messages import Envelope
 from kardus.contract.model_status import ModelStatus
-from warehouse.console.asking import AgentQuestions, Answer, Question, Unanswered
+from warehouse.console.asking import AgentAnswer, AgentQuestions, Question, Unanswered
 from warehouse.console.bundles import OfferedBundle
 from warehouse.console.shown import said
 from warehouse.report.aisles import walking_order
@@ -120,7 +120,7 @@ def offer(
         connection.execute(insert(offers), rows)
 
 
-def _answer(reply: Answer) -> str:
+def _answer(reply: AgentAnswer) -> str:
     if isinstance(reply, Unanswered):
         return OFFLINE if reply is Unanswered.OFFLINE else NO_ANSWER
     return "" if reply.ok else reply.error[:500] or "refused"

@@ -15,7 +15,7 @@ from kardus.contract.commands import Reply
 from kardus.support.errors import UsageError
 from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
-from warehouse.console.asking import Answer, Unanswered
+from warehouse.console.asking import AgentAnswer, Unanswered
 from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.products import load_products
 from warehouse.console.pages.snapshots import CameraPicture, NoPicture, Snapshots, location_crop
@@ -63,7 +63,7 @@ class Agents:
         """None: nobody answers."""
         self.result, self.asked = result, 0
 
-    def ask(self, _: object) -> list[Answer]:
+    def ask(self, _: object) -> list[AgentAnswer]:
         """One question."""
         self.asked += 1
         return [

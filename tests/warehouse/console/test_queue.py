@@ -74,8 +74,8 @@ def sign_in(page: Page, console: Console, port: int, role: Role) -> None:
     """Another session in the same browser, as another tab begins one."""
     name = f"a {role.word}"
     person = find_person(console.database, name) or add_person(console.database, name, role.word, "")
-    cookie = {"name": "kardus_session", "value": begin_session(console.database, person)}
-    page.context.add_cookies([{**cookie, "url": f"http://127.0.0.1:{port}"}])
+    secret, address = begin_session(console.database, person), f"http://127.0.0.1:{port}"
+    page.context.add_cookies([{"name": "kardus_session", "value": secret, "url": address}])
 
 
 def deeds(console: Console) -> list[tuple[str, str]]:
