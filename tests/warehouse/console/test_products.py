@@ -33,10 +33,10 @@ def test_a_bundle_a_data_set_and_a_folder_give_a_photo_for_each_product(tmp_path
     assert bundle.family("Tea-Lemon") == "Tea"
     picture(tmp_path / "set" / "images" / "1.png", "red")
     (tmp_path / "set" / "labels.csv").write_text("path,name\nimages/1.png,Lemon\nimages/gone.png,Mint\n")
-    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku\n0,Lemon,Tea,4711\n")
+    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku,gtin\n0,Lemon,Tea,4711,04006381333931\n")
     known = load_products(tmp_path / "set").get("4711")
     assert known is not None
-    assert (known.family, bool(known.photo)) == ("Tea", True)
+    assert (known.family, bool(known.photo), known.gtin) == ("Tea", True, "04006381333931")
     picture(tmp_path / "folder" / "4711.jpg", "blue")
     picture(tmp_path / "folder" / "4712" / "b.png", "green")
     found = load_products(tmp_path / "folder")

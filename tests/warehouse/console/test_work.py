@@ -16,6 +16,7 @@ from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.asking import AgentQuestions
+from warehouse.console.pages.products import ProductPhoto, Products
 from warehouse.console.people import find_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
@@ -47,6 +48,14 @@ def test_a_pair_is_one_task_and_the_way_is_the_report_s(swapped: Database) -> No
     first, second = shown.index(f"Swap {PAIR[0]} with {PAIR[1]}"), shown.index("A-10-1-01")
     assert first < second
     assert "A-02-1-01" not in shown
+
+
+def test_the_number_on_the_carton_stands_beside_its_sku(swapped: Database) -> None:
+    products = Products()
+    products.add(ProductPhoto("Tea", "Drinks", None, "04006381333931"))
+    browser = Browser(console_over(swapped), Role.VIEWER, products=products)
+    assert "Tea 04006381333931" in words_of(browser.get("/work").text)
+    assert "GTIN 04006381333931" in words_of(browser.get(f"/location?code={PAIR[0]}").text)
 
 
 def test_taken_commented_done_and_undone_are_seen_by_everybody(swapped: Database) -> None:
