@@ -99,6 +99,7 @@ def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
         wait_for(lambda: "box" in console.asking._offline)  # type: ignore[union-attr]  # it is there
         click(phone, HERE, "Acknowledge")
         expect(phone.locator("#queued li")).to_contain_text(f"{HERE} · Acknowledge: The agent is offline")
+        expect(phone.locator("#queued li")).to_be_in_viewport()  # wherever in a long list one has clicked
         assert violations(phone) == []
         click(phone, HERE, "Take")
         expect(job(phone, HERE)).to_contain_text("taken by a operator")
