@@ -107,6 +107,10 @@ class Publisher:
         sequence = self.sequence if say_sequence else 0
         return self._writer.online(1, "0.1.0", moment or datetime.now(UTC), epoch=self.epoch, sequence=sequence)
 
+    def offline(self) -> Message:
+        """The status that is left when the connection is lost."""
+        return self._writer.offline("connection lost", datetime.now(UTC))
+
     def picture(self, location: str, event: str, content: bytes = b"") -> Message:
         """The crop of an event."""
         return self.topics.evidence(location, event), content or jpeg()

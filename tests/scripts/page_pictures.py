@@ -1,7 +1,8 @@
 """The page's pictures in the docs, made anew: python -m tests.scripts.page_pictures FOLDER.
 
 The demo plays its first shelf and stands still at the end; a browser enters by the link that the demo prints, and
-takes the rack and the camera's view as they are at a desk, and the work list on a dark phone, in Indonesian.
+takes the rack and the camera's view as they are at a desk, and the work list on a dark phone, in Indonesian. The page
+for laying out shows the labelled rack of its own tests, through a real broker and agent.
 """
 
 import re
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from tests.warehouse.console.browsing import PHONE, running_browser
+from tests.brokers import Mosquitto
+from tests.warehouse.console.browsing import PHONE, running_browser, visiting
+from tests.warehouse.console.test_commission_page import labelled_site, open_laying_out
+from warehouse.console.roles import Role
+from warehouse.store.opening import open_database
 
 STAYS_S = 90
 JOBS = 6
@@ -46,9 +51,14 @@ SHOTS = {
 }
 
 
+LAID_OUT = "page-commission.png"
+LABELS_MS = 100_000
+
+
 def main(folder: Path) -> None:
     """Play, and take them."""
     folder.mkdir(parents=True, exist_ok=True)
+    _lay_out(folder / LAID_OUT)
     with tempfile.TemporaryDirectory() as out:
         words = [sys.executable, "-m", "edge_agent", "demo", "--out", f"{out}/demo", "--stay", str(STAYS_S)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo, running_browser() as browser:
@@ -57,6 +67,28 @@ def main(folder: Path) -> None:
             found = next(match for line in lines if (match := re.search(r"Page: (http://\S+)", line)))
             _take(browser, found[1], folder)
             demo.terminate()
+
+
+def _lay_out(path: Path) -> None:
+    """A camera laid out from its rack's labels, one location chosen."""
+    with tempfile.TemporaryDirectory() as out:
+        broker = Mosquitto(Path(out) / "mosquitto")
+        broker.start()
+        size = {"width": 1280, "height": 900}
+        with (
+            open_database(f"{out}/k.sqlite", make=True) as database,
+            labelled_site(Path(out), database, broker) as site,
+            running_browser() as browser,
+            visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport=size) as page,
+        ):
+            open_laying_out(page)
+            page.get_by_role("button", name="Find labels").click()
+            expect(page.locator("#said")).to_contain_text("Labels read", timeout=LABELS_MS)
+            page.get_by_role("button", name="A-01-2-03", exact=True).click()
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(PICTURES_MS)
+            page.screenshot(path=path)
+        broker.kill()
 
 
 def _take(browser: Browser, link: str, folder: Path) -> None:

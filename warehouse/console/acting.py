@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, insert, select
 
-from kardus.contract.commands import Acknowledge, Capture, Reply
+from kardus.contract.commands import Acknowledge, Capture
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
 from warehouse.console.alerts import AlertId, comment_of, find_alert
-from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.asking import AgentAnswer, AgentQuestions, Question, Unanswered
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Actor, Console, Served, entry_of
 from warehouse.console.problems import ProblemError
@@ -17,11 +17,13 @@ from warehouse.store.tables import comments, latest, present
 
 router = APIRouter()
 JSON = "application/json"
+LATER = {"Retry-After": "30"}
+"""An agent that is offline is seldom back sooner."""
 
 
 @router.post("/alerts/{alert}/acknowledge", response_model=Asked, summary="An alert is known to somebody")
 def acknowledge(request: Request, console: Served, who: Actor, alert: AlertId, said: Acknowledging) -> Response:
-    """The agent is asked to mark it, and publishes it so; 202: it hasn't answered yet.
+    """The agent is asked to mark it, and publishes it so; 202: it hasn't answered yet; 503: it is offline.
 
     Nothing is closed by it: that does the picture which shows that all is well.
     """
@@ -29,10 +31,11 @@ def acknowledge(request: Request, console: Served, who: Actor, alert: AlertId, s
     if found.status == "resolved":
         raise ProblemError(409, "the alert is resolved already")
     command = Acknowledge(location=found.location, by=said.by or who.name)
-    (reply,) = _asking(console).ask([Question(found.agent, "acknowledge", command)])
-    detail = _outcome(reply)
-    console.audit.note(entry_of(request, who, "acknowledge", alert, f"{command.by}: {detail}"))
-    asked = _asked(found.agent, reply)
+    (answer,) = _asking(console).ask([Question(found.agent, "acknowledge", command)])
+    console.audit.note(entry_of(request, who, "acknowledge", alert, f"{command.by}: {outcome(answer)}"))
+    asked = _asked(found.agent, answer)
+    if asked.offline:
+        raise ProblemError(503, f"agent '{found.agent}' is offline: it wasn't asked: try again when it is back", LATER)
     return Response(asked.model_dump_json(), 200 if asked.answered else 202, media_type=JSON)
 
 
@@ -53,7 +56,10 @@ def comment(request: Request, console: Served, who: Actor, alert: AlertId, said:
 
 @router.post("/looks", response_model=AskedAll, summary="Look at a location again")
 def look(request: Request, console: Served, who: Actor, said: Looking) -> Response:
-    """The agents that watch it classify every location of that camera anew; 202: not all have answered yet."""
+    """The agents that watch it classify every location of that camera anew; 202: not all have answered yet.
+
+    503: all of them are offline.
+    """
     with console.reading() as connection:
         watching = select(latest.c.agent, latest.c.payload).where(
             latest.c.kind == "state", latest.c.subject == said.location
@@ -62,10 +68,12 @@ def look(request: Request, console: Served, who: Actor, said: Looking) -> Respon
     if not states:
         raise ProblemError(404, f"no agent watches '{said.location}'")
     cameras = [(agent, Envelope[LocationState].model_validate_json(text).data.camera) for agent, text in states]
-    replies = _asking(console).ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in cameras])
-    told = ", ".join(f"{agent}: {_outcome(reply)}" for (agent, _), reply in zip(cameras, replies, strict=True))
+    answers = _asking(console).ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in cameras])
+    told = ", ".join(f"{agent}: {outcome(answer)}" for (agent, _), answer in zip(cameras, answers, strict=True))
     console.audit.note(entry_of(request, who, "look", said.location, told))
-    asked = AskedAll(items=tuple(_asked(agent, reply) for (agent, _), reply in zip(cameras, replies, strict=True)))
+    asked = AskedAll(items=tuple(_asked(agent, answer) for (agent, _), answer in zip(cameras, answers, strict=True)))
+    if all(one.offline for one in asked.items):
+        raise ProblemError(503, "every agent that watches it is offline: try again when one is back", LATER)
     return Response(asked.model_dump_json(), 200 if all(one.answered for one in asked.items) else 202, media_type=JSON)
 
 
@@ -75,14 +83,17 @@ def _asking(console: Console) -> AgentQuestions:
     return console.asking
 
 
-def _outcome(reply: Reply | None) -> str:
-    return "no answer yet" if reply is None else "done" if reply.ok else reply.error
+def outcome(answer: AgentAnswer) -> str:
+    """What came of a question, for the audit log."""
+    return answer.value if isinstance(answer, Unanswered) else "done" if answer.ok else answer.error
 
 
-def _asked(agent: str, reply: Reply | None) -> Asked:
-    if reply is not None and not reply.ok:
-        raise ProblemError(409, f"agent '{agent}' refuses: {reply.error}")
-    return Asked(agent=agent, answered=reply is not None, result=reply.result if reply else {})
+def _asked(agent: str, answer: AgentAnswer) -> Asked:
+    if isinstance(answer, Unanswered):
+        return Asked(agent=agent, answered=False, offline=answer is Unanswered.OFFLINE, result={})
+    if not answer.ok:
+        raise ProblemError(409, f"agent '{agent}' refuses: {answer.error}")
+    return Asked(agent=agent, answered=True, offline=False, result=answer.result)
 
 
 def by_whom(who: Principal, person: str) -> str:

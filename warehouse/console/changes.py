@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic_core import to_json
 from sqlalchemy import Connection, func, select
 
+from warehouse.console.overtaken import LaterState, later_states
 from warehouse.console.shown import EVENTS, event_item
 from warehouse.store.database import LAST_NUMBER, read_meta
 from warehouse.store.tables import changes, events
@@ -54,6 +55,8 @@ class StoredChange:
     """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
     item: dict[str, Any]
     """The event as it is shown, or what the change is of."""
+    later: LaterState | None = None
+    """Of an event that came late: what its agent has said of the location since then."""
 
     @cached_property
     def data(self) -> str:
@@ -79,9 +82,11 @@ def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChan
     """A portion of what comes after a place, events first."""
     found = []
     rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
-    for row in rows.all():
-        after = FeedPosition(row.number, after.change)
-        found.append(StoredChange(after, "event", event_item(row)))
+    items = [event_item(row) for row in rows.all()]
+    later = later_states(connection, items)
+    for item in items:
+        after = FeedPosition(item["number"], after.change)
+        found.append(StoredChange(after, "event", item, later.get(item["id"])))
     others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
     for row in connection.execute(others).all():
         after = FeedPosition(after.event, row.number)

@@ -273,7 +273,9 @@ class Asked(Record):
     agent: str
     """Which agent."""
     answered: bool
-    """Whether it has answered: else it will, or won't within a minute."""
+    """Whether it has answered: else it will, or won't within a minute, or was offline."""
+    offline: bool = False
+    """Whether it is offline, so that it wasn't asked."""
     result: Annotated[dict[str, object], Field(default_factory=dict)]
     """What it answered: see docs/messages.md."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from kardus.contract.commands import ChangeModel, Reply
+from kardus.contract.commands import ChangeModel
 from kardus.contract.messages import Envelope
 from kardus.contract.model_status import ModelStatus
-from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.asking import AgentAnswer, AgentQuestions, Question, Unanswered
 from warehouse.console.bundles import OfferedBundle
 from warehouse.console.shown import said
 from warehouse.report.aisles import walking_order
@@ -18,6 +18,7 @@ from warehouse.store.database import Database
 from warehouse.store.tables import latest, models, offers, present
 
 NO_ANSWER = "no answer"
+OFFLINE = "offline"
 MAX_AGENTS = 10_000
 _STATUS = Envelope[ModelStatus]
 
@@ -119,7 +120,7 @@ def offer(
         connection.execute(insert(offers), rows)
 
 
-def _answer(reply: Reply | None) -> str:
-    if reply is None:
-        return NO_ANSWER
+def _answer(reply: AgentAnswer) -> str:
+    if isinstance(reply, Unanswered):
+        return OFFLINE if reply is Unanswered.OFFLINE else NO_ANSWER
     return "" if reply.ok else reply.error[:500] or "refused"

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, select
 
 from kardus.contract.commands import Correct
-from warehouse.console.asking import Question
+from warehouse.console.asking import Question, Unanswered
 from warehouse.console.context import Console
 from warehouse.console.label_records import Told
 from warehouse.console.problems import ProblemError
@@ -51,6 +51,8 @@ def tell(console: Console, question: Question | None) -> Told:
         (reply,) = console.asking.ask([question])
     except ProblemError as error:
         return Told(outcome="not told", reason=error.detail)
-    if reply is None:
+    if reply is Unanswered.OFFLINE:
+        return Told(outcome="not told", reason=f"agent '{question.agent}' is offline")
+    if isinstance(reply, Unanswered):
         return Told(outcome="no answer", reason=f"agent '{question.agent}' hasn't answered yet")
     return Told(outcome="told" if reply.ok else "refused", reason=reply.error)

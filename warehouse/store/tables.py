@@ -260,6 +260,8 @@ tasks = Table(
     Column("taken", UtcColumn),
     Column("done_by", Text),
     Column("done", UtcColumn),
+    Column("taken_from", Text, default=""),
+    Column("known_by", Text, default=""),
 )
 sent_once = Table(
     "sent_once",

@@ -106,6 +106,22 @@ def test_a_wrong_carton_from_its_first_picture_to_the_closed_alert(browser: Brow
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing to be pushed sideways"
 
 
+def test_a_tile_is_never_turned_back_by_what_comes_late(browser: Browser, site: Site) -> None:
+    """Not even where no state says it: the tile that is shown knows its place."""
+    late, later = site.box.event(HERE, Verdict.EMPTY), site.box.event(HERE, Verdict.MISMATCH)
+    with visiting(browser, site.console, site.port, Role.VIEWER) as wall:
+        wall.goto("/rack?name=A-01")
+        expect(wall.locator("#live")).to_have_text("Live")
+        write(site.console.database, later)
+        tile = wall.locator(".tile", has_text=HERE)
+        expect(tile).to_have_class("tile bad v-mismatch changed")
+        write(site.console.database, late)
+        other = wall.locator(".tile", has_text=THERE)
+        write(site.console.database, site.box.event(THERE, Verdict.EMPTY))
+        expect(other).to_have_class("tile bad v-empty changed")
+        expect(tile).to_have_class("tile bad v-mismatch changed")
+
+
 def test_a_browser_s_own_forms_let_in_change_and_let_out(browser: Browser, site: Site) -> None:
     """Those without scripts too: what browsers say of a form's origin, no client of ours says by itself."""
     add_person(site.console.database, "Sari", "administrator", GIVEN)

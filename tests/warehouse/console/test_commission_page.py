@@ -1,6 +1,7 @@
 """A rack is laid out on the page from its labels, with no number typed: a real browser, server, broker and agent."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,27 +68,34 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def site(tmp_path: Path, file_database: Database, mosquitto: Mosquitto) -> Iterator[Site]:
-    """It runs."""
+@contextmanager
+def labelled_site(folder: Path, database: Database, broker: Mosquitto) -> Iterator[Site]:
+    """Its agent runs, with a configuration and a picture in this folder."""
     rack, picture = drawn_rack(KINDS[1], 3.0, 0, damaged=False)
-    picture.save(tmp_path / "rack.jpg", quality=92)
-    (tmp_path / "agent.toml").write_text(CONFIG.format(port=mosquitto.port))
-    agent = AgentProcess(tmp_path / "agent.toml")
+    picture.save(folder / "rack.jpg", quality=92)
+    (folder / "agent.toml").write_text(CONFIG.format(port=broker.port))
+    agent = AgentProcess(folder / "agent.toml")
     box = Publisher()
     now = datetime.now(UTC)
     cameras = [CameraHealth(camera=name, status="ok", since=now) for name in ("cam", "near")]
-    write(file_database, box.online(), *map(box._writer.health, cameras))
-    with AgentQuestions(BrokerSettings("127.0.0.1", mosquitto.port), SITE) as asking:
+    write(database, box.online(), *map(box._writer.health, cameras))
+    with AgentQuestions(BrokerSettings("127.0.0.1", broker.port), SITE) as asking:
         wait_for(lambda: asking._session.is_subscribed)
-        console = console_over(file_database, asking)
+        console = console_over(database, asking)
         with listening(console) as port:
             agent.start()
-            yield Site(console, port, rack, LayoutFile(tmp_path / "data", "cam.json"))
+            yield Site(console, port, rack, LayoutFile(folder / "data", "cam.json"))
             assert agent.terminate()[0] == 0
 
 
-def _open(page: Page) -> None:
+@pytest.fixture
+def site(tmp_path: Path, file_database: Database, mosquitto: Mosquitto) -> Iterator[Site]:
+    """It runs."""
+    with labelled_site(tmp_path, file_database, mosquitto) as found:
+        yield found
+
+
+def open_laying_out(page: Page) -> None:
     """The agent may not run yet: as a person would, one loads the page again."""
     for _ in range(30):
         page.goto(PATH)
@@ -103,7 +111,7 @@ def _saved(page: Page, number: int) -> None:
 
 def test_a_rack_is_laid_out_from_its_labels_and_back(browser: Browser, site: Site) -> None:
     with visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport={"width": 1280, "height": 900}) as page:
-        _open(page)
+        open_laying_out(page)
         page.get_by_role("button", name="Find labels").click()
         expect(page.locator("#said")).to_have_text("Labels read: 15, unread: 0", timeout=100_000)
         expect(page.locator("#places tr")).to_have_count(15)
@@ -169,7 +177,7 @@ def _is_what_the_agent_says(page: Page) -> None:
 
 def test_a_grid_a_mask_and_a_copy_on_a_phone_in_indonesian(browser: Browser, site: Site) -> None:
     with visiting(browser, site.console, site.port, Role.SUPERVISOR, "id", **PHONE) as page:
-        _open(page)
+        open_laying_out(page)
         page.locator("#add-grid").tap()
         page.locator("#levels").fill("2")
         page.locator("#positions").fill("3")

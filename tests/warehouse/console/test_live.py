@@ -140,6 +140,38 @@ def test_a_list_is_read_once_for_all_and_sent_where_it_says_something_else(
             assert "A-01-1-03" in watcher.next()["data"], "what says the same isn't sent"
 
 
+def test_an_event_that_comes_late_doesn_t_turn_a_tile_back(database: Database) -> None:
+    """In whatever order events are stored: epoch, sequence and repeat say which is the later word."""
+    box, code = Publisher(), "A-01-1-01"
+    first, second, third = box.event(code), box.event(code), box.event(code, Verdict.MISMATCH)
+    state = box.state(code, Verdict.MISMATCH, seen="Lemon")
+    write(database, third, box.picture(code, box.ids[2]), state)
+    console = console_over(database)
+    with watching(console, (Role.VIEWER, "/live?view=rack&of=A-01", "en")) as (watcher,):
+        write(database, first, box.picture(code, box.ids[0]))
+        write(database, second)
+        told = [watcher.next()["data"] for _ in range(2)]
+        former = Publisher("box", "0" * 8)
+        write(database, former.event(code), former.picture(code, former.ids[0]))
+        told.append(watcher.next()["data"])
+        write(database, box.event(code, Verdict.EMPTY))
+        assert "v-empty" in watcher.next()["data"]
+    for tile in told:
+        assert ("v-mismatch" in tile, "Lemon" in tile, f"/crops/{box.ids[2]}" in tile) == (True, True, True), tile
+    write(database, box.state(code, Verdict.EMPTY))
+    page = Browser(console, Role.VIEWER).get("/rack?name=A-01").text
+    assert f"/crops/{box.ids[2]}" not in page, "it stands empty by now"
+
+
+def test_a_page_shows_the_picture_of_the_last_event_not_of_the_one_that_came_last(database: Database) -> None:
+    box, code = Publisher(), "A-01-1-01"
+    first, second = box.event(code), box.event(code, Verdict.MISMATCH)
+    write(database, second, box.picture(code, box.ids[1]), box.state(code, Verdict.MISMATCH))
+    write(database, first, box.picture(code, box.ids[0]))
+    page = Browser(console_over(database), Role.VIEWER).get("/rack?name=A-01").text
+    assert (f"/crops/{box.ids[1]}" in page, f"/crops/{box.ids[0]}" in page) == (True, False)
+
+
 def test_what_changed_between_the_page_and_its_stream_is_shown(database: Database) -> None:
     box = Publisher()
     write(database, box.event("A-01-1-01"), box.state("A-01-1-01"))

@@ -16,7 +16,7 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages.products import Products
+from warehouse.console.pages.products import ProductPhoto, Products
 from warehouse.console.pages.trends import trends_of
 from warehouse.console.people import find_person, list_people
 from warehouse.console.roles import Role
@@ -110,7 +110,7 @@ def test_trends_of_an_aisle_and_a_family_and_the_coverage_of_each(file_database:
     write(file_database, Publisher("other").state("A-01-1-01"), box.state("B-01-1-03", Verdict.UNMANAGED))
     write(file_database, box.state("B-01-1-04", Verdict.STALE))
     products = Products()
-    products.add("Tea", "Drinks <b>", None)
+    products.add(ProductPhoto("Tea", "Drinks <b>", None))
     browser = Browser(console_over(file_database), Role.VIEWER, products=products)
     shown = browser.get("/trends?days=7").text
     assert "family=Drinks%20%3Cb%3E" in shown

@@ -15,9 +15,10 @@ from kardus.contract.commands import Reply
 from kardus.support.errors import UsageError
 from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
+from warehouse.console.asking import AgentAnswer, Unanswered
 from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.products import load_products
-from warehouse.console.pages.snapshots import CameraPicture, Snapshots, location_crop
+from warehouse.console.pages.snapshots import CameraPicture, NoPicture, Snapshots, location_crop
 
 
 def picture(path: Path, colour: str) -> None:
@@ -32,10 +33,10 @@ def test_a_bundle_a_data_set_and_a_folder_give_a_photo_for_each_product(tmp_path
     assert bundle.family("Tea-Lemon") == "Tea"
     picture(tmp_path / "set" / "images" / "1.png", "red")
     (tmp_path / "set" / "labels.csv").write_text("path,name\nimages/1.png,Lemon\nimages/gone.png,Mint\n")
-    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku\n0,Lemon,Tea,4711\n")
+    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku,gtin\n0,Lemon,Tea,4711,04006381333931\n")
     known = load_products(tmp_path / "set").get("4711")
     assert known is not None
-    assert (known.family, bool(known.photo)) == ("Tea", True)
+    assert (known.family, bool(known.photo), known.gtin) == ("Tea", True, "04006381333931")
     picture(tmp_path / "folder" / "4711.jpg", "blue")
     picture(tmp_path / "folder" / "4712" / "b.png", "green")
     found = load_products(tmp_path / "folder")
@@ -62,10 +63,12 @@ class Agents:
         """None: nobody answers."""
         self.result, self.asked = result, 0
 
-    def ask(self, _: object) -> list[Reply | None]:
+    def ask(self, _: object) -> list[AgentAnswer]:
         """One question."""
         self.asked += 1
-        return [Reply(command="snapshot", ok=True, result=self.result) if self.result is not None else None]
+        return [
+            Reply(command="snapshot", ok=True, result=self.result) if self.result is not None else Unanswered.SILENT
+        ]
 
 
 SQUARE = [[4.0, 4.0], [20.0, 4.0], [20.0, 20.0], [4.0, 20.0]]
@@ -80,7 +83,7 @@ def answer(**more: Any) -> dict[str, Any]:
 def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
     asked, kept = Agents(answer()), Snapshots()
     first, found = (kept.get(asked, "box", "cam") for _ in range(2))  # type: ignore[arg-type]  # asks as it does
-    assert found is not None
+    assert isinstance(found, CameraPicture)
     assert first is found
     assert asked.asked == 1
     assert found.size == (32, 24)
@@ -88,7 +91,7 @@ def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
     assert crop is not None
     assert Image.open(io.BytesIO(crop)).size == (18, 18)
     assert location_crop(found, "A-2") is None
-    assert kept.get(None, "other", "cam") is None
+    assert kept.get(None, "other", "cam") is NoPicture.NO_BROKER
 
 
 @pytest.mark.parametrize(
@@ -103,10 +106,11 @@ def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
         answer(corners={"A": 1}),
     ],
 )
-def test_an_answer_that_can_t_be_read_is_none(result: dict[str, Any] | None) -> None:
+def test_an_answer_that_can_t_be_read_is_no_picture(result: dict[str, Any] | None) -> None:
     asked, kept = Agents(result), Snapshots()
     for _ in range(2):
-        assert kept.get(asked, "box", "cam") is None  # type: ignore[arg-type]  # asks as AgentQuestions does
+        found = kept.get(asked, "box", "cam")  # type: ignore[arg-type]  # asks as AgentQuestions does
+        assert found is (NoPicture.SILENT if result is None else NoPicture.UNREADABLE)
     assert asked.asked == 1, "who gives nothing isn't asked at every look either"
 
 

@@ -16,6 +16,8 @@ from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.asking import AgentQuestions
+from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.people import find_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, comments, sent_once, tasks
@@ -48,6 +50,14 @@ def test_a_pair_is_one_task_and_the_way_is_the_report_s(swapped: Database) -> No
     assert "A-02-1-01" not in shown
 
 
+def test_the_number_on_the_carton_stands_beside_its_sku(swapped: Database) -> None:
+    products = Products()
+    products.add(ProductPhoto("Tea", "Drinks", None, "04006381333931"))
+    browser = Browser(console_over(swapped), Role.VIEWER, products=products)
+    assert "Tea 04006381333931" in words_of(browser.get("/work").text)
+    assert "GTIN 04006381333931" in words_of(browser.get(f"/location?code={PAIR[0]}").text)
+
+
 def test_taken_commented_done_and_undone_are_seen_by_everybody(swapped: Database) -> None:
     console = console_over(swapped)
     one, other = Browser(console, Role.OPERATOR), Browser(console, Role.SUPERVISOR)
@@ -77,6 +87,37 @@ def test_what_is_sent_again_counts_once(swapped: Database) -> None:
             connection.execute(select(func.count()).select_from(one)).scalar() for one in (comments, sent_once, tasks)
         ]
     assert counts == [2, 1, 0]
+
+
+def test_what_another_person_has_clicked_isn_t_done_by_this_one(swapped: Database) -> None:
+    console = console_over(swapped)
+    one, other = Browser(console, Role.OPERATOR), Browser(console, Role.SUPERVISOR)
+    whose = find_person(swapped, "a operator")
+    assert whose
+    key = uuid7()
+    told = other.post("/work", do="take", alerts=ids(*PAIR), id=key, person=whose.id)
+    assert (told.status_code, "Somebody else is signed in" in told.text) == (412, True)
+    assert "taken by" not in words_of(other.get("/work").text)
+    assert one.post("/work", do="take", alerts=ids(*PAIR), id=key, person=whose.id).status_code == 204
+    assert "taken by a operator" in words_of(other.get("/work").text)
+
+
+def test_nobody_loses_a_task_without_being_named(swapped: Database) -> None:
+    console = console_over(swapped)
+    one, other = Browser(console, Role.OPERATOR), Browser(console, Role.SUPERVISOR)
+    assert one.post("/work", do="take", alerts=ids(PAIR[0])).status_code == 204
+    for fields in ({"do": "take"}, {"do": "take", "holder": "somebody"}, {"do": "release"}):
+        told = other.post("/work", alerts=ids(*PAIR), **fields)
+        assert (told.status_code, told.text) == (409, "a operator has taken this by now.")
+    assert one.post("/work", do="take", alerts=ids(*PAIR)).status_code == 204, "he has it already"
+    assert other.post("/work", do="take", alerts=ids(*PAIR), holder="a operator").status_code == 204
+    assert "taken by a supervisor, before by a operator" in words_of(one.get("/work?mine=true").text)
+    assert one.post("/work", do="release", alerts=ids(*PAIR)).status_code == 409
+    assert other.post("/work", do="release", alerts=ids(*PAIR)).status_code == 204
+    assert "taken by" not in words_of(one.get("/work").text)
+    with swapped.reading() as connection:
+        said = list(connection.execute(select(audit.c.detail).where(audit.c.action == "take")).scalars())
+    assert said.count("from a operator") == 2
 
 
 def test_acknowledging_asks_the_agent_by_name_of_who_clicked(

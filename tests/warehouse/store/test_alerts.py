@@ -129,7 +129,7 @@ def test_a_database_of_the_version_before_is_brought_over(address: str, cluster:
     with open_database(address, make=False) as database:
         assert rows(database) == [("alert-1", "box", "resolved")]
         with database.reading() as connection:
-            assert revision_of(connection) == "0007"
+            assert revision_of(connection) == "0008"
             assert connection.execute(select(pictures.c.received)).scalar_one() is not None
             assert connection.execute(text("SELECT verdict FROM latest")).scalar_one() == "match"
         write(database, *box.events(2), box.online())

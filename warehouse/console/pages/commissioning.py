@@ -15,13 +15,14 @@ from kardus.contract.base import Record
 from kardus.contract.commands import Command, FindLabels, ReadLayout, RestoreLayout, SetLayout, Snapshot
 from kardus.contract.layouts import Layout, Revision
 from kardus.contract.topics import Id
-from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.asking import AgentQuestions, Question, Unanswered
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import SupervisorVisit
 from warehouse.console.pages.fleet import fleet_of
 from warehouse.console.pages.label_searches import LABELS_S, LabelSearches, Search
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, page, translator
+from warehouse.console.pages.unanswered import unanswered
 from warehouse.console.problems import ProblemError
 from warehouse.console.sessions import Visit
 
@@ -157,11 +158,11 @@ def _ask(console: Console, agent: str, name: str, command: Command) -> dict[str,
     """What an agent answers; or, as a response, why it doesn't do it: in its own words, whatever the language.
 
     Raises:
-        ProblemError: 503, 504: it can't be asked, or is silent.
+        ProblemError: 503, 504: it can't be asked, is offline, or silent.
     """
     (reply,) = _asking(console).ask([Question(agent, name, command)])
-    if reply is None:
-        raise ProblemError(504, N_("The agent hasn't answered: is it away? Load the page again before you repeat it."))
+    if isinstance(reply, Unanswered):
+        raise unanswered(reply)
     if not reply.ok:
         return _refused(reply.error)
     return reply.result

@@ -11,8 +11,9 @@ from typing import Any
 
 from kardus.contract.commands import FindLabels
 from kardus.support.identifiers import uuid7
-from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.asking import AgentQuestions, Question, Unanswered
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.unanswered import unanswered
 from warehouse.console.problems import ProblemError
 
 LABELS_S = 90.0
@@ -114,9 +115,8 @@ def _run(search: Search, asking: AgentQuestions) -> None:
         (reply,) = asking.ask([question], LABELS_S, search.stopped.is_set)
         if search.stopped.is_set():
             search.problem = ProblemError(410, N_("The search was stopped."))
-        elif reply is None:
-            words = N_("The agent hasn't answered: is it away? Load the page again before you repeat it.")
-            search.problem = ProblemError(504, words)
+        elif isinstance(reply, Unanswered):
+            search.problem = unanswered(reply)
         elif reply.ok:
             search.result = reply.result
         else:

@@ -6,7 +6,7 @@ names the last place that he saw (`Last-Event-ID`), as at the API, and gets what
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -23,7 +23,7 @@ from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import tile_html
 from warehouse.console.pages.rendering import reading_of
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.tiles import Tile, tile_of_event
+from warehouse.console.pages.tiles import Tile, tile_of_event, tile_of_state
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.sessions import Visit, visit_of
@@ -78,7 +78,7 @@ class RackAudience(Audience):
     settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
-        """Tiles of its events."""
+        """Tiles of its events; of one that came late, as its agent has said since."""
         return b"".join(self._tile(change) for change in changes if change.kind == "event")
 
     def look(self, connection: Connection, now: datetime) -> bytes:
@@ -90,7 +90,13 @@ class RackAudience(Audience):
         event = change.item["event"]
         if place_of(event["location"], self.settings.rack).rack != self.rack:
             return b""
-        html = self._html(tile_of_event(event, change.item["agent"], change.item["id"]))
+        agent, later = change.item["agent"], change.later
+        tile = (
+            tile_of_state(later.state, agent, datetime.now(UTC), later.event)
+            if later
+            else tile_of_event(event, agent, change.item["id"])
+        )
+        html = self._html(tile)
         return f"id: {change.place}\nevent: tile\ndata: {html}\n\n".encode()
 
     def _html(self, tile: Tile) -> str:

@@ -14,7 +14,7 @@ from warehouse.console.pages.pictures import view_address
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import family_of, tile_words
 from warehouse.console.pages.rendering import fragment, page
-from warehouse.console.pages.snapshots import CameraPicture
+from warehouse.console.pages.snapshots import CameraPicture, NoPicture
 from warehouse.console.pages.tiles import Tile, tile_of_event, tiles_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.shown import EVENTS, event_item
@@ -76,10 +76,11 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
         codes = list(connection.execute(chosen.order_by(latest.c.subject)).scalars())
         tiles = tiles_of(connection, codes, datetime.now(UTC))
         place = newest(connection)
-    found: CameraPicture | None = settings.snapshots.get(console.asking, agent, camera)
+    found: CameraPicture | NoPicture = settings.snapshots.get(console.asking, agent, camera)
+    picture, lacking = (None, found.value) if isinstance(found, NoPicture) else (found, "")
     shapes = [
         (tiles[code], " ".join(f"{x:.0f},{y:.0f}" for x, y in facing), facing)
-        for code, facings in (found.corners if found else {}).items()
+        for code, facings in (picture.corners if picture else {}).items()
         for facing in facings
         if code in tiles
     ]
@@ -89,7 +90,8 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
         title=camera,
         agent=agent,
         camera=camera,
-        picture=found,
+        picture=picture,
+        lacking=lacking,
         address=view_address(agent, camera),
         shapes=shapes,
         place=place,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import needs
-from warehouse.console.pages.snapshots import CameraPicture, location_crop
+from warehouse.console.pages.snapshots import CameraPicture, NoPicture, location_crop
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.sessions import Visit
@@ -75,7 +75,7 @@ def view_address(agent: str, camera: str) -> str:
 
 
 def _picture(request: Request, console: Console, agent: str, camera: str) -> CameraPicture:
-    found: CameraPicture | None = request.app.state.page.snapshots.get(console.asking, agent, camera)
-    if found is None:
-        raise ProblemError(404, "the camera gives no picture now")
+    found: CameraPicture | NoPicture = request.app.state.page.snapshots.get(console.asking, agent, camera)
+    if isinstance(found, NoPicture):
+        raise ProblemError(404, found.value)
     return found

@@ -1,7 +1,7 @@
 """Products with a photo each: of a bundle (its golden samples), of a data set, or of a folder of pictures.
 
 a bundle      NAME-VERSION.bundle: the first golden sample of each class
-a data set    labels.csv (path,name) and classes.csv (name, and sku, category where they differ)
+a data set    labels.csv (path,name) and classes.csv (name, and sku, category where they differ, gtin)
 a folder      one picture for each product, named by its SKU; or one folder for each, of which the first is taken
 """
 
@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
@@ -32,6 +33,17 @@ class ShownProduct:
     """Empty: not known."""
     photo: str
     """Its photo's name in the page's addresses; empty: there is none."""
+    gtin: str = ""
+    """The number that is printed on its cartons, as the class table has it; empty: not known."""
+
+
+class ProductPhoto(NamedTuple):
+    """A photo of a product, where a product may have several."""
+
+    sku: str
+    family: str
+    photo: Image.Image | None
+    gtin: str = ""
 
 
 class Products:
@@ -42,15 +54,16 @@ class Products:
         self._known: dict[str, ShownProduct] = {}
         self._photos: dict[str, bytes] = {}
 
-    def add(self, sku: str, family: str, picture: Image.Image | None) -> None:
+    def add(self, found: ProductPhoto) -> None:
         """Know a product; its first photo is kept."""
+        sku, family, picture, gtin = found
         known = self._known.get(sku)
         if known is not None and (known.photo or picture is None):
             return
         name = hashlib.sha256(sku.encode()).hexdigest()[:12] if picture is not None else ""
         if picture is not None:
             self._photos[name] = _small(picture)
-        self._known[sku] = ShownProduct(sku, family, name)
+        self._known[sku] = ShownProduct(sku, family, name, gtin)
 
     def get(self, sku: str | None) -> ShownProduct | None:
         """By its SKU."""
@@ -80,47 +93,46 @@ def load_products(path: Path | None) -> Products:
     if path is None:
         return found
     if path.is_file():
-        for sku, family, picture in _of_bundle(path):
-            found.add(sku, family, picture)
+        for one in _of_bundle(path):
+            found.add(one)
         return found
     if not path.is_dir():
         raise UsageError(f"--products {path}: there is none: name a bundle, a data set or a folder of pictures")
-    parts = _of_data_set(path) if (path / "labels.csv").exists() else _of_folder(path)
-    for sku, family, photo in parts:
-        found.add(sku, family, _opened(photo))
+    for one in _of_data_set(path) if (path / "labels.csv").exists() else _of_folder(path):
+        found.add(one)
     if not found.all():
         raise UsageError(f"--products {path}: no pictures in it: name a bundle, a data set or a folder of pictures")
     return found
 
 
-def _of_bundle(path: Path) -> Iterator[tuple[str, str, Image.Image | None]]:
+def _of_bundle(path: Path) -> Iterator[ProductPhoto]:
     bundle = read_bundle(path)
     samples = {sample.label: sample.file for sample in reversed(bundle.golden)}
     for one in bundle.manifest.classes:
         file = samples.get(one.name)
         picture = Image.open(io.BytesIO(bundle.golden_png[file])) if file else None
-        yield one.sku, one.category, picture
+        yield ProductPhoto(one.sku, one.category, picture, one.gtin)
 
 
-def _of_data_set(path: Path) -> Iterator[tuple[str, str, Path]]:
+def _of_data_set(path: Path) -> Iterator[ProductPhoto]:
     classes = path / "classes.csv"
     rows = [row.values for row in read_table(classes, ("name",))] if classes.exists() else []
-    known = {row["name"]: (row.get("sku") or row["name"], row.get("category", "")) for row in rows}
+    known = {row["name"]: (row.get("sku") or row["name"], row.get("category", ""), row.get("gtin", "")) for row in rows}
     for row in read_table(path / "labels.csv", ("path", "name")):
         name = row.values["name"]
-        sku, family = known.get(name, (name, row.values.get("category", "")))
+        sku, family, gtin = known.get(name, (name, row.values.get("category", ""), ""))
         if name and (photo := path / row.values["path"]).is_file():
-            yield sku, family, photo
+            yield ProductPhoto(sku, family, _opened(photo), gtin)
 
 
-def _of_folder(path: Path) -> Iterator[tuple[str, str, Path]]:
+def _of_folder(path: Path) -> Iterator[ProductPhoto]:
     content = sort_folder(path)
     for photo in content.photos:
-        yield photo.stem, "", photo
+        yield ProductPhoto(photo.stem, "", _opened(photo))
     for folder in content.folders:
         photos = sort_folder(folder).photos
         if photos:
-            yield folder.name, "", photos[0]
+            yield ProductPhoto(folder.name, "", _opened(photos[0]))
 
 
 def _opened(path: Path) -> Image.Image | None:

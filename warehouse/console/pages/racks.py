@@ -150,6 +150,7 @@ def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
         "family": family_of(tile, settings),
         "picture": f"/crops/{tile.crop}" if tile.crop else address_now(tile.agent, tile.camera, tile.location),
         "photo": f"/photos/{product.photo}.jpg" if product and product.photo else "",
+        "gtin": product.gtin if product else "",
     }
 
 

@@ -16,7 +16,7 @@ from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
-from warehouse.console.rollouts import NO_ANSWER, AgentModel, agent_models, offer
+from warehouse.console.rollouts import NO_ANSWER, OFFLINE, AgentModel, agent_models, offer
 
 router = APIRouter()
 ENTRY = LocationEntry("/models", N_("Models"), Role.VIEWER, 65)
@@ -29,6 +29,7 @@ PHASES: dict[Phase, str] = {
     "refused": N_("another one was refused"),
     "rolled-back": N_("another one was taken back"),
 }
+UNANSWERED = {NO_ANSWER: N_("no answer yet"), OFFLINE: N_("offline: it wasn't asked")}
 CHOSEN = "agent:"
 """Before an agent's name, in the form."""
 BACK = "back:"
@@ -44,7 +45,7 @@ def show(request: Request, console: Served, __: ViewerVisit) -> Response:
     with console.reading() as connection:
         agents = agent_models(connection)
     count = Counter(one.title for one in agents if one.title)
-    words: dict[str, Any] = {"agents": agents, "count": count.most_common(), "phases": PHASES, "no_answer": NO_ANSWER}
+    words: dict[str, Any] = {"agents": agents, "count": count.most_common(), "phases": PHASES, "unanswered": UNANSWERED}
     words |= {"bundles": bundles.every(), "is_offering": bundles.is_there}
     words |= {"kept": {one.sha256 for one in words["bundles"] if one.sha256}}
     if "hx-request" in request.headers:

@@ -8,12 +8,14 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from PIL import Image
 
 from kardus.contract.commands import Snapshot
-from warehouse.console.asking import AgentQuestions, Question
+from warehouse.console.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.pages.languages import N_
 from warehouse.console.problems import ProblemError
 
 KEPT_S = 20.0
@@ -38,25 +40,41 @@ class CameraPicture:
     """By location; empty: an agent of an earlier version doesn't say."""
 
 
+class NoPicture(Enum):
+    """Why there is none."""
+
+    NO_BROKER = N_("The server was started without a broker: agents can't be asked.")
+    UNREACHED = N_("The broker can't be reached, so that the agent can't be asked: try again in a moment.")
+    OFFLINE = N_("The agent is offline: there is no picture until it is back.")
+    SILENT = N_("The agent hasn't answered: there is no picture now.")
+    REFUSED = N_("The camera gives no picture now.")
+    UNREADABLE = N_("The agent's answer can't be read: update it.")
+
+
 class Snapshots:
     """The last pictures. For any thread: who comes while a camera is asked waits for that answer."""
 
     def __init__(self) -> None:
         """None yet."""
-        self._kept: OrderedDict[tuple[str, str], tuple[float, CameraPicture | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, CameraPicture | NoPicture]] = OrderedDict()
         self._asked: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def get(self, asking: AgentQuestions | None, agent: str, camera: str) -> CameraPicture | None:
-        """A camera's picture, at most `KEPT_S` old by when it was asked for; None: nobody gives one."""
+    def get(self, asking: AgentQuestions | None, agent: str, camera: str) -> CameraPicture | NoPicture:
+        """A camera's picture, at most `KEPT_S` old by when it was asked for; or why there is none.
+
+        That an agent is offline is known without asking: nobody waits for it, and nothing is kept of it.
+        """
         key = (agent, camera)
         with self._lock:
             one = self._asked.setdefault(key, threading.Lock())
         with one:
-            at, found = self._kept.get(key, (-KEPT_S, None))
-            if time.monotonic() - at < KEPT_S:
+            kept = self._kept.get(key)
+            if kept is not None and time.monotonic() - kept[0] < KEPT_S:
+                return kept[1]
+            found = _ask(asking, agent, camera)
+            if found is NoPicture.OFFLINE:
                 return found
-            found = _ask(asking, agent, camera) if asking is not None else None
             with self._lock:
                 self._kept[key] = (time.monotonic(), found)
                 self._kept.move_to_end(key)
@@ -88,16 +106,20 @@ def location_crop(picture: CameraPicture, location: str) -> bytes | None:
     return buffer.getvalue()
 
 
-def _ask(asking: AgentQuestions, agent: str, camera: str) -> CameraPicture | None:
+def _ask(asking: AgentQuestions | None, agent: str, camera: str) -> CameraPicture | NoPicture:
+    if asking is None:
+        return NoPicture.NO_BROKER
     try:
-        (reply,) = asking.ask([Question(agent, "snapshot", Snapshot(camera=camera))])
+        (answer,) = asking.ask([Question(agent, "snapshot", Snapshot(camera=camera))])
     except ProblemError:
-        return None
-    return _read(reply.result) if reply is not None and reply.ok else None
+        return NoPicture.UNREACHED
+    if isinstance(answer, Unanswered):
+        return NoPicture.OFFLINE if answer is Unanswered.OFFLINE else NoPicture.SILENT
+    return _read(answer.result) if answer.ok else NoPicture.REFUSED
 
 
-def _read(result: dict[str, Any]) -> CameraPicture | None:
-    """What an agent has answered; None: it can't be read."""
+def _read(result: dict[str, Any]) -> CameraPicture | NoPicture:
+    """What an agent has answered."""
     try:
         jpeg = base64.b64decode(str(result["jpeg"]), validate=True)
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
@@ -108,4 +130,4 @@ def _read(result: dict[str, Any]) -> CameraPicture | None:
         }
         return CameraPicture(datetime.fromisoformat(str(result["captured"])), jpeg, size, corners)
     except (KeyError, ValueError, TypeError, OSError, binascii.Error, Image.DecompressionBombError):
-        return None
+        return NoPicture.UNREADABLE

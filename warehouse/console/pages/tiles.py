@@ -17,13 +17,18 @@ DOUBTFUL = ("stale", "uncertain", "obstructed", "unmanaged")
 """Verdicts of an agent that contradict nobody's."""
 _agent: Any = events.c.agent + ""
 """Hides the column from its index: SQLite would go through all of an agent's events instead of the location's."""
-_last_event: Any = (
-    select(events.c.number)
+RECENT = 10
+"""Of so many events that were stored last the last by epoch and sequence is shown: some are sent late, or again."""
+_recent = (
+    select(events.c.number, events.c.epoch, events.c.sequence)
     .where(events.c.location == latest.c.subject, _agent == latest.c.agent)
     .order_by(events.c.number.desc())
-    .limit(1)
+    .limit(RECENT)
     .correlate(latest)
-    .scalar_subquery()
+    .subquery("recent")
+)
+_last_event: Any = (
+    select(_recent.c.number).order_by(_recent.c.epoch.desc(), _recent.c.sequence.desc()).limit(1).scalar_subquery()
 )
 _STATES = select(latest.c.agent, latest.c.subject, latest.c.payload, _last_event.label("last"))
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
@@ -49,8 +54,12 @@ class Tile:
     alert: str
     """The alert's id; empty: none stands."""
     alert_status: str
+    alert_by: str
+    """Who has acknowledged it; empty: nobody, or it isn't said."""
     crop: str
     """The event whose picture shows this; empty: there is none."""
+    place: str = ""
+    """Epoch, sequence and repeat, by which a browser knows what is the later one of an epoch; of the epoch the end."""
     conflict: bool = False
     """Whether another agent sees something else."""
 
@@ -86,6 +95,13 @@ def tile_of_event(data: dict[str, Any], agent: str, event: str) -> Tile:
     return _tile(data, agent, data["verdict"], datetime.fromisoformat(data["captured"]), event)
 
 
+def tile_of_state(data: dict[str, Any], agent: str, now: datetime, event: str, *, conflict: bool = False) -> Tile:
+    """What a state says; `event` is whose picture shows it, empty: none does."""
+    is_void = datetime.fromisoformat(data["valid_until"]) <= now
+    verdict, since = ("stale", data["valid_until"]) if is_void else (data["verdict"], data["since"])
+    return _tile(data, agent, verdict, datetime.fromisoformat(since), event, conflict=conflict)
+
+
 def locations_with(connection: Connection, verdicts: Iterable[str]) -> list[str]:
     """Where a state says one of these verdicts."""
     chosen = select(latest.c.subject).distinct().where(latest.c.kind == "state", _verdict.in_(list(verdicts)))
@@ -110,10 +126,7 @@ def _decided(rows: list[tuple[dict[str, Any], Any]], now: datetime, shown: dict[
     )
     data, row = rows[0]
     certain = {(one["verdict"], (one["seen"] or {}).get("sku")) for one, _ in rows if one["verdict"] not in DOUBTFUL}
-    is_void = datetime.fromisoformat(data["valid_until"]) <= now
-    verdict, since = ("stale", data["valid_until"]) if is_void else (data["verdict"], data["since"])
-    event = shown.get(row.last, "")
-    return _tile(data, row.agent, verdict, datetime.fromisoformat(since), event, conflict=len(certain) > 1)
+    return tile_of_state(data, row.agent, now, shown.get(row.last, ""), conflict=len(certain) > 1)
 
 
 def _calls(data: dict[str, Any]) -> bool:
@@ -139,6 +152,8 @@ def _tile(
         reason=data.get("reason", ""),
         alert=alert["id"] if stands else "",
         alert_status=alert["status"] if stands else "",
+        alert_by=alert.get("by") or "" if stands else "",
         crop=crop,
+        place=f"{data['epoch'][-8:]}.{data['sequence']}.{data.get('repeat', 0)}" if data.get("epoch") else "",
         conflict=conflict,
     )

@@ -1,17 +1,19 @@
 """The work list: what has to be done, by whom; what is clicked without a network comes later, and counts once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from kardus.contract.commands import Acknowledge, Capture, Reply
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
+from warehouse.console.acting import outcome
 from warehouse.console.alerts import find_alert
-from warehouse.console.asking import Question
+from warehouse.console.asking import Question, Unanswered
 from warehouse.console.auditing import insert_entries
 from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
@@ -23,12 +25,14 @@ from warehouse.console.pages.languages import N_
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
+from warehouse.console.pages.task_notes import TakenError, known_of, note_deed, note_known
+from warehouse.console.pages.unanswered import not_known
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import Commenting
 from warehouse.console.roles import Role
 from warehouse.console.sessions import Visit
-from warehouse.store.tables import comments, latest, present, sent_once, tasks
+from warehouse.store.tables import comments, latest, present, sent_once
 
 router = APIRouter()
 ENTRY = LocationEntry("/work", N_("To do"), Role.VIEWER, 20)
@@ -55,13 +59,13 @@ def show(
 
 
 def work_words(connection: Connection, settings: PageSettings, taken_by: str) -> dict[str, Any]:
-    """What work_part.html.jinja shows, of what somebody has taken or, without a name, of all: the same to everybody.
+    """What work_part.html.jinja shows, the same to everybody: of what somebody has or had taken, or of all.
 
     `me` is nobody: the browser shows its person what only he may do (static/work.js).
     """
     jobs = jobs_of(connection, settings.zone)
     return {
-        "jobs": [job for job in jobs if not taken_by or job.taken_by == taken_by],
+        "jobs": [job for job in jobs if not taken_by or taken_by in (job.taken_by, job.taken_from)],
         "total": len(jobs),
         "me": "",
         "hearing": hearing_of(connection),
@@ -76,55 +80,83 @@ BOARD = ListKind("work_part.html.jinja", 1.0, work_words)
 def act(request: Request, console: Served, visit: OperatorVisit, form: FormFields) -> Response:
     """Take, release, acknowledge, comment, done, undo: of all alerts of a job; with an `id` of the browser's, once.
 
-    204; also where it was done before.
+    204: it has happened, now or before. 409: somebody else has the task, or an agent refuses; 412: it was clicked by
+    another `person`; 503, 504: an agent is offline, or silent, and knows nothing of it: to be sent again.
     """
     action, ids = form.get("do", ""), [part for part in form.get("alerts", "").split(" ") if part]
     key = form.get("id", "") or uuid7()
     if action not in ACTIONS or not 0 < len(ids) <= MAX_ALERTS or len(key) > 40:  # noqa: PLR2004 - a UUID has 36
         raise ProblemError(422, N_("The form can't be read: load the page again."))
+    if form.get("person", visit.person.id) != visit.person.id:
+        raise ProblemError(412, N_("Somebody else is signed in here now: load the page again."))
     with console.reading() as connection:
         if connection.execute(select(sent_once.c.id).where(sent_once.c.id == key)).first():
             return Response(status_code=204, headers=HEADERS)
     locations = {id_: find_alert(console, id_) for id_ in ids}
-    told = ""
-    if action == "acknowledge":
-        told = _acknowledge(console, visit, [row for row in locations.values() if row.status == "open"])
-    with console.database.noting() as connection:
-        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == key)).first():
-            return Response(status_code=204, headers=HEADERS)
-        connection.execute(delete(sent_once).where(sent_once.c.at < present() - REMEMBERED))
-        connection.execute(insert(sent_once).values(id=key, user_id=visit.person.id, at=present(), status=204))
-        text = form.get("text", "").strip()[:MAX_TEXT]
-        if action == "comment":
-            _comment(connection, visit, ids, text)
-        elif action != "acknowledge":
-            _note(connection, visit, ids, action)
-        entries = [entry_of(request, visit.principal, action, id_, told or text) for id_ in ids]
-        insert_entries(connection, entries)
+    told = _acknowledge(request, console, visit, list(locations.values())) if action == "acknowledge" else ""
+    try:
+        _note(request, console, visit, Deed(action, ids, key, form), told)
+    except TakenError as error:
+        return Response(translator(request)(error.detail) % {"name": error.holder}, 409, HEADERS, "text/plain")
     if action == "done":
         _look(console, [(row.agent, row.location) for row in locations.values()])
     return Response(status_code=204, headers=HEADERS)
 
 
-def _acknowledge(console: Console, visit: Visit, rows: Sequence[Any]) -> str:
-    """Ask the agents; what came of it.
+@dataclass(frozen=True)
+class Deed:
+    """What somebody has clicked."""
+
+    action: str
+    alerts: Sequence[str]
+    key: str
+    form: Mapping[str, str]
+
+
+def _note(request: Request, console: Console, visit: Visit, deed: Deed, told: str) -> None:
+    """Once, with who did it."""
+    with console.database.noting() as connection:
+        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == deed.key)).first():
+            return
+        connection.execute(delete(sent_once).where(sent_once.c.at < present() - REMEMBERED))
+        connection.execute(insert(sent_once).values(id=deed.key, user_id=visit.person.id, at=present(), status=204))
+        text = deed.form.get("text", "").strip()[:MAX_TEXT]
+        if deed.action == "comment":
+            _comment(connection, visit, deed.alerts, text)
+        elif deed.action != "acknowledge":
+            note_deed(connection, visit.person.name, deed.alerts, deed.action, deed.form.get("holder", ""))
+        holder = deed.form.get("holder", "") if deed.action == "take" else ""
+        detail = told or text or (holder and f"from {holder}")[:MAX_TEXT]
+        entries = [entry_of(request, visit.principal, deed.action, id_, detail) for id_ in deed.alerts]
+        insert_entries(connection, entries)
+
+
+def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequence[Any]) -> str:
+    """Ask the agents of those that nobody has acknowledged yet; what came of it.
 
     Raises:
-        ProblemError: 409: an agent refuses; 503: there is no broker.
+        ProblemError: 409: an agent refuses; 503, 504: there is no broker, or an agent is offline or silent.
     """
     if console.asking is None:
         raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
-    asked = [
-        Question(row.agent, "acknowledge", Acknowledge(location=row.location, by=visit.person.name)) for row in rows
-    ]
-    replies = console.asking.ask(asked) if asked else []
-    if any(reply is not None and not reply.ok for reply in replies):
+    with console.reading() as connection:
+        known = known_of(connection, [row.id for row in rows])
+    rows = [row for row in rows if row.status == "open" and row.id not in known]
+    by = visit.person.name
+    answers = console.asking.ask(
+        [Question(row.agent, "acknowledge", Acknowledge(location=row.location, by=by)) for row in rows]
+    )
+    heard = [row.id for row, answer in zip(rows, answers, strict=True) if isinstance(answer, Reply) and answer.ok]
+    with console.database.noting() as connection:
+        note_known(connection, by, heard)
+    if any(isinstance(answer, Reply) and not answer.ok for answer in answers):
         raise ProblemError(409, N_("The agent refuses: the alert may be over. Load the list again."))
-    return "; ".join(_outcome(reply) for reply in replies)
-
-
-def _outcome(reply: Reply | None) -> str:
-    return "no answer yet" if reply is None else "done"
+    for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer, Unanswered):
+            if answer is Unanswered.SILENT:
+                console.audit.note(entry_of(request, visit.principal, "acknowledge", row.id, answer.value))
+            raise not_known(answer)
+    return "; ".join(map(outcome, answers))
 
 
 def _look(console: Console, places: Sequence[tuple[str, str]]) -> None:
@@ -152,18 +184,3 @@ def _comment(connection: Connection, visit: Visit, ids: Sequence[str], text: str
     for id_ in ids:
         row = {"id": uuid7(), "alert": id_, "at": present(), "by": visit.person.name, "text": said.text}
         connection.execute(insert(comments).values(**row))
-
-
-def _note(connection: Connection, visit: Visit, ids: Sequence[str], action: str) -> None:
-    name, now = visit.person.name, present()
-    every: dict[str, dict[str, Any]] = {
-        "take": {"taken_by": name, "taken": now},
-        "release": {"taken_by": "", "taken": None},
-        "done": {"done_by": name, "done": now},
-        "undo": {"done_by": "", "done": None},
-    }
-    changed = every[action]
-    empty: dict[str, Any] = {"taken_by": "", "taken": None, "done_by": "", "done": None}
-    for id_ in ids:
-        if not connection.execute(update(tasks).where(tasks.c.alert == id_).values(**changed)).rowcount:
-            connection.execute(insert(tasks).values(**{**empty, "alert": id_, **changed}))

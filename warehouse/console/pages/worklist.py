@@ -1,6 +1,6 @@
 """What has to be done, in walking order: the report's discrepancies, with who does what about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +35,10 @@ class Task:
     lines: tuple[Discrepancy, ...]
     tiles: tuple[Tile, ...]
     taken_by: str
+    taken_from: str
+    """Who had it until then; empty: nobody."""
+    known: Mapping[str, str]
+    """By alert, who knows of it as its agent has confirmed to this server; its state says it a moment later."""
     done_by: str
     done: datetime | None
     said: tuple[TaskComment, ...]
@@ -52,7 +56,15 @@ class Task:
     @property
     def is_acknowledged(self) -> bool:
         """Whether every alert of it is known to somebody."""
-        return bool(self.alerts) and all(tile.alert_status == "acknowledged" for tile in self.tiles if tile.alert)
+        standing = [tile for tile in self.tiles if tile.alert]
+        return bool(self.alerts) and all(
+            tile.alert_status == "acknowledged" or tile.alert in self.known for tile in standing
+        )
+
+    @property
+    def known_to(self) -> str:
+        """Who knows of it; empty: nobody, or it isn't said."""
+        return next((name for tile in self.tiles if (name := tile.alert_by or self.known.get(tile.alert, ""))), "")
 
     @property
     def is_swap(self) -> bool:
@@ -85,6 +97,8 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
                 lines=pair,
                 tiles=tuple(tiles[one.location] for one in pair),
                 taken_by=next((row.taken_by for row in works if row.taken_by), ""),
+                taken_from=next((row.taken_from for row in works if row.taken_by), ""),
+                known={row.alert: row.known_by for row in works if row.known_by},
                 done_by=next((row.done_by for row in works if row.done_by), ""),
                 done=max(done) if done else None,
                 said=tuple(each for one in pair for each in said.get(one.alert, ())),

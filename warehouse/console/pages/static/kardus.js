@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const page = document.documentElement;
-  const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+  let token = document.querySelector('meta[name="csrf"]')?.content ?? "";
   const language = page.lang || "en";
   const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
 
@@ -18,11 +18,35 @@
     setTimeout(() => line.remove(), 6000);
   }
 
+  /* Another session may have begun in this browser since the page came. Whether there is another token now; where
+     somebody else has signed in, the page is loaded anew: what it shows is not his. */
+  async function renewToken() {
+    const answer = await fetch("/account");
+    if (!answer.ok) return false;
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const said = (name, root) => root.querySelector(`meta[name="${name}"]`)?.content;
+    if (!said("csrf", found)) return false;
+    if (said("person", found) !== said("person", document)) {
+      location.reload();
+      await new Promise(() => {});  // nothing more is done here, least of all under another name
+    }
+    const isNew = said("csrf", found) !== token;
+    token = said("csrf", found);
+    return isNew;
+  }
+
+  /* Ask as this page; once more with a new token where this one is too old. */
+  async function call(path, options) {
+    const go = () => fetch(path, { ...options, headers: { ...options.headers, "X-CSRF-Token": token, "HX-Request": "true" } });
+    const answer = await go();
+    return answer.status === 403 && await renewToken() ? go() : answer;
+  }
+
   /* Send JSON as this page: answers the response, or throws an Error with the words for people. */
   async function send(method, path, body) {
-    const answer = await fetch(path, {
+    const answer = await call(path, {
       method,
-      headers: { "X-CSRF-Token": token, "HX-Request": "true", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (answer.status === 401) location.assign(answer.headers.get("HX-Redirect") ?? "/signin");
@@ -33,7 +57,10 @@
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRF-Token"] = token;
   });
-  document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.responseText, "bad"));
+  document.addEventListener("htmx:responseError", (event) => {
+    say(event.detail.xhr.responseText, "bad");
+    if (event.detail.xhr.status === 403) renewToken().catch(() => {});
+  });
   document.addEventListener("htmx:sendError", () => say(words.offline, "bad"));
 
   /* Ages: <time data-age datetime="..."> go on, each in one unit. */
@@ -107,5 +134,5 @@
     } else picture.classList.add("none");
   }, true);
 
-  window.kardus = { say, send, showAges, words, language };
+  window.kardus = { say, call, send, showAges, words, language };
 })();

@@ -27,6 +27,15 @@
     kardus.showAges(rack);
   }
 
+  /* Whether one tile says what was said before another one: of one epoch by sequence and repeat. */
+  function isEarlier(one, other) {
+    const [epoch, sequence, repeat] = (one.dataset.at ?? "").split("."), [its, after, again] = (other.dataset.at ?? "").split(".");
+    return epoch !== "" && epoch === its && (sequence - after || repeat - again) < 0;
+  }
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target, fragment } = event.detail, tile = fragment.querySelector?.(".tile") ?? fragment;
+    if (target.matches(".tile") && isEarlier(tile, target)) event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:oobAfterSwap", (event) => {
     if (event.target.matches(".tile")) event.target.classList.add("changed");
     refresh();

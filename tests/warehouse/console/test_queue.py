@@ -1,0 +1,198 @@
+"""Clicks of the work list that can't be sent at once, in a real browser: none is lost, none goes under another name."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+from sqlalchemy import select
+
+from kardus.contract.messages import Alert
+from kardus.contract.topics import Topics
+from kardus.contract.verdicts import Verdict
+from kardus.mqtt.client import MqttClient
+from kardus.mqtt.settings import BrokerSettings
+from tests.brokers import Mosquitto
+from tests.publishers import SITE, Publisher
+from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
+from tests.warehouse.console.serving import console_over, listening
+from tests.warehouse.console.test_acting import agents, asking, done
+from tests.warehouse.receiving.making import write
+from tests.warehouse.receiving.test_receiver import wait_for
+from warehouse.console.asking import AgentQuestions
+from warehouse.console.context import Console
+from warehouse.console.people import add_person, find_person
+from warehouse.console.roles import Role
+from warehouse.console.sessions import begin_session
+from warehouse.store.database import Database
+from warehouse.store.tables import audit
+
+__all__ = ["asking"]
+HERE, THERE = "A-01-2-03", "A-01-1-01"
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all of them."""
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def console(file_database: Database, asking: AgentQuestions) -> Console:
+    """Two tasks in one rack."""
+    box = Publisher()
+    for code in (HERE, THERE):
+        alert = Alert(id=f"alert-{code}", status="open", opened=datetime.now(UTC))
+        write(file_database, box.event(code, Verdict.EMPTY, alert), box.state(code, Verdict.EMPTY))
+    return console_over(file_database, asking)
+
+
+@contextmanager
+def working(browser: Browser, console: Console, role: Role = Role.OPERATOR, **more: Any) -> Iterator[tuple[Page, int]]:
+    """A phone with the list, and the server's port."""
+    with listening(console) as port, visiting(browser, console, port, role, **PHONE, **more) as phone:
+        phone.goto("/work")
+        yield phone, port
+
+
+def job(page: Page, code: str) -> Any:
+    """A task."""
+    return page.locator(".job", has_text=code)
+
+
+def click(page: Page, code: str, button: str) -> None:
+    """One of its buttons."""
+    job(page, code).get_by_role("button", name=button, exact=True).tap()
+
+
+def sign_in(page: Page, console: Console, port: int, role: Role) -> None:
+    """Another session in the same browser, as another tab begins one."""
+    name = f"a {role.word}"
+    person = find_person(console.database, name) or add_person(console.database, name, role.word, "")
+    secret, address = begin_session(console.database, person), f"http://127.0.0.1:{port}"
+    page.context.add_cookies([{"name": "kardus_session", "value": secret, "url": address}])
+
+
+def deeds(console: Console) -> list[tuple[str, str]]:
+    """What the server has noted: who, and what."""
+    with console.database.reading() as connection:
+        rows = connection.execute(select(audit.c.actor, audit.c.action).order_by(audit.c.number)).all()
+    return [(actor.partition(" (")[0], action) for actor, action in rows if action != "add-user"]
+
+
+def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
+    browser: Browser, console: Console, mosquitto: Mosquitto
+) -> None:
+    voice = Publisher()
+    with (
+        working(browser, console) as (phone, _),
+        agents(mosquitto, done),
+        MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as agent,
+    ):
+        agent.publish([voice.offline()], retain=True)
+        assert console.asking
+        wait_for(lambda: "box" in console.asking._offline)  # type: ignore[union-attr]  # it is there
+        click(phone, HERE, "Acknowledge")
+        expect(phone.locator("#queued li")).to_contain_text(f"{HERE} · Acknowledge: The agent is offline")
+        expect(phone.locator("#queued li")).to_be_in_viewport()  # wherever in a long list one has clicked
+        assert violations(phone) == []
+        click(phone, HERE, "Take")
+        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        click(phone, THERE, "Done")
+        expect(job(phone, THERE)).to_contain_text("done by a operator")
+        expect(job(phone, HERE)).not_to_contain_text("known to")
+        agent.publish([(Topics(SITE, "box").status, b"")], retain=True)
+        expect(phone.locator("#messages")).to_contain_text(f"Done now: {HERE} · Acknowledge", timeout=60_000)
+        expect(job(phone, HERE)).to_contain_text("known to a operator")
+        expect(phone.locator("#queued")).to_be_hidden()
+
+
+def test_a_proxy_s_error_is_tried_again_and_the_others_pass(browser: Browser, console: Console) -> None:
+    refused: list[str] = []
+    is_well = threading.Event()
+
+    def proxy(route: Route) -> None:
+        fields = route.request.post_data or ""
+        if route.request.method != "POST" or f"alert-{HERE}" not in fields or is_well.is_set():
+            route.fallback()
+            return
+        refused.append(fields)
+        route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>")
+
+    with working(browser, console) as (phone, _):
+        phone.route("**/work", proxy)
+        click(phone, HERE, "Take")
+        expect(phone.locator("#queued li")).to_contain_text("The server can't take it now.")
+        click(phone, THERE, "Take")
+        expect(job(phone, THERE)).to_contain_text("taken by")
+        is_well.set()
+        expect(job(phone, HERE)).to_contain_text("taken by", timeout=60_000)
+        expect(phone.locator("#queued")).to_be_hidden()
+    assert len(set(refused)) == 1, "with the same id each time"
+    assert deeds(console) == [("a operator", "take")] * 2
+
+
+def test_clicks_are_sent_as_who_clicked_or_wait_for_him(browser: Browser, console: Console) -> None:
+    with working(browser, console) as (phone, port):
+        phone.context.set_offline(True)
+        click(phone, HERE, "Take")
+        expect(phone.locator("#queued p")).to_contain_text("1 not sent yet")
+        sign_in(phone, console, port, Role.SUPERVISOR)
+        phone.context.set_offline(False)
+        waits = "Clicks of a operator that wait here until a operator is signed in: 1."
+        expect(phone.locator("#queued li")).to_contain_text(waits)
+        expect(phone.locator(".person")).to_have_text("a supervisor")
+        click(phone, THERE, "Take")
+        expect(job(phone, THERE)).to_contain_text("taken by a supervisor")
+        expect(phone.locator("#queued li")).to_contain_text(waits)
+        assert deeds(console) == [("a supervisor", "take")]
+        sign_in(phone, console, port, Role.OPERATOR)
+        phone.goto("/work")
+        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+    assert deeds(console) == [("a supervisor", "take"), ("a operator", "take")]
+
+
+def test_a_page_of_who_was_signed_in_before_does_nothing_under_the_new_name(browser: Browser, console: Console) -> None:
+    with working(browser, console) as (phone, port):
+        sign_in(phone, console, port, Role.SUPERVISOR)
+        click(phone, HERE, "Take")
+        expect(phone.locator(".person")).to_have_text("a supervisor")
+        expect(phone.locator("#queued li")).to_contain_text("Clicks of a operator")
+        phone.get_by_role("button", name="Discard").tap()
+        expect(phone.locator("#queued")).to_be_hidden()
+    assert deeds(console) == []
+
+
+def test_a_click_with_an_old_token_is_sent_with_the_new_one(browser: Browser, console: Console) -> None:
+    with working(browser, console) as (phone, port):
+        sign_in(phone, console, port, Role.OPERATOR)
+        click(phone, HERE, "Take")
+        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        expect(phone.locator("#queued")).to_be_hidden()
+
+
+def test_a_task_changes_hands_when_somebody_means_it_and_both_see_it(browser: Browser, console: Console) -> None:
+    with working(browser, console) as (phone, port), visiting(browser, console, port, Role.SUPERVISOR) as desk:
+        phone.context.set_offline(True)
+        click(phone, HERE, "Take")
+        desk.goto("/work")
+        job(desk, HERE).get_by_role("button", name="Take", exact=True).click()
+        expect(job(desk, HERE)).to_contain_text("taken by a supervisor")
+        phone.context.set_offline(False)
+        refused = phone.locator("#queued li")
+        expect(refused).to_contain_text(f"{HERE} · Take: a supervisor has taken this by now.")
+        expect(job(phone, HERE)).to_contain_text("taken by a supervisor")
+        refused.get_by_role("button").tap()
+        expect(phone.locator("#queued")).to_be_hidden()
+        click(phone, HERE, "Take over")
+        for page in (phone, desk):
+            expect(job(page, HERE)).to_contain_text("taken by a operator, before by a supervisor")
+        expect(desk.locator("#messages")).to_contain_text(f"{HERE}: taken over by a operator.")
+        desk.goto("/work?mine=true")
+        expect(job(desk, HERE)).to_contain_text("before by a supervisor")
+        expect(job(desk, HERE).get_by_role("button", name="Give back")).to_be_hidden()
