@@ -8,7 +8,7 @@ from statistics import median
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import JSON, Connection, DateTime, Select, Text, cast, select, type_coerce
+from sqlalchemy import Connection, DateTime, Select, Text, select, type_coerce
 
 from kardus.support.time_zone import TimeZone
 from warehouse.console.context import Console, Served
@@ -21,6 +21,7 @@ from warehouse.console.pages.products import Products
 from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
+from warehouse.console.shown import json_of
 from warehouse.report.aisles import aisle_of
 from warehouse.store.tables import alerts
 
@@ -30,6 +31,8 @@ DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""
 MOST = 10
+MAX_COVERED = 100
+"""So many aisles, and families, are shown with their coverage; the table's file has all."""
 Days = Annotated[int, Query(ge=1, le=365)]
 Name = Annotated[str, Query(max_length=200)]
 
@@ -72,10 +75,18 @@ def show_trends(
     with console.reading() as connection:
         hearing = hearing_of(connection)
     words: dict[str, Any] = {"trends": found, "days": days, "choices": DAYS, "aisle": aisle, "family": family}
-    words |= {"by_aisle": covered[0], "by_family": covered[1], "hearing": hearing}
-    words |= {"counts": [(day, count) for day, count, __ in found.days]}
+    words |= {"by_aisle": _least(covered[0]), "by_family": _least(covered[1]), "hearing": hearing}
+    words |= {
+        "cut": [len(one) > MAX_COVERED for one in covered],
+        "counts": [(day, count) for day, count, __ in found.days],
+    }
     words |= {"minutes": [(day, minutes) for day, __, minutes in found.days]}
     return page(request, "trends.html.jinja", title=_("Trends"), **words)
+
+
+def _least(covered: list[Covered]) -> list[Covered]:
+    """As they come; of very many, the least covered."""
+    return covered if len(covered) <= MAX_COVERED else sorted(covered, key=lambda one: one.share)[:MAX_COVERED]
 
 
 def read_trends(
@@ -126,7 +137,7 @@ def trends_of(
 def _asked(connection: Connection) -> Select[Any]:
     """What is counted of an alert, taken out of its message by the database: 20,000 of them needn't come here."""
     is_server = connection.dialect.name == "postgresql"
-    said: Any = cast(alerts.c.payload, JSON) if is_server else type_coerce(alerts.c.payload, JSON)
+    said = json_of(connection, alerts.c.payload)
     return select(
         alerts.c.location,
         type_coerce(alerts.c.opened, DateTime(timezone=True) if is_server else Text()),
