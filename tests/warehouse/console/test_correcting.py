@@ -145,15 +145,12 @@ def test_a_new_site_has_products_to_choose_from_with_their_photos(hall: Hall, tm
     assert options == ["Expected alone", "Jasmine & Lemon", "Tea"]
     tea = products.get("Tea")
     assert tea is not None
-    choice = re.search(r'<button name="sku" value="Tea".*?</button>', shown, re.DOTALL)
-    assert choice
-    assert f'src="/photos/{tea.photo}.jpg"' in choice[0]
+    (choice,) = re.findall(r'<button name="sku" value="Tea".*?</button>', shown, re.DOTALL)
+    assert f'src="/photos/{tea.photo}.jpg"' in choice
     assert person.get(f"/photos/{tea.photo}.jpg").status_code == 200
     judge(hall.console.database, Publisher("third"), "C-1", StatedTruth.PRODUCT, "Tea")
-    assert (
-        "/picture"
-        in re.findall(r'<button name="sku" value="Tea".*?</button>', person.get("/teaching").text, re.DOTALL)[0]
-    )
+    (choice,) = re.findall(r'<button name="sku" value="Tea".*?</button>', person.get("/teaching").text, re.DOTALL)
+    assert "/picture" in choice, "and what somebody said shows it"
 
 
 def test_how_often_cameras_are_right_stands_where_people_judge(hall: Hall) -> None:
