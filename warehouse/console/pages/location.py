@@ -107,11 +107,13 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
 def _step(tile: Tile, item: dict[str, Any], *, has_picture: bool) -> dict[str, Any]:
     """A line of the history."""
     event = item["event"]
+    alert = event.get("alert") or {}
     return {
         "tile": tile,
         "captured": datetime.fromisoformat(event["captured"]),
         "likelihood": event.get("expected_likelihood"),
         "model": f"{event['model']['name']} {event['model']['version']}",
         "picture": f"/crops/{item['id']}" if has_picture else "",
+        "known_by": alert.get("by", "") if alert.get("status") == "acknowledged" else "",
         "late": event.get("historical", False),
     }
