@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision that this version of Kardus works with."""
-KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", HEAD})
 FILE_VERSION = 3
 """`user_version` of a SQLite file, by which earlier versions of Kardus see that they can't use it."""
 NEWER = "written by a newer version of Kardus: update this one"

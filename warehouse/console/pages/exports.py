@@ -109,6 +109,7 @@ def export_trends(
     rows: list[Sequence[ExportedValue]] = [
         ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
     ]
+    rows += [("coverage of day", f"{day}", None, None, one.total, one.verified) for day, one in found.coverage if one]
     for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
         rows += [(by, name, count, None, None, None) for name, count in counted]
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):

@@ -1,6 +1,7 @@
 """Trends: discrepancies a day, how long they stood, coverage, by aisle and family; charts as SVG, drawn here."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -13,7 +14,8 @@ from sqlalchemy import Connection, DateTime, Select, Text, select, type_coerce
 from kardus.support.time_zone import TimeZone
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.coverage_now import Covered, coverage_now
+from warehouse.console.pages.coverage_history import coverage_of, covered_by
+from warehouse.console.pages.coverage_now import Covered
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
@@ -43,6 +45,8 @@ class Trends:
 
     days: list[tuple[date, int, float | None]] = field(default_factory=list)
     """Day, alerts that were opened, median minutes until they were resolved."""
+    coverage: Sequence[tuple[date, Covered | None]] = ()
+    """How much was covered at the end of each day; None: not noted."""
     aisles: list[tuple[str, int]] = field(default_factory=list)
     families: list[tuple[str, int]] = field(default_factory=list)
     products: list[tuple[str, int]] = field(default_factory=list)
@@ -80,6 +84,7 @@ def show_trends(
         "cut": [len(one) > MAX_COVERED for one in covered],
         "counts": [(day, count) for day, count, __ in found.days],
     }
+    words |= {"coverage": [(day, one and 100 * one.share) for day, one in found.coverage]}
     words |= {"minutes": [(day, minutes) for day, __, minutes in found.days]}
     return page(request, "trends.html.jinja", title=_("Trends"), **words)
 
@@ -96,7 +101,9 @@ def read_trends(
     now = datetime.now(UTC)
     with console.reading() as connection:
         found = trends_of(connection, days, now, settings.zone, settings.products, only)
-        covered = coverage_now(connection, now, lambda sku, seen: settings.products.family(sku) or seen)
+        if not (only.aisle and only.family):  # of an aisle's families nothing is noted
+            found.coverage = coverage_of(connection, found.days[0][0], days, aisle=only.aisle, family=only.family)
+        covered = covered_by(connection, now, settings.products)
     return found, covered
 
 
