@@ -166,7 +166,7 @@ def test_a_rack_s_filters_show_what_they_say_also_of_what_comes_live(browser: Br
         expect(shown).to_have_text([EMPTY, RIGHT, WRONG])
         site.say(EMPTY, Verdict.MATCH, "Soap")
         expect(shown).to_have_text([RIGHT, WRONG])
-        expect(page.locator("#counts .bad b")).to_have_text("2"), "of the whole rack"
+        expect(page.locator("#counts .bad b")).to_have_text("2")  # of the whole rack
 
 
 def test_the_work_list_on_paper_is_the_tasks_and_nothing_else(browser: Browser, site: Site) -> None:
