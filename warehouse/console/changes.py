@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, func, select
 
 from warehouse.console.overtaken import LaterState, later_states
-from warehouse.console.shown import EVENTS, event_item
+from warehouse.console.shown import EVENTS, event_item, said
 from warehouse.store.database import LAST_NUMBER, read_meta
-from warehouse.store.tables import changes, events
+from warehouse.store.tables import changes, events, latest
 
 PORTION = 200
 """Events, and as many other changes, that are read at once."""
@@ -57,6 +57,8 @@ class StoredChange:
     """The event as it is shown, or what the change is of."""
     later: LaterState | None = None
     """Of an event that came late: what its agent has said of the location since then."""
+    others: tuple[dict[str, Any], ...] = ()
+    """Of an event: the states of the other agents that watch its location."""
 
     @cached_property
     def data(self) -> str:
@@ -84,11 +86,23 @@ def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChan
     rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
     items = [event_item(row) for row in rows.all()]
     later = later_states(connection, items)
+    states = _states_of(connection, {item["event"]["location"] for item in items})
     for item in items:
         after = FeedPosition(item["number"], after.change)
-        found.append(StoredChange(after, "event", item, later.get(item["id"])))
+        told = [said(row) for row in states[item["event"]["location"]] if row.agent != item["agent"]]
+        found.append(StoredChange(after, "event", item, later.get(item["id"]), tuple(told)))
     others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
     for row in connection.execute(others).all():
         after = FeedPosition(after.event, row.number)
         found.append(StoredChange(after, _KINDS.get(row.kind, row.kind), {"agent": row.agent, "subject": row.subject}))
+    return found
+
+
+def _states_of(connection: Connection, locations: set[str]) -> dict[str, list[Any]]:
+    """The rows of what every agent says of these locations now."""
+    found: dict[str, list[Any]] = {location: [] for location in locations}
+    if locations:
+        chosen = select(latest).where(latest.c.kind == "state", latest.c.subject.in_(sorted(locations)))
+        for row in connection.execute(chosen):
+            found[row.subject].append(row)
     return found

@@ -27,6 +27,7 @@ from warehouse.console.bundles import Bundles
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
+from warehouse.console.pages.coverage_history import CoverageHistory
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.products import load_products
 from warehouse.console.pages.settings import PageSettings
@@ -109,6 +110,9 @@ def run_server(
             bundles=bundles,
             requests=settings.requests,
         )
+        history = CoverageHistory(database, page)
+        history.start()
+        ending.callback(history.stop, STOP_S)
         app = make_app(console, page)
         config = uvicorn.Config(
             app,

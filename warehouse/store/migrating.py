@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision that this version of Kardus works with."""
-KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", HEAD})
 FILE_VERSION = 3
 """`user_version` of a SQLite file, by which earlier versions of Kardus see that they can't use it."""
 NEWER = "written by a newer version of Kardus: update this one"

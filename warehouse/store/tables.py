@@ -252,6 +252,15 @@ signin_failures = Table(
     Column("failures", BigInteger),
     Column("last", UtcColumn),
 )
+coverage_days = Table(
+    "coverage_days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("total", BigInteger),
+    Column("verified", BigInteger),
+)
 tasks = Table(
     "tasks",
     metadata,

@@ -24,6 +24,9 @@ from warehouse.teaching.saying import verdict_of
 
 DRAWN_SHARE = 0.02
 """So many of the locations are drawn each day."""
+_COUNTED = tuple(
+    labels.c[name] for name in ("agent", "camera", "location", "verdict", "expected", "seen", "truth", "sku", "at")
+)
 Claim = Literal["alert", "match", "product"]
 By = Literal["all", "camera", "product"]
 
@@ -50,7 +53,7 @@ class ClaimPrecision:
 
 def precisions(connection: Connection) -> list[ClaimPrecision]:
     """Every claim's, by camera and product, of the labels that stand and say what stood there."""
-    chosen = select(labels).where(STANDS, labels.c.truth.in_([truth.value for truth in TEACHING]))
+    chosen = select(*_COUNTED).where(STANDS, labels.c.truth.in_([truth.value for truth in TEACHING]))
     return count_claims(connection.execute(chosen))
 
 

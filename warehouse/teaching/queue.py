@@ -28,6 +28,7 @@ class UnlabelledPicture:
 
     event: str
     agent: str
+    camera: str
     location: str
     verdict: Verdict
     expected: str | None
@@ -96,6 +97,7 @@ def candidate_of(agent: str, envelope: Envelope[LocationEvent]) -> UnlabelledPic
     return UnlabelledPicture(
         envelope.id,
         agent,
+        event.camera,
         event.location,
         event.verdict,
         None if event.expected is None else event.expected.sku or "",

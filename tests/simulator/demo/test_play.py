@@ -40,6 +40,23 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert kinds - {"snapshot"} == {"status", "health", "state", "events", "model", "ack"}  # for the page's pictures
 
 
+def test_without_the_page_the_demo_plays_and_reports_all_the_same(tmp_path: Path) -> None:
+    result = run_command("kardus-agent", "demo", "--no-page", "--out", tmp_path / "out")
+    assert result.returncode == 0
+    assert result.stdout.count("reported") == 7
+    assert "Page:" not in result.stdout
+    assert "http" not in result.stdout
+    folder = tmp_path / "out"
+    assert not list(folder.rglob("page-*")), "no pictures of a page"
+    assert not list(folder.rglob("*.sqlite")), "and no store of one"
+    pictures = re.findall(r'<img src="([^"]+)"', (folder / "report.html").read_text())
+    assert len(pictures) == 9
+    assert all((folder / name).exists() for name in pictures)
+    messages = [json.loads(line)["topic"] for line in (folder / "messages.jsonl").read_text().splitlines()]
+    assert any(topic.endswith("/events") for topic in messages)
+    assert not any(topic.endswith("/ack") for topic in messages), "no receiver has stored anything"
+
+
 def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:
     assert_one_line(call(capsys, main, "demo", "--broker", "nats"), 2, "--broker nats: use one of auto")
 

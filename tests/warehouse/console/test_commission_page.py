@@ -1,5 +1,6 @@
 """A rack is laid out on the page from its labels, with no number typed: a real browser, server, broker and agent."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ from tests.publishers import Publisher
 from tests.scripts.rack_labels import KINDS, drawn_rack, overlap
 from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
 from tests.warehouse.console.serving import console_over, listening
+from tests.warehouse.console.visiting import Browser as Visitor
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
+from warehouse.console.pages.commissioning import MAX_NEIGHBOURS
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
@@ -40,6 +43,13 @@ CONFIG = (
     '[[cameras]]\nname = "near"\ninterval_s = 10\nsource = {{ type = "file", path = "rack.jpg" }}\n'
     '[[cameras.locations]]\nid = "B-07-1-01"\ncorners = [[10, 10], [400, 10], [400, 300], [10, 300]]\n'
 )
+FAR = (
+    CONFIG.partition("[[cameras]]")[0].replace('name = "box"', 'name = "box-2"')
+    + '[[cameras]]\nname = "cam"\ninterval_s = 10\nsource = {{ type = "file", path = "rack.jpg" }}\n'
+    '[[cameras.locations]]\nid = "C-07-1-01"\ncorners = [[10, 10], [400, 10], [400, 300], [10, 300]]\n'
+    '[[cameras.locations]]\nid = "C-07-1-02"\ncorners = [[410, 10], [800, 10], [800, 300], [410, 300]]\n'
+)
+"""Another agent, whose camera has the same name."""
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
 
 
@@ -74,18 +84,24 @@ def labelled_site(folder: Path, database: Database, broker: Mosquitto) -> Iterat
     rack, picture = drawn_rack(KINDS[1], 3.0, 0, damaged=False)
     picture.save(folder / "rack.jpg", quality=92)
     (folder / "agent.toml").write_text(CONFIG.format(port=broker.port))
-    agent = AgentProcess(folder / "agent.toml")
+    (folder / "far").mkdir()
+    picture.save(folder / "far" / "rack.jpg", quality=92)
+    (folder / "far" / "agent.toml").write_text(FAR.format(port=broker.port))
+    running = [AgentProcess(folder / "agent.toml"), AgentProcess(folder / "far" / "agent.toml")]
     box = Publisher()
     now = datetime.now(UTC)
     cameras = [CameraHealth(camera=name, status="ok", since=now) for name in ("cam", "near")]
+    far = Publisher("box-2")
     write(database, box.online(), *map(box._writer.health, cameras))
+    write(database, far.online(), far._writer.health(cameras[0]))
     with AgentQuestions(BrokerSettings("127.0.0.1", broker.port), SITE) as asking:
         wait_for(lambda: asking._session.is_subscribed)
         console = console_over(database, asking)
         with listening(console) as port:
-            agent.start()
+            for agent in running:
+                agent.start()
             yield Site(console, port, rack, LayoutFile(folder / "data", "cam.json"))
-            assert agent.terminate()[0] == 0
+            assert [agent.terminate()[0] for agent in running] == [0, 0]
 
 
 @pytest.fixture
@@ -200,3 +216,28 @@ def test_a_grid_a_mask_and_a_copy_on_a_phone_in_indonesian(browser: Browser, sit
         page.locator("#code-to").fill("B-08")
         page.locator("#copy").tap()
         expect(page.locator("#places tr button")).to_have_text(["B-08-1-01"])
+        options = page.locator("#neighbour option").evaluate_all("all => all.map(o => [o.dataset.agent, o.value])")
+        assert options == [["box", "near"], ["box-2", "cam"]], "the same agent's first"
+        page.locator("#neighbour").select_option("cam")
+        page.locator("#code-from").fill("C-07")
+        page.locator("#code-to").fill("B-09")
+        page.locator("#copy").tap()
+        expect(page.locator("#places tr button")).to_have_text(["B-09-1-01", "B-09-1-02"], timeout=30_000)
+
+
+def test_cameras_to_copy_from_are_the_nearest(file_database: Database) -> None:
+    now = datetime.now(UTC)
+    for n in range(1, 131):
+        box = Publisher(f"box-{n}")
+        health = [CameraHealth(camera=name, status="ok", since=now) for name in ("left", "right")]
+        write(file_database, *map(box._writer.health, health))
+    person = Visitor(console_over(file_database), Role.SUPERVISOR)
+    shown = person.get("/commission?agent=box-60&camera=left").text
+    agents_offered = re.findall(r'<optgroup label="([^"]*)">', shown)
+    assert agents_offered[:3] in (["box-60", "box-59", "box-61"], ["box-60", "box-61", "box-59"])
+    assert shown.count("<option value=") - shown.count('<select id="side">') * 2 == MAX_NEIGHBOURS
+    assert "box-130" not in agents_offered
+    assert 'data-agent="box-60">right' in shown
+    assert 'data-agent="box-60">left' not in shown
+    alone = person.get("/commission?agent=unheard&camera=left").text
+    assert "<optgroup" in alone

@@ -12,15 +12,19 @@ from kardus.contract.messages import Alert, Answered, CameraHealth, LastPicture
 from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE, time_zone
 from tests.publishers import Publisher
+from tests.scripts.page_routes import routes
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
+from tests.warehouse.teaching.judged import judge, say
 from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.rendering import TEMPLATES
 from warehouse.console.pages.trends import trends_of
 from warehouse.console.people import find_person, list_people
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
+from warehouse.store.labels import StatedTruth
 
 PASSWORD = "a long one of words"  # noqa: S105 - the tests' own
 
@@ -171,15 +175,19 @@ def test_an_agent_of_which_only_its_cameras_have_spoken_is_shown(file_database: 
     assert "cam in order" in shown
 
 
-@pytest.mark.parametrize("name", ["work", "location", "fleet", "models", "trends", "people", "audit"])
+EXPORTS = [found[1] for route in routes() if (found := re.fullmatch(r"/export/(\w+)\.\{kind\}", route.path))]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
 def test_every_list_is_a_table_without_formulas(file_database: Database, name: str) -> None:
     evil, box = "=cmd|' /C calc'!A0", Publisher("=agent")
     alert = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
     write(file_database, box.event(evil, Verdict.MISMATCH, alert), box.state(evil, Verdict.MISMATCH, seen="=1+1"))
     write(file_database, box.online())
+    say(file_database, box.ids[0], StatedTruth.PRODUCT, "=named")
     browser = Browser(console_over(file_database), Role.ADMINISTRATOR)
     browser.post("/people", do="add", name="=person", role="viewer", password=PASSWORD)
-    address, asked = f"/export/{name}.", {"code": evil}
+    address, asked = f"/export/{name}.", {"code": evil, "name": evil}
     table = list(csv.reader(io.StringIO(browser.get(address + "csv", params=asked).content.decode("utf-8-sig"))))
     sheet = load_workbook(io.BytesIO(browser.get(address + "xlsx", params=asked).content)).active
     assert sheet is not None
@@ -190,3 +198,47 @@ def test_every_list_is_a_table_without_formulas(file_database: Database, name: s
     assert any(cell.startswith("'=") for cell in cells)
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert browser.get(address + "exe", params=asked).status_code == 404
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_table_is_offered_where_its_list_is(name: str) -> None:
+    templates = [path.read_text(encoding="utf-8") for path in TEMPLATES.iterdir()]
+    assert sum(f'.files("{name}"' in text for text in templates) == 1
+
+
+def test_racks_and_a_rack_s_locations_are_tables(file_database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(file_database, box.event("A-02-1-01", Verdict.EMPTY), box.state("A-02-1-01", Verdict.EMPTY, "Tea"))
+    write(file_database, other.state("A-02-1-01", Verdict.MATCH, "Tea"), box.state("A-10-1-01"), box.state("B-01-2-01"))
+    write(file_database, box.state("A-02-2-01", Verdict.STALE), *(box.state(f"C-01-1-{n:03d}") for n in range(310)))
+    browser = Browser(console_over(file_database), Role.VIEWER)
+
+    def table(address: str) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(browser.get(address).content.decode("utf-8-sig"))))
+
+    racks = table("/export/racks.csv")
+    assert racks[0] == ["aisle", "rack", "locations", "to_check", "in_doubt", "no_view", "match"]
+    assert racks[1:3] == [["A", "A-02", "2", "1", "0", "1", "0"], ["A", "A-10", "1", "0", "0", "0", "1"]]
+    assert [row[1] for row in table("/export/racks.csv?aisle=B")[1:]] == ["B-01"]
+    head, first, second = table("/export/rack.csv?name=A-02")
+    told = dict(zip(head, first, strict=True))
+    assert (told["location"], told["level"], told["expected"], told["conflict"]) == ("A-02-1-01", "1", "Tea", "yes")
+    assert dict(zip(head, second, strict=True))["verdict"] == "stale"
+    assert len(table("/export/rack.csv?name=C-01")) == 311, "all parts of it"
+    assert browser.get("/export/rack.csv?name=none").status_code == 404
+
+
+def test_what_people_said_and_how_often_cameras_are_right_are_tables(file_database: Database) -> None:
+    box = Publisher()
+    events = [judge(file_database, box, f"A-01-1-0{n}", StatedTruth.EMPTY, has_picture=False) for n in range(4)]
+    say(file_database, events[0], StatedTruth.PRODUCT, "Tea", note="the picture is old")
+    say(file_database, events[3], StatedTruth.WITHDRAWN)
+    browser = Browser(console_over(file_database), Role.SUPERVISOR)
+    labels = list(csv.DictReader(io.StringIO(browser.get("/export/labels.csv").content.decode("utf-8-sig"))))
+    assert [one["truth"] for one in labels] == ["withdrawn", "product", "empty", "empty"], "the latest first"
+    assert (labels[1]["sku"], labels[1]["corrected"], labels[1]["note"]) == ("Tea", "match", "the picture is old")
+    precision = list(csv.DictReader(io.StringIO(browser.get("/export/precision.csv").content.decode("utf-8-sig"))))
+    overall = next(one for one in precision if (one["claim"], one["by"]) == ("alert", "all"))
+    assert (overall["right"], overall["judged"], overall["share"][:5]) == ("2", "3", "0.666")
+    assert float(overall["low"]) < 2 / 3 < float(overall["high"])
+    assert Browser(console_over(file_database), Role.OPERATOR).get("/export/labels.csv").status_code == 403

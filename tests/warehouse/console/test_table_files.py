@@ -98,7 +98,7 @@ def test_who_did_what_is_read_in_portions_and_keeps_no_writer_waiting(
     ]
     with database.writing() as connection:
         connection.execute(insert(audit), rows)
-    coming = exports._latest_first(console, select(audit), audit.c.number)
+    coming = exports.latest_first(console, select(audit), audit.c.number)
     found = [next(coming).subject]
     write(database, box.event())  # would wait for whoever reads
     with database.writing() as connection:

@@ -84,7 +84,7 @@ def _back_to_0002(connection: object, statements: list[str]) -> None:
         connection.exec_driver_sql(statement)  # type: ignore[attr-defined]  # a connection of either kind
 
 
-PEOPLE = ("users", "sessions", "signin_failures", "tasks", "sent_once", "labels", "models", "offers")
+PEOPLE = ("users", "sessions", "signin_failures", "tasks", "sent_once", "labels", "models", "offers", "coverage_days")
 FILE_BACK = [
     *(f"DROP TRIGGER {name}" for name in ("latest_added", "latest_changed", "latest_cleared", "comment_added")),
     *(f"DROP INDEX {name}" for name in ("latest_by_subject", "latest_by_verdict", "latest_by_end")),
@@ -129,7 +129,7 @@ def test_a_database_of_the_version_before_is_brought_over(address: str, cluster:
     with open_database(address, make=False) as database:
         assert rows(database) == [("alert-1", "box", "resolved")]
         with database.reading() as connection:
-            assert revision_of(connection) == "0008"
+            assert revision_of(connection) == "0009"
             assert connection.execute(select(pictures.c.received)).scalar_one() is not None
             assert connection.execute(text("SELECT verdict FROM latest")).scalar_one() == "match"
         write(database, *box.events(2), box.online())

@@ -172,6 +172,7 @@ def test_the_roles_of_an_earlier_version_get_what_they_need_of_later_tables(
             ("Old receiver", "models", "INSERT"),
             ("old%console", "models", "SELECT"),
             ("old%console", "offers", "INSERT"),
+            ("old%console", "coverage_days", "UPDATE"),
         ):
             assert cluster.execute(rights.format(role, table, right), name) == [(True,)], (role, table, right)
         assert cluster.execute(rights.format("Old receiver", "offers", "SELECT"), name) == [(False,)]

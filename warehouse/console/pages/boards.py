@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from warehouse.console.changes import StoredChange
 from warehouse.console.pages.languages import Local
 from warehouse.console.pages.rendering import part
 from warehouse.console.pages.settings import PageSettings
+from warehouse.console.roles import Role
 
 SHOWN_BY = frozenset({"event", "comment", "task", "state", "agent", "camera"})
 """Changes after which a list may say something else."""
@@ -21,13 +22,36 @@ _AGE = re.compile(r"(<time data-age [^>]*>)[^<]*")
 
 
 @dataclass(frozen=True)
+class AskedList:
+    """What of a list was asked for."""
+
+    of: str = ""
+    """Only this aisle's, or what this person has taken; empty: all."""
+    part: int = 1
+    """From 1; a list that has fewer parts by now shows its last."""
+
+
+@dataclass(frozen=True)
 class ListKind:
     """One of the lists."""
 
     template: str
     every_s: float
-    words: Callable[[Connection, PageSettings, str], dict[str, Any]]
-    """What its template needs, of what was asked for: an aisle, a person's name, a part."""
+    words: Callable[[Connection, PageSettings, AskedList], dict[str, Any]]
+    """What its template needs, of what was asked for."""
+
+
+@dataclass(frozen=True)
+class ListRights:
+    """What somebody may do in a list, as its template asks it: those who may do the same see the same."""
+
+    may_act: bool
+    may_teach: bool
+
+    @classmethod
+    def of(cls, role: Role) -> Self:
+        """By the role."""
+        return cls(role >= Role.OPERATOR, role >= Role.SUPERVISOR)
 
 
 @dataclass(frozen=True)
@@ -36,8 +60,8 @@ class ListBoard(Board):
 
     kind: ListKind
     local: Local
-    asked: str
-    may_act: bool
+    asked: AskedList
+    rights: ListRights
     settings: PageSettings = field(compare=False, repr=False)
 
     @property
@@ -55,6 +79,6 @@ class ListBoard(Board):
 
     def show(self, read: dict[str, Any]) -> tuple[bytes, Hashable]:
         """The list; ages count for nothing."""
-        html = part(self.local, self.kind.template, may_act=self.may_act, **read)
+        html = part(self.local, self.kind.template, **vars(self.rights), **read)
         data = "\n".join(f"data: {line}" for line in _LINES.split(html))
         return f"event: part\n{data}\n\n".encode(), hash(_AGE.sub(r"\1", html))

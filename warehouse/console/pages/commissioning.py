@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
+from sqlalchemy import Connection, select
 from starlette.responses import JSONResponse
 
 from kardus.contract.base import Record
@@ -18,16 +19,19 @@ from kardus.contract.topics import Id
 from warehouse.console.asking import AgentQuestions, Question, Unanswered
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import SupervisorVisit
-from warehouse.console.pages.fleet import fleet_of
 from warehouse.console.pages.label_searches import LABELS_S, LabelSearches, Search
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.pages.unanswered import unanswered
 from warehouse.console.problems import ProblemError
 from warehouse.console.sessions import Visit
+from warehouse.report.aisles import walking_order
+from warehouse.store.tables import latest
 
 router = APIRouter()
 JPEG = "image/jpeg"
+MAX_NEIGHBOURS = 200
+"""So many cameras are offered to copy a layout from."""
 
 
 class _OfCamera(Record):
@@ -61,13 +65,23 @@ def show_commission(request: Request, console: Served, __: SupervisorVisit, agen
     """The page; what stands in it comes from the agent."""
     _ = translator(request)
     with console.reading() as connection:
-        cameras = [
-            one["camera"] for found in fleet_of(connection) if found["agent"] == agent for one in found["cameras"]
-        ]
+        others = _neighbours(connection, agent, camera)
     title = _("Lay out camera %(name)s") % {"name": camera}
-    others = [name for name in cameras if name != camera]
     zone = request.app.state.page.zone.name
     return page(request, "commission.html.jinja", title=title, agent=agent, camera=camera, others=others, zone=zone)
+
+
+def _neighbours(connection: Connection, agent: str, camera: str) -> list[tuple[str, list[str]]]:
+    """Cameras to copy from, by agent: the same agent's first, then those of the agents that are nearest by name."""
+    known = connection.execute(select(latest.c.agent, latest.c.subject).where(latest.c.kind == "health"))
+    every = {(agent, camera), *((row.agent, row.subject) for row in known)}
+    order = sorted(every, key=lambda one: (walking_order(one[0]), walking_order(one[1])))
+    here = order.index((agent, camera))
+    near = sorted(range(len(order)), key=lambda place: (order[place][0] != agent, abs(place - here)))
+    found: dict[str, list[str]] = {}
+    for name, each in [order[place] for place in near if place != here][:MAX_NEIGHBOURS]:
+        found.setdefault(name, []).append(each)
+    return list(found.items())
 
 
 @router.get("/commission/picture", response_class=Response)

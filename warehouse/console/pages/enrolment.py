@@ -10,9 +10,10 @@ from kardus.contract.enrolment import FEW_PHOTOS, MOST_PHOTOS
 from kardus.support.errors import KardusError
 from kardus.support.identifiers import uuid7
 from warehouse.console.context import Served, entry_of
-from warehouse.console.enrolments import enrolments_in, newest_events, products_with_crops, zipped
+from warehouse.console.enrolments import Enrolment, enrolments_in, newest_events, products_with_crops, zipped
 from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.parting import PART_BYTES, PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.store.pictures import PictureStore
@@ -20,6 +21,8 @@ from warehouse.store.places import pictures_of
 from warehouse.teaching.requesting import request_enrolment
 
 router = APIRouter()
+LINE_BYTES, REQUEST_BYTES = 100, 800
+"""Of a product or a warning, and of a request, about, without names."""
 CHOSEN = "event:"
 """Before an event's id, in the form."""
 OFF = N_("To ask for new products from here, start the server with --requests.")
@@ -28,7 +31,7 @@ Sku = Annotated[str, Query(max_length=200)]
 
 
 @router.get("/enrolment", response_class=Response)
-def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "") -> Response:
+def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "", number: PartNumber = 1) -> Response:
     """Products that people have shown the cameras, the pictures of one of them, and what was asked for."""
     _ = translator(request)
     folder: Path | None = request.app.state.page.requests
@@ -40,11 +43,11 @@ def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "") 
         "enrolment.html.jinja",
         title=_("A new product"),
         sku=sku,
-        products=products,
+        products=part_of(products, 1, lambda one: LINE_BYTES + 4 * written(one[0]), PART_BYTES // 3).entries,
         crops=crops,
         few=FEW_PHOTOS,
         is_on=folder is not None,
-        enrolments=enrolments_in(folder) if folder else [],
+        enrolments=part_of(enrolments_in(folder) if folder else [], number, _bytes_of, PART_BYTES // 3),
     )
 
 
@@ -75,6 +78,14 @@ def download(request: Request, console: Served, visit: SupervisorVisit, id_: str
     console.audit.note(entry_of(request, visit.principal, "download-request", id_))
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{id_}.zip"'}
     return Response(content, headers=headers, media_type="application/zip")
+
+
+def _bytes_of(one: Enrolment) -> int:
+    """About how long a request is as HTML."""
+    warnings = one.answer.warnings if one.answer else ()
+    return (
+        REQUEST_BYTES + 2 * written(one.request.name, one.request.by) + sum(LINE_BYTES + written(w) for w in warnings)
+    )
 
 
 def _folder(request: Request) -> Path:

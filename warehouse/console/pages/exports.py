@@ -58,7 +58,7 @@ def export_location(console: Served, _: ViewerVisit, kind: str, code: Code) -> R
     """A location's events, the latest first."""
     header = ("number", "captured", "agent", "verdict", "expected", "seen", "confidence", "alert", "event")
     chosen = EVENTS.where(events.c.location == code)
-    return table_file("location", kind, header, map(_event, _latest_first(console, chosen, events.c.number)))
+    return table_file("location", kind, header, map(_event, latest_first(console, chosen, events.c.number)))
 
 
 @router.get("/export/fleet.{kind}", response_class=Response)
@@ -109,6 +109,7 @@ def export_trends(
     rows: list[Sequence[ExportedValue]] = [
         ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
     ]
+    rows += [("coverage of day", f"{day}", None, None, one.total, one.verified) for day, one in found.coverage if one]
     for by, counted in (("aisle", found.aisles), ("family", found.families), ("product", found.products)):
         rows += [(by, name, count, None, None, None) for name, count in counted]
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
@@ -128,11 +129,11 @@ def export_people(console: Served, _: AdministratorVisit, kind: str) -> Response
 def export_audit(console: Served, _: SupervisorVisit, kind: str) -> Response:
     """Who did what, the latest first."""
     header = ("number", "at", "actor", "address", "action", "subject", "detail")
-    rows = _latest_first(console, select(audit), audit.c.number)
+    rows = latest_first(console, select(audit), audit.c.number)
     return table_file("audit", kind, header, ((row[0], _time(row[1]), *row[2:]) for row in rows))
 
 
-def _latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:
+def latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:
     """At most MAX_ROWS rows by their number, the highest first; those that come meanwhile aren't among them."""
     before: int | None = None
     for _ in range(MAX_ROWS // PORTION):

@@ -1,17 +1,18 @@
 """The fleet: agents with their version, model and clock, and their cameras."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, select
 
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.boards import ListKind
+from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
@@ -21,7 +22,8 @@ from warehouse.store.tables import events, latest
 
 router = APIRouter()
 ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60)
-MAX_AGENTS = 300
+AGENT_BYTES, CAMERA_BYTES = 650, 180
+"""Of an agent, and of each of its cameras, about, without names."""
 TROUBLE = {
     "lost": N_("no picture"),
     "frozen": N_("the picture stands still"),
@@ -39,38 +41,39 @@ TROUBLE = {
 
 
 @router.get("/fleet", response_class=Response)
-def show_fleet(
-    request: Request, console: Served, __: ViewerVisit, part: Annotated[int, Query(ge=1, le=1000)] = 1
-) -> Response:
+def show_fleet(request: Request, console: Served, __: ViewerVisit, number: PartNumber = 1) -> Response:
     """Every agent with its cameras, those in trouble first."""
     _ = translator(request)
     with console.reading() as connection:
         place = newest(connection)
-        words = {**_words(connection, part), "place": place}
+        words = {**fleet_words(connection, request.app.state.page, AskedList(part=number)), "place": place}
     if "hx-request" in request.headers:
         return fragment(request, "fleet_part.html.jinja", **words)
     return page(request, "fleet.html.jinja", title=_("Cameras"), **words)
 
 
-def fleet_words(connection: Connection, settings: PageSettings, part: str) -> dict[str, Any]:  # noqa: ARG001 - a board's
-    """What fleet_part.html.jinja shows; `part` is a number, else the first one is shown."""
-    return _words(connection, int(part) if part.isascii() and part.isdigit() and int(part[:5]) > 0 else 1)
+def fleet_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:  # noqa: ARG001 - a board's
+    """What fleet_part.html.jinja shows."""
+    agents = fleet_of(connection)
+    return {
+        "agents": part_of(agents, asked.part, _bytes_of),
+        "trouble": TROUBLE,
+        "offline": sum(1 for one in agents if one["status"]["status"] != "online"),
+        "models": sorted({one["model"] for one in agents if one["model"]}),
+    }
 
 
 BOARD = ListKind("fleet_part.html.jinja", 5.0, fleet_words)
 
 
-def _words(connection: Connection, part: int) -> dict[str, Any]:
-    agents = fleet_of(connection)
-    return {
-        "agents": agents[(part - 1) * MAX_AGENTS : part * MAX_AGENTS],
-        "trouble": TROUBLE,
-        "part": part,
-        "parts": -(-len(agents) // MAX_AGENTS),
-        "total": len(agents),
-        "offline": sum(1 for one in agents if one["status"]["status"] != "online"),
-        "models": sorted({one["model"] for one in agents if one["model"]}),
-    }
+def _bytes_of(agent: dict[str, Any]) -> int:
+    """About how long an agent is as HTML."""
+    status, name = agent["status"], written(agent["agent"])
+    told = name + written(agent["model"], status.get("reason"), status.get("runs_on"), status.get("version"))
+    cameras = sum(
+        CAMERA_BYTES + name + 2 * written(one["camera"]) + written(one.get("reason")) for one in agent["cameras"]
+    )
+    return AGENT_BYTES + told + cameras
 
 
 def fleet_of(connection: Connection) -> list[dict[str, Any]]:

@@ -17,8 +17,9 @@ from warehouse.console.changes import FeedPosition, StoredChange
 from warehouse.console.context import Served
 from warehouse.console.pages import fleet, racks, work
 from warehouse.console.pages.access import ViewerVisit, cookie_of
-from warehouse.console.pages.boards import ListBoard
+from warehouse.console.pages.boards import AskedList, ListBoard, ListRights
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.parting import PartNumber
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import tile_html
 from warehouse.console.pages.rendering import reading_of
@@ -42,11 +43,12 @@ async def follow(
     visit: ViewerVisit,
     view: View,
     of: Name = "",
+    number: PartNumber = 1,
     after: Annotated[str, Query(max_length=50)] = "",
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
     """Server-sent events: `tile` and `part` with HTML, `changed`, and the API's `ready` and `reset`."""
-    stream = console.feed.join(_audience(request, visit, view, of))
+    stream = console.feed.join(_audience(request, visit, view, of, number))
     if stream is None:
         raise ProblemError(503, N_("Too many pages are open: close one, or try again."), {"Retry-After": "5"})
     cookie, role = cookie_of(request), visit.person.role
@@ -58,23 +60,24 @@ async def follow(
     return Streamed(console, stream, FeedPosition.of(last_event_id or after), is_welcome)
 
 
-def _audience(request: Request, visit: Visit, view: View, of: str) -> Audience:
+def _audience(request: Request, visit: Visit, view: View, of: str, number: int) -> Audience:
     settings: PageSettings = request.app.state.page
-    local = reading_of(request).local
+    local, role = reading_of(request).local, visit.person.role
     if view == "rack":
-        return RackAudience(of, local, settings)
+        return RackAudience(of, local, role >= Role.SUPERVISOR, settings)
     if view == "location":
         return LocationAudience(of)
-    asked = visit.person.name if view == "work" and of else of
-    return ListBoard(BOARDS[view], local, asked, visit.person.role >= Role.OPERATOR, settings)
+    asked = AskedList(visit.person.name if view == "work" and of else of, number)
+    return ListBoard(BOARDS[view], local, asked, ListRights.of(role), settings)
 
 
 @dataclass(frozen=True)
 class RackAudience(Audience):
-    """Who looks at a rack in one language."""
+    """Who looks at a rack in one language, and may do the same in it."""
 
     rack: str
     local: Local
+    may_teach: bool
     settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
@@ -92,15 +95,15 @@ class RackAudience(Audience):
             return b""
         agent, later = change.item["agent"], change.later
         tile = (
-            tile_of_state(later.state, agent, datetime.now(UTC), later.event)
+            tile_of_state(later.state, agent, datetime.now(UTC), (later.event, True), change.others)
             if later
-            else tile_of_event(event, agent, change.item["id"])
+            else tile_of_event(event, agent, change.item["id"], change.others)
         )
         html = self._html(tile)
         return f"id: {change.place}\nevent: tile\ndata: {html}\n\n".encode()
 
     def _html(self, tile: Tile) -> str:
-        return tile_html(tile, self.local, self.settings, live=True)
+        return tile_html(tile, self.local, self.settings, may_teach=self.may_teach, live=True)
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,27 @@ from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.pictures import view_address
 from warehouse.console.pages.places import place_of
+from warehouse.console.pages.precision_now import CLAIMS
 from warehouse.console.pages.racks import family_of, tile_words
 from warehouse.console.pages.rendering import fragment, page
 from warehouse.console.pages.snapshots import CameraPicture, NoPicture
 from warehouse.console.pages.tiles import Tile, tile_of_event, tiles_of
 from warehouse.console.problems import ProblemError
+from warehouse.console.roles import Role
 from warehouse.console.shown import EVENTS, event_item
 from warehouse.store.tables import comments, events, latest, pictures
 
 router = APIRouter()
 PART = 30
+MAX_SAID = 30
+"""So many comments are shown, the newest; the API has all."""
 Code = Annotated[str, Query(max_length=100)]
 Name = Annotated[str, Query(max_length=100)]
 
 
 @router.get("/location", response_class=Response)
 def show_location(
-    request: Request, console: Served, __: ViewerVisit, code: Code, before: Annotated[int | None, Query(ge=1)] = None
+    request: Request, console: Served, visit: ViewerVisit, code: Code, before: Annotated[int | None, Query(ge=1)] = None
 ) -> Response:
     """One location; `before` goes on in its history."""
     settings = request.app.state.page
@@ -44,7 +48,7 @@ def show_location(
         shown = set(connection.execute(select(pictures.c.event).where(pictures.c.event.in_(ids))).scalars())
         alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
         said = connection.execute(
-            select(comments).where(comments.c.alert.in_(alerts)).order_by(comments.c.number)
+            select(comments).where(comments.c.alert.in_(alerts)).order_by(comments.c.number.desc()).limit(MAX_SAID)
         ).all()
     if tile is None and not items:
         raise ProblemError(404, N_("Nobody has seen this location."))
@@ -56,12 +60,13 @@ def show_location(
         "code": code,
         "tile": tile,
         "steps": history,
-        "said": said,
+        "said": said[::-1],
         "next": items[-1]["number"] if len(rows) > PART else None,
         "place": place,
         "words": tile_words(tile, settings) if tile else None,
         "family": family_of(tile, settings) if tile else "",
         "rack": place_of(code, settings.rack).rack,
+        "may_teach": visit.person.role >= Role.SUPERVISOR,
     }
     template = "location_part.html.jinja" if "hx-request" in request.headers else "location.html.jinja"
     return (fragment if "hx-request" in request.headers else page)(request, template, title=code, **words)
@@ -76,6 +81,7 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
         codes = list(connection.execute(chosen.order_by(latest.c.subject)).scalars())
         tiles = tiles_of(connection, codes, datetime.now(UTC))
         place = newest(connection)
+        claims = settings.precision.of(connection, [("camera", f"{agent}/{camera}")])
     found: CameraPicture | NoPicture = settings.snapshots.get(console.asking, agent, camera)
     picture, lacking = (None, found.value) if isinstance(found, NoPicture) else (found, "")
     shapes = [
@@ -94,6 +100,8 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
         lacking=lacking,
         address=view_address(agent, camera),
         shapes=shapes,
+        claims=claims,
+        claim_words=CLAIMS,
         place=place,
     )
 
@@ -101,11 +109,13 @@ def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name,
 def _step(tile: Tile, item: dict[str, Any], *, has_picture: bool) -> dict[str, Any]:
     """A line of the history."""
     event = item["event"]
+    alert = event.get("alert") or {}
     return {
         "tile": tile,
         "captured": datetime.fromisoformat(event["captured"]),
         "likelihood": event.get("expected_likelihood"),
         "model": f"{event['model']['name']} {event['model']['version']}",
         "picture": f"/crops/{item['id']}" if has_picture else "",
+        "known_by": alert.get("by", "") if alert.get("status") == "acknowledged" else "",
         "late": event.get("historical", False),
     }

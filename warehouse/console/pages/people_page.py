@@ -9,6 +9,7 @@ from warehouse.console.context import Served, entry_of
 from warehouse.console.pages.access import AdministratorVisit, FormFields, SupervisorVisit
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.people import MIN_PASSWORD, add_person, change_password, change_role, list_people, remove_person
 from warehouse.console.problems import ProblemError
@@ -18,6 +19,8 @@ from warehouse.store.tables import audit
 router = APIRouter()
 ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90)
 AUDIT_PART = 200
+LINE_BYTES = 1550
+"""Of a person with his forms, about, without the name."""
 ROLE_WORDS = {
     Role.VIEWER: N_("viewer"),
     Role.OPERATOR: N_("operator"),
@@ -30,10 +33,10 @@ REFUSED = N_(
 
 
 @router.get("/people", response_class=Response)
-def show_people(request: Request, console: Served, __: AdministratorVisit) -> Response:
+def show_people(request: Request, console: Served, __: AdministratorVisit, number: PartNumber = 1) -> Response:
     """Everybody."""
     _ = translator(request)
-    found = list_people(console.database)
+    found = part_of(list_people(console.database), number, lambda one: LINE_BYTES + 6 * written(one.name))
     return page(request, "people.html.jinja", title=_("People"), people=found, roles=ROLE_WORDS, shortest=MIN_PASSWORD)
 
 

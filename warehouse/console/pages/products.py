@@ -74,6 +74,11 @@ class Products:
         found = self.get(sku)
         return found.family if found else ""
 
+    def address(self, sku: str | None) -> str:
+        """Where its photo is to be seen; empty: there is none."""
+        found = self.get(sku)
+        return f"/photos/{found.photo}.jpg" if found and found.photo else ""
+
     def photo(self, name: str) -> bytes | None:
         """A photo (JPEG) by its name."""
         return self._photos.get(name)

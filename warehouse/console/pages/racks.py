@@ -14,9 +14,10 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.locations import UNIX_EPOCH_JD
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.boards import ListKind
+from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
 from warehouse.console.pages.places import MAX_TILES, place_of, standing
 from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
@@ -31,6 +32,8 @@ from warehouse.store.tables import latest
 router = APIRouter()
 ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10)
 TONES = ("bad", "doubt", "dim", "good")
+CARD_BYTES, BAR_BYTES = 260, 60
+"""Of a rack in the list of all, and of each part of its bar, about."""
 _BREAKS = re.compile(r"[ \t\r\n\f\v]+")
 """Spaces where a line may break: one of them is enough. Those that keep a number and its unit together stay."""
 _OVERVIEW = select(latest.c.subject, literal_column("verdict"), literal_column("void_at")).where(
@@ -64,27 +67,36 @@ class RackSummary:
 
 @router.get("/", response_class=Response)
 def show_racks(
-    request: Request, console: Served, __: ViewerVisit, aisle: Annotated[str, Query(max_length=100)] = ""
+    request: Request,
+    console: Served,
+    __: ViewerVisit,
+    aisle: Annotated[str, Query(max_length=100)] = "",
+    number: PartNumber = 1,
 ) -> Response:
     """All racks, by aisle."""
     _ = translator(request)
     with console.reading() as connection:
         place = newest(connection)
-        words = {**racks_words(connection, request.app.state.page, aisle), "place": place}
+        words = {**racks_words(connection, request.app.state.page, AskedList(aisle, number)), "place": place}
     if "hx-request" in request.headers:
         return fragment(request, "racks_part.html.jinja", **words)
     return page(request, "racks.html.jinja", title=_("Racks"), **words)
 
 
-def racks_words(connection: Connection, settings: PageSettings, aisle: str) -> dict[str, Any]:
+def racks_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:
     """What racks_part.html.jinja shows, of one aisle or, without its name, of all."""
-    racks = _summaries(connection, settings.rack, datetime.now(UTC))
-    shown = [rack for rack in racks if not aisle or rack.aisle == aisle]
+    racks = rack_summaries(connection, settings.rack, datetime.now(UTC))
+    shown = [rack for rack in racks if asked.of in ("", rack.aisle)]
     total = Counter[str]()
     for rack in shown:
         total.update(rack.tones)
     aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
-    return {"racks": shown, "aisles": aisles, "aisle": aisle, "total": total}
+    racks_part = part_of(shown, asked.part, _bytes_of)
+    return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total}
+
+
+def _bytes_of(rack: RackSummary) -> int:
+    return CARD_BYTES + BAR_BYTES * len(rack.bars()) + 2 * written(rack.rack)
 
 
 BOARD = ListKind("racks_part.html.jinja", 2.0, racks_words)
@@ -94,9 +106,9 @@ BOARD = ListKind("racks_part.html.jinja", 2.0, racks_words)
 def show_rack(
     request: Request,
     console: Served,
-    __: ViewerVisit,
+    visit: ViewerVisit,
     name: Annotated[str, Query(max_length=100)],
-    section: Annotated[int, Query(ge=1, le=1000, alias="part")] = 1,
+    section: PartNumber = 1,
 ) -> Response:
     """One rack as it stands."""
     settings: PageSettings = request.app.state.page
@@ -107,7 +119,7 @@ def show_rack(
         tiles = tiles_of(connection, shown, datetime.now(UTC))
     if not tiles:
         raise ProblemError(404, N_("No agent watches this rack."))
-    local = reading_of(request).local
+    local, may_teach = reading_of(request).local, visit.person.role >= Role.SUPERVISOR
     levels = [
         (level, [tiles[one.location] for one in places])
         for level, places in standing([place_of(code, settings.rack) for code in tiles])
@@ -126,13 +138,13 @@ def show_rack(
         section=section,
         sections=-(-len(codes) // MAX_TILES),
         place=place,
-        html_of=lambda tile: Markup(tile_html(tile, local, settings, live=False)),  # noqa: S704 - it is a template's
+        html_of=lambda tile: Markup(tile_html(tile, local, settings, may_teach=may_teach)),  # noqa: S704 - it is a template's
     )
 
 
-def tile_html(tile: Tile, local: Local, settings: PageSettings, *, live: bool) -> str:
-    """A tile alone, in one line, to take the place of the one that is shown."""
-    html = part(local, "tile.html.jinja", tile=tile, live=live, **tile_words(tile, settings))
+def tile_html(tile: Tile, local: Local, settings: PageSettings, *, may_teach: bool, live: bool = False) -> str:
+    """A tile alone, in one line; `live`: to take the place of the one that is shown."""
+    html = part(local, "tile.html.jinja", tile=tile, may_teach=may_teach, live=live, **tile_words(tile, settings))
     return _BREAKS.sub(" ", html).strip()
 
 
@@ -143,18 +155,17 @@ def family_of(tile: Tile, settings: PageSettings) -> str:
 
 def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
     """What the template of a tile needs beside it."""
-    product = settings.products.get(tile.expected)
-    tone = verdict_look(tile.verdict).tone
+    tone, product = verdict_look(tile.verdict).tone, settings.products.get(tile.expected)
     return {
         "tone": tone,
         "family": family_of(tile, settings),
-        "picture": f"/crops/{tile.crop}" if tile.crop else address_now(tile.agent, tile.camera, tile.location),
-        "photo": f"/photos/{product.photo}.jpg" if product and product.photo else "",
+        "picture": f"/crops/{tile.event}" if tile.has_crop else address_now(tile.agent, tile.camera, tile.location),
+        "photo": settings.products.address(tile.expected),
         "gtin": product.gtin if product else "",
     }
 
 
-def _summaries(connection: Connection, pattern: re.Pattern[str], now: datetime) -> list[RackSummary]:
+def rack_summaries(connection: Connection, pattern: re.Pattern[str], now: datetime) -> list[RackSummary]:
     """Every rack; of several agents that watch a location the worst counts."""
     day = now.timestamp() / 86_400 + UNIX_EPOCH_JD
     places: dict[str, str] = {}

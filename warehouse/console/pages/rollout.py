@@ -13,6 +13,7 @@ from warehouse.console.context import Served, client_address, entry_of, slow_dow
 from warehouse.console.pages.access import FormFields, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -34,18 +35,21 @@ CHOSEN = "agent:"
 """Before an agent's name, in the form."""
 BACK = "back:"
 """Before an agent's name: its own button."""
+LINE_BYTES, COMPARISON_BYTES, OFFER_BYTES = 420, 200, 200
+"""Of an agent, of the comparison of two models, of an offer, about, without names."""
 UNREADABLE = N_("The form can't be read: load the page again.")
 
 
 @router.get("/models", response_class=Response)
-def show(request: Request, console: Served, __: ViewerVisit) -> Response:
+def show(request: Request, console: Served, __: ViewerVisit, number: PartNumber = 1) -> Response:
     """Which agent has which model, and what can be offered."""
     _ = translator(request)
     bundles: Bundles = request.app.state.page.bundles
     with console.reading() as connection:
         agents = agent_models(connection)
     count = Counter(one.title for one in agents if one.title)
-    words: dict[str, Any] = {"agents": agents, "count": count.most_common(), "phases": PHASES, "unanswered": UNANSWERED}
+    shown = part_of(agents, number, _bytes_of)
+    words: dict[str, Any] = {"agents": shown, "count": count.most_common(), "phases": PHASES, "unanswered": UNANSWERED}
     words |= {"bundles": bundles.every(), "is_offering": bundles.is_there}
     words |= {"kept": {one.sha256 for one in words["bundles"] if one.sha256}}
     if "hx-request" in request.headers:
@@ -79,7 +83,8 @@ def offer_or_go_back(request: Request, console: Served, visit: SupervisorVisit, 
         told = entry_of(request, visit.principal, action, agent.agent, f"{agent.title} to {bundle.title}"[:500])
         console.audit.note(told)
     offer(console.database, console.asking, visit.person.name, wanted)
-    return RedirectResponse("/models", 303, HEADERS)
+    part = form.get("part", "")
+    return RedirectResponse(f"/models?part={part}" if part.isascii() and part.isdigit() else "/models", 303, HEADERS)
 
 
 @router.get("/bundles/{sha256}", response_class=Response)
@@ -90,6 +95,17 @@ def bundle_file(request: Request, console: Served, sha256: str) -> Response:
         slow_down(console.wrong, client_address(request))
         raise ProblemError(404, N_("There is nothing at this address."))
     return FileResponse(found.path, media_type="application/octet-stream", headers=HEADERS)
+
+
+def _bytes_of(one: AgentModel) -> int:
+    """About how long an agent's line is as HTML."""
+    status, name = one.status, written(one.agent)
+    told = written(status.reason) if status else 0
+    compared = COMPARISON_BYTES if status and status.comparison else 0
+    offers = sum(
+        OFFER_BYTES + written(each.title, each.former_title, each.answer) for each in (one.offer, one.back) if each
+    )
+    return LINE_BYTES + 4 * name + 2 * written(one.title) + told + compared + offers
 
 
 def _find(request: Request, sha256: str) -> OfferedBundle | None:

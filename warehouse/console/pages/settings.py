@@ -8,6 +8,7 @@ from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.bundles import Bundles
 from warehouse.console.pages.label_searches import LabelSearches
 from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.precision_now import PrecisionNow
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
 from warehouse.console.pages.silence import Silence
@@ -30,6 +31,7 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     codes: RackCodes = field(default_factory=RackCodes)
+    precision: PrecisionNow = field(default_factory=PrecisionNow)
     snapshots: Snapshots = field(default_factory=Snapshots)
     bundles: Bundles = field(default_factory=Bundles)
     """What may be offered to agents."""

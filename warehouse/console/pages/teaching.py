@@ -1,90 +1,77 @@
 """People say what pictures show, one after the other: by a click, or by the keyboard alone."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection, select
 from starlette.responses import RedirectResponse
 
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.support.identifiers import uuid7
-from warehouse.console.context import Served, entry_of, tagged
+from warehouse.console.context import Console, Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import FormFields, SupervisorVisit
+from warehouse.console.pages.asked_picture import AskedPicture, asked_picture
 from warehouse.console.pages.entries import LocationEntry
-from warehouse.console.pages.hearing import Hearing, hearing_of
+from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.places import MAX_TILES, place_of
+from warehouse.console.pages.precision_now import CLAIMS, PrecisionNow
 from warehouse.console.pages.rendering import HEADERS, page, translator
+from warehouse.console.pages.settings import PageSettings
+from warehouse.console.pages.tiles import tile_id
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
-from warehouse.store.labels import STANDS, StatedTruth
+from warehouse.store.labels import StatedTruth
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
-from warehouse.store.tables import events, labels, pictures
-from warehouse.teaching.queue import UnlabelledPicture, candidate_of, next_to_label
+from warehouse.store.tables import events, pictures
+from warehouse.teaching.precision import By
+from warehouse.teaching.queue import candidate_of, next_to_label
 from warehouse.teaching.saying import Statement
 
 router = APIRouter()
 ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60)
 MAX_SKU = 200
-MAX_PRODUCTS = 1000
-"""So many products are offered for what isn't among the likely ones."""
-
-
-@dataclass(frozen=True)
-class ProductChoice:
-    """A product that it may be."""
-
-    sku: str
-    example: str
-    """The event of a picture that somebody said shows it; empty: there is none yet."""
-
-
-@dataclass(frozen=True)
-class AskedPicture:
-    """What the page asks about."""
-
-    one: UnlabelledPicture
-    choices: tuple[ProductChoice, ...]
-    products: tuple[str, ...]
-    """Every product that somebody has named or the WMS expected where people labelled."""
-    has_picture: bool
+BackTo = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/teaching", response_class=Response)
 def show(request: Request, console: Served, __: SupervisorVisit, last: str = "") -> Response:
     """The picture that teaches most; `last`: the event that was labelled before, to be undone."""
+    _ = translator(request)
     with console.reading() as connection:
         found = next_to_label(connection, 1)
-        shown = _shown(connection, found[0]) if found else None
-        hearing = hearing_of(connection)
-    return _page(request, shown, last, hearing)
+        shown = asked_picture(connection, request.app.state.page, found[0]) if found else None
+        words = {**_words(connection, request, shown), "last": last}
+    return page(request, "teaching.html.jinja", title=_("Teaching"), **words)
 
 
 @router.get("/teaching/{event}", response_class=Response)
-def show_one(request: Request, console: Served, __: SupervisorVisit, event: str) -> Response:
-    """This event: whoever looks at an alert says that it is wrong."""
+def show_one(request: Request, console: Served, __: SupervisorVisit, event: str, back: BackTo = "") -> Response:
+    """This event: whoever looks at a tile, a location or a task says that it is wrong, and comes back to it."""
+    _ = translator(request)
     with console.reading() as connection:
         row = connection.execute(select(events.c.agent, events.c.payload).where(events.c.id == event)).first()
         if row is None:
             raise ProblemError(404, N_("There is no such event, or it was deleted."))
         one = candidate_of(row.agent, Envelope[LocationEvent].model_validate_json(row.payload))
-        shown = _shown(connection, one)
-        hearing = hearing_of(connection)
-    return _page(request, shown, "", hearing)
+        shown = asked_picture(connection, request.app.state.page, one)
+        words = {**_words(connection, request, shown), "last": event if shown.is_said else "", "back": back}
+    return page(request, "teaching.html.jinja", title=_("Teaching"), **words)
 
 
 @router.post("/teaching/{event}", response_class=Response)
 def say(request: Request, console: Served, visit: SupervisorVisit, event: str, form: FormFields) -> Response:
-    """What it shows; and on to the next one."""
+    """What it shows; and on to the next one, or back to where somebody saw that it is wrong."""
     said = _said(event, visit.person.name, form)
-    store_label(request, console, visit.principal, said)
-    return RedirectResponse(_after(said), 303, HEADERS)
+    row, _, _ = store_label(request, console, visit.principal, said)
+    back = _way_back(console, request.app.state.page, form.get("back", ""), row.location)
+    return RedirectResponse(back or _after(said), 303, HEADERS)
 
 
 @router.get("/teaching/{event}/picture", response_class=Response)
@@ -99,25 +86,35 @@ def picture(request: Request, console: Served, visit: SupervisorVisit, event: st
     return tagged(request, jpeg, "image/jpeg", hashlib.sha256(jpeg).hexdigest()[:32])
 
 
-def _shown(connection: Connection, one: UnlabelledPicture) -> AskedPicture:
-    example = select(labels.c.event).join(pictures, pictures.c.event == labels.c.event).where(STANDS)
-    newest = example.order_by(labels.c.number.desc()).limit(1)
-    choices = tuple(
-        ProductChoice(
-            sku, connection.execute(newest.where(labels.c.sku == sku, labels.c.event != one.event)).scalar() or ""
-        )
-        for sku in one.choices
-    )
-    known = select(labels.c.sku).where(labels.c.sku != "").distinct().order_by(labels.c.sku).limit(MAX_PRODUCTS)
-    products = tuple(sku for (sku,) in connection.execute(known))
-    has_picture = connection.execute(select(pictures.c.number).where(pictures.c.event == one.event)).first() is not None
-    return AskedPicture(one, choices, products, has_picture)
+def _words(connection: Connection, request: Request, shown: AskedPicture | None) -> dict[str, Any]:
+    precision: PrecisionNow = request.app.state.page.precision
+    return {
+        "shown": shown,
+        "back": "",
+        "claim_words": CLAIMS,
+        "id": uuid7(),
+        "hearing": hearing_of(connection),
+        "claims": precision.of(connection, _kinds(shown)),
+    }
 
 
-def _page(request: Request, shown: AskedPicture | None, last: str, hearing: Hearing) -> Response:
-    _ = translator(request)
-    words: dict[str, Any] = {"shown": shown, "last": last, "id": uuid7(), "hearing": hearing}
-    return page(request, "teaching.html.jinja", title=_("Teaching"), **words)
+def _kinds(shown: AskedPicture | None) -> list[tuple[By, str]]:
+    """Whose precision is told: of all, and of the camera and the product that are asked about."""
+    if shown is None:
+        return [("all", "")]
+    one = shown.one
+    return [("all", ""), ("camera", f"{one.agent}/{one.camera}"), ("product", one.expected or EMPTY_CLASS)]
+
+
+def _way_back(console: Console, settings: PageSettings, back: str, location: str) -> str:
+    """The page that somebody came from, where the location stands in it; empty: none is named."""
+    if back != "rack":
+        return {"work": "/work", "location": f"/location?code={quote(location, safe='')}"}.get(back, "")
+    rack = place_of(location, settings.rack).rack
+    with console.reading() as connection:
+        codes = settings.codes.of_rack(connection, rack, settings.rack)
+    part = codes.index(location) // MAX_TILES + 1 if location in codes else 1
+    return f"/rack?name={quote(rack, safe='')}&part={part}#{tile_id(location)}"
 
 
 def _said(event: str, by: str, form: dict[str, str]) -> Statement:

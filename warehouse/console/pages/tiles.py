@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
-from kardus.contract.verdicts import ALERTS
+from kardus.contract.verdicts import ALERTS, Verdict
 from warehouse.console.shown import said
 from warehouse.store.tables import events, latest, pictures
 
@@ -56,8 +56,10 @@ class Tile:
     alert_status: str
     alert_by: str
     """Who has acknowledged it; empty: nobody, or it isn't said."""
-    crop: str
-    """The event whose picture shows this; empty: there is none."""
+    event: str
+    """The look that it rests on; empty: it isn't kept."""
+    has_crop: bool
+    """Whether a picture of that look is kept, or may come yet."""
     place: str = ""
     """Epoch, sequence and repeat, by which a browser knows what is the later one of an epoch; of the epoch the end."""
     conflict: bool = False
@@ -67,6 +69,11 @@ class Tile:
     def id(self) -> str:
         """For the page's element."""
         return tile_id(self.location)
+
+    @property
+    def may_be_corrected(self) -> bool:
+        """Whether there is a look that claims something."""
+        return bool(self.event) and self.verdict != Verdict.STALE
 
 
 def tile_id(location: str) -> str:
@@ -86,20 +93,24 @@ def tiles_of(
         chosen = _STATES.where(latest.c.kind == "state", latest.c.subject.in_(locations[start : start + PORTION]))
         for row in connection.execute(chosen).all():
             found[row.subject].append((said(row), row))
-    shown = _with_pictures(connection, [row.last for rows in found.values() for _, row in rows if row.last])
-    return {location: _decided(rows, now, shown, worst=worst) for location, rows in found.items() if rows}
+    looks = _looks(connection, [row.last for rows in found.values() for _, row in rows if row.last])
+    return {location: _decided(rows, now, looks, worst=worst) for location, rows in found.items() if rows}
 
 
-def tile_of_event(data: dict[str, Any], agent: str, event: str) -> Tile:
-    """What an event says: its picture comes with it, or a moment later."""
-    return _tile(data, agent, data["verdict"], datetime.fromisoformat(data["captured"]), event)
+def tile_of_event(data: dict[str, Any], agent: str, event: str, others: Sequence[dict[str, Any]] = ()) -> Tile:
+    """What an event says, beside what `others` say of the place; its picture comes with it, or a moment later."""
+    captured = datetime.fromisoformat(data["captured"])
+    conflict = _contradict([data, *others], datetime.now(UTC))
+    return _tile(data, agent, data["verdict"], captured, (event, True), conflict=conflict)
 
 
-def tile_of_state(data: dict[str, Any], agent: str, now: datetime, event: str, *, conflict: bool = False) -> Tile:
-    """What a state says; `event` is whose picture shows it, empty: none does."""
-    is_void = datetime.fromisoformat(data["valid_until"]) <= now
-    verdict, since = ("stale", data["valid_until"]) if is_void else (data["verdict"], data["since"])
-    return _tile(data, agent, verdict, datetime.fromisoformat(since), event, conflict=conflict)
+def tile_of_state(
+    data: dict[str, Any], agent: str, now: datetime, look: tuple[str, bool], others: Sequence[dict[str, Any]] = ()
+) -> Tile:
+    """What a state says, beside what `others` say; `look`: the event that it rests on, and whether it has a picture."""
+    verdict, since = ("stale", data["valid_until"]) if _is_void(data, now) else (data["verdict"], data["since"])
+    conflict = _contradict([data, *others], now)
+    return _tile(data, agent, verdict, datetime.fromisoformat(since), look, conflict=conflict)
 
 
 def locations_with(connection: Connection, verdicts: Iterable[str]) -> list[str]:
@@ -108,25 +119,40 @@ def locations_with(connection: Connection, verdicts: Iterable[str]) -> list[str]
     return [code for (code,) in connection.execute(chosen)]
 
 
-def _with_pictures(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """The ids of those events, by their numbers, that have a picture."""
-    found: dict[int, str] = {}
+def _looks(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, bool]]:
+    """The ids of events by their numbers, and whether each has a picture."""
+    found: dict[int, tuple[str, bool]] = {}
+    joined = select(events.c.number, events.c.id, pictures.c.event).join_from(
+        events, pictures, pictures.c.event == events.c.id, isouter=True
+    )
     for start in range(0, len(numbers), PORTION):
-        chosen = select(events.c.number, events.c.id).join_from(events, pictures, pictures.c.event == events.c.id)
-        rows = connection.execute(chosen.where(events.c.number.in_(numbers[start : start + PORTION])))
-        found |= {number: event for number, event in rows.all()}  # noqa: C416 - rows are no pairs to mypy
+        rows = connection.execute(joined.where(events.c.number.in_(numbers[start : start + PORTION])))
+        found |= {number: (event, picture is not None) for number, event, picture in rows}
     return found
 
 
-def _decided(rows: list[tuple[dict[str, Any], Any]], now: datetime, shown: dict[int, str], *, worst: bool) -> Tile:
-    """The most recent state decides; those that say nothing certain contradict nobody."""
+def _decided(
+    rows: list[tuple[dict[str, Any], Any]], now: datetime, looks: dict[int, tuple[str, bool]], *, worst: bool
+) -> Tile:
+    """The most recent state decides."""
     rows.sort(
         key=lambda one: (worst and _calls(one[0]), one[0]["last_verified"] or one[0]["since"], one[1].agent),
         reverse=True,
     )
     data, row = rows[0]
-    certain = {(one["verdict"], (one["seen"] or {}).get("sku")) for one, _ in rows if one["verdict"] not in DOUBTFUL}
-    return tile_of_state(data, row.agent, now, shown.get(row.last, ""), conflict=len(certain) > 1)
+    others = [one for one, _ in rows[1:]]
+    return tile_of_state(data, row.agent, now, looks.get(row.last, ("", False)), others)
+
+
+def _contradict(told: Sequence[dict[str, Any]], now: datetime) -> bool:
+    """Whether those that say something certain say different things; a state that is void says nothing any more."""
+    certain = [one for one in told if one["verdict"] not in DOUBTFUL and not _is_void(one, now)]
+    return len({(one["verdict"], (one["seen"] or {}).get("sku")) for one in certain}) > 1
+
+
+def _is_void(data: dict[str, Any], now: datetime) -> bool:
+    """An event has no end: what it says holds until the next one."""
+    return "valid_until" in data and datetime.fromisoformat(data["valid_until"]) <= now
 
 
 def _calls(data: dict[str, Any]) -> bool:
@@ -135,7 +161,7 @@ def _calls(data: dict[str, Any]) -> bool:
 
 
 def _tile(
-    data: dict[str, Any], agent: str, verdict: str, since: datetime, crop: str, *, conflict: bool = False
+    data: dict[str, Any], agent: str, verdict: str, since: datetime, look: tuple[str, bool], *, conflict: bool
 ) -> Tile:
     expected, seen, alert = data["expected"], data["seen"] or {}, data.get("alert") or {}
     stands = alert.get("status") in ("open", "acknowledged")
@@ -153,7 +179,8 @@ def _tile(
         alert=alert["id"] if stands else "",
         alert_status=alert["status"] if stands else "",
         alert_by=alert.get("by") or "" if stands else "",
-        crop=crop,
+        event=look[0],
+        has_crop=look[1],
         place=f"{data['epoch'][-8:]}.{data['sequence']}.{data.get('repeat', 0)}" if data.get("epoch") else "",
         conflict=conflict,
     )

@@ -1,6 +1,7 @@
 """Trends: discrepancies a day, how long they stood, coverage, by aisle and family; charts as SVG, drawn here."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -8,12 +9,13 @@ from statistics import median
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import JSON, Connection, DateTime, Select, Text, cast, select, type_coerce
+from sqlalchemy import Connection, DateTime, Select, Text, select, type_coerce
 
 from kardus.support.time_zone import TimeZone
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.coverage_now import Covered, coverage_now
+from warehouse.console.pages.coverage_history import coverage_of, covered_by
+from warehouse.console.pages.coverage_now import Covered
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
@@ -21,6 +23,7 @@ from warehouse.console.pages.products import Products
 from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
+from warehouse.console.shown import json_of
 from warehouse.report.aisles import aisle_of
 from warehouse.store.tables import alerts
 
@@ -30,6 +33,8 @@ DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""
 MOST = 10
+MAX_COVERED = 100
+"""So many aisles, and families, are shown with their coverage; the table's file has all."""
 Days = Annotated[int, Query(ge=1, le=365)]
 Name = Annotated[str, Query(max_length=200)]
 
@@ -40,6 +45,8 @@ class Trends:
 
     days: list[tuple[date, int, float | None]] = field(default_factory=list)
     """Day, alerts that were opened, median minutes until they were resolved."""
+    coverage: Sequence[tuple[date, Covered | None]] = ()
+    """How much was covered at the end of each day; None: not noted."""
     aisles: list[tuple[str, int]] = field(default_factory=list)
     families: list[tuple[str, int]] = field(default_factory=list)
     products: list[tuple[str, int]] = field(default_factory=list)
@@ -72,10 +79,19 @@ def show_trends(
     with console.reading() as connection:
         hearing = hearing_of(connection)
     words: dict[str, Any] = {"trends": found, "days": days, "choices": DAYS, "aisle": aisle, "family": family}
-    words |= {"by_aisle": covered[0], "by_family": covered[1], "hearing": hearing}
-    words |= {"counts": [(day, count) for day, count, __ in found.days]}
+    words |= {"by_aisle": _least(covered[0]), "by_family": _least(covered[1]), "hearing": hearing}
+    words |= {
+        "cut": [len(one) > MAX_COVERED for one in covered],
+        "counts": [(day, count) for day, count, __ in found.days],
+    }
+    words |= {"coverage": [(day, one and 100 * one.share) for day, one in found.coverage]}
     words |= {"minutes": [(day, minutes) for day, __, minutes in found.days]}
     return page(request, "trends.html.jinja", title=_("Trends"), **words)
+
+
+def _least(covered: list[Covered]) -> list[Covered]:
+    """As they come; of very many, the least covered."""
+    return covered if len(covered) <= MAX_COVERED else sorted(covered, key=lambda one: one.share)[:MAX_COVERED]
 
 
 def read_trends(
@@ -85,7 +101,9 @@ def read_trends(
     now = datetime.now(UTC)
     with console.reading() as connection:
         found = trends_of(connection, days, now, settings.zone, settings.products, only)
-        covered = coverage_now(connection, now, lambda sku, seen: settings.products.family(sku) or seen)
+        if not (only.aisle and only.family):  # of an aisle's families nothing is noted
+            found.coverage = coverage_of(connection, found.days[0][0], days, aisle=only.aisle, family=only.family)
+        covered = covered_by(connection, now, settings.products)
     return found, covered
 
 
@@ -126,7 +144,7 @@ def trends_of(
 def _asked(connection: Connection) -> Select[Any]:
     """What is counted of an alert, taken out of its message by the database: 20,000 of them needn't come here."""
     is_server = connection.dialect.name == "postgresql"
-    said: Any = cast(alerts.c.payload, JSON) if is_server else type_coerce(alerts.c.payload, JSON)
+    said = json_of(connection, alerts.c.payload)
     return select(
         alerts.c.location,
         type_coerce(alerts.c.opened, DateTime(timezone=True) if is_server else Text()),

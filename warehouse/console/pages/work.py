@@ -18,16 +18,17 @@ from warehouse.console.auditing import insert_entries
 from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
-from warehouse.console.pages.boards import ListKind
+from warehouse.console.pages.boards import AskedList, ListKind, ListRights
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.task_notes import TakenError, known_of, note_deed, note_known
 from warehouse.console.pages.unanswered import not_known
-from warehouse.console.pages.worklist import jobs_of
+from warehouse.console.pages.worklist import Task, jobs_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import Commenting
 from warehouse.console.roles import Role
@@ -37,6 +38,8 @@ from warehouse.store.tables import comments, latest, present, sent_once
 router = APIRouter()
 ENTRY = LocationEntry("/work", N_("To do"), Role.VIEWER, 20)
 MAX_ALERTS = 20
+JOB_BYTES, LINE_BYTES, SAID_BYTES = 800, 450, 150
+"""Of a task, of each of its locations, of a comment, about, without names."""
 MAX_TEXT = 2000
 REMEMBERED = timedelta(days=30)
 """So long it is known what a browser has sent: one that comes back later sends it in vain."""
@@ -45,32 +48,51 @@ ACTIONS = ("take", "release", "acknowledge", "comment", "done", "undo")
 
 @router.get("/work", response_class=Response)
 def show(
-    request: Request, console: Served, visit: ViewerVisit, mine: Annotated[str, Query(max_length=5)] = ""
+    request: Request,
+    console: Served,
+    visit: ViewerVisit,
+    mine: Annotated[str, Query(max_length=5)] = "",
+    number: PartNumber = 1,
 ) -> Response:
     """The list."""
-    _ = translator(request)
+    _, person = translator(request), visit.person
     with console.reading() as connection:
         place = newest(connection)
-        words = work_words(connection, request.app.state.page, visit.person.name if mine else "")
-    words |= {"place": place, "mine": mine, "me": visit.person.name, "may_act": visit.person.role >= Role.OPERATOR}
+        words = work_words(connection, request.app.state.page, AskedList(person.name if mine else "", number))
+    words |= {"place": place, "me": person.name, **vars(ListRights.of(person.role))}
     if "hx-request" in request.headers:
         return fragment(request, "work_part.html.jinja", **words)
     return page(request, "work.html.jinja", title=_("To do"), **words)
 
 
-def work_words(connection: Connection, settings: PageSettings, taken_by: str) -> dict[str, Any]:
+def work_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:
     """What work_part.html.jinja shows, the same to everybody: of what somebody has or had taken, or of all.
 
     `me` is nobody: the browser shows its person what only he may do (static/work.js).
     """
     jobs = jobs_of(connection, settings.zone)
+    shown = [job for job in jobs if asked.of in ("", job.taken_by, job.taken_from)]
     return {
-        "jobs": [job for job in jobs if not taken_by or taken_by in (job.taken_by, job.taken_from)],
+        "jobs": part_of(shown, asked.part, _bytes_of),
         "total": len(jobs),
+        "mine": "true" if asked.of else "",
         "me": "",
         "hearing": hearing_of(connection),
         "words_of": lambda tile: tile_words(tile, settings),
     }
+
+
+def _bytes_of(job: Task) -> int:
+    """About how long a task is as HTML."""
+    places = sum(
+        LINE_BYTES
+        + 6 * written(tile.location)  # in addresses, and in what is read aloud
+        + 3 * written(tile.expected, tile.seen)
+        + 2 * written(tile.agent, tile.camera, line.alert)
+        + written(line.conflict, *line.stands_at, *line.missing_at)
+        for line, tile in zip(job.lines, job.tiles, strict=True)
+    )
+    return JOB_BYTES + places + sum(SAID_BYTES + written(one.by, one.text) for one in job.said)
 
 
 BOARD = ListKind("work_part.html.jinja", 1.0, work_words)

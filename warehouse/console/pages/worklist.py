@@ -15,6 +15,8 @@ from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, find_discrepancies
 from warehouse.store.tables import comments, latest, tasks
 
+SHOWN_COMMENTS = 5
+"""So many of a task's comments are in the list."""
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
 _STATE = Envelope[LocationState]
 
@@ -42,6 +44,9 @@ class Task:
     done_by: str
     done: datetime | None
     said: tuple[TaskComment, ...]
+    """The newest few comments, the oldest of them first."""
+    unshown: int
+    """How many comments are older: each location's page has all of them."""
 
     @property
     def id(self) -> str:
@@ -90,21 +95,30 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
             continue
         pair = (line, by_code[line.swap]) if line.swap in tiles else (line,)
         seen |= {one.location for one in pair}
-        works = [taken[one.alert] for one in pair if one.alert in taken]
-        done = [row.done for row in works if row.done]
-        jobs.append(
-            Task(
-                lines=pair,
-                tiles=tuple(tiles[one.location] for one in pair),
-                taken_by=next((row.taken_by for row in works if row.taken_by), ""),
-                taken_from=next((row.taken_from for row in works if row.taken_by), ""),
-                known={row.alert: row.known_by for row in works if row.known_by},
-                done_by=next((row.done_by for row in works if row.done_by), ""),
-                done=max(done) if done else None,
-                said=tuple(each for one in pair for each in said.get(one.alert, ())),
-            )
-        )
+        jobs.append(_task(pair, tiles, taken, said))
     return jobs
+
+
+def _task(
+    lines: tuple[Discrepancy, ...],
+    tiles: dict[str, Tile],
+    taken: dict[str, Any],
+    said: dict[str, list[TaskComment]],
+) -> Task:
+    works = [taken[line.alert] for line in lines if line.alert in taken]
+    done = [row.done for row in works if row.done]
+    made = sorted((each for line in lines for each in said.get(line.alert, ())), key=lambda one: one.at)
+    return Task(
+        lines=lines,
+        tiles=tuple(tiles[line.location] for line in lines),
+        taken_by=next((row.taken_by for row in works if row.taken_by), ""),
+        taken_from=next((row.taken_from for row in works if row.taken_by), ""),
+        known={row.alert: row.known_by for row in works if row.known_by},
+        done_by=next((row.done_by for row in works if row.done_by), ""),
+        done=max(done) if done else None,
+        said=tuple(made[-SHOWN_COMMENTS:]),
+        unshown=max(0, len(made) - SHOWN_COMMENTS),
+    )
 
 
 def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from warehouse.store.migrations.console import CONSOLE_GRANTS, RECEIVER_GRANTS
+from warehouse.store.migrations.coverage import COVERAGE_GRANTS
 from warehouse.store.migrations.people import PAGE_GRANTS
 from warehouse.store.migrations.quoting import quoted
 from warehouse.store.migrations.rollout import MODEL_GRANTS, OFFER_GRANTS
@@ -163,7 +164,7 @@ def grant(connection: Connection, role: str) -> None:
 
 def grant_console(connection: Connection, role: str) -> None:
     """Give a role what the API and the page need, and nothing else."""
-    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS, *LABEL_GRANTS, *OFFER_GRANTS))
+    _give(connection, role, (*CONSOLE_GRANTS, *PAGE_GRANTS, *LABEL_GRANTS, *OFFER_GRANTS, *COVERAGE_GRANTS))
 
 
 def _give(connection: Connection, role: str, grants: Sequence[str]) -> None:

@@ -15,7 +15,7 @@
   let held = { revision: 0, layout: null, history: [], curve: [], writable: false };
 
   const fill = (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
-  const query = (name) => new URLSearchParams({ ...camera, camera: name ?? camera.camera });
+  const query = (of = camera) => new URLSearchParams(of);
   const tell = (text, tone = "") => { said.textContent = text; said.className = `message ${tone}`; said.hidden = !text; };
   const limit = ([x, y]) => [Math.min(size[0], Math.max(0, x)), Math.min(size[1], Math.max(0, y))].map((at) => Math.round(at * 10) / 10);
   const unit = () => size[0] / Math.max(1, stage.getBoundingClientRect().width); /* picture's pixels in one of the screen's */
@@ -290,9 +290,11 @@
   }
 
   async function copy() {
-    const name = by("neighbour").value, from = by("code-from").value, to = by("code-to").value;
+    const other = by("neighbour").selectedOptions[0], from = by("code-from").value, to = by("code-to").value;
+    const name = other.value;
+    tell(words.asking);
     try {
-      const answer = await kardus.send("GET", `/commission/layout?${query(name)}`);
+      const answer = await kardus.send("GET", `/commission/layout?${query({ agent: other.dataset.agent, camera: name })}`);
       const { layout } = await answer.json();
       if (!layout) { tell(words.nothingThere, "bad"); return; }
       shapes = shapesOf(layout, (code) => from && code.includes(from) ? code.replace(from, to) : "");

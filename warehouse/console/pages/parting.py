@@ -1,0 +1,57 @@
+"""Long lists in parts, so that no page is larger than a phone on a bad network takes well.
+
+Parts are filled by about how many bytes each entry comes to, and not by number: a task with comments, or an agent with
+eight cameras in trouble, is many times as long as another.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+
+T = TypeVar("T")
+PART_BYTES = 160_000
+"""About so much HTML is in a part, of the 200,000 bytes that a page may have: what stands around it is in no sum."""
+PartNumber = Annotated[int, Query(ge=1, le=100_000, alias="part")]
+
+
+@dataclass(frozen=True)
+class ListPart(Generic[T]):
+    """What is shown of a list."""
+
+    entries: Sequence[T]
+    number: int
+    """Which part it is, from 1."""
+    parts: int
+    """How many there are, 1 at least."""
+    total: int
+    """Entries of the whole list."""
+
+
+def part_of(
+    entries: Sequence[T], number: int, bytes_of: Callable[[T], int], most_bytes: int = PART_BYTES
+) -> ListPart[T]:
+    """A part of a list; the last one, where it has fewer.
+
+    Args:
+        entries: the whole list.
+        number: which part, from 1.
+        bytes_of: about how long an entry is as HTML; one that is longer than a part has one of its own.
+        most_bytes: of a part; less where other lists stand beside this one.
+    """
+    begins, filled = [0], 0
+    for place, entry in enumerate(entries):
+        size = bytes_of(entry)
+        if filled and filled + size > most_bytes:
+            begins.append(place)
+            filled = 0
+        filled += size
+    shown = min(number, len(begins))
+    end = begins[shown] if shown < len(begins) else len(entries)
+    return ListPart(entries[begins[shown - 1] : end], shown, len(begins), len(entries))
+
+
+def written(*texts: str | None) -> int:
+    """About so many bytes texts take as HTML."""
+    return sum(len(text.encode(errors="replace")) for text in texts if text)
