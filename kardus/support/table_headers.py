@@ -26,8 +26,6 @@ class WantedColumns:
     """Read as strictly as the required ones, where they are there. Others may hold anything."""
     values: tuple[str, ...] = ()
     """Those of them whose numbers and truth values are taken as they are, however a spreadsheet shows them."""
-    blanks: tuple[str, ...] = ()
-    """Those in which a blank cell says something: it has to be a blank one for sure."""
 
 
 @dataclass(frozen=True)

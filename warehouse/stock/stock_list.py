@@ -7,7 +7,7 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -97,9 +97,8 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
         DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MOST_SHOWN of them.
     """
     rules = rules or StockRules()
-    columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
     found: set[str] = set()
-    rows = with_columns(read_rows(path, columns, rules.layout), found)
+    rows = with_columns(read_rows(path, COLUMNS, rules.layout), found)
     lines, problems, _ = stock_lines((with_sku(row, rules.sku_pattern) for row in rows), rules)
     _refuse(path, problems or fraction_problems((line.location, line.sku) for line in lines))
     if not lines:

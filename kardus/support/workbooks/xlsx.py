@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from xml.etree import ElementTree as ET
 
 from kardus.support.workbooks.cells import (
@@ -46,6 +46,15 @@ class Sheet:
     name: str
     is_visible: bool
     part: str
+
+
+class Workbook(Protocol):
+    """An open workbook."""
+
+    sheets: list[Sheet]
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
 
 
 class XlsxFile:

@@ -13,6 +13,7 @@ from openpyxl.styles import PatternFill
 
 from kardus.support.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
+from tests.kardus.support import workbooks
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main
@@ -208,15 +209,38 @@ def test_what_these_can_t_tell_is_refused(tmp_path: Path, write: Callable[..., P
     assert "cell B2 ('sku') is the number 17, and how it is shown can't be told" in refusal_of(number)
     blank = write(tmp_path / "s2", HEADER, ("A-1", None), ("A-2", "Tea"))
     assert "line 2: no sku" in refusal_of(blank)
-    said = refusal_of(blank, StockRules(blank_is_empty=True))
-    assert "cell B2 ('sku') is blank, or an error, which can't be told" in said
-    assert "write EMPTY, or save it as .xlsx" in said
+    assert read_stock(blank, StockRules(blank_is_empty=True)) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
+
+
+@pytest.mark.parametrize("blank_is_empty", [True, False])
+@pytest.mark.parametrize("name", ["errors.ods", "errors.xls"])
+def test_an_error_is_not_nothing_in_any_column_of_any_kind(name: str, *, blank_is_empty: bool) -> None:
+    said = refusal_of(Path(workbooks.__file__).with_name(name), StockRules(blank_is_empty=blank_is_empty))
+    for cell in (
+        "B3 ('sku')",
+        "D5 ('empty')",
+        *(f"{c}6 ('{n}')" for c, n in zip("ABD", ("location", "sku", "empty"), strict=True)),
+    ):
+        assert f"cell {cell} shows the error #N/A" in said
+    assert "cell C4 ('quantity') shows the error #DIV/0!" in said
 
 
 @pytest.mark.parametrize("write", [write_ods, write_xlsb, workbook])
 def test_what_stands_beside_the_list_is_none_of_it(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), (None, None, None, "counted by Ann"))
     assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", "Tea")]
+
+
+@pytest.mark.parametrize("write", [write_ods, write_xlsb, workbook])
+def test_a_line_that_goes_on_where_the_header_ends_is_shifted(tmp_path: Path, write: Callable[..., Path]) -> None:
+    path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), ("A-2", "old", "Tea"), ("A-3", None, "Tea"))
+    said = refusal_of(path, StockRules(blank_is_empty=True))
+    assert all(f"cell C{line} is behind the last column that is named: name its column" in said for line in (3, 4))
+
+
+def test_a_blank_cell_where_the_header_ends_is_none(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "s.xlsx", (None, *HEADER), (7, "A-1", "Tea", " "), (8, "A-2", "Tea", None, "counted"))
+    assert read_stock(path) == [StockLine("A-1", "Tea"), StockLine("A-2", "Tea")]
 
 
 def test_a_text_or_a_page_under_the_name_of_a_workbook(tmp_path: Path) -> None:

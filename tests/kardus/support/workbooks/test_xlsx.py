@@ -77,6 +77,15 @@ def test_values_beside_formulas_that_were_never_calculated_are_not_believed(tmp_
     assert _cells(path) == {0: LOST_FORMULA, 1: LOST_FORMULA, 2: Cell("3", "", "3")}
 
 
+def test_columns_that_are_hidden_as_far_as_there_are_any_cost_nothing(tmp_path: Path) -> None:
+    columns = '<cols><col min="2" max="100000000000" hidden="1"/></cols>'
+    row = "<row><c t='str'><v>A-1</v></c><c t='str'><v>Tea</v></c></row>"
+    assert _cells(write_xlsx(tmp_path / "s.xlsx", row, columns=columns)) == {
+        0: Cell("A-1"),
+        1: hidden_cell(Cell("Tea")),
+    }
+
+
 def test_days_may_be_counted_from_1904(tmp_path: Path) -> None:
     row = '<row><c s="1"><v>44623</v></c></row>'
     path = write_xlsx(tmp_path / "s.xlsx", row, calculation='<workbookPr date1904="1"/>', formats=(0, 14))
