@@ -16,7 +16,9 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
+from warehouse.console.pages.fleet import fleet_words
 from warehouse.console.pages.products import Products
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.trends import trends_of
 from warehouse.console.people import find_person, list_people
 from warehouse.console.roles import Role
@@ -143,6 +145,12 @@ def test_an_agent_that_is_away_is_said_where_its_discrepancies_would_be(file_dat
     write(file_database, box._writer.offline("connection lost", datetime.now(UTC)))
     for path in ("/work", "/trends"):
         assert "Agents that are offline: 1 of 1." in words_of(browser.get(path).text)
+
+
+@pytest.mark.parametrize("part", ["9" * 5000, "0", "two", "٣", "-1"])
+def test_a_part_of_the_fleet_that_is_none_is_the_first(hall: Hall, part: str) -> None:
+    with hall.console.reading() as connection:
+        assert fleet_words(connection, PageSettings(), part)["part"] == 1
 
 
 def test_the_fleet_shows_disk_outbox_and_last_pictures(file_database: Database) -> None:

@@ -54,6 +54,23 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
         ([(*HEADER, "quantity"), ("A", "x", "-1")], "line 2: quantity '-1': write a whole number"),
         ([(*HEADER, "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
         ([(*HEADER, "quantity"), ("A", "x", "2.5")], "line 2: quantity '2.5'"),
+        (
+            [(*HEADER, "quantity"), ("A", "x", "9" * 5000)],
+            "line 2: quantity '" + "9" * 40 + "...': write a whole number",
+        ),
+        ([(*HEADER, "quantity"), ("A", "x", "1" + "0" * 15)], "0 or more and at most 15 digits, or nothing"),
+        ([(*HEADER, "quantity"), ("A", "x", "9" * 5000 + ".0")], "line 2: quantity '999"),
+        ([(*HEADER, "quantity"), ("A", "EMPTY", "9" * 5000)], "line 2: quantity '999"),
+        ([(*HEADER, "quantity"), ("A", "x", "٣")], "line 2: quantity '٣'"),
+        ([HEADER, ("A" * 5000, "x")], "line 2: location '" + "A" * 40 + "...' is no code"),
+        ([(*HEADER, "empty"), ("A", "", "no")], "line 2: no sku, and empty is 'no': name the product, or write yes"),
+        ([(*HEADER, "empty"), ("A", "EMPTY", "no")], "line 2: empty is 'no' beside sku 'EMPTY': leave one of them out"),
+        ([(*HEADER, "empty"), ("A", "empty", "FALSE")], "line 2: empty is 'FALSE' beside sku 'empty'"),
+        (
+            [(*HEADER, "quantity", "empty"), ("A", "x", "0", "no")],
+            "line 2: quantity 0 of 'x', and empty is 'no': leave one of them out",
+        ),
+        ([(*HEADER, "quantity", "empty"), ("A", "", "3", "yes")], "line 2: quantity 3 of '': name the product"),
         ([(*HEADER, "empty"), ("A", "x", "yes")], "line 2: empty is 'yes' beside sku 'x': leave one of them out"),
         ([(*HEADER, "empty"), ("A", "x", "perhaps")], "line 2: empty 'perhaps': write yes, or nothing"),
         ([HEADER, ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
@@ -135,6 +152,26 @@ def test_lots_of_one_product_are_added(tmp_path: Path) -> None:
     lines = [("A", "x", 3), ("B", "x", 1), ("A", "x", 4), ("B", "x", ""), ("A", "x", 0)]
     path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), *lines)
     assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", None)]
+
+
+def test_a_blank_sku_where_the_column_empty_says_no_is_no_order_to_find_nothing(tmp_path: Path) -> None:
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "no"), ("A-2", "", ""))
+    said = refusal_of(path, StockRules(blank_is_empty=True))
+    assert "line 2: no sku, and empty is 'no'" in said
+    assert "line 3" not in said
+
+
+def test_of_several_lots_one_may_be_used_up_though_the_location_isn_t_empty(tmp_path: Path) -> None:
+    lines = [("A", "x", 0, "no"), ("A", "x", 4, "no")]
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), *lines)
+    assert read_stock(path) == [StockLine("A", "x", 4)]
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), ("A", "x", 0, ""), *lines[:1])
+    assert "line 3: quantity 0 of 'x', and empty is 'no'" in refusal_of(path)
+
+
+def test_a_quantity_may_have_zeros_in_front(tmp_path: Path) -> None:
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", "0" * 5000 + "7"), ("B", "x", "9" * 15))
+    assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", 10**15 - 1)]
 
 
 def test_none_of_a_product_is_an_empty_location(tmp_path: Path) -> None:

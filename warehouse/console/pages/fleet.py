@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection, select
 
+from kardus.support.whole_numbers import whole_number
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
@@ -22,6 +23,7 @@ from warehouse.store.tables import events, latest
 router = APIRouter()
 ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60)
 MAX_AGENTS = 300
+MAX_PARTS = 1000
 TROUBLE = {
     "lost": N_("no picture"),
     "frozen": N_("the picture stands still"),
@@ -40,7 +42,7 @@ TROUBLE = {
 
 @router.get("/fleet", response_class=Response)
 def show_fleet(
-    request: Request, console: Served, __: ViewerVisit, part: Annotated[int, Query(ge=1, le=1000)] = 1
+    request: Request, console: Served, __: ViewerVisit, part: Annotated[int, Query(ge=1, le=MAX_PARTS)] = 1
 ) -> Response:
     """Every agent with its cameras, those in trouble first."""
     _ = translator(request)
@@ -54,7 +56,7 @@ def show_fleet(
 
 def fleet_words(connection: Connection, settings: PageSettings, part: str) -> dict[str, Any]:  # noqa: ARG001 - a board's
     """What fleet_part.html.jinja shows; `part` is a number, else the first one is shown."""
-    return _words(connection, int(part) if part.isascii() and part.isdigit() and int(part[:5]) > 0 else 1)
+    return _words(connection, whole_number(part, MAX_PARTS) or 1)
 
 
 BOARD = ListKind("fleet_part.html.jinja", 5.0, fleet_words)
