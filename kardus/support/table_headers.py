@@ -41,7 +41,7 @@ class TableLayout:
     encoding: str | None = None
     """Of a text; None: found out."""
     left_out: frozenset[str] = frozenset()
-    """A line that begins with one of these, in lower case, as a total, isn't one of the table."""
+    """A line that begins with one of these, in lower case and NFC, as a total, isn't one of the table."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kardus.support.errors import DataError
+from kardus.support.spelling import composed
 from kardus.support.table_headers import (
     NAMED_AS_BEFORE,
     TITLE_LINES,
@@ -150,7 +151,7 @@ def _is_left_out(cells: Sequence[str], layout: TableLayout | None) -> bool:
     if layout is None or not layout.left_out:
         return False
     first = next((cell.strip() for cell in cells if cell.strip()), "")
-    return first.lower() in layout.left_out
+    return composed(first).lower() in layout.left_out
 
 
 def _wrong_length(number: int, header: Header, cells: Sequence[str]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
 from warehouse.cli import delivery_commands
+from warehouse.cli.topic_options import topic_level
 
 Capture = pytest.CaptureFixture[str]
 
@@ -197,3 +198,14 @@ def test_what_one_command_alone_needs_is_not_loaded_by_the_others() -> None:
 def test_a_port_that_is_none_is_named(port: str) -> None:
     with pytest.raises(UsageError, match="--health '127"):
         delivery_commands._listen(f"127.0.0.1:{port}")
+
+
+def test_a_level_of_a_topic_is_composed_as_agents_do_it() -> None:
+    check, nfd = topic_level("--agent"), "Bu\u0308ro"
+    assert check(nfd) == "B\u00fcro"
+    assert check([nfd, "box"]) == ["B\u00fcro", "box"]
+    assert check(None) == []
+    assert len(check("u\u0308" * 100)) == 100
+    for wrong in ("a/b", "", "u\u0308" * 101):
+        with pytest.raises(UsageError, match="--agent"):
+            check([wrong])

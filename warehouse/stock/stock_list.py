@@ -267,7 +267,7 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
 
 def with_sku(row: Row, pattern: str) -> Row:
     """A row whose SKU is what the pattern's group finds, where it fits."""
-    found = re.match(pattern, row.values["sku"]) if pattern and "sku" in row.values else None
+    found = re.match(composed(pattern), composed(row.values["sku"])) if pattern and "sku" in row.values else None
     return row._replace(values=row.values | {"sku": found.group(1).strip()}) if found else row
 
 

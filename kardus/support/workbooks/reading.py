@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
+from kardus.support.spelling import composed
 from kardus.support.workbooks.apart import ReadApart
 from kardus.support.workbooks.ods import OdsFile
 from kardus.support.workbooks.sheet_parser import Line
@@ -95,7 +96,7 @@ def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
 
 def _choose(path: Path, book: Workbook, name: str | None, *, can_choose: bool) -> Sheet:
     if name is not None:
-        found = [sheet for sheet in book.sheets if sheet.name == name]
+        found = [sheet for sheet in book.sheets if composed(sheet.name) == composed(name)]
         if not found:
             raise DataError(f"{path}: no sheet '{name}' (found: {_names(book.sheets)}): name one of these with --sheet")
         return found[0]

@@ -132,6 +132,17 @@ def test_an_agent_that_is_online_is_forgotten_only_when_that_is_confirmed(
     assert _topics(mosquitto) == set()
 
 
+def test_an_agent_is_known_however_unicode_spells_it(
+    mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retained = _retained(Publisher("B\u00fcro"))
+    publish(mosquitto, retained, retain=True)
+    path = _stored(tmp_path / "k.sqlite", *retained)
+    done = call(capsys, main, "forget", "Bu\u0308ro", "--port", mosquitto.port, "--sqlite", path)
+    assert (done.returncode, done.stdout.strip()) == (0, "agent B\u00fcro: 8 topics cleared, 0 alerts closed")
+    assert _topics(mosquitto) == set()
+
+
 def test_what_only_the_database_has_is_forgotten_too(
     mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

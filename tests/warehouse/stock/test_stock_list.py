@@ -17,6 +17,7 @@ from tests.kardus.support import workbooks
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main
+from warehouse.stock.list_layout import Preset
 from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
 
 
@@ -212,6 +213,20 @@ def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
     assert "has no sheets: leave --sheet out" in refusal_of(
         csv_list(tmp_path / "s.csv", HEADER), StockRules(TableLayout(sheet="x"))
     )
+
+
+def test_what_an_operator_names_is_found_however_unicode_spells_it(tmp_path: Path) -> None:
+    nfc, nfd = "Caf\u00e9", "Cafe\u0301"
+    for here, there in ((nfc, nfd), (nfd, nfc)):
+        book = openpyxl.Workbook()
+        book.active.title = here
+        for line in [HEADER, ("A-1", f"[{here}] x"), (f"{here} total", "2")]:
+            book.active.append(line)
+        book.create_sheet("other").append(HEADER)
+        book.save(tmp_path / "s.xlsx")
+        named = Preset(left_out=(f"{there} TOTAL",))
+        rules = StockRules(TableLayout(sheet=there, left_out=named.line_beginnings), rf"\[({there})\]")
+        assert read_stock(tmp_path / "s.xlsx", rules) == [StockLine("A-1", nfc)]
 
 
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
