@@ -24,6 +24,9 @@ _SPREADSHEET, _SHEET, _NAME = f"{_OFFICE}spreadsheet", f"{_TABLE}table", f"{_TAB
 _ROW, _ROWS_REPEATED = f"{_TABLE}table-row", f"{_TABLE}number-rows-repeated"
 _COLUMN, _COLUMNS_REPEATED = f"{_TABLE}table-column", f"{_TABLE}number-columns-repeated"
 _CELL, _COVERED = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
+_OF_CELLS = {_ROW, _CELL, f"{_TEXT}p"}
+_STYLE_ELEMENT, _STYLE_NAME, _SHEET_STYLE = f"{_STYLE}style", f"{_STYLE}name", f"{_STYLE}table-properties"
+_DISPLAY, _STYLE_OF_SHEET = f"{_TABLE}display", f"{_TABLE}style-name"
 _VISIBILITY, _SEEN = f"{_TABLE}visibility", "visible"
 _FORMULA, _KIND, _KIND_OF_CALC = f"{_TABLE}formula", f"{_OFFICE}value-type", f"{_CALC}value-type"
 _VALUES = {
@@ -93,15 +96,17 @@ class SheetsParser(Parser):
         self._hidden_styles: set[str] = set()
 
     def _begin(self, name: str, attributes: Attributes) -> None:
-        if name == f"{_STYLE}style":
-            self._style = attributes.get(f"{_STYLE}name", "")
-        elif name == f"{_STYLE}table-properties" and attributes.get(f"{_TABLE}display") == "false":
+        if name in _OF_CELLS:  # most are
+            return
+        if name == _STYLE_ELEMENT:
+            self._style = attributes.get(_STYLE_NAME, "")
+        elif name == _SHEET_STYLE and attributes.get(_DISPLAY) == "false":
             self._hidden_styles.add(self._style)
         else:
             super()._begin(name, attributes)
 
     def _begin_sheet(self, attributes: Attributes) -> None:
-        self.found.append((attributes[_NAME], attributes.get(f"{_TABLE}style-name") not in self._hidden_styles))
+        self.found.append((attributes[_NAME], attributes.get(_STYLE_OF_SHEET) not in self._hidden_styles))
 
 
 class LinesParser(Parser):
