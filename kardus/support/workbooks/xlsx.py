@@ -103,8 +103,14 @@ class XlsxFile:
 
     def _number(self, value: float, number_format: str) -> Cell:
         if is_date_format(number_format):
-            return date_cell(self._day_0 + timedelta(days=value))
+            return self._date(value)
         return number_cell(value, number_format)
+
+    def _date(self, value: float) -> Cell:
+        try:
+            return date_cell(self._day_0 + timedelta(days=value))
+        except (OverflowError, ValueError):  # a barcode in a column of dates: Excel shows ####
+            return date_cell(f"{value:.0f} days")
 
     @cached_property
     def _texts(self) -> list[Cell]:

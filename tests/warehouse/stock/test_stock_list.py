@@ -290,6 +290,15 @@ def test_a_line_that_goes_on_where_the_header_ends_is_shifted(tmp_path: Path, wr
     assert all(f"cell C{line} is behind the last column that is named: name its column" in said for line in (3, 4))
 
 
+@pytest.mark.parametrize("write", [csv_list, workbook, write_ods])
+def test_the_header_ends_with_its_last_name(tmp_path: Path, write: Callable[..., Path]) -> None:
+    name = "s.csv" if write is csv_list else "s.xlsx"
+    fine = write(tmp_path / name, (*HEADER, " ", ""), ("A-1", "Tea", "", ""), ("A-2", "Tea", " "), ("A-3", "Tea"))
+    assert [line.location for line in read_stock(fine)] == ["A-1", "A-2", "A-3"]
+    path = write(tmp_path / name, (*HEADER, " ", ""), ("A-1", "old", "Tea", ""))
+    assert "cell C2 is behind" in (said := refusal_of(path)) or "line 2: 4 cells, where 2 columns are named" in said
+
+
 def test_a_blank_cell_where_the_header_ends_is_none(tmp_path: Path) -> None:
     path = workbook(tmp_path / "s.xlsx", (None, *HEADER), (7, "A-1", "Tea", " "), (8, "A-2", "Tea", None, "counted"))
     assert read_stock(path) == [StockLine("A-1", "Tea"), StockLine("A-2", "Tea")]

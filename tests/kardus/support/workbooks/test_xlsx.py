@@ -60,6 +60,8 @@ def test_every_kind_of_cell_is_read(tmp_path: Path, cell: str, shown: Cell) -> N
         ('<c t="e"><v>#N/A</v></c>', "shows the error #N/A"),
         ('<c t="e"><f>1/0</f><v>#DIV/0!</v></c>', "shows the error #DIV/0!"),
         ('<c t="d"><v>2026-03-04</v></c>', "is a date or time (2026-03-04)"),
+        ('<c s="1"><v>8991234567890</v></c>', "is a date or time (8991234567890 days): the program turned it into one"),
+        ('<c s="1"><v>-1000000</v></c>', "is a date or time (-1000000 days)"),
         ('<c s="1"><v>46085</v></c>', "is a date or time (2026-03-04 00:00:00)"),
         ('<c s="2"><v>0.25</v></c>', "shown otherwise by its format 0%"),
         ("<c><v>1E-7</v></c>", "is the number 1e-07, which Excel shows otherwise"),
