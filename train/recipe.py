@@ -12,6 +12,7 @@ from typing import Any
 from kardus.support.errors import UsageError
 from kardus.support.files import write_whole
 from kardus.support.input_files import read_file
+from kardus.support.toml_files import toml_of
 from train.config import TrainConfig, make_config
 
 FILE = "recipe.toml"
@@ -33,7 +34,7 @@ def read_recipe(recipe: str) -> dict[str, Any]:
     own = _OURS / f"{recipe}.toml"
     path = Path(recipe) / FILE if Path(recipe).is_dir() else Path(recipe)
     try:
-        values = tomllib.loads((own.read_bytes() if recipe in recipe_names() else read_file(path)).decode())
+        values = toml_of(own.read_bytes() if recipe in recipe_names() else read_file(path))
     except OSError as error:
         raise UsageError(
             f"--recipe {recipe}: no such recipe: use {', '.join(recipe_names())}, a .toml file, or a run's folder"

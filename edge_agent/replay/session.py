@@ -135,7 +135,7 @@ def read_truth(folder: Path) -> TruthByFrame:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {int(line["frame"]): dict(line["verdicts"]) for line in map(_LINE.validate_python, lines)}  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         raise DataError(f"{path}: not readable: remove it, or write the shelf again") from error
 
 

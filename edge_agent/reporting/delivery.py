@@ -233,11 +233,14 @@ class Delivery(Worker):
             ack = self._confirmations.get()
             if not self._outbox.confirm(ack.epoch, [(1, ack.contiguous_to), *ack.ranges]):
                 self._on_refused_ack()
+                outbox = self._outbox
+                said = f"the last being {outbox.last_sequence}" if ack.epoch == outbox.epoch else "far beyond its last"
                 log.error(
-                    "an acknowledgement up to event %d is refused, the last being %d: look who else publishes "
+                    "an acknowledgement up to event %d is refused, %s (epoch %s): look who else publishes "
                     "acknowledgements",
                     max([ack.contiguous_to, *(last for _, last in ack.ranges)]),
-                    self._outbox.last_sequence,
+                    said,
+                    escaped(ack.epoch),
                 )
 
     def _send(self) -> None:

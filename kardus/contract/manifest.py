@@ -17,7 +17,7 @@ def class_name(text: str) -> str:
 
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
+VERSION_PATTERN = r"^[0-9]{1,18}\.[0-9]{1,18}\.[0-9]{1,18}$"
 Precision = Literal["fp32", "fp16", "int8"]
 GraphForm = Literal["complete", "portable"]
 """See `kardus.inference.graph_forms`."""

@@ -6,6 +6,7 @@ import os
 import socket
 
 from kardus.support.vitals import Vitals
+from kardus.support.whole_numbers import whole_number
 from kardus.support.worker import Poller
 
 log = logging.getLogger("kardus.watchdog")
@@ -28,9 +29,10 @@ def notify(state: str) -> bool:
 def watchdog_s() -> float | None:
     """How often the service manager wants a sign of life from this process, in seconds; None: never."""
     wanted, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
-    if not wanted.isdigit() or not int(wanted) or (process and process != str(os.getpid())):
+    wanted_us = whole_number(wanted, 2**63 - 1)
+    if not wanted_us or (process and process != str(os.getpid())):
         return None
-    return int(wanted) / 1e6
+    return wanted_us / 1e6
 
 
 class Watchdog(Poller):

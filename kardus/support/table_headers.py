@@ -26,8 +26,6 @@ class WantedColumns:
     """Read as strictly as the required ones, where they are there. Others may hold anything."""
     values: tuple[str, ...] = ()
     """Those of them whose numbers and truth values are taken as they are, however a spreadsheet shows them."""
-    blanks: tuple[str, ...] = ()
-    """Those in which a blank cell says something: it has to be a blank one for sure."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class TableLayout:
     encoding: str | None = None
     """Of a text; None: found out."""
     left_out: frozenset[str] = frozenset()
-    """A line that begins with one of these, in lower case, as a total, isn't one of the table."""
+    """A line that begins with one of these, in lower case and NFC, as a total, isn't one of the table."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class Header:
     columns: dict[int, str]
     """By place, from 0: what is asked for under the name that it is asked for, all others as they are called."""
     shown: dict[int, str]
-    """By place: what they are called in the file."""
+    """By place: what they are called in the file; those without a name aren't in it."""
     names: frozenset[str]
     """What the required ones may be called, in lower case."""
 
     @property
     def width(self) -> int:
-        """How many cells a line has."""
+        """How many cells a line has, up to the last column with a name."""
         return max(self.shown, default=-1) + 1
 
 
@@ -83,7 +81,7 @@ def find_header(path: Path, lines: Iterable[Line], columns: WantedColumns, layou
             _require_once(path, places, names)
             asked = {found[0]: column for column, found in places.items() if found}
             others = {index: name for index, name in names.items() if name and name not in places}
-            shown = {index: cell.text.strip() for index, cell in cells.items()}
+            shown = {index: cell.text.strip() for index, cell in cells.items() if cell.text.strip()}
             codes = frozenset(name for column in columns.required for name in _called(column, layout))
             return Header(number, dict(sorted((others | asked).items())), shown, codes)
     raise DataError(f"{path}: {_missing([names for _, names in named], columns, layout)}")

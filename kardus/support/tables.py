@@ -1,11 +1,12 @@
 """Reads a table with a header line from a text file or a workbook. What can't be read for sure is never passed over."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from kardus.support.errors import DataError
+from kardus.support.spelling import composed
 from kardus.support.table_headers import (
     NAMED_AS_BEFORE,
     TITLE_LINES,
@@ -17,8 +18,8 @@ from kardus.support.table_headers import (
 )
 from kardus.support.text_cells import code_of
 from kardus.support.text_tables import TextLine, decoded_text, likely_delimiters, text_lines
-from kardus.support.workbooks.cells import NOTHING, Cell
-from kardus.support.workbooks.reading import OTHERS, workbook_kind, workbook_lines
+from kardus.support.workbooks.cells import NOTHING, Cell, column_name
+from kardus.support.workbooks.reading import workbook_kind, workbook_lines
 from kardus.support.workbooks.sheet_parser import Line
 
 EMPTY = "EMPTY"
@@ -66,7 +67,7 @@ def read_rows(path: Path, columns: WantedColumns, layout: TableLayout | None = N
         lines = workbook_lines(path, layout.sheet if layout else None, can_choose=layout is not None)
         first = list(islice(lines, None if layout and layout.header_line else TITLE_LINES))
         header = find_header(path, first, columns, layout)
-        return _workbook_rows(chain(first, lines), header, columns, kind, layout)
+        return _workbook_rows(chain(first, lines), header, columns, layout)
     if layout and layout.sheet is not None:
         raise DataError(f"{path}: has no sheets: leave --sheet out")
     text = decoded_text(path, layout.encoding if layout else None, can_choose=layout is not None)
@@ -88,27 +89,35 @@ def _text_header(path: Path, text: str, columns: WantedColumns, layout: TableLay
 
 
 def _workbook_rows(
-    lines: Iterable[Line], header: Header, columns: WantedColumns, kind: str, layout: TableLayout | None
+    lines: Iterable[Line], header: Header, columns: WantedColumns, layout: TableLayout | None
 ) -> Iterator[Row]:
     asked = {*columns.required, *columns.optional}
-    blank = Cell("", f"is blank, or an error, which can't be told in {kind} files: write {EMPTY}, or save it as .xlsx")
-    instead = {i: blank if name in columns.blanks and kind in OTHERS else NOTHING for i, name in header.columns.items()}
     for number, cells in _lines_below(lines, header, layout):
         if cells.keys().isdisjoint(header.columns):
             continue  # what stands beside the table
-        values, problems = {}, []
+        values, problems = {}, list(_one_too_many(number, header, cells))
         for index, name in header.columns.items():
-            text, problem, value = cells.get(index, instead[index])
+            text, problem, value = cells.get(index, NOTHING)
             is_value = value and name in columns.values
             values[name] = value if is_value else text.strip()
             if problem and not is_value and name in asked:
-                problems.append(f"cell {_letters(index)}{number} ('{header.shown[index]}') {problem}")
+                problems.append(f"cell {column_name(index)}{number} ('{header.shown[index]}') {problem}")
         repeated = named_again(header, columns, values)
         if repeated == NAMED_AS_BEFORE:
             continue
         problems += [f"line {number}: {repeated}"] if repeated else []
         if problems or any(values.values()):
             yield Row(number, values, tuple(problems))
+
+
+def _one_too_many(number: int, header: Header, cells: Mapping[int, Cell]) -> Iterator[str]:
+    """A line that goes on where the header ends has one cell too many, which shifts those behind it.
+
+    What is further to the right, behind a blank column, stands beside the table.
+    """
+    if cells.get(header.width, NOTHING).text.strip():
+        place = f"cell {column_name(header.width)}{number}"
+        yield f"{place} is behind the last column that is named: name its column, or leave one blank before it"
 
 
 def _text_rows(
@@ -142,7 +151,7 @@ def _is_left_out(cells: Sequence[str], layout: TableLayout | None) -> bool:
     if layout is None or not layout.left_out:
         return False
     first = next((cell.strip() for cell in cells if cell.strip()), "")
-    return first.lower() in layout.left_out
+    return composed(first).lower() in layout.left_out
 
 
 def _wrong_length(number: int, header: Header, cells: Sequence[str]) -> tuple[str, ...]:
@@ -163,12 +172,3 @@ def _swallowed(number: int, header: Header, cells: Sequence[str], delimiter: str
     for cell in cells:
         if "\n" in cell and any(line.count(delimiter) >= header.width - 1 for line in cell.splitlines()[1:-1]):
             yield f"line {number}: a quoted cell holds whole lines of the table: close its quote where it ends"
-
-
-def _letters(index: int) -> str:
-    """A column's name in a spreadsheet: 0 is A, 26 is AA."""
-    text = ""
-    while index >= 0:
-        index, rest = divmod(index, 26)
-        text, index = chr(ord("A") + rest) + text, index - 1
-    return text

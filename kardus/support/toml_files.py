@@ -14,4 +14,21 @@ def read_toml(path: Path) -> dict[str, Any]:
         OSError: it can't be read, or is a pipe into which nobody writes.
         UnicodeDecodeError, tomllib.TOMLDecodeError: it isn't in UTF-8, or isn't TOML.
     """
-    return tomllib.loads(read_file(path).decode("utf-8-sig"))
+    return toml_of(read_file(path))
+
+
+def toml_of(content: bytes) -> dict[str, Any]:
+    """The same, of the file's bytes.
+
+    Raises:
+        UnicodeDecodeError, tomllib.TOMLDecodeError: it isn't in UTF-8, or isn't TOML.
+    """
+    text = content.decode("utf-8-sig")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("lists or tables too deep within one another") from error
+    except ValueError as error:
+        raise tomllib.TOMLDecodeError(f"a number of too many digits ({error})") from error

@@ -13,6 +13,7 @@ from kardus.contract.messages import Alert, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import UsageError
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import BIN
@@ -22,6 +23,8 @@ from tests.patience import PATIENCE_S, within
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
+from warehouse.cli import delivery_commands
+from warehouse.cli.topic_options import topic_level
 
 Capture = pytest.CaptureFixture[str]
 
@@ -189,3 +192,20 @@ def test_what_one_command_alone_needs_is_not_loaded_by_the_others() -> None:
     script = f"import sys, warehouse.cli.main; print(*{heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
+
+
+@pytest.mark.parametrize("port", ["9" * 5000, "70000", "", "²"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    with pytest.raises(UsageError, match="--health '127"):
+        delivery_commands._listen(f"127.0.0.1:{port}")
+
+
+def test_a_level_of_a_topic_is_composed_as_agents_do_it() -> None:
+    check, nfd = topic_level("--agent"), "Bu\u0308ro"
+    assert check(nfd) == "B\u00fcro"
+    assert check([nfd, "box"]) == ["B\u00fcro", "box"]
+    assert check(None) == []
+    assert len(check("u\u0308" * 100)) == 100
+    for wrong in ("a/b", "", "u\u0308" * 101):
+        with pytest.raises(UsageError, match="--agent"):
+            check([wrong])

@@ -9,6 +9,7 @@ import typer
 from kardus.support.console import out, print_json
 from kardus.support.errors import DataError, UsageError
 from kardus.support.logs import set_up
+from kardus.support.whole_numbers import MAX_PORT, whole_number
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _listen(text: str) -> tuple[str, int] | None:
     if not text:
         return None
     address, _, port = text.rpartition(":")
-    if not address or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the largest port
+    number = whole_number(port, MAX_PORT)
+    if not address or number is None:
         raise UsageError(f"--health '{text}': write ADDRESS:PORT, as 127.0.0.1:9470")
-    return address.strip("[]"), int(port)
+    return address.strip("[]"), number

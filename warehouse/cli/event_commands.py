@@ -30,16 +30,16 @@ GroupOption = Annotated[
 
 PicturesMbOption = Annotated[int, typer.Option(min=0, help="Megabytes for pictures; the oldest go first. 0: none.")]
 KeepDaysOption = Annotated[
-    float | None, typer.Option(min=0.01, help="Delete events after so many days; those of alerts stay.")
+    float | None, typer.Option(min=0.01, max=36_500, help="Delete events after so many days; those of alerts stay.")
 ]
 KeepEventsOption = Annotated[
     int | None, typer.Option(min=1, help="Keep so many events, the newest, beside those of alerts.")
 ]
 KeepPicturesOption = Annotated[
-    float | None, typer.Option(min=0.01, help="Delete pictures after so many days, those of alerts too.")
+    float | None, typer.Option(min=0.01, max=36_500, help="Delete pictures after so many days, those of alerts too.")
 ]
 KeepAuditOption = Annotated[
-    float | None, typer.Option(min=1, help="Delete entries of the API's audit log after so many days.")
+    float | None, typer.Option(min=1, max=36_500, help="Delete entries of the API's audit log after so many days.")
 ]
 
 

@@ -65,7 +65,7 @@ def expect_command(
 
     named = read_preset(preset) if preset else Preset()
     names = column_names(columns or (), named)
-    layout = TableLayout(sheet, header_row, names, encoding, frozenset(text.lower() for text in named.left_out))
+    layout = TableLayout(sheet, header_row, names, encoding, named.line_beginnings)
     lines = read_stock(file, StockRules(layout, named.sku_pattern, blank_is_empty=blank_is_empty, mixed=mixed))
     with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task("published", total=None)

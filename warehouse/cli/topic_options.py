@@ -7,18 +7,21 @@ import typer
 
 from kardus.contract.topics import is_id
 from kardus.support.errors import UsageError
+from kardus.support.spelling import composed
 
 
 def topic_level(option: str, *, may_be_empty: bool = False) -> Callable[[Any], Any]:
-    """Refuses a text, or one of a list of texts, that can't be one level of a topic."""
+    """Composes a text, or each of a list of texts, as agents do; refuses what can't be one level of a topic."""
+
+    def checked(text: str) -> str:
+        if not (is_id(composed(text)) or (may_be_empty and not text)):
+            raise UsageError(
+                f"{option} '{text}': can't stand in a topic: no /, + or # and no control character in it, not empty"
+            )
+        return composed(text)
 
     def check(given: Any) -> Any:
-        for text in [given] if isinstance(given, str) else given or ():
-            if not (is_id(text) or (may_be_empty and not text)):
-                raise UsageError(
-                    f"{option} '{text}': can't stand in a topic: no /, + or # and no control character in it, not empty"
-                )
-        return given
+        return checked(given) if isinstance(given, str) else [checked(text) for text in given or ()]
 
     return check
 

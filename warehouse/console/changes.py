@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic_core import to_json
 from sqlalchemy import Connection, func, select
 
+from kardus.support.whole_numbers import whole_number
 from warehouse.console.overtaken import LaterState, later_states
 from warehouse.console.shown import EVENTS, event_item, said
 from warehouse.store.database import LAST_NUMBER, read_meta
@@ -35,11 +36,8 @@ class FeedPosition:
     @classmethod
     def of(cls, text: str) -> Self | None:
         """Read it; None: it is none."""
-        event, _, change = text.partition(".")
-        if not (event.isascii() and event.isdigit() and change.isascii() and change.isdigit()):
-            return None
-        found = cls(int(event), int(change))
-        return found if max(found.event, found.change) < 2**63 else None
+        event, change = (whole_number(part, 2**63 - 1) for part in text.partition(".")[::2])
+        return None if event is None or change is None else cls(event, change)
 
     def has(self, other: "FeedPosition") -> bool:
         """Whether whoever has read up to here has read that."""

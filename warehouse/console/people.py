@@ -11,9 +11,10 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from kardus.support.errors import UsageError
+from kardus.support.spelling import composed
 from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.console.roles import ROLES, Role
 from warehouse.store.database import Database
@@ -72,7 +73,7 @@ def add_person(database: Database, name: str, role: str, password: str, *, by: A
         "made": present(),
     }
     with database.noting() as connection:
-        if _row_of(connection, row["name"]) is not None:
+        if person_row(connection, row["name"]) is not None:
             raise UsageError(f"user '{name}': there is one already: choose another name")
         connection.execute(insert(users).values(**row))
         _note(connection, by, "add-user", str(row["name"]), str(row["role"]))
@@ -96,7 +97,7 @@ def find_person(database: Database, name: str) -> Person | None:
         StoreError: the database can't be read.
     """
     with database.reading() as connection:
-        row = _row_of(connection, name)
+        row = person_row(connection, name)
     return _person(row) if row is not None else None
 
 
@@ -111,7 +112,7 @@ def change_password(database: Database, name: str, password: str, *, by: AuditRo
         row = _own(connection, name)
         connection.execute(update(users).where(users.c.id == row.id).values(password=hashed(password)))
         connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
-        connection.execute(delete(signin_failures).where(signin_failures.c.name == row.name.casefold()))
+        connection.execute(delete(signin_failures).where(signin_failures.c.name == name_key(row.name)))
         _note(connection, by, "change-password", row.name, "")
 
 
@@ -162,7 +163,7 @@ def with_password(database: Database, name: str, password: str) -> Person | None
         StoreError: the database can't be read.
     """
     with database.reading() as connection:
-        row = _row_of(connection, name)
+        row = person_row(connection, name)
     stored = row.password if row is not None and row.password else _NOBODY
     try:
         _hasher.verify(stored, password[: MAX_PASSWORD + 1])
@@ -193,10 +194,15 @@ def checked_name(name: str) -> str:
     Raises:
         UsageError: it can't be used.
     """
-    plain = name.strip()
+    plain = composed(name.strip())
     if not plain or len(plain) > MAX_NAME or not plain.isprintable():
         raise UsageError(f"user name: 1 to {MAX_NAME} characters that can be printed")
     return plain
+
+
+def name_key(name: str) -> str:
+    """What is the same for names that differ in the case of their letters, or in how Unicode spells them, alone."""
+    return composed(name.strip()).casefold()
 
 
 def _role(word: str) -> Role:
@@ -205,12 +211,14 @@ def _role(word: str) -> Role:
     return ROLES[word]
 
 
-def _row_of(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
-    return connection.execute(select(users).where(func.lower(users.c.name) == name.strip().lower())).first()
+def person_row(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
+    """Somebody by name, which SQLite doesn't compare so: it knows no capitals beyond ASCII."""
+    wanted = name_key(name)
+    return next((row for row in connection.execute(select(users)) if name_key(row.name) == wanted), None)
 
 
 def _required(connection: Connection, name: str) -> Row[tuple[object, ...]]:
-    row = _row_of(connection, name)
+    row = person_row(connection, name)
     if row is None:
         raise UsageError(f"user '{name}': there is none: see `kardus-wms users list`")
     return row

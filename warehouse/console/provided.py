@@ -7,10 +7,10 @@ given to somebody else, and may be the name of somebody who comes in by a passwo
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from warehouse.console.auditing import AuditRow, insert_entries
-from warehouse.console.people import Person, checked_name, person_of
+from warehouse.console.people import Person, checked_name, person_of, person_row
 from warehouse.oidc.identity import Identity
 from warehouse.store.database import Database
 from warehouse.store.tables import present, sessions, users
@@ -48,7 +48,7 @@ def person_from(database: Database, identity: Identity, address: str) -> Person 
 
 def _add(connection: Connection, identity: Identity) -> None:
     name = checked_name(identity.name)
-    if connection.execute(select(users.c.id).where(func.lower(users.c.name) == name.lower())).first():
+    if person_row(connection, name) is not None:
         raise NameTakenError(f"user '{name}': somebody else here has this name")
     row: dict[str, Any] = {
         "id": secrets.token_hex(6),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from kardus.contract.base import Record
 from kardus.contract.messages import (
@@ -14,6 +14,7 @@ from kardus.contract.messages import (
     UtcTime,
 )
 from kardus.contract.verdicts import Verdict
+from kardus.support.spelling import composed
 
 AlertStatus = Literal["open", "acknowledged", "resolved"]
 CommentText = Annotated[
@@ -263,7 +264,9 @@ class Commenting(Record):
 class Looking(Record):
     """Asks for a fresh look."""
 
-    location: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    location: Annotated[
+        str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(composed)
+    ]
     """The location's code."""
 
 

@@ -20,6 +20,7 @@ from kardus.support.console import out
 from kardus.support.errors import DataError, UsageError
 from kardus.support.systemd import notify, watchdog_s
 from kardus.support.time_zone import time_zone
+from kardus.support.whole_numbers import MAX_PORT, whole_number
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
@@ -175,7 +176,8 @@ def _checked(settings: ServerSettings) -> tuple[str, int]:
         found = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         found = None
-    if found is None or not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+    number = whole_number(port, MAX_PORT)
+    if found is None or not colon or number is None:
         raise UsageError(f"--listen {settings.listen}: write an IP address and a port, such as 127.0.0.1:8088")
     if (settings.certificate is None) != (settings.key is None):
         raise UsageError("--server-certificate-file and --server-key-file belong together: give both")
@@ -189,7 +191,7 @@ def _checked(settings: ServerSettings) -> tuple[str, int]:
             f"--listen {settings.listen}: tokens would travel openly: give --server-certificate-file and "
             "--server-key-file, or put a proxy with TLS before it and name it with --forwarded-from"
         )
-    return str(found), int(port)
+    return str(found), number
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
 
-from warehouse.console.people import Person, person_of
+from warehouse.console.people import Person, name_key, person_of
 from warehouse.console.tokens import Principal
 from warehouse.store.database import Database
 from warehouse.store.tables import present, sessions, signin_failures, users
@@ -109,7 +109,7 @@ def locked_s(database: Database, name: str) -> float:
         StoreError: the database can't be read.
     """
     with database.reading() as connection:
-        found = select(signin_failures).where(signin_failures.c.name == name.casefold())
+        found = select(signin_failures).where(signin_failures.c.name == name_key(name))
         row = connection.execute(found).first()
     if row is None or row.failures < TRIES:
         return 0.0
@@ -124,7 +124,7 @@ def note_failure(database: Database, name: str) -> None:
     Raises:
         StoreError: the database doesn't take it.
     """
-    key, now = name.casefold(), present()
+    key, now = name_key(name), present()
     with database.noting() as connection:
         connection.execute(delete(signin_failures).where(signin_failures.c.last < now - FORGET))
         one = signin_failures.c.name == key
@@ -140,7 +140,7 @@ def forget_failures(database: Database, name: str) -> None:
         StoreError: the database doesn't take it.
     """
     with database.noting() as connection:
-        connection.execute(delete(signin_failures).where(signin_failures.c.name == name.casefold()))
+        connection.execute(delete(signin_failures).where(signin_failures.c.name == name_key(name)))
 
 
 class OneTimeLinks:

@@ -190,7 +190,7 @@ class IdentityProvider:
         except ValidationError as error:
             key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise UnreachableError(f"{issuer}: {key}: {error.errors()[0]['msg']}") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, RecursionError) as error:
             raise UnreachableError(f"{issuer}: {_line(error)}") from error
 
     def _client(self) -> OAuth2Client:

@@ -24,6 +24,8 @@ ECHO_TIMEOUT_S = 15.0
 RETAINED_SETTLE_S = 0.2
 """A broker that doesn't keep the order of messages may still give some after the echo."""
 PORTION = 200
+MOST_CAME_BACK = 5
+"""So many looks may find nothing but what was cleared before; then somebody publishes it again and again."""
 Retained = dict[str, bytes]
 """Payloads by topic."""
 
@@ -53,7 +55,7 @@ def forget_agent(
     Raises:
         UsageError: the agent is online and that isn't confirmed, is known to nobody, or no site is given.
         DataError: the database can't be used.
-        BrokerError: the broker can't be reached, or doesn't let us clear the topics.
+        BrokerError: the broker can't be reached, doesn't let us clear the topics, or gets them again and again.
     """
     with contextlib.ExitStack() as closing:
         opened = closing.enter_context(contextlib.closing(open_database(database, make=False))) if database else None
@@ -66,8 +68,7 @@ def forget_agent(
         if not confirmed and _is_online(retained.get(topics.status, b"")):
             raise UsageError(f"agent '{agent}' is online and would come back: stop it first, or give --yes")
         alerts = _close_alerts(opened, agent) if opened else 0
-        _clear(broker, topics, retained, known)
-        return Forgotten(len(retained), alerts)
+        return Forgotten(_clear(broker, topics, retained, known), alerts)
 
 
 def _close_alerts(database: Database, agent: str) -> int:
@@ -136,12 +137,28 @@ def _is_online(payload: bytes) -> bool:
         return False
 
 
-def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> None:
-    """Clear the topics, the status at last: as long as it stands the work isn't done."""
-    names = sorted(retained, key=lambda topic: (topic == topics.status, topic))
+def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> int:
+    """Clear topics until a look finds nothing that is retained; how many.
+
+    Some come meanwhile, and of many a broker gives a part. The status goes last: as long as it stands the work isn't
+    done.
+    """
+    cleared: Retained = {}
+    came_back = 0
+    while retained:
+        names = sorted(retained.keys() - {topics.status}) or [topics.status]
+        came_back += cleared.keys() >= set(names)
+        if came_back > MOST_CAME_BACK:
+            raise BrokerError(f"{names[0]}: comes back as often as it is cleared: stop the agent, and forget it again")
+        _publish_cleared(broker, names)
+        cleared |= {name: retained[name] for name in names}
+        retained = _read_retained(broker, topics, known)
+        if kept := [name for name in names if retained.get(name) == cleared[name]]:  # MQTT 3.1.1 has no way to refuse
+            raise BrokerError(f"{kept[0]}: the broker doesn't clear it: check the user's right to publish there")
+    return len(cleared)
+
+
+def _publish_cleared(broker: BrokerSettings, names: Sequence[str]) -> None:
     with MqttClient(broker) as connection:
         for start in range(0, len(names), PORTION):
-            connection.publish([(topic, b"") for topic in names[start : start + PORTION]], retain=True)
-    left = _read_retained(broker, topics, known)
-    if kept := [topic for topic in names if left.get(topic) == retained[topic]]:  # MQTT 3.1.1 has no way to refuse
-        raise BrokerError(f"{kept[0]}: the broker doesn't clear it: check the user's right to publish there")
+            connection.publish([(name, b"") for name in names[start : start + PORTION]], retain=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 
 from kardus.support.errors import UsageError
+from kardus.support.spelling import composed
 from kardus.support.toml_files import read_toml
 from warehouse.stock.stock_list import COLUMNS
 
@@ -31,6 +32,11 @@ class Preset(BaseModel):
     """A regular expression with one group: where a product's cell begins so, the group is its SKU."""
     left_out: tuple[ColumnName, ...] = ()
     """What lines of totals begin with."""
+
+    @property
+    def line_beginnings(self) -> frozenset[str]:
+        """What lines that are left out begin with, as they are compared."""
+        return frozenset(composed(text).lower() for text in self.left_out)
 
     @field_validator("columns")
     @classmethod

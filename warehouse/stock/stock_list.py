@@ -7,7 +7,7 @@ sure is refused with all others of its kind. The list is taken as a whole or not
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from kardus.support.spelling import composed
 from kardus.support.table_headers import TableLayout, WantedColumns
 from kardus.support.tables import EMPTY, Row, read_rows
 from kardus.support.text_cells import is_error
+from kardus.support.whole_numbers import whole_number
 from warehouse.stock.list_notes import list_notes, with_columns
 
 COLUMNS = WantedColumns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
@@ -52,6 +53,10 @@ _LOST = frozenset(
 """What databases and programs write where they have no value, in lower case."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
+MOST = 10**15 - 1
+"""The largest quantity: spreadsheet programs keep no more digits."""
+_SHOWN = 40
+"""So much of a value is cited."""
 _FRACTION = re.compile(r"[0-9]+\.0")
 _EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]+", re.IGNORECASE)
 """A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
@@ -97,9 +102,8 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
         DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MOST_SHOWN of them.
     """
     rules = rules or StockRules()
-    columns = replace(COLUMNS, blanks=("sku",)) if rules.blank_is_empty else COLUMNS
     found: set[str] = set()
-    rows = with_columns(read_rows(path, columns, rules.layout), found)
+    rows = with_columns(read_rows(path, COLUMNS, rules.layout), found)
     lines, problems, _ = stock_lines((with_sku(row, rules.sku_pattern) for row in rows), rules)
     _refuse(path, problems or fraction_problems((line.location, line.sku) for line in lines))
     if not lines:
@@ -141,20 +145,36 @@ def stock_lines(
         problems.extend(row.problems or (f"{place_of(row)}: {text}" for text in found))
         unclear.add(composed(row.values.get("location", "")))
 
-    merged, clashes = _merged(_right_lines(rows, rules, note), rules)
+    filled: dict[str, str] = {}
+    merged, clashes = _merged(_right_lines(rows, rules, note, filled, place_of), rules)
+    for line in merged:
+        if line.quantity == 0 and line.location in filled:
+            clashes.setdefault(line.location, filled[line.location])
     return merged, [*problems, *clashes.values()], unclear | clashes.keys()
 
 
 def _right_lines(
-    rows: Iterable[Row], rules: StockRules, note: Callable[[Row, Iterable[str]], None]
+    rows: Iterable[Row],
+    rules: StockRules,
+    note: Callable[[Row, Iterable[str]], None],
+    filled: dict[str, str],
+    place_of: Callable[[Row], str],
 ) -> Iterator[tuple[int, StockLine]]:
-    """Those in which nothing is wrong, with their numbers; what is wrong with the others is noted."""
+    """Those in which nothing is wrong, with their numbers; what is wrong with the others is noted.
+
+    Of locations that aren't empty by that column, with 0 of a product, is noted in `filled` what is wrong unless
+    another lot is there.
+    """
     for row in rows:
         found = row.problems or _problems(row, rules)
         if found:
             note(row, found)
         else:
-            yield row.line, _stock_line(row)
+            line = _stock_line(row)
+            if line.quantity == 0 and row.values.get("empty"):
+                said = f"quantity 0 of '{line.sku}', and empty is '{row.values['empty']}': leave one of them out"
+                filled.setdefault(line.location, f"{place_of(row)}: {said}")
+            yield row.line, line
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
@@ -183,15 +203,21 @@ def _problems(row: Row, rules: StockRules) -> list[str]:
 @lru_cache(maxsize=1000)
 def _quantity(text: str) -> int | None:
     whole = _WHOLE.fullmatch(text)
-    return int(whole.group(1) or 0) if whole else None
+    return whole_number(whole.group(1) or "0", MOST) if whole else None
 
 
 def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
     number = _quantity(quantity)
     if number is None:
-        yield f"quantity '{quantity}': write a whole number, 0 or more, or nothing"
+        most = "" if len(quantity) <= len(str(MOST)) else f" and at most {len(str(MOST))} digits"
+        yield f"quantity '{_cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
     elif number and (not sku or sku.upper() == EMPTY):
-        yield f"quantity {number} of '{sku}': name the product, or leave the quantity out"
+        yield f"quantity {number} of '{_cited(sku)}': name the product, or leave the quantity out"
+
+
+def _cited(value: str) -> str:
+    """A value as a message has it: a cell may hold whole pages."""
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
 
 
 def location_problems(location: str) -> Iterator[str]:
@@ -201,7 +227,7 @@ def location_problems(location: str) -> Iterator[str]:
     if not location:
         yield "no location: fill it in, or remove the line"
     elif not is_location(location):
-        yield f"location {location!r} is no code: up to 100 characters, and no control character among them"
+        yield f"location {_cited(location)!r} is no code: up to 100 characters, and no control character among them"
     yield from _code_problems("location", location)
 
 
@@ -209,34 +235,39 @@ def _name_problems(location: str, sku: str) -> Iterator[str]:
     yield from location_problems(location)
     yield from _code_problems("sku", sku)
     if _CONTROL.search(sku):
-        yield f"sku {sku!r} has a control character: type it again"
+        yield f"sku {_cited(sku)!r} has a control character: type it again"
     if len(sku) > MAX_SKU:
         yield f"sku is longer than {MAX_SKU} characters: shorten it"
 
 
 def _code_problems(name: str, value: str) -> Iterator[str]:
+    shown = _cited(value)
     if _EXPONENT.fullmatch(value):
-        yield f"{name} '{value}' is a number that lost its digits: format the column as text in its source"
+        yield f"{name} '{shown}' is a number that lost its digits: format the column as text in its source"
     if _INVISIBLE.search(value):
-        yield f"{name} {value!a} has a character that nobody sees, or a space that is none: type it again"
+        yield f"{name} {shown!a} has a character that nobody sees, or a space that is none: type it again"
     if _NO_CHARACTER.search(value):
-        yield f"{name} {value!a} has a character that was lost, or that is none: type it again in its source"
+        yield f"{name} {shown!a} has a character that was lost, or that is none: type it again in its source"
     if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
-        yield f"{name} '{value}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
+        yield f"{name} '{shown}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
 
 
 def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
     if empty.lower() not in YES | NO:
-        yield f"empty '{empty}': write yes, or nothing"
+        yield f"empty '{_cited(empty)}': write yes, or nothing"
     elif empty.lower() in YES and sku and sku.upper() != EMPTY:
+        yield f"empty is '{empty}' beside sku '{_cited(sku)}': leave one of them out"
+    elif empty and empty.lower() in NO and sku.upper() == EMPTY:
         yield f"empty is '{empty}' beside sku '{sku}': leave one of them out"
-    elif not sku and empty.lower() in NO and not rules.blank_is_empty:
+    elif empty and empty.lower() in NO and not sku:
+        yield f"no sku, and empty is '{empty}': name the product, or write yes where nothing must stand"
+    elif not sku and not empty and not rules.blank_is_empty:
         yield f"no sku: write {EMPTY} where nothing must stand, or give --blank-is-empty"
 
 
 def with_sku(row: Row, pattern: str) -> Row:
     """A row whose SKU is what the pattern's group finds, where it fits."""
-    found = re.match(pattern, row.values["sku"]) if pattern and "sku" in row.values else None
+    found = re.match(composed(pattern), composed(row.values["sku"])) if pattern and "sku" in row.values else None
     return row._replace(values=row.values | {"sku": found.group(1).strip()}) if found else row
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from edge_agent.records import Message
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.epoch import epoch_of, keep, last_of, leave
+from edge_agent.reporting.outbox.epoch import epoch_of, furthest_of, keep, leave
 from edge_agent.reporting.outbox.message import Depth, Limits, Losses, NumberedMessage
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
@@ -131,12 +131,12 @@ class Outbox:
     def confirm(self, epoch: str, ranges: Sequence[Range]) -> bool:
         """The WMS side has stored these events of an epoch for good.
 
-        Returns whether that may be: what goes beyond the last event of this epoch is of another agent or a mistake, and
-        changes nothing.
+        Returns whether that may be: what goes beyond anything that an epoch can have come to is of another agent or a
+        mistake, and changes nothing.
         """
 
         def write(database: sqlite3.Connection) -> bool:
-            known_to = last_of(database, epoch)
+            known_to = furthest_of(database, epoch, self.epoch)
             if known_to is not None and any(last > known_to for _, last in ranges):
                 return False
             for ends in ranges:
@@ -152,8 +152,9 @@ class Outbox:
         def write(database: sqlite3.Connection) -> list[Range]:
             with database:
                 found = rows.send_again(database, epoch, first, last)
-                known_to = self.last_sequence if epoch == self.epoch else last
-                gone = gaps(found, first, min(last, known_to)) if first <= known_to else []
+                known_to = furthest_of(database, epoch, self.epoch)
+                until = last if known_to is None else min(last, known_to)
+                gone = gaps(found, first, until) if first <= until else []
                 rows.add_lost(database, [(epoch, ends) for ends in gone])
             if gone:
                 self.lost_more.set()

@@ -13,7 +13,8 @@ from types import UnionType
 from typing import Any
 
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.schema import meta_of, open_file
+from edge_agent.reporting.outbox.epoch import carry_over
+from edge_agent.reporting.outbox.schema import is_sequence, meta_of, open_file
 from kardus.contract.ranges import Range, gaps, ranges_of
 from kardus.support.files import rename_damaged
 from kardus.support.identifiers import is_uuid7, uuid7
@@ -60,6 +61,7 @@ def begin_anew(path: Path) -> sqlite3.Connection:
         )
         database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", saved.states)
         database.executemany("INSERT OR IGNORE INTO retained VALUES (?)", saved.retained)
+        carry_over(database, saved.meta)
         rows.add_lost(database, [*saved.lost, *missing(saved)])
     log.error(
         "%s was damaged: it is kept as %s; %d messages and %d states were saved, and a new epoch begins",
@@ -79,8 +81,8 @@ def _last_epoch(saved: Salvaged) -> str:
 
 def missing(saved: Salvaged) -> list[tuple[str, Range]]:
     """Events that waited and can't be read any more, as far as can be told: those between the first and the last."""
-    epoch, noted = saved.meta.get("epoch"), str(saved.meta.get("sequence", ""))
-    last = int(noted) if noted.isdecimal() else 0
+    epoch, noted = saved.meta.get("epoch"), saved.meta.get("sequence", "")
+    last = int(noted) if is_sequence(noted) else 0
     found = [row[7] for row in saved.messages if row[6] == epoch and row[7] is not None]
     if not epoch or not found:
         return []

@@ -26,7 +26,7 @@ _MESSAGES = """CREATE TABLE messages (
     stored_unix_s REAL NOT NULL,
     sent_unix_s REAL
 ) STRICT"""
-_FORMS = {"epoch": re.compile(r"[!-~]{8,}"), "sequence": re.compile(r"\d{1,18}")}
+_FORMS = {"epoch": re.compile(r"[!-~]{8,}"), "sequence": re.compile(r"[0-9]{1,18}")}
 """Of the file's own notes."""
 _TABLES = ("messages", "states", "retained", "lost")
 _INDEXES = (
@@ -91,6 +91,11 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
 def meta_of(database: sqlite3.Connection) -> dict[str, str]:
     """The file's own notes: its epoch, the sequence of the last event."""
     return dict(database.execute("SELECT key, value FROM meta").fetchall())
+
+
+def is_sequence(noted: object) -> bool:
+    """Whether a note is a sequence: a damaged file may say anything."""
+    return _FORMS["sequence"].fullmatch(str(noted)) is not None
 
 
 def unusable(path: Path, error: Exception) -> KardusError:

@@ -1,4 +1,4 @@
-"""Reads .xls, .xlsb and .ods files in a process of its own.
+"""Reads .xls and .xlsb files in a process of its own.
 
 Of a damaged file, or one with a cell far away, the library asks for hundreds of gigabytes, and its process is ended on
 the spot; whoever follows a WMS for years must not end with it.
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.xlsx import Sheet
+from kardus.support.workbooks.untold import FarCellError
+from kardus.support.workbooks.xlsx import Sheet, Workbook
 
 _MOST_BYTES = 4 << 30
 """Of address space: 1,000,000 lines of ten columns take a third."""
@@ -34,13 +35,20 @@ class ReadApart:
         done = subprocess.run(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
         if done.returncode:
             raise ValueError(f"the reader of {suffix} files ended with {done.returncode}")
-        read: list[tuple[Sheet, list[Line]]] = pickle.loads(done.stdout)  # noqa: S301 - of our own process
+        read: list[tuple[Sheet, list[Line] | str]] = pickle.loads(done.stdout)  # noqa: S301 - of our own process
         self.sheets = [sheet for sheet, _ in read]
         self._lines = dict(read)
 
     def lines(self, sheet: Sheet) -> Iterator[Line]:
-        """Every line that isn't blank."""
-        return iter(self._lines[sheet])
+        """Every line that isn't blank.
+
+        Raises:
+            FarCellError: reading this sheet would have taken long.
+        """
+        lines = self._lines[sheet]
+        if isinstance(lines, str):
+            raise FarCellError(lines)
+        return iter(lines)
 
 
 def _read(suffix: str) -> None:
@@ -50,7 +58,15 @@ def _read(suffix: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     book = CalamineFile(sys.stdin.buffer, suffix)
-    sys.stdout.buffer.write(pickle.dumps([(sheet, list(book.lines(sheet))) for sheet in book.sheets]))
+    sys.stdout.buffer.write(pickle.dumps([(sheet, _lines_of(book, sheet)) for sheet in book.sheets]))
+
+
+def _lines_of(book: Workbook, sheet: Sheet) -> list[Line] | str:
+    """Those of a sheet, or why it would take long to read them: it may not be the one that is wanted."""
+    try:
+        return list(book.lines(sheet))
+    except FarCellError as error:
+        return str(error)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Reads .xls, .xlsb and .ods files, a sheet at a time.
+"""Reads .xls and .xlsb files, a sheet at a time.
 
-The library gives neither number formats nor error cells (docs/adr/0021-workbooks.md): a number counts as one that can't
-be told, and a blank cell may have been an error. Hidden rows and columns are looked for beside it.
+The library gives no number formats (docs/adr/0021-workbooks.md): a number counts as one that can't be told. What it
+gives nothing of at all, as errors and hidden rows, is looked for beside it.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,10 @@ from typing import BinaryIO
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, hidden_cell, truth_cell, unformatted_cell
-from kardus.support.workbooks.hidden_parts import HiddenParts
-from kardus.support.workbooks.ods_hidden import ods_hidden
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.xls_hidden import xls_hidden
-from kardus.support.workbooks.xlsb_hidden import xlsb_hidden
+from kardus.support.workbooks.untold import Untold
+from kardus.support.workbooks.xls_untold import xls_untold
+from kardus.support.workbooks.xlsb_untold import xlsb_untold
 from kardus.support.workbooks.xlsx import Sheet
 
 Value = int | float | str | bool | time | date | datetime | timedelta
@@ -38,27 +37,35 @@ class CalamineFile:
         ]
 
     def lines(self, sheet: Sheet) -> Iterator[Line]:
-        """Every line that isn't blank."""
+        """Every line that isn't blank. FarCellError: laying out the sheet would take long."""
+        untold = self._untold(sheet.part)
+        untold.require_near()
+        last = 0
+        for last, cells in enumerate(self._rows(sheet), start=1):
+            shown = cells | untold.cells.get(last, {})
+            if shown:
+                yield last, _with_hidden(last, shown, untold)
+        for number in sorted(number for number in untold.cells if number > last):
+            yield number, _with_hidden(number, untold.cells[number], untold)
+
+    def _rows(self, sheet: Sheet) -> Iterator[dict[int, Cell]]:
+        """Those of the first row, and of every one below it up to the last that has any."""
         try:
             area = self._book.get_sheet_by_name(sheet.part)
         except CalamineError as error:
             raise ValueError(str(error)) from error
-        hidden = self._hidden(sheet.part)
         _, left = area.start or (0, 0)
         blank: list[Value] = [""] * area.width
-        for number, row in enumerate(area.iter_rows(), start=1):
-            if row != blank:  # one stray cell makes millions of blank ones
-                cells = {column: self._cell(value) for column, value in enumerate(row, start=left) if value != ""}
-                yield number, _with_hidden(number, cells, hidden)
+        for row in area.iter_rows():
+            if row == blank:  # one stray cell makes millions of blank ones
+                yield {}
+            else:
+                yield {column: self._cell(value) for column, value in enumerate(row, start=left) if value != ""}
 
-    def _hidden(self, sheet: str) -> HiddenParts:
-        match self._suffix:
-            case ".ods":
-                return ods_hidden(self._file, sheet)
-            case ".xlsb":
-                return xlsb_hidden(self._file, sheet)
-            case _:
-                return xls_hidden(self._file, self._book.sheet_names.index(sheet))
+    def _untold(self, sheet: str) -> Untold:
+        if self._suffix == ".xlsb":
+            return xlsb_untold(self._file, sheet)
+        return xls_untold(self._file, self._book.sheet_names.index(sheet))
 
     def _cell(self, value: Value) -> Cell:
         match value:
@@ -72,10 +79,10 @@ class CalamineFile:
                 return date_cell(value)
 
 
-def _with_hidden(number: int, cells: dict[int, Cell], hidden: HiddenParts) -> dict[int, Cell]:
-    if not (hidden.rows or hidden.columns):
+def _with_hidden(number: int, cells: dict[int, Cell], untold: Untold) -> dict[int, Cell]:
+    if not (untold.rows or untold.columns):
         return cells
-    is_hidden = hidden.has_row(number)
+    is_hidden = untold.has_row(number)
     return {
-        place: hidden_cell(cell) if is_hidden or hidden.has_column(place) else cell for place, cell in cells.items()
+        place: hidden_cell(cell) if is_hidden or untold.has_column(place) else cell for place, cell in cells.items()
     }

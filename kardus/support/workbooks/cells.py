@@ -35,6 +35,11 @@ NOTHING = Cell("")
 LOST_FORMULA = Cell("", "is a formula without a stored value: open and save the file in a spreadsheet program")
 
 
+def unreadable_cell(suffix: str) -> Cell:
+    """A cell with something in it that nobody reads, of a kind of file."""
+    return Cell("", f"is written in a way that isn't read of {suffix} files: save the file as .xlsx")
+
+
 def hidden_cell(cell: Cell) -> Cell:
     """A cell in a row or a column that the spreadsheet program doesn't show: a filter may have left out what is old."""
     return cell._replace(problem="is hidden: show all rows and columns (take filters away), or delete it")
@@ -82,6 +87,15 @@ def unformatted_cell(value: float, suffix: str) -> Cell:
     plain = str(int(value)) if float(value).is_integer() else repr(float(value))
     said = f"is the number {plain}, and how it is shown can't be told of {suffix} files"
     return Cell(plain, f"{said}: save the file as .xlsx, or {AS_TEXT}", plain)
+
+
+def column_name(place: int) -> str:
+    """A column's name in a spreadsheet, of its place from 0: 0 is A, 26 is AA."""
+    text = ""
+    while place >= 0:
+        place, rest = divmod(place, 26)
+        text, place = chr(ord("A") + rest) + text, place - 1
+    return text
 
 
 @lru_cache(maxsize=1000)

@@ -7,17 +7,20 @@ import zlib
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
+from kardus.support.spelling import composed
 from kardus.support.workbooks.apart import ReadApart
+from kardus.support.workbooks.ods import OdsFile
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.xlsx import Sheet, XlsxFile
+from kardus.support.workbooks.untold import FarCellError
+from kardus.support.workbooks.xlsx import Sheet, Workbook, XlsxFile
 
-XLSX, OTHERS = (".xlsx", ".xlsm"), (".xls", ".xlsb", ".ods")
+_XLSX, _ODS = ".xlsx", ".ods"
 _ZIP, _OLE = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
-_PARTS = {"xl/workbook.bin": ".xlsb", "content.xml": ".ods"}
+_PARTS = {"xl/workbook.bin": ".xlsb", "content.xml": _ODS}
 """By what is in it, a package is of another kind than .xlsx."""
 _DAMAGED = (  # what the readers of packages and XML raise
     OSError,
@@ -36,15 +39,6 @@ _DAMAGED = (  # what the readers of packages and XML raise
 )
 
 
-class Workbook(Protocol):
-    """An open workbook."""
-
-    sheets: list[Sheet]
-
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
-        """Every line that isn't blank."""
-
-
 def workbook_kind(path: Path) -> str:
     """The usual suffix of a file's kind, by its content; empty: it is no workbook.
 
@@ -59,10 +53,10 @@ def workbook_kind(path: Path) -> str:
                 return ""
             with contextlib.suppress(*_DAMAGED):
                 names = zipfile.ZipFile(file).namelist()
-                return next((kind for part, kind in _PARTS.items() if part in names), XLSX[0])
+                return next((kind for part, kind in _PARTS.items() if part in names), _XLSX)
     except OSError:
         return ""  # whoever reads it says why
-    return XLSX[0]
+    return _XLSX
 
 
 def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> Iterator[Line]:
@@ -81,6 +75,8 @@ def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = F
         raise DataError(f"{path}: no such file") from error
     except DataError:
         raise
+    except FarCellError as error:
+        raise DataError(f"{path}: {error}: delete those that stand apart, or save it as an .xlsx file") from error
     except _DAMAGED as error:
         locked = "take its password away, or " if kind == ".xls" else ""
         raise DataError(
@@ -89,8 +85,10 @@ def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = F
 
 
 def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
-    if kind not in OTHERS:
+    if kind in (_XLSX, ""):
         return XlsxFile(file)
+    if kind == _ODS:
+        return OdsFile(file)
     if not find_spec("python_calamine"):
         raise DataError(f"{path}: {kind} files are read by the warehouse's side only: save it as .xlsx")
     return ReadApart(file, kind)
@@ -98,7 +96,7 @@ def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
 
 def _choose(path: Path, book: Workbook, name: str | None, *, can_choose: bool) -> Sheet:
     if name is not None:
-        found = [sheet for sheet in book.sheets if sheet.name == name]
+        found = [sheet for sheet in book.sheets if composed(sheet.name) == composed(name)]
         if not found:
             raise DataError(f"{path}: no sheet '{name}' (found: {_names(book.sheets)}): name one of these with --sheet")
         return found[0]

@@ -109,8 +109,8 @@ class _SheetParser:
         return lines
 
     def _with_hidden_columns(self, cells: dict[int, Cell]) -> dict[int, Cell]:
-        for columns in self._hidden_columns:
-            cells |= {column: hidden_cell(cells[column]) for column in cells.keys() & set(columns)}
+        for columns in self._hidden_columns:  # often all to the right of the list
+            cells |= {column: hidden_cell(cell) for column, cell in cells.items() if column in columns}
         return cells
 
     def _begin_sheet(self, root: str, _: dict[str, str]) -> None:

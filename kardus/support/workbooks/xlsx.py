@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from xml.etree import ElementTree as ET
 
 from kardus.support.workbooks.cells import (
@@ -46,6 +46,15 @@ class Sheet:
     name: str
     is_visible: bool
     part: str
+
+
+class Workbook(Protocol):
+    """An open workbook."""
+
+    sheets: list[Sheet]
+
+    def lines(self, sheet: Sheet) -> Iterator[Line]:
+        """Every line that isn't blank."""
 
 
 class XlsxFile:
@@ -94,8 +103,14 @@ class XlsxFile:
 
     def _number(self, value: float, number_format: str) -> Cell:
         if is_date_format(number_format):
-            return date_cell(self._day_0 + timedelta(days=value))
+            return self._date(value)
         return number_cell(value, number_format)
+
+    def _date(self, value: float) -> Cell:
+        try:
+            return date_cell(self._day_0 + timedelta(days=value))
+        except (OverflowError, ValueError):  # a barcode in a column of dates: Excel shows ####
+            return date_cell(f"{value:.0f} days")
 
     @cached_property
     def _texts(self) -> list[Cell]:

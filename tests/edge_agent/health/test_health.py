@@ -196,6 +196,8 @@ def _hear_out(manager: socket.socket) -> None:
         ("", None, None),
         ("0", None, None),
         ("x", None, None),
+        ("²", None, None),
+        ("9" * 5000, None, None),
     ],
 )
 def test_how_often_the_service_manager_wants_a_sign(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -173,6 +173,8 @@ def test_nobody_is_read_for_where_nobody_follows(hall: Hall) -> None:
         wait_for(lambda: hall.console.feed._place is None, PATIENCE_S)
 
 
+@example("9" * 5000 + ".1")
+@example("1." + "9" * 5000)
 @given(st.text(max_size=30) | st.from_regex(r"[0-9]{1,20}\.[0-9]{1,20}", fullmatch=True))
 def test_a_place_is_read_as_it_was_written_or_not_at_all(text: str) -> None:
     place = FeedPosition.of(text)

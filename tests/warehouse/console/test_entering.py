@@ -105,6 +105,20 @@ def test_five_wrong_passwords_lock_the_name_whether_or_not_somebody_has_it(peopl
     assert locked_s(people, "nobody") < sessions_module.MAX_LOCK_S
 
 
+@pytest.mark.parametrize("written", ["\u00c9mile", "E\u0301mile", "\u00e9mile", "e\u0301MILE", " \u00c9mile "])
+def test_somebody_is_known_however_the_name_is_written_and_a_lock_is_his(people: Database, written: str) -> None:
+    add_person(people, "\u00c9mile", "viewer", PASSWORD)
+    with pytest.raises(UsageError, match="there is one already"):
+        add_person(people, written, "viewer", PASSWORD)
+    browser = Browser(console_over(people), None)
+    assert browser.post("/signin", name=written, password=PASSWORD).status_code == 303
+    ways = ["\u00c9mile", "E\u0301mile", "\u00e9mile", "\u00c9mile ", "\u00c9MILE"]
+    assert len(ways) == TRIES
+    answers = [browser.post("/signin", name=way, password="wrong" * 3).status_code for way in ways]
+    assert answers == [401] * TRIES
+    assert browser.post("/signin", name=written, password=PASSWORD).status_code == 429
+
+
 def test_one_address_can_t_try_names_without_end(people: Database) -> None:
     console = console_over(people, wrong=RateLimit(0.001, 3))
     browser = Browser(console, None)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from warehouse.console.app import make_app
-from warehouse.console.limits import KNOWN_CLIENTS, MAX_BODY_BYTES, RateLimit
+from warehouse.console.limits import KNOWN_CLIENTS, MAX_BODY_BYTES, RateLimit, _length
 from warehouse.console.pages.settings import PageSettings
 from warehouse.store.database import Database
 
@@ -27,6 +27,12 @@ def test_a_body_and_an_address_have_a_largest_size(hall: Hall) -> None:
     assert hall.client.get("/events?location=" + "x" * 5000).status_code == 414
     assert hall.client.post("/looks", content=b"{" * 1000).status_code == 422
     assert hall.client.post("/looks", content=b"[" * 60_000).status_code in (400, 422)
+
+
+def test_a_length_of_any_number_of_digits_is_a_length() -> None:
+    scope = {"headers": [(b"content-length", b"9" * 5000)]}
+    assert (_length(scope) or 0) > MAX_BODY_BYTES
+    assert _length({"headers": [(b"content-length", b"0" * 5000 + b"7")]}) == 7
 
 
 @pytest.mark.parametrize("path", ["/events", "/nothing", "/events?limit=0", "/evidence/x"])

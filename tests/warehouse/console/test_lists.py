@@ -1,18 +1,22 @@
 """Every list: filters, parts that are joined by cursors, ETags, and errors that a program can read."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from kardus.support.errors import DataError
 from tests.publishers import Publisher
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.receiving.making import write
 from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.one_spelling import composed_query
 from warehouse.console.problems import ProblemError
 from warehouse.store.reader import StoreReader
 
@@ -56,6 +60,49 @@ def items(hall: Hall, path: str) -> list[dict[str, Any]]:
 )
 def test_a_filter_finds_what_it_says(hall: Hall, path: str, wanted: int) -> None:
     assert len(items(hall, path)) == wanted
+
+
+SAME = ["Caf\u00e9", "Cafe\u0301"]
+"""The same name in NFC, as it is stored, and in NFD."""
+
+
+@pytest.mark.parametrize("spelt", SAME)
+@pytest.mark.parametrize("written", [quote, str])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/events?location={}-1",
+        "/events?location={}-1&agent={}",
+        "/events?agent={}",
+        "/locations?prefix={}",
+        "/locations?location={}-1&a=b%26c",
+        "/states?agent={}",
+        "/alerts?agent={}",
+        "/agents/{}",
+    ],
+)
+def test_a_name_is_found_however_unicode_spells_it(
+    hall: Hall, path: str, written: Callable[[str], str], spelt: str
+) -> None:
+    box = Publisher(SAME[0])
+    alert = Alert(id="alert-2", status="open", opened=datetime.now(UTC))
+    write(
+        hall.console.database, box.event(f"{SAME[0]}-1", Verdict.EMPTY, alert), box.state(f"{SAME[0]}-1"), box.online()
+    )
+    found = hall.client.get(path.format(*[written(spelt)] * 2))
+    assert found.status_code == 200, found.text
+    assert len(found.json().get("items", [found])) == 1
+
+
+@pytest.mark.parametrize("query", [b"", b"a=1", b"a=%FF", b"%E9=1", b"\xff=1"])
+def test_a_query_that_has_nothing_to_compose_stays(query: bytes) -> None:
+    assert composed_query(query) == query
+
+
+@pytest.mark.parametrize("query", ["a=b%26c=d&&e&=f", "a+b=c%20d%3D", "%E2%80%8B=%2B+"])
+def test_a_query_that_is_composed_says_what_it_said(query: str) -> None:
+    again = composed_query(query.encode()).decode()
+    assert parse_qsl(again, keep_blank_values=True) == parse_qsl(query, keep_blank_values=True)
 
 
 @pytest.mark.parametrize("path", ["/events?order=newest", "/events?order=oldest", "/locations?a=1", "/states?a=1"])

@@ -137,6 +137,7 @@ def test_with_tls_and_under_systemd(tmp_path: Path) -> None:
         (["--listen", "0.0.0.0:8088"], ["tokens would travel openly", "--forwarded-from"]),
         (["--listen", "here"], ["--listen here", "127.0.0.1:8088"]),
         (["--listen", "127.0.0.1:70000"], ["--listen 127.0.0.1:70000"]),
+        (["--listen", f"127.0.0.1:{'1' * 5000}"], ["--listen 127.0.0.1:111"]),
         (["--listen", "127.0.0.1:0", "--forwarded-from", "proxy"], ["--forwarded-from proxy"]),
         (["--server-key-file", "x"], ["belong together"]),
         (["--server-key-file", "x", "--server-certificate-file", "y", "--listen", "127.0.0.1:0"], ["can't be used"]),

@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,6 +132,17 @@ def test_an_agent_that_is_online_is_forgotten_only_when_that_is_confirmed(
     assert _topics(mosquitto) == set()
 
 
+def test_an_agent_is_known_however_unicode_spells_it(
+    mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retained = _retained(Publisher("B\u00fcro"))
+    publish(mosquitto, retained, retain=True)
+    path = _stored(tmp_path / "k.sqlite", *retained)
+    done = call(capsys, main, "forget", "Bu\u0308ro", "--port", mosquitto.port, "--sqlite", path)
+    assert (done.returncode, done.stdout.strip()) == (0, "agent B\u00fcro: 8 topics cleared, 0 alerts closed")
+    assert _topics(mosquitto) == set()
+
+
 def test_what_only_the_database_has_is_forgotten_too(
     mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +183,57 @@ def test_a_receiver_at_work_closes_the_alerts_itself_and_says_nothing_to_a_forgo
         publish(mosquitto, [Publisher("other").event()])
         wait_for(lambda: receiver.status().acks == 1)
     assert _topics(mosquitto) == {Topics(SITE, "other").ack}
+
+
+def _told_behind_each_look(
+    monkeypatch: pytest.MonkeyPatch, mosquitto: Mosquitto, told: Iterator[list[Message]]
+) -> list[forgetting.Retained]:
+    """Let messages arrive, retained, behind each look at what the broker has; what the looks found."""
+    looks: list[forgetting.Retained] = []
+    read = forgetting._read_retained
+
+    def look(*of_whom: Any) -> forgetting.Retained:
+        looks.append(read(*of_whom))
+        publish(mosquitto, next(told, []), retain=True)
+        return looks[-1]
+
+    monkeypatch.setattr(forgetting, "_read_retained", look)
+    return looks
+
+
+@pytest.mark.parametrize("late", ["another location", "the same location", "the status", "two after one another"])
+def test_what_arrives_while_an_agent_is_forgotten_goes_too(
+    late: str, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Publisher("box")
+    told = {
+        "another location": [[box.state("C")]],
+        "the same location": [[box.state("A", Verdict.MATCH)]],
+        "the status": [_retained(box)[-1:]],
+        "two after one another": [[box.state("C")], [box.state("C", Verdict.MISMATCH), box.state("D")]],
+    }[late]
+    publish(mosquitto, _retained(box), retain=True)
+    looks = _told_behind_each_look(monkeypatch, mosquitto, iter(told))
+    done = forgetting.forget_agent(broker_of(mosquitto), "box", site=SITE)
+    assert _topics(mosquitto) == set()
+    assert done.topics == len(set().union(*looks))
+
+
+def test_an_agent_that_publishes_again_and_again_is_not_forgotten_and_that_is_said(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = Publisher("box")
+    publish(mosquitto, _retained(box, "online"), retain=True)
+    read = forgetting._read_retained
+
+    def look(*of_whom: Any) -> forgetting.Retained:
+        publish(mosquitto, [box.state("A")], retain=True)
+        return read(*of_whom)
+
+    monkeypatch.setattr(forgetting, "_read_retained", look)
+    done = call(capsys, main, *_words(mosquitto, "--site", SITE, "--yes"))
+    assert_one_line(done, 1, box.topics.state("A"), "comes back as often as it is cleared: stop the agent")
+    assert box.topics.status in _topics(mosquitto), "as long as it stands the work isn't done"
 
 
 def test_an_agent_that_comes_back_is_known_as_before(tmp_path: Path) -> None:

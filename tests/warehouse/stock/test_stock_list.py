@@ -13,9 +13,11 @@ from openpyxl.styles import PatternFill
 
 from kardus.support.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
+from tests.kardus.support import workbooks
 from tests.kardus.support.workbooks.making import write_ods, write_xlsb
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main
+from warehouse.stock.list_layout import Preset
 from warehouse.stock.stock_list import MIXED, StockLine, StockRules, read_stock
 
 
@@ -53,6 +55,23 @@ def test_a_blank_sku_is_refused_unless_it_is_said_to_mean_empty(tmp_path: Path) 
         ([(*HEADER, "quantity"), ("A", "x", "-1")], "line 2: quantity '-1': write a whole number"),
         ([(*HEADER, "quantity"), ("A", "x", "²")], "line 2: quantity '²'"),
         ([(*HEADER, "quantity"), ("A", "x", "2.5")], "line 2: quantity '2.5'"),
+        (
+            [(*HEADER, "quantity"), ("A", "x", "9" * 5000)],
+            "line 2: quantity '" + "9" * 40 + "...': write a whole number",
+        ),
+        ([(*HEADER, "quantity"), ("A", "x", "1" + "0" * 15)], "0 or more and at most 15 digits, or nothing"),
+        ([(*HEADER, "quantity"), ("A", "x", "9" * 5000 + ".0")], "line 2: quantity '999"),
+        ([(*HEADER, "quantity"), ("A", "EMPTY", "9" * 5000)], "line 2: quantity '999"),
+        ([(*HEADER, "quantity"), ("A", "x", "٣")], "line 2: quantity '٣'"),
+        ([HEADER, ("A" * 5000, "x")], "line 2: location '" + "A" * 40 + "...' is no code"),
+        ([(*HEADER, "empty"), ("A", "", "no")], "line 2: no sku, and empty is 'no': name the product, or write yes"),
+        ([(*HEADER, "empty"), ("A", "EMPTY", "no")], "line 2: empty is 'no' beside sku 'EMPTY': leave one of them out"),
+        ([(*HEADER, "empty"), ("A", "empty", "FALSE")], "line 2: empty is 'FALSE' beside sku 'empty'"),
+        (
+            [(*HEADER, "quantity", "empty"), ("A", "x", "0", "no")],
+            "line 2: quantity 0 of 'x', and empty is 'no': leave one of them out",
+        ),
+        ([(*HEADER, "quantity", "empty"), ("A", "", "3", "yes")], "line 2: quantity 3 of '': name the product"),
         ([(*HEADER, "empty"), ("A", "x", "yes")], "line 2: empty is 'yes' beside sku 'x': leave one of them out"),
         ([(*HEADER, "empty"), ("A", "x", "perhaps")], "line 2: empty 'perhaps': write yes, or nothing"),
         ([HEADER, ("A", "x" * 201)], "line 2: sku is longer than 200 characters"),
@@ -136,6 +155,26 @@ def test_lots_of_one_product_are_added(tmp_path: Path) -> None:
     assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", None)]
 
 
+def test_a_blank_sku_where_the_column_empty_says_no_is_no_order_to_find_nothing(tmp_path: Path) -> None:
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "empty"), ("A-1", "", "no"), ("A-2", "", ""))
+    said = refusal_of(path, StockRules(blank_is_empty=True))
+    assert "line 2: no sku, and empty is 'no'" in said
+    assert "line 3" not in said
+
+
+def test_of_several_lots_one_may_be_used_up_though_the_location_isn_t_empty(tmp_path: Path) -> None:
+    lines = [("A", "x", 0, "no"), ("A", "x", 4, "no")]
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), *lines)
+    assert read_stock(path) == [StockLine("A", "x", 4)]
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), ("A", "x", 0, ""), *lines[:1])
+    assert "line 3: quantity 0 of 'x', and empty is 'no'" in refusal_of(path)
+
+
+def test_a_quantity_may_have_zeros_in_front(tmp_path: Path) -> None:
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", "0" * 5000 + "7"), ("B", "x", "9" * 15))
+    assert read_stock(path) == [StockLine("A", "x", 7), StockLine("B", "x", 10**15 - 1)]
+
+
 def test_none_of_a_product_is_an_empty_location(tmp_path: Path) -> None:
     path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", 0), ("B", "x", 0), ("B", "x", 0))
     assert read_stock(path) == [StockLine("A", None, 0), StockLine("B", None, 0)]
@@ -176,6 +215,20 @@ def test_a_sheet_among_several_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_what_an_operator_names_is_found_however_unicode_spells_it(tmp_path: Path) -> None:
+    nfc, nfd = "Caf\u00e9", "Cafe\u0301"
+    for here, there in ((nfc, nfd), (nfd, nfc)):
+        book = openpyxl.Workbook()
+        book.active.title = here
+        for line in [HEADER, ("A-1", f"[{here}] x"), (f"{here} total", "2")]:
+            book.active.append(line)
+        book.create_sheet("other").append(HEADER)
+        book.save(tmp_path / "s.xlsx")
+        named = Preset(left_out=(f"{there} TOTAL",))
+        rules = StockRules(TableLayout(sheet=there, left_out=named.line_beginnings), rf"\[({there})\]")
+        assert read_stock(tmp_path / "s.xlsx", rules) == [StockLine("A-1", nfc)]
+
+
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     path = workbook(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"))
     book = openpyxl.load_workbook(path)
@@ -208,15 +261,47 @@ def test_what_these_can_t_tell_is_refused(tmp_path: Path, write: Callable[..., P
     assert "cell B2 ('sku') is the number 17, and how it is shown can't be told" in refusal_of(number)
     blank = write(tmp_path / "s2", HEADER, ("A-1", None), ("A-2", "Tea"))
     assert "line 2: no sku" in refusal_of(blank)
-    said = refusal_of(blank, StockRules(blank_is_empty=True))
-    assert "cell B2 ('sku') is blank, or an error, which can't be told" in said
-    assert "write EMPTY, or save it as .xlsx" in said
+    assert read_stock(blank, StockRules(blank_is_empty=True)) == [StockLine("A-1", None), StockLine("A-2", "Tea")]
+
+
+@pytest.mark.parametrize("blank_is_empty", [True, False])
+@pytest.mark.parametrize("name", ["errors.ods", "errors.xls"])
+def test_an_error_is_not_nothing_in_any_column_of_any_kind(name: str, *, blank_is_empty: bool) -> None:
+    said = refusal_of(Path(workbooks.__file__).with_name(name), StockRules(blank_is_empty=blank_is_empty))
+    for cell in (
+        "B3 ('sku')",
+        "D5 ('empty')",
+        *(f"{c}6 ('{n}')" for c, n in zip("ABD", ("location", "sku", "empty"), strict=True)),
+    ):
+        assert f"cell {cell} shows the error #N/A" in said
+    assert "cell C4 ('quantity') shows the error #DIV/0!" in said
 
 
 @pytest.mark.parametrize("write", [write_ods, write_xlsb, workbook])
 def test_what_stands_beside_the_list_is_none_of_it(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), (None, None, None, "counted by Ann"))
     assert read_stock(path, StockRules(blank_is_empty=True)) == [StockLine("A-1", "Tea")]
+
+
+@pytest.mark.parametrize("write", [write_ods, write_xlsb, workbook])
+def test_a_line_that_goes_on_where_the_header_ends_is_shifted(tmp_path: Path, write: Callable[..., Path]) -> None:
+    path = write(tmp_path / "s.xlsx", HEADER, ("A-1", "Tea"), ("A-2", "old", "Tea"), ("A-3", None, "Tea"))
+    said = refusal_of(path, StockRules(blank_is_empty=True))
+    assert all(f"cell C{line} is behind the last column that is named: name its column" in said for line in (3, 4))
+
+
+@pytest.mark.parametrize("write", [csv_list, workbook, write_ods])
+def test_the_header_ends_with_its_last_name(tmp_path: Path, write: Callable[..., Path]) -> None:
+    name = "s.csv" if write is csv_list else "s.xlsx"
+    fine = write(tmp_path / name, (*HEADER, " ", ""), ("A-1", "Tea", "", ""), ("A-2", "Tea", " "), ("A-3", "Tea"))
+    assert [line.location for line in read_stock(fine)] == ["A-1", "A-2", "A-3"]
+    path = write(tmp_path / name, (*HEADER, " ", ""), ("A-1", "old", "Tea", ""))
+    assert "cell C2 is behind" in (said := refusal_of(path)) or "line 2: 4 cells, where 2 columns are named" in said
+
+
+def test_a_blank_cell_where_the_header_ends_is_none(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "s.xlsx", (None, *HEADER), (7, "A-1", "Tea", " "), (8, "A-2", "Tea", None, "counted"))
+    assert read_stock(path) == [StockLine("A-1", "Tea"), StockLine("A-2", "Tea")]
 
 
 def test_a_text_or_a_page_under_the_name_of_a_workbook(tmp_path: Path) -> None:

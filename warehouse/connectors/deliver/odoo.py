@@ -160,6 +160,6 @@ class OdooTarget:
 def _message(answer: bytes) -> str:
     try:
         told = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return " ".join(str(told.get("message", "") if isinstance(told, dict) else told).split())[:_SAID]

@@ -57,8 +57,7 @@ class ListSettings(BaseModel):
         """
         preset = read_preset(self.preset) if self.preset else Preset()
         names = column_names(self.columns, preset)
-        left_out = frozenset(text.lower() for text in preset.left_out)
-        return ListForm(TableLayout(self.sheet, None, names, self.encoding, left_out), preset.sku_pattern)
+        return ListForm(TableLayout(self.sheet, None, names, self.encoding, preset.line_beginnings), preset.sku_pattern)
 
 
 def is_finished(name: str) -> bool:

@@ -18,6 +18,8 @@ from warehouse.connectors.errors import ConnectorError
 RESIDUE = 1e-6
 """What sums of fractions leave over: so much of a product is none of it."""
 _SHOWN = 40
+_MOST_DIGITS = 30
+"""Of a number as it would stand in a list; Python itself writes no more than 4,300."""
 
 
 class SourceError(ConnectorError):
@@ -117,8 +119,8 @@ def cell_text(value: Any) -> str:
         return value.strip()
     if value is None:
         return ""
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-        return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+        return str(int(value)) if value == value.to_integral_value() else str(value)
     return str(value).strip()
 
 

@@ -200,3 +200,17 @@ def test_the_new_epoch_comes_after_the_damaged_file_s_though_the_clock_was_set_b
         assert outbox.epoch > epoch
     finally:
         outbox.close()
+
+
+@pytest.mark.parametrize("noted", ["400", "4" * 5000, "\u0664\u0660", "many"])
+def test_how_far_an_epoch_came_is_known_of_a_damaged_file_too(path: Path, noted: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        before = database.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
+        database.execute("UPDATE meta SET value = ? WHERE key = 'sequence'", (noted,))
+        database.execute("DELETE FROM messages WHERE sequence > 10")
+        database.execute("DROP TABLE states")
+    outbox = Outbox(path)
+    assert outbox.losses.damaged == 1
+    assert not outbox.confirm(before, [(1, 2**63 - 1)])
+    assert outbox.confirm(before, [(1, 10)])
+    outbox.close()

@@ -4,10 +4,22 @@ import struct
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 Line = Sequence[object]
+
+
+class Written(NamedTuple):
+    """A cell as a program may write it: of an .xlsb its record's kind, and what is behind style and place; else XML."""
+
+    kind: int
+    content: bytes
+
+
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+SHORT = range(12, 19)
+"""Kinds of cells that don't say where they are."""
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
@@ -42,14 +54,15 @@ def write_xlsx(
     return _package(path, parts)
 
 
-def write_ods(path: Path, *lines: Line) -> Path:
-    """An .ods file; a cell is a text, a number, or None."""
+def write_ods(path: Path, *lines: Line, far: tuple[int, int] | None = None) -> Path:
+    """An .ods file; a cell is a text, a number, None, or as it is written. `far` is the place of one cell more."""
     names = (
         'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
         'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
         'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
     )
     rows = "".join(f"<table:table-row>{''.join(map(_ods_cell, line))}</table:table-row>" for line in lines)
+    rows += _ods_far_row(far[0] - len(lines), far[1]) if far else ""
     body = f'<office:spreadsheet><table:table table:name="S">{rows}</table:table></office:spreadsheet>'
     root = "office:document-content"
     content = f'<{root} {names} office:version="1.3"><office:body>{body}</office:body></{root}>'
@@ -63,11 +76,12 @@ def write_xlsb(
     hidden: Mapping[int, tuple[int, int]] | None = None,
     columns: bytes = b"",
     far: tuple[int, int] | None = None,
+    calculation: bytes = b"",
 ) -> Path:
-    """An .xlsb file ([MS-XLSB] 2.4); a cell is a text, a number, or None.
+    """An .xlsb file ([MS-XLSB] 2.4); a cell is a text, a number, None, or as it is written.
 
-    `hidden` gives height and flags of rows by their place, `columns` is what the sheet says of its columns, and `far`
-    is the place of one cell more.
+    `hidden` gives height and flags of rows by their place, `columns` is what the sheet says of its columns, `far` is
+    the place of one cell more, and `calculation` what the workbook says of formulas.
     """
     behind = b"".join(_xlsb_row(far[0], (*[None] * far[1], "x"), 300, 0)) if far else b""
     names = (("r2", "Notes"), ("r1", "S"))
@@ -76,7 +90,12 @@ def write_xlsb(
     )
     parts: dict[str, str | bytes] = {
         "_rels/.rels": _relations(("r1", "officeDocument", "xl/workbook.bin")),
-        "xl/workbook.bin": _record(131, b"") + _record(143, b"") + sheets + _record(144, b"") + _record(132, b""),
+        "xl/workbook.bin": _record(131, b"")
+        + _record(143, b"")
+        + sheets
+        + _record(144, b"")
+        + calculation
+        + _record(132, b""),
         "xl/_rels/workbook.bin.rels": _relations(
             ("r1", "worksheet", "worksheets/sheet1.bin"), ("r2", "worksheet", "worksheets/sheet2.bin")
         ),
@@ -98,15 +117,30 @@ def _relations(*relations: tuple[str, str, str]) -> str:
     return f'<Relationships xmlns="{_RELATIONS}">{"".join(each)}</Relationships>'
 
 
+def _ods_far_row(rows: int, columns: int) -> str:
+    """Blank rows, and one with blank cells in front of its only one, as LibreOffice writes them."""
+    blank = '<table:table-cell table:number-columns-repeated="16384"/>'
+    between = f'<table:table-row table:number-rows-repeated="{rows}">{blank}</table:table-row>' if rows else ""
+    before = f'<table:table-cell table:number-columns-repeated="{columns}"/>'
+    return f"{between}<table:table-row>{before}{_ods_cell('x')}</table:table-row>"
+
+
 def _ods_cell(value: object) -> str:
     match value:
         case None:
             return "<table:table-cell/>"
+        case Written():
+            return value.content.decode()
         case str():
             return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
         case _:
             shown = f"<text:p>{value}</text:p>"
             return f'<table:table-cell office:value-type="float" office:value="{value}">{shown}</table:table-cell>'
+
+
+def xlsb_calculation(*, when_opened: bool) -> bytes:
+    """What an .xlsb workbook says of its formulas (BrtCalcProp, 2.4.303)."""
+    return _record(157, bytes(24) + struct.pack("<H", when_opened))
 
 
 def xlsb_columns(first: int, last: int, width: int, flags: int) -> bytes:
@@ -129,7 +163,9 @@ def _xlsb_row(row: int, line: Line, height: int, flags: int) -> Iterable[bytes]:
     yield _record(0, struct.pack("<IIHHBI", row, 0, height, flags << 8, 0, 0))
     for column, value in enumerate(line):
         place = struct.pack("<II", column, 0)
-        if isinstance(value, str):
+        if isinstance(value, Written):
+            yield _record(value.kind, (place if value.kind not in SHORT else place[4:]) + value.content)
+        elif isinstance(value, str):
             yield _record(6, place + _wide(value))
         elif isinstance(value, int | float):
             yield _record(5, place + struct.pack("<d", value))

@@ -60,6 +60,8 @@ def test_every_kind_of_cell_is_read(tmp_path: Path, cell: str, shown: Cell) -> N
         ('<c t="e"><v>#N/A</v></c>', "shows the error #N/A"),
         ('<c t="e"><f>1/0</f><v>#DIV/0!</v></c>', "shows the error #DIV/0!"),
         ('<c t="d"><v>2026-03-04</v></c>', "is a date or time (2026-03-04)"),
+        ('<c s="1"><v>8991234567890</v></c>', "is a date or time (8991234567890 days): the program turned it into one"),
+        ('<c s="1"><v>-1000000</v></c>', "is a date or time (-1000000 days)"),
         ('<c s="1"><v>46085</v></c>', "is a date or time (2026-03-04 00:00:00)"),
         ('<c s="2"><v>0.25</v></c>', "shown otherwise by its format 0%"),
         ("<c><v>1E-7</v></c>", "is the number 1e-07, which Excel shows otherwise"),
@@ -75,6 +77,15 @@ def test_values_beside_formulas_that_were_never_calculated_are_not_believed(tmp_
     row = "<row><c><f>A9</f><v>0</v></c><c t='str'><f>A9</f><v></v></c><c><v>3</v></c></row>"
     path = write_xlsx(tmp_path / "s.xlsx", row, calculation='<calcPr calcId="124519" fullCalcOnLoad="1"/>')
     assert _cells(path) == {0: LOST_FORMULA, 1: LOST_FORMULA, 2: Cell("3", "", "3")}
+
+
+def test_columns_that_are_hidden_as_far_as_there_are_any_cost_nothing(tmp_path: Path) -> None:
+    columns = '<cols><col min="2" max="100000000000" hidden="1"/></cols>'
+    row = "<row><c t='str'><v>A-1</v></c><c t='str'><v>Tea</v></c></row>"
+    assert _cells(write_xlsx(tmp_path / "s.xlsx", row, columns=columns)) == {
+        0: Cell("A-1"),
+        1: hidden_cell(Cell("Tea")),
+    }
 
 
 def test_days_may_be_counted_from_1904(tmp_path: Path) -> None:

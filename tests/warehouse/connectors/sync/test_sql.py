@@ -76,6 +76,11 @@ def test_values_that_say_what_stands_there(asking: Asking, sku: str, quantity: s
         ("'Tea'", "'-Infinity'::float8"),
         ("'Tea'", "'NaN'::numeric"),
         ("'Tea'", "-2"),
+        ("'Tea'", "1e5000::numeric"),
+        ("'Tea'", "1e300::numeric"),
+        ("'Tea'", "(repeat('9', 5000) || '.5')::numeric"),
+        ("1e5000::numeric", "1"),
+        ("repeat('9', 5000)::numeric", "1"),
         ("'Tea'", "'2.5'::text"),
     ],
 )

@@ -1,40 +1,74 @@
-"""Which rows and columns of an .xlsb sheet nobody sees ([MS-XLSB] 2.4.741 and 2.4.323): the library doesn't tell."""
+"""What an .xlsb sheet says and the library doesn't: hidden rows and columns, errors, formulas that nobody calculated.
+
+Where no other paragraph is named, it is [MS-XLSB] 2.4.
+"""
 
 import struct
 import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from kardus.support.workbooks.hidden_parts import HiddenParts
+from kardus.support.workbooks.cells import LOST_FORMULA, unreadable_cell
 from kardus.support.workbooks.relations import targets
+from kardus.support.workbooks.untold import Untold
 
 _WORKBOOK = "xl/workbook.bin"
-_ROW, _COLUMNS, _SHEET = 0, 60, 156
+_ROW, _COLUMNS, _SHEET, _CALCULATION = 0, 60, 156, 157
 _ROW_FIELDS, _COLUMN_FIELDS, _COUNT = struct.Struct("<I4xHxB"), struct.Struct("<III4xB"), struct.Struct("<I")
 _ROW_HIDDEN, _COLUMN_HIDDEN = 0x10, 0x01
+_CELLS, _BLANKS, _ERRORS, _FORMULAS = {*range(1, 12), 62}, (1, 12), (3, 11), range(8, 12)
+"""All; those that hold nothing; those that show an error; and those that are formulas."""
+_SHORT_CELLS = range(12, 19)
+"""They don't say where they are: behind the one before."""
+_UNREAD = {62, *_SHORT_CELLS}
+_PLACE, _CODE = struct.Struct("<I"), 8
+"""Where a cell's value begins, behind its column and style."""
 _SHEET_HEAD = 8
 """Bytes of a sheet's record before its reference and its name."""
+_CALCULATION_FLAGS, _WHEN_OPENED = 24, 0x01
 
 
-def xlsb_hidden(file: BinaryIO, sheet: str) -> HiddenParts:
-    """Those of the sheet of that name, of an open file.
+def xlsb_untold(file: BinaryIO, sheet: str) -> Untold:
+    """That of the sheet of that name, of an open file.
 
     Raises:
         ValueError, OSError, LookupError, struct.error, zipfile.BadZipFile: it is damaged.
     """
-    hidden = HiddenParts()
+    untold, number, column = Untold(), 0, -1
     with zipfile.ZipFile(file) as package:
         content = package.read(_part_of(package, sheet))
+        is_calculated = not _is_calculated_when_opened(package.read(_WORKBOOK))
     for kind, fields in _records(content):
         if kind == _ROW:
             row, height, flags = _ROW_FIELDS.unpack_from(fields)
+            number, column = row + 1, -1
             if flags & _ROW_HIDDEN or not height:
-                hidden.add_row(row + 1)
+                untold.add_hidden_row(number)
+        elif kind in _CELLS or kind in _SHORT_CELLS:
+            column = column + 1 if kind in _SHORT_CELLS else _PLACE.unpack_from(fields)[0]
+            if kind not in _BLANKS:
+                _add_cell(untold, number, column, kind, fields, is_calculated=is_calculated)
         elif kind == _COLUMNS:
             first, last, width, flags = _COLUMN_FIELDS.unpack_from(fields)
             if flags & _COLUMN_HIDDEN or not width:
-                hidden.columns.append(range(first, last + 1))
-    return hidden
+                untold.columns.append(range(first, last + 1))
+    return untold
+
+
+def _add_cell(untold: Untold, number: int, column: int, kind: int, fields: bytes, *, is_calculated: bool) -> None:
+    untold.add_filled(number, column, column)
+    if kind in _UNREAD:
+        untold.add_cell(number, column, unreadable_cell(".xlsb"))
+    elif kind in _FORMULAS and not is_calculated:
+        untold.add_cell(number, column, LOST_FORMULA)
+    elif kind in _ERRORS:
+        untold.add_error(number, column, fields[_CODE])
+
+
+def _is_calculated_when_opened(workbook: bytes) -> bool:
+    """Whether a program wrote formulas and left it to the spreadsheet program to calculate them (2.4.303)."""
+    found = (fields for kind, fields in _records(workbook) if kind == _CALCULATION)
+    return any(fields[_CALCULATION_FLAGS] & _WHEN_OPENED for fields in found)
 
 
 def _part_of(package: zipfile.ZipFile, sheet: str) -> str:
