@@ -28,6 +28,8 @@ YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0
 """What the column `empty` may hold."""
 MOST_SHOWN = 20
 """So many wrong lines are listed; the others are counted."""
+MAX_DIGITS = 15
+"""Of a quantity: not every program can hold a longer number (RFC 8259, section 6), and nobody has so much."""
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -182,14 +184,14 @@ def _problems(row: Row, rules: StockRules) -> list[str]:
 
 @lru_cache(maxsize=1000)
 def _quantity(text: str) -> int | None:
-    whole = _WHOLE.fullmatch(text)
+    whole = _WHOLE.fullmatch(text) if len(text) <= MAX_DIGITS else None
     return int(whole.group(1) or 0) if whole else None
 
 
 def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
     number = _quantity(quantity)
     if number is None:
-        yield f"quantity '{quantity}': write a whole number, 0 or more, or nothing"
+        yield f"quantity '{quantity[:MAX_DIGITS]}': write a whole number, 0 or more, or nothing"
     elif number and (not sku or sku.upper() == EMPTY):
         yield f"quantity {number} of '{sku}': name the product, or leave the quantity out"
 

@@ -107,10 +107,7 @@ class HttpSource:
     def _found(self, url: str, expression: ParsedResult, key: str) -> list[Any]:
         found: list[Any] = []
         for page in self._pages(url):
-            try:
-                part = expression.search(page)
-            except JMESPathError as error:
-                raise SourceError(f"{url}: {key}: {' '.join(str(error).split())}") from error
+            part = _searched(expression, page, f"{url}: {key}")
             if not isinstance(part, list):
                 raise SourceError(f"{url}: {key}: finds no list in the answer: correct the expression")
             found += part
@@ -136,7 +133,7 @@ class HttpSource:
     def _following(self, response: httpx2.Response, page: Any) -> str:
         """The address of the next page; empty: it is the last one."""
         if self._next is not None:
-            found = self._next.search(page)
+            found = _searched(self._next, page, f"{response.request.url}: source.following")
             if found is not None and not isinstance(found, str):
                 raise SourceError(
                     f"{response.request.url}: source.following: finds no address, but {str(found)[:40]!r}"
@@ -161,6 +158,14 @@ class HttpSource:
             if not had_one:
                 raise
         return self._client.request("GET", url, headers=headers | self._token.header())
+
+
+def _searched(expression: ParsedResult, page: Any, where: str) -> Any:
+    """What an expression finds; its functions may fail on what an answer has in ways of Python's own, too."""
+    try:
+        return expression.search(page)
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: {' '.join(str(error).split())}: correct the expression") from error
 
 
 def _client(settings: HttpSettings) -> httpx2.Client:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
+from kardus.support.harmless import one_line
 from kardus.support.spelling import composed
 from kardus.support.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot
@@ -57,7 +58,8 @@ def plan(
     kept = managed & unclear
     relevant = {code: expected for code, expected in known.items() if code not in kept} if kept else known
     changes = () if held else tuple(expected_changes(wanted, relevant, now_ms, replace=True))
-    return Plan(changes, held, (*wrong, *problems, *alike.values()), len(managed), len(elsewhere))
+    told = tuple(map(one_line, (*wrong, *problems, *alike.values())))
+    return Plan(changes, one_line(held), told, len(managed), len(elsewhere))
 
 
 def _location_of(row: Row) -> str:
