@@ -5,13 +5,10 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from kardus.support.errors import UsageError
 from kardus.support.web_listener import listen_at
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -26,24 +23,20 @@ class HealthReport:
     """What `/metrics` says."""
 
 
-Report = Callable[[], HealthReport]
-"""Asked for every answer, from a thread of the page's own."""
-
-
-def metrics(prefix: str, statuses: Mapping[str, "DataclassInstance"], counters: Collection[str]) -> str:
+def metrics(prefix: str, statuses: Mapping[str, Any], counters: Collection[str]) -> str:
     """Fields of statuses of one class in Prometheus' text format.
 
     https://prometheus.io/docs/instrumenting/exposition_formats/. A text is 0 where it is empty, else 1.
 
     Args:
         prefix: what every name begins with, as `kardus_sync_`.
-        statuses: by their labels, as `target="erp"`; one without a label is under the empty text.
+        statuses: data classes, by their labels, as `target="erp"`; one without a label is under the empty text.
         counters: fields that only grow; the others are gauges.
     """
     return "\n".join(_lines(prefix, statuses, counters)) + "\n"
 
 
-def _lines(prefix: str, statuses: Mapping[str, "DataclassInstance"], counters: Collection[str]) -> Iterator[str]:
+def _lines(prefix: str, statuses: Mapping[str, Any], counters: Collection[str]) -> Iterator[str]:
     for field in fields(next(iter(statuses.values()))):
         is_counter = field.name in counters
         name = prefix + field.name + ("_total" if is_counter else "")
@@ -56,8 +49,8 @@ def _lines(prefix: str, statuses: Mapping[str, "DataclassInstance"], counters: C
 class HealthPage:
     """Serves them; use it in a `with` statement."""
 
-    def __init__(self, address: str, port: int, report: Report) -> None:
-        """Listen.
+    def __init__(self, address: str, port: int, report: Callable[[], HealthReport]) -> None:
+        """Listen; `report` is asked for every answer, from threads of the page's own.
 
         Raises:
             UsageError: it can't.
@@ -83,7 +76,7 @@ class HealthPage:
         self._thread.join()
 
 
-def _handler(report: Report) -> type[BaseHTTPRequestHandler]:
+def _handler(report: Callable[[], HealthReport]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10.0
         protocol_version = "HTTP/1.1"
