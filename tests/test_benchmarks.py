@@ -5,6 +5,8 @@ import math
 import random
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks import at_rest, cycle, fleet, growth, month, outbox, peers, start
 from tests.benchmarks.__main__ import BEGIN, END, NAMES, with_figures
+from tests.benchmarks.month_store import Month
 from tests.benchmarks.pairs import in_turn, median, percentile, ratio
 from tests.benchmarks.report import Figure, Report, markdown, publish, read_report
 from tests.benchmarks.scale import Measure
@@ -50,6 +53,19 @@ def test_it_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "onnxruntime" in content["machine"]
     assert (tmp_path / f"{name}.png").exists() == bool(report.curves)
     assert f"### {name}" in markdown(tmp_path, NAMES)
+
+
+@pytest.mark.parametrize(("times", "code"), [(1.0, 0), (1.19, 0), (1.5, 1)])
+def test_the_exit_code_of_a_months_events_says_a_missed_goal(
+    times: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [0.010 + 0.0001 * (n % 3) for n in range(20)]
+    many = [times * seconds for seconds in few]
+    cost = month.Cost(median(few), median(many), ratio(many, few))
+    size = cast("Month", SimpleNamespace(number=1000, size_mb=10.0, filled_s=1.0))
+    monkeypatch.setattr(month, "measure", lambda *_: month.Found(size, size, {"insert": cost, "report": cost}))
+    assert month.main(2_000, 1_000, 20) == code
+    assert ("report: more than 1.2 x" in capsys.readouterr().out) is bool(code)
 
 
 @pytest.mark.slow

@@ -35,7 +35,9 @@ from warehouse.store.checking import check_database
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
 
-AGENTS, PLACES = 3, 40
+AGENTS = 3
+PLACES = 400
+"""So many that what leaves the shelves while nobody follows is no fifth of them, however long that is here."""
 RECEIVERS = ("one", "two")
 DATABASE, SYNC = "database", "sync"
 SOURCE = """poll_s = 1

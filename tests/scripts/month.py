@@ -11,7 +11,7 @@ The agent (`kardus-agent run`, the demo's model) and `kardus-wms receive` (SQLit
 memory and open files are read from /proc at the end of each hour, and averaged over the day. FOLDER keeps both
 programs' data and what was measured: a run that was broken off is gone on with, in processes that begin anew. Through
 the days after the first WARM_UP of each life a line is laid, with a level of its own for each life: its slope is the
-growth a day, with its 95 % interval (Student's t).
+growth a day, with its 95 % interval (Student's t). Exit code 1: a program surely grows, by its whole interval.
 """
 
 import argparse
@@ -223,22 +223,26 @@ def main(arguments: list[str]) -> int:
                 with rows.open("a") as out:
                     out.write(json.dumps(asdict(days[-1])) + "\n")
     try:
-        _print(days)
+        growing = _told(days)
     except ValueError as error:
         sys.exit(str(error))
-    return 0
+    return int(bool(growing))
 
 
-def _print(days: Sequence[Day]) -> None:
+def _told(days: Sequence[Day]) -> list[str]:
+    """Print what was held; which programs surely grow."""
     last = [day for number, day in enumerate(days) if number + 1 == len(days) or days[number + 1].life != day.life]
     looks, events = sum(day.looks for day in last), days[-1].events
     print(f"{len(days)} days, {len(last)} lives, {looks} looks; {events} events were stored")
+    growing = []
     for name in ("agent", "receiver"):
         held = [float(getattr(day, f"{name}_mb")) for day in days]
         files = [int(getattr(day, f"{name}_files")) for day in days]
         slope, low, high = growth_a_day(days, held)
         print(f"{name}, first and last day: {held[0]:.1f}, {held[-1]:.1f} MB; open files {files[0]}, {files[-1]}")
-        print(f"  growth a day: {slope:+.3f} MB ({low:+.3f} to {high:+.3f})")
+        print(f"  growth a day: {slope:+.3f} MB ({low:+.3f} to {high:+.3f}){': it surely grows' if low > 0 else ''}")
+        growing += [name] if low > 0 else []
+    return growing
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The line through what was held day by day."""
 
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scripts.month import WARM_UP, Day, growth_a_day
+from tests.scripts.month import WARM_UP, Day, growth_a_day, main
 
 
 def _days(*lengths: int) -> list[Day]:
@@ -32,3 +36,17 @@ def test_what_strays_widens_the_interval() -> None:
 def test_too_few_days_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
         growth_a_day(_days(WARM_UP + 2), [1.0] * (WARM_UP + 2))
+
+
+@pytest.mark.parametrize(("growth_mb", "code"), [(0.0, 0), (-0.5, 0), (0.5, 1)])
+def test_the_exit_code_says_that_a_program_surely_grows(
+    growth_mb: float, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = [
+        replace(day, agent_mb=150 + 0.1 * (day.day % 2), receiver_mb=90 + growth_mb * day.day + 0.1 * (day.day % 3))
+        for day in _days(WARM_UP + 12)
+    ]
+    (tmp_path / "days.jsonl").write_text("".join(json.dumps(asdict(day)) + "\n" for day in days), encoding="utf-8")
+    assert main([str(tmp_path), "--days", str(len(days))]) == code
+    told = capsys.readouterr().out
+    assert told.count("it surely grows") == code

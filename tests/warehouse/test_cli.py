@@ -23,7 +23,7 @@ from tests.patience import PATIENCE_S, within
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_site_monitor import NOW, WRITER, _state
 from warehouse.__main__ import main
-from warehouse.cli import delivery_commands
+from warehouse.cli.health_option import listen_address
 from warehouse.cli.topic_options import topic_level
 
 Capture = pytest.CaptureFixture[str]
@@ -197,7 +197,7 @@ def test_what_one_command_alone_needs_is_not_loaded_by_the_others() -> None:
 @pytest.mark.parametrize("port", ["9" * 5000, "70000", "", "²"])
 def test_a_port_that_is_none_is_named(port: str) -> None:
     with pytest.raises(UsageError, match="--health '127"):
-        delivery_commands._listen(f"127.0.0.1:{port}")
+        listen_address(f"127.0.0.1:{port}")
 
 
 def test_a_level_of_a_topic_is_composed_as_agents_do_it() -> None:

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kardus.support.console import out, print_json
-from kardus.support.errors import DataError, UsageError
+from kardus.support.errors import DataError
 from kardus.support.logs import set_up
-from kardus.support.whole_numbers import MAX_PORT, whole_number
+from warehouse.cli.health_option import HealthOption, listen_address
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
 
 if TYPE_CHECKING:
     from warehouse.store.database import Database
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The .toml file that says who is told (docs/wms.md).")]
-HealthOption = Annotated[
-    str, typer.Option(help="Serve a health page and metrics there, as 127.0.0.1:9470; by default nowhere.")
-]
 AsideOption = Annotated[bool, typer.Option("--aside", help="List what targets refused for good, and end.")]
 AgainOption = Annotated[
     str, typer.Option(help="Let what was set aside be tried again, TARGET or TARGET:NUMBER, and end.")
@@ -46,7 +43,7 @@ def deliver_command(
     from warehouse.store.opening import open_database  # noqa: PLC0415 - see the package
 
     settings = read_settings(config)
-    listen = _listen(health)
+    listen = listen_address(health)
     with open_database(address_from(database, database_password_file), make=False) as opened:
         if aside or again or forget:
             _keep_up(opened, aside=aside, again=again, forget=forget, as_json=as_json)
@@ -80,13 +77,3 @@ def _list(database: "Database", *, as_json: bool) -> None:
     for one in found:
         out.print(f"{one.target}:{one.number} {one.location} refused {one.tries} times: {one.reason}", soft_wrap=True)
     out.print(f"{len(found)} events are set aside")
-
-
-def _listen(text: str) -> tuple[str, int] | None:
-    if not text:
-        return None
-    address, _, port = text.rpartition(":")
-    number = whole_number(port, MAX_PORT)
-    if not address or number is None:
-        raise UsageError(f"--health '{text}': write ADDRESS:PORT, as 127.0.0.1:9470")
-    return address.strip("[]"), number

@@ -13,6 +13,7 @@ from kardus.support.logs import set_up
 from kardus.support.table_headers import TableLayout
 from kardus.support.tables import EMPTY
 from warehouse.cli.broker_options import with_broker
+from warehouse.cli.health_option import HealthOption, listen_address
 from warehouse.cli.topic_options import SiteOption
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset
 
@@ -92,6 +93,7 @@ def sync_command(
     confirmed: Annotated[
         bool, typer.Option("--yes", help="Take the first answer even if it has far fewer locations or cartons.")
     ] = False,
+    health: HealthOption = "",
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
@@ -102,9 +104,9 @@ def sync_command(
     from warehouse.connectors.sync.service import run_sync  # noqa: PLC0415 - see the package
     from warehouse.connectors.sync.settings import make_source, read_settings  # noqa: PLC0415 - see the package
 
-    settings = read_settings(config)
+    settings, listen = read_settings(config), listen_address(health)
     source = make_source(settings)
     set_up("json" if as_json else "text", verbose=verbose)
-    status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, as_json=as_json)
-    if status.problem:
+    status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, health=listen, as_json=as_json)
+    if seconds and status.problem:
         raise KardusError(f"{status.problem}: nothing was published for it")

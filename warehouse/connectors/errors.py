@@ -1,5 +1,7 @@
 """What may go wrong with a system that is asked or told something."""
 
+from kardus.support.harmless import one_line
+
 
 class ConnectorError(Exception):
     """It can't be reached, or doesn't take or give what it should: one line. It is tried again."""
@@ -8,10 +10,10 @@ class ConnectorError(Exception):
         """Keep the line.
 
         Args:
-            text: the line.
+            text: what is said; what would end the line is escaped.
             status: the status of its HTTP answer; 0: it gave none.
             answer: the beginning of what it answered.
             retry_after_s: for how long it wants to be left alone; 0: it doesn't say.
         """
-        super().__init__(text)
+        super().__init__(one_line(text))
         self.status, self.answer, self.retry_after_s = status, answer, retry_after_s

@@ -9,6 +9,9 @@ from typing import Any, Literal, Protocol
 import httpx2
 from pydantic import BaseModel, ConfigDict
 
+from kardus.support.harmless import one_line
+from warehouse.connectors.record_fields import are_records
+
 PAGE = 1000
 OdooRecord = Mapping[str, Any]
 
@@ -33,7 +36,7 @@ class OdooError(Exception):
 
     def __init__(self, text: str, exception: str = "") -> None:
         """Keep the name of the exception on the server, as `odoo.exceptions.UserError`; empty: none is told."""
-        super().__init__(text)
+        super().__init__(one_line(text))
         self.exception = exception
 
 
@@ -93,16 +96,13 @@ class OdooClient:
                 order="id",
                 context=dict(context or {}),
             )
-            found += self._checked(page, model, last)
-            if len(page) < PAGE:
+            if not self._checked(page, model, last):  # a server may give fewer than it was asked for
                 return found
+            found += page
             last = page[-1]["id"]
 
     def _checked(self, page: Any, model: str, last: int) -> list[Any]:
-        is_page = isinstance(page, list) and all(
-            isinstance(one, dict) and type(one.get("id")) is int and one["id"] > last for one in page
-        )
-        if not is_page:
+        if not are_records(page, last):
             raise OdooError(f"{self.name}: {model}: answers something that is no list of records")
         return list(page)
 
@@ -127,7 +127,7 @@ class OdooClient:
         answer = self._client.json(self._client.request("POST", url, json=body))
         if not isinstance(answer, dict) or not {"result", "error"} & answer.keys():
             raise OdooError(f"{url}: answers something that is no JSON-RPC: correct source.url")
-        if answer.get("error"):
+        if "result" not in answer or answer.get("error"):
             self._user = None  # the next call logs in again
             raise OdooError(f"{self.name}: {_told(answer['error'])}", _exception(answer["error"]))
         return answer["result"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.errors import ConnectorError
 from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.record_fields import are_records
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import WebAddress
 
@@ -89,8 +90,8 @@ class TrytonRpc:
             rest = [*domain, ["id", ">", found[-1]["id"]]] if found else domain
             words = (rest, 0, PAGE, [["id", "ASC"]], ["id", *fields])
             page = self.call(model, "search_read", *words, context=context)
-            if not isinstance(page, list) or not all(isinstance(row, dict) and "id" in row for row in page):
-                raise self._error(f"{self.name}: {model}.search_read answers something else than records")
+            if not are_records(page, found[-1]["id"] if found else -1):
+                raise self._error(f"{self.name}: {model}.search_read answers something else than records by number")
             found += page
             if len(page) < PAGE:
                 return found
@@ -106,7 +107,7 @@ class TrytonRpc:
     def _log_in(self) -> None:
         login = self._login
         answer = self._post("common.db.login", [login.user, {"password": self._password}], "")
-        if not isinstance(answer, list) or len(answer) < 2 or not isinstance(answer[0], int):  # noqa: PLR2004 - user, session
+        if not isinstance(answer, list) or list(map(type, answer[:2])) != [int, str] or not answer[1].isascii():
             raise self._error(f"{self.name}: refuses the user '{login.user}': correct user and password_file")
         self.user = answer[0]
         words = ":".join([login.user, *map(str, answer[:2])])

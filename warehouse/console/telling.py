@@ -31,7 +31,7 @@ def question_of(connection: Connection, row: Row[Any]) -> Question | None:
         events.c.location == row.location, events.c.agent == row.agent, events.c.number > number
     )
     for payload in connection.execute(later.order_by(events.c.number).limit(_MOST_CORRECTIONS)).scalars():
-        if not from_json(payload)["data"].get("corrected"):
+        if not from_json(payload, cache_strings="keys")["data"].get("corrected"):
             return None
     truth = StatedTruth(row.truth)
     said: Literal["product", "empty", "foreign", "withdrawn"] = "withdrawn"

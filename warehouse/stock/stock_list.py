@@ -54,7 +54,7 @@ _LOST = frozenset(
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 MOST = 10**15 - 1
-"""The largest quantity: spreadsheet programs keep no more digits."""
+"""The largest quantity: spreadsheet programs keep no more digits, nor does JSON everywhere (RFC 8259, section 6)."""
 _SHOWN = 40
 """So much of a value is cited."""
 _FRACTION = re.compile(r"[0-9]+\.0")

@@ -37,6 +37,7 @@ def check_database(address: DatabaseAddress) -> Checked:
     with closing(open_database(address, make=False)) as database:
         try:
             with database.reading() as connection:
+                database.lift_limits(connection)
                 require_columns(connection, str(address))
                 tables = [table for table in metadata.sorted_tables if table.name != "meta"]
                 rows = {

@@ -64,6 +64,7 @@ def _copy_pictures(old: Database, source: PictureStore, target: PictureStore) ->
 def _portions(database: Database, table: Table) -> Iterator[list[dict[str, Any]]]:
     """The rows of a table, by the order of its key, in one view for each portion."""
     with database.reading() as connection:
+        database.lift_limits(connection)
         yield from _rows(connection, table)
 
 
@@ -76,6 +77,8 @@ def _rows(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]
 def _copy_tables(old: Database, new: Database) -> dict[str, int]:
     copied = {}
     with old.reading() as reading, new.writing() as writing:
+        old.lift_limits(reading)
+        new.lift_limits(writing)
         for table in (each for each in metadata.sorted_tables if each is not changes):  # the copy notes its own
             copied[table.name] = 0
             for rows in ([_mended(row) for row in part] for part in _rows(reading, table)):

@@ -96,6 +96,10 @@ class Database(abc.ABC):
         return last + 1
 
     @abc.abstractmethod
+    def lift_limits(self, connection: Connection) -> None:
+        """Let a transaction take as long as it does, and rest as long: a command that somebody waits for."""
+
+    @abc.abstractmethod
     def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """Add events, in a writing transaction."""
 

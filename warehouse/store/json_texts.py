@@ -31,7 +31,7 @@ def once_written(payload: bytes) -> str:
     Raises:
         ValueError: it isn't JSON.
     """
-    return to_json(from_json(payload), inf_nan_mode="null").decode()
+    return to_json(from_json(payload, cache_strings="keys"), inf_nan_mode="null").decode()
 
 
 def plain_text(payload: bytes) -> str:

@@ -39,6 +39,7 @@ SESSION = {
 """A receiver whose machine is gone holds up the others for as long as the server takes to notice. What is read doesn't
 depend on what somebody has set for the server, the database or the role."""
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 SIZE_EVERY_S = 10.0
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
 
@@ -70,6 +71,11 @@ class PostgresDatabase(Database):
         except DataError:
             self.engine.dispose()
             raise
+
+    def lift_limits(self, connection: Connection) -> None:
+        """Of this transaction alone; a lock is waited for no longer than otherwise."""
+        for name in _LIMITS:
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
     def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """By COPY; the partition of their month is made where there is none yet."""
@@ -195,6 +201,7 @@ def migrate_server(address: DatabaseAddress, role: str, console_role: str = "") 
     with contextlib.closing(PostgresDatabase(address, check=False)) as database:
         try:
             with database.engine.connect() as connection, connection.begin():
+                database.lift_limits(connection)  # a large table may be written anew
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('kardus'))"))  # two may come at once
                 if is_newer(connection):
                     raise DataError(f"{address}: {NEWER}")

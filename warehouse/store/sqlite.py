@@ -69,6 +69,9 @@ class SqliteDatabase(Database):
                 ) from error
             failed.pop_all()
 
+    def lift_limits(self, connection: Connection) -> None:
+        """There are none."""
+
     def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """One statement, prepared once, for all rows."""
         cursor = connection.connection.cursor()

@@ -1,6 +1,8 @@
 """Messages come back as they were sent, refuse what makes no sense, and take fields of later versions."""
 
+import gc
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +18,7 @@ from kardus.contract.messages import (
     Envelope,
     Expected,
     ExpectedStock,
+    LocationEvent,
     LocationState,
     Model,
     Seen,
@@ -23,6 +26,7 @@ from kardus.contract.messages import (
 )
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, Verdict
+from tests.publishers import Publisher
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 EXPECTED = st.builds(
@@ -203,3 +207,22 @@ def test_what_has_no_subject_leaves_it_out_and_one_that_is_empty_is_read_as_befo
 )
 def test_the_source_is_a_uri_reference(site: str, source: str) -> None:
     assert source_of(Topics(site, "box")) == source
+
+
+def test_nothing_is_kept_of_a_message_that_was_read() -> None:
+    """Of 3,000 ids that never come again: whoever reads for months would grow by as many."""
+    box = Publisher()
+    payloads = [payload for _, payload in box.events(3_000)]
+
+    def kept_bytes(some: list[bytes]) -> int:
+        for payload in some:
+            Envelope[LocationEvent].model_validate_json(payload)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = kept_bytes(payloads[:500])
+        assert kept_bytes(payloads[500:]) - before < 20_000
+    finally:
+        tracemalloc.stop()

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from warehouse.connectors.deliver.epcis_capture import EpcisSettings
-from warehouse.connectors.deliver.health import metrics
+from warehouse.connectors.deliver.health import report as of_targets
 from warehouse.connectors.deliver.kafka_settings import KafkaSettings
 from warehouse.connectors.deliver.odoo import OdooCounts
 from warehouse.connectors.deliver.settings import DeliverSettings
@@ -14,9 +14,12 @@ from warehouse.connectors.deliver.tryton import TrytonCounts
 from warehouse.connectors.deliver.webhook import WebhookSettings
 from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.epcis.mapping import MappingFile
+from warehouse.connectors.health_page import HealthReport
 from warehouse.connectors.sync.client_token import OAuthSettings
 from warehouse.connectors.sync.erpnext import ErpnextSettings
 from warehouse.connectors.sync.folder import FolderSettings
+from warehouse.connectors.sync.health import SyncStatus
+from warehouse.connectors.sync.health import report as of_sync
 from warehouse.connectors.sync.http_json import HttpSettings
 from warehouse.connectors.sync.odoo import OdooSettings
 from warehouse.connectors.sync.settings import SyncSettings
@@ -53,7 +56,15 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
         assert f"`{name}`" in PAGE or f"\n{name} = " in PAGE or f"[{name}" in PAGE, name
 
 
-def test_every_count_of_deliveries_is_described() -> None:
-    for name in vars(TargetStatus()):
+@pytest.mark.parametrize(
+    ("status", "prefix", "told"),
+    [
+        (TargetStatus(), "kardus_deliver_", of_targets({"erp": TargetStatus()})),
+        (SyncStatus(), "kardus_sync_", of_sync(SyncStatus())),
+    ],
+)
+def test_every_count_is_described_and_in_the_metrics(status: object, prefix: str, told: HealthReport) -> None:
+    for name in vars(status):
         assert f"`{name}`" in PAGE, name
-        assert f"kardus_deliver_{name}" in metrics({"erp": TargetStatus()})
+        assert f"{prefix}{name}" in told.metrics
+    assert f"`{prefix}`" in PAGE

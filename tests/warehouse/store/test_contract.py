@@ -1,11 +1,14 @@
 """What a store promises, whichever database it is: several writers at once, copies, and that it notices damage."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
@@ -14,12 +17,14 @@ from tests.clusters import Cluster
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import pictures_of, write, writer_of
 from warehouse.receiving.parsing import parse_message
+from warehouse.store import checking, copying, postgres
 from warehouse.store.address import address_of
 from warehouse.store.checking import check_database
 from warehouse.store.closing import forget_stored
 from warehouse.store.copying import copy_database
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
+from warehouse.store.pictures import PictureStore
 from warehouse.store.reader import StoreReader
 from warehouse.store.tables import meta, ranges
 
@@ -85,6 +90,39 @@ def test_a_copy_has_everything_and_goes_on_counting(cluster: Cluster, tmp_path: 
     assert check_database(address_of(new)).problems == []
     with pytest.raises(UsageError, match="holds something already"):
         copy_database(address_of(old), address_of(new))
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["file to server", "server to file"])
+def test_a_copy_and_a_check_take_as_long_as_they_do(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, back: bool
+) -> None:
+    """However long the other side, or the place of the pictures, takes for a portion, and the server for a question."""
+    server = cluster.url(cluster.make_database("kardus_template"))
+    old, new = (server, str(tmp_path / "k.sqlite")) if back else (str(tmp_path / "k.sqlite"), server)
+    box = Publisher()
+    with open_database(old, make=True) as database:
+        write(database, *box.events(3), box.picture("A-00-1", box.ids[0]))
+    for name in ("idle_in_transaction_session_timeout", "statement_timeout"):
+        monkeypatch.setitem(postgres.SESSION, name, "200ms")
+    monkeypatch.setattr(copying, "_mended", _slowly(copying._mended))
+    monkeypatch.setattr(PictureStore, "add", _slowly(PictureStore.add))
+    assert copy_database(address_of(old), address_of(new), str(tmp_path / "copied"))["events"] == 3
+    monkeypatch.setattr(checking, "require_columns", lambda connection, _: _sleep(connection))
+    assert check_database(address_of(server)).problems == []
+
+
+def _slowly(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, after a while."""
+
+    def after_a_while(*words: Any) -> Any:
+        time.sleep(0.4)
+        return work(*words)
+
+    return after_a_while
+
+
+def _sleep(connection: Connection) -> None:
+    connection.execute(select(func.pg_sleep(0.4)))
 
 
 def test_what_does_not_agree_is_found(database: Database) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kardus.contract.messages import Alert, Envelope, LocationEvent
 from kardus.contract.verdicts import Verdict
@@ -14,7 +14,7 @@ from tests.clusters import Cluster
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import pictures_of, retention_of, write, writer_of
 from warehouse.receiving.parsing import parse_message
-from warehouse.store import migrating
+from warehouse.store import migrating, postgres
 from warehouse.store.address import address_of
 from warehouse.store.checking import check_database
 from warehouse.store.database import Database, StoreError
@@ -62,6 +62,28 @@ def test_months_go_as_a_whole_and_events_of_alerts_stay(cluster: Cluster, name: 
         assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
         with pytest.raises(StoreError, match="is not over yet"), database.writing() as connection:
             database.drop_month(connection, f"events_{now:%Y_%m}")
+
+
+def test_nobody_waits_while_the_events_of_a_month_are_counted(cluster: Cluster, name: str) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    with open_database(cluster.url(name), make=False) as database:
+        _add_at(database, box, now - timedelta(days=100))
+        worker = retention_of(database, Keep(days=50))
+        told: list[str] = []
+        event.listen(database.engine, "before_cursor_execute", lambda *words: told.append(words[2]))
+        worker.round()
+        assert worker.counts.deleted == 1
+        dropped = next(place for place, statement in enumerate(told) if "kardus_drop_month" in statement)
+        locked = max(place for place, statement in enumerate(told[:dropped]) if "FOR UPDATE" in statement)
+        assert not [statement for statement in told[locked:dropped] if "count(" in statement]
+
+
+def test_a_migration_takes_as_long_as_it_does(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "200ms")
+    monkeypatch.setattr(
+        postgres, "require_columns", lambda connection, _: connection.execute(text("SELECT pg_sleep(0.4)"))
+    )
+    assert migrate_database(address_of(cluster.url(cluster.make_database())))
 
 
 def _add_and_fail(database: Database, row: list[tuple[str, Envelope[LocationEvent], str]], moment: datetime) -> None:

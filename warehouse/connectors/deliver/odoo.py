@@ -19,6 +19,7 @@ from warehouse.connectors.deliver.refusing import EventRefusedError, each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
+from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import WebAddress
 
@@ -131,9 +132,10 @@ class OdooTarget:
 
     def _search(self, model: str, domain: list[Any]) -> list[int]:
         rows = self._call(model, "search_read", domain=domain, fields=["id"])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise TargetError(f"{self.name}: {model}.search_read answers something else than records")
-        return [int(row["id"]) for row in rows]
+        fields = RecordFields(f"{self.name}: {model}", TargetError)
+        return [fields.id(row) for row in rows]
 
     def _call(self, model: str, method: str, ids: Sequence[int] | None = None, **named: Any) -> Any:
         """What a method returns.

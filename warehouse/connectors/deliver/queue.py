@@ -4,11 +4,8 @@ A target has a place (`done`) in the order of stored events. What it refused sta
 came later from the same location; so everything else goes on, and no location's order changes.
 """
 
-import os
-import socket
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS
 from kardus.support.backoff import backoff_s
+from warehouse.connectors.deliver.holder import has_ended, own_holder
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.store.database import Database, StoreError
 from warehouse.store.json_texts import without_nul_text
@@ -25,7 +23,7 @@ from warehouse.store.tables import deliveries, events, targets
 from warehouse.store.waits import is_over, waits
 
 LEASE_S = 180.0
-"""Longer than one sending may take; a deliverer on another machine that died is taken over from after this."""
+"""Longer than one sending may take; a deliverer elsewhere that died is taken over from after this."""
 RENEW_S = 90.0
 MAX_BACKOFF_S = 300.0
 LONGEST_WAIT_S = 3600.0
@@ -89,9 +87,9 @@ class DeliveryQueue:
             found = connection.execute(select(targets.c.holder, targets.c.held_until).where(row)).one_or_none()
             if found is None:
                 return "somebody who has just forgotten it"
-            if found.holder != _own() and waits(found.held_until, now, LEASE_S) and not _has_ended(found.holder):
+            if found.holder != own_holder() and waits(found.held_until, now, LEASE_S) and not has_ended(found.holder):
                 return str(found.holder)
-            connection.execute(update(targets).where(row).values(holder=_own(), held_until=now + LEASE_S))
+            connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + LEASE_S))
         self._held_until_s = now + LEASE_S
         return ""
 
@@ -101,7 +99,7 @@ class DeliveryQueue:
         Raises:
             StoreError: the database can't be written.
         """
-        own = and_(targets.c.name == self._target, targets.c.holder == _own())
+        own = and_(targets.c.name == self._target, targets.c.holder == own_holder())
         with self._database.writing() as connection:
             connection.execute(update(targets).where(own).values(held_until=0.0))
 
@@ -156,7 +154,7 @@ class DeliveryQueue:
         rows = [self._row(one, 1, refused[one.number]) for one in taken_up if one.number in refused]
         rows += [self._row(one, 0, WAITS) for one in taken_up if one.number in behind]
         with self._database.writing() as connection:
-            ours = and_(targets.c.name == self._target, targets.c.holder == _own())
+            ours = and_(targets.c.name == self._target, targets.c.holder == own_holder())
             if not connection.execute(update(targets).where(ours).values(done=done)).rowcount:
                 raise StoreError("another one delivers to it by now, or it was forgotten")
             if rows:
@@ -234,20 +232,3 @@ def _outgoing(connection: Connection, number: int, agent: str, received: datetim
 
 def _last_number(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
-
-
-def _own() -> str:
-    return f"{socket.gethostname()}, process {os.getpid()}"
-
-
-def _has_ended(holder: str) -> bool:
-    """Whether it was a process of this machine that is no more."""
-    host, _, number = holder.rpartition(", process ")
-    if host != socket.gethostname() or not number.isdigit():
-        return False
-    with suppress(PermissionError):
-        try:
-            os.kill(int(number), 0)
-        except ProcessLookupError:
-            return True
-    return False

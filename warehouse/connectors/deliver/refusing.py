@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
+from kardus.support.harmless import one_line
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 
 
 class EventRefusedError(Exception):
-    """This event isn't taken: one line. The next one may be."""
+    """This event isn't taken. The next one may be."""
+
+    def __init__(self, text: str) -> None:
+        """Keep what is said, a server's own words among it, as one line."""
+        super().__init__(one_line(text))
 
 
 def each(events: Sequence[Outgoing], tell: Callable[[Outgoing], None]) -> Refusals:

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from kardus.support.errors import DataError, KardusError
 from kardus.support.systemd import notify
-from warehouse.connectors.deliver.health import HealthPage
+from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.queue import DeliveryQueue
 from warehouse.connectors.deliver.settings import DeliverSettings, make_targets
 from warehouse.connectors.deliver.upkeep import known_targets
 from warehouse.connectors.deliver.worker import TargetStatus, TargetWorker
+from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.store.database import Database, StoreError
 
@@ -90,7 +91,7 @@ def run_deliver(
     deliverer = Deliverer(database, settings)
     with contextlib.ExitStack() as stack:
         if health is not None:
-            stack.enter_context(HealthPage(*health, deliverer.statuses))
+            stack.enter_context(HealthPage(*health, lambda: report(deliverer.statuses())))
         stack.enter_context(SignsOfLife(lambda: _told(deliverer.statuses()), as_json=as_json))
         stack.enter_context(deliverer)
         notify("READY=1")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from warehouse.connectors.deliver.counting import Count, count_of, is_alert_over, is_news
 from warehouse.connectors.deliver.refusing import EventRefusedError, each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
 
 
@@ -60,10 +61,11 @@ class TrytonTarget:
     def _tell(self, one: Outgoing) -> None:
         try:
             if not self._context:
-                self._context = self._rpc.call("res.user", "get_preferences", True)
+                self._context = self._preferences()
             location = self._location(one.location)
             ours = self._ours(location)
-            draft = next((found for found in reversed(ours) if found["state"] == "draft"), None)
+            fields = self._fields("stock.inventory")
+            draft = next((found for found in reversed(ours) if fields.code(found, "state") == "draft"), None)
             if is_alert_over(one):
                 self._take_back(draft, one)
             elif not self._is_noted(ours, count := count_of(one)):  # it is written last: all of it was told before
@@ -72,18 +74,17 @@ class TrytonTarget:
             if error.status == REFUSED:
                 raise EventRefusedError(str(error)) from error
             raise
-        except (KeyError, TypeError, ValueError) as error:
-            raise TargetError(f"{self.name}: answers something else than Tryton does ({error!r})") from error
 
     def _propose(self, draft: Mapping[str, Any] | None, location: int, count: Count) -> None:
         lines = [{"product": self._product(sku), "quantity": float(n)} for sku, n in count.quantities.items()]
         if draft is None:
             values = {"location": location, "company": self._company(), "lines": [["create", lines]] if lines else []}
-            (number,) = self._call("stock.inventory", "create", [values])
+            number = self._made("stock.inventory", values)
         else:
-            number = int(draft["id"])
+            number = draft["id"]
             if not self._is_theirs(draft):
-                changed = [["delete", draft["lines"]], ["create", lines]]
+                former = self._fields("stock.inventory").ids(draft, "lines")
+                changed = [["delete", former], ["create", lines]]
                 self._call("stock.inventory", "write", [number], {"lines": changed})
         self._note(number, count.note)
 
@@ -104,7 +105,9 @@ class TrytonTarget:
         lines = self._rpc.all(
             "stock.inventory.line", [["inventory", "=", draft["id"]]], ["create_uid", "write_uid"], self._context
         )
-        hands = {draft["write_uid"], *(line[name] for line in lines for name in ("create_uid", "write_uid"))}
+        of_draft, of_line = self._fields("stock.inventory"), self._fields("stock.inventory.line")
+        hands = {of_draft.id_if_any(draft, "write_uid")}
+        hands |= {of_line.id_if_any(line, name) for line in lines for name in ("create_uid", "write_uid")}
         return not hands <= {None, self._rpc.user}
 
     def _is_noted(self, ours: Sequence[Mapping[str, Any]], count: Count) -> bool:
@@ -123,7 +126,7 @@ class TrytonTarget:
             if len(found) != 1:
                 number = f"{len(found)} warehouses have the code '{self._settings.warehouse}'"
                 raise TargetError(f"{self.name}: {number}: correct warehouse")
-            self._storage = int(found[0]["storage_location"])
+            self._storage = self._fields("stock.location").id(found[0], "storage_location")
         inside = [["code", "=", code], ["type", "=", "storage"], ["parent", "child_of", [self._storage]]]
         return _only(self._rpc.all("stock.location", inside, [], self._context), f"locations have the code '{code}'")
 
@@ -133,13 +136,28 @@ class TrytonTarget:
             return _only(found, f"products have the code '{sku}'")
         domain = [["code", "=", sku], ["type", "=", "ean"]]
         rows = self._rpc.all("product.identifier", domain, ["product"], self._context)
-        return _only([{"id": row["product"]} for row in rows], f"products have the GTIN '{sku}'")
+        fields = self._fields("product.identifier")
+        return _only([{"id": fields.id(row, "product")} for row in rows], f"products have the GTIN '{sku}'")
+
+    def _preferences(self) -> dict[str, Any]:
+        found = self._rpc.call("res.user", "get_preferences", True)
+        if not isinstance(found, dict):
+            raise TargetError(f"{self.name}: res.user.get_preferences answers something else than preferences")
+        return found
 
     def _company(self) -> int:
-        company = self._context.get("company")
-        if not company:
+        if not self._context.get("company"):
             raise TargetError(f"{self.name}: the user '{self._settings.user}' has no company: give it one in Tryton")
-        return int(company)
+        return self._fields("preferences of the user").id(self._context, "company")
+
+    def _made(self, model: str, values: Mapping[str, Any]) -> int:
+        made = self._call(model, "create", [values])
+        if not isinstance(made, list) or len(made) != 1 or type(made[0]) is not int:
+            raise TargetError(f"{self.name}: {model}.create answers something else than a record's number")
+        return made[0]
+
+    def _fields(self, model: str) -> RecordFields:
+        return RecordFields(f"{self.name}: {model}", TargetError)
 
     def _call(self, model: str, method: str, *words: Any) -> Any:
         return self._rpc.call(model, method, *words, context=self._context)

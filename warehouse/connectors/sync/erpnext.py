@@ -6,13 +6,14 @@ against an ERPNext.
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.source import (
     SourceError,
@@ -20,6 +21,7 @@ from warehouse.connectors.sync.source import (
     StockSnapshot,
     managed_codes,
     named_row,
+    require_distinct,
     stock_rows,
     summed,
 )
@@ -66,16 +68,23 @@ class ErpnextSource:
         """Warehouses, then bins."""
         key = self._settings.location
         below = [["name", "descendants of", self._settings.parent], ["is_group", "=", 0], ["disabled", "=", 0]]
-        places = {one["name"]: one.get(key) for one in self._all("Warehouse", below, ["name", key])}
+        fields = RecordFields(f"{self.name}: Warehouse", SourceError)
+        found = self._all("Warehouse", below, ["name", key])
+        places = {one["name"]: fields.code(one, key) for one in found}
+        require_distinct(places.values(), self.name, 'set source.location to "name"')
         if not places:
             raise SourceError(f"{self.name}: no warehouse is below '{self._settings.parent}': correct source.parent")
-        fields = ["name", "warehouse", "item_code", "actual_qty"]
-        bins = self._all("Bin", [["actual_qty", "!=", 0]], fields)
-        ours = (one for one in bins if one.get("warehouse") in places)
-        stock = summed(StockOfProduct(one["warehouse"], one["item_code"], one["actual_qty"]) for one in ours)
-        rows = [named_row(str(places[row.place] or ""), str(row.product or ""), row, "no code") for row in stock]
+        stock = summed(row for row in self._bins() if row.place in places)
+        rows = [named_row(places[row.place], str(row.product), row, "no code") for row in stock]
         codes = [{"location": code} for code in places.values()]
         return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
+
+    def _bins(self) -> Iterator[StockOfProduct]:
+        fields = RecordFields(f"{self.name}: Bin", SourceError)
+        names = ["name", "warehouse", "item_code", "actual_qty"]
+        for one in self._all("Bin", [["actual_qty", "!=", 0]], names):
+            place, product = fields.code(one, "warehouse"), fields.code(one, "item_code")
+            yield StockOfProduct(place, product, fields.number(one, "actual_qty"))
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""
@@ -91,7 +100,7 @@ class ErpnextSource:
 
     def _all(self, kind: str, filters: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
         """Every document: page by page by `name`, so that none is passed over when others come and go."""
-        found: list[dict[str, Any]] = []
+        found: dict[str, dict[str, Any]] = {}
         last = ""
         while True:
             query = {
@@ -101,17 +110,23 @@ class ErpnextSource:
                 "limit_page_length": str(PAGE),
             }
             page = self._page(kind, query)
-            found += page
-            if len(page) < PAGE:
-                return found
-            if page[-1]["name"] == last:
-                raise SourceError(f"{self.name}: {kind}: gives the same page again")
+            if not page:  # a server may give fewer than it was asked for
+                return list(found.values())
+            named = {one["name"]: one for one in page}
+            if twice := found.keys() & named.keys():
+                raise SourceError(f"{self.name}: {kind}: gives '{min(twice)}' on two pages: look at what is before it")
+            found |= named
             last = page[-1]["name"]
 
     def _page(self, kind: str, query: dict[str, str]) -> list[dict[str, Any]]:
         url = f"{self.name}/api/resource/{kind}"
         answer = self._client.json(self._client.request("GET", url, params=query))
         page = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(page, list) or not all(isinstance(one, dict) and one.get("name") for one in page):
+        if not isinstance(page, list) or not all(map(_is_document, page)):
             raise SourceError(f"{url}: answers no list of documents: correct source.url")
         return page
+
+
+def _is_document(one: Any) -> bool:
+    name = one.get("name") if isinstance(one, dict) else None
+    return isinstance(name, str) and bool(name)

@@ -13,15 +13,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from warehouse.connectors.http_client import HttpClient, headers_from, plain_client
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.sync.client_token import ClientToken, OAuthSettings
+from warehouse.connectors.sync.paging import next_link, sign_of_more
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.web_address import WebAddress
 
 MOST_PAGES = 10_000
-_MORE = jmespath.compile(
-    'next || nextLink || "@odata.nextLink" || d.__next || _links.next.href || links.next || meta.next || paging.next'
+_REMEDY = (
+    "ask for all at once, or name the next page's place with source.following, as '@.next'; if it is all there is, set "
+    "source.whole"
 )
-"""Where answers commonly say that they aren't all there is."""
-_Answer = tuple[list[Any], tuple[str, ...]]
 
 
 def _expression(text: str) -> str:
@@ -52,6 +52,8 @@ class HttpSettings(BaseModel):
     """JMESPath: a list of objects with `location`, `sku` and, if it is known, `quantity`."""
     following: Expression | None = None
     """JMESPath: the next page's address in an answer, as `next` or `d.__next`; without it `Link: rel="next"` counts."""
+    whole: bool = False
+    """An answer that leads to no other page is all there is, whatever it says of pages and totals."""
     headers_file: SecretPath | None = None
     """File with headers of every request, one a line as `X-Api-Key: ...`, for you alone."""
     oauth: OAuthSettings | None = None
@@ -76,7 +78,7 @@ class HttpSource:
         self._client = HttpClient(_client(settings), SourceError)
         self._token = ClientToken(settings.oauth, settings.ca_file) if settings.oauth else None
         self._kept: dict[str, tuple[str, list[Any]]] = {}
-        """By address: the ETag of a whole answer, and what it said."""
+        """By question: the ETag of a whole answer, and what was found in it."""
         self.name = settings.stock_url
 
     def read(self) -> StockSnapshot:
@@ -105,48 +107,36 @@ class HttpSource:
             self._token.close()
 
     def _found(self, url: str, expression: ParsedResult, key: str) -> list[Any]:
-        found: list[Any] = []
-        for page in self._pages(url):
-            try:
-                part = expression.search(page)
-            except JMESPathError as error:
-                raise SourceError(f"{url}: {key}: {' '.join(str(error).split())}") from error
-            if not isinstance(part, list):
-                raise SourceError(f"{url}: {key}: finds no list in the answer: correct the expression")
-            found += part
-        return found
-
-    def _pages(self, url: str) -> list[Any]:
-        etag, kept = self._kept.get(url, ("", []))
-        response = self._asked(url, {"If-None-Match": etag} if etag else {})
+        etag, kept = self._kept.get(key, ("", []))
+        response = first = self._asked(url, {"If-None-Match": etag} if etag else {})
         if response.status_code == httpx2.codes.NOT_MODIFIED and etag:
             return kept
-        pages, first, seen = [self._client.json(response)], response, {url}
-        while following := self._following(response, pages[-1]):
+        page = self._client.json(response)
+        found, seen = _rows(expression, page, f"{url}: {key}"), {url}
+        while following := self._following(response, page, len(found), is_first=len(seen) == 1):
             address = self._client.neighbour(response, following)
-            if address in seen or len(pages) == MOST_PAGES:
+            if address in seen or len(seen) == MOST_PAGES:
                 raise SourceError(f"{url}: its pages lead in a circle, or are more than {MOST_PAGES}")
             seen.add(address)
             response = self._asked(address, {})
-            pages.append(self._client.json(response))
+            page = self._client.json(response)
+            found = found + _rows(expression, page, f"{url}: {key}")
         # a later page may change alone, so that only an answer of one page is known by its ETag
-        self._kept[url] = (first.headers.get("etag", "") if len(pages) == 1 else "", pages)
-        return pages
+        self._kept[key] = (first.headers.get("etag", "") if len(seen) == 1 else "", found)
+        return found
 
-    def _following(self, response: httpx2.Response, page: Any) -> str:
+    def _following(self, response: httpx2.Response, page: Any, rows: int, *, is_first: bool) -> str:
         """The address of the next page; empty: it is the last one."""
-        if self._next is not None:
-            found = self._next.search(page)
-            if found is not None and not isinstance(found, str):
-                raise SourceError(
-                    f"{response.request.url}: source.following: finds no address, but {str(found)[:40]!r}"
-                )
-            return found or ""
-        found = response.links.get("next", {}).get("url") or ""
-        if not found and (more := _MORE.search(page)):
-            said = f"says that there is more ('{str(more)[:60]}'), and not by a Link header"
-            raise SourceError(f"{response.request.url}: {said}: name its place with source.following, as '@.next'")
-        return str(found)
+        where = response.request.url
+        if self._next is None:
+            found = next_link(response)
+        elif not isinstance(found := _searched(self._next, page, f"{where}: source.following") or "", str):
+            raise SourceError(f"{where}: source.following: finds no address, but {str(found)[:40]!r}")
+        if not found and not self._settings.whole:
+            sign = sign_of_more(response, page, rows, is_only=is_first)
+            if sign:
+                raise SourceError(f"{where}: says that there is more ({sign}): {_REMEDY}")
+        return found
 
     def _asked(self, url: str, headers: dict[str, str]) -> httpx2.Response:
         if self._token is None:
@@ -161,6 +151,21 @@ class HttpSource:
             if not had_one:
                 raise
         return self._client.request("GET", url, headers=headers | self._token.header())
+
+
+def _rows(expression: ParsedResult, page: Any, where: str) -> list[Any]:
+    found = _searched(expression, page, where)
+    if not isinstance(found, list):
+        raise SourceError(f"{where}: finds no list in the answer: correct the expression")
+    return found
+
+
+def _searched(expression: ParsedResult, page: Any, where: str) -> Any:
+    """What an expression finds; its functions may fail on what an answer has in ways of Python's own, too."""
+    try:
+        return expression.search(page)
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: {' '.join(str(error).split())}: correct the expression") from error
 
 
 def _client(settings: HttpSettings) -> httpx2.Client:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, model_validator
 
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
+from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.source import (
     SourceError,
@@ -19,6 +20,7 @@ from warehouse.connectors.sync.source import (
     StockSnapshot,
     managed_codes,
     named_row,
+    require_distinct,
     stock_rows,
     summed,
 )
@@ -84,7 +86,7 @@ class OdooSource:
         stock = [row for row in summed(map(self._of_product, quants)) if row.place in places]
         names = self._names({row.product for row in stock})
         lacks = "no internal reference" if self._settings.identifier == "code" else "no barcode"
-        rows = [named_row(places[row.place], names.get(row.product), row, lacks) for row in stock]
+        rows = [named_row(places[row.place], names.get(row.product, ""), row, lacks) for row in stock]
         codes = [{"location": code} for code in places.values()]
         return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
 
@@ -108,37 +110,33 @@ class OdooSource:
                 f"{self.name}: {len(found)} warehouses have the code '{self._settings.warehouse}': "
                 "correct source.warehouse, or the user's companies"
             )
-        return self._linked(found[0], "lot_stock_id")
+        return self._fields("stock.warehouse").link(found[0], "lot_stock_id")
 
     def _of_product(self, quant: dict[str, Any]) -> StockOfProduct:
-        return StockOfProduct(self._linked(quant, "location_id"), self._linked(quant, "product_id"), quant["quantity"])
+        fields = self._fields("stock.quant")
+        place, product = fields.link(quant, "location_id"), fields.link(quant, "product_id")
+        return StockOfProduct(place, product, fields.number(quant, "quantity"))
 
     def _places(self, root: int) -> dict[int | str, str]:
         """Codes of locations by their id."""
         key = self._settings.location
         inside = [["id", "child_of", root], ["usage", "=", "internal"], ["child_ids", "=", False]]
         found = self._client.all("stock.location", inside, [key])
-        places = {one["id"]: str(one.get(key) or "").strip() for one in found}
+        fields = self._fields("stock.location")
+        places: dict[int | str, str] = {one["id"]: fields.code(one, key).strip() for one in found}
         places = {id_: code for id_, code in places.items() if code}
-        seen: set[str] = set()
-        for code in places.values():
-            if code in seen:
-                raise SourceError(f"{self.name}: two locations are called '{code}': set source.location to another key")
-            seen.add(code)
+        require_distinct(places.values(), self.name, "set source.location to another key")
         return places
 
-    def _names(self, products: set[int | str]) -> dict[int | str, str | None]:
+    def _names(self, products: set[int | str]) -> dict[int | str, str]:
         key = "default_code" if self._settings.identifier == "code" else "barcode"
         ids = sorted(products)
         found = []
         for first in range(0, len(ids), 1000):
             wanted = [["id", "in", ids[first : first + 1000]]]
             found += self._client.all("product.product", wanted, [key], _EVERYTHING)
-        return {one["id"]: one.get(key) or None for one in found}
+        fields = self._fields("product.product")
+        return {one["id"]: fields.code(one, key) for one in found}
 
-    def _linked(self, record: dict[str, Any], key: str) -> int:
-        """The id of a linked record, which comes with its name."""
-        value = record.get(key)
-        if not isinstance(value, list) or not value or type(value[0]) is not int:
-            raise SourceError(f"{self.name}: '{key}' of a record is {value!r}, and no link: may the user read it?")
-        return value[0]
+    def _fields(self, model: str) -> RecordFields:
+        return RecordFields(f"{self.name}: {model}", SourceError)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
+from kardus.support.harmless import one_line
 from kardus.support.spelling import composed
 from kardus.support.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot
@@ -14,11 +15,16 @@ from warehouse.stock.publishing import StockChange, expected_changes
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
 MOST_LOST = 0.2
-"""An answer that lacks more than this share of the managed locations is a broken one, until somebody confirms it."""
-MOST_EMPTIED = 0.5
-"""So is one in which more than this share of the occupied locations have become empty at once,"""
+"""An answer by which more than this share of the managed locations are gone at once, or of the occupied ones hold
+nothing any more, is a broken one, until somebody confirms it. A question is asked every minute: what is picked in one
+is a hundredth, a zone, a client or a page that is missing is a third or a half."""
 FEW = 5
-"""and more than so many: four cartons that leave a shelf of six are a morning's work."""
+"""So many occupied locations may be emptied whatever the share: four cartons that leave a shelf of six are a morning's
+work, and as many walks are soon made."""
+MOST_MIXED = 0.5
+"""An answer by which more than this share of the occupied locations, and more than FEW, have become mixed is a broken
+one, too: a query that joins a table twice gives every product several names."""
+CONFIRM = "look at what it answers, and if it is right, start once with --yes"
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,24 @@ def plan(
     unclear |= alike.keys()
     stock = {line.location: line for line in lines}
     wanted = [stock.get(code) or StockLine(code, None) for code in sorted(managed - unclear)]
-    held = "" if confirmed else _suspicion(managed, wanted, known) or _strangeness(of_ours, elsewhere, wanted, known)
+    doubt = "" if confirmed else _doubt(managed, wanted, known, of_ours, elsewhere)
+    held = f"{doubt}: {CONFIRM}" if doubt else ""
     kept = managed & unclear
     relevant = {code: expected for code, expected in known.items() if code not in kept} if kept else known
     changes = () if held else tuple(expected_changes(wanted, relevant, now_ms, replace=True))
-    return Plan(changes, held, (*wrong, *problems, *alike.values()), len(managed), len(elsewhere))
+    told = tuple(map(one_line, (*wrong, *problems, *alike.values())))
+    return Plan(changes, one_line(held), told, len(managed), len(elsewhere))
+
+
+def _doubt(
+    managed: set[str],
+    wanted: Sequence[StockLine],
+    known: Mapping[str, Expected],
+    ours: Sequence[Row],
+    elsewhere: Sequence[Row],
+) -> str:
+    """Why the answer is taken for a broken one; empty: it isn't."""
+    return _suspicion(managed, wanted, known) or _mixture(wanted, known) or _strangeness(ours, elsewhere, wanted, known)
 
 
 def _location_of(row: Row) -> str:
@@ -102,13 +121,25 @@ def _strangeness(
     )
 
 
-def _suspicion(managed: set[str], wanted: list[StockLine], known: Mapping[str, Expected]) -> str:
+def _suspicion(managed: set[str], wanted: Sequence[StockLine], known: Mapping[str, Expected]) -> str:
+    """What was known, and is lost by this answer."""
     before = {code for code, expected in known.items() if expected.managed}
     gone = before - managed
     if len(gone) > MOST_LOST * len(before):
         return f"the WMS names {len(managed)} managed locations, and {len(gone)} of {len(before)} are gone"
     occupied = {code for code in before if known[code].sku is not None}
-    emptied = {line.location for line in wanted if line.sku is None and not line.reason} & occupied
-    if len(emptied) > max(FEW, MOST_EMPTIED * len(occupied)):
-        return f"{len(emptied)} of {len(occupied)} occupied locations would become empty at once"
+    lost = occupied & (gone | {line.location for line in wanted if line.sku is None})
+    if len(lost) > max(FEW, MOST_LOST * len(occupied)):
+        return f"{len(lost)} of {len(occupied)} occupied locations would be empty or given up at once"
     return ""
+
+
+def _mixture(wanted: Iterable[StockLine], known: Mapping[str, Expected]) -> str:
+    """Locations that have become mixed, also by the first answer."""
+    stocked = [line for line in wanted if line.sku is not None or line.reason]
+    new = [line for line in stocked if line.reason and ((one := known.get(line.location)) is None or one.managed)]
+    if len(new) <= max(FEW, MOST_MIXED * len(stocked)):
+        return ""
+    return (
+        f"{len(new)} of {len(stocked)} locations with stock (as '{new[0].location}') would be given up as mixed at once"
+    )

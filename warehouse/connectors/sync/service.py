@@ -1,18 +1,21 @@
 """`kardus-wms sync`: keeps the retained expectations equal to the WMS's stock, until it is stopped."""
 
+import contextlib
 import logging
 import re
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from kardus.contract.messages import Expected
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import BrokerError
 from kardus.support.systemd import notify
+from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
+from warehouse.connectors.sync.health import SyncStatus, report
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import SourceError, StockSource
@@ -26,28 +29,6 @@ PROBLEMS_NAMED = 5
 _NUMBER = re.compile(r"^(?:lines?|row) [0-9]+(?: and [0-9]+)?: ")
 """A database may give the same rows in another order each time."""
 log = logging.getLogger("kardus.sync")
-
-
-@dataclass
-class SyncStatus:
-    """How it goes; printed as a line of JSON with `--json`."""
-
-    rounds: int = 0
-    """Times that the WMS was asked."""
-    managed: int = 0
-    """Locations that are managed, by its last answer."""
-    published: int = 0
-    """Expectations published since the start."""
-    unclear: int = 0
-    """Rows of the last answer that couldn't be told for sure: their locations stay as they are."""
-    elsewhere: int = 0
-    """Rows of stock at locations that aren't managed."""
-    failures: int = 0
-    """Questions in a row that failed, or whose answer wasn't taken."""
-    problem: str = ""
-    """Why; empty: the expectations equal the last answer."""
-    equal_unix_s: float = 0.0
-    """When they did so last; 0: never."""
 
 
 class Sync:
@@ -141,15 +122,23 @@ def run_sync(
     seconds: float | None,
     *,
     confirmed: bool,
+    health: tuple[str, int] | None,
     as_json: bool,
 ) -> SyncStatus:
-    """Follow the WMS until a signal, or for so many seconds. `confirmed` holds for the first answer that is taken."""
+    """Follow the WMS until a signal, or for so many seconds. `confirmed` holds for the first answer that is taken.
+
+    Raises:
+        UsageError: the health page's address can't be listened to.
+    """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     sync = Sync(broker, site, settings, source, stopping)
-    with SignsOfLife(lambda: _told(sync.status), as_json=as_json):
+    with contextlib.ExitStack() as stack:
+        if health is not None:
+            stack.enter_context(HealthPage(*health, lambda: report(sync.status)))
+        stack.enter_context(SignsOfLife(lambda: _told(sync.status), as_json=as_json))
         threading.Thread(target=_stop_with, args=(stopping, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:

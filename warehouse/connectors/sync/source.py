@@ -6,12 +6,14 @@ managed location without stock must be empty, and stock without a managed locati
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from kardus.support.spelling import composed
 from kardus.support.tables import Row
 from warehouse.connectors.errors import ConnectorError
 
@@ -20,6 +22,8 @@ RESIDUE = 1e-6
 _SHOWN = 40
 _MOST_DIGITS = 30
 """Of a number as it would stand in a list; Python itself writes no more than 4,300."""
+_NAMED = 300
+"""So many characters of a value, and of columns' names, are shown."""
 
 
 class SourceError(ConnectorError):
@@ -95,22 +99,36 @@ def stock_rows(rows: Iterable[Mapping[str, Any]], question: str) -> tuple[Row, .
     return tuple(_stock_row(number, row, question) for number, row in enumerate(rows, 1))
 
 
+def require_distinct(codes: Iterable[str], system: str, remedy: str) -> None:
+    """Return if no two locations of an ERP have one code: stock at one of them would be expected at the other.
+
+    Raises:
+        SourceError: two have one.
+    """
+    twice = [code for code, times in Counter(composed(code.strip()) for code in codes).items() if times > 1]
+    if twice:
+        raise SourceError(f"{system}: two locations are called '{twice[0][:_SHOWN]}': {remedy}")
+
+
 def summed(rows: Iterable[StockOfProduct]) -> Iterator[StockOfProduct]:
     """One row for each location and product, with its quantities added; none where nothing is left.
 
     An ERP has a row for each lot, package and owner. One of them may be below zero, where something left before it was
-    booked in: what counts is the sum. A sum below zero stays: nobody knows what stands there.
+    booked in: what counts is the sum. A sum below zero stays, and so does one beyond all numbers: nobody knows what
+    stands there.
     """
     sums: dict[tuple[int | str, int | str], float] = {}
     for place, product, quantity in rows:
         sums[place, product] = sums.get((place, product), 0.0) + quantity
-    return (StockOfProduct(*key, total) for key, total in sums.items() if abs(total) >= RESIDUE)
+    return (StockOfProduct(*key, total) for key, total in sums.items() if not abs(total) < RESIDUE)
 
 
-def named_row(location: str, sku: str | None, row: StockOfProduct, lacks: str) -> dict[str, Any]:
+def named_row(location: str, sku: str, row: StockOfProduct, lacks: str) -> dict[str, Any]:
     """An ERP's row for `stock_rows`. A product without a name isn't nothing: `lacks` says what it has, as `no code`."""
     found = {"location": location, "sku": sku, "quantity": row.quantity}
-    return found if sku else found | {"problem": f"the product {row.product} has {lacks}: give it one in the WMS"}
+    return (
+        found if sku.strip() else found | {"problem": f"the product {row.product} has {lacks}: give it one in the WMS"}
+    )
 
 
 def cell_text(value: Any) -> str:
@@ -161,6 +179,6 @@ def _quantity(value: Any) -> str:
 def _value(row: Mapping[str, Any], name: str, question: str) -> Any:
     if not isinstance(row, dict | Mapping) or name not in row:
         columns: Sequence[str] = sorted(map(str, row)) if isinstance(row, Mapping) else ()
-        found = f"has {', '.join(columns) or 'none'}"
+        found = f"has {', '.join(columns)[:_NAMED] or 'none'}"
         raise SourceError(f"{question}: no '{name}' in it ({found}): name it so in the query")
     return row[name]

@@ -82,7 +82,7 @@ class SqlSource:
         except SourceError as error:
             raise SourceError(f"{self.name}: {error}") from error
         except (SQLAlchemyError, ValueError, OSError) as error:  # a driver may fail to read a value in its own words
-            raise SourceError(f"{self.name}: {_first_line(error)}") from error
+            raise SourceError(f"{self.name}: {_first_line(error)}{_remedy(error)}") from error
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """Until a notification, if any are listened to; a lost connection is waited for as an interval is."""
@@ -169,6 +169,25 @@ def _engine(url: URL) -> sqlalchemy.Engine:
         raise UsageError(f"source.url: no driver for {url.drivername} ({error}): install it beside kardus") from error
     except (SQLAlchemyError, TypeError) as error:
         raise UsageError(f"source.url: {_first_line(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do, as far as the words of PostgreSQL, MySQL, SQL Server and SQLite tell."""
+    words = str(error).lower()
+    remedies = {
+        ("password", "authentication", "access denied for user", "login failed"): (
+            "correct the user in source.url, and source.password_file"
+        ),
+        ("permission denied", "command denied", "permission was denied"): "give the user the right to read it",
+        ('database "', "unknown database", "cannot open database"): "correct the database's name in source.url",
+        ("connection failed", "connection refused", "can't connect", "could not connect", "could not translate"): (
+            "check source.url, and whether the server runs"
+        ),
+        ("no such", "does not exist", "doesn't exist", "syntax error", "invalid object", "invalid column"): (
+            "correct source.managed or source.stock"
+        ),
+    }
+    return next((f": {text}" for signs, text in remedies.items() if any(sign in words for sign in signs)), "")
 
 
 def _driver_error() -> type[Exception]:

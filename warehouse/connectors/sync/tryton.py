@@ -2,14 +2,16 @@
 
 import threading
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
+from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
     StockSnapshot,
     managed_codes,
     named_row,
+    require_distinct,
     stock_rows,
     summed,
 )
@@ -45,10 +47,10 @@ class TrytonSource:
 
     def read(self) -> StockSnapshot:
         """Locations, then each one's products."""
-        locations = {one["id"]: one["code"] for one in self._locations()}
+        locations = self._locations()
         stock = list(summed(row for location in locations for row in self._contents(location)))
         names = self._names({row.product for row in stock})
-        rows = [named_row(locations[row.place], names.get(row.product), row, self._lacks) for row in stock]
+        rows = [named_row(locations[row.place], names.get(row.product, ""), row, self._lacks) for row in stock]
         codes = [{"location": code} for code in locations.values()]
         return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
 
@@ -64,7 +66,9 @@ class TrytonSource:
         """End."""
         self._rpc.close()
 
-    def _locations(self) -> list[dict[str, Any]]:
+    def _locations(self) -> dict[int | str, str]:
+        """Their codes, by their numbers."""
+        fields = self._fields("stock.location")
         found = self._rpc.all(
             "stock.location",
             [["code", "=", self._settings.warehouse], ["type", "=", "warehouse"]],
@@ -76,26 +80,36 @@ class TrytonSource:
                 "correct source.warehouse"
             )
         places = [
-            ["parent", "child_of", [found[0]["storage_location"]]],
+            ["parent", "child_of", [fields.id(found[0], "storage_location")]],
             ["type", "=", "storage"],
             ["childs", "=", None],
         ]
-        return self._rpc.all("stock.location", [*places, ["code", "!=", None], ["code", "!=", ""]], ["code"])
+        rows = self._rpc.all("stock.location", [*places, ["code", "!=", None], ["code", "!=", ""]], ["code"])
+        codes: dict[int | str, str] = {row["id"]: fields.code(row, "code") for row in rows}
+        require_distinct(codes.values(), self.name, "give each a code of its own in Tryton")
+        return codes
 
-    def _contents(self, location: int) -> list[StockOfProduct]:
+    def _contents(self, location: int | str) -> list[StockOfProduct]:
         context = {"locations": [location], "with_childs": False} | _EVERYTHING
         rows = self._rpc.all("stock.products_by_locations", [["quantity", "!=", 0]], ["product", "quantity"], context)
-        return [StockOfProduct(location, row["product"], row["quantity"]) for row in rows]
+        fields = self._fields("stock.products_by_locations")
+        return [StockOfProduct(location, fields.id(row, "product"), fields.number(row, "quantity")) for row in rows]
 
     def _names(self, products: set[int | str]) -> dict[int | str, str]:
         """By their numbers; without those that have none, or several."""
         if self._settings.identifier == "code":
             rows = self._rpc.all("product.product", [["id", "in", sorted(products)]], ["code"], _EVERYTHING)
-            return {row["id"]: row["code"] for row in rows if row["code"]}
+            fields = self._fields("product.product")
+            return {row["id"]: fields.code(row, "code") for row in rows}
         wanted = [["product", "in", sorted(products)], ["type", "=", "ean"]]
         rows = self._rpc.all("product.identifier", wanted, ["product", "code"], _EVERYTHING)
-        several = {product for product, times in Counter(row["product"] for row in rows).items() if times > 1}
-        return {row["product"]: row["code"] for row in rows if row["product"] not in several}
+        fields = self._fields("product.identifier")
+        named = [(fields.id(row, "product"), fields.code(row, "code")) for row in rows]
+        several = {product for product, times in Counter(product for product, _ in named).items() if times > 1}
+        return {product: code for product, code in named if product not in several}
+
+    def _fields(self, model: str) -> RecordFields:
+        return RecordFields(f"{self.name}: {model}", SourceError)
 
     @property
     def _lacks(self) -> str:

@@ -28,6 +28,6 @@ class Hearing:
 def hearing_of(connection: Connection) -> Hearing:
     """By what agents have retained."""
     said = connection.execute(select(latest.c.payload).where(latest.c.kind == "status")).scalars()
-    words = [from_json(payload)["data"]["status"] for payload in said]
+    words = [from_json(payload, cache_strings="keys")["data"]["status"] for payload in said]
     state = connection.execute(select(latest.c.agent).where(latest.c.kind == "state").limit(1)).first()
     return Hearing(len(words), sum(word != "online" for word in words), state is not None)

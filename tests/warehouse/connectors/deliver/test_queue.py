@@ -1,11 +1,13 @@
 """A target's place in the database, whichever that is: restarts, two at once, retention, and people's commands."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.receiving.making import retention_of, write
 from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
+from warehouse.connectors.deliver.holder import has_ended, own_holder
 from warehouse.connectors.deliver.queue import DeliveryQueue
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import forget_target, known_targets, refused_events, try_again
@@ -114,27 +117,71 @@ def test_a_new_target_begins_with_the_next_event_unless_it_is_to_begin_with_the_
     assert [one.number for one in _queue(database).fresh(10)] == [1, 2, 3]
 
 
+def _held_by(database: Database, holder: str, seconds: float = 100.0) -> None:
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder=holder, held_until=time.time() + seconds))
+
+
+@contextmanager
+def _elsewhere(script: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process that says which holder it is, and waits."""
+    python = [*words, sys.executable, "-c", script]
+    with subprocess.Popen(python, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+_SAYING = """
+import sys
+from warehouse.connectors.deliver.holder import own_holder
+print(own_holder(), flush=True)
+sys.stdin.read()
+"""
+
+
 def test_a_target_is_held_by_one_process_and_one_that_has_ended_is_taken_over_from(database: Database) -> None:
     mine = _queue(database)
-    other = f"{socket.gethostname()}, process {os.getppid()}"
-    with database.writing() as connection:
-        connection.execute(update(targets).values(holder=other, held_until=time.time() + 100))
-    assert mine.hold() == other
-    with subprocess.Popen(["true"]) as ended:
-        ended.wait()
-    with database.writing() as connection:
-        connection.execute(update(targets).values(holder=f"{socket.gethostname()}, process {ended.pid}"))
-    assert mine.hold() == ""
-    with database.writing() as connection:
-        connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 100))
+    with _elsewhere(_SAYING) as (process, other):
+        _held_by(database, other)
+        assert mine.hold() == other
+        process.kill()
+        process.wait()
+        assert mine.hold() == ""
+    _held_by(database, "another-machine, process 1")
     again = _queue(database)
     assert again.hold() == "another-machine, process 1"
-    with database.writing() as connection:
-        connection.execute(update(targets).values(held_until=time.time() - 1))
+    _held_by(database, "another-machine, process 1", -1)
     assert again.hold() == ""
-    with database.writing() as connection:
-        connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 1e7))
+    _held_by(database, "another-machine, process 1", 1e7)
     assert _queue(database).hold() == "", "its clock was ahead"
+
+
+def test_containers_of_one_name_are_told_apart_though_each_has_a_process_1(database: Database) -> None:
+    """As with `hostname:` in Compose, `hostNetwork` in Kubernetes: spaces of numbers of their own, one name."""
+    apart = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody make a space of numbers")
+    with _elsewhere(_SAYING, *apart) as (_, one), _elsewhere(_SAYING, *apart) as (_, other):
+        assert one.partition(" [")[0] == other.partition(" [")[0] == f"{socket.gethostname()}, process 1"
+        assert one != other
+        for holder in (one, other):
+            assert not has_ended(holder), "nobody can tell from here"
+            mine = _queue(database)
+            _held_by(database, holder)
+            assert mine.hold() == holder
+
+
+def test_a_number_that_was_given_anew_is_another_process(database: Database) -> None:
+    own = own_holder()
+    assert not has_ended(own)
+    before = f"{own.rpartition(' ')[0]} 1]"
+    assert has_ended(before)
+    mine = _queue(database)
+    _held_by(database, before)
+    assert mine.hold() == ""
 
 
 def test_events_are_kept_until_every_target_was_told(file_database: Database) -> None:

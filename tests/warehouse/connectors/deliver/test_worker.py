@@ -18,10 +18,11 @@ from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_o
 from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.connectors.deliver.served import Answer
 from tests.warehouse.receiving.making import write
-from warehouse.connectors.deliver.health import HealthPage
+from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.connectors.deliver.worker import TargetStatus
+from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
 from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import targets
@@ -129,6 +130,6 @@ def test_whoever_was_taken_over_from_while_he_told_notes_nothing(
     ("address", "written"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")]
 )
 def test_the_health_page_is_served_at_any_kind_of_address(address: str, written: str) -> None:
-    with HealthPage(address, 0, lambda: {"erp": TargetStatus(delivered=3)}) as page:
+    with HealthPage(address, 0, lambda: report({"erp": TargetStatus(delivered=3)})) as page:
         told = httpx2.get(f"http://{written}:{page.port}/").json()
     assert told["erp"]["delivered"] == 3

@@ -6,7 +6,7 @@ Pages have 20 documents where nothing is said. It is no ERPNext: rights and comp
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,10 @@ class Erpnext:
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     url: str = ""
+    most: int = 10_000
+    """Documents of a page, whatever it is asked for."""
+    spoil: Callable[[Any], Any] = lambda said: said
+    """What becomes of an answer."""
 
     def put(self, stock: Stock) -> None:
         """Warehouses by name, a bin for each that holds something or did; a disabled one, and one elsewhere."""
@@ -43,7 +47,10 @@ class Erpnext:
         if "order_by" in query:
             found = sorted(found, key=lambda one: str(one["name"]))
         fields = json.loads(query.get("fields", '["name"]'))
-        return [{name: one[name] for name in fields} for one in found[: int(query.get("limit_page_length", 20))]]
+        return [
+            {name: one[name] for name in fields}
+            for one in found[: min(self.most, int(query.get("limit_page_length", 20)))]
+        ]
 
 
 def _warehouse(code: str, *, disabled: int = 0, is_group: int = 0, parent: str = PARENT) -> dict[str, Any]:
@@ -81,5 +88,5 @@ def erpnext() -> Iterator[Erpnext]:
         kind = where.path.removeprefix("/api/resource/")
         return (200, {"data": state.listed(kind, query)}) if kind in state.documents else (404, {})
 
-    with served(answer) as state.url:
+    with served(answer, lambda said: state.spoil(said)) as state.url:  # noqa: PLW0108 - it may be set anew
         yield state

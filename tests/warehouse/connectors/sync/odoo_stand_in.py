@@ -7,7 +7,7 @@ It knows `search_read` of the four models that a warehouse's stock is in. It is 
 transactions aren't played.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,10 @@ class Odoo:
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path, and model with method."""
     url: str = ""
+    most: int = 10_000
+    """Records of a page, whatever it is asked for."""
+    spoil: Callable[[Any], Any] = lambda said: said
+    """What becomes of an answer."""
 
     def put(self, stock: Stock) -> None:
         """Locations by barcode, each product once, a quant in two lots where there is more than one."""
@@ -69,7 +73,10 @@ class Odoo:
             wanted = self._below(value) if operator == "child_of" else value
             found = [row for row in found if _holds(row, name, operator, wanted)]
         found.sort(key=lambda row: row["id"])
-        return [{"id": row["id"], **{name: row[name] for name in named["fields"]}} for row in found[: named["limit"]]]
+        return [
+            {"id": row["id"], **{name: row[name] for name in named["fields"]}}
+            for row in found[: min(self.most, named["limit"])]
+        ]
 
     def _below(self, root: int) -> set[int]:
         places = {row["id"]: row["location_id"] for row in self.tables["stock.location"]}
@@ -116,7 +123,7 @@ def odoo(version: int) -> Iterator[Odoo]:
             return 200, state.search_read(model, body)
         return 404, {}
 
-    with served(answer) as state.url:
+    with served(answer, lambda said: state.spoil(said)) as state.url:  # noqa: PLW0108 - it may be set anew
         yield state
 
 

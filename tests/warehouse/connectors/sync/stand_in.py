@@ -12,17 +12,18 @@ Answer = Callable[[str, Mapping[str, str], Any], tuple[int, Any]]
 
 
 @contextmanager
-def served(answer: Answer) -> Iterator[str]:
-    """The server's address, on a port of its own."""
+def served(answer: Answer, spoil: Callable[[Any], Any] = lambda said: said) -> Iterator[str]:
+    """The server's address, on a port of its own; `spoil` gives what is answered instead."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length)) if length else None
             status, said = answer(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            content = json.dumps(said).encode()
+            content = json.dumps(spoil(said)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

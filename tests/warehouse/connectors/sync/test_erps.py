@@ -94,8 +94,61 @@ def test_what_goes_wrong_with_an_odoo_is_a_line(keys: dict[str, str], said: str,
 def test_nonsense_of_an_odoo_is_no_stock(erp: Odoo, tmp_path: Path) -> None:
     erp.tables["stock.quant"][0]["location_id"] = False
     erp.tables["stock.warehouse"][0]["lot_stock_id"] = False
-    with pytest.raises(SourceError, match="'lot_stock_id' of a record is False, and no link"):
+    with pytest.raises(SourceError, match=r"stock\.warehouse 1: 'lot_stock_id' is False, and no link: may"):
         _source(tmp_path, odoo_keys(tmp_path, erp)).read()
+
+
+def test_a_server_that_gives_fewer_than_it_is_asked_for_is_asked_on(
+    erp: Odoo, shop: Erpnext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server, keys in ((erp, odoo_keys(tmp_path, erp)), (shop, erpnext_keys(tmp_path, shop))):
+        server.put(MANY)
+        monkeypatch.setattr(server, "most", 100)
+        found = lines_of(_source(tmp_path, keys))
+        assert {code for code, line in found.items() if line.sku} == {code for code, held in MANY.items() if held}
+
+
+def test_a_proxy_that_gives_the_same_page_again_is_no_answer_and_no_end(shop: Erpnext, tmp_path: Path) -> None:
+    page = {"data": [{"name": "A/1", "warehouse_name": "A/1"}]}
+    shop.spoil = lambda _: page
+    with pytest.raises(SourceError, match="gives 'A/1' on two pages"):
+        _source(tmp_path, erpnext_keys(tmp_path, shop)).read()
+
+
+def test_what_is_neither_a_result_nor_an_error_is_a_line(tmp_path: Path) -> None:
+    with odoo(16) as server:
+        server.put(STOCK)
+        server.spoil = lambda _: {"jsonrpc": "2.0", "id": 1, "error": None}
+        with pytest.raises(SourceError, match=r"\(wms\): None"):
+            _source(tmp_path, odoo_keys(tmp_path, server)).read()
+
+
+def test_two_warehouses_of_one_name_are_told_apart_or_refused(shop: Erpnext, tmp_path: Path) -> None:
+    for place in shop.documents["Warehouse"]:
+        place["warehouse_name"] = "SAME"
+    with pytest.raises(SourceError, match=r"two locations are called 'SAME': set source\.location"):
+        _source(tmp_path, erpnext_keys(tmp_path, shop, location="warehouse_name")).read()
+
+
+def test_an_item_whose_code_is_spaces_is_not_nothing_where_blank_is_empty(shop: Erpnext, tmp_path: Path) -> None:
+    for one in shop.documents["Bin"]:
+        one["item_code"] = " "
+    snapshot = _source(tmp_path, erpnext_keys(tmp_path, shop)).read()
+    lines, problems, unclear = stock_lines(snapshot.stock, StockRules(blank_is_empty=True))
+    assert (lines, unclear) == ([], {"A/1", "Zürich 3"})
+    assert "has no code: give it one in the WMS" in problems[0]
+
+
+@pytest.mark.parametrize("quantity", [None, "2", True, [1], 10**400])
+def test_a_quantity_that_is_no_number_is_named_with_its_field(
+    erp: Odoo, shop: Erpnext, tmp_path: Path, quantity: object
+) -> None:
+    erp.tables["stock.quant"][0]["quantity"] = quantity
+    shop.documents["Bin"][0]["actual_qty"] = quantity
+    asked = ((odoo_keys(tmp_path, erp), "stock.quant 1000: 'quantity'"), (erpnext_keys(tmp_path, shop), "'actual_qty'"))
+    for keys, field in asked:
+        with pytest.raises(SourceError, match=f"{field} is .*, and no number: may the user read it"):
+            _source(tmp_path, keys).read()
 
 
 def test_json_rpc_needs_a_login(tmp_path: Path) -> None:

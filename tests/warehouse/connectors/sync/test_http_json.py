@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import UsageError
 from simulator.demo.broker import free_port
 from tests.warehouse.connectors.sync.source_keys import private
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
@@ -137,6 +138,31 @@ def test_pages_that_are_named_in_the_answer_are_followed_and_never_passed_over(
     server.pages["/more"] |= {key: more(f"{server.url}/quants")}
     assert "lead in a circle" in _refused(_source(tmp_path, server, f'following = "{expression}"\n'))
     assert "finds no address, but '7'" in _refused(_source(tmp_path, server, 'following = "`7`"\n'))
+
+
+@pytest.mark.parametrize(
+    ("expression", "place"),
+    [
+        ("items[::`0`]", "no JMESPath expression"),
+        ("[ceil(items[0].n)]", "/quants: source.stock: "),
+        ("[join(', ', items)]", "/quants: source.stock: "),
+        ("[avg(items[].n)]", "/quants: source.stock: "),
+    ],
+)
+def test_an_expression_that_fails_on_an_answer_is_a_line(
+    tmp_path: Path, server: Web, expression: str, place: str
+) -> None:
+    server.pages["/quants"] = b'{"items": [{"at": "A-2", "item": "Juice", "n": 1e400}, {"n": %d}]}' % 10**400
+    keys = HTTP.format(url=server.url).replace("items[].{location: at, sku: item, quantity: n}", expression)
+    with pytest.raises((SourceError, UsageError), match=place) as refused:
+        make_source(settings_of(tmp_path, f'[source]\nkind = "http"\n{keys}')).read()
+    assert "\n" not in str(refused.value)
+
+
+def test_an_expression_for_pages_that_fails_is_a_line(tmp_path: Path, server: Web) -> None:
+    said = _refused(_source(tmp_path, server, "following = \"join('', items)\"\n"))
+    assert "/places: source.following: " in said
+    assert said.endswith(": correct the expression")
 
 
 def test_a_wms_that_asks_for_a_pause_is_asked_nothing_for_so_long(tmp_path: Path, server: Web) -> None:

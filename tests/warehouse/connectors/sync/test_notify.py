@@ -13,6 +13,11 @@ from warehouse.connectors.sync.settings import make_source, read_settings
 from warehouse.connectors.sync.source import SourceError, StockSource
 from warehouse.connectors.sync.sql import SqlSource
 
+QUERIES = """
+managed = "SELECT code AS location FROM places"
+stock = "SELECT place AS location, sku, amount AS quantity FROM quants"
+"""
+
 
 @pytest.fixture
 def wms(cluster: Cluster) -> str:
@@ -36,12 +41,8 @@ def source(tmp_path: Path, cluster: Cluster, wms: str) -> Iterator[StockSource]:
     """Listens."""
     path = tmp_path / "sync.toml"
     url = cluster.url(wms).replace("postgresql://", "postgresql+psycopg://")
-    queries = """
-managed = "SELECT code AS location FROM places"
-stock = "SELECT place AS location, sku, amount AS quantity FROM quants"
-"""
     text = f'[source]\nkind = "sql"\nurl = "{url}"\nlisten = "Stock changed"\n'
-    path.write_text(text + queries, encoding="utf-8")
+    path.write_text(text + QUERIES, encoding="utf-8")
     found = make_source(read_settings(path))
     yield found
     found.close()
@@ -98,3 +99,43 @@ def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: Stock
     assert "does not exist" in str(refused.value)
     assert "\n" not in str(refused.value)
     other.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "said"),
+    [
+        (
+            "wms_reader@127.0.0.1:{port}/{name}?sslmode=disable",
+            "wrong",
+            "correct the user in source.url, and source.password_file",
+        ),
+        (
+            "nobody@127.0.0.1:{port}/{name}?sslmode=disable",
+            "right",
+            "correct the user in source.url, and source.password_file",
+        ),
+        ("wms_reader@127.0.0.1:{port}/none?sslmode=disable", "right", "correct the database's name in source.url"),
+        ("wms_reader@127.0.0.1:{port}/{name}?sslmode=disable", "right", "give the user the right to read it"),
+        ("wms_reader@127.0.0.1:9/{name}?sslmode=disable", "right", "check source.url, and whether the server runs"),
+    ],
+)
+def test_who_is_not_let_in_is_told_in_a_line_without_the_password(
+    tmp_path: Path, cluster: Cluster, wms: str, *, url: str, given: str, said: str
+) -> None:
+    cluster.execute("CREATE ROLE wms_reader LOGIN PASSWORD 'right'")
+    try:
+        path, secret = tmp_path / "sync.toml", tmp_path / "password"
+        secret.write_text(f"{given}\n", encoding="utf-8")
+        secret.chmod(0o600)
+        address = f"postgresql+psycopg://{url.format(port=cluster.port, name=wms)}"
+        keys = f'kind = "sql"\nurl = "{address}"\npassword_file = "{secret}"\n'
+        path.write_text(f"[source]\n{keys}{QUERIES}", encoding="utf-8")
+        source = make_source(read_settings(path))
+        with pytest.raises(SourceError) as refused:
+            source.read()
+        source.close()
+        assert str(refused.value).endswith(said)
+        assert "\n" not in str(refused.value)
+        assert given not in str(refused.value).removesuffix(said)
+    finally:
+        cluster.execute("DROP ROLE wms_reader")

@@ -1,5 +1,6 @@
 """What is published follows the WMS, and a broken answer changes nothing."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,13 +72,64 @@ def test_an_answer_with_nothing_or_far_less_publishes_nothing_until_somebody_con
         assert plan(snapshot(stock), known, 2, RULES, confirmed=True).changes
 
 
-def test_an_answer_in_which_most_has_gone_from_the_shelves_is_held_and_a_mornings_work_is_not() -> None:
-    known = _known(FULL)
-    emptied: Held = {code: None if number < 16 else ("Tea", 1) for number, code in enumerate(CODES)}
-    assert "16 of 30 occupied locations" in plan(snapshot(emptied), known, 2, RULES).held
-    small: Held = dict.fromkeys(CODES[:6], ("Tea", 1))
-    picked: Held = {code: None if number < 5 else ("Tea", 1) for number, code in enumerate(CODES[:6])}
-    assert len(plan(snapshot(picked), _known(small), 2, RULES).changes) == 5
+@pytest.mark.parametrize(
+    ("occupied", "emptied", "held"),
+    [
+        (1, 1, False),
+        (6, 5, False),
+        (6, 6, True),
+        (25, 5, False),
+        (25, 6, True),
+        (30, 6, False),
+        (30, 7, True),
+        (30, 15, True),
+        (1000, 200, False),
+        (1000, 201, True),
+    ],
+)
+@pytest.mark.parametrize("way", ["emptied", "mixed", "given up"])
+def test_more_than_a_fifth_and_more_than_five_that_are_lost_at_once_are_held_and_a_mornings_work_is_not(
+    occupied: int, emptied: int, way: str, *, held: bool
+) -> None:
+    codes = [f"B-{number:04}" for number in range(occupied)]
+    full: Held = dict.fromkeys(codes, ("Tea", 1))
+    stock = dict.fromkeys(codes[:emptied]) | dict.fromkeys(codes[emptied:], ("Tea", 1))
+    known = _known(full)
+    if way == "given up":  # of ten times as many that are managed, so that few of those are gone
+        known |= _known(dict.fromkeys(f"C-{number:05}" for number in range(10 * occupied)))
+        stock = {code: one for code, one in stock.items() if one} | dict.fromkeys(known.keys() - set(codes))
+    answer = snapshot(full, *map(_milk, codes[:emptied])) if way == "mixed" else snapshot(stock)
+    rules = StockRules(mixed=True)
+    found = plan(answer, known, 2, rules)
+    said = f"{emptied} of {occupied} occupied locations would be empty or given up at once"
+    assert found.held.startswith(said) is held
+    assert found.held.endswith("start once with --yes") is held
+    assert len(found.changes) == (0 if held else emptied)
+    assert len(plan(answer, known, 2, rules, confirmed=True).changes) == emptied
+
+
+def _milk(code: str) -> Row:
+    return Row(9999, {"location": code, "sku": "Milk", "quantity": "1"})
+
+
+def test_what_cannot_be_told_is_not_lost() -> None:
+    unclear = [Row(99, {"location": code, "sku": "", "quantity": ""}) for code in CODES]
+    found = plan(StockSnapshot(tuple(CODES), tuple(unclear)), _known(FULL), 2, RULES)
+    assert (found.held, found.changes, len(found.problems)) == ("", (), len(CODES))
+
+
+@pytest.mark.parametrize(("stocked", "mixed", "held"), [(5, 5, False), (6, 6, True), (30, 15, False), (30, 16, True)])
+def test_a_join_that_doubles_the_rows_of_a_first_answer_is_held_and_some_mixed_locations_are_not(
+    stocked: int, mixed: int, *, held: bool
+) -> None:
+    full: Held = dict.fromkeys(CODES[:stocked], ("Tea", 1))
+    answer, rules = snapshot(full, *map(_milk, CODES[:mixed])), StockRules(mixed=True)
+    found = plan(answer, {}, 1, rules)
+    said = f"{mixed} of {stocked} locations with stock (as 'A-00') would be given up as mixed at once"
+    assert found.held.startswith(said) is held
+    assert bool(found.changes) is not held
+    known = applied({}, plan(answer, {}, 1, rules, confirmed=True))
+    assert not plan(answer, known, 2, rules).held, "once it is confirmed, it is no news"
 
 
 def test_the_first_answer_for_an_empty_broker_is_taken() -> None:

@@ -9,9 +9,11 @@ from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from kardus.mqtt.settings import BrokerSettings
+from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.conftest import BIN, run_command
 from tests.faults.load import wait_until
@@ -138,6 +140,40 @@ def test_a_stop_does_not_wait_for_a_wms_that_drips_its_answer(tmp_path: Path, mo
     over.set()
     server.shutdown()
     server.server_close()
+
+
+def _asked(port: int, path: str = "/") -> httpx2.Response:
+    return httpx2.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S)
+
+
+def test_the_health_page_says_how_it_goes_and_when_the_wms_is_not_followed(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    port = free_port()
+    words = [BIN / "kardus-wms", "sync", _config(tmp_path), "--site", SITE, "--host", "127.0.0.1"]
+    words += ["--port", mosquitto.port, "--health", f"127.0.0.1:{port}"]
+    with subprocess.Popen(list(map(str, words))) as process:
+        wait_until(lambda: _expected(mosquitto) == _skus(STOCK))
+        wait_until(lambda: _asked(port).json()["equal_unix_s"] > 0)
+        assert _asked(port).status_code == 200
+        told = _asked(port, "/metrics").text
+        assert "# TYPE kardus_sync_published_total counter\nkardus_sync_published_total 8\n" in told
+        assert "# TYPE kardus_sync_managed gauge\nkardus_sync_managed 8\n" in told
+        assert "kardus_sync_problem 0\n" in told
+        assert _asked(port, "/other").status_code == 404
+        write_database(tmp_path / "wms.sqlite", {})
+        wait_until(lambda: _asked(port).status_code == 503)
+        assert "8 of 8 are gone" in _asked(port).json()["problem"]
+        assert "kardus_sync_problem 1\n" in _asked(port, "/metrics").text
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("address", ["9471", "127.0.0.1:", "127.0.0.1:99999", ":9471"])
+def test_an_address_of_the_health_page_that_is_none_is_wrong_use(tmp_path: Path, address: str) -> None:
+    words = ("sync", _config(tmp_path), "--site", SITE, "--host", "127.0.0.1", "--health", address)
+    assert f"--health '{address}': write ADDRESS:PORT" in run_command("kardus-wms", *words, check=2).stderr
 
 
 def test_each_row_that_cannot_be_told_is_named_once_whatever_its_place(

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +46,8 @@ class Web:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path and headers of each request."""
     url: str = ""
+    spoil: Callable[[Any], Any] = lambda said: said
+    """What becomes of an answer that is JSON."""
 
 
 @contextmanager
@@ -55,6 +57,7 @@ def web() -> Iterator[Web]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             state.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
@@ -67,7 +70,9 @@ def web() -> Iterator[Web]:
                 return self._answer(404, b"{}", {})
             if more.get("ETag") and self.headers.get("If-None-Match") == more["ETag"]:
                 return self._answer(304, b"", more)
-            return self._answer(state.status, page if isinstance(page, bytes) else json.dumps(page).encode(), more)
+            return self._answer(
+                state.status, page if isinstance(page, bytes) else json.dumps(state.spoil(page)).encode(), more
+            )
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -1,0 +1,35 @@
+"""How it goes with `kardus-wms sync`, and what its health page says of that."""
+
+from dataclasses import asdict, dataclass
+
+from warehouse.connectors.health_page import HealthReport, metrics
+
+COUNTERS = frozenset({"rounds", "published"})
+"""What only grows while the command runs."""
+
+
+@dataclass
+class SyncStatus:
+    """How it goes; printed as a line of JSON with `--json`."""
+
+    rounds: int = 0
+    """Times that the WMS was asked."""
+    managed: int = 0
+    """Locations that are managed, by its last answer."""
+    published: int = 0
+    """Expectations published since the start."""
+    unclear: int = 0
+    """Rows of the last answer that couldn't be told for sure: their locations stay as they are."""
+    elsewhere: int = 0
+    """Rows of stock at locations that aren't managed."""
+    failures: int = 0
+    """Questions in a row that failed, or whose answer wasn't taken."""
+    problem: str = ""
+    """Why; empty: the expectations equal the last answer."""
+    equal_unix_s: float = 0.0
+    """When they did so last; 0: never."""
+
+
+def report(status: SyncStatus) -> HealthReport:
+    """It is well where nothing is wrong with the last answer."""
+    return HealthReport(not status.problem, asdict(status), metrics("kardus_sync_", {"": status}, COUNTERS))
