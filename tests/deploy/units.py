@@ -8,12 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.demo.broker import free_port
 from tests.conftest import BIN
-from tests.patience import PATIENCE_S
+from tests.patience import wait_until
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 _INHERITED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS")
@@ -28,6 +29,8 @@ class Unit:
         self.name, self._root = name, root
         self.port = free_port()
         """In place of the one that it listens on."""
+        self.told = list[str]()
+        """What the service has told the service manager."""
         self._values = dict[str, list[str]]()
         for line in (UNITS / name).read_text().splitlines():
             key, is_value, value = line.partition("=")
@@ -59,49 +62,56 @@ class Unit:
         return found
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
+    def running(self) -> Iterator["subprocess.Popen[str]"]:
         """The service, once it is ready; stopped in the end as systemd stops it, which it has to be content with.
 
         Raises:
             AssertionError: it isn't ready in time, ended by itself, or doesn't end well.
         """
-        told = self._root / f"{self.name}.socket"
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
-            (self._root / f"{self.name}.log").open("w+") as log,
-        ):
-            manager.bind(str(told))
-            environment = self.environment | self._folders()
-            assert self._values["Type"] == ["notify"], "of no other would systemd take a word"
-            environment["NOTIFY_SOCKET"] = str(told)
+        assert self._values["Type"] == ["notify"], "of no other would systemd take a word"
+        with self._manager() as address, (self._root / f"{self.name}.log").open("w+") as log:
+            environment = self.environment | self._folders() | {"NOTIFY_SOCKET": str(address)}
             if "WatchdogSec" in self._values:
                 environment["WATCHDOG_USEC"] = f"{self._values['WatchdogSec'][0]}000000"
             process = subprocess.Popen(
                 self.words(), cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True
             )
             try:
-                self._wait_until_ready(manager, process)
+                wait_until(lambda: "READY=1" in self.told or process.poll() is not None, self.name)
+                assert process.poll() is None, (process.returncode, self.words(), self.log)
                 yield process
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(float(self._values["TimeoutStopSec"][0])) == 0, self.log
             finally:
                 process.kill()
                 process.wait()
-                told.unlink()
+
+    @contextlib.contextmanager
+    def _manager(self) -> Iterator[Path]:
+        """Where the service manager listens: it has to, or who tells it something would wait."""
+        address, over = self._root / f"{self.name}.socket", threading.Event()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(address))
+            manager.settimeout(0.1)
+
+            def listen() -> None:
+                while not over.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        self.told.append(manager.recv(4096).decode())
+
+            listening = threading.Thread(target=listen, daemon=True)
+            listening.start()
+            try:
+                yield address
+            finally:
+                over.set()
+                listening.join()
+                address.unlink()
 
     @property
     def log(self) -> str:
         """What it has written."""
         return (self._root / f"{self.name}.log").read_text()
-
-    def _wait_until_ready(self, manager: socket.socket, process: "subprocess.Popen[str]") -> None:
-        manager.settimeout(0.2)
-        for _ in range(int(PATIENCE_S / 0.2)):
-            assert process.poll() is None, (process.returncode, self.words(), self.log)
-            with contextlib.suppress(TimeoutError):
-                if manager.recv(4096).startswith(b"READY=1"):
-                    return
-        raise AssertionError(f"{self.name} isn't ready: {self.log}")
 
     def _folders(self) -> dict[str, str]:
         """What systemd makes for it: a folder for its state, and one with its credentials alone."""
