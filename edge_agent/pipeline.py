@@ -71,7 +71,7 @@ class Pipeline:
         clock: Clock,
         is_late: Callable[[], bool],
         heartbeat: Heartbeat | None = None,
-        doubt_s: float = 30.0,
+        doubt_s: float = 24.0,
         refresh_s: float = 300.0,
         codes: CodeWatch | None = None,
     ) -> None:

@@ -33,7 +33,7 @@ from kardus.support.files import require_file_target
 from train.config import TrainConfig
 from train.evaluation.outputs import run_network
 from train.networks.carton import CartonNet
-from train.networks.checkpoint import Checkpoint, load_checkpoint
+from train.networks.checkpoint import Checkpoint, load_checkpoint, require_finished
 
 _NOT_COMPARED = Parity(n=1, max_logit_difference=0, mean_logit_difference=0, min_embedding_cosine=1, top1_agreement=1)
 FP32 = PrecisionTarget("fp32", max_drop=0)
@@ -150,12 +150,7 @@ def _check_form(form: GraphForm, target: PrecisionTarget, small: CascadeTarget |
 
 def _finished(path: Path, *, unfinished: bool) -> Checkpoint:
     checkpoint = load_checkpoint(path)
-    if checkpoint.unfinished and not unfinished:
-        raise UsageError(
-            f"{path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
-            "... --resume); --unfinished takes it as it is"
-        )
-    return checkpoint
+    return checkpoint if unfinished else require_finished(path, checkpoint, "; --unfinished takes it as it is")
 
 
 def _measured_again(manifest: Manifest, low: LowPrecisionModel) -> Manifest:

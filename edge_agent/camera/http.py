@@ -9,14 +9,15 @@ from typing import Self
 import httpx2
 
 from edge_agent.camera.errors import NoAnswerError
+from edge_agent.camera.heads import CameraTransport
 from edge_agent.camera.login import Login, challenges
+from edge_agent.camera.packing import CODINGS
 from edge_agent.camera.tls import TlsPolicy, tls_reason
 from kardus.support.exchange import Trace
 
 MAX_REDIRECTS = 5
 MOST_TEXT = 200
 """Of what a library says: it may cite all that the camera has sent."""
-_CODINGS = "gzip, deflate"
 _FAILURES = (
     httpx2.HTTPError,
     httpx2.InvalidURL,
@@ -36,9 +37,11 @@ class CameraHttp:
     def __init__(self, login: Login | None, tls: TlsPolicy, timeout_s: float) -> None:
         """Nothing is asked for yet; `timeout_s` is for connecting, and for each read."""
         self._login = login
-        # Nothing of the machine's proxies: a camera is on the local network.
         self._client = httpx2.Client(
-            verify=tls.context(), timeout=timeout_s, trust_env=False, headers={"Accept-Encoding": _CODINGS}
+            transport=CameraTransport(tls.context()),
+            timeout=timeout_s,
+            trust_env=False,  # nothing of the machine's proxies: a camera is on the local network
+            headers={"Accept-Encoding": CODINGS},
         )
 
     def __enter__(self) -> Self:
@@ -53,7 +56,7 @@ class CameraHttp:
 
     @contextlib.contextmanager
     def get(self, url: str, trace: Trace | None = None) -> Iterator[httpx2.Response]:
-        """The camera's answer, whose body is yet to be read; `trace` is told of the request's progress.
+        """The camera's answer, whose body is yet to be read (`unpacked`); `trace` is told of the request's progress.
 
         Raises:
             NoAnswerError: there is none, or another than 200; also for what goes wrong while the body is read.
@@ -62,7 +65,6 @@ class CameraHttp:
             with contextlib.closing(self._answer(url, trace)) as answer:
                 if answer.status_code != httpx2.codes.OK:
                     raise NoAnswerError(self._refusal(answer))
-                _name_coding(answer)
                 yield answer
         except _FAILURES as error:
             raise NoAnswerError(_reason(error)) from error
@@ -91,15 +93,6 @@ class CameraHttp:
                 raise NoAnswerError(f"it sends us on to {answer.next_request.url}, where nobody can be verified")
             request = self._client.build_request("GET", answer.next_request.url, extensions=extensions)
         raise NoAnswerError(f"it sends us on more than {MAX_REDIRECTS} times")
-
-
-def _name_coding(answer: httpx2.Response) -> None:
-    """Know `gzip` by its old name, too; and take nothing that is packed twice, which could grow without end."""
-    coding = answer.headers.get("Content-Encoding", "").strip().lower()
-    if "," in coding:
-        raise NoAnswerError(f"its answer is packed more than once ({coding})")
-    if coding == "x-gzip":
-        answer.headers["Content-Encoding"] = "gzip"
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,6 @@ import functools
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from urllib.request import parse_http_list
 
 import httpx2
 
@@ -12,8 +11,10 @@ ALGORITHMS = frozenset(name + suffix for name in ("MD5", "SHA", "SHA-256", "SHA-
 """Of Digest, in capitals: those that can be answered."""
 ANSWERS = 2
 """A camera may call the first one's nonce too old, and ask once more."""
-_PARAMETER = re.compile(r"([\w!#$%&'*+.^`|~-]+)\s*=\s*(.*)", re.DOTALL)
-_SCHEME = re.compile(r"([\w!#$%&'*+.^`|~-]+)(?:\s+(.*))?", re.DOTALL)
+_WORD = re.compile(r"""([\w!#$%&*+.^`|~-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"?|'[^']*'|[^\s,;]*))?""")
+"""A word, or a parameter with its value; what separates it from the next doesn't matter."""
+_SCHEMES = {"basic", "bearer", "digest", "hoba", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"}
+"""Words that begin another challenge, as any does that begins a header."""
 
 
 @dataclass
@@ -32,8 +33,13 @@ class Challenge:
             return True
         if self.scheme != "digest" or not {"realm", "nonce"} <= self.parameters.keys():
             return False
-        ways = re.split(r"[,\s]+", self.parameters.get("qop", "auth").lower())
-        return self.parameters.get("algorithm", "MD5").upper() in ALGORITHMS and ("auth" in ways or ways == [""])
+        ways = re.split(r"[,;\s]+", self.parameters.get("qop", "auth").lower())
+        return (self.algorithm or "MD5").upper() in ALGORITHMS and ("auth" in ways or ways == [""])
+
+    @property
+    def algorithm(self) -> str:
+        """Digest's; empty: it names none, which is MD5."""
+        return self.parameters.get("algorithm", "")
 
     @property
     def is_stale(self) -> bool:
@@ -43,7 +49,7 @@ class Challenge:
     @property
     def said(self) -> str:
         """For people: the scheme, with Digest's algorithm."""
-        return " ".join(word for word in (self.scheme, self.parameters.get("algorithm", "")) if word)
+        return " ".join(word for word in (self.scheme, self.algorithm) if word)
 
     def header(self) -> str:
         """As a header of its own; of the ways to protect the exchange `auth` alone, for nothing is sent besides."""
@@ -52,9 +58,9 @@ class Challenge:
         }
         if self.parameters.get("qop"):
             kept["qop"] = "auth"
-        texts = [f'{key}="{value}"' for key, value in kept.items()]
-        if "algorithm" in self.parameters:
-            texts.append(f"algorithm={self.parameters['algorithm']}")
+        texts = [f'{key}="{_escaped(value)}"' for key, value in kept.items()]
+        if self.algorithm:
+            texts.append(f"algorithm={self.algorithm}")
         return "Digest " + ", ".join(texts)
 
 
@@ -105,20 +111,30 @@ class Login(httpx2.Auth):
 def challenges(headers: httpx2.Headers) -> list[Challenge]:
     """The challenges of an answer, in one header or several; what is malformed is left out."""
     found: list[Challenge] = []
-    for item in parse_http_list(", ".join(headers.get_list("WWW-Authenticate"))):
-        parameter = _PARAMETER.fullmatch(item)
-        if parameter is None and item.lower() not in {"auth", "auth-int"}:  # these are of a `qop` without quotes
-            scheme = _SCHEME.fullmatch(item)
-            if scheme is None:
-                continue
-            found.append(Challenge(scheme[1].lower()))
-            parameter = _PARAMETER.fullmatch(scheme[2] or "")
-        if parameter is not None and found:
-            found[-1].parameters.setdefault(parameter[1].lower(), _unquoted(parameter[2].strip()))
-        elif found and item.lower() == "auth":
-            found[-1].parameters["qop"] = "auth"
+    for header in headers.get_list("WWW-Authenticate"):
+        found += _challenges(header)
+    return found
+
+
+def _challenges(header: str) -> list[Challenge]:
+    found: list[Challenge] = []
+    for match in _WORD.finditer(header):
+        word, value = match[1].lower(), match[2]
+        if value is None and (not found or word in _SCHEMES):
+            found.append(Challenge(word))
+        elif value is not None and found:
+            found[-1].parameters.setdefault(word, _unquoted(value))
+        elif found and word == "auth":  # of a `qop` without quotes
+            found[-1].parameters["qop"] = word
     return found
 
 
 def _unquoted(value: str) -> str:
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    quote = value[:1]
+    if quote not in {'"', "'"}:
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:].removesuffix(quote))
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r'(["\\])', r"\\\1", value)

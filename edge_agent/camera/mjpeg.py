@@ -8,6 +8,7 @@ from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.http import CameraHttp
 from edge_agent.camera.login import Login
 from edge_agent.camera.multipart import MultipartPictures
+from edge_agent.camera.packing import unpacked
 
 
 def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
@@ -22,7 +23,7 @@ def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
         kind = answer.headers.get("Content-Type", "")
         parts = MultipartPictures(kind)
         count, last_s = 0, time.monotonic()
-        for data in answer.iter_bytes():
+        for data in unpacked(answer):
             for part in parts.feed(data):
                 count, last_s = count + 1, time.monotonic()
                 yield part

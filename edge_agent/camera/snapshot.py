@@ -11,6 +11,7 @@ from edge_agent.camera.errors import NoAnswerError, PictureTooLargeError
 from edge_agent.camera.http import CameraHttp
 from edge_agent.camera.login import Login
 from edge_agent.camera.multipart import MultipartPictures
+from edge_agent.camera.packing import unpacked
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import SnapshotSource
@@ -77,7 +78,7 @@ class HttpSnapshot:
             kind = answer.headers.get("Content-Type", "")
             if kind.lower().startswith("multipart/"):
                 return _first_picture(answer, kind)
-            for part in answer.iter_bytes():
+            for part in unpacked(answer):
                 body += part
                 if len(body) > MAX_BYTES:
                     raise NoAnswerError(f"it sends more than {MAX_BYTES} bytes")
@@ -87,7 +88,7 @@ class HttpSnapshot:
 def _first_picture(answer: httpx2.Response, kind: str) -> bytes:
     """Of a stream: who looks anew each time need not wait for its end, which may never come."""
     parts = MultipartPictures(kind)
-    for data in answer.iter_bytes():
+    for data in unpacked(answer):
         for picture in parts.feed(data):
             if isinstance(picture, str):
                 raise NoAnswerError(picture)

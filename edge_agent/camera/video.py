@@ -14,7 +14,7 @@ from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
 from edge_agent.camera.seen import DecodedFrame
 from edge_agent.camera.slices import VideoPacket
-from kardus.inference.jpeg import CUT_OFF
+from kardus.inference.jpeg import CUT_OFF, lacks_markers
 
 _STRICT = {"err_detect": "explode"}
 """Of a JPEG that was cut off, FFmpeg would fill what is missing."""
@@ -64,12 +64,15 @@ def decode_packet(packet: VideoPacket) -> list[av.VideoFrame] | str:
         FFmpegError: it can't be decoded.
         ValueError: a picture is too large.
     """
+    is_jpeg = _is_jpeg(packet.stream)  # each stands for itself
+    if is_jpeg and lacks_markers(bytes(packet)):
+        return CUT_OFF
     try:
         decoded = packet.decode()
     except InvalidDataError:
-        if not _is_jpeg(packet.stream):
+        if not is_jpeg:
             raise
-        return CUT_OFF  # each JPEG stands for itself
+        return CUT_OFF
     return checked(decoded)
 
 

@@ -160,7 +160,7 @@ class ViewSection(Section):
     beyond it the camera's white balance has changed."""
     colour_left: Annotated[float, Field(ge=0, lt=1)] = 0.35
     """Share of the rack's colours that must be left; below, the camera shows no colour (night mode)."""
-    doubt_s: Annotated[float, Field(ge=0, le=600)] = 30.0
+    doubt_s: Annotated[float, Field(ge=0, le=600)] = 24.0
     """Where half of a camera's locations, and four or more, turn to an alert within `gate.refresh_s`, they are
     `uncertain` for so long, and looked at again before it is told. 0: told at once."""
 

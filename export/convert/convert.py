@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from kardus.support.errors import BundleError, UsageError
 _WORKERS = Path(__file__).parent / "workers"
 MOST_S = 1800
 """After so long a toolkit hangs."""
+LOOK_S = 300.0
+"""For loading one; TensorFlow takes its time on a small machine."""
 _SILENT = {"CI": "true"}
 """openvino tells Google's servers of every import, and keeps an id in the home, unless it is a test machine's."""
 
@@ -138,33 +141,62 @@ def _program(interpreter: Path) -> Path:
 def _require_toolkit(target: str, interpreter: Path) -> None:
     how = TARGETS[target]
     look = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
-    done = subprocess.run(  # noqa: S603 - the user's own
-        look, env=os.environ | _SILENT, capture_output=True, text=True, errors="replace", check=False, timeout=MOST_S
-    )
+    try:
+        done = _completed(look, LOOK_S)
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within {LOOK_S:g} s: "
+            "try it there by itself, or name another environment with --python"
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"--python {interpreter}: can't be run ({error.strerror}): name the Python of the toolkit's environment"
+        ) from error
     if done.returncode:
-        reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise UsageError(f"--to {target}: no toolkit in the environment of {interpreter} ({reason}): {how.remedy}")
+        raise UsageError(
+            f"--to {target}: no toolkit in the environment of {interpreter} ({_last_line(done)}): {how.remedy}"
+        )
 
 
 def _run(bundle: Bundle, target: str, command: list[str]) -> None:
     """Let the toolkit work, in a process of its own environment."""
     folder = Path(command[3])
     try:
-        done = subprocess.run(  # noqa: S603 - our own script
-            command,
-            cwd=folder,
-            env=os.environ | _SILENT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=MOST_S,
-            errors="replace",
-        )
+        done = _completed(command, MOST_S, folder)
     except subprocess.TimeoutExpired as error:
         raise BundleError(f"{bundle.source}: {target}'s toolkit took longer than {MOST_S} s: stopped") from error
     if done.returncode or not (folder / "answers.npz").exists():
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise BundleError(f"{bundle.source}: {target}'s toolkit can't convert it: {said}")
+        raise BundleError(f"{bundle.source}: {target}'s toolkit can't convert it: {_last_line(done)}")
+
+
+def _completed(command: list[str], most_s: float, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """What a toolkit's program has come to; it and all that it has started end with the time.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer than `most_s` seconds.
+        OSError: it is no program of this machine's.
+    """
+    with subprocess.Popen(  # noqa: S603 - our own script, by the user's own Python
+        command,
+        cwd=folder,
+        env=os.environ | _SILENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            said, complained = process.communicate(timeout=most_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes open
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, said, complained)
+
+
+def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    return (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
 
 
 def _report(bundle: Bundle, target: str, folder: Path, expected: RawOutputs) -> ConversionReport:

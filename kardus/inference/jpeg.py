@@ -1,8 +1,16 @@
-"""JPEG as cameras send it: where a picture ends, and whether it is whole. The decoder, Pillow, tells neither."""
+"""JPEG as cameras send it: where a picture ends, and whether it is whole. The decoder, Pillow, tells neither.
+
+What is missing may be the end, or, where a picture comes in several scans or its code has restart markers, anything
+between two of these: from the next one on the decoder goes on as if nothing had happened.
+"""
 
 import io
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 from PIL import Image, ImageFile
 
 CUT_OFF = "a picture was cut off"
@@ -14,33 +22,130 @@ MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What is no marker, but part of the coded picture: 00 (a literal FF), FF (fill), D0 to D7 (restart)."""
 WITHOUT_LENGTH = b"\x01"
 FORMATS = ("JPEG", "MPO")
+_INTERVAL = 0xDD
+_SCAN = 0xDA
+_SHORTEST_SCAN = 6
+"""Bytes of its header."""
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+"""Frames of blocks: sequential and progressive, by Huffman's code and arithmetic."""
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_RESTARTS = 8
+"""After so many their numbers begin anew."""
+_BLOCK = 8
+"""Pixels."""
 _FILLED = (126, 129)
-"""Levels, whatever the channels stand for, of what libjpeg fills a picture with where its data end early."""
+"""Levels, whatever the channels stand for, of what libjpeg fills a picture with where data are missing."""
+_LOOKED_AT = 4
+"""Pixels between two that are looked at: a block has two each way, or its half one."""
 _PADDING = bytes((37 * number + 11) % 251 for number in range(256))
 
 
-def may_be_cut_off(picture: ImageFile.ImageFile) -> bool:
-    """Whether a decoded JPEG is worth a second look: a corner is filled, or the coarse whole came before the details.
+@dataclass(frozen=True)
+class _Frame:
+    """A picture's size, and of each component by its number how many blocks it has in a unit, across and down."""
+
+    width: int
+    height: int
+    sampling: dict[int, tuple[int, int]]
+
+    def units(self, components: bytes) -> int:
+        """How many units a scan of these components has (ITU-T T.81, A.2): of one alone, its blocks."""
+        most = [max(sampling[way] for sampling in self.sampling.values()) for way in (0, 1)]
+        own = self.sampling.get(components[0], (1, 1)) if len(components) == 1 else (1, 1)
+        across, down = (
+            _parts(_parts(pixels * share, whole), _BLOCK)
+            for pixels, share, whole in zip((self.width, self.height), own, most, strict=True)
+        )
+        return across * down
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A coded part of the picture, as its header says."""
+
+    begin: int
+    """Where its code does, after the header."""
+    frame: _Frame
+    components: bytes
+    """Their numbers."""
+    places: range
+    """Which of a block's coefficients it is about."""
+    bits_left: int
+    """Of each of them, after this scan."""
+    restarts: int
+    """How many restart markers it must have."""
+
+
+def lacks_a_part(data: bytes, picture: ImageFile.ImageFile) -> bool:
+    """Whether the JPEG that begins `data`, and was decoded as `picture`, lacks a part of its code.
 
     Pillow refuses one that lacks its end mark; of one that has it, what is missing is filled.
     """
-    if picture.info.get("progressive"):
+    return lacks_markers(data) or (_may_lack(data, picture) and _is_filled(data, picture))
+
+
+def lacks_markers(data: bytes) -> bool:
+    """Whether of the JPEG that begins `data` a scan or a restart marker is missing, and with it what lay before.
+
+    Restart markers are numbered, and each ends as many units as the restart interval says; more of them than a picture
+    needs are passed over, as decoders do. Of a whole picture's coefficients each comes to its last bit.
+    """
+    bits_left: dict[tuple[int, int], int] = {}
+    scan: _Scan | None = None
+    for scan in _scans(data):
+        if scan.restarts and not _restarts_run_on(data, scan):
+            return True
+        bits_left |= {(part, place): scan.bits_left for part in scan.components for place in scan.places}
+        if len(bits_left) >= len(scan.frame.sampling) * _BLOCK * _BLOCK and not any(bits_left.values()):
+            return False
+    return scan is not None
+
+
+def _restarts_run_on(data: bytes, scan: _Scan) -> bool:
+    numbers = (marker[1][0] % _RESTARTS for marker in _RESTART.finditer(data, scan.begin, _code_end(data, scan)))
+    return list(islice(numbers, scan.restarts)) == [number % _RESTARTS for number in range(scan.restarts)]
+
+
+def picture_end(data: bytes) -> int | None:
+    """Where the JPEG at the beginning of `data` ends; a second one's beginning ends it, too. None: nowhere."""
+    return next((marker.end() for marker in _markers(data) if marker[0] in {END, START}), None)
+
+
+def _may_lack(data: bytes, picture: ImageFile.ImageFile) -> bool:
+    """Whether it is worth decoding once more: a corner is filled, or the coarse whole came before the details.
+
+    Where there are restart markers, any block may have been filled.
+    """
+    if picture.info.get("progressive") or (_has_restarts(data) and _has_filled_blocks(picture)):
         return True
     right, bottom = picture.width - 1, picture.height - 1
     corners = [picture.crop((x, y, x + 1, y + 1)) for x in (0, right) for y in (0, bottom)]
     return any(all(_FILLED[0] <= level <= _FILLED[1] for level in corner.tobytes()) for corner in corners)
 
 
-def is_cut_off(data: bytes, picture: Image.Image) -> bool:
-    """Whether the JPEG that begins `data`, and was decoded as `picture`, lacks a part of its code.
+def _has_filled_blocks(picture: Image.Image) -> bool:
+    width, height = picture.width // _LOOKED_AT, picture.height // _LOOKED_AT
+    if width == 0 or height == 0:
+        return True
+    box = (0, 0, width * _LOOKED_AT, height * _LOOKED_AT)
+    filled = np.ones((height, width - 1), bool)
+    for channel in picture.resize((width, height), Image.Resampling.NEAREST, box).split():
+        levels = np.asarray(channel)
+        filled &= (levels >= _FILLED[0])[:, 1:] & (levels <= _FILLED[1])[:, 1:] & (levels[:, 1:] == levels[:, :-1])
+    return bool(filled.any())
 
-    Bytes that follow a whole picture's code are not looked at; of one that was cut off, they become a part.
+
+def _is_filled(data: bytes, picture: Image.Image) -> bool:
+    """Whether more code would change the picture.
+
+    Bytes that follow the whole code of a part, before the next marker, are not looked at; where it was cut off, they
+    become a part of the picture.
     """
     end = picture_end(data)
     if end is None:
         return False
     try:
-        with Image.open(io.BytesIO(data[: end - len(END)] + _PADDING + END), formats=("JPEG",)) as padded:
+        with Image.open(io.BytesIO(_padded(data[: end - len(END)])), formats=("JPEG",)) as padded:
             if padded.size != picture.size:
                 padded.draft(None, picture.size)  # decoded in part, as the picture was
             return padded.tobytes() != picture.tobytes()
@@ -48,14 +153,69 @@ def is_cut_off(data: bytes, picture: Image.Image) -> bool:
         return True
 
 
-def picture_end(data: bytes) -> int | None:
-    """Where the JPEG at the beginning of `data` ends; a second one's beginning ends it, too. None: nowhere."""
+def _padded(data: bytes) -> bytes:
+    """A JPEG without its end mark, as one with it, in which more code follows each part's."""
+    data += END
+    pieces, at = list[bytes](), 0
+    for scan in _scans(data):
+        end = _code_end(data, scan)
+        code = _RESTART.sub(lambda marker: _PADDING + marker[0], data[scan.begin : end])
+        pieces += [data[at : scan.begin], code, _PADDING]
+        at = end
+    return b"".join([*pieces, data[at:]])
+
+
+def _has_restarts(data: bytes) -> bool:
+    return any(scan.restarts for scan in islice(_scans(data), 1))
+
+
+def _scans(data: bytes) -> Iterator[_Scan]:
+    """The scans of a frame of blocks; of another, none."""
+    frame: _Frame | None = None
+    interval = 0
+    for marker in _markers(data):
+        kind, at = marker[0][1], marker.end()
+        end = at + _number(data, at)
+        if kind == _INTERVAL:
+            interval = _number(data, at + 2)
+        elif kind in _FRAMES:
+            frame = _frame(data[at + 2 : end])
+        elif kind == _SCAN and frame is not None and at + _SHORTEST_SCAN <= end <= len(data):
+            components, (first, last, bits) = data[at + 3 : end - 3 : 2], data[end - 3 : end]
+            restarts = (frame.units(components) - 1) // interval if interval else 0
+            yield _Scan(end, frame, components, range(first, last + 1), bits & 15, restarts)
+
+
+def _code_end(data: bytes, scan: _Scan) -> int:
+    end = MARKER.search(data, scan.begin)
+    return end.start() if end is not None else len(data)
+
+
+def _frame(header: bytes) -> _Frame | None:
+    """What a frame's header says (ITU-T T.81, B.2.2); None: nothing of use."""
+    parts = header[6:]
+    sampling = {
+        number: (size >> 4, size & 15) for number, size in zip(parts[::3], parts[1::3], strict=False) if size >> 4
+    }
+    return _Frame(_number(header, 3), _number(header, 1), sampling) if sampling else None
+
+
+def _markers(data: bytes) -> Iterator[re.Match[bytes]]:
+    """The markers of the JPEG that begins `data`, but for its first; the last is its end."""
     at = len(START)
     while (marker := MARKER.search(data, at)) is not None:
-        kind = marker[0][1:]
+        yield marker
         if marker[0] in {END, START}:
-            return marker.end()
+            return
         at = marker.end()
-        if kind != WITHOUT_LENGTH:
-            at += int.from_bytes(data[at : at + 2])
-    return None
+        if marker[0][1:] != WITHOUT_LENGTH:
+            at += _number(data, at)
+
+
+def _number(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2])
+
+
+def _parts(whole: int, size: int) -> int:
+    """How many parts of that size it takes to cover the whole."""
+    return -(-whole // max(1, size))

@@ -187,9 +187,9 @@ def _halve(image: ImageFile.ImageFile) -> Size | None:
 
 
 def _require_whole(image: ImageFile.ImageFile, file: Path | io.BytesIO) -> None:
-    if image.format not in jpeg.FORMATS or not jpeg.may_be_cut_off(image):
+    if image.format not in jpeg.FORMATS:
         return
-    if jpeg.is_cut_off(file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes(), image):
+    if jpeg.lacks_a_part(file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes(), image):
         raise UnfitPictureError("not a whole picture: it was cut off")
 
 

@@ -10,6 +10,8 @@ from kardus.support.whole_numbers import whole_number
 from kardus.support.worker import Poller
 
 log = logging.getLogger("kardus.watchdog")
+LISTENS_S = 1.0
+"""A manager that takes nothing for so long doesn't listen: it must hold up no work."""
 
 
 def notify(state: str) -> bool:
@@ -20,6 +22,7 @@ def notify(state: str) -> bool:
     if address.startswith("@"):
         address = "\0" + address[1:]  # Linux's abstract names
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.settimeout(LISTENS_S)
         channel.connect(address)
         channel.sendall(state.encode())
         return True

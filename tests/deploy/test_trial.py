@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,53 +15,22 @@ import yaml
 
 from edge_agent.cli.check import check
 from edge_agent.config import load_config
-from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
-from tests.agents import grey_frame
+from simulator.demo.play import DEMO_BUNDLE
 from tests.brokers import Mosquitto
 from tests.conftest import BIN
+from tests.deploy.examples import EXAMPLES, laid_out
 from tests.deploy.site import SETTINGS, Site
 from tests.patience import wait_until
-from warehouse.authority.roles import CertificateRole
 
 DEPLOY = SETTINGS.parents[1]
-EXAMPLES = DEPLOY / "examples"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PLACEHOLDER = re.compile(r'"ed25519:[^"]+"\]  # from: kardus-export keys make')
-"""A key that every site makes for itself, as the example says; any other key has to be the right one."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site's certificates; its broker doesn't run."""
     return Site(tmp_path_factory.mktemp("site"))
-
-
-def _laid_out(example: Path, folder: Path, site: Site) -> Path:
-    """An example with every file where it says, in `folder` in place of the machine's root."""
-    identity = site.files(CertificateRole.DEVICE, "aisle-a")
-    assert identity.ca_file
-    assert identity.certificate_file
-    assert identity.key_file
-    places: dict[str, Path] = {"cartons.bundle": DEMO_BUNDLE, "demo.bundle": DEMO_BUNDLE, "ca.crt": identity.ca_file}
-    for suffix, source in ((".crt", identity.certificate_file), (".key", identity.key_file)):
-        places |= {f"mqtt{suffix}": source, f"rack-agent{suffix}": source}
-    text = PLACEHOLDER.sub(f'"{DEMO_KEY.read_text().strip()}"]', example.read_text())
-    for path in re.findall(r'"(/(?:etc|certificates)/[^"]+|\$CREDENTIALS_DIRECTORY/[^"]+)"', text):
-        place = folder / path.replace("$CREDENTIALS_DIRECTORY", "credentials").lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.suffix == ".png":
-            grey_frame(place)
-        elif place.name == "camera":
-            place.write_text("a password")
-            place.chmod(0o600)
-        else:
-            shutil.copy(places[place.name], place)
-    laid_out = folder / example.name
-    for root in ("/etc/", "/certificates/", "/var/lib/kardus"):
-        text = text.replace(f'"{root}', f'"{folder}{root}')
-    laid_out.write_text(text)
-    return laid_out
 
 
 @pytest.mark.parametrize(
@@ -77,7 +45,7 @@ def test_an_example_runs_as_soon_as_its_files_are_where_it_says(
     (tmp_path / "given").mkdir()
     given = tmp_path / "given" / example.name
     given.write_text(re.sub(r"^port = 8883", "port = 1", text, flags=re.MULTILINE))
-    found = {result.what: result for result in check(load_config(_laid_out(given, tmp_path, site)))}
+    found = {result.what: result for result in check(load_config(laid_out(given, tmp_path, site)))}
     unknown = {what for what, result in found.items() if not result.ok}
     assert unknown <= {"broker", "camera a-03"}, found
     assert "can't be reached" in found["broker"].found or "refused" in found["broker"].found

@@ -20,6 +20,7 @@ from tests.brokers import Mosquitto
 from tests.conftest import BIN
 from tests.faults.networks import Cable
 from tests.patience import PATIENCE_S
+from tests.train.making import labelled
 
 IPV4, IPV6, TCP, UDP, ICMPV6 = 0x0800, 0x86DD, 6, 17, 58
 RUN = """
@@ -66,24 +67,39 @@ import importlib, importlib.abc, os, sys
 
 class Watch(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name == "onnxruntime":
-            print(os.environ.get("ORT_DISABLE_TELEMETRY"), flush=True)
+        if name == sys.argv[2]:
+            print(*(os.environ.get(variable) for variable in sys.argv[3:]), flush=True)
             os._exit(0)  # what the module imports then (torch among it) is of no concern
 
 sys.meta_path.insert(0, Watch())
 importlib.import_module(sys.argv[1])
 """
-"""Says what the variable is when onnxruntime is to be imported, and ends there."""
-FIRST = ("export.quantise", "export.bench", "export.fp16", "kardus.inference.classifier", "edge_agent.agent")
+"""Says what the variables are when a library is to be imported, and ends there."""
+OFF = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+FIRST = {
+    "export.quantise": "onnxruntime",
+    "export.bench": "onnxruntime",
+    "export.fp16": "onnxruntime",
+    "kardus.inference.classifier": "onnxruntime",
+    "edge_agent.agent": "onnxruntime",
+    "train.networks.carton": "torch",
+    "train.fitting.fit": "torch",
+}
+"""Modules that may be a program's first, and the library that they come to."""
 
 
 @pytest.mark.parametrize("module", FIRST)
-def test_telemetry_is_off_before_onnxruntime_is_imported_whatever_module_comes_first(
-    tmp_path: Path, module: str
-) -> None:
-    words = [sys.executable, "-c", WATCHED, module]
+def test_telemetry_is_off_before_a_library_is_imported_whatever_module_comes_first(tmp_path: Path, module: str) -> None:
+    words = [sys.executable, "-c", WATCHED, module, FIRST[module], *OFF]
     done = subprocess.run(words, env=_environment(tmp_path), capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1"]
+    assert done.stdout.split() == ["1", "1", "1"]
+
+
+def test_what_the_environment_says_of_telemetry_holds(tmp_path: Path) -> None:
+    said = "import os, kardus; print(os.environ['DO_NOT_TRACK'])"
+    environment = _environment(tmp_path) | {"DO_NOT_TRACK": "0"}
+    done = subprocess.run([sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
 
 
 class Sniffer:
@@ -169,6 +185,35 @@ def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> Non
     assert sniffer.brokers > 10
     assert seen_before == []
     assert sniffer.strange == ["17 to 192.0.2.1:9"], "what does leave is seen"
+
+
+@pytest.mark.root
+def test_training_export_and_verification_ask_for_no_name_and_leave_no_file_in_the_home(tmp_path: Path) -> None:
+    """With the network and the weights that they begin with by default."""
+    home, photos = tmp_path / "home", labelled(tmp_path / "photos", val=1)
+    home.mkdir()
+    kardus = {name: [str(BIN / f"kardus-{name}")] for name in ("train", "export")}
+    commands = (
+        [*kardus["train"], "fit", str(photos), "--out", "run", "--epochs", "1", "--size", "64", "--refit", "0"],
+        [*kardus["export"], "build", "run", "--out", "made.bundle"],
+        [*kardus["export"], "verify", "made.bundle"],
+        [*kardus["train"], "evaluate", "made.bundle", str(photos)],
+    )
+    with Cable() as cable, _names_asked_at(cable):
+        cable.lead_everywhere()
+        with Sniffer(cable.near, free_port()) as sniffer:
+            for words in commands:
+                done = subprocess.run(
+                    [*cable.prefix, *words],
+                    cwd=tmp_path,
+                    env=_environment(home),
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, (words, done.stderr)
+            assert sniffer.strange == []
+    assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
 
 
 BROWSE = """

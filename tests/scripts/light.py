@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from edge_agent.config import Config, load_config
+from edge_agent.config.sections import ViewSection
 from edge_agent.models.load import load_model
 from edge_agent.records import ExpectedMessage, Frame
 from edge_agent.replay.player import Player
@@ -245,7 +246,7 @@ def play(scene: Scene, seed: int, work: Path, *, guarded: bool = True) -> Outcom
     rack = Rack(levels=scene.levels, positions=5 if scene.levels > 1 else 3)
     places = [slot.location for slot in rack.slots()]
     shelf = Shelf(rack, DrawnPictures(), _script(scene, places, seed))
-    config = _config(rack, work, doubt_s=30.0 if guarded else 0.0)
+    config = _config(rack, work, doubt_s=ViewSection().doubt_s if guarded else 0.0)
     assert config.model
     if not guarded:
         setattr(CameraView, "_with_colours", lambda _, view, __: view)  # noqa: B010 - as it was before

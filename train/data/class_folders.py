@@ -15,7 +15,7 @@ from kardus.inference.photo_files import (
 )
 from kardus.support.errors import DataError
 
-_SPLITS = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -24,7 +24,7 @@ _SPLITS = {
     "test": "test",
     "testing": "test",
 }
-"""What the folder of a split may be called, in any case."""
+"""What a split may be called, as a folder or in a table, in any case."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _parts(source: Path, top: FolderContent) -> list[tuple[Path, FolderContent, 
         DataError: some folders of it are classes and some are splits.
     """
     insides = {folder: sort_folder(folder) for folder in top.folders}
-    splits = {folder: split for folder in insides if (split := _SPLITS.get(folder.name.lower()))}
+    splits = {folder: split for folder in insides if (split := SPLIT_NAMES.get(folder.name.lower()))}
     divided = [folder for folder in splits if _holds_classes(insides[folder])]
     if not divided:
         return [(source, top, "")]
@@ -114,12 +114,12 @@ def _holds_classes(inside: FolderContent) -> bool:
 
 
 def _order(split: str) -> int:
-    return list(_SPLITS.values()).index(split)
+    return list(SPLIT_NAMES.values()).index(split)
 
 
 def _beside_splits(source: Path, top: FolderContent) -> Iterator[str]:
     for folder in top.folders:
-        if folder.name.lower() not in _SPLITS:
+        if folder.name.lower() not in SPLIT_NAMES:
             yield f"{source}: '{folder.name}' is none of train, val and test: left out"
     yield from _beside_classes(source, top)
 

@@ -17,7 +17,7 @@ from kardus.inference.photo_files import is_hidden
 from kardus.support.errors import DataError
 from kardus.support.spelling import find_spelt
 from kardus.support.tables import Row
-from train.data.class_folders import read_class_folders
+from train.data.class_folders import SPLIT_NAMES, read_class_folders
 from train.data.label_table import read_label_table
 from train.data.proposals import ProposedLabel, sort_out
 
@@ -158,11 +158,12 @@ def _from_table(source: Path, table: Path, *, photos_must_exist: bool) -> DataSe
 
 def _sample(table: Path, row: Row) -> Sample:
     path, name = row.values.get("path", ""), row.values.get("name", "")
-    split = row.values.get("split", "").lower()
+    marked = row.values.get("split", "")
     if not path or not name:
         raise DataError(f"{table}: line {row.line}: path and name must both be filled in")
-    if split and split not in SPLITS:
-        raise DataError(f"{table}: line {row.line}: split '{split}': {SPLIT_HELP}")
+    split = SPLIT_NAMES.get(marked.lower(), "")
+    if marked and not split:
+        raise DataError(f"{table}: line {row.line}: split '{marked}': {SPLIT_HELP}")
     return Sample(find_spelt(table.parent, path), name, split, row.values.get("group", ""))
 
 

@@ -18,7 +18,7 @@ from train.evaluation.metrics import proportion
 from train.evaluation.outputs import pooled_features, run_network
 from train.fitting.prepare import PreparedPhotos, resized_batch
 from train.networks.carton import CartonNet
-from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint
+from train.networks.checkpoint import Checkpoint, categories_of, load_checkpoint, require_finished
 
 
 def template(prepared: PreparedPhotos, config: TrainConfig) -> Checkpoint:
@@ -47,11 +47,12 @@ def teacher_of(config: TrainConfig, prepared: PreparedPhotos) -> nn.Module | Non
     """The frozen teacher network for knowledge distillation; None where no teacher is configured.
 
     Raises:
-        UsageError: it knows other classes.
+        UsageError: it isn't finished, or knows other classes.
     """
     if not config.teacher:
         return None
-    checkpoint = load_checkpoint(Path(config.teacher))
+    path = Path(config.teacher)
+    checkpoint = require_finished(path, load_checkpoint(path))
     if [info.name for info in checkpoint.classes] != [info.name for info in prepared.classes]:
         raise UsageError(f"--teacher {config.teacher}: knows other classes than the data set: train it on the same")
     return checkpoint.model().requires_grad_(requires_grad=False)

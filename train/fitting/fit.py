@@ -110,7 +110,7 @@ def fit_prepared(
         refuse_other_run(out / CHECKPOINT, kept.config.model_dump(), kept.data_sha256, template(prepared, config))
         return kept
     start, origin = start_network(prepared, config)
-    for note in (_size(start, config), *_notes(prepared, origin)):
+    for note in (_size(start, config), *_unfinished_start(config.init), *_notes(prepared, origin)):
         progress.note(note)
     config = settle(config, start, out, progress.note)
     trained = _train(prepared, start, config, progress, out)
@@ -156,6 +156,15 @@ def _size(network: CartonNet, config: TrainConfig) -> str:
     parameters = sum(parameter.numel() for parameter in network.parameters())
     cost = multiply_adds(network, config.size)
     return f"{config.arch} at {config.size} px: {parameters / 1e6:.1f} M parameters, {cost / 1e9:.2f} GMAC a crop"
+
+
+def _unfinished_start(init: str) -> list[str]:
+    """That the weights to begin with are of a run that isn't finished."""
+    path = Path(init)
+    if not init or not ((path / CHECKPOINT).is_file() or path.name == CHECKPOINT):
+        return []
+    unfinished = load_checkpoint(path).unfinished
+    return [f"--init {init}: its run is unfinished: {unfinished}; the weights are those of now"] if unfinished else []
 
 
 def _notes(prepared: PreparedPhotos, origin: WeightsOrigin | None) -> list[str]:

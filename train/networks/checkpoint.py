@@ -166,6 +166,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"{file}: not a Kardus checkpoint, or damaged: train again, or restore it") from error
 
 
+def require_finished(path: Path, checkpoint: Checkpoint, otherwise: str = "") -> Checkpoint:
+    """The checkpoint that was read from a run; `otherwise` is what else can be done about one that isn't finished.
+
+    Raises:
+        UsageError: it isn't.
+    """
+    if checkpoint.unfinished:
+        raise UsageError(
+            f"{path}: unfinished, {checkpoint.unfinished}: wait for it, or go on with it (kardus-train fit "
+            f"... --resume){otherwise}"
+        )
+    return checkpoint
+
+
 def read_content(file: Path) -> dict[str, Any]:
     """Everything that `save_checkpoint` wrote into a file; only its checksums and its format version are verified.
 

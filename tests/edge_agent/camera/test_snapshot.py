@@ -5,6 +5,7 @@ import io
 import itertools
 import struct
 import zlib
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,13 @@ CHALLENGES: dict[str, list[str]] = {
     "auth-int beside": [digest_challenge("MD5").replace('qop="auth"', 'qop="auth-int,auth"')],
     "without quotes": [digest_challenge("MD5").replace('"', "").replace("qop=auth", "qop=auth,auth-int")],
     "without qop": [digest_challenge("MD5").replace(', qop="auth"', "")],
+    "semicolons": [digest_challenge("MD5").replace(",", ";")],
+    "blanks alone between": [digest_challenge("MD5").replace(",", "")],
+    "an empty algorithm": [digest_challenge("MD5").replace("algorithm=MD5", "algorithm=")],
+    "an empty algorithm in quotes": [digest_challenge("MD5").replace("algorithm=MD5", 'algorithm=""')],
+    "a colon behind the scheme": [digest_challenge("MD5").replace("Digest ", "Digest: ")],
+    "single quotes": [digest_challenge("MD5").replace('"', "'")],
+    "the last quote missing": [digest_challenge("MD5")[:-1]],
     "parameters without a value": [digest_challenge("MD5") + ", stale, domain="],
     "small letters": [digest_challenge("MD5").replace("Digest", "digest").replace("MD5", "md5")],
     "SHA-256": [digest_challenge("SHA-256")],
@@ -201,11 +209,83 @@ def test_what_is_no_http_is_cited_in_short() -> None:
     assert said.isprintable()
 
 
-@pytest.mark.parametrize("kind", ["gzip", "x-gzip", "deflate"])
-def test_a_packed_answer_is_unpacked(kind: str) -> None:
-    with HttpCamera(lambda handler: _packed(handler, jpeg(120), kind)) as camera:
-        (picture,) = _ask(camera)
-    assert isinstance(picture, Image.Image)
+PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "its old name": ("x-gzip", gzip.compress),
+    "deflate": ("deflate", zlib.compress),
+    "deflate without zlib's header": ("deflate", lambda body: zlib.compress(body)[2:-4]),
+    "and not": ("gzip, identity", gzip.compress),
+    "with a weight": ("GZIP;q=1", gzip.compress),
+    "without a word": ("", gzip.compress),
+    "with bytes behind it": ("gzip", lambda body: gzip.compress(body) + b"\0\0"),
+    "called gzip alone": ("gzip", bytes),
+    "called deflate alone": ("deflate", bytes),
+    "called packed in a way that nobody knows": ("none", bytes),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_an_answer_is_unpacked_by_what_it_holds(case: str) -> None:
+    coding, pack = PACKED[case]
+    with HttpCamera(lambda handler: handler.send(pack(jpeg(120)), Content_Encoding=coding)) as camera:
+        pictures = _ask(camera, 2)
+    assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+
+
+def test_a_packed_stream_is_unpacked_as_it_comes() -> None:
+    body = b"--frame\r\n\r\n" + jpeg(120) + b"\r\n--frame\r\n"
+    kind = "multipart/x-mixed-replace; boundary=frame"
+    with HttpCamera(lambda handler: handler.send(gzip.compress(body), kind, Content_Encoding="gzip")) as camera:
+        assert isinstance(_ask(camera)[0], Image.Image)
+
+
+HEADS: dict[str, bytes] = {
+    "a space before the colon": b"Content-Type : image/jpeg",
+    "a line without a colon": b"hello",
+    "a name with a space": b"My Camera: 1",
+    "no name": b": 1",
+    "a character that nobody sees": b"X-Name: a\0b",
+    "not packed, in so many words": b"Transfer-Encoding: identity",
+    "a line that goes on": b"X-Name: a\r\n b: c",
+    "letters of another alphabet": "X-Name: K\u00e4lte".encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("case", HEADS)
+def test_a_header_that_means_nothing_costs_no_picture(case: str) -> None:
+    body = jpeg(120)
+    head = b"\r\n".join([b"HTTP/1.1 200 OK", HEADS[case], b"Content-Length: %d" % len(body), b"", b""])
+
+    def answer(handler: Any) -> None:
+        handler.wfile.write(head + body)
+
+    with HttpCamera(answer) as camera:
+        pictures = _ask(camera, 3)
+        assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+        assert len(camera.requests) == 3
+
+
+ODD_ANSWERS: dict[str, bytes] = {
+    "an empty line before": b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+    "lines without returns": b"HTTP/1.0 200 OK\nContent-Type : image/jpeg\n\n",
+    "go on, it says first": b"HTTP/1.1 100 Continue\r\nhello\r\n\r\nHTTP/1.1 200 OK\r\nhello\r\n\r\n",
+    "chunks, and not": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n%x\r\n",
+}
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+@pytest.mark.parametrize("case", ODD_ANSWERS)
+def test_an_odd_answer_is_read_however_it_was_split(case: str, step: int) -> None:
+    body, head = jpeg(120), ODD_ANSWERS[case]
+    data = head % len(body) + body + b"\r\n0\r\n\r\n" if b"%x" in head else head + body
+
+    def answer(handler: Any) -> None:
+        for start in range(0, len(data), step):
+            handler.wfile.write(data[start : start + step])
+        handler.close_connection = True
+
+    with HttpCamera(answer) as camera:
+        assert isinstance(_ask(camera, timeout_s=10)[0], Image.Image)
 
 
 @pytest.mark.parametrize("answer", [endless, lambda handler: _packed(handler, bytes(60_000_000))])
@@ -252,7 +332,22 @@ MISBEHAVING: dict[str, tuple[Answer, str]] = {
     "no place": (lambda handler: handler.send(b"", status=302, Location="http://h:99999999/"), "no picture"),
     "a file": (lambda handler: handler.send(b"", status=302, Location="file:///etc/passwd"), "no picture"),
     "cut off, with its end": (lambda handler: handler.send(_cut_off()), "not a whole picture"),
-    "packed, damaged": (lambda handler: handler.send(b"no gzip", Content_Encoding="gzip"), "no picture"),
+    "packed, damaged": (
+        lambda handler: handler.send(gzip.compress(jpeg(3))[:12] + bytes(300), Content_Encoding="gzip"),
+        "its answer can't be unpacked",
+    ),
+    "not packed, and no picture": (
+        lambda handler: handler.send(b"no gzip", Content_Encoding="gzip"),
+        "not a readable picture",
+    ),
+    "a head without end": (
+        lambda handler: _raw(handler, b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 100_000),
+        "no picture",
+    ),
+    "in a coding that is unknown": (
+        lambda handler: handler.send(b"", Transfer_Encoding="gzip, chunked"),
+        "Only Transfer-Encoding: chunked is supported",
+    ),
     "packed twice": (lambda handler: handler.send(b"", Content_Encoding="gzip, gzip"), "packed more than once"),
     "a page": (lambda handler: handler.send(b"<html>", "text/html"), "not a readable picture"),
     "nothing": (lambda handler: handler.send(b""), "not a readable picture"),

@@ -20,6 +20,7 @@ from kardus.inference.part_decoded import GivenPicture, whole_of
 from simulator.script import Script, write_script
 from tests.cameras import chart, chart_jpeg
 from tests.edge_agent.making import damaged
+from tests.pictures import encoded
 
 SHADES = (30, 120, 210)
 Make = Callable[[Path], PictureSource]
@@ -249,17 +250,20 @@ def test_every_nth_frame_is_taken(tmp_path: Path) -> None:
 def test_a_jpeg_in_a_video_that_was_cut_off_is_a_reason_and_costs_no_other(tmp_path: Path) -> None:
     """As V4L2 cameras send them, too."""
     whole = chart_jpeg()
+    marked = encoded(chart(), "JPEG", quality=95, restart_marker_blocks=1)
+    middle = marked[: marked.index(b"\xff\xd1")] + marked[marked.index(b"\xff\xd3") :]
     with av.open(str(tmp_path / "v.avi"), "w") as container:
         stream: Any = container.add_stream("mjpeg", rate=5)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj420p"
-        for number, data in enumerate([whole, whole[:-300], whole[:-300] + b"\xff\xd9", whole]):
+        for number, data in enumerate([whole, whole[:-300], whole[:-300] + b"\xff\xd9", middle, marked]):
             packet = av.Packet(data)
             packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 5), number, number
             container.mux(packet)
-    first, cut, ended, last = _open("video", path=tmp_path / "v.avi").pictures()
+    first, cut, ended, jumped, last = _open("video", path=tmp_path / "v.avi").pictures()
     assert isinstance(first, GivenPicture)
     assert "cut off" in str(cut)
     assert "cut off" in str(ended)
+    assert "cut off" in str(jumped)
     assert isinstance(last, GivenPicture)
 
 

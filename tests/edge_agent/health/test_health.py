@@ -162,6 +162,18 @@ def test_the_service_manager_is_told(manager: socket.socket) -> None:
     assert manager.recv(100) == b"READY=1"
 
 
+@pytest.mark.timeout(60)
+def test_a_service_manager_that_takes_nothing_holds_nobody_up(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kardus.support.systemd.LISTENS_S", 0.05)
+    told = 0
+    while notify("WATCHDOG=1"):
+        told += 1
+    assert manager.recv(100) == b"WATCHDOG=1"
+    assert told > 1
+
+
 def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert not notify("READY=1")

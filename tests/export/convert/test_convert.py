@@ -19,6 +19,7 @@ from kardus.inference.classifier import Classifier, golden_crops
 from kardus.inference.graph_forms import as_nchw
 from kardus.support.errors import BundleError, UsageError
 from tests.in_process import call
+from tests.patience import within
 
 STRANGE = Path("/bin/echo")
 """An interpreter that answers every import, and converts nothing."""
@@ -68,6 +69,43 @@ def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_pa
     with pytest.raises(BundleError, match="ncnn's toolkit can't convert it: "):
         convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=STRANGE)
     assert not list(tmp_path.iterdir())
+
+
+HANGING = """#!/bin/sh
+case "$2" in {hangs}) sleep 1000 & wait ;; esac
+"""
+"""A Python that hangs with its child where it is to look for the toolkit, or to convert."""
+
+
+@pytest.mark.parametrize(
+    ("hangs", "said"),
+    [
+        ("-c", "--to ncnn: the toolkit in the environment of .*hanging isn't loaded within 0.5 s: try it"),
+        ("*_worker.py", "ncnn's toolkit took longer than 0.5 s: stopped"),
+    ],
+)
+def test_a_toolkit_that_hangs_is_stopped_in_one_line(
+    portable_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hangs: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr("export.convert.convert.LOOK_S", 0.5)
+    monkeypatch.setattr("export.convert.convert.MOST_S", 0.5)
+    program = tmp_path / "hanging"
+    program.write_text(HANGING.format(hangs=hangs))
+    program.chmod(0o755)
+    with within(10), pytest.raises(UsageError if hangs == "-c" else BundleError, match=said):
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "x", python=program)
+    assert [path.name for path in tmp_path.iterdir()] == ["hanging"]
+
+
+def test_a_python_that_cannot_be_run_is_told_in_one_line(portable_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("no program")
+    (tmp_path / "python").chmod(0o755)
+    with pytest.raises(UsageError, match=r"--python .*python: can't be run \(Exec format error\): name the Python"):
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=tmp_path / "python")
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def _empty_folder(folder: Path) -> None:
 
 
 def _misspell_split(folder: Path) -> None:
-    write_table(folder / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "training"))
+    write_table(folder / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "Vaild"))
 
 
 def _forget_name(folder: Path) -> None:
@@ -144,7 +144,7 @@ def _blank_class_name(folder: Path) -> None:
         (_empty_table, ["labels.csv: no photo is listed: add lines of path,name"]),
         (_empty_file, ["labels.csv: no column 'path' (found: nothing): name the columns"]),
         (_empty_folder, ["data: no labels.csv and no class folder with photos in it: see docs/data.md"]),
-        (_misspell_split, ["labels.csv: line 2: split 'training': use train, val, test, or leave it empty"]),
+        (_misspell_split, ["labels.csv: line 2: split 'Vaild': use train, val, test, or leave it empty"]),
         (_forget_name, ["labels.csv: line 3: ends before column 'name'"]),
         (_forget_class_name, ["classes.csv: line 5: ", "name"]),
         (_blank_class_name, ["classes.csv: line 5: ", "name"]),
@@ -247,6 +247,16 @@ def test_what_a_table_says_of_a_class_goes_before_classes_csv_which_keeps_the_re
     table = write_table(data / "own.csv", ("path", "name", "category"), *rows)
     found = {info.name: (info.category, info.sku) for info in read_data(table).classes}
     assert found == {"blue": ("Own", "S1"), "red": ("R", "S1"), "green": ("New", "green")}
+
+
+@pytest.mark.parametrize(
+    ("written", "split"),
+    [("valid", "val"), ("Validation", "val"), ("TRAINING", "train"), ("testing", "test"), (" val ", "val")],
+)
+def test_a_split_of_a_table_may_be_called_as_that_of_a_folder(tmp_path: Path, written: str, split: str) -> None:
+    data = class_folders(tmp_path / "data")
+    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", written))
+    assert read_data(data).samples[0].split == split
 
 
 def test_a_split_may_be_written_in_capitals(tmp_path: Path) -> None:

@@ -138,3 +138,16 @@ def test_a_run_whose_refit_goes_on_is_said_to_be_unfinished(
     assert not out.exists()
     with pytest.raises(DataError, match="nowhere"):  # it goes on to what comes next
         build(refitting_run, out, unfinished=True, target=PrecisionTarget("fp32", 0.0, tmp_path / "nowhere"))
+
+
+def test_a_run_that_is_not_finished_is_no_teacher_and_said_to_be_where_it_is_begun_with(
+    refitting_run: Path, data: Path, tmp_path: Path
+) -> None:
+    said = "its refit on the held-out photos too isn't done yet"
+    with pytest.raises(UsageError, match=f"run: unfinished, {said}: wait for it, or go on with it"):
+        fit(data, tmp_path / "student", _config(epochs=1, teacher=str(refitting_run)), ProgressCallbacks())
+    assert not (tmp_path / "student").exists()
+    notes: list[str] = []
+    config = _config(epochs=1, init=str(refitting_run), refit=0.0)
+    fit(data, tmp_path / "begun", config, ProgressCallbacks(lambda _: None, notes.append))
+    assert f"--init {refitting_run}: its run is unfinished: {said}; the weights are those of now" in notes

@@ -16,6 +16,7 @@ from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
 from warehouse.connectors.deliver.target import DeliveryTarget
 from warehouse.connectors.deliver.tryton import TrytonCounts, TrytonTarget
 from warehouse.connectors.deliver.webhook import WebhookSettings, WebhookTarget
+from warehouse.connectors.own_paths import placed
 
 KINDS = ("webhook", "tryton", "odoo", "kafka", "epcis")
 TargetSettings = Annotated[
@@ -61,7 +62,7 @@ class DeliverSettings(BaseModel):
 
 
 def read_settings(path: Path) -> DeliverSettings:
-    """Read a file.
+    """Read a file; relative paths in it begin at its folder.
 
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
@@ -75,8 +76,7 @@ def read_settings(path: Path) -> DeliverSettings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part not in (*KINDS, "[key]"))
         raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
-    placed = {name: _placed(one, path.parent) for name, one in found.targets.items()}
-    return found.model_copy(update={"targets": placed})
+    return placed(found, path)
 
 
 def make_targets(settings: DeliverSettings) -> dict[str, DeliveryTarget]:
@@ -86,8 +86,3 @@ def make_targets(settings: DeliverSettings) -> dict[str, DeliveryTarget]:
         KardusError: a part of them can't be used.
     """
     return {name: _TARGETS[type(one)](f"targets.{name}", one) for name, one in settings.targets.items()}
-
-
-def _placed(one: BaseModel, folder: Path) -> BaseModel:
-    """A mapping's path begins at the file's folder."""
-    return one.model_copy(update={"mapping": folder / one.mapping}) if isinstance(one, EpcisSettings) else one

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kardus.support.errors import UsageError
 from kardus.support.toml_files import read_toml
+from warehouse.connectors.own_paths import placed
 from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
 from warehouse.connectors.sync.folder import DropFolder, FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
@@ -64,13 +65,13 @@ class SyncSettings(BaseModel):
 
 
 def read_settings(path: Path) -> SyncSettings:
-    """Read a file.
+    """Read a file; relative paths in it begin at its folder.
 
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
     try:
-        return SyncSettings.model_validate(read_toml(path))
+        return placed(SyncSettings.model_validate(read_toml(path)), path)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error

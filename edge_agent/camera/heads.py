@@ -1,0 +1,120 @@
+"""The heads of cameras' answers, put right before the HTTP library sees them: it refuses what browsers pass over.
+
+An answer's head begins after each request. Its lines are taken as far as they can mean anything: one that is no header
+is left out, spaces before a colon are none of the name, and a coding called `identity` is none.
+"""
+
+import re
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+import httpx2
+
+_MOST = 65_536
+"""Bytes of a head; a longer one is left to the library to refuse."""
+_END = re.compile(rb"\n\r?\n")
+_STATUS = b"HTTP/"
+_INTERIM = re.compile(rb"HTTP/\d\.\d +1\d\d")
+"""Another head follows."""
+_NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class CameraTransport(httpx2.HTTPTransport):
+    """The library's own, but for the answers' heads."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        """`context` is what secure connections are made with; nothing of the machine's proxies is used."""
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore2.ConnectionPool(ssl_context=context, network_backend=_Network())
+
+
+class _Network(httpcore2.SyncBackend):
+    def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore2.NetworkStream:
+        return _Connection(super().connect_tcp(*arguments, **options))
+
+
+class _Connection(httpcore2.NetworkStream):
+    """A connection to a camera; what it reads after each request begins with a head."""
+
+    def __init__(self, below: httpcore2.NetworkStream) -> None:
+        self._below = below
+        self._head = b""
+        self._is_head = True
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while self._is_head:
+            data = self._below.read(max_bytes, timeout)
+            self._head += data
+            if not data or len(self._head) > _MOST or not _may_be_head(self._head):
+                return self._given_up()
+            if put_right := self._put_right():
+                return put_right
+        return self._below.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            self._head, self._is_head = b"", True
+        self._below.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._below.close()
+
+    def start_tls(self, *arguments: Any, **options: Any) -> httpcore2.NetworkStream:
+        return _Connection(self._below.start_tls(*arguments, **options))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._below.get_extra_info(info)
+
+    def _given_up(self) -> bytes:
+        """All as it came."""
+        given, self._head, self._is_head = self._head, b"", False
+        return given
+
+    def _put_right(self) -> bytes:
+        """The heads that are whole now, and behind the last one what has come of the body."""
+        given = b""
+        while (end := _END.search(self._head.lstrip(b"\r\n"))) is not None:
+            whole = self._head.lstrip(b"\r\n")
+            given += put_right(whole[: end.start()])
+            self._head = whole[end.end() :]
+            if not _INTERIM.match(whole):
+                return given + self._given_up()
+        return given
+
+
+def put_right(head: bytes) -> bytes:
+    """A head that the library takes, with the empty line that ends it; the status line as it is."""
+    status, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
+    kept = [status, *(field for line in _unfolded(lines) if (field := _field(line)) is not None)]
+    return b"\r\n".join([*kept, b"", b""])
+
+
+def _unfolded(lines: Iterable[bytes]) -> list[bytes]:
+    """A line that begins with a blank goes on with the one before."""
+    found = list[bytes]()
+    for line in lines:
+        if found and line[:1] in {b" ", b"\t"}:
+            found[-1] += b" " + line.strip()
+        else:
+            found.append(line)
+    return found
+
+
+def _field(line: bytes) -> bytes | None:
+    name, colon, value = line.partition(b":")
+    name, value = name.strip(), _CONTROLS.sub(b" ", value).strip()
+    if not colon or not _NAME.fullmatch(name):
+        return None
+    if name.lower() == b"transfer-encoding":
+        value = b", ".join(coding for word in value.split(b",") if (coding := word.strip()).lower() != b"identity")
+        if not value:
+            return None
+    return name + b": " + value
+
+
+def _may_be_head(data: bytes) -> bool:
+    begun = data.lstrip(b"\r\n")[: len(_STATUS)]
+    return _STATUS.startswith(begun)
