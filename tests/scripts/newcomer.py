@@ -93,7 +93,7 @@ def walk(folder: Path) -> list[Step]:
         expect(card).to_contain_text("2 to check", timeout=PATIENCE_MS)
         found.click(card.locator("b"), card.locator("em"))
         tile = page.locator(".tile.bad").first
-        found.click(tile.get_by_role("link"), tile.locator(".v"))
+        found.click(tile.get_by_role("heading").get_by_role("link"), tile.locator(".v"))
         found.click(page.locator("main").get_by_role("link", name="To do"), page.locator(".now .verdict"))
         job = page.locator(".job")
         found.click(job.get_by_role("button", name="Acknowledge"), job.get_by_role("heading", level=3))

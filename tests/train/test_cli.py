@@ -65,7 +65,7 @@ def _single_photo(data: Path) -> None:
 
 
 def _bad_split(data: Path) -> None:
-    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "valid"))
+    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "later"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def _bad_split(data: Path) -> None:
         (_unlist_class, ["labels.csv", "line 6", "'green'", "classes.csv", "add it"]),
         (_empty, ["labels.csv", "no photo is listed", "add lines"]),
         (_single_photo, ["data", "'red' has one photo", "add photos"]),
-        (_bad_split, ["labels.csv", "line 2", "'valid'", "use train, val, test"]),
+        (_bad_split, ["labels.csv", "line 2", "'later'", "use train, val, test"]),
     ],
 )
 def test_fit_refuses_a_bad_data_set_with_exit_code_1(

@@ -35,7 +35,7 @@ def test_what_no_number_or_list_can_be_is_no_toml(tmp_path: Path, text: str) -> 
 def test_settings_come_through_a_pipe_too(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    (tmp_path / "sync.toml").write_text('[source]\nkind = "folder"\nfolder = "lists"\n')
+    (tmp_path / "sync.toml").write_text('[source]\nkind = "folder"\nfolder = "/lists"\n')
     writer = threading.Thread(target=lambda: pipe.write_bytes((tmp_path / "sync.toml").read_bytes()))
     writer.start()
     found = read_settings(pipe)
