@@ -83,9 +83,8 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
         mosquitto.wait_for_log("as kardus-", lines=2)  # the first one published
         watching.send_signal(number)
         text, complaint = watching.communicate(timeout=PATIENCE_S)
-    shown = [state["location"] for state in json.loads(text)]
-    assert (watching.returncode, shown) in [(0, ["A-1"]), (1, [])], complaint
-    assert watching.returncode == ("incomplete" in complaint), "the signal was faster than the broker"
+    assert [state["location"] for state in json.loads(text)] in ([], ["A-1"]), "the signal may be faster than the broker"
+    assert watching.returncode == ("incomplete" in complaint), complaint
 
 
 def test_a_broker_that_goes_while_it_is_watched_is_missed(mosquitto: Mosquitto) -> None:
