@@ -1,6 +1,8 @@
 """What programs call the months in dates, in the languages of Europe, Indonesian and Malay (Unicode's CLDR)."""
 
-MONTHS = frozenset(
+# ruff: noqa: RUF001 - words of other languages
+
+_MONTHS = frozenset(
     """
     abendua abril abuztua agost agosto agustus août apirila april aprile aprilie aprill apríl apríla aprīlis
     aralık august augusta augusti augusts augustus augusztus avgust avril azaroa ağustos balandis balandžio
@@ -37,7 +39,12 @@ MONTHS = frozenset(
     spal sty syys szept tammi tem touko veebr velj wrz zář ágú ápr úno čvc čvn říj şub απρ αυγ αύγ δεκ ιαν ιουλ
     ιουν ιούλ ιούν μάι μάρ μαΐ μαρ νοέ νοε οκτ σεπ φεβ авг апр бер вер груд дек жовт июл июн квіт лип лист лют мар
     ное нояб окт сент сеп серп січ трав фев февр черв янв яну
-    """.split()
+    """.replace("ı", "i").split()
 )
-"""Names and abbreviations, in lower case and NFC. Of three letters, those aren't there that are as likely a code's first
-part (KAS, ARA, PRO, OUT, LIS)."""
+"""Names and abbreviations, in lower case and NFC. Of three letters, those aren't there that as likely begin a code
+(KAS, ARA, PRO, OUT, LIS)."""
+
+
+def is_month(word: str) -> bool:
+    """Whether a word is a month's name, in any case of letters, in NFC."""
+    return word.lower().replace("i\u0307", "i").replace("ı", "i") in _MONTHS  # of both Turkish ones

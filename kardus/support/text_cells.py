@@ -1,9 +1,11 @@
 """What programs make of a code when they save a table as text: dates, errors, formulas, `="0017"`, fractions."""
 
+# ruff: noqa: RUF001 - words of other languages
+
 import re
 from collections.abc import Callable
 
-from kardus.support.months import MONTHS
+from kardus.support.months import is_month
 from kardus.support.spelling import composed
 
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')
@@ -19,7 +21,7 @@ _TRUTH = re.compile(
     "true|false|wahr|falsch|vrai|faux|verdadero|falso|verdadeiro|vero|benar|salah|waar|onwaar|prawda|fałsz|истина|ложь|"
     "doğru|yanlış|igaz|hamis|sant|falskt?|sann|usann|tosi|epätosi|nepravda|pravda|adevărat|istina|netočno|točno|"
     "resnično|neresnično|tõene|väär|patiess|aplams|teisinga|klaidinga|αληθησ|αληθης|ψευδησ|ψευδης|істина|хибність|"
-    "неистина|egia|gezurra|betul|거짓",
+    "неистина|egia|gezurra|betul",
     re.IGNORECASE,
 )
 """As programs write it, but for words that are products as well (Danish `SAND`)."""
@@ -38,16 +40,14 @@ _DATE_IN_WORDS = re.compile(
 )
 _FRACTION = re.compile(r"[0-9]{4,}\.0+|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.0+)?")
 """`8991234567890.0`: pandas writes whole numbers so where others of their column are lacking; `8,991,234`."""
-_SUSPECT = re.compile(
-    r"[=#']|[0-9]+[-/., 年月년월:]|[^\W\d_]{3,14}(?:[-/ :]|\.[-/ ]|$)",
-)
+_SUSPECT = re.compile(r"[=#']|[0-9]+[-/., 年月년월:]|[^\W\d_]{3,14}(?:[-/ :]|\.[-/ ]|$)")
 """What has to be looked at: most codes are passed with this alone."""
 
 
 def _is_date_in_words(text: str) -> bool:
     """Whether a text is a day or a year with a month's name, in any of many languages."""
     found = _DATE_IN_WORDS.fullmatch(text)
-    return found is not None and (found.group(1) or found.group(2)).lower().replace("i\u0307", "i") in MONTHS
+    return found is not None and is_month(found.group(1) or found.group(2))
 
 
 DATE = (

@@ -33,11 +33,13 @@ MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _INVISIBLE = re.compile(
-    "[\u00a0\u00ad\u034f\u115f\u1160\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff\uffa0"
-    "\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "[\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200b\u200e\u200f\u2028-\u202f"
+    "\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
-"""Characters that nobody sees, and spaces that aren't the usual one, as web pages have: two codes may look alike and
-differ. Joiners aren't there: some scripts need them."""
+"""Characters that nobody sees, which Unicode lets programs ignore, and spaces that aren't the usual one, as web pages
+have: two codes may look alike and differ. Some scripts need joiners, between letters of theirs."""
 _NO_CHARACTER = re.compile(
     "[\ufffd\ufdd0-\ufdef\ud800-\udfff"
     + "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
@@ -46,11 +48,19 @@ _NO_CHARACTER = re.compile(
 """What stands for a character that couldn't be read, and what Unicode has set aside (23.7)."""
 _LOST = frozenset(
     {
-        *("null", "(null)", "<null>", "[null]", "\\n", "nan", "<na>", "na", "nat", "none", "nil", "undefined", "n/a"),
-        *("inf", "-inf", "infinity", "-infinity", "[object object]"),
+        *("null", "\\n", "nan", "na", "nat", "none", "nil", "undefined", "n/a", "n.a", "n.d", "n/d", "inf", "infinity"),
+        *("object object", "pd.na", "dbnull", "system.dbnull", "system.object", "nan(ind", "1.#ind", "1.#inf"),
+        *("1.#qnan",),
     }
 )
-"""What databases and programs write where they have no value, in lower case."""
+"""What databases and programs write where they have no value, in lower case, without what they put around it."""
+_LOST_IN_BRACKETS = re.compile(
+    r"[(\[{<](blank|empty|missing|unknown|no value|not set|leer|vide|vac[ií][ao]s?|en blanco|vuoto|vazio"
+    r"|em branco|leeg|puste|prázdné|prázdne|üres|tom|tomt|tyhjä|пусто|boş|κενό|kosong)[)\]}>]",
+    re.IGNORECASE,
+)
+"""What pivot tables write there. The word alone may be a product's."""
+_AROUND = re.compile(r"^[<(\[{+-]*|(?:\.0*)?[>)\]}.]*$")
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 MOST = 10**15 - 1
@@ -62,11 +72,12 @@ _EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]
 """A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
 code."""
 _USUAL = re.compile(
-    r"(?![0-9.,]+E|(?:N(?:ULL|AN?|AT|ONE|IL|/A)|UNDEFINED|INF(?:INITY)?|ERR:[0-9]+)$)"
+    r"(?![0-9.,]+E|(?:N|INF|UND|PD\.|DB|SYS)[A-Z./]*0*$|[A-Z]+ ?:[0-9]{3}$)"
     r"[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
     re.IGNORECASE | re.ASCII,
 )
-"""A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further."""
+"""A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further. One that
+begins as those of `_LOST` or as errors do is looked at."""
 
 
 class StockLine(NamedTuple):
@@ -171,8 +182,9 @@ def _right_lines(
             note(row, found)
         else:
             line = _stock_line(row)
-            if line.quantity == 0 and row.values.get("empty"):
-                said = f"quantity 0 of '{line.sku}', and empty is '{row.values['empty']}': leave one of them out"
+            empty = row.values.get("empty", "")
+            if line.quantity == 0 and empty and empty.lower() in NO:
+                said = f"quantity 0 of '{line.sku}', and empty is '{empty}': leave one of them out"
                 filled.setdefault(line.location, f"{place_of(row)}: {said}")
             yield row.line, line
 
@@ -224,6 +236,7 @@ def location_problems(location: str) -> Iterator[str]:
     """Why it can't be told which location is meant."""
     if _USUAL.fullmatch(location):
         return
+    location = composed(location)  # some characters become two, and as such they are published
     if not location:
         yield "no location: fill it in, or remove the line"
     elif not is_location(location):
@@ -233,6 +246,7 @@ def location_problems(location: str) -> Iterator[str]:
 
 def _name_problems(location: str, sku: str) -> Iterator[str]:
     yield from location_problems(location)
+    sku = composed(sku)
     yield from _code_problems("sku", sku)
     if _CONTROL.search(sku):
         yield f"sku {_cited(sku)!r} has a control character: type it again"
@@ -248,8 +262,13 @@ def _code_problems(name: str, value: str) -> Iterator[str]:
         yield f"{name} {shown!a} has a character that nobody sees, or a space that is none: type it again"
     if _NO_CHARACTER.search(value):
         yield f"{name} {shown!a} has a character that was lost, or that is none: type it again in its source"
-    if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
+    if _is_lost(value) or is_error(value) or (value and not any(map(str.isalnum, value))):
         yield f"{name} '{shown}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
+
+
+def _is_lost(value: str) -> bool:
+    """Whether a value is what a program writes where it has none: `NULL`, `(null)`, `nan.0`, `-inf`, `n.a.`."""
+    return _AROUND.sub("", value).lower() in _LOST or _LOST_IN_BRACKETS.fullmatch(value) is not None
 
 
 def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
@@ -286,7 +305,10 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
         if first == number:
             continue
         if line.sku == known.sku and not known.reason:
-            found[line.location] = first, known._replace(quantity=_sum(known.quantity, line.quantity))
+            count = _sum(known.quantity, line.quantity)
+            found[line.location] = first, known._replace(quantity=count)
+            if count is not None and count > MOST:
+                clashes[line.location] = _too_many(line, first, number)
         elif rules.mixed:
             found[line.location] = first, StockLine(line.location, None, reason=MIXED)
         else:
@@ -295,6 +317,13 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
                 f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed"
             )
     return [_without_none_of_it(line) for _, line in found.values()], clashes
+
+
+def _too_many(line: StockLine, first: int, number: int) -> str:
+    return (
+        f"lines {first} to {number}: the quantities of '{line.sku}' at location '{line.location}' add up to more than "
+        f"{MOST}: write them smaller, or leave them out"
+    )
 
 
 def _without_none_of_it(line: StockLine) -> StockLine:
