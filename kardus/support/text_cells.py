@@ -40,7 +40,10 @@ _DATE_IN_WORDS = re.compile(
 )
 _FRACTION = re.compile(r"[0-9]{4,}\.0+|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.0+)?")
 """`8991234567890.0`: pandas writes whole numbers so where others of their column are lacking; `8,991,234`."""
-_SUSPECT = re.compile(r"[=#']|[0-9]+[-/., 年月년월:]|[^\W\d_]{3,14}(?:[-/ :]|\.[-/ ]|$)")
+_SUSPECT = re.compile(
+    r"[=#']|[0-9]+[-/., 年月년월:]"
+    r"|[^\W\d_]{3,14}(?:$|\s?:[0-9]{3}$|\.?(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?$)"
+)
 """What has to be looked at: most codes are passed with this alone."""
 
 
