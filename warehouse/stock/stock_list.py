@@ -12,15 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from kardus.contract.messages import MAX_SKU
-from kardus.contract.topics import is_location
 from kardus.support.errors import DataError
 from kardus.support.spelling import composed
 from kardus.support.table_headers import TableLayout, WantedColumns
 from kardus.support.tables import EMPTY, Row, read_rows
-from kardus.support.text_cells import is_error
 from kardus.support.whole_numbers import whole_number
 from warehouse.stock.list_notes import list_notes, with_columns
+from warehouse.stock.stock_codes import cited, name_problems
 
 COLUMNS = WantedColumns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
 _NAMES = frozenset((*COLUMNS.required, *COLUMNS.optional))
@@ -31,53 +29,11 @@ MOST_SHOWN = 20
 """So many wrong lines are listed; the others are counted."""
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_INVISIBLE = re.compile(
-    "[\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200b\u200e\u200f\u2028-\u202f"
-    "\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d159"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-)
-"""Characters that nobody sees, which Unicode lets programs ignore, and spaces that aren't the usual one, as web pages
-have: two codes may look alike and differ. Some scripts need joiners, between letters of theirs."""
-_NO_CHARACTER = re.compile(
-    "[\ufffd\ufdd0-\ufdef\ud800-\udfff"
-    + "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-"""What stands for a character that couldn't be read, and what Unicode has set aside (23.7)."""
-_LOST = frozenset(
-    {
-        *("null", "\\n", "nan", "na", "nat", "none", "nil", "undefined", "n/a", "n.a", "n.d", "n/d", "inf", "infinity"),
-        *("object object", "pd.na", "dbnull", "system.dbnull", "system.object", "nan(ind", "1.#ind", "1.#inf"),
-        *("1.#qnan",),
-    }
-)
-"""What databases and programs write where they have no value, in lower case, without what they put around it."""
-_LOST_IN_BRACKETS = re.compile(
-    r"[(\[{<](blank|empty|missing|unknown|no value|not set|leer|vide|vac[ií][ao]s?|en blanco|vuoto|vazio"
-    r"|em branco|leeg|puste|prázdné|prázdne|üres|tom|tomt|tyhjä|пусто|boş|κενό|kosong)[)\]}>]",
-    re.IGNORECASE,
-)
-"""What pivot tables write there. The word alone may be a product's."""
-_AROUND = re.compile(r"^[<(\[{+-]*|(?:\.0*)?[>)\]}.]*$")
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 MOST = 10**15 - 1
 """The largest quantity: spreadsheet programs keep no more digits, nor does JSON everywhere (RFC 8259, section 6)."""
-_SHOWN = 40
-"""So much of a value is cited."""
 _FRACTION = re.compile(r"[0-9]+\.0")
-_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]+", re.IGNORECASE)
-"""A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
-code."""
-_USUAL = re.compile(
-    r"(?![0-9.,]+E|(?:N|INF|UND|PD\.|DB|SYS)[A-Z./]*0*$|[A-Z]+ ?:[0-9]{3}$)"
-    r"[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
-    re.IGNORECASE | re.ASCII,
-)
-"""A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further. One that
-begins as those of `_LOST` or as errors do is looked at."""
 
 
 class StockLine(NamedTuple):
@@ -203,8 +159,7 @@ def _problems(row: Row, rules: StockRules) -> list[str]:
     location, sku, quantity = row.values["location"], row.values["sku"], row.values.get("quantity")
     empty = row.values.get("empty", "")
     found: list[str] = []
-    if not (_USUAL.fullmatch(location) and _USUAL.fullmatch(sku)):
-        found += _name_problems(location, sku)
+    found += name_problems(location, sku)
     if empty or not sku:
         found += _emptiness_problems(sku, empty, rules)
     if quantity and not (_quantity(quantity) and sku and sku.upper() != EMPTY):
@@ -222,60 +177,16 @@ def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
     number = _quantity(quantity)
     if number is None:
         most = "" if len(quantity) <= len(str(MOST)) else f" and at most {len(str(MOST))} digits"
-        yield f"quantity '{_cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
+        yield f"quantity '{cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
     elif number and (not sku or sku.upper() == EMPTY):
-        yield f"quantity {number} of '{_cited(sku)}': name the product, or leave the quantity out"
-
-
-def _cited(value: str) -> str:
-    """A value as a message has it: a cell may hold whole pages."""
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
-
-
-def location_problems(location: str) -> Iterator[str]:
-    """Why it can't be told which location is meant."""
-    if _USUAL.fullmatch(location):
-        return
-    location = composed(location)  # some characters become two, and as such they are published
-    if not location:
-        yield "no location: fill it in, or remove the line"
-    elif not is_location(location):
-        yield f"location {_cited(location)!r} is no code: up to 100 characters, and no control character among them"
-    yield from _code_problems("location", location)
-
-
-def _name_problems(location: str, sku: str) -> Iterator[str]:
-    yield from location_problems(location)
-    sku = composed(sku)
-    yield from _code_problems("sku", sku)
-    if _CONTROL.search(sku):
-        yield f"sku {_cited(sku)!r} has a control character: type it again"
-    if len(sku) > MAX_SKU:
-        yield f"sku is longer than {MAX_SKU} characters: shorten it"
-
-
-def _code_problems(name: str, value: str) -> Iterator[str]:
-    shown = _cited(value)
-    if _EXPONENT.fullmatch(value):
-        yield f"{name} '{shown}' is a number that lost its digits: format the column as text in its source"
-    if _INVISIBLE.search(value):
-        yield f"{name} {shown!a} has a character that nobody sees, or a space that is none: type it again"
-    if _NO_CHARACTER.search(value):
-        yield f"{name} {shown!a} has a character that was lost, or that is none: type it again in its source"
-    if _is_lost(value) or is_error(value) or (value and not any(map(str.isalnum, value))):
-        yield f"{name} '{shown}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
-
-
-def _is_lost(value: str) -> bool:
-    """Whether a value is what a program writes where it has none: `NULL`, `(null)`, `nan.0`, `-inf`, `n.a.`."""
-    return _AROUND.sub("", value).lower() in _LOST or _LOST_IN_BRACKETS.fullmatch(value) is not None
+        yield f"quantity {number} of '{cited(sku)}': name the product, or leave the quantity out"
 
 
 def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
     if empty.lower() not in YES | NO:
-        yield f"empty '{_cited(empty)}': write yes, or nothing"
+        yield f"empty '{cited(empty)}': write yes, or nothing"
     elif empty.lower() in YES and sku and sku.upper() != EMPTY:
-        yield f"empty is '{empty}' beside sku '{_cited(sku)}': leave one of them out"
+        yield f"empty is '{empty}' beside sku '{cited(sku)}': leave one of them out"
     elif empty and empty.lower() in NO and sku.upper() == EMPTY:
         yield f"empty is '{empty}' beside sku '{sku}': leave one of them out"
     elif empty and empty.lower() in NO and not sku:

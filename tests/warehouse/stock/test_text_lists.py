@@ -71,7 +71,19 @@ def test_something_at_an_empty_location_is_refused(tmp_path: Path, words: str) -
             "\u200d",
             "\u200c",
         ),
-        *("\ufe0f", "\ufe00", "\U000e0100", "\u180b", "\u180f", "\u061c", "\u1680", "\u2800", "\U0001d173"),
+        *(
+            "\ufe0f",
+            "\ufe00",
+            "\U000e0100",
+            "\u180b",
+            "\u180f",
+            "\u061c",
+            "\u1680",
+            "\u2800",
+            "\U0001d173",
+            "\u0915\u200d\u200d\u0937",
+            "é\u200dé",
+        ),
     ],
 )
 @pytest.mark.parametrize("column", [0, 1])
