@@ -298,6 +298,25 @@ def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     assert read_stock(path) == [StockLine("A-1", "Tea")]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [((None, None, None, "note"), ""), (("A-2", "Tea"), "cell A3 ('location') stands in every row from 3 to 1048576")],
+)
+def test_what_is_drawn_down_to_the_end_of_an_ods_costs_nothing(
+    tmp_path: Path, line: tuple[object, ...], said: str
+) -> None:
+    path = write_ods(tmp_path / "s.ods", HEADER, ("A-1", "Tea"), line)
+    with zipfile.ZipFile(path) as package:
+        before, row, last = package.read("content.xml").decode().rpartition("<table:table-row>")
+    with zipfile.ZipFile(path, "w") as package:
+        drawn = row.replace(">", ' table:number-rows-repeated="1048574">')
+        package.writestr("content.xml", before + drawn + last)
+    if said:
+        assert said in refusal_of(path)
+    else:
+        assert read_stock(path) == [StockLine("A-1", "Tea")]
+
+
 def test_a_list_below_a_title_is_found(tmp_path: Path) -> None:
     lines: Lines = [("Stock of hall 3",), (), ("counted", "2026-11-28"), HEADER, ("A-1", "Tea")]
     for path in (csv_list(tmp_path / "s.csv", *lines), workbook(tmp_path / "s.xlsx", *lines)):
