@@ -35,8 +35,9 @@ def is_id(text: str) -> bool:
 
 
 def is_location(text: str) -> bool:
-    """Whether a text may be a location's code."""
-    return len(text) <= MAX_NAME and re.fullmatch(LOCATION_PATTERN, text) is not None and is_text(text)
+    """Whether a text may be a location's code. In NFC it may be longer than it is: a code is sent as such."""
+    is_short = len(text) <= MAX_NAME and len(composed(text)) <= MAX_NAME
+    return is_short and re.fullmatch(LOCATION_PATTERN, text) is not None and is_text(text)
 
 
 def location_level(code: str | None) -> str:

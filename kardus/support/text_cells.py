@@ -1,34 +1,58 @@
 """What programs make of a code when they save a table as text: dates, errors, formulas, `="0017"`, fractions."""
 
+# ruff: noqa: RUF001 - words of other languages
+
 import re
 from collections.abc import Callable
+
+from kardus.support.months import is_month
+from kardus.support.spelling import composed
 
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')
 """How an export says that digits are text."""
 _ERROR = re.compile(
-    r"#(?:#+|[A-ZÄÖÜ0-9/]+[!?]|N/A|N/D|ND|NV|I/T|N/B|CALC|SPILL|FIELD|GETTING_DATA)|Err:[0-9]{3}", re.IGNORECASE
+    r"#(?:#+|[¡¿]?[\w/.]+\s?[!?！？]|[NIНΔΜ]/[^\W\d_]{1,4}|ND|NV|YOK|HIÁNYZIK|PUUTTUU|DIV/0|REF|VALUE|NUM|NULL"
+    r"|CALC|SPILL|FIELD|(?=\w{9})[^\W\d_]+(?:_[^\W\d_]+)+|LOADING\.*)"
+    r"|(?:Err|Erro|Error|Erreur|Fehler|Fout|Fejl|Feil|Fel|Hiba|Chyba|Błąd|Virhe|Hata|Ошибка)\s?:[0-9]{3}",
+    re.IGNORECASE,
 )
+"""In any language: a word, most with a `!` or `?` behind it."""
 _TRUTH = re.compile(
-    "true|false|wahr|falsch|vrai|faux|verdadero|falso|verdadeiro|vero|benar|salah|waar|onwaar|prawda|fałsz|истина|ложь",
+    "true|false|wahr|falsch|vrai|faux|verdadero|falso|verdadeiro|vero|benar|salah|waar|onwaar|prawda|fałsz|истина|ложь|"
+    "doğru|yanlış|igaz|hamis|sant|falskt?|sann|usann|tosi|epätosi|nepravda|pravda|adevărat|istina|netočno|točno|"
+    "resnično|neresnično|tõene|väär|patiess|aplams|teisinga|klaidinga|αληθησ|αληθης|ψευδησ|ψευδης|істина|хибність|"
+    "неистина|egia|gezurra|betul",
     re.IGNORECASE,
 )
-_MONTH = (
-    "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|jän|mrz|mär|mai|okt|dez|mei|agu|agt|ags|des|"
-    "janv|févr|mars|avr|juin|juil|août|déc|ene|abr|ago|set|dic|gen|mag|giu|lug|ott|mrt|maj|"
-    "paź|şub|ağu|янв|фев|мар|апр|май|мая|июн|июл|авг|сен|окт|ноя|дек"
-)
+"""As programs write it, but for words that are products as well (Danish `SAND`)."""
 _DATE = re.compile(
-    r"(?:19|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:[ T][0-9:.]+)?"
-    r"|[0-3]?[0-9][-/.][0-3]?[0-9][-/.](?:19|20)[0-9]{2}(?: [0-9:.]+(?: ?[AP]M)?)?"
-    rf"|[0-3]?[0-9](?:[-/ ]|\. ?)(?:{_MONTH})\.?(?:[-/ ][0-9]{{2}}(?:[0-9]{{2}})?)?"
-    rf"|(?:{_MONTH})\.?[-/ ][0-9]{{2}}(?:[0-9]{{2}})?"
-    r"|(?:[0-9]{2,4}年)?[0-9]{1,2}月(?:[0-9]{1,2}日)?|[0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?: ?[AP]M)?",
+    r"(?:19|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:[ T][0-9:.]+(?: ?(?:Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2}))?)?"
+    r"|[0-3]?[0-9][-/.][0-3]?[0-9][-/.](?:19|20)[0-9]{2}(?: [0-9:.]+(?: ?[AP]\.?M\.?)?)?"
+    r"|[0-3]?[0-9]/[0-3]?[0-9]/2[0-9](?: [0-9:.]+(?: ?[AP]\.?M\.?)?)?"
+    r"|(?:[0-9]{2,4}[年년] ?)?[0-9]{1,2}[月월](?: ?[0-9]{1,2}[日일])?"
+    r"|[0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?: ?[AP]\.?M\.?)?|[0-9]{1,2}:[0-5][0-9] ?[AP]\.?M\.?",
     re.IGNORECASE,
+)
+"""A year of two digits stands behind slashes in dates of the twenties only: `10/20/30` is a place."""
+_DATE_IN_WORDS = re.compile(
+    r"(?:[0-3]?[0-9](?:[-/ ]|\. ?)(?:de |d')?([^\W\d_]{3,})\.?(?:(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?)?"
+    r"|([^\W\d_]{3,})\.?(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?)"
 )
 _FRACTION = re.compile(r"[0-9]{4,}\.0+|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.0+)?")
 """`8991234567890.0`: pandas writes whole numbers so where others of their column are lacking; `8,991,234`."""
-_SUSPECT = re.compile(r"[=#']|[0-9]+[-/., 年月:]|[^\W\d_]{3,4}[-./ :][-/ 0-9]|[^\W\d_]{4,10}$", re.IGNORECASE)
+_SUSPECT = re.compile(
+    r"[=#']|[0-9]+[-/., 年月년월:]"
+    r"|[^\W\d_]{3,14}(?:$|\s?:[0-9]{3}$|\.?(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?$)"
+)
 """What has to be looked at: most codes are passed with this alone."""
+
+
+def _is_date_in_words(text: str) -> bool:
+    """Whether a text is a day or a year with a month's name, in any of many languages."""
+    found = _DATE_IN_WORDS.fullmatch(text)
+    return found is not None and is_month(found.group(1) or found.group(2))
+
+
 DATE = (
     "looks like a date that a spreadsheet program made of a code: format the column as text in its source; a code that "
     "really is so is taken from an .xlsx, where its cell is text"
@@ -41,20 +65,22 @@ _REFUSED: tuple[tuple[Callable[[str], object], str], ...] = (
     (re.compile("'").match, "begins with an apostrophe, by which programs mark text: take it away"),
     (_FRACTION.fullmatch, "is a number that a program wrote as a fraction, or by thousands: write its digits alone"),
     (_DATE.fullmatch, DATE),
+    (_is_date_in_words, DATE),
 )
 """What a cell may be instead of a code, and what is said of it."""
 
 
 def code_of(text: str) -> tuple[str, str]:
     """The code that a cell of a text file holds, and what of it can't be told for sure; empty: nothing."""
-    if not _SUSPECT.match(text):
+    shown = composed(text)
+    if not _SUSPECT.match(shown):
         return text, ""
     quoted = _QUOTED.fullmatch(text)
     if quoted:
         return quoted.group(1).replace('""', '"').strip(), ""
-    return text, next((said for written_so, said in _REFUSED if written_so(text)), "")
+    return text, next((said for written_so, said in _REFUSED if written_so(shown)), "")
 
 
 def is_error(text: str) -> bool:
     """Whether a text is what a spreadsheet program shows for an error: as a value, another program wrote it so."""
-    return _ERROR.fullmatch(text) is not None
+    return _ERROR.fullmatch(composed(text)) is not None

@@ -26,7 +26,8 @@ ListArgument = Annotated[
 ]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Give up the locations that the file doesn't list.")]
 YesOption = Annotated[
-    bool, typer.Option("--yes", help="With --replace: give up more than a fifth of the managed locations too.")
+    bool,
+    typer.Option("--yes", help="With --replace or --mixed: give up more than a fifth of the managed locations too."),
 ]
 PresetOption = Annotated[
     str, typer.Option(help=f"The WMS that exported it: {', '.join(PRESET_NAMES)}, or a .toml file of your own.")
@@ -78,10 +79,11 @@ def expect_command(
             confirmed=confirmed,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    given_up = sum(not change.expected.managed and not change.expected.reason for change in published)
+    lacking = sum(not change.expected.managed and not change.expected.reason for change in published)
+    several = sum(bool(change.expected.reason) for change in published)
     out.print(
-        f"{len(lines)} locations listed: {len(published) - given_up} published, "
-        f"{len(lines) - len(published) + given_up} unchanged, {given_up} given up"
+        f"{len(lines)} locations listed: {len(published) - lacking - several} published, "
+        f"{len(lines) - len(published) + lacking} unchanged, {lacking + several} given up"
     )
 
 

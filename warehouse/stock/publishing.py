@@ -15,6 +15,8 @@ from warehouse.stock.stock_list import StockLine
 
 MOST_GIVEN_UP = 0.2
 """A list that gives up a larger share of the managed locations has to be confirmed."""
+FEW_MIXED = 5
+"""So many that have several products are given up however few are managed: that was asked for."""
 MOST_LOOKED_AT = 1000
 """So many of what was published are read back, spread over the list."""
 EXAMPLES = 10
@@ -84,7 +86,8 @@ def publish_stock(
     One that was broken off goes on when it is called again: what is published already is as the list says.
 
     Raises:
-        UsageError: with `replace`, more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`.
+        UsageError: more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`: because the list
+            lacks it (with `replace`), or has several products there.
         BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it; or it holds a revision
             that nothing can follow: then all other locations have been published.
     """
@@ -99,8 +102,8 @@ def publish_stock(
         )
     known = retained.found | by_name
     needed = expected_changes(lines, known, time.time_ns() // 1_000_000, replace=replace)
-    if replace and not confirmed:
-        _require_most_kept(lines, known)
+    if not confirmed:
+        _require_most_kept(needed, known)
     return publish_changes(broker, site, needed, known, on_progress)
 
 
@@ -141,16 +144,21 @@ def _publish(broker: BrokerSettings, site: str, needed: Sequence[StockChange], o
     _require_retained(broker, site, needed)
 
 
-def _require_most_kept(lines: Sequence[StockLine], known: Mapping[str, Expected]) -> None:
-    """A list that was cut off, or that is another site's, lacks most of what is managed."""
+def _require_most_kept(changes: Sequence[StockChange], known: Mapping[str, Expected]) -> None:
+    """A list that was cut off, or that is another site's, lacks most of what is managed; a joined one has all twice."""
     managed = {location for location, expected in known.items() if expected.managed}
-    gone = sorted(managed - {line.location for line in lines})
-    if len(gone) > MOST_GIVEN_UP * len(managed):
-        examples = ", ".join(gone[:EXAMPLES]) + (", ..." if len(gone) > EXAMPLES else "")
-        raise UsageError(
-            f"--replace: gives up {len(gone)} of {len(managed)} locations that the list doesn't have ({examples}): "
-            "look whether it is whole and of this site, then add --yes"
-        )
+    gone = {c.location: c.expected.reason for c in changes if not c.expected.managed and c.location in managed}
+    mixed = sum(map(bool, gone.values()))
+    lacking = len(gone) - mixed
+    if len(gone) <= MOST_GIVEN_UP * len(managed) or not (lacking or mixed > FEW_MIXED):
+        return
+    said = [f"{lacking} that the list doesn't have"] if lacking else []
+    said += [f"{mixed} that have several products in it"] if mixed else []
+    examples = ", ".join(sorted(gone)[:EXAMPLES]) + (", ..." if len(gone) > EXAMPLES else "")
+    raise UsageError(
+        f"{'--replace' if lacking else '--mixed'}: gives up {len(gone)} of {len(managed)} locations, "
+        f"{' and '.join(said)} ({examples}): look whether it is whole, of this site and no joined one, then add --yes"
+    )
 
 
 def _require_retained(broker: BrokerSettings, site: str, published: Sequence[StockChange]) -> None:

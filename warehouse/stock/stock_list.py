@@ -12,15 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from kardus.contract.messages import MAX_SKU
-from kardus.contract.topics import is_location
 from kardus.support.errors import DataError
 from kardus.support.spelling import composed
 from kardus.support.table_headers import TableLayout, WantedColumns
 from kardus.support.tables import EMPTY, Row, read_rows
-from kardus.support.text_cells import is_error
 from kardus.support.whole_numbers import whole_number
 from warehouse.stock.list_notes import list_notes, with_columns
+from warehouse.stock.stock_codes import cited, name_problems
 
 COLUMNS = WantedColumns(("location", "sku"), ("quantity", "empty"), values=("quantity", "empty"))
 _NAMES = frozenset((*COLUMNS.required, *COLUMNS.optional))
@@ -31,42 +29,11 @@ MOST_SHOWN = 20
 """So many wrong lines are listed; the others are counted."""
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_INVISIBLE = re.compile(
-    "[\u00a0\u00ad\u034f\u115f\u1160\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff\uffa0"
-    "\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
-"""Characters that nobody sees, and spaces that aren't the usual one, as web pages have: two codes may look alike and
-differ. Joiners aren't there: some scripts need them."""
-_NO_CHARACTER = re.compile(
-    "[\ufffd\ufdd0-\ufdef\ud800-\udfff"
-    + "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-"""What stands for a character that couldn't be read, and what Unicode has set aside (23.7)."""
-_LOST = frozenset(
-    {
-        *("null", "(null)", "<null>", "[null]", "\\n", "nan", "<na>", "na", "nat", "none", "nil", "undefined", "n/a"),
-        *("inf", "-inf", "infinity", "-infinity", "[object object]"),
-    }
-)
-"""What databases and programs write where they have no value, in lower case."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
 MOST = 10**15 - 1
 """The largest quantity: spreadsheet programs keep no more digits, nor does JSON everywhere (RFC 8259, section 6)."""
-_SHOWN = 40
-"""So much of a value is cited."""
 _FRACTION = re.compile(r"[0-9]+\.0")
-_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,][0-9]+E-?[0-9]+", re.IGNORECASE)
-"""A long number as programs show and save it: its digits are lost. They all write a sign or a fraction: `1E05` is a
-code."""
-_USUAL = re.compile(
-    r"(?![0-9.,]+E|(?:N(?:ULL|AN?|AT|ONE|IL|/A)|UNDEFINED|INF(?:INITY)?|ERR:[0-9]+)$)"
-    r"[A-Z0-9](?:[A-Z0-9_./: -]{0,62}[A-Z0-9])?",
-    re.IGNORECASE | re.ASCII,
-)
-"""A code, of a location or a product, in which nothing can be wrong: most are, and are looked at no further."""
 
 
 class StockLine(NamedTuple):
@@ -171,8 +138,9 @@ def _right_lines(
             note(row, found)
         else:
             line = _stock_line(row)
-            if line.quantity == 0 and row.values.get("empty"):
-                said = f"quantity 0 of '{line.sku}', and empty is '{row.values['empty']}': leave one of them out"
+            empty = row.values.get("empty", "")
+            if line.quantity == 0 and empty and empty.lower() in NO:
+                said = f"quantity 0 of '{line.sku}', and empty is '{empty}': leave one of them out"
                 filled.setdefault(line.location, f"{place_of(row)}: {said}")
             yield row.line, line
 
@@ -191,8 +159,7 @@ def _problems(row: Row, rules: StockRules) -> list[str]:
     location, sku, quantity = row.values["location"], row.values["sku"], row.values.get("quantity")
     empty = row.values.get("empty", "")
     found: list[str] = []
-    if not (_USUAL.fullmatch(location) and _USUAL.fullmatch(sku)):
-        found += _name_problems(location, sku)
+    found += name_problems(location, sku)
     if empty or not sku:
         found += _emptiness_problems(sku, empty, rules)
     if quantity and not (_quantity(quantity) and sku and sku.upper() != EMPTY):
@@ -210,53 +177,16 @@ def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
     number = _quantity(quantity)
     if number is None:
         most = "" if len(quantity) <= len(str(MOST)) else f" and at most {len(str(MOST))} digits"
-        yield f"quantity '{_cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
+        yield f"quantity '{cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
     elif number and (not sku or sku.upper() == EMPTY):
-        yield f"quantity {number} of '{_cited(sku)}': name the product, or leave the quantity out"
-
-
-def _cited(value: str) -> str:
-    """A value as a message has it: a cell may hold whole pages."""
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
-
-
-def location_problems(location: str) -> Iterator[str]:
-    """Why it can't be told which location is meant."""
-    if _USUAL.fullmatch(location):
-        return
-    if not location:
-        yield "no location: fill it in, or remove the line"
-    elif not is_location(location):
-        yield f"location {_cited(location)!r} is no code: up to 100 characters, and no control character among them"
-    yield from _code_problems("location", location)
-
-
-def _name_problems(location: str, sku: str) -> Iterator[str]:
-    yield from location_problems(location)
-    yield from _code_problems("sku", sku)
-    if _CONTROL.search(sku):
-        yield f"sku {_cited(sku)!r} has a control character: type it again"
-    if len(sku) > MAX_SKU:
-        yield f"sku is longer than {MAX_SKU} characters: shorten it"
-
-
-def _code_problems(name: str, value: str) -> Iterator[str]:
-    shown = _cited(value)
-    if _EXPONENT.fullmatch(value):
-        yield f"{name} '{shown}' is a number that lost its digits: format the column as text in its source"
-    if _INVISIBLE.search(value):
-        yield f"{name} {shown!a} has a character that nobody sees, or a space that is none: type it again"
-    if _NO_CHARACTER.search(value):
-        yield f"{name} {shown!a} has a character that was lost, or that is none: type it again in its source"
-    if value.lower() in _LOST or is_error(value) or (value and not any(map(str.isalnum, value))):
-        yield f"{name} '{shown}' is no name, but a value that was lost: fill it in ({EMPTY} where nothing stands)"
+        yield f"quantity {number} of '{cited(sku)}': name the product, or leave the quantity out"
 
 
 def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str]:
     if empty.lower() not in YES | NO:
-        yield f"empty '{_cited(empty)}': write yes, or nothing"
+        yield f"empty '{cited(empty)}': write yes, or nothing"
     elif empty.lower() in YES and sku and sku.upper() != EMPTY:
-        yield f"empty is '{empty}' beside sku '{_cited(sku)}': leave one of them out"
+        yield f"empty is '{empty}' beside sku '{cited(sku)}': leave one of them out"
     elif empty and empty.lower() in NO and sku.upper() == EMPTY:
         yield f"empty is '{empty}' beside sku '{sku}': leave one of them out"
     elif empty and empty.lower() in NO and not sku:
@@ -286,7 +216,10 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
         if first == number:
             continue
         if line.sku == known.sku and not known.reason:
-            found[line.location] = first, known._replace(quantity=_sum(known.quantity, line.quantity))
+            count = _sum(known.quantity, line.quantity)
+            found[line.location] = first, known._replace(quantity=count)
+            if count is not None and count > MOST:
+                clashes[line.location] = _too_many(line, first, number)
         elif rules.mixed:
             found[line.location] = first, StockLine(line.location, None, reason=MIXED)
         else:
@@ -295,6 +228,13 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
                 f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed"
             )
     return [_without_none_of_it(line) for _, line in found.values()], clashes
+
+
+def _too_many(line: StockLine, first: int, number: int) -> str:
+    return (
+        f"lines {first} to {number}: the quantities of '{line.sku}' at location '{line.location}' add up to more than "
+        f"{MOST}: write them smaller, or leave them out"
+    )
 
 
 def _without_none_of_it(line: StockLine) -> StockLine:

@@ -42,7 +42,13 @@ def unreadable_cell(suffix: str) -> Cell:
 
 def hidden_cell(cell: Cell) -> Cell:
     """A cell in a row or a column that the spreadsheet program doesn't show: a filter may have left out what is old."""
-    return cell._replace(problem="is hidden: show all rows and columns (take filters away), or delete it")
+    # its value isn't taken either: whoever looks at the sheet doesn't see that it is there
+    return Cell(cell.text, "is hidden: show all rows and columns (take filters away), or delete it")
+
+
+def repeated_cell(cell: Cell, first: int, last: int) -> Cell:
+    """A cell of a line that a file says to stand in thousands of rows, one after the other."""
+    return Cell(cell.text, f"stands in every row from {first} to {last}: leave it in one, and delete the others")
 
 
 def error_cell(shown: str) -> Cell:

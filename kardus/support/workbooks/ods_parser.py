@@ -12,6 +12,7 @@ from kardus.support.workbooks.cells import (
     date_cell,
     error_cell,
     hidden_cell,
+    repeated_cell,
     truth_cell,
     unformatted_cell,
 )
@@ -41,6 +42,8 @@ _ASIDE = (f"{_OFFICE}annotation", f"{_OPEN}drawing:1.0 ", f"{_TABLE}shapes")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
 """Of a sheet, as spreadsheet programs have it."""
+MOST_ALIKE = 1000
+"""Of rows that are filled alike: more of them are a style or a filling that was drawn down to the sheet's end."""
 Attributes = dict[str, str]
 
 
@@ -168,7 +171,7 @@ class LinesParser(Parser):
             elif name == _ROW and self._cells:
                 if self._rows.stop > MOST_ROWS + 1:
                     raise ValueError(f"more than {MOST_ROWS} rows")
-                self._lines += [(number, self._cells) for number in self._rows]
+                self._lines += _repeated_lines(self._rows, self._cells)
         super()._end(name)
 
     def _take_text(self, text: str) -> None:
@@ -198,10 +201,17 @@ def _repeated(first: int, times: str | None) -> range:
     return range(first, first + (int(times) if times else 1))
 
 
+def _repeated_lines(rows: range, cells: dict[int, Cell]) -> list[Line]:
+    """The lines of a row that stands for several; of too many, the first, which says so."""
+    if len(rows) <= MOST_ALIKE:
+        return [(number, cells) for number in rows]
+    return [(rows.start, {place: repeated_cell(cell, rows.start, rows.stop - 1) for place, cell in cells.items()})]
+
+
 def _shown(attributes: Attributes, text: str, *, has_text: bool) -> Cell:
     """What a cell shows."""
     kind, is_formula = attributes.get(_KIND), _FORMULA in attributes
-    if attributes.get(_KIND_OF_CALC) == "error" or (is_formula and is_error(text)):
+    if attributes.get(_KIND_OF_CALC) == "error" or (is_formula and (is_error(text) or _is_no_number(kind, text))):
         return error_cell(text)
     if kind in _NUMBERS:
         value = attributes.get(_NUMBER)
@@ -214,6 +224,11 @@ def _shown(attributes: Attributes, text: str, *, has_text: bool) -> Cell:
     if is_formula and not (has_text or _STRING in attributes):
         return LOST_FORMULA
     return _text(text if has_text else attributes.get(_STRING, ""))
+
+
+def _is_no_number(kind: str | None, text: str) -> bool:
+    """Whether a number shows a word behind a number sign: an error, in whatever language; its value is made up."""
+    return kind in _NUMBERS and text.startswith("#") and not any(map(str.isdigit, text))
 
 
 @lru_cache(maxsize=20_000)

@@ -114,7 +114,7 @@ def test_a_level_of_an_earlier_version_stands_for_itself(level: str) -> None:
     assert location_code(level) == level
 
 
-@pytest.mark.parametrize("text", ["", " A", "A\n", "A\x90", "A\ufffe", "x" * 101])
+@pytest.mark.parametrize("text", ["", " A", "A\n", "A\x90", "A\ufffe", "x" * 101, "\u0958" * 60])
 def test_these_are_no_locations(text: str) -> None:
     assert not is_location(text)
 

@@ -217,6 +217,22 @@ def test_a_list_that_gives_up_more_than_a_fifth_has_to_be_confirmed(
     assert sum(expected.managed for expected in read_expected(broker, "s").found.values()) == 47
 
 
+@pytest.mark.parametrize("option", [(), ("--replace",)])
+def test_a_list_that_has_everything_twice_has_to_be_confirmed(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    publish_stock(broker, "s", [StockLine(f"A-{number:02d}", "Tea") for number in range(20)], replace=False)
+    twice = [(f"A-{number:02d}", sku) for number in range(20 - len(option)) for sku in ("Tea", "Milk")]
+    path = _table(tmp_path / "twice.csv", ("location", "sku"), *twice)
+    words = ("expect", path, "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--mixed", *option)
+    said = "19 that have several products in it (A-00, " if option else "20 that have several products in it (A-00, "
+    assert_one_line(call(capsys, main, *words), 2, "gives up 20 of 20 locations, ", said, "add --yes")
+    assert all(expected.managed for expected in read_expected(broker, "s").found.values())
+    assert call(capsys, main, *words, "--yes").stdout.strip().endswith("0 unchanged, 20 given up")
+    assert not any(expected.managed for expected in read_expected(broker, "s").found.values())
+
+
 def test_a_fifth_is_given_up_without_a_question(mosquitto: Mosquitto) -> None:
     broker = BrokerSettings("127.0.0.1", mosquitto.port)
     lines = [StockLine(f"A-{number}", "Tea") for number in range(5)]

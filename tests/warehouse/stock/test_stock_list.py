@@ -1,6 +1,7 @@
 """A stock list is read as a person sees it, or refused with all that is wrong: nothing read is not nothing there."""
 
 import tempfile
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import PatternFill
 
+from kardus.support.spelling import composed
 from kardus.support.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
 from tests.kardus.support import workbooks
-from tests.kardus.support.workbooks.making import write_ods, write_xlsb
+from tests.kardus.support.workbooks.making import write_ods, write_xlsb, xlsb_columns
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main
 from warehouse.stock.list_layout import Preset
@@ -164,6 +166,64 @@ def test_a_blank_sku_where_the_column_empty_says_no_is_no_order_to_find_nothing(
     assert "line 3" not in said
 
 
+def test_an_empty_location_may_be_said_twice(tmp_path: Path) -> None:
+    said = [("A-1", "EMPTY", 0, "yes"), ("A-2", "", 0, "TRUE"), ("A-3", "empty", 0, ""), ("A-4", "", "0.0", "x")]
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), *said)
+    assert read_stock(path) == [StockLine(location, None, 0) for location, *_ in said]
+    lots = [("A", "Tea", 0, ""), ("A", "Tea", 0, "no"), ("B", "Tea", 0, "yes")]
+    said_of = refusal_of(csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), *lots))
+    assert "line 3: quantity 0 of 'Tea', and empty is 'no': leave one of them out" in said_of
+    assert "line 4: empty is 'yes' beside sku 'Tea'" in said_of
+
+
+def test_lots_that_add_up_to_more_than_a_quantity_may_be_are_refused(tmp_path: Path) -> None:
+    most = "9" * 15
+    path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), ("A", "x", most), ("A", "x", 0), ("A", "x", 1))
+    assert f"lines 2 to 4: the quantities of 'x' at location 'A' add up to more than {most}" in refusal_of(path)
+    assert read_stock(csv_list(path, (*HEADER, "quantity"), ("A", "x", "9" * 14), ("A", "x", 1)))[0].quantity == 10**14
+
+
+@pytest.mark.parametrize(("column", "most"), [(0, 100), (1, 200)])
+@pytest.mark.parametrize("character", ["\u0958", "\ufb1d", "\u09dc"])
+def test_a_code_has_its_length_as_it_is_published(tmp_path: Path, column: int, most: int, character: str) -> None:
+    count = most // len(composed(character))
+    for cells, said in ((count, ""), (count + 1, "no code: up to 100" if column == 0 else "sku is longer than 200")):
+        line = ["A", "x"]
+        line[column] = character * cells
+        path = csv_list(tmp_path / "s.csv", HEADER, tuple(line))
+        if said:
+            assert said in refusal_of(path)
+        else:
+            (read,) = read_stock(path)
+            assert len((read.location, read.sku or "")[column]) <= most
+
+
+@pytest.mark.parametrize("column", [2, 3])
+@pytest.mark.parametrize("kind", ["xlsx", "xlsb", "ods"])
+def test_a_hidden_column_gives_no_quantity_and_no_emptiness(tmp_path: Path, column: int, kind: str) -> None:
+    line = ["A-1", "Tea", 5, 0]
+    line[column] = 0
+    lines = [(*HEADER, "quantity", "empty"), tuple(line)]
+    path = tmp_path / f"s.{kind}"
+    if kind == "xlsx":
+        book = openpyxl.load_workbook(workbook(path, *lines))
+        book.active.column_dimensions["CD"[column - 2]].hidden = True
+        book.save(path)
+    elif kind == "xlsb":
+        write_xlsb(path, *lines, columns=xlsb_columns(column, column, 2304, 1))
+    else:
+        write_ods(path, *lines)
+        hidden = f'<table:table-column table:number-columns-repeated="{column}"/><table:table-column table:visibility='
+        with zipfile.ZipFile(path) as package:
+            content = package.read("content.xml").decode()
+        with zipfile.ZipFile(path, "w") as package:
+            package.writestr(
+                "content.xml", content.replace("<table:table-row>", hidden + '"collapse"/><table:table-row>', 1)
+            )
+    name = lines[0][column]
+    assert f"cell {'CD'[column - 2]}2 ('{name}') is hidden: show all rows and columns" in refusal_of(path)
+
+
 def test_of_several_lots_one_may_be_used_up_though_the_location_isn_t_empty(tmp_path: Path) -> None:
     lines = [("A", "x", 0, "no"), ("A", "x", 4, "no")]
     path = csv_list(tmp_path / "s.csv", (*HEADER, "quantity", "empty"), *lines)
@@ -237,6 +297,25 @@ def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     book.active.cell(1048576, 16384).fill = PatternFill("solid", "ff0000")
     book.save(path)
     assert read_stock(path) == [StockLine("A-1", "Tea")]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [((None, None, None, "note"), ""), (("A-2", "Tea"), "cell A3 ('location') stands in every row from 3 to 1048576")],
+)
+def test_what_is_drawn_down_to_the_end_of_an_ods_costs_nothing(
+    tmp_path: Path, line: tuple[object, ...], said: str
+) -> None:
+    path = write_ods(tmp_path / "s.ods", HEADER, ("A-1", "Tea"), line)
+    with zipfile.ZipFile(path) as package:
+        before, row, last = package.read("content.xml").decode().rpartition("<table:table-row>")
+    with zipfile.ZipFile(path, "w") as package:
+        drawn = row.replace(">", ' table:number-rows-repeated="1048574">')
+        package.writestr("content.xml", before + drawn + last)
+    if said:
+        assert said in refusal_of(path)
+    else:
+        assert read_stock(path) == [StockLine("A-1", "Tea")]
 
 
 def test_a_list_below_a_title_is_found(tmp_path: Path) -> None:

@@ -56,7 +56,35 @@ def test_something_at_an_empty_location_is_refused(tmp_path: Path, words: str) -
 
 
 @pytest.mark.parametrize(
-    "hidden", ["\u00a0", "\u202f", "\u3000", "\U000e0041", "\u200b", "\u200e", "\u2060", "\ufeff", "\u00ad"]
+    "hidden",
+    [
+        *(
+            "\u00a0",
+            "\u202f",
+            "\u3000",
+            "\U000e0041",
+            "\u200b",
+            "\u200e",
+            "\u2060",
+            "\ufeff",
+            "\u00ad",
+            "\u200d",
+            "\u200c",
+        ),
+        *(
+            "\ufe0f",
+            "\ufe00",
+            "\U000e0100",
+            "\u180b",
+            "\u180f",
+            "\u061c",
+            "\u1680",
+            "\u2800",
+            "\U0001d173",
+            "\u0915\u200d\u200d\u0937",
+            "é\u200dé",
+        ),
+    ],
 )
 @pytest.mark.parametrize("column", [0, 1])
 def test_a_character_that_nobody_sees_is_named(tmp_path: Path, hidden: str, column: int) -> None:
@@ -134,6 +162,26 @@ def test_a_column_that_a_program_took_for_fractions_is_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "Nutella",
+        "NA-1",
+        "Blank",
+        "(TEA)",
+        "Vide",
+        "INF-01",
+        "N",
+        "A.0",
+        "\u0915\u094d\u200d\u0937",
+        "\u0645\u06cc\u200c\u062e",
+    ],
+)
+def test_a_code_that_only_resembles_what_was_lost_is_taken(tmp_path: Path, code: str) -> None:
+    for write in (csv_list, workbook):
+        assert read_stock(write(tmp_path / "s.table", HEADER, (code, code))) == [StockLine(code, code)]
+
+
+@pytest.mark.parametrize(
     "lost",
     [
         "NA",
@@ -149,6 +197,20 @@ def test_a_column_that_a_program_took_for_fractions_is_refused(tmp_path: Path) -
         "-",
         "?",
         "\u2014",
+        *(
+            "(blank)",
+            "(Leer)",
+            "(en blanco)",
+            "[empty]",
+            "nan.0",
+            "n.a.",
+            "N.A",
+            "pd.NA",
+            "<None>",
+            "-nan(ind)",
+            "+inf",
+        ),
+        *("None.", "null.0", "System.DBNull"),
     ],
 )
 def test_what_programs_write_for_no_value_is_no_code(tmp_path: Path, lost: str) -> None:

@@ -12,7 +12,8 @@ from kardus.support.table_headers import TableLayout
 from kardus.support.tables import Row, read_rows
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset
-from warehouse.stock.stock_list import COLUMNS, fraction_problems, location_problems, with_sku
+from warehouse.stock.stock_codes import location_problems
+from warehouse.stock.stock_list import COLUMNS, fraction_problems, with_sku
 
 UNFINISHED = (".part", ".tmp", ".filepart", "~")
 MOST_NAMED = 5

@@ -14,6 +14,7 @@ from kardus.support.workbooks.cells import (
     LOST_FORMULA,
     Cell,
     date_cell,
+    error_cell,
     hidden_cell,
     truth_cell,
     unformatted_cell,
@@ -201,6 +202,18 @@ def test_formulas_of_an_xlsb_that_were_never_calculated_are_not_believed(tmp_pat
 
 
 ODS_CELLS = [
+    (
+        'table:formula="of:=B1" office:value-type="float" office:value="0"><text:p>#¡REF!</text:p></table:table-cell>',
+        error_cell("#¡REF!"),
+    ),
+    (
+        'table:formula="of:=A1" office:value-type="float" office:value="0"><text:p>#ΤΙΠΟΤΑ</text:p></table:table-cell>',
+        error_cell("#ΤΙΠΟΤΑ"),
+    ),
+    (
+        'table:formula="of:=A1" office:value-type="float" office:value="5"><text:p>#5</text:p></table:table-cell>',
+        unformatted_cell(5, ".ods"),
+    ),
     ('table:formula="of:=A1"/>', LOST_FORMULA),
     ('table:formula="of:=A1" office:value-type="float"/>', LOST_FORMULA),
     ('table:formula="of:=A1" office:value-type="string"/>', LOST_FORMULA),
@@ -230,6 +243,14 @@ def test_cells_and_rows_of_an_ods_that_are_repeated_are_many(tmp_path: Path) -> 
     path = _with_rows(write_ods(tmp_path / "s.ods", ("location", again, "y")), ' table:number-rows-repeated="3"')
     cells = {0: Cell("location"), 1: Cell("x"), 2: Cell("x"), 3: Cell("y")}
     assert list(workbook_lines(path)) == [(number, cells) for number in (1, 2, 3)]
+
+
+def test_a_row_of_an_ods_that_is_drawn_down_to_the_end_is_one_that_says_so(tmp_path: Path) -> None:
+    path = _with_rows(write_ods(tmp_path / "s.ods", ("location", 5)), ' table:number-rows-repeated="1048576"')
+    ((number, cells),) = workbook_lines(path)
+    assert (number, [cell.text for cell in cells.values()]) == (1, ["location", "5"])
+    for cell in cells.values():
+        assert (cell.problem.partition(":")[0], cell.value) == ("stands in every row from 1 to 1048576", "")
 
 
 @pytest.mark.parametrize("times", ["1048577", "1" * 30, "1" * 5000, "many"])
