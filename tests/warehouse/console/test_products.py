@@ -18,7 +18,7 @@ from tests.publishers import jpeg
 from warehouse.console.asking import AgentAnswer, Unanswered
 from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.products import load_products
-from warehouse.console.pages.snapshots import CameraPicture, NoPicture, Snapshots, location_crop
+from warehouse.console.pages.snapshots import MAX_KEPT, CameraPicture, NoPicture, Snapshots, location_crop
 
 
 def picture(path: Path, colour: str) -> None:
@@ -92,6 +92,13 @@ def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
     assert Image.open(io.BytesIO(crop)).size == (18, 18)
     assert location_crop(found, "A-2") is None
     assert kept.get(None, "other", "cam") is NoPicture.NO_BROKER
+
+
+def test_of_cameras_whose_names_are_invented_few_are_kept() -> None:
+    kept = Snapshots()
+    for number in range(MAX_KEPT * 2):
+        kept.get(Agents(None), "box", f"cam-{number}")  # type: ignore[arg-type]  # as above
+    assert len(kept._asked) == MAX_KEPT
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
+from kardus.contract.topics import Id
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
@@ -27,7 +28,6 @@ PART = 30
 MAX_SAID = 30
 """So many comments are shown, the newest; the API has all."""
 Code = Annotated[str, Query(max_length=100)]
-Name = Annotated[str, Query(max_length=100)]
 
 
 @router.get("/location", response_class=Response)
@@ -73,7 +73,7 @@ def show_location(
 
 
 @router.get("/camera", response_class=Response)
-def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name, camera: Name) -> Response:
+def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Id, camera: Id) -> Response:
     """A camera's whole picture, with its locations drawn on it."""
     settings = request.app.state.page
     with console.reading() as connection:
