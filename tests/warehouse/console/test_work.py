@@ -1,6 +1,9 @@
 """The work list: pairs to be swapped, who does what, and that what a browser sends twice counts once."""
 
+import threading
+import time
 from datetime import UTC, datetime
+from queue import Queue
 
 import pytest
 from sqlalchemy import func, select
@@ -10,6 +13,7 @@ from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_acting import agents, asking, done
@@ -17,6 +21,7 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.task_notes import TakenError, note_deed, note_known
 from warehouse.console.people import find_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
@@ -118,6 +123,35 @@ def test_nobody_loses_a_task_without_being_named(swapped: Database) -> None:
     with swapped.reading() as connection:
         said = list(connection.execute(select(audit.c.detail).where(audit.c.action == "take")).scalars())
     assert said.count("from a operator") == 2
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_of_two_who_take_it_at_once_one_has_it(database: Database, *, is_noted: bool) -> None:
+    if is_noted:  # it was acknowledged, given back or undone: there is a row that nobody holds
+        with database.noting() as connection:
+            note_known(connection, "Ani", ["alert-1"])
+    began, said = threading.Barrier(2), Queue[str]()
+
+    def take() -> None:
+        began.wait(PATIENCE_S)
+        try:
+            with database.noting() as connection:
+                note_deed(connection, "Budi", ["alert-1"], "take", "")
+        except TakenError as error:
+            said.put(error.holder)
+        else:
+            said.put("nobody")
+
+    other = threading.Thread(target=take)
+    other.start()
+    with database.noting() as connection:
+        note_deed(connection, "Ani", ["alert-1"], "take", "")
+        began.wait(PATIENCE_S)
+        time.sleep(0.3)  # so that the other one looks before this ends, if anything lets it
+    other.join(PATIENCE_S)
+    assert said.get(timeout=PATIENCE_S) == "Ani"
+    with database.reading() as connection:
+        assert list(connection.execute(select(tasks.c.taken_by, tasks.c.taken_from))) == [("Ani", "")]
 
 
 def test_acknowledging_asks_the_agent_by_name_of_who_clicked(
