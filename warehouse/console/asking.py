@@ -88,6 +88,8 @@ class AgentQuestions:
         Raises:
             ProblemError: 503: there is no connection to the broker; nobody was asked.
         """
+        if not questions:
+            return []
         connection = self._session.connection
         if connection is None:
             raise ProblemError(503, f"the broker can't be reached ({self._session.problem or 'connecting'}): try again")

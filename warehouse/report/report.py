@@ -113,15 +113,16 @@ def _is_discrepancy(state: LocationState) -> bool:
     return state.verdict in ALERTS or (state.alert is not None and state.alert.status != "resolved")
 
 
+def calling(reports: Sequence[tuple[str, LocationState]]) -> list[tuple[str, LocationState]]:
+    """Of a location's states those that call for somebody; the first is the one that is shown."""
+    return [(agent, state) for agent, state in reports if _is_discrepancy(state)]
+
+
 def find_discrepancies(
     states: States, now: datetime, zone: TimeZone, pattern: re.Pattern[str]
 ) -> tuple[Discrepancy, ...]:
     """One discrepancy per location, from the most recent state that is one, in walking order."""
-    discrepant = {
-        location: next(state for _, state in reports if _is_discrepancy(state))
-        for location, reports in states.items()
-        if any(_is_discrepancy(state) for _, state in reports)
-    }
+    discrepant = {location: found[0][1] for location, reports in states.items() if (found := calling(reports))}
     swaps = swap_pairs(discrepant)
     lines = [
         _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
@@ -199,7 +200,7 @@ def _discrepancy(
         action="",
         conflict=_conflict(reports, now),
         note=_discrepancy_note(state, now, zone),
-        agents=tuple(sorted(agent for agent, other in reports if _is_discrepancy(other))),
+        agents=tuple(sorted(agent for agent, _ in calling(reports))),
         alert=state.alert.id if state.alert else "",
     )
 

@@ -37,7 +37,22 @@ GOOD = {"agent": "box", "camera": "cam", "location": "A-02-1", "code": "A-02-1",
 ODD = ["", "\x00", "\x01", "+", "#", "a/b", "box/commands/reload", " ", "$SYS", "%00", "../..", "x" * 5000]
 WORDS = st.sampled_from([*ODD, "A-02-1", "box", "cam", "0", "-1", "9" * 30, "é漢", "a b", "'\"<"])
 TEXTS = WORDS | st.text(max_size=30)
-NAMES = ["code", "name", "agent", "camera", "location", "days", "part", "before", "aisle", "family", "next", "event", "sku", "last"]
+NAMES = [
+    "code",
+    "name",
+    "agent",
+    "camera",
+    "location",
+    "days",
+    "part",
+    "before",
+    "aisle",
+    "family",
+    "next",
+    "event",
+    "sku",
+    "last",
+]
 FIELDS = ["do", "name", "role", "password", "sku", "truth", "id", "alerts", "text", "bundle", "agent:box", "back:box"]
 
 

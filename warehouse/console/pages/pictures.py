@@ -39,7 +39,9 @@ def crop(request: Request, console: Served, visit: Looker, event: str) -> Respon
 
 
 @router.get("/now", response_class=Response)
-def location_now(request: Request, console: Served, visit: Looker, agent: Id, camera: Id, location: LocationCode) -> Response:
+def location_now(
+    request: Request, console: Served, visit: Looker, agent: Id, camera: Id, location: LocationCode
+) -> Response:
     """A location as its camera shows it now, whatever stands there: cut out of a picture asked of the agent."""
     jpeg = location_crop(_picture(request, console, agent, camera), location)
     if jpeg is None:
