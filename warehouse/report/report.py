@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from kardus.contract.messages import LocationState
 from kardus.contract.ranges import count
@@ -205,16 +206,18 @@ def _discrepancy(
     )
 
 
+def opinions_of(reports: Sequence[tuple[str, LocationState]], now: datetime) -> dict[str, LocationState]:
+    """What each agent says, by its name, where they see different things; one that can't see doesn't count."""
+    present = {agent: state.at(now) for agent, state in sorted(reports, key=itemgetter(0))} if len(reports) > 1 else {}
+    found = {agent: state for agent, state in present.items() if state.verdict not in _NOT_SEEN}
+    return found if len({(state.verdict, describe_seen(state)) for state in found.values()}) > 1 else {}
+
+
 def _conflict(reports: Sequence[tuple[str, LocationState]], now: datetime) -> str:
-    """What each agent says, where they see different things; one that can't see doesn't count."""
-    opinions = {
-        agent: (present.verdict.value, describe_seen(present))
-        for agent, state in reports
-        if (present := state.at(now)).verdict not in _NOT_SEEN
-    }
-    if len(set(opinions.values())) < 2:  # noqa: PLR2004
-        return ""
-    return ", ".join(f"{agent}: {verdict} {seen}".strip() for agent, (verdict, seen) in sorted(opinions.items()))
+    return ", ".join(
+        f"{agent}: {state.verdict.value} {describe_seen(state)}".strip()
+        for agent, state in opinions_of(reports, now).items()
+    )
 
 
 def _discrepancy_note(state: LocationState, now: datetime, zone: TimeZone) -> str:

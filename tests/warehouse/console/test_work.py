@@ -194,6 +194,15 @@ def test_the_picture_is_of_the_agent_whose_verdict_is_shown(database: Database) 
     assert (job.lines[0].verdict, job.tiles[0].agent, job.tiles[0].verdict) == ("mismatch", "box", "mismatch")
 
 
+def test_cameras_that_disagree_are_quoted_in_the_reader_s_language(database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(database, box.state("A-03-1-01", Verdict.MISMATCH, "Tea", "<Milk>"))
+    write(database, other.state("A-03-1-01", Verdict.EMPTY, "Tea"))
+    shown = {language: Browser(console_over(database), Role.VIEWER, language).get("/work") for language in ("en", "id")}
+    assert "Cameras disagree: box: wrong product &lt;Milk&gt;, other: empty" in shown["en"].text
+    assert "box: produk salah &lt;Milk&gt;, other: kosong" in shown["id"].text
+
+
 def test_a_pair_of_two_people_is_taken_over_by_naming_both(swapped: Database) -> None:
     console = console_over(swapped)
     with swapped.noting() as connection:

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
+from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Alert, Envelope, LocationState
-from kardus.contract.verdicts import ALERTS, UNVERIFIED
+from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.task_notes import named
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
-from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies
+from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
 from warehouse.store.tables import comments, latest, tasks
 
 SHOWN_COMMENTS = 5
@@ -32,11 +33,23 @@ class TaskComment:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What an agent says of a location."""
+
+    agent: str
+    verdict: str
+    seen: str
+    """The product, or its family; empty: none is named."""
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing to do: a location to be put right, or two that hold each other's product."""
 
     lines: tuple[Discrepancy, ...]
     tiles: tuple[Tile, ...]
+    opinions: tuple[tuple[Opinion, ...], ...]
+    """Of each location what agents that contradict each other say."""
     standing: tuple[Alert, ...]
     """The alerts of every agent that calls for somebody there: whatever is done is done for all of them."""
     holders: frozenset[str]
@@ -101,6 +114,7 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     told = {line.location: calling(states[line.location]) for line in lines}
     tiles = tiles_of(connection, list(told), now, {location: one[0][0] for location, one in told.items()})
     alerts = {location: [state.alert for _, state in one if state.alert] for location, one in told.items()}
+    opinions = {location: _opinions(states[location], now) for location in told}
     ids = [alert.id for one in alerts.values() for alert in one]
     taken, said = _tasks(connection, ids), _said(connection, ids)
     by_code, jobs, seen = {line.location: line for line in lines}, [], set()
@@ -109,14 +123,24 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
             continue
         pair = (line, by_code[line.swap]) if line.swap in tiles else (line,)
         seen |= {one.location for one in pair}
+        shown = [(tiles[one.location], opinions[one.location]) for one in pair]
         standing = tuple(alert for one in pair for alert in alerts[one.location])
-        jobs.append(_task(pair, tuple(tiles[one.location] for one in pair), standing, taken, said))
+        jobs.append(_task(pair, shown, standing, taken, said))
     return jobs
+
+
+def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tuple[Opinion, ...]:
+    found = []
+    for agent, state in opinions_of(reports, now).items():
+        seen = state.seen if state.verdict != Verdict.EMPTY else None
+        named = (seen.sku or (f"{seen.category}?" if seen.category else "")) if seen else ""
+        found.append(Opinion(agent, state.verdict.value, "" if named == EMPTY_CLASS else named))
+    return tuple(found)
 
 
 def _task(
     lines: tuple[Discrepancy, ...],
-    tiles: tuple[Tile, ...],
+    shown: Sequence[tuple[Tile, tuple[Opinion, ...]]],
     standing: tuple[Alert, ...],
     taken: dict[str, Any],
     said: dict[str, list[TaskComment]],
@@ -126,7 +150,8 @@ def _task(
     made = sorted({each for one in standing for each in said.get(one.id, ())}, key=lambda one: one.at)
     return Task(
         lines=lines,
-        tiles=tiles,
+        tiles=tuple(tile for tile, _ in shown),
+        opinions=tuple(opinions for _, opinions in shown),
         standing=standing,
         holders=frozenset(row.taken_by for row in works if row.taken_by),
         former=frozenset(row.taken_from for row in works if row.taken_by and row.taken_from),
