@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from kardus.contract.commands import Command, Reply
 from kardus.contract.messages import AgentStatus, Envelope
-from kardus.contract.topics import Topics
+from kardus.contract.topics import Topics, is_id
 from kardus.mqtt.connection import Handlers, Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
@@ -36,6 +36,15 @@ class Question:
     agent: str
     name: str
     command: Command
+
+    def __post_init__(self) -> None:
+        """The name becomes a level of a topic: no other topic, and none that a broker closes the connection for.
+
+        Raises:
+            ProblemError: 422: it isn't the name of an agent.
+        """
+        if not is_id(self.agent):
+            raise ProblemError(422, f"{self.agent!r} isn't the name of an agent: see the list of agents")
 
 
 class Unanswered(StrEnum):
@@ -79,6 +88,8 @@ class AgentQuestions:
         Raises:
             ProblemError: 503: there is no connection to the broker; nobody was asked.
         """
+        if not questions:
+            return []
         connection = self._session.connection
         if connection is None:
             raise ProblemError(503, f"the broker can't be reached ({self._session.problem or 'connecting'}): try again")

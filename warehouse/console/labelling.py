@@ -30,7 +30,7 @@ from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.telling import question_of, tell
 from warehouse.console.tokens import Principal
-from warehouse.store.labels import STANDS, StatedTruth
+from warehouse.store.labels import SAID_OF_PICTURE, STANDS, StatedTruth
 from warehouse.store.tables import comments, labels, present
 from warehouse.teaching.precision import drawn_today, precisions
 from warehouse.teaching.queue import next_to_label
@@ -159,4 +159,4 @@ def _comment(connection: Connection, row: Row[Any]) -> None:
     if row.alert is None:
         return
     said = {"id": uuid7(), "alert": row.alert, "at": present(), "by": row.by}
-    connection.execute(insert(comments).values(**said, text=f"label: {words_of(row)}"))
+    connection.execute(insert(comments).values(**said, text=SAID_OF_PICTURE + words_of(row)))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from kardus.contract.messages import LocationState
 from kardus.contract.ranges import count
@@ -113,15 +114,16 @@ def _is_discrepancy(state: LocationState) -> bool:
     return state.verdict in ALERTS or (state.alert is not None and state.alert.status != "resolved")
 
 
+def calling(reports: Sequence[tuple[str, LocationState]]) -> list[tuple[str, LocationState]]:
+    """Of a location's states those that call for somebody; the first is the one that is shown."""
+    return [(agent, state) for agent, state in reports if _is_discrepancy(state)]
+
+
 def find_discrepancies(
     states: States, now: datetime, zone: TimeZone, pattern: re.Pattern[str]
 ) -> tuple[Discrepancy, ...]:
     """One discrepancy per location, from the most recent state that is one, in walking order."""
-    discrepant = {
-        location: next(state for _, state in reports if _is_discrepancy(state))
-        for location, reports in states.items()
-        if any(_is_discrepancy(state) for _, state in reports)
-    }
+    discrepant = {location: found[0][1] for location, reports in states.items() if (found := calling(reports))}
     swaps = swap_pairs(discrepant)
     lines = [
         _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
@@ -199,21 +201,23 @@ def _discrepancy(
         action="",
         conflict=_conflict(reports, now),
         note=_discrepancy_note(state, now, zone),
-        agents=tuple(sorted(agent for agent, other in reports if _is_discrepancy(other))),
+        agents=tuple(sorted(agent for agent, _ in calling(reports))),
         alert=state.alert.id if state.alert else "",
     )
 
 
+def opinions_of(reports: Sequence[tuple[str, LocationState]], now: datetime) -> dict[str, LocationState]:
+    """What each agent says, by its name, where they see different things; one that can't see doesn't count."""
+    present = {agent: state.at(now) for agent, state in sorted(reports, key=itemgetter(0))} if len(reports) > 1 else {}
+    found = {agent: state for agent, state in present.items() if state.verdict not in _NOT_SEEN}
+    return found if len({(state.verdict, describe_seen(state)) for state in found.values()}) > 1 else {}
+
+
 def _conflict(reports: Sequence[tuple[str, LocationState]], now: datetime) -> str:
-    """What each agent says, where they see different things; one that can't see doesn't count."""
-    opinions = {
-        agent: (present.verdict.value, describe_seen(present))
-        for agent, state in reports
-        if (present := state.at(now)).verdict not in _NOT_SEEN
-    }
-    if len(set(opinions.values())) < 2:  # noqa: PLR2004
-        return ""
-    return ", ".join(f"{agent}: {verdict} {seen}".strip() for agent, (verdict, seen) in sorted(opinions.items()))
+    return ", ".join(
+        f"{agent}: {state.verdict.value} {describe_seen(state)}".strip()
+        for agent, state in opinions_of(reports, now).items()
+    )
 
 
 def _discrepancy_note(state: LocationState, now: datetime, zone: TimeZone) -> str:

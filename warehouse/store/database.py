@@ -4,7 +4,8 @@
 
 One transaction writes at a time, in both: SQLite has one writer, and on PostgreSQL every writing transaction begins by
 locking the row with the last number. So what a transaction looks up still holds when it commits, and events are
-numbered in the order of their commits, whichever of several receivers stores them.
+numbered in the order of their commits, whichever of several receivers stores them. On PostgreSQL those that only note
+have a lock of their own: one of them at a time, beside the one that writes.
 """
 
 import abc
@@ -78,6 +79,8 @@ class Database(abc.ABC):
     @contextlib.contextmanager
     def noting(self) -> Iterator[Connection]:
         """One transaction that stores nothing of agents: it waits for none of those that do, where the database can.
+
+        One at a time: what it looks up of what others note still holds when it commits.
 
         Raises:
             StoreError: as for `writing`.

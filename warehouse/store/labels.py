@@ -22,6 +22,8 @@ class StatedTruth(StrEnum):
     """What was said of it before doesn't hold any more."""
 
 
+SAID_OF_PICTURE = "label: "
+"""What a comment begins with that is made of a label, so that whoever looks at the alert reads of it."""
 TEACHING = (StatedTruth.PRODUCT, StatedTruth.EMPTY, StatedTruth.FOREIGN)
 """What says what stands there."""
 _later = labels.alias("later")

@@ -39,6 +39,8 @@ SESSION = {
 """A receiver whose machine is gone holds up the others for as long as the server takes to notice. What is read doesn't
 depend on what somebody has set for the server, the database or the role."""
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+_ONE_NOTES = text("SELECT pg_advisory_xact_lock(hashtext('kardus: one notes'))")
+"""Until the transaction has ended: locks of rows alone leave out those that aren't there, or aren't chosen, yet."""
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 SIZE_EVERY_S = 10.0
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
@@ -124,9 +126,12 @@ class PostgresDatabase(Database):
                 yield connection
             failed.pop_all()
 
-    def _note(self) -> contextlib.AbstractContextManager[Connection]:
-        """Without the lock that numbers are taken under: whoever only notes has no right to it."""
-        return self.engine.begin()
+    @contextlib.contextmanager
+    def _note(self) -> Iterator[Connection]:
+        """Without the lock that numbers are taken under: whoever only notes has no right to it, but to this one."""
+        with self.engine.begin() as connection:
+            connection.execute(_ONE_NOTES)
+            yield connection
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -13,12 +13,13 @@ from PIL import Image
 
 from kardus.contract.commands import Reply
 from kardus.support.errors import UsageError
+from kardus.support.spelling import decomposed
 from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
 from warehouse.console.asking import AgentAnswer, Unanswered
 from warehouse.console.pages.places import place_of, standing
-from warehouse.console.pages.products import load_products
-from warehouse.console.pages.snapshots import CameraPicture, NoPicture, Snapshots, location_crop
+from warehouse.console.pages.products import ProductPhoto, Products, load_products
+from warehouse.console.pages.snapshots import MAX_KEPT, CameraPicture, NoPicture, Snapshots, location_crop
 
 
 def picture(path: Path, colour: str) -> None:
@@ -29,7 +30,7 @@ def picture(path: Path, colour: str) -> None:
 
 def test_a_bundle_a_data_set_and_a_folder_give_a_photo_for_each_product(tmp_path: Path) -> None:
     bundle = load_products(DEMO_BUNDLE)
-    assert all(one.photo and bundle.photo(one.photo) for one in bundle.all() if one.sku != "empty")
+    assert all(one.photo and bundle.photo(one.photo) for one in bundle.all())
     assert bundle.family("Tea-Lemon") == "Tea"
     picture(tmp_path / "set" / "images" / "1.png", "red")
     (tmp_path / "set" / "labels.csv").write_text("path,name\nimages/1.png,Lemon\nimages/gone.png,Mint\n")
@@ -45,6 +46,51 @@ def test_a_bundle_a_data_set_and_a_folder_give_a_photo_for_each_product(tmp_path
     assert small is not None
     assert max(Image.open(io.BytesIO(small)).size) == 240
     assert load_products(None).get("4711") is None
+
+
+def test_a_name_is_found_however_a_file_or_a_table_spells_it(tmp_path: Path) -> None:
+    for folder in ("files", "folders", "set"):
+        (tmp_path / folder).mkdir()
+    picture(tmp_path / "files" / f"{decomposed('Café')}.png", "red")
+    picture(tmp_path / "folders" / decomposed("Café") / "1.png", "red")
+    picture(tmp_path / "set" / f"{decomposed('é')}.png", "red")
+    (tmp_path / "set" / "labels.csv").write_text(f"path,name\né.png,{decomposed('Crème')}\n", encoding="utf-8")
+    (tmp_path / "set" / "classes.csv").write_text("class,name,category,sku\n0,Crème,Tea,Café\n", encoding="utf-8")
+    for folder in ("files", "folders", "set"):
+        assert load_products(tmp_path / folder).address("Café"), folder
+
+
+def test_a_table_of_photos_may_describe_its_classes_itself(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", "red")
+    (tmp_path / "labels.csv").write_text("path,name,category,sku,gtin\na.png,Tea-front,Tea,4711,0400\n")
+    (tmp_path / "classes.csv").write_text("class,name,category,sku,variant\n0,Tea-front,Drinks,1,mild\n")
+    (one,) = load_products(tmp_path).all()
+    assert (one.sku, one.family, one.gtin, bool(one.photo)) == ("4711", "Tea", "0400", True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_a_product_s_faces_each_says_what_the_others_lack(order: int) -> None:
+    faces = [
+        ProductPhoto("4711", "", Image.new("RGB", (9, 9))),
+        ProductPhoto("4711", "Tea", None),
+        ProductPhoto("4711", "", None, "0400"),
+    ]
+    found = Products()
+    for one in faces[::order]:
+        found.add(one)
+    known = found.get("4711")
+    assert known is not None
+    assert (known.family, known.gtin, bool(known.photo)) == ("Tea", "0400", True)
+
+
+def test_an_empty_location_is_no_product(tmp_path: Path) -> None:
+    assert "empty" not in {one.sku for one in load_products(DEMO_BUNDLE).all()}
+    for name in ("empty", "Empty", "4711"):
+        picture(tmp_path / "folder" / name / "1.png", "red")
+    picture(tmp_path / "set" / "1.png", "red")
+    (tmp_path / "set" / "labels.csv").write_text("path,name\n1.png,EMPTY\n1.png,4711\n")
+    for folder in ("folder", "set"):
+        assert [one.sku for one in load_products(tmp_path / folder).all()] == ["4711"]
 
 
 def test_what_is_no_photo_is_named(tmp_path: Path) -> None:
@@ -92,6 +138,13 @@ def test_a_camera_is_asked_once_for_everybody_who_looks() -> None:
     assert Image.open(io.BytesIO(crop)).size == (18, 18)
     assert location_crop(found, "A-2") is None
     assert kept.get(None, "other", "cam") is NoPicture.NO_BROKER
+
+
+def test_of_cameras_whose_names_are_invented_few_are_kept() -> None:
+    kept = Snapshots()
+    for number in range(MAX_KEPT * 2):
+        kept.get(Agents(None), "box", f"cam-{number}")  # type: ignore[arg-type]  # as above
+    assert len(kept._asked) == MAX_KEPT
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,15 @@ def test_a_signed_bundle_goes_to_one_then_to_all_and_back_and_it_is_noted_who_di
     ]
 
 
+@pytest.mark.parametrize("part", ["", "0", "1", "2", "100000", "100001", "-1", "x", "²", "9" * 5000])
+def test_whoever_has_offered_something_is_led_to_a_page_that_there_is(fleet: Fleet, part: str) -> None:
+    person = fleet.browser(Role.SUPERVISOR)
+    with agents(fleet.broker, began):
+        answer = person.post("/models", do="all", bundle=fleet.sha256("1.1.0"), part=part)
+    assert answer.status_code == 303
+    assert person.get(answer.headers["location"]).status_code == 200
+
+
 def _told(asked: Asked) -> list[tuple[str, str, str, bool]]:
     return [(topic.split("/")[-3], said["version"], said["url"], said["force"]) for topic, said in asked]
 

@@ -22,6 +22,7 @@ from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.pages.snapshots import NoPicture, Snapshots
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, sent_once
@@ -51,6 +52,17 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     began = time.monotonic()
     yield
     assert time.monotonic() - began < PATIENCE_S
+
+
+def test_invented_cameras_of_an_agent_that_is_offline_leave_nothing_behind(
+    mosquitto: Mosquitto, asking: AgentQuestions
+) -> None:
+    kept = Snapshots()
+    with box(mosquitto) as client:
+        say(client, asking, Publisher().offline(), is_offline=True)
+        found = {kept.get(asking, "box", f"cam-{number}") for number in range(100)}
+    assert found == {NoPicture.OFFLINE}
+    assert not kept._asked
 
 
 def commands(browser: Browser, alert: str) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """The page on which people say what pictures show: shown, said, undone, in both languages; and found by train."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
-from tests.publishers import Publisher
+from tests.publishers import Message, Publisher
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.visiting import Browser, words_of
-from tests.warehouse.receiving.making import pictures_of
+from tests.warehouse.receiving.making import pictures_of, write
 from tests.warehouse.teaching.judged import judge
 from train.data.data_set import read_data
+from warehouse.console.pages.said_of_pictures import comment_words
 from warehouse.console.roles import Role
 from warehouse.store.labels import StatedTruth
 from warehouse.teaching.training_set import export_training_set
@@ -35,6 +38,41 @@ def test_a_wrong_verdict_is_corrected_and_found_in_the_training_set(hall: Hall, 
     export_training_set(database, pictures_of(database), tmp_path / "set", None)
     (sample,) = read_data(tmp_path / "set").samples
     assert (sample.name, sample.path.read_bytes()) == ("Tea", picture.content)
+
+
+SAID = {
+    ("product", "Tea (mild)", ""): "Gambar menunjukkan: Tea (mild)",
+    ("product", "Tea", "glare: <b>"): "Gambar menunjukkan: Tea (glare: &lt;b&gt;)",
+    ("empty", "", ""): "Gambar menunjukkan bahwa tidak ada apa-apa di sana",
+    ("foreign", "", "a bag"): "Gambar menunjukkan yang bukan produk kami (a bag)",
+    ("unusable", "", ""): "Gambar tidak memastikan apa yang ada di sana",
+    ("withdrawn", "", ""): "Yang dikatakan tentang gambar tidak berlaku lagi",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_was_said_of_a_picture_is_read_in_the_reader_s_language(hall: Hall, said: tuple[str, str, str]) -> None:
+    truth, sku, note = said
+    form = {"truth": truth, "note": note} | ({"sku": sku} if sku else {})
+    assert hall.client.post(f"/events/{hall.box.ids[29]}/label", json=form).status_code == 201
+    (comment,) = hall.client.get("/alerts/alert-1/comments").json()["items"]
+    assert comment["text"].startswith(f"label: {truth}"), "programs read it as before"
+    write(hall.console.database, hall.box.event("A-02-1", Verdict.MISMATCH, hall.alert), calling(hall))
+    for page in ("/work", "/location?code=A-02-1"):
+        assert SAID[said] in Browser(hall.console, Role.VIEWER, "id").get(page).text
+        assert "label: " not in Browser(hall.console, Role.VIEWER).get(page).text
+
+
+def calling(hall: Hall) -> Message:
+    """The agent's state, with the alert that was commented on."""
+    state = json.loads(hall.box.state("A-02-1", Verdict.MISMATCH, seen="Lemon")[1])
+    state["data"]["alert"] = hall.alert.model_dump(mode="json")
+    return hall.box.topics.state("A-02-1"), json.dumps(state).encode()
+
+
+@pytest.mark.parametrize("text", ["label: ", "label: product", "label: product: ", "label: gone", "a label: empty", ""])
+def test_what_people_write_themselves_stays_as_it_is(text: str) -> None:
+    assert comment_words(text, lambda _: "translated") == text
 
 
 def test_the_last_one_is_undone_and_asked_again(hall: Hall) -> None:

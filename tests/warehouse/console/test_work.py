@@ -1,6 +1,11 @@
 """The work list: pairs to be swapped, who does what, and that what a browser sends twice counts once."""
 
-from datetime import UTC, datetime
+import json
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from queue import Queue
 
 import pytest
 from sqlalchemy import func, select
@@ -9,14 +14,18 @@ from kardus.contract.commands import Reply
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from kardus.support.identifiers import uuid7
+from kardus.support.time_zone import UTC_ZONE
 from tests.brokers import Mosquitto
-from tests.publishers import Publisher
+from tests.patience import PATIENCE_S
+from tests.publishers import Message, Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.task_notes import TakenError, note_deed, note_known
+from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import find_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
@@ -118,6 +127,134 @@ def test_nobody_loses_a_task_without_being_named(swapped: Database) -> None:
     with swapped.reading() as connection:
         said = list(connection.execute(select(audit.c.detail).where(audit.c.action == "take")).scalars())
     assert said.count("from a operator") == 2
+
+
+def calling(box: Publisher, *, is_again: bool = False) -> tuple[Message, ...]:
+    """An agent's event and state of a location where the wrong carton stands, or its state again."""
+    alert = Alert(id=f"alert-{box.topics.agent}", status="open", opened=datetime.now(UTC))
+    event = () if is_again else (box.event("A-03-1-01", Verdict.MISMATCH, alert),)
+    topic, text = box.state("A-03-1-01", Verdict.MISMATCH, "Tea", "Milk")
+    said = json.loads(text)
+    said["data"]["alert"] = alert.model_dump(mode="json")
+    return *event, (topic, json.dumps(said).encode())
+
+
+def test_of_two_agents_who_has_the_task_stays_whoever_speaks_last(database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(database, *calling(other), *calling(box))
+    browser = Browser(console_over(database), Role.OPERATOR)
+    sent = re.findall(r'name="alerts" value="(.*?)"', browser.get("/work").text)
+    assert [set(one.split()) for one in sent] == [{"alert-box", "alert-other"}]
+    for fields in ({"do": "take"}, {"do": "comment", "text": "on my way"}):
+        assert browser.post("/work", alerts=sent[0], **fields).status_code == 204
+    for speaker in (other, box, other):
+        write(database, *calling(speaker, is_again=True))
+        shown = words_of(browser.get("/work").text)
+        assert "taken by a operator" in shown
+        assert shown.count("on my way") == 1
+        assert words_of(browser.get("/location?code=A-03-1-01").text).count("on my way") == 1
+
+
+def test_a_deed_that_only_one_agent_s_alert_has_counts_for_the_place(database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(database, *calling(box))
+    console = console_over(database)
+    browser, second = Browser(console, Role.OPERATOR), Browser(console, Role.SUPERVISOR)
+    assert browser.post("/work", do="take", alerts="alert-box").status_code == 204
+    write(database, *calling(other))
+    assert "taken by a operator" in words_of(browser.get("/work").text)
+    assert second.post("/work", do="take", alerts="alert-other alert-box").status_code == 409
+
+
+def test_it_is_known_when_every_agent_has_confirmed_it_and_each_is_asked(
+    database: Database, mosquitto: Mosquitto, asking: AgentQuestions
+) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(database, *calling(other), *calling(box))
+    browser = Browser(console_over(database, asking), Role.OPERATOR)
+    with database.noting() as connection:
+        note_known(connection, "Ani", ["alert-box"])
+    assert "known to" not in words_of(browser.get("/work").text)
+    with agents(mosquitto, done) as asked:
+        assert browser.post("/work", do="acknowledge", alerts="alert-box alert-other").status_code == 204
+    assert [topic.split("/")[4] for topic, _ in asked] == ["other"], "who has confirmed it isn't asked again"
+    assert "known to" in words_of(browser.get("/work").text)
+
+
+def test_the_picture_is_of_the_agent_whose_verdict_is_shown(database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    now = datetime.now(UTC)
+    write(database, box.event("A-03-1-01", Verdict.MISMATCH), other.event("A-03-1-01", Verdict.EMPTY))
+    seen = box.state("A-03-1-01", Verdict.MISMATCH, "Tea", "Milk", verified=now)
+    gone = json.loads(other.state("A-03-1-01", Verdict.EMPTY, "Tea", verified=now + timedelta(seconds=5))[1])
+    gone["data"]["valid_until"] = (now + timedelta(seconds=1)).isoformat()
+    write(database, seen, (other.topics.state("A-03-1-01"), json.dumps(gone).encode()))
+    with database.reading() as connection:
+        (job,) = jobs_of(connection, UTC_ZONE)
+    assert (job.lines[0].verdict, job.tiles[0].agent, job.tiles[0].verdict) == ("mismatch", "box", "mismatch")
+
+
+def test_cameras_that_disagree_are_quoted_in_the_reader_s_language(database: Database) -> None:
+    box, other = Publisher(), Publisher("other")
+    write(database, box.state("A-03-1-01", Verdict.MISMATCH, "Tea", "<Milk>"))
+    write(database, other.state("A-03-1-01", Verdict.EMPTY, "Tea"))
+    shown = {language: Browser(console_over(database), Role.VIEWER, language).get("/work") for language in ("en", "id")}
+    assert "Cameras disagree: box: wrong product &lt;Milk&gt;, other: empty" in shown["en"].text
+    assert "box: produk salah &lt;Milk&gt;, other: kosong" in shown["id"].text
+
+
+def test_a_pair_of_two_people_is_taken_over_by_naming_both(swapped: Database) -> None:
+    console = console_over(swapped)
+    with swapped.noting() as connection:
+        note_deed(connection, "Ani", [f"alert-{PAIR[0]}"], "take", "")
+        note_deed(connection, "Budi", [f"alert-{PAIR[1]}"], "take", "")
+    browser = Browser(console, Role.OPERATOR)
+    assert "taken by Ani, Budi" in words_of(browser.get("/work").text)
+    told = browser.post("/work", do="take", alerts=ids(*PAIR), holder="Ani")
+    assert (told.status_code, told.text) == (409, "Budi has taken this by now.")
+    assert browser.post("/work", do="take", alerts=ids(*PAIR), holder="Ani, Budi").status_code == 204
+    assert "taken by a operator, before by Ani, Budi" in words_of(browser.get("/work").text)
+
+
+def test_what_every_agent_has_confirmed_needs_no_broker(swapped: Database, asking: AgentQuestions) -> None:
+    browser = Browser(console_over(swapped), Role.OPERATOR)
+    assert browser.post("/work", do="acknowledge", alerts=ids(*PAIR)).status_code == 503
+    with swapped.noting() as connection:
+        note_known(connection, "Ani", ids(*PAIR).split())
+    assert browser.post("/work", do="acknowledge", alerts=ids(*PAIR)).status_code == 204
+    asking.close()
+    away = Browser(console_over(swapped, asking), Role.OPERATOR)
+    assert away.post("/work", do="acknowledge", alerts=ids(*PAIR)).status_code == 204
+    assert asking.ask([]) == []
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_of_two_who_take_it_at_once_one_has_it(database: Database, *, is_noted: bool) -> None:
+    if is_noted:  # it was acknowledged, given back or undone: there is a row that nobody holds
+        with database.noting() as connection:
+            note_known(connection, "Ani", ["alert-1"])
+    began, said = threading.Barrier(2), Queue[str]()
+
+    def take() -> None:
+        began.wait(PATIENCE_S)
+        try:
+            with database.noting() as connection:
+                note_deed(connection, "Budi", ["alert-1"], "take", "")
+        except TakenError as error:
+            said.put(error.holder)
+        else:
+            said.put("nobody")
+
+    other = threading.Thread(target=take)
+    other.start()
+    with database.noting() as connection:
+        note_deed(connection, "Ani", ["alert-1"], "take", "")
+        began.wait(PATIENCE_S)
+        time.sleep(0.3)  # so that the other one looks before this ends, if anything lets it
+    other.join(PATIENCE_S)
+    assert said.get(timeout=PATIENCE_S) == "Ani"
+    with database.reading() as connection:
+        assert list(connection.execute(select(tasks.c.taken_by, tasks.c.taken_from))) == [("Ani", "")]
 
 
 def test_acknowledging_asks_the_agent_by_name_of_who_clicked(

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from kardus.contract.topics import Id
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
@@ -26,8 +27,10 @@ router = APIRouter()
 PART = 30
 MAX_SAID = 30
 """So many comments are shown, the newest; the API has all."""
+_SAID_ONCE = (comments.c.at, comments.c.by, comments.c.text)
+_SAID = select(*_SAID_ONCE).group_by(*_SAID_ONCE)
+"""What is said of a task is noted with the alert of each agent that calls for somebody."""
 Code = Annotated[str, Query(max_length=100)]
-Name = Annotated[str, Query(max_length=100)]
 
 
 @router.get("/location", response_class=Response)
@@ -48,7 +51,7 @@ def show_location(
         shown = set(connection.execute(select(pictures.c.event).where(pictures.c.event.in_(ids))).scalars())
         alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
         said = connection.execute(
-            select(comments).where(comments.c.alert.in_(alerts)).order_by(comments.c.number.desc()).limit(MAX_SAID)
+            _SAID.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc()).limit(MAX_SAID)
         ).all()
     if tile is None and not items:
         raise ProblemError(404, N_("Nobody has seen this location."))
@@ -73,7 +76,7 @@ def show_location(
 
 
 @router.get("/camera", response_class=Response)
-def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Name, camera: Name) -> Response:
+def show_camera(request: Request, console: Served, __: ViewerVisit, agent: Id, camera: Id) -> Response:
     """A camera's whole picture, with its locations drawn on it."""
     settings = request.app.state.page
     with console.reading() as connection:

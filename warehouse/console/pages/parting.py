@@ -13,7 +13,8 @@ from fastapi import Query
 T = TypeVar("T")
 PART_BYTES = 160_000
 """About so much HTML is in a part, of the 200,000 bytes that a page may have: what stands around it is in no sum."""
-PartNumber = Annotated[int, Query(ge=1, le=100_000, alias="part")]
+MAX_PART = 100_000
+PartNumber = Annotated[int, Query(ge=1, le=MAX_PART, alias="part")]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
+from kardus.contract.topics import Id, LocationCode
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import needs
 from warehouse.console.pages.snapshots import CameraPicture, NoPicture, location_crop
@@ -38,7 +39,9 @@ def crop(request: Request, console: Served, visit: Looker, event: str) -> Respon
 
 
 @router.get("/now", response_class=Response)
-def location_now(request: Request, console: Served, visit: Looker, agent: str, camera: str, location: str) -> Response:
+def location_now(
+    request: Request, console: Served, visit: Looker, agent: Id, camera: Id, location: LocationCode
+) -> Response:
     """A location as its camera shows it now, whatever stands there: cut out of a picture asked of the agent."""
     jpeg = location_crop(_picture(request, console, agent, camera), location)
     if jpeg is None:
@@ -48,7 +51,7 @@ def location_now(request: Request, console: Served, visit: Looker, agent: str, c
 
 
 @router.get("/view", response_class=Response)
-def camera_now(request: Request, console: Served, visit: Looker, agent: str, camera: str) -> Response:
+def camera_now(request: Request, console: Served, visit: Looker, agent: Id, camera: Id) -> Response:
     """A camera's whole picture now."""
     found = _picture(request, console, agent, camera)
     console.audit.note(entry_of(request, visit.principal, "picture", f"{agent}/{camera}"))

@@ -1,7 +1,7 @@
 """Products with a photo each: of a bundle (its golden samples), of a data set, or of a folder of pictures.
 
 a bundle      NAME-VERSION.bundle: the first golden sample of each class
-a data set    labels.csv (path,name) and classes.csv (name, and sku, category where they differ, gtin)
+a data set    labels.csv (path,name) and classes.csv (name); sku, category and gtin in either
 a folder      one picture for each product, named by its SKU; or one folder for each, of which the first is taken
 """
 
@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
+from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.inference.bundle import read_bundle
 from kardus.inference.photo_files import sort_folder
 from kardus.support.errors import UsageError
+from kardus.support.spelling import find_spelt
 from kardus.support.tables import read_table
 
 SIDE_PX = 240
@@ -55,15 +57,16 @@ class Products:
         self._photos: dict[str, bytes] = {}
 
     def add(self, found: ProductPhoto) -> None:
-        """Know a product; its first photo is kept."""
-        sku, family, picture, gtin = found
-        known = self._known.get(sku)
-        if known is not None and (known.photo or picture is None):
+        """Know a product; of its faces the first photo, family and GTIN are kept. An empty location is no product."""
+        sku = class_name(found.sku)
+        if sku == EMPTY_CLASS:
             return
-        name = hashlib.sha256(sku.encode()).hexdigest()[:12] if picture is not None else ""
-        if picture is not None:
-            self._photos[name] = _small(picture)
-        self._known[sku] = ShownProduct(sku, family, name, gtin)
+        known = self._known.get(sku, ShownProduct(sku, "", ""))
+        name = known.photo
+        if not name and found.photo is not None:
+            name = hashlib.sha256(sku.encode()).hexdigest()[:12]
+            self._photos[name] = _small(found.photo)
+        self._known[sku] = ShownProduct(sku, known.family or found.family, name, known.gtin or found.gtin)
 
     def get(self, sku: str | None) -> ShownProduct | None:
         """By its SKU."""
@@ -122,12 +125,15 @@ def _of_bundle(path: Path) -> Iterator[ProductPhoto]:
 def _of_data_set(path: Path) -> Iterator[ProductPhoto]:
     classes = path / "classes.csv"
     rows = [row.values for row in read_table(classes, ("name",))] if classes.exists() else []
-    known = {row["name"]: (row.get("sku") or row["name"], row.get("category", ""), row.get("gtin", "")) for row in rows}
+    known = {class_name(row["name"]): row for row in rows}
     for row in read_table(path / "labels.csv", ("path", "name")):
-        name = row.values["name"]
-        sku, family, gtin = known.get(name, (name, row.values.get("category", ""), ""))
-        if name and (photo := path / row.values["path"]).is_file():
-            yield ProductPhoto(sku, family, _opened(photo), gtin)
+        name = class_name(row.values["name"])
+        told = (row.values, known.get(name, {}))  # what stands beside the photo goes before what stands in classes.csv
+        sku, family, gtin = (
+            next((found for one in told if (found := one.get(key))), "") for key in ("sku", "category", "gtin")
+        )
+        if name and (photo := find_spelt(path, row.values["path"])).is_file():
+            yield ProductPhoto(sku or name, family, _opened(photo), gtin)
 
 
 def _of_folder(path: Path) -> Iterator[ProductPhoto]:

@@ -1,7 +1,7 @@
 """Templates: Jinja2 with everything escaped, in the language of who reads it."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
+from warehouse.console.pages.said_of_pictures import comment_words
 from warehouse.console.pages.static_files import static_address
 from warehouse.console.pages.verdicts import VERDICTS, verdict_look
 from warehouse.console.roles import Role
@@ -111,6 +112,7 @@ def environment(language: str) -> Environment:
         "languages": LANGUAGES,
         "Role": Role,
         "verdict_look": verdict_look,
+        "comment_words": partial(comment_words, translate=translations_of(language).gettext),
         "verdicts": VERDICTS,
     }
     return made

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse, RedirectResponse
 
 from kardus.contract.model_status import Phase
+from kardus.support.whole_numbers import whole_number
 from warehouse.console.bundles import Bundles, OfferedBundle
 from warehouse.console.context import Served, client_address, entry_of, slow_down
 from warehouse.console.pages.access import FormFields, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.parting import PartNumber, part_of, written
+from warehouse.console.pages.parting import MAX_PART, PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -83,8 +84,8 @@ def offer_or_go_back(request: Request, console: Served, visit: SupervisorVisit, 
         told = entry_of(request, visit.principal, action, agent.agent, f"{agent.title} to {bundle.title}"[:500])
         console.audit.note(told)
     offer(console.database, console.asking, visit.person.name, wanted)
-    part = form.get("part", "")
-    return RedirectResponse(f"/models?part={part}" if part.isascii() and part.isdigit() else "/models", 303, HEADERS)
+    part = whole_number(form.get("part", ""), MAX_PART)
+    return RedirectResponse(f"/models?part={part}" if part else "/models", 303, HEADERS)
 
 
 @router.get("/bundles/{sha256}", response_class=Response)

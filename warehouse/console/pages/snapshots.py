@@ -68,19 +68,30 @@ class Snapshots:
         key = (agent, camera)
         with self._lock:
             one = self._asked.setdefault(key, threading.Lock())
-        with one:
-            kept = self._kept.get(key)
-            if kept is not None and time.monotonic() - kept[0] < KEPT_S:
-                return kept[1]
-            found = _ask(asking, agent, camera)
-            if found is NoPicture.OFFLINE:
+        try:
+            with one:
+                kept = self._kept.get(key)
+                if kept is not None and time.monotonic() - kept[0] < KEPT_S:
+                    return kept[1]
+                found = _ask(asking, agent, camera)
+                if found is not NoPicture.OFFLINE:
+                    self._keep(key, found)
                 return found
-            with self._lock:
-                self._kept[key] = (time.monotonic(), found)
-                self._kept.move_to_end(key)
-                while len(self._kept) > MAX_KEPT:
-                    self._asked.pop(self._kept.popitem(last=False)[0], None)
-            return found
+        finally:
+            self._drop_lock(key)
+
+    def _keep(self, key: tuple[str, str], found: CameraPicture | NoPicture) -> None:
+        with self._lock:
+            self._kept[key] = (time.monotonic(), found)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MAX_KEPT:
+                self._asked.pop(self._kept.popitem(last=False)[0], None)
+
+    def _drop_lock(self, key: tuple[str, str]) -> None:
+        """Of a camera that nothing is kept of: anybody may invent names."""
+        with self._lock:
+            if key not in self._kept:
+                self._asked.pop(key, None)
 
 
 def location_crop(picture: CameraPicture, location: str) -> bytes | None:

@@ -1,6 +1,6 @@
 """Who does what about alerts, as it is noted: what somebody holds nobody loses without being named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -30,17 +30,18 @@ class TakenError(ProblemError):
 
 
 def note_deed(connection: Connection, name: str, ids: Sequence[str], action: str, holder: str) -> None:
-    """Take, release, done, undo; `holder` is whom a taker has seen as who has it, and takes it over from.
+    """Take, release, done, undo; `holder` is whom a taker has seen as who has it (`named`), and takes it over from.
 
     Raises:
         TakenError: somebody else has taken it.
     """
     held = select(tasks.c.alert, tasks.c.taken_by).where(tasks.c.alert.in_(ids), tasks.c.taken_by != "")
     holders = {row.alert: row.taken_by for row in connection.execute(held.with_for_update())}
-    others = sorted(set(holders.values()) - {name})
-    is_blind = {"take": holder not in others, "release": name not in holders.values()}
+    others = set(holders.values()) - {name}
+    seen = {named(others), named(holders.values())}
+    is_blind = {"take": holder not in seen, "release": name not in holders.values()}
     if others and is_blind.get(action):
-        raise TakenError(others[0])
+        raise TakenError(min(others - {holder}, default=holder))
     now = present()
     for id_ in ids:
         holds = holders.get(id_, "")
@@ -51,6 +52,11 @@ def note_deed(connection: Connection, name: str, ids: Sequence[str], action: str
             "undo": {"done_by": "", "done": None},
         }
         _set(connection, id_, every[action])
+
+
+def named(names: Iterable[str]) -> str:
+    """Who has a task, in one text: a pair's halves may be two people's."""
+    return ", ".join(sorted(set(names) - {""}))
 
 
 def note_known(connection: Connection, name: str, ids: Sequence[str]) -> None:

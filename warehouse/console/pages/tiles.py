@@ -1,14 +1,14 @@
 """A location as the pages show it, made of its state, or of an event that is newer than the state."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
-from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.contract.verdicts import Verdict
 from warehouse.console.shown import said
 from warehouse.store.tables import events, latest, pictures
 
@@ -82,19 +82,20 @@ def tile_id(location: str) -> str:
 
 
 def tiles_of(
-    connection: Connection, locations: Sequence[str], now: datetime, *, worst: bool = False
+    connection: Connection, locations: Sequence[str], now: datetime, shown: Mapping[str, str] | None = None
 ) -> dict[str, Tile]:
     """The tiles of these locations, in their order; what nobody watches any more is left out.
 
-    Of several agents' states the most recent is shown; `worst`: of those the most recent that calls for somebody.
+    Of several agents' states the most recent is shown; `shown`: by location, whose is shown instead.
     """
+    shown = shown or {}
     found: dict[str, list[tuple[dict[str, Any], Any]]] = {location: [] for location in locations}
     for start in range(0, len(locations), PORTION):
         chosen = _STATES.where(latest.c.kind == "state", latest.c.subject.in_(locations[start : start + PORTION]))
         for row in connection.execute(chosen).all():
             found[row.subject].append((said(row), row))
     looks = _looks(connection, [row.last for rows in found.values() for _, row in rows if row.last])
-    return {location: _decided(rows, now, looks, worst=worst) for location, rows in found.items() if rows}
+    return {location: _decided(rows, now, looks, shown.get(location, "")) for location, rows in found.items() if rows}
 
 
 def tile_of_event(data: dict[str, Any], agent: str, event: str, others: Sequence[dict[str, Any]] = ()) -> Tile:
@@ -132,11 +133,11 @@ def _looks(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[st
 
 
 def _decided(
-    rows: list[tuple[dict[str, Any], Any]], now: datetime, looks: dict[int, tuple[str, bool]], *, worst: bool
+    rows: list[tuple[dict[str, Any], Any]], now: datetime, looks: dict[int, tuple[str, bool]], shown: str
 ) -> Tile:
-    """The most recent state decides."""
+    """The most recent state decides, or that of the agent that is `shown`."""
     rows.sort(
-        key=lambda one: (worst and _calls(one[0]), one[0]["last_verified"] or one[0]["since"], one[1].agent),
+        key=lambda one: (one[1].agent == shown, one[0]["last_verified"] or one[0]["since"], one[1].agent),
         reverse=True,
     )
     data, row = rows[0]
@@ -153,11 +154,6 @@ def _contradict(told: Sequence[dict[str, Any]], now: datetime) -> bool:
 def _is_void(data: dict[str, Any], now: datetime) -> bool:
     """An event has no end: what it says holds until the next one."""
     return "valid_until" in data and datetime.fromisoformat(data["valid_until"]) <= now
-
-
-def _calls(data: dict[str, Any]) -> bool:
-    """Whether a state calls for somebody."""
-    return data["verdict"] in ALERTS or (data.get("alert") or {}).get("status") in ("open", "acknowledged")
 
 
 def _tile(

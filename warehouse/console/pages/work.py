@@ -71,7 +71,7 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
     `me` is nobody: the browser shows its person what only he may do (static/work.js).
     """
     jobs = jobs_of(connection, settings.zone)
-    shown = [job for job in jobs if asked.of in ("", job.taken_by, job.taken_from)]
+    shown = [job for job in jobs if asked.of in ("", *job.holders, *job.former)]
     return {
         "jobs": part_of(shown, asked.part, _bytes_of),
         "total": len(jobs),
@@ -88,11 +88,13 @@ def _bytes_of(job: Task) -> int:
         LINE_BYTES
         + 6 * written(tile.location)  # in addresses, and in what is read aloud
         + 3 * written(tile.expected, tile.seen)
-        + 2 * written(tile.agent, tile.camera, line.alert)
+        + 2 * written(tile.agent, tile.camera)
         + written(line.conflict, *line.stands_at, *line.missing_at)
         for line, tile in zip(job.lines, job.tiles, strict=True)
     )
-    return JOB_BYTES + places + sum(SAID_BYTES + written(one.by, one.text) for one in job.said)
+    return (
+        JOB_BYTES + places + 2 * written(*job.alerts) + sum(SAID_BYTES + written(one.by, one.text) for one in job.said)
+    )
 
 
 BOARD = ListKind("work_part.html.jinja", 1.0, work_words)
@@ -159,11 +161,13 @@ def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequenc
     Raises:
         ProblemError: 409: an agent refuses; 503, 504: there is no broker, or an agent is offline or silent.
     """
-    if console.asking is None:
-        raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
     with console.reading() as connection:
         known = known_of(connection, [row.id for row in rows])
     rows = [row for row in rows if row.status == "open" and row.id not in known]
+    if not rows:
+        return ""
+    if console.asking is None:
+        raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
     by = visit.person.name
     answers = console.asking.ask(
         [Question(row.agent, "acknowledge", Acknowledge(location=row.location, by=by)) for row in rows]
@@ -203,6 +207,6 @@ def _comment(connection: Connection, visit: Visit, ids: Sequence[str], text: str
     if not text:
         raise ProblemError(422, N_("Write something first."))
     said = Commenting(text=text)
+    row = {"at": present(), "by": visit.person.name, "text": said.text}
     for id_ in ids:
-        row = {"id": uuid7(), "alert": id_, "at": present(), "by": visit.person.name, "text": said.text}
-        connection.execute(insert(comments).values(**row))
+        connection.execute(insert(comments).values(id=uuid7(), alert=id_, **row))

@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
-from kardus.contract.messages import Envelope, LocationState
-from kardus.contract.verdicts import ALERTS, UNVERIFIED
+from kardus.contract.manifest import EMPTY_CLASS
+from kardus.contract.messages import Alert, Envelope, LocationState
+from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.support.time_zone import TimeZone
+from warehouse.console.pages.task_notes import named
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
-from warehouse.report.report import Discrepancy, by_location, find_discrepancies
+from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
 from warehouse.store.tables import comments, latest, tasks
 
 SHOWN_COMMENTS = 5
@@ -31,14 +33,29 @@ class TaskComment:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What an agent says of a location."""
+
+    agent: str
+    verdict: str
+    seen: str
+    """The product, or its family; empty: none is named."""
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing to do: a location to be put right, or two that hold each other's product."""
 
     lines: tuple[Discrepancy, ...]
     tiles: tuple[Tile, ...]
-    taken_by: str
-    taken_from: str
-    """Who had it until then; empty: nobody."""
+    opinions: tuple[tuple[Opinion, ...], ...]
+    """Of each location what agents that contradict each other say."""
+    standing: tuple[Alert, ...]
+    """The alerts of every agent that calls for somebody there: whatever is done is done for all of them."""
+    holders: frozenset[str]
+    """Who has taken it: of a pair two people may each have one half."""
+    former: frozenset[str]
+    """Who had it until then."""
     known: Mapping[str, str]
     """By alert, who knows of it as its agent has confirmed to this server; its state says it a moment later."""
     done_by: str
@@ -56,20 +73,27 @@ class Task:
     @property
     def alerts(self) -> tuple[str, ...]:
         """Whose alerts these are."""
-        return tuple(line.alert for line in self.lines if line.alert)
+        return tuple(dict.fromkeys(one.id for one in self.standing))
+
+    @property
+    def taken_by(self) -> str:
+        """Its holders in one text; empty: nobody."""
+        return named(self.holders)
+
+    @property
+    def taken_from(self) -> str:
+        """Who had it until then, in one text; empty: nobody."""
+        return named(self.former)
 
     @property
     def is_acknowledged(self) -> bool:
         """Whether every alert of it is known to somebody."""
-        standing = [tile for tile in self.tiles if tile.alert]
-        return bool(self.alerts) and all(
-            tile.alert_status == "acknowledged" or tile.alert in self.known for tile in standing
-        )
+        return bool(self.alerts) and all(one.status != "open" or one.id in self.known for one in self.standing)
 
     @property
     def known_to(self) -> str:
         """Who knows of it; empty: nobody, or it isn't said."""
-        return next((name for tile in self.tiles if (name := tile.alert_by or self.known.get(tile.alert, ""))), "")
+        return next((name for one in self.standing if (name := one.by or self.known.get(one.id, ""))), "")
 
     @property
     def is_swap(self) -> bool:
@@ -85,34 +109,52 @@ class Task:
 def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
-    lines = find_discrepancies(by_location(_states(connection)), now, zone, AISLE_PATTERN)
-    tiles = tiles_of(connection, [line.location for line in lines], now, worst=True)
-    taken = _tasks(connection, [line.alert for line in lines if line.alert])
-    said = _said(connection, [line.alert for line in lines if line.alert])
+    states = by_location(_states(connection))
+    lines = find_discrepancies(states, now, zone, AISLE_PATTERN)
+    told = {line.location: calling(states[line.location]) for line in lines}
+    tiles = tiles_of(connection, list(told), now, {location: one[0][0] for location, one in told.items()})
+    alerts = {location: [state.alert for _, state in one if state.alert] for location, one in told.items()}
+    opinions = {location: _opinions(states[location], now) for location in told}
+    ids = [alert.id for one in alerts.values() for alert in one]
+    taken, said = _tasks(connection, ids), _said(connection, ids)
     by_code, jobs, seen = {line.location: line for line in lines}, [], set()
     for line in lines:
         if line.location in seen or line.location not in tiles:
             continue
         pair = (line, by_code[line.swap]) if line.swap in tiles else (line,)
         seen |= {one.location for one in pair}
-        jobs.append(_task(pair, tiles, taken, said))
+        shown = [(tiles[one.location], opinions[one.location]) for one in pair]
+        standing = tuple(alert for one in pair for alert in alerts[one.location])
+        jobs.append(_task(pair, shown, standing, taken, said))
     return jobs
+
+
+def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tuple[Opinion, ...]:
+    found = []
+    for agent, state in opinions_of(reports, now).items():
+        seen = state.seen if state.verdict != Verdict.EMPTY else None
+        named = (seen.sku or (f"{seen.category}?" if seen.category else "")) if seen else ""
+        found.append(Opinion(agent, state.verdict.value, "" if named == EMPTY_CLASS else named))
+    return tuple(found)
 
 
 def _task(
     lines: tuple[Discrepancy, ...],
-    tiles: dict[str, Tile],
+    shown: Sequence[tuple[Tile, tuple[Opinion, ...]]],
+    standing: tuple[Alert, ...],
     taken: dict[str, Any],
     said: dict[str, list[TaskComment]],
 ) -> Task:
-    works = [taken[line.alert] for line in lines if line.alert in taken]
+    works = [taken[one.id] for one in standing if one.id in taken]
     done = [row.done for row in works if row.done]
-    made = sorted((each for line in lines for each in said.get(line.alert, ())), key=lambda one: one.at)
+    made = sorted({each for one in standing for each in said.get(one.id, ())}, key=lambda one: one.at)
     return Task(
         lines=lines,
-        tiles=tuple(tiles[line.location] for line in lines),
-        taken_by=next((row.taken_by for row in works if row.taken_by), ""),
-        taken_from=next((row.taken_from for row in works if row.taken_by), ""),
+        tiles=tuple(tile for tile, _ in shown),
+        opinions=tuple(opinions for _, opinions in shown),
+        standing=standing,
+        holders=frozenset(row.taken_by for row in works if row.taken_by),
+        former=frozenset(row.taken_from for row in works if row.taken_by and row.taken_from),
         known={row.alert: row.known_by for row in works if row.known_by},
         done_by=next((row.done_by for row in works if row.done_by), ""),
         done=max(done) if done else None,
