@@ -1,6 +1,7 @@
 """A target's place in the database, whichever that is: restarts, two at once, retention, and people's commands."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -273,6 +274,51 @@ def test_containers_of_one_name_are_told_apart_though_each_has_a_process_1(datab
             mine = _queue(database)
             _held_by(database, holder)
             assert mine.hold() == holder
+
+
+_JUDGING = """
+import sys
+from warehouse.connectors.deliver.holder import has_ended, own_holder
+print(own_holder(), *map(has_ended, sys.argv[1:]), sep="\\n")
+"""
+_HIDDEN = "mount -t proc -o subset=pid,hidepid=invisible proc /proc && exec "
+
+
+def _judged_where_proc_hides(*holders: str, user: str = "0") -> tuple[str, list[bool]]:
+    """Who it is, and whether others have ended, with `ProcSubset=pid` and `ProtectProc=invisible` as in the unit."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    apart = ["unshare", "--mount", "sh", "-c", f'{_HIDDEN}"$@"', "sh", "setpriv", "--reuid", user, "--clear-groups"]
+    words = [*apart, sys.executable, "-c", _JUDGING, *holders]
+    environment = os.environ | {"KARDUS_BOOT_ID": boot}
+    found = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
+    if found.returncode:
+        pytest.skip(f"this machine lets nobody hide processes: {found.stderr}")
+    own, *ended = found.stdout.splitlines()
+    return own, [one == "True" for one in ended]
+
+
+def test_where_the_unit_hides_the_machine_a_killed_process_is_known_to_have_ended() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        own, (before,) = _judged_where_proc_hides(other)
+        assert own.partition(" [")[2].partition(" ")[0] == other.partition(" [")[2].partition(" ")[0]
+        process.kill()
+        process.wait()
+        assert (before, _judged_where_proc_hides(other)[1], has_ended(own)) == (False, [True], True)
+
+
+def test_a_process_of_another_user_that_is_hidden_has_not_ended() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        assert _judged_where_proc_hides(other, user="65534")[1] == [False]
+        process.kill()
+        process.wait()
+        assert _judged_where_proc_hides(other, user="65534")[1] == [True]
+
+
+def test_a_process_that_was_killed_has_ended_though_its_parent_has_not_noticed() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        assert not has_ended(other)
+        process.kill()
+        wait_until(lambda: has_ended(other), "nobody has waited for it")
 
 
 def test_a_number_that_was_given_anew_is_another_process(database: Database) -> None:
