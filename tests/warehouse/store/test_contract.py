@@ -96,16 +96,16 @@ def test_a_copy_has_everything_and_goes_on_counting(cluster: Cluster, tmp_path: 
 
 @pytest.mark.parametrize("table", [each for each in metadata.sorted_tables if each not in {meta, changes}], ids=str)
 def test_no_table_of_the_copy_s_place_may_hold_something(tmp_path: Path, table: Table) -> None:
-    old, new = (address_of(tmp_path / name) for name in ("old.sqlite", "new.sqlite"))
-    for address in (old, new):
-        open_database(address, make=True).close()
-    with closing(sqlite3.connect(new.path)) as file, file:
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    for path in (old, new):
+        open_database(path, make=True).close()
+    with closing(sqlite3.connect(new)) as file, file:
         file.execute("PRAGMA ignore_check_constraints = ON")
         kinds = [row[2].lower() for row in file.execute(f"PRAGMA table_info({table.name})")]
         row = [{"text": "2026-01-01", "blob": b"x"}.get(kind, 1) for kind in kinds]
         file.execute(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - a table of ours
     with pytest.raises(UsageError, match=rf"holds something already \(table '{table.name}'\)"):
-        copy_database(old, new)
+        copy_database(address_of(old), address_of(new))
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["file to server", "server to file"])
