@@ -8,6 +8,9 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+BOOT_ID_VARIABLE = "KARDUS_BOOT_ID"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROCESS_ID = str(uuid.uuid4())
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX_BYTES = 512  # larger than struct timex on every Linux; modes = 0 asks and changes nothing
@@ -43,11 +46,23 @@ def _at(milliseconds: int, rest: int = 0) -> str:
 
 
 def boot_id() -> str:
-    """Identifies this start of the machine (Linux), or of the process elsewhere."""
+    """Identifies this start of the machine, or of the process where that can't be told (`machine_boot_id`)."""
+    return machine_boot_id() or _PROCESS_ID
+
+
+def machine_boot_id() -> str:
+    """Identifies this start of the machine (Linux); empty: it can't be told.
+
+    Where `ProcSubset=pid` hides the kernel's own word, the unit passes systemd's on.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        text = _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
-        return str(uuid.uuid4())
+        text = os.environ.get(BOOT_ID_VARIABLE, "")
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return ""
 
 
 def clock_synchronised() -> bool:

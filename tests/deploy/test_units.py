@@ -10,6 +10,7 @@ import typer.main
 
 import edge_agent.cli.main
 import warehouse.cli.main
+from kardus.support.identifiers import BOOT_ID_VARIABLE
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXAMPLES = UNITS.with_name("examples")
@@ -70,6 +71,14 @@ def test_the_command_exists(unit: str, app: typer.Typer) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     options = {option for parameter in commands[words[1]].params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", UNITS_OF_SERVICES)
+def test_a_unit_that_hides_the_machine_s_boot_says_what_it_is(name: str) -> None:
+    """What the agent's epochs and a target's holder are told apart by."""
+    text = (UNITS / name).read_text()
+    needs_it = name in {"kardus-agent.service", "kardus-deliver.service"}
+    assert (f"\nEnvironment={BOOT_ID_VARIABLE}=%b\n" in text) == (needs_it and "ProcSubset=pid" in text)
 
 
 def test_every_credential_of_the_example_is_loaded() -> None:

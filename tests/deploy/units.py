@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from kardus.support.identifiers import machine_boot_id
 from simulator.demo.broker import free_port
 from tests.conftest import BIN
 from tests.patience import wait_until
@@ -126,7 +127,8 @@ class Unit:
         return {"CREDENTIALS_DIRECTORY": str(credentials)}
 
     def _here(self, value: str) -> str:
-        """A value of the unit, with this machine's places."""
+        """A value of the unit, with this machine's places and its boot."""
+        value = value.replace("%b", machine_boot_id().replace("-", ""))
         value = value.replace("/opt/kardus/bin", str(BIN))
         value = re.sub(r"\b127\.0\.0\.1:\d+", f"127.0.0.1:{self.port}", value)
         return re.sub(r"(?<![\w.])/(etc/kardus|var/lib)", rf"{self._root}/\1", value)

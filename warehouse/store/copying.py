@@ -13,12 +13,14 @@ from warehouse.store.json_texts import once_written, without_nul, without_nul_te
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of, settle_pictures
-from warehouse.store.tables import changes, epochs, events, meta, metadata, pictures
+from warehouse.store.tables import changes, events, meta, metadata, pictures
 
 PORTION = 1000
 """Rows in memory at a time."""
 _OWN = frozenset({"pictures"})
 """What a database notes of itself, and its copy notes for itself."""
+_NOTED_BY_ITSELF = frozenset({meta, changes})
+"""Also where nothing was ever stored, or all of it was taken away."""
 
 
 def copy_database(source: DatabaseAddress, target: DatabaseAddress, pictures_place: str = "") -> dict[str, int]:
@@ -49,8 +51,11 @@ def copy_database(source: DatabaseAddress, target: DatabaseAddress, pictures_pla
 
 def _require_empty(database: Database) -> None:
     with database.reading() as connection:
-        if any(connection.execute(select(table).limit(1)).first() for table in (events, epochs)):
-            raise UsageError(f"{database.address}: holds something already: name an empty database")
+        for table in metadata.sorted_tables:
+            if table not in _NOTED_BY_ITSELF and connection.execute(select(table).limit(1)).first():
+                raise UsageError(
+                    f"{database.address}: holds something already (table '{table.name}'): name an empty database"
+                )
 
 
 def _copy_pictures(old: Database, source: PictureStore, target: PictureStore) -> None:

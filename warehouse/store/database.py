@@ -100,7 +100,7 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def lift_limits(self, connection: Connection) -> None:
-        """Let a transaction take as long as it does, and rest as long: a command that somebody waits for."""
+        """Let a transaction take as long as it does, and rest as long: where nobody waits for its locks."""
 
     @abc.abstractmethod
     def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:

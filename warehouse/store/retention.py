@@ -239,6 +239,7 @@ class MonthRound(Round):
         """Drop one; whether there may be more."""
         database = cast("PostgresDatabase", self._database)
         with database.reading() as connection:
+            database.lift_limits(connection)
             name = next((one for one in database.months(connection) if self._may_go(connection, one, now)), None)
         if name is None:
             return False
@@ -246,6 +247,7 @@ class MonthRound(Round):
             if self._pause(PAUSE_S):
                 return False
         with database.reading() as connection:  # nothing comes to a month that is over: nobody has to wait for this
+            database.lift_limits(connection)
             counted = select(func.count()).select_from(events).where(*_in_month(name))
             count = int(connection.execute(counted).scalar_one())
         with database.writing() as connection:
@@ -277,16 +279,18 @@ class MonthRound(Round):
 
     def _delete_pictures(self, name: str) -> bool:
         """Delete a portion of a month's pictures; whether there may be more."""
+        chosen = select(pictures.c.number).join(events, events.c.id == pictures.c.event)
+        with self._database.reading() as connection:  # nobody waits while they are looked for
+            self._database.lift_limits(connection)
+            found = connection.execute(chosen.where(*_in_month(name), ~IS_LABELLED).limit(PORTION))
+            numbers = list(found.scalars())
+        if not numbers:
+            return False
         with self._database.writing() as connection:
-            chosen = (
-                select(pictures.c.number)
-                .join(events, events.c.id == pictures.c.event)
-                .where(*_in_month(name), ~IS_LABELLED)
-            )
-            gone = delete(pictures).where(pictures.c.number.in_(chosen.limit(PORTION))).returning(pictures.c.file)
-            files = [file for (file,) in connection.execute(gone)]
+            those = pictures.c.number.in_(numbers) & ~IS_LABELLED
+            files = [file for (file,) in connection.execute(delete(pictures).where(those).returning(pictures.c.file))]
         self._store.delete(files)
-        return bool(files)
+        return True
 
 
 def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep, now: datetime) -> int | None:

@@ -2,11 +2,22 @@
 
 import time
 import uuid
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kardus.support.identifiers import boot_id, clock_synchronised, is_uuid7, moment_of, uuid7
+from kardus.support import identifiers
+from kardus.support.identifiers import (
+    BOOT_ID_VARIABLE,
+    boot_id,
+    clock_synchronised,
+    is_uuid7,
+    machine_boot_id,
+    moment_of,
+    uuid7,
+)
 
 
 def _milliseconds(identifier: str) -> int:
@@ -39,6 +50,20 @@ def test_no_two_are_equal() -> None:
 def test_the_boot_has_one_identifier() -> None:
     assert boot_id() == boot_id()
     assert str(uuid.UUID(boot_id())) == boot_id()
+
+
+def test_where_the_kernel_s_word_is_hidden_systemd_s_is_taken_and_else_the_process_has_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with `ProcSubset=pid`."""
+    own = boot_id()
+    monkeypatch.setattr(identifiers, "_BOOT_ID", tmp_path / "hidden")
+    monkeypatch.setenv(BOOT_ID_VARIABLE, own.replace("-", ""))
+    assert machine_boot_id() == boot_id() == own
+    for nonsense in ("", "%b", own[:-1]):
+        monkeypatch.setenv(BOOT_ID_VARIABLE, nonsense)
+        assert not machine_boot_id()
+        assert boot_id() == boot_id() != own
 
 
 def test_the_clock_s_state_is_known() -> None:

@@ -1,14 +1,16 @@
 """What a store promises, whichever database it is: several writers at once, copies, and that it notices damage."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
@@ -26,7 +28,7 @@ from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.reader import StoreReader
-from warehouse.store.tables import meta, ranges
+from warehouse.store.tables import changes, meta, metadata, ranges
 
 ALERT = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
 
@@ -89,6 +91,20 @@ def test_a_copy_has_everything_and_goes_on_counting(cluster: Cluster, tmp_path: 
         assert after.events()[-1].number == 6
     assert check_database(address_of(new)).problems == []
     with pytest.raises(UsageError, match="holds something already"):
+        copy_database(address_of(old), address_of(new))
+
+
+@pytest.mark.parametrize("table", [each for each in metadata.sorted_tables if each not in {meta, changes}], ids=str)
+def test_no_table_of_the_copy_s_place_may_hold_something(tmp_path: Path, table: Table) -> None:
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    for path in (old, new):
+        open_database(path, make=True).close()
+    with closing(sqlite3.connect(new)) as file, file:
+        file.execute("PRAGMA ignore_check_constraints = ON")
+        kinds = [row[2].lower() for row in file.execute(f"PRAGMA table_info({table.name})")]
+        row = [{"text": "2026-01-01", "blob": b"x"}.get(kind, 1) for kind in kinds]
+        file.execute(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - a table of ours
+    with pytest.raises(UsageError, match=rf"holds something already \(table '{table.name}'\)"):
         copy_database(address_of(old), address_of(new))
 
 

@@ -13,6 +13,7 @@ from kardus.support.errors import DataError, UsageError
 from tests.clusters import Cluster
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import pictures_of, retention_of, write, writer_of
+from warehouse.connectors.deliver.queue import DeliveryQueue
 from warehouse.receiving.parsing import parse_message
 from warehouse.store import migrating, postgres
 from warehouse.store.address import address_of
@@ -76,6 +77,33 @@ def test_nobody_waits_while_the_events_of_a_month_are_counted(cluster: Cluster, 
         dropped = next(place for place, statement in enumerate(told) if "kardus_drop_month" in statement)
         locked = max(place for place, statement in enumerate(told[:dropped]) if "FOR UPDATE" in statement)
         assert not [statement for statement in told[locked:dropped] if "count(" in statement]
+
+
+def _slow(*words: object) -> tuple[str, object]:
+    """A statement that looks through events, on a server where that takes longer than 200 ms."""
+    statement, given = str(words[2]), words[3]
+    for place in ("FROM events", "FROM pictures JOIN events"):
+        statement = statement.replace(place, place.replace("FROM", "FROM (SELECT pg_sleep(0.3)) AS slow CROSS JOIN"))
+    return statement, given
+
+
+@pytest.mark.parametrize("keep", [Keep(days=50), Keep(events=1)], ids=["by days", "by number"])
+def test_a_month_goes_however_long_it_takes_to_look_through_it(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, keep: Keep
+) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "200ms")
+    with open_database(cluster.url(name), make=False) as database:
+        for days in (100, 0):
+            _add_at(database, box, now - timedelta(days=days))
+        write(database, box.picture("A-1", box.ids[0]))
+        DeliveryQueue(database, "told", refusals=3, from_beginning=False)
+        worker = retention_of(database, keep)
+        event.listen(database.engine, "before_cursor_execute", _slow, retval=True)
+        worker.round()
+        event.remove(database.engine, "before_cursor_execute", _slow)
+        assert [stored.number for stored in StoreReader(database).events()] == [2]
+        assert (worker.counts.deleted, pictures_of(database).names()) == (1, set())
 
 
 def test_a_migration_takes_as_long_as_it_does(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from warehouse.connectors.deliver.answers import is_refusal, is_refused_with
+from warehouse.connectors.deliver.answers import is_refusal
+from warehouse.connectors.deliver.capture_job import CaptureJob, job_of
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.epcis.document import document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
@@ -25,10 +26,11 @@ from warehouse.connectors.web_address import WebAddress
 JOB_S = 30.0
 """How long a job is waited for at a time; one that takes longer is asked for again at the next attempt. After a restart
 it is begun anew, and `eventID` tells what is there already."""
+MOST_JOBS = 100
+"""So many whose outcome isn't known are kept in mind."""
 POLL_S = 0.2
 GRACE_S = 2.0
 VERSIONS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0", "GS1-Capture-Error-Behaviour": "rollback"}
-_SAID = 300
 
 
 class EpcisSettings(BaseModel):
@@ -66,8 +68,8 @@ class EpcisTarget:
         headers = headers_from(f"{key}.headers_file", settings.headers_file) | VERSIONS
         self._client = HttpClient(plain_client(settings.ca_file, headers), TargetError, grace_s=GRACE_S)
         self._stopping = threading.Event()
-        self._begun: tuple[tuple[str, ...], str] | None = None
-        """A job that wasn't over when it was waited for: of which events, and where its state is."""
+        self._begun: dict[tuple[int, ...], CaptureJob] = {}
+        """Jobs whose outcome isn't known: of which events, by their numbers."""
 
     def wants(self, outgoing: Outgoing) -> bool:
         """A doubt, and what has no identifier, isn't told to partners."""
@@ -75,8 +77,11 @@ class EpcisTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Capture them; what is refused alone is refused."""
+        begun = self._begun_first(events)
+        if 0 < begun < len(events):  # more has come since
+            return {**self.send(events[:begun]), **self.send(events[begun:])}
         told = [expressed for one in events if (expressed := self._expressed(one)) is not None]
-        reason = self._captured(told)
+        reason = self._captured(tuple(one.number for one in events), told)
         if not reason:
             return {}
         if len(events) == 1:
@@ -99,45 +104,43 @@ class EpcisTarget:
         except NotExpressibleError:
             return None
 
-    def _captured(self, events: list[dict[str, Any]]) -> str:
+    def _captured(self, which: tuple[int, ...], events: list[dict[str, Any]]) -> str:
         """Empty, or why the document isn't taken."""
-        which = tuple(str(event["eventID"]) for event in events)
-        begun, self._begun = self._begun, None
-        if begun is not None and begun[0] == which:
-            return self._outcome(*begun)
-        try:
-            answer = self._client.request("POST", self._url, json=document(events, datetime.now(UTC)))
-        except TargetError as error:
-            if is_refusal(error):
-                return str(error)
-            raise
-        job = answer.headers.get("location", "")
-        return self._outcome(which, self._client.neighbour(answer, job)) if job else ""
+        if which not in self._begun:
+            try:
+                answer = self._client.request("POST", self._url, json=document(events, datetime.now(UTC)))
+            except TargetError as error:
+                if is_refusal(error):
+                    return str(error)
+                raise
+            job = job_of(self._client, answer, self._url)
+            if job is None:
+                return ""
+            self._remember(which, job)
+        return self._outcome(which)
 
-    def _outcome(self, which: tuple[str, ...], job: str) -> str:
-        until_s = time.monotonic() + JOB_S
+    def _outcome(self, which: tuple[int, ...]) -> str:
+        """Of a document that was accepted; it isn't sent again as long as its job may be there."""
+        job, until_s = self._begun[which], time.monotonic() + JOB_S
         while True:
-            found = self._client.json(self._client.request("GET", job))
-            if not isinstance(found, dict) or "running" not in found:
-                raise TargetError(f"{job}: says nothing of the capture job")
-            if not found["running"]:
-                return "" if found.get("success") else self._refusal(job, found)
+            try:
+                state = job.asked(self._client)
+            except TargetError as error:
+                if job.is_lost(error):
+                    del self._begun[which]
+                raise
+            if not state.is_running:
+                del self._begun[which]
+                return state.reason
             if time.monotonic() >= until_s or self._stopping.wait(POLL_S):
-                self._begun = which, job
-                raise TargetError(f"{job}: the capture job isn't over within {JOB_S:g} s")
+                raise TargetError(f"{job.url}: the capture job isn't over within {JOB_S:g} s")
 
-    def _refusal(self, job: str, found: dict[str, Any]) -> str:
-        """Why a job took nothing, where that is an event's fault."""
-        errors = found.get("errors")
-        statuses = [one.get("status") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-        if statuses and all(type(status) is int and not is_refused_with(status) for status in statuses):
-            raise TargetError(f"{job}: {_errors(found)}")
-        return _errors(found)
+    def _remember(self, which: tuple[int, ...], job: CaptureJob) -> None:
+        while len(self._begun) >= MOST_JOBS:
+            del self._begun[next(iter(self._begun))]
+        self._begun[which] = job
 
-
-def _errors(job: dict[str, Any]) -> str:
-    """What a job says went wrong: problem details (RFC 7807), or where they are."""
-    errors = job.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    told = " ".join(str(first[name]) for name in ("title", "detail") if first.get(name))
-    return " ".join((told or str(job.get("errorFile") or "the capture job failed")).split())[:_SAID]
+    def _begun_first(self, events: Sequence[Outgoing]) -> int:
+        """Of how many of the events, from the first on, there is a job already; 0: of none."""
+        which = tuple(one.number for one in events)
+        return max((len(begun) for begun in self._begun if which[: len(begun)] == begun), default=0)

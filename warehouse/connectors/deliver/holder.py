@@ -12,10 +12,14 @@ import socket
 from functools import lru_cache
 from pathlib import Path
 
+from kardus.support.identifiers import machine_boot_id
+
 _PROC = Path("/proc")
-_HOLDER = re.compile(r".*, process ([0-9]+) \[([0-9a-z:]+) ([0-9a-z]+)\]", re.DOTALL)
-_START = 19
-"""Of the fields after the name in `stat`: when it was started, in ticks since the boot."""
+_HOLDER = re.compile(r".*, process ([0-9]{1,9}) \[([0-9a-z:]+) ([0-9a-z]+)\]", re.DOTALL)
+_STATE, _START = 0, 19
+"""Of the fields after the name in `stat`: what it does, and when it was started, in ticks since the boot."""
+_ENDED = frozenset("ZX")
+"""States of what has ended, and whose parent hasn't noticed."""
 
 
 def own_holder() -> str:
@@ -28,30 +32,46 @@ def has_ended(holder: str) -> bool:
     found = _HOLDER.fullmatch(holder)
     if found is None or not (space := _space()) or found[2] != space:
         return False
-    return _started(int(found[1])) != found[3]
+    process = int(found[1])
+    stat = _stat(process)
+    if not stat:
+        return not _is_there(process)
+    return stat[_START] != found[3] or stat[_STATE] in _ENDED
 
 
 @lru_cache(maxsize=1)
 def _written(process: int) -> str:
     """Once for a process: whoever forks has another number."""
-    started = _started(process) or secrets.token_hex(8)
+    stat = _stat(process)
+    started = stat[_START] if stat else secrets.token_hex(8)
     return f"{socket.gethostname()}, process {process} [{_space() or 'unknown'} {started}]"
 
 
 def _space() -> str:
     """Where a number of a process means one process: a boot of a machine, and a space of numbers in it."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         number = re.sub(r"\D", "", (_PROC / "self/ns/pid").readlink().name)
     except OSError:
         return ""
-    return f"{boot.replace('-', '')[:12]}:{number}"
+    boot = machine_boot_id()
+    return f"{boot.replace('-', '')[:12]}:{number}" if boot else ""
 
 
-def _started(process: int) -> str:
-    """When it was started; empty: there is none, or it can't be told."""
+def _stat(process: int) -> list[str]:
+    """The fields after its name; none: there is no such process, or it is hidden from us (`hidepid`)."""
     try:
         stat = (_PROC / str(process) / "stat").read_bytes()
     except OSError:
-        return ""
-    return stat.rpartition(b")")[2].split()[_START].decode()
+        return []
+    return stat.rpartition(b")")[2].decode().split()
+
+
+def _is_there(process: int) -> bool:
+    """Whether there is a process of this number, also one that is hidden: signal 0 only asks."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is somebody else's
+    return True

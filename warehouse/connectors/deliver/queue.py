@@ -23,8 +23,10 @@ from warehouse.store.tables import deliveries, events, targets
 from warehouse.store.waits import is_over, waits
 
 LEASE_S = 180.0
-"""Longer than one sending may take; a deliverer elsewhere that died is taken over from after this."""
+"""A deliverer elsewhere that hasn't renewed for so long, by the clock of whoever waits for it, is taken over from."""
 RENEW_S = 90.0
+CLOCKS_APART_S = 86_400.0
+"""Machines' clocks differ by less, also where one has the wrong time zone: what is further off needn't be watched."""
 MAX_BACKOFF_S = 300.0
 LONGEST_WAIT_S = 3600.0
 """Longer than any pause."""
@@ -57,6 +59,17 @@ class Standing:
     aside: int
 
 
+class ForgottenError(StoreError):
+    """The target was forgotten while it was delivered to."""
+
+    def __init__(self) -> None:
+        """One line, with what to do."""
+        super().__init__(
+            "it was forgotten by `deliver --forget`: take it out of the file, or begin it anew: "
+            "start `kardus-wms deliver` again"
+        )
+
+
 class DeliveryQueue:
     """One target's."""
 
@@ -68,6 +81,10 @@ class DeliveryQueue:
         """
         self._database, self._target, self._refusals = database, target, refusals
         self._held_until_s = 0.0
+        self._other: tuple[str, float] = ("", 0.0)
+        """Who else holds it until when, as was read last ..."""
+        self._other_since_s = 0.0
+        """... and has since then, by the monotonic clock."""
         with database.writing() as connection:
             if connection.execute(select(targets.c.name).where(targets.c.name == target)).first() is None:
                 last = 0 if from_beginning else _last_number(connection)
@@ -77,18 +94,22 @@ class DeliveryQueue:
         """Make sure that nobody else delivers to it; empty, or who does.
 
         Raises:
-            StoreError: the database can't be used.
+            ForgottenError: it is no more.
+            StoreError: the database can't be used; or somebody else had it meanwhile: what was read before is void.
         """
         now = time.time()
-        if RENEW_S < self._held_until_s - now <= LEASE_S:
+        with self._database.reading() as connection:
+            is_own = self._held(connection)[0] == own_holder()
+        if self._held_until_s and not is_own:
+            self._held_until_s = 0.0
+            raise StoreError("another one has delivered to it meanwhile: it goes on from there")
+        if is_own and RENEW_S < self._held_until_s - now <= LEASE_S:
             return ""
-        row = targets.c.name == self._target
         with self._database.writing() as connection:
-            found = connection.execute(select(targets.c.holder, targets.c.held_until).where(row)).one_or_none()
-            if found is None:
-                return "somebody who has just forgotten it"
-            if found.holder != own_holder() and waits(found.held_until, now, LEASE_S) and not has_ended(found.holder):
-                return str(found.holder)
+            holder, until_unix_s = self._held(connection)
+            if holder != own_holder() and self._is_held_by(holder, until_unix_s, now):
+                return holder
+            row = targets.c.name == self._target
             connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + LEASE_S))
         self._held_until_s = now + LEASE_S
         return ""
@@ -154,9 +175,8 @@ class DeliveryQueue:
         rows = [self._row(one, 1, refused[one.number]) for one in taken_up if one.number in refused]
         rows += [self._row(one, 0, WAITS) for one in taken_up if one.number in behind]
         with self._database.writing() as connection:
-            ours = and_(targets.c.name == self._target, targets.c.holder == own_holder())
-            if not connection.execute(update(targets).where(ours).values(done=done)).rowcount:
-                raise StoreError("another one delivers to it by now, or it was forgotten")
+            self._require_own(connection)
+            connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
             if rows:
                 connection.execute(deliveries.insert(), rows)
         return sum(row["aside"] for row in rows)
@@ -165,10 +185,11 @@ class DeliveryQueue:
         """Note what became of events that waited; how many were set aside.
 
         Raises:
-            StoreError: the database can't be written: they are sent again.
+            StoreError: the database can't be written, or somebody else delivers by now: they are sent again.
         """
         aside, d = 0, deliveries.c
         with self._database.writing() as connection:
+            self._require_own(connection)
             for one in tried:
                 this = and_(d.target == self._target, d.event == one.number)
                 if one.number not in refused:
@@ -176,7 +197,7 @@ class DeliveryQueue:
                     continue
                 before = connection.execute(select(d.tries).where(this)).scalar()
                 if before is None:
-                    continue  # the target was forgotten meanwhile
+                    continue  # it was forgotten meanwhile, and begun anew
                 new = self._row(one, 1 + int(before), refused[one.number])
                 aside += new["aside"]
                 connection.execute(update(deliveries).where(this).values(new))
@@ -212,7 +233,34 @@ class DeliveryQueue:
 
     def _done(self, connection: Connection) -> int:
         found = connection.execute(select(targets.c.done).where(targets.c.name == self._target)).scalar()
-        return int(found or 0)
+        if found is None:
+            raise ForgottenError  # to begin with the first event would tell it everything
+        return int(found)
+
+    def _held(self, connection: Connection) -> tuple[str, float]:
+        """Who holds it, and until when."""
+        t = targets.c
+        found = connection.execute(select(t.holder, t.held_until).where(t.name == self._target)).one_or_none()
+        if found is None:
+            raise ForgottenError
+        return str(found.holder), float(found.held_until)
+
+    def _require_own(self, connection: Connection) -> None:
+        if self._held(connection)[0] != own_holder():
+            raise StoreError("another one delivers to it by now")
+
+    def _is_held_by(self, holder: str, until_unix_s: float, now_unix_s: float) -> bool:
+        """Whether somebody else still holds it.
+
+        His clock isn't ours, so that only a lease far from now says by itself that it is over. Any other is, when he
+        hasn't renewed it for so long by our own clock.
+        """
+        longest_s = LEASE_S + 2 * CLOCKS_APART_S
+        if not waits(until_unix_s, now_unix_s - CLOCKS_APART_S, longest_s) or has_ended(holder):
+            return False
+        if self._other != (holder, until_unix_s):
+            self._other, self._other_since_s = (holder, until_unix_s), time.monotonic()
+        return time.monotonic() - self._other_since_s < LEASE_S
 
     def _waiting(self) -> tuple[ColumnElement[bool], ...]:
         return (deliveries.c.target == self._target, deliveries.c.aside == 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kardus.support.backoff import backoff_s
 from kardus.support.worker import Worker
-from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue
+from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
 from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetError
 from warehouse.store.database import StoreError
 
@@ -87,7 +87,8 @@ class TargetWorker(Worker):
                 more = self.round()
             except (TargetError, StoreError) as error:
                 if not self._stopping.is_set():
-                    self._note(str(error))
+                    kept = "" if isinstance(error, ForgottenError) else ": nothing is lost, it is tried again"
+                    self._note(str(error), kept)
                     self._left_alone_s = error.retry_after_s if isinstance(error, TargetError) else 0.0
             else:
                 self._note("")
@@ -159,10 +160,10 @@ class TargetWorker(Worker):
         status.done, status.behind = standing.done, standing.behind
         status.waiting, status.aside = standing.waiting, standing.aside
 
-    def _note(self, problem: str) -> None:
+    def _note(self, problem: str, kept: str = "") -> None:
         status = self.status
         if problem and problem != status.problem:
-            log.error("%s: %s: nothing is lost, it is tried again", self._name, problem)
+            log.error("%s: %s%s", self._name, problem, kept)
         elif not problem and status.problem:
             log.info("%s: takes events again", self._name)
         status.problem = problem

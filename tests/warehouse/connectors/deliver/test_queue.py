@@ -1,12 +1,13 @@
 """A target's place in the database, whichever that is: restarts, two at once, retention, and people's commands."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,10 +28,11 @@ from tests.warehouse.receiving.making import retention_of, write
 from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
 from warehouse.connectors.deliver.holder import has_ended, own_holder
-from warehouse.connectors.deliver.queue import DeliveryQueue
-from warehouse.connectors.deliver.target import TargetError
+from warehouse.connectors.deliver.queue import DeliveryQueue, ForgottenError
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.deliver.upkeep import forget_target, known_targets, refused_events, try_again
-from warehouse.store.database import Database
+from warehouse.connectors.deliver.worker import TargetWorker
+from warehouse.store.database import Database, StoreError
 from warehouse.store.reader import StoreReader
 from warehouse.store.retention import Keep
 from warehouse.store.tables import deliveries, events, targets
@@ -117,6 +119,29 @@ def test_a_new_target_begins_with_the_next_event_unless_it_is_to_begin_with_the_
     assert [one.number for one in _queue(database).fresh(10)] == [1, 2, 3]
 
 
+class _Taking:
+    """A target that takes, or refuses, whatever it is told."""
+
+    name, batch = "taking", 50
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.refuses = refuses
+        self.told: list[str] = []
+        self.before: Callable[[], object] = lambda: None
+
+    def wants(self, _: Outgoing) -> bool:
+        return True
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        self.before()
+        self.told += [one.location for one in events]
+        return {one.number: "no" for one in events} if self.refuses else {}
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 def _held_by(database: Database, holder: str, seconds: float = 100.0) -> None:
     with database.writing() as connection:
         connection.execute(update(targets).values(holder=holder, held_until=time.time() + seconds))
@@ -153,10 +178,87 @@ def test_a_target_is_held_by_one_process_and_one_that_has_ended_is_taken_over_fr
     _held_by(database, "another-machine, process 1")
     again = _queue(database)
     assert again.hold() == "another-machine, process 1"
-    _held_by(database, "another-machine, process 1", -1)
-    assert again.hold() == ""
-    _held_by(database, "another-machine, process 1", 1e7)
-    assert _queue(database).hold() == "", "its clock was ahead"
+    for seconds in (1e7, -1e7):
+        _held_by(database, "another-machine, process 1", seconds)
+        assert _queue(database).hold() == "", "no clock is so far off"
+
+
+@pytest.mark.parametrize("ahead_s", [-7200.0, -200.0, -2.0, 2.0, 30.0, 7200.0])
+def test_a_deliverer_with_another_clock_is_taken_over_from_only_when_it_stops_renewing(
+    database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    mine, elsewhere, passed_s = _queue(database), "another-machine, process 1", [0.0]
+    real_s = time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: real_s() + passed_s[0])
+    for renewed in range(4):
+        _held_by(database, elsewhere, ahead_s + queue.LEASE_S + renewed * queue.RENEW_S)
+        assert mine.hold() == elsewhere
+        passed_s[0] += queue.RENEW_S
+    assert mine.hold() == elsewhere, "it is late"
+    passed_s[0] += queue.RENEW_S
+    assert mine.hold() == ""
+
+
+def test_a_running_target_that_is_forgotten_is_told_nothing_again_and_says_so(database: Database) -> None:
+    write(database, *(told_of(Publisher(f"box-{n}"), f"OLD-{n}", "Milk") for n in range(4)))
+    target = _Taking()
+    worker = TargetWorker(NAME, target, _queue(database, from_beginning=False))
+    worker.round()
+    write(database, told_of(Publisher("new"), "NEW", "Milk"))
+    worker.round()
+    forget_target(database, NAME)
+    for _ in range(3):
+        with pytest.raises(ForgottenError, match="start `kardus-wms deliver` again"):
+            worker.round()
+    assert target.told == ["NEW"]
+    assert known_targets(database) == [], "nothing is kept for it again"
+
+
+def test_a_target_that_is_forgotten_while_it_is_told_is_told_nothing_more(database: Database) -> None:
+    """Whether it tells what is new, or again what was refused."""
+    for tries in (0, 1):
+        target = _Taking(refuses=bool(tries))
+        worker = TargetWorker(NAME, target, _queue(database))
+        write(database, *(told_of(Publisher(f"box-{tries}-{n}"), "A-1", "Milk") for n in range(3)))
+        for _ in range(tries):
+            worker.round()
+        with database.writing() as connection:
+            connection.execute(update(deliveries).values(due=0.0))
+        target.refuses, target.before = False, lambda: forget_target(database, NAME)
+        with pytest.raises(ForgottenError):
+            worker.round()
+        told = list(target.told)
+        with pytest.raises(ForgottenError):
+            worker.round()
+        assert target.told == told
+
+
+def test_whoever_was_held_up_while_another_delivered_and_ended_goes_on_from_there(database: Database) -> None:
+    """As a machine that was suspended: what it had read is told already."""
+    target = _Taking()
+    worker = TargetWorker(NAME, target, _queue(database))
+    write(database, *(told_of(Publisher(f"box-{n}"), "A-1", "Milk") for n in range(3)))
+    worker.round()  # it has read all, and told one
+    with database.writing() as connection:
+        connection.execute(update(targets).values(holder="another, process 1", held_until=0.0, done=3))
+    with pytest.raises(StoreError, match="another one has delivered"):
+        worker.round()
+    settle(worker)
+    assert target.told == ["A-1"]
+    assert _queue(database).standing().done == 3
+
+
+def test_whoever_was_taken_over_from_while_he_told_again_notes_nothing(database: Database) -> None:
+    target = _Taking(refuses=True)
+    worker = TargetWorker(NAME, target, _queue(database))
+    write(database, told_of(Publisher(), "A-1", "Milk"))
+    worker.round()
+    with database.writing() as connection:
+        connection.execute(update(deliveries).values(due=0.0))
+    target.refuses, target.before = False, lambda: _held_by(database, "another, process 1")
+    with pytest.raises(StoreError, match="another one delivers to it"):
+        worker.round()
+    assert _queue(database).standing().waiting == 1
 
 
 def test_containers_of_one_name_are_told_apart_though_each_has_a_process_1(database: Database) -> None:
@@ -172,6 +274,51 @@ def test_containers_of_one_name_are_told_apart_though_each_has_a_process_1(datab
             mine = _queue(database)
             _held_by(database, holder)
             assert mine.hold() == holder
+
+
+_JUDGING = """
+import sys
+from warehouse.connectors.deliver.holder import has_ended, own_holder
+print(own_holder(), *map(has_ended, sys.argv[1:]), sep="\\n")
+"""
+_HIDDEN = "mount -t proc -o subset=pid,hidepid=invisible proc /proc && exec "
+
+
+def _judged_where_proc_hides(*holders: str, user: str = "0") -> tuple[str, list[bool]]:
+    """Who it is, and whether others have ended, with `ProcSubset=pid` and `ProtectProc=invisible` as in the unit."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    apart = ["unshare", "--mount", "sh", "-c", f'{_HIDDEN}"$@"', "sh", "setpriv", "--reuid", user, "--clear-groups"]
+    words = [*apart, sys.executable, "-c", _JUDGING, *holders]
+    environment = os.environ | {"KARDUS_BOOT_ID": boot}
+    found = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
+    if found.returncode:
+        pytest.skip(f"this machine lets nobody hide processes: {found.stderr}")
+    own, *ended = found.stdout.splitlines()
+    return own, [one == "True" for one in ended]
+
+
+def test_where_the_unit_hides_the_machine_a_killed_process_is_known_to_have_ended() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        own, (before,) = _judged_where_proc_hides(other)
+        assert own.partition(" [")[2].partition(" ")[0] == other.partition(" [")[2].partition(" ")[0]
+        process.kill()
+        process.wait()
+        assert (before, _judged_where_proc_hides(other)[1], has_ended(own)) == (False, [True], True)
+
+
+def test_a_process_of_another_user_that_is_hidden_has_not_ended() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        assert _judged_where_proc_hides(other, user="65534")[1] == [False]
+        process.kill()
+        process.wait()
+        assert _judged_where_proc_hides(other, user="65534")[1] == [True]
+
+
+def test_a_process_that_was_killed_has_ended_though_its_parent_has_not_noticed() -> None:
+    with _elsewhere(_SAYING) as (process, other):
+        assert not has_ended(other)
+        process.kill()
+        wait_until(lambda: has_ended(other), "nobody has waited for it")
 
 
 def test_a_number_that_was_given_anew_is_another_process(database: Database) -> None:
