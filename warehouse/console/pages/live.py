@@ -66,7 +66,7 @@ def _audience(request: Request, visit: Visit, view: View, of: str, number: int) 
     if view == "rack":
         return RackAudience(of, local, role >= Role.SUPERVISOR, settings)
     if view == "location":
-        return LocationAudience(of)
+        return LocationAudience(of, settings)
     asked = AskedList(visit.person.name if view == "work" and of else of, number)
     return ListBoard(BOARDS[view], local, asked, ListRights.of(role), settings)
 
@@ -111,8 +111,15 @@ class LocationAudience(Audience):
     """Who looks at a location."""
 
     location: str
+    settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
         """That it has changed."""
         own = [one for one in changes if one.kind == "event" and one.item["event"]["location"] == self.location]
         return f"id: {own[-1].place}\nevent: changed\ndata: 1\n\n".encode() if own else b""
+
+    def look(self, connection: Connection, now: datetime) -> bytes:
+        """That its agent has said nothing for too long, or is heard again."""
+        rack = place_of(self.location, self.settings.rack).rack
+        found = self.settings.silence.changed(connection, now, rack, self.settings.rack)
+        return b"event: changed\ndata: 1\n\n" if any(tile.location == self.location for tile in found) else b""
