@@ -78,7 +78,10 @@
       change(one.id, { why: words.offline });
       return false;
     }
-    if (answer.status === 401) { location.assign("/signin?next=/work"); return false; }
+    if (answer.status === 401) {
+      location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
+      return false;
+    }
     if (answer.status === 412) { location.reload(); return false; }
     const isText = answer.headers.get("content-type")?.startsWith("text/plain");
     const told = (isText && await answer.text()) || words.away;  // a proxy's page is no words for people
