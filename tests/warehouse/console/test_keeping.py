@@ -1,4 +1,4 @@
-"""What somebody is at while a live part changes under him, in a real browser: nothing written, pressed or open is lost."""
+"""What somebody is at while a live part changes under him, in a real browser: nothing written or pressed is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.support.identifiers import uuid7
-from warehouse.console.context import Console, Served, entry_of, tagged
+from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.asked_picture import AskedPicture, asked_picture
