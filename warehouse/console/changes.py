@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, func, select
 
 from kardus.support.whole_numbers import whole_number
-from warehouse.console.overtaken import LaterState, later_states
+from warehouse.console.overtaken import LaterState, later_states, states_now
 from warehouse.console.shown import EVENTS, event_item, said
 from warehouse.store.database import LAST_NUMBER, read_meta
 from warehouse.store.tables import changes, events, latest
@@ -50,13 +50,13 @@ class StoredChange:
 
     place: FeedPosition
     kind: str
-    """`event`, `agent`, `camera`, `coverage`, `state` (it was cleared), `comment`, `task`."""
+    """`event`, `agent`, `camera`, `coverage`, `state` (cleared, or its alert acknowledged), `comment`, `task`."""
     item: dict[str, Any]
     """The event as it is shown, or what the change is of."""
     later: LaterState | None = None
-    """Of an event that came late: what its agent has said of the location since then."""
+    """Of an event that came late: what its agent has said of the location since then; of a state itself, if it is."""
     others: tuple[dict[str, Any], ...] = ()
-    """Of an event: the states of the other agents that watch its location."""
+    """Of an event or a state: the states of the other agents that watch its location."""
 
     @cached_property
     def data(self) -> str:
@@ -89,10 +89,20 @@ def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChan
         after = FeedPosition(item["number"], after.change)
         told = [said(row) for row in states[item["event"]["location"]] if row.agent != item["agent"]]
         found.append(StoredChange(after, "event", item, later.get(item["id"]), tuple(told)))
-    others = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
-    for row in connection.execute(others).all():
-        after = FeedPosition(after.event, row.number)
-        found.append(StoredChange(after, _KINDS.get(row.kind, row.kind), {"agent": row.agent, "subject": row.subject}))
+    return found + _others_after(connection, after)
+
+
+def _others_after(connection: Connection, after: FeedPosition) -> list[StoredChange]:
+    """What isn't an event; of a state also what it says now."""
+    chosen = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
+    rows, found = connection.execute(chosen).all(), []
+    own = {(row.agent, row.subject) for row in rows if row.kind == "state"}
+    stated, every = states_now(connection, own), _states_of(connection, {location for _, location in own})
+    for row in rows:
+        place, item = FeedPosition(after.event, row.number), {"agent": row.agent, "subject": row.subject}
+        state = stated.get((row.agent, row.subject)) if row.kind == "state" else None
+        others = [said(one) for one in every[row.subject] if one.agent != row.agent] if state else ()
+        found.append(StoredChange(place, _KINDS.get(row.kind, row.kind), item, state, tuple(others)))
     return found
 
 

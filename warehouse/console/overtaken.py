@@ -51,6 +51,13 @@ def later_states(connection: Connection, items: Iterable[ShownRow]) -> dict[str,
     return found
 
 
+def states_now(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LaterState]:
+    """What agents say of locations now, by agent and location, each with the event that it rests on."""
+    wanted = set(keys)
+    states = _states(connection, wanted) if wanted else {}
+    return {key: LaterState(state, _last_event(connection, key[0], state)) for key, state in states.items()}
+
+
 def _states(connection: Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], ShownRow]:
     """Those that say their place; those of earlier versions of the agent don't."""
     wanted = given(connection, _PLACE, list(keys))

@@ -39,8 +39,9 @@ async def follow_changes(
     """Server-sent events.
 
     `ready` or `reset` first (read everything anew), then `event` with the event, `agent`, `camera`, `coverage`,
-    `comment`, and `state` (it was cleared), with what they are of. With `Last-Event-ID` nothing that was missed is
-    left out. The connection ends when the client is too slow, the token is revoked or the server stops.
+    `comment`, and `state` (it was cleared, or its alert acknowledged), with what they are of. With `Last-Event-ID`
+    nothing that was missed is left out. The connection ends when the client is too slow, the token is revoked or the
+    server stops.
     """
     seen = FeedPosition.of(last_event_id) if last_event_id else None
     if last_event_id and seen is None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision that this version of Kardus works with."""
 KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", HEAD})
 FILE_VERSION = 3

@@ -196,3 +196,47 @@ def test_a_task_changes_hands_when_somebody_means_it_and_both_see_it(browser: Br
         desk.goto("/work?mine=true")
         expect(job(desk, HERE)).to_contain_text("before by a supervisor")
         expect(job(desk, HERE).get_by_role("button", name="Give back")).to_be_hidden()
+
+
+@pytest.mark.parametrize("asked", ["300", "1e99", "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999999"])
+def test_a_server_that_asks_for_time_is_left_alone_until_the_clock_is_set_back(
+    browser: Browser, console: Console, asked: str
+) -> None:
+    sent: list[str] = []
+
+    def busy(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        sent.append(route.request.post_data or "")
+        route.fulfill(status=503, headers={"Retry-After": asked}, content_type="text/plain", body="Later.")
+
+    with working(browser, console) as (phone, _):
+        phone.route("**/work", busy)
+        phone.add_init_script("const real = Date.now; window.aheadMs = 0; Date.now = () => real() + window.aheadMs;")
+        phone.reload()
+        click(phone, HERE, "Take")
+        expect(phone.locator("#queued li")).to_contain_text("Later.")
+        phone.wait_for_timeout(1000)
+        assert len(sent) == 1
+        if asked == "1e99":  # no number of seconds: as if nothing had been asked for
+            return
+        for ahead, times in ((290_000, 1), (3_700_000, 2), (-86_400_000, 3)):
+            phone.evaluate(f"aheadMs = {ahead}")
+            phone.wait_for_timeout(3000)
+            assert len(sent) == times, ahead
+
+
+def test_a_click_that_waits_can_be_discarded(browser: Browser, console: Console) -> None:
+    with working(browser, console) as (phone, _):
+        phone.context.set_offline(True)
+        click(phone, HERE, "Take")
+        click(phone, THERE, "Done")
+        one = phone.locator("#queued li", has_text=f"{HERE} · Take")
+        one.get_by_role("button", name="Discard").tap()
+        expect(one).to_have_count(0)
+        expect(job(phone, HERE)).not_to_have_class("waiting")
+        phone.context.set_offline(False)
+        expect(job(phone, THERE)).to_contain_text("done by a operator")
+        expect(phone.locator("#queued")).to_be_hidden()
+    assert deeds(console) == [("a operator", "done")]

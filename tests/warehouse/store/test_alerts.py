@@ -87,6 +87,7 @@ def _back_to_0002(connection: object, statements: list[str]) -> None:
 PEOPLE = ("users", "sessions", "signin_failures", "tasks", "sent_once", "labels", "models", "offers", "coverage_days")
 FILE_BACK = [
     *(f"DROP TRIGGER {name}" for name in ("latest_added", "latest_changed", "latest_cleared", "comment_added")),
+    "DROP TRIGGER alert_acknowledged",
     *(f"DROP INDEX {name}" for name in ("latest_by_subject", "latest_by_verdict", "latest_by_end")),
     *(f"DROP INDEX {name}" for name in ("events_by_verdict", "events_by_agent", "events_by_time", "pictures_by_time")),
     "ALTER TABLE latest DROP COLUMN verdict",
@@ -100,12 +101,14 @@ SERVER_BACK = [
     "DROP TRIGGER events_added ON events",
     "DROP TRIGGER latest_changed ON latest",
     "DROP TRIGGER latest_cleared ON latest",
+    "DROP TRIGGER alert_acknowledged ON latest",
     "DROP INDEX latest_by_subject, latest_by_verdict, events_by_verdict, events_by_agent, events_by_time",
     "ALTER TABLE latest DROP COLUMN verdict, DROP COLUMN void_at",
     "ALTER TABLE pictures DROP COLUMN received",
     "DROP TABLE alerts, comments, tokens, audit, changes",
     f"DROP TABLE {', '.join(PEOPLE)}",
     "DROP FUNCTION kardus_verdict, kardus_void_at, kardus_note_change, kardus_note_task, kardus_tell",
+    "DROP FUNCTION kardus_acknowledged",
     "UPDATE alembic_version SET version_num = '0002'",
 ]
 
@@ -129,7 +132,7 @@ def test_a_database_of_the_version_before_is_brought_over(address: str, cluster:
     with open_database(address, make=False) as database:
         assert rows(database) == [("alert-1", "box", "resolved")]
         with database.reading() as connection:
-            assert revision_of(connection) == "0009"
+            assert revision_of(connection) == "0010"
             assert connection.execute(select(pictures.c.received)).scalar_one() is not None
             assert connection.execute(text("SELECT verdict FROM latest")).scalar_one() == "match"
         write(database, *box.events(2), box.online())

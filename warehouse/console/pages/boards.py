@@ -29,6 +29,8 @@ class AskedList:
     """Only this aisle's, or what this person has taken; empty: all."""
     part: int = 1
     """From 1; a list that has fewer parts by now shows its last."""
+    at: str = ""
+    """The part with this location, or rack, whatever its number; where it isn't in the list, `part` counts."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ names the last place that he saw (`Last-Event-ID`), as at the API, and gets what
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy import Connection
@@ -66,9 +66,31 @@ def _audience(request: Request, visit: Visit, view: View, of: str, number: int) 
     if view == "rack":
         return RackAudience(of, local, role >= Role.SUPERVISOR, settings)
     if view == "location":
-        return LocationAudience(of)
+        return LocationAudience(of, settings)
     asked = AskedList(visit.person.name if view == "work" and of else of, number)
     return ListBoard(BOARDS[view], local, asked, ListRights.of(role), settings)
+
+
+def _location_of(change: StoredChange) -> str:
+    """Of an event or a state; empty: it is of something else."""
+    if change.kind == "event":
+        return str(change.item["event"]["location"])
+    return change.item["subject"] if change.kind == "state" else ""
+
+
+def _changed_tile(change: StoredChange) -> Tile | None:
+    """What a location's change shows; None: nothing else than before, since the state was cleared or isn't the last."""
+    agent, later = change.item["agent"], change.later
+    if later is None:
+        event = change.item.get("event")
+        return tile_of_event(event, agent, change.item["id"], change.others) if event else None
+    if change.kind == "state" and any(_seen(other) > _seen(later.state) for other in change.others):
+        return None
+    return tile_of_state(later.state, agent, datetime.now(UTC), (later.event, bool(later.event)), change.others)
+
+
+def _seen(state: dict[str, Any]) -> str:
+    return str(state["last_verified"] or state["since"])
 
 
 @dataclass(frozen=True)
@@ -81,24 +103,20 @@ class RackAudience(Audience):
     settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
-        """Tiles of its events; of one that came late, as its agent has said since."""
-        return b"".join(self._tile(change) for change in changes if change.kind == "event")
+        """Tiles of its events, of one that came late as its agent has said since; and of what was acknowledged."""
+        own = [(change, _changed_tile(change)) for change in changes if self._is_own(change)]
+        return b"".join(self._told(change, tile) for change, tile in own if tile)
 
     def look(self, connection: Connection, now: datetime) -> bytes:
         """Tiles whose agent has said nothing for too long, and those that can be seen again."""
         found = self.settings.silence.changed(connection, now, self.rack, self.settings.rack)
         return "".join(f"event: tile\ndata: {self._html(tile)}\n\n" for tile in found).encode()
 
-    def _tile(self, change: StoredChange) -> bytes:
-        event = change.item["event"]
-        if place_of(event["location"], self.settings.rack).rack != self.rack:
-            return b""
-        agent, later = change.item["agent"], change.later
-        tile = (
-            tile_of_state(later.state, agent, datetime.now(UTC), (later.event, True), change.others)
-            if later
-            else tile_of_event(event, agent, change.item["id"], change.others)
-        )
+    def _is_own(self, change: StoredChange) -> bool:
+        location = _location_of(change)
+        return bool(location) and place_of(location, self.settings.rack).rack == self.rack
+
+    def _told(self, change: StoredChange, tile: Tile) -> bytes:
         html = self._html(tile)
         return f"id: {change.place}\nevent: tile\ndata: {html}\n\n".encode()
 
@@ -111,8 +129,15 @@ class LocationAudience(Audience):
     """Who looks at a location."""
 
     location: str
+    settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
         """That it has changed."""
-        own = [one for one in changes if one.kind == "event" and one.item["event"]["location"] == self.location]
+        own = [one for one in changes if _location_of(one) == self.location]
         return f"id: {own[-1].place}\nevent: changed\ndata: 1\n\n".encode() if own else b""
+
+    def look(self, connection: Connection, now: datetime) -> bytes:
+        """That its agent has said nothing for too long, or is heard again."""
+        rack = place_of(self.location, self.settings.rack).rack
+        found = self.settings.silence.changed(connection, now, rack, self.settings.rack)
+        return b"event: changed\ndata: 1\n\n" if any(tile.location == self.location for tile in found) else b""

@@ -17,7 +17,8 @@ from warehouse.console.pages.precision_now import CLAIMS
 from warehouse.console.pages.racks import family_of, tile_words
 from warehouse.console.pages.rendering import fragment, page
 from warehouse.console.pages.snapshots import CameraPicture, NoPicture
-from warehouse.console.pages.tiles import Tile, tile_of_event, tiles_of
+from warehouse.console.pages.tiles import Tile, tile_id, tile_of_event, tiles_of
+from warehouse.console.pages.ways_back import MAX_NUMBER
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.shown import EVENTS, event_item
@@ -35,7 +36,11 @@ Code = Annotated[str, Query(max_length=100)]
 
 @router.get("/location", response_class=Response)
 def show_location(
-    request: Request, console: Served, visit: ViewerVisit, code: Code, before: Annotated[int | None, Query(ge=1)] = None
+    request: Request,
+    console: Served,
+    visit: ViewerVisit,
+    code: Code,
+    before: Annotated[int | None, Query(ge=1, le=MAX_NUMBER)] = None,
 ) -> Response:
     """One location; `before` goes on in its history."""
     settings = request.app.state.page
@@ -61,11 +66,13 @@ def show_location(
     ]
     words: dict[str, Any] = {
         "code": code,
+        "id": tile_id(code),
         "tile": tile,
         "steps": history,
         "said": said[::-1],
         "next": items[-1]["number"] if len(rows) > PART else None,
         "place": place,
+        "before": before,
         "words": tile_words(tile, settings) if tile else None,
         "family": family_of(tile, settings) if tile else "",
         "rack": place_of(code, settings.rack).rack,

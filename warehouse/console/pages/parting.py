@@ -4,6 +4,7 @@ Parts are filled by about how many bytes each entry comes to, and not by number:
 eight cameras in trouble, is many times as long as another.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
@@ -31,7 +32,11 @@ class ListPart(Generic[T]):
 
 
 def part_of(
-    entries: Sequence[T], number: int, bytes_of: Callable[[T], int], most_bytes: int = PART_BYTES
+    entries: Sequence[T],
+    number: int,
+    bytes_of: Callable[[T], int],
+    most_bytes: int = PART_BYTES,
+    wanted: Callable[[T], bool] | None = None,
 ) -> ListPart[T]:
     """A part of a list; the last one, where it has fewer.
 
@@ -40,7 +45,18 @@ def part_of(
         number: which part, from 1.
         bytes_of: about how long an entry is as HTML; one that is longer than a part has one of its own.
         most_bytes: of a part; less where other lists stand beside this one.
+        wanted: the part with the first entry of which this is so is meant, whatever its number; where none is,
+            the number counts.
     """
+    begins = _begins(entries, bytes_of, most_bytes)
+    found = next((place for place, entry in enumerate(entries) if wanted(entry)), None) if wanted else None
+    shown = min(number, len(begins)) if found is None else bisect_right(begins, found)
+    end = begins[shown] if shown < len(begins) else len(entries)
+    return ListPart(entries[begins[shown - 1] : end], shown, len(begins), len(entries))
+
+
+def _begins(entries: Sequence[T], bytes_of: Callable[[T], int], most_bytes: int) -> list[int]:
+    """Where each part begins."""
     begins, filled = [0], 0
     for place, entry in enumerate(entries):
         size = bytes_of(entry)
@@ -48,9 +64,7 @@ def part_of(
             begins.append(place)
             filled = 0
         filled += size
-    shown = min(number, len(begins))
-    end = begins[shown] if shown < len(begins) else len(entries)
-    return ListPart(entries[begins[shown - 1] : end], shown, len(begins), len(entries))
+    return begins
 
 
 def written(*texts: str | None) -> int:

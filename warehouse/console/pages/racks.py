@@ -72,12 +72,13 @@ def show_racks(
     __: ViewerVisit,
     aisle: Annotated[str, Query(max_length=100)] = "",
     number: PartNumber = 1,
+    at: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """All racks, by aisle."""
+    """All racks, by aisle; `at`: the part of the list where this rack stands."""
     _ = translator(request)
     with console.reading() as connection:
         place = newest(connection)
-        words = {**racks_words(connection, request.app.state.page, AskedList(aisle, number)), "place": place}
+        words = {**racks_words(connection, request.app.state.page, AskedList(aisle, number, at)), "place": place}
     if "hx-request" in request.headers:
         return fragment(request, "racks_part.html.jinja", **words)
     return page(request, "racks.html.jinja", title=_("Racks"), **words)
@@ -91,7 +92,7 @@ def racks_words(connection: Connection, settings: PageSettings, asked: AskedList
     for rack in shown:
         total.update(rack.tones)
     aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
-    racks_part = part_of(shown, asked.part, _bytes_of)
+    racks_part = part_of(shown, asked.part, _bytes_of, wanted=lambda rack: rack.rack == asked.at)
     return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total}
 
 
@@ -109,12 +110,15 @@ def show_rack(
     visit: ViewerVisit,
     name: Annotated[str, Query(max_length=100)],
     section: PartNumber = 1,
+    at: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """One rack as it stands."""
+    """One rack as it stands; of a long one a part, the one with the location `at` where it is named."""
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
         place = newest(connection)
         codes = settings.codes.of_rack(connection, name, settings.rack)
+        sections = max(1, -(-len(codes) // MAX_TILES))
+        section = codes.index(at) // MAX_TILES + 1 if at in codes else min(section, sections)
         shown = codes[(section - 1) * MAX_TILES : section * MAX_TILES]
         tiles = tiles_of(connection, shown, datetime.now(UTC))
     if not tiles:
@@ -136,7 +140,7 @@ def show_rack(
         cameras=sorted({(tile.agent, tile.camera) for tile in tiles.values()}),
         families=families,
         section=section,
-        sections=-(-len(codes) // MAX_TILES),
+        sections=sections,
         place=place,
         html_of=lambda tile: Markup(tile_html(tile, local, settings, may_teach=may_teach)),  # noqa: S704 - it is a template's
     )

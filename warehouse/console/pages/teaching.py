@@ -1,29 +1,27 @@
 """People say what pictures show, one after the other: by a click, or by the keyboard alone."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, select
 from starlette.responses import RedirectResponse
 
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.support.identifiers import uuid7
-from warehouse.console.context import Console, Served, entry_of, tagged
+from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.asked_picture import AskedPicture, asked_picture
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.places import MAX_TILES, place_of
 from warehouse.console.pages.precision_now import CLAIMS, PrecisionNow
 from warehouse.console.pages.rendering import HEADERS, page, translator
-from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.tiles import tile_id
+from warehouse.console.pages.ways_back import WayAsked, WayBack
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.store.labels import StatedTruth
@@ -37,7 +35,6 @@ from warehouse.teaching.saying import Statement
 router = APIRouter()
 ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60)
 MAX_SKU = 200
-BackTo = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/teaching", response_class=Response)
@@ -52,7 +49,7 @@ def show(request: Request, console: Served, __: SupervisorVisit, last: str = "")
 
 
 @router.get("/teaching/{event}", response_class=Response)
-def show_one(request: Request, console: Served, __: SupervisorVisit, event: str, back: BackTo = "") -> Response:
+def show_one(request: Request, console: Served, __: SupervisorVisit, event: str, back: WayAsked) -> Response:
     """This event: whoever looks at a tile, a location or a task says that it is wrong, and comes back to it."""
     _ = translator(request)
     with console.reading() as connection:
@@ -70,7 +67,7 @@ def say(request: Request, console: Served, visit: SupervisorVisit, event: str, f
     """What it shows; and on to the next one, or back to where somebody saw that it is wrong."""
     said = _said(event, visit.person.name, form)
     row, _, _ = store_label(request, console, visit.principal, said)
-    back = _way_back(console, request.app.state.page, form.get("back", ""), row.location)
+    back = WayBack.of(form).address(console, request.app.state.page, row.location)
     return RedirectResponse(back or _after(said), 303, HEADERS)
 
 
@@ -90,7 +87,7 @@ def _words(connection: Connection, request: Request, shown: AskedPicture | None)
     precision: PrecisionNow = request.app.state.page.precision
     return {
         "shown": shown,
-        "back": "",
+        "back": WayBack(),
         "claim_words": CLAIMS,
         "id": uuid7(),
         "hearing": hearing_of(connection),
@@ -104,17 +101,6 @@ def _kinds(shown: AskedPicture | None) -> list[tuple[By, str]]:
         return [("all", "")]
     one = shown.one
     return [("all", ""), ("camera", f"{one.agent}/{one.camera}"), ("product", one.expected or EMPTY_CLASS)]
-
-
-def _way_back(console: Console, settings: PageSettings, back: str, location: str) -> str:
-    """The page that somebody came from, where the location stands in it; empty: none is named."""
-    if back != "rack":
-        return {"work": "/work", "location": f"/location?code={quote(location, safe='')}"}.get(back, "")
-    rack = place_of(location, settings.rack).rack
-    with console.reading() as connection:
-        codes = settings.codes.of_rack(connection, rack, settings.rack)
-    part = codes.index(location) // MAX_TILES + 1 if location in codes else 1
-    return f"/rack?name={quote(rack, safe='')}&part={part}#{tile_id(location)}"
 
 
 def _said(event: str, by: str, form: dict[str, str]) -> Statement:

@@ -53,12 +53,13 @@ def show(
     visit: ViewerVisit,
     mine: Annotated[str, Query(max_length=5)] = "",
     number: PartNumber = 1,
+    at: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """The list."""
+    """The list; `at`: the part of it where this location stands."""
     _, person = translator(request), visit.person
     with console.reading() as connection:
         place = newest(connection)
-        words = work_words(connection, request.app.state.page, AskedList(person.name if mine else "", number))
+        words = work_words(connection, request.app.state.page, AskedList(person.name if mine else "", number, at))
     words |= {"place": place, "me": person.name, **vars(ListRights.of(person.role))}
     if "hx-request" in request.headers:
         return fragment(request, "work_part.html.jinja", **words)
@@ -73,13 +74,17 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
     jobs = jobs_of(connection, settings.zone)
     shown = [job for job in jobs if asked.of in ("", *job.holders, *job.former)]
     return {
-        "jobs": part_of(shown, asked.part, _bytes_of),
+        "jobs": part_of(shown, asked.part, _bytes_of, wanted=lambda job: asked.at in _places(job)),
         "total": len(jobs),
         "mine": "true" if asked.of else "",
         "me": "",
         "hearing": hearing_of(connection),
         "words_of": lambda tile: tile_words(tile, settings),
     }
+
+
+def _places(job: Task) -> list[str]:
+    return [tile.location for tile in job.tiles]
 
 
 def _bytes_of(job: Task) -> int:

@@ -2,11 +2,13 @@
    server counts it once however often it is sent, and the person who clicked: it is sent under his name, or waits.
 
    What waits for the server or an agent is sent again, later each time, and holds nothing else up but what was clicked
-   after it of the same kind about the same task. What is refused stays until somebody has seen it. */
+   after it of the same kind about the same task; its person may discard it. What is refused stays until somebody has seen
+   it. */
 "use strict";
 (() => {
   const KEY = "kardus.queue";
   const FIRST_MS = 2000, LONGEST_MS = 60000, HANGS_MS = 30000;
+  const MOST_ASKED_MS = 3600000;  // a server that asks for longer is tried once an hour
   const place = document.getElementById("queued");
   const words = JSON.parse(place.dataset.words);
   const me = document.querySelector('meta[name="person"]').content;
@@ -50,8 +52,8 @@
     const lanes = new Set(), now = Date.now();
     for (const one of read()) {
       if (!isMine(one) || one.refused) continue;
-      const wait = (one.due ?? 0) - now;
-      if (!lanes.has(laneOf(one)) && (wait <= 0 || wait > 2 * LONGEST_MS)) return one;  // or the clock was set back
+      const isDue = (one.due ?? 0) <= now || now < (one.since ?? 0);  // or the clock was set back
+      if (!lanes.has(laneOf(one)) && isDue) return one;
       lanes.add(laneOf(one));
     }
     return undefined;
@@ -76,7 +78,10 @@
       change(one.id, { why: words.offline });
       return false;
     }
-    if (answer.status === 401) { location.assign("/signin?next=/work"); return false; }
+    if (answer.status === 401) {
+      location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
+      return false;
+    }
     if (answer.status === 412) { location.reload(); return false; }
     const isText = answer.headers.get("content-type")?.startsWith("text/plain");
     const told = (isText && await answer.text()) || words.away;  // a proxy's page is no words for people
@@ -85,26 +90,31 @@
       if (one.why) kardus.say(`${words.sent} ${one.where} · ${one.what}`, "good");
       document.body.dispatchEvent(new Event("kardus:sent"));
     } else if (answer.status >= 500 || answer.status === 429 || answer.status === 408) {
-      wait(one, told, 1000 * (Number(answer.headers.get("retry-after")) || 0));
+      wait(one, told, askedMs(answer.headers.get("retry-after")));
     } else change(one.id, { refused: told });
     return true;
+  }
+
+  /* How long a server asks to be left alone: in seconds, or until a moment. */
+  function askedMs(text) {
+    const asked = /^\d+$/.test(text ?? "") ? 1000 * Number(text) : Date.parse(text) - Date.now();
+    return Math.min(Math.max(asked || 0, 0), MOST_ASKED_MS);
   }
 
   function wait(one, why, least) {
     const tries = (one.tries ?? 0) + 1;
     const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries, 10));
-    change(one.id, { tries, why, due: Date.now() + Math.max(least, longest * (0.5 + Math.random() / 2)) });
+    const since = Date.now(), due = since + Math.max(least, longest * (0.5 + Math.random() / 2));
+    change(one.id, { tries, why, since, due });
   }
 
   function line(text, label, isGone) {
     const item = document.createElement("li"), button = document.createElement("button");
     item.append(`${text} `);
-    if (label) {
-      button.type = "button";
-      button.textContent = label;
-      button.onclick = () => drop(isGone);
-      item.append(button);
-    }
+    button.type = "button";
+    button.textContent = label;
+    button.onclick = () => drop(isGone);
+    item.append(button);
     return item;
   }
 
@@ -117,9 +127,10 @@
     shown = state;
     const waiting = queue.filter((one) => isMine(one) && !one.refused);
     const count = (text, of) => text.replace("#", number.format(of.length));
-    const lines = waiting.filter((one) => one.why).map((one) => line(`${one.where} · ${one.what}: ${one.why}`));
-    for (const one of queue.filter((other) => isMine(other) && other.refused)) {
-      lines.push(line(`${one.where} · ${one.what}: ${one.refused}`, words.seen, (other) => other.id === one.id));
+    const lines = [];
+    for (const one of [...waiting.filter(({ why }) => why), ...queue.filter((other) => isMine(other) && other.refused)]) {
+      const label = one.refused ? words.seen : words.discard;
+      lines.push(line(`${one.where} · ${one.what}: ${one.refused ?? one.why}`, label, (other) => other.id === one.id));
     }
     for (const person of new Set(queue.filter((one) => !isMine(one)).map((one) => one.person))) {
       const theirs = queue.filter((one) => one.person === person);

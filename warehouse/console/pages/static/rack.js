@@ -1,7 +1,6 @@
 /* A rack: what of it is shown, how many of each kind there are, pictures that there are none of. */
 "use strict";
 (() => {
-  const rack = document.getElementById("rack");
   const counts = document.getElementById("counts");
   const byVerdict = document.getElementById("by-verdict");
   const byFamily = document.getElementById("by-family");
@@ -9,6 +8,7 @@
   const number = new Intl.NumberFormat(document.documentElement.lang);
 
   function refresh() {
+    const rack = document.getElementById("rack");  // it may have been read anew as a whole
     const verdict = byVerdict.value, family = byFamily?.value ?? "";
     for (const tile of rack.querySelectorAll(".tile")) {
       tile.hidden = (verdict && !tile.matches(verdict)) || (family && tile.dataset.f !== family);
@@ -40,6 +40,7 @@
     if (event.target.matches(".tile")) event.target.classList.add("changed");
     refresh();
   });
+  document.addEventListener("htmx:afterSwap", refresh);
   byVerdict.addEventListener("change", refresh);
   byFamily?.addEventListener("change", refresh);
   refresh();

@@ -4,7 +4,6 @@
   const person = document.querySelector(".person").textContent;
   const words = JSON.parse(document.getElementById("queued").dataset.words);
   const held = new Set();  // what was this person's when it was last shown
-  let isHeld = false;
 
   function showOwn() {
     for (const job of document.querySelectorAll(".job")) {  // the list comes as everybody sees it
@@ -39,19 +38,11 @@
     const isKept = queue.keep(fields, where, event.submitter.textContent);
     if (isKept && fields.do === "comment") { form.elements.text.value = ""; form.querySelector("details").open = false; }
   });
-  /* A comment that is being written isn't taken away by what comes in. */
-  for (const name of ["htmx:beforeRequest", "htmx:sseBeforeMessage"]) {
-    document.addEventListener(name, (event) => {
-      if (event.target.id !== "jobs" || !document.activeElement?.matches("#jobs textarea")) return;
-      event.preventDefault();
-      isHeld = true;
-    });
-  }
-  document.addEventListener("focusout", () => {
-    if (isHeld) setTimeout(() => htmx.trigger("#jobs", "kardus:changed"), 50);
-    isHeld = false;
-  });
-  document.addEventListener("htmx:afterSettle", () => { showOwn(); showWaiting(); kardus.showAges(); });
+  document.addEventListener("htmx:afterSwap", () => {  // before the focus returns: to a button that is shown
+    showOwn();
+    showWaiting();
+    kardus.showAges();
+  }, true);
   document.addEventListener("kardus:queue", showWaiting);
   showOwn();
   queue.start();

@@ -1,0 +1,97 @@
+"""A rack and a location that stay open, in a real browser: they don't go on showing what isn't so any more."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from kardus.contract.verdicts import Verdict
+from tests.publishers import Publisher
+from tests.warehouse.console.browsing import running_browser, visiting
+from tests.warehouse.console.serving import console_over, listening
+from tests.warehouse.receiving.making import write
+from warehouse.console.context import Console
+from warehouse.console.roles import Role
+from warehouse.store.database import Database
+
+HERE, THERE = "A-01-2-03", "A-01-2-04"
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all of them."""
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def box() -> Publisher:
+    """An agent."""
+    return Publisher()
+
+
+@pytest.fixture
+def console(file_database: Database, box: Publisher) -> Console:
+    """Two locations that are right."""
+    for code in (HERE, THERE):
+        write(file_database, box.event(code), box.state(code))
+    return console_over(file_database)
+
+
+def lose(lost: list[str], route: Route) -> None:
+    """The stream can't be reached."""
+    lost.append(route.request.url)
+    route.abort()
+
+
+def live(page: Page, path: str) -> None:
+    """Open it, and wait until it is live."""
+    page.goto(path)
+    expect(page.locator("html")).to_have_attribute("data-live", "live")
+
+
+def test_whoever_missed_too_much_sees_all_of_it_anew(
+    browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.streaming.MAX_BACKLOG", 3)
+    with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
+        for path in ("/rack?name=A-01", f"/location?code={HERE}"):
+            lost: list[str] = []
+            page.route("**/live?**", partial(lose, lost))
+            page.goto(path)
+            page.wait_for_timeout(500)
+            assert lost
+            if "rack" in path:
+                page.get_by_label("Verdict").select_option("to check")
+            write(console.database, *[box.event(THERE) for _ in range(5)])
+            write(console.database, box.event(HERE, Verdict.MISMATCH), box.state(HERE, Verdict.MISMATCH))
+            page.unroute("**/live?**")
+            expect(page.locator(".tile:visible .v, .now .verdict")).to_have_text("wrong product", timeout=20_000)
+            write(console.database, box.event(HERE, Verdict.EMPTY), box.state(HERE, Verdict.EMPTY))
+            expect(page.locator(".tile:visible .v, .now .verdict")).to_have_text("empty")
+            assert page.locator(".tile:visible").count() == ("rack" in path)
+            write(console.database, box.event(HERE), box.state(HERE))
+
+
+def test_a_location_whose_agent_falls_silent_says_so_and_when_it_is_heard_again(
+    browser: Browser, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.feed.LOOK_S", 0.5)
+    with (
+        listening(console) as port,
+        visiting(browser, console, port, Role.OPERATOR) as page,
+        visiting(browser, console, port, Role.OPERATOR) as other,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr("tests.publishers.VALID_S", 5.0)
+            brief = Publisher()
+        write(console.database, brief.event(HERE), brief.state(HERE))
+        live(page, f"/location?code={HERE}")
+        live(other, f"/location?code={THERE}")
+        expect(page.locator(".now .verdict")).to_have_text("match")
+        expect(page.locator(".now .verdict")).to_have_text("no view", timeout=20_000)
+        expect(other.locator(".now .verdict")).to_have_text("match")
+        write(console.database, Publisher().state(HERE))
+        expect(page.locator(".now .verdict")).to_have_text("match")
