@@ -48,7 +48,7 @@ _RETAINED_TYPES = {
 
 class _EventPosition(Record):
     epoch: EpochId
-    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]
 
 
 class _PositionEnvelope(Record):
