@@ -13,7 +13,7 @@ Flag = Annotated[bool, Strict()]
 """`true` or `false`, as JSON writes them: a number or a word, such as `"no"`, isn't taken for one."""
 Integer = Annotated[int, Field(ge=0, le=MAX_INTEGER, strict=True)]
 """A whole number from 0: a truth value, a text or a fraction isn't taken for one."""
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
+AgentCount = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 """Of what an agent has, or has done."""
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from kardus.contract.base import MAX_INTEGER, Count, Flag, Integer, Record
+from kardus.contract.base import MAX_INTEGER, AgentCount, Flag, Integer, Record
 from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
 from kardus.support.spelling import composed
@@ -195,7 +195,7 @@ class LocationVerdict(Record):
     """The model that judged."""
     reason: str = ""
     """Why the verdict is a doubt, or why the view can't be trusted."""
-    facing: Count | None = None
+    facing: AgentCount | None = None
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
     seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
@@ -211,7 +211,7 @@ class LocationEvent(LocationVerdict):
     epoch: str
     """Identifies a count of events: of an outbox's file, until the machine stops without closing it. A UUID (version 7)
     that is higher than the agent's earlier ones."""
-    sequence: Annotated[Count, Field(ge=1)]
+    sequence: Annotated[AgentCount, Field(ge=1)]
     """Counts events of an epoch, without gaps."""
     boot_id: str
     """Identifies the machine's start."""
@@ -240,9 +240,9 @@ class LocationState(LocationVerdict):
     """From then on the state says nothing any more."""
     epoch: Annotated[str, Field(max_length=100)] = ""
     """The epoch in which this was said; empty: not said, by an earlier version."""
-    sequence: Count = 0
+    sequence: AgentCount = 0
     """The last event of that epoch when this was said: of two states the higher one holds, not the later to arrive."""
-    repeat: Count = 0
+    repeat: AgentCount = 0
     """Counts the location's states of one epoch and sequence, from 0: of these too the highest holds."""
 
     def at(self, moment: datetime) -> "LocationState":
@@ -276,9 +276,9 @@ class Coverage(Record):
     """From when on a location counts as verified."""
     until: UtcTime
     """When this was said."""
-    total: Count
+    total: AgentCount
     """How many locations the agent watches."""
-    verified: Count
+    verified: AgentCount
     """How many of them are verified when this is said: not those whose view can't be trusted by now."""
     locations: tuple[Verified, ...]
     """Each location."""
@@ -296,9 +296,9 @@ class LastPicture(Record):
 class Answered(Record):
     """How many crops each network of a cascade has answered since the model is in use."""
 
-    small: Count
+    small: AgentCount
     """By the small network, which says a sure yes to what is expected."""
-    large: Count
+    large: AgentCount
     """All others."""
 
 
@@ -317,15 +317,15 @@ class AgentStatus(Record):
     """The model in use."""
     runs_on: str = ""
     """What the model was seen to run on (execution provider, device, arithmetic), and why not on what is preferred."""
-    locations: Annotated[Count, Field(le=MAX_LOCATIONS)] = 0
+    locations: Annotated[AgentCount, Field(le=MAX_LOCATIONS)] = 0
     """How many locations it watches."""
     epoch: str = ""
     """Identifies its outbox; empty: not said."""
-    sequence: Count = 0
+    sequence: AgentCount = 0
     """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
-    disk_free_mb: Count | None = None
+    disk_free_mb: AgentCount | None = None
     """Room on the disk with its outbox, in MB (10^6 bytes), at most five minutes ago; null: not said."""
-    waiting: Count | None = None
+    waiting: AgentCount | None = None
     """How many messages of its outbox the broker didn't have then; null: not said."""
     last_pictures: tuple[LastPicture, ...] = ()
     """Of each camera that has given a good picture since the agent's start, the last one then."""
