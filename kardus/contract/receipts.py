@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kardus.contract.base import MAX_COUNT, Record
+from kardus.contract.base import MAX_INTEGER, Record
 
-MAX_SEQUENCE = MAX_COUNT
+MAX_SEQUENCE = MAX_INTEGER
 EpochId = Annotated[str, Field(min_length=1, max_length=100)]
 
 _Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]

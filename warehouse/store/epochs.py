@@ -32,9 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kardus.contract.base import MAX_INTEGER
+from kardus.contract.base import MAX_COUNT, MAX_INTEGER
 from kardus.contract.ranges import Range, gaps, merged
-from kardus.contract.receipts import MAX_SEQUENCE, Ack
+from kardus.contract.receipts import Ack
 from warehouse.store.epoch_order import is_later, is_outdated
 from warehouse.store.rowsets import PLACE, given
 from warehouse.store.tables import epochs, ranges
@@ -212,7 +212,7 @@ def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[Ag
     reached = _reached(connection, {number: contiguous_to for number, _, _, contiguous_to, _ in rows})
     beyond = _beyond(connection, reached)
     return {
-        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), min(last, MAX_SEQUENCE))
+        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), last)
         for number, agent, epoch, _, last in rows
     }
 
@@ -224,8 +224,10 @@ def _ack(epoch: str, reached: int, beyond: Iterable[Range], most: int) -> Ack:
 
 
 def _last_stored() -> ColumnElement[int]:
-    """The last sequence of an epoch that is stored; 0: none is."""
-    of_epoch = select(ranges.c.last).where(ranges.c.epoch == epochs.c.number, ranges.c.kind == STORED)
+    """The last sequence of an epoch that is stored, 0: none is; without what an earlier version took for a sequence."""
+    of_epoch = select(ranges.c.last).where(
+        ranges.c.epoch == epochs.c.number, ranges.c.kind == STORED, ranges.c.first <= MAX_COUNT
+    )
     last = of_epoch.order_by(ranges.c.first.desc()).limit(1).correlate(epochs).scalar_subquery()
     return func.coalesce(last, 0)
 

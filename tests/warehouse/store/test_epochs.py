@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
-from kardus.contract.base import MAX_INTEGER
+from kardus.contract.base import MAX_COUNT, MAX_INTEGER
 from kardus.contract.ranges import gaps, merged, ranges_of
 from kardus.contract.receipts import MAX_SEQUENCE, Ack
 from kardus.support.identifiers import uuid7
@@ -182,14 +182,15 @@ def test_a_gap_that_closes_reaches_as_far_as_stored_and_lost_ones_follow_one_ano
         assert _contiguous_to(connection, 1) == 20
 
 
-def test_the_largest_sequences_can_be_covered(database: Database) -> None:
+@pytest.mark.parametrize(("largest", "acknowledged"), [(MAX_COUNT, MAX_COUNT), (MAX_SEQUENCE, 0)])
+def test_the_largest_sequences_can_be_covered(largest: int, acknowledged: int, database: Database) -> None:
     name = ("box", "e")
     with database.writing() as connection:
-        add_covered(connection, {name: [(MAX_SEQUENCE, MAX_SEQUENCE)]}, "stored")
-        add_covered(connection, {name: [(1, MAX_SEQUENCE - 1)]}, "lost")
-        add_covered(connection, {name: [(MAX_SEQUENCE - 1, MAX_SEQUENCE)]}, "lost")
-        assert acks(connection, [name])[name].contiguous_to == MAX_SEQUENCE
-        assert first_gap(connection, 1, MAX_SEQUENCE, MAX_SEQUENCE) is None
+        add_covered(connection, {name: [(largest, largest)]}, "stored")
+        add_covered(connection, {name: [(1, largest - 1)]}, "lost")
+        add_covered(connection, {name: [(largest - 1, largest)]}, "lost")
+        assert acks(connection, [name])[name].contiguous_to == acknowledged
+        assert first_gap(connection, 1, largest, largest) is None
 
 
 @pytest.mark.parametrize("last", [5, MAX_SEQUENCE])
@@ -209,7 +210,7 @@ def test_what_an_earlier_version_stored_beyond_all_bounds_stops_no_acknowledgeme
         add_covered(connection, {name: [(1, 3), (MAX_INTEGER, MAX_INTEGER)]}, "stored")
         assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=3)
         add_covered(connection, {name: [(4, MAX_INTEGER - 1)]}, "lost")
-        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=MAX_SEQUENCE)
+        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=3)
 
 
 def _contiguous_to(connection: Connection, number: int) -> int:
