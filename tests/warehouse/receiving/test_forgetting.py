@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -220,7 +220,9 @@ def test_what_arrives_while_an_agent_is_forgotten_goes_too(
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_what_somebody_retained_where_nothing_is_to_be_retained_goes_too(version: str, mosquitto: Mosquitto) -> None:
+def test_what_somebody_retained_where_nothing_is_to_be_retained_goes_too(
+    version: Literal["5", "3.1.1"], mosquitto: Mosquitto
+) -> None:
     box = Publisher("box")
     mistaken = [
         (box.topics.command("capture"), b"{}"),
