@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from kardus.contract.base import Record
+from kardus.contract.base import Flag, Record
 from kardus.contract.layouts import Layout, Revision
 from kardus.contract.manifest import NAME_PATTERN, VERSION_PATTERN, Sha256
 from kardus.contract.messages import UtcTime
@@ -42,7 +42,7 @@ class Snapshot(Command):
 
     camera: Id
     """Which camera."""
-    newest: bool = False
+    newest: Flag = False
     """The newest picture in place of the last good one, also where the camera was moved or has no locations yet: to lay
     it out anew. Without `corners`."""
 
@@ -142,7 +142,7 @@ class SetLayout(Command):
     """The revision that was changed: refused where another one holds meanwhile."""
     layout: Layout
     """What is to hold."""
-    keep_view: bool = True
+    keep_view: Flag = True
     """Keep the newest picture as the camera's commissioning picture (`reference`)."""
     by: Annotated[str, Field(max_length=200)] = ""
     """Who does it."""
@@ -171,13 +171,13 @@ class ChangeModel(Command):
     """The bundle's name, as its manifest has it."""
     version: Annotated[str, Field(pattern=VERSION_PATTERN)]
     """The bundle's version."""
-    size: Annotated[PositiveInt, Field(le=1_000_000_000)]
+    size: Annotated[PositiveInt, Field(le=1_000_000_000, strict=True)]
     """The file's length in bytes."""
     sha256: Sha256
     """The file's SHA-256."""
     url: Annotated[str, Field(max_length=2000, pattern=r"^https://[^\s@]+$")]
     """Where it is fetched from: HTTPS, without a user name or password."""
-    force: bool = False
+    force: Flag = False
     """Take it though it is older than the model in use, lacks a product that is expected, or was refused before."""
 
 
@@ -186,9 +186,9 @@ class Resend(Command):
 
     epoch: EpochId
     """The outbox whose events they are."""
-    first: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    first: Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]
     """The first sequence that is lacking."""
-    last: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    last: Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]
     """The last sequence that is lacking."""
 
     @model_validator(mode="after")
@@ -223,7 +223,7 @@ class Reply(Record):
 
     command: str
     """Its name."""
-    ok: bool
+    ok: Flag
     """Whether it was carried out."""
     error: str = ""
     """Why not, in one line, with the remedy."""

@@ -18,8 +18,8 @@ PicturePoint = tuple[Coordinate, Coordinate]
 Quadrilateral = tuple[PicturePoint, PicturePoint, PicturePoint, PicturePoint]
 """Top left, top right, bottom right, bottom left, as they appear on the carton."""
 MaskArea = Annotated[tuple[PicturePoint, ...], Field(min_length=3, max_length=100)]
-SidePx = Annotated[int, Field(ge=16, le=MAX_SIDE_PX)]
-Revision = Annotated[int, Field(ge=0, le=MAX_REVISION)]
+SidePx = Annotated[int, Field(ge=16, le=MAX_SIDE_PX, strict=True)]
+Revision = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
 """Counts what was saved; 0: nothing was, what stands in the configuration's file holds."""
 
 

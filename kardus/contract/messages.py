@@ -14,14 +14,13 @@ from pydantic import (
     AwareDatetime,
     Field,
     GetCoreSchemaHandler,
-    NonNegativeInt,
     PlainSerializer,
     SerializeAsAny,
     StringConstraints,
 )
 from pydantic_core import CoreSchema, core_schema
 
-from kardus.contract.base import Record
+from kardus.contract.base import MAX_INTEGER, AgentCount, Flag, Integer, Record
 from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
 from kardus.support.spelling import composed
@@ -59,8 +58,10 @@ class _ParsedInUtc:
 
 UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(_utc_text, return_type=str, when_used="json")]
 Proportion = Annotated[float, Field(ge=0, le=1)]
-MAX_REVISION = 2**63 - 1
+MAX_REVISION = MAX_INTEGER
 MAX_SKU = 200
+MAX_LOCATIONS = 1_000_000
+"""Of one agent."""
 MAX_REASON = 200
 
 Status = Literal[
@@ -89,7 +90,7 @@ def _left_out(schema: dict[str, Any]) -> None:
 class Expected(Record):
     """What the WMS expects at a location. The highest revision wins."""
 
-    revision: Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
+    revision: Integer
     """Grows with every change for the location."""
     sku: (
         Annotated[
@@ -98,11 +99,11 @@ class Expected(Record):
         | None
     ) = None
     """None: the location must be empty. It has to be said of a location that is managed."""
-    managed: bool = True
+    managed: Flag = True
     """False: the WMS has given the location up."""
     reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
     """Why it isn't managed, for people."""
-    quantity: Annotated[int, Field(ge=0)] | None = None
+    quantity: Integer | None = None
     """0: the location must be empty, whatever `sku` says. Other quantities are passed on, not counted."""
     valid_from: UtcTime | None = None
     """When the expectation begins to hold; passed on."""
@@ -115,11 +116,11 @@ class ExpectedStock(Record):
 
     sku: str | None
     """The product; null: the location must be empty."""
-    revision: int
+    revision: Integer
     """The WMS's revision that the verdict rests on."""
     age_s: Annotated[float, Field(ge=0)]
     """Seconds since the agent received it."""
-    quantity: int | None = None
+    quantity: Integer | None = None
     """As the WMS gave it."""
 
 
@@ -194,11 +195,11 @@ class LocationVerdict(Record):
     """The model that judged."""
     reason: str = ""
     """Why the verdict is a doubt, or why the view can't be trusted."""
-    facing: NonNegativeInt | None = None
+    facing: AgentCount | None = None
     """Which of a location's facings the verdict is about, from 1; null where it has one, or all of them agree."""
     seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
-    corrected: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    corrected: Annotated[Flag, Field(exclude_if=operator.not_)] = False
     """Whether it is what somebody has said of this look, and not the model; left out where it isn't."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
@@ -210,21 +211,21 @@ class LocationEvent(LocationVerdict):
     epoch: str
     """Identifies a count of events: of an outbox's file, until the machine stops without closing it. A UUID (version 7)
     that is higher than the agent's earlier ones."""
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Annotated[AgentCount, Field(ge=1)]
     """Counts events of an epoch, without gaps."""
     boot_id: str
     """Identifies the machine's start."""
     captured: UtcTime
     """When the picture was taken."""
-    clock_synchronised: bool
+    clock_synchronised: Flag
     """Whether the kernel says that its clock is kept right."""
     previous: Verdict | None
     """What was found before; null at the first event of the location."""
     expected_likelihood: Proportion | None
     """How likely the expected product is."""
-    evidence: bool = False
+    evidence: Flag = False
     """Whether the agent keeps pictures of it: see `commands/evidence`."""
-    historical: bool = False
+    historical: Flag = False
     """Sent late, after the broker was away."""
 
 
@@ -239,9 +240,9 @@ class LocationState(LocationVerdict):
     """From then on the state says nothing any more."""
     epoch: Annotated[str, Field(max_length=100)] = ""
     """The epoch in which this was said; empty: not said, by an earlier version."""
-    sequence: Annotated[int, Field(ge=0, le=MAX_REVISION)] = 0
+    sequence: AgentCount = 0
     """The last event of that epoch when this was said: of two states the higher one holds, not the later to arrive."""
-    repeat: Annotated[int, Field(ge=0, le=MAX_REVISION)] = 0
+    repeat: AgentCount = 0
     """Counts the location's states of one epoch and sequence, from 0: of these too the highest holds."""
 
     def at(self, moment: datetime) -> "LocationState":
@@ -275,9 +276,9 @@ class Coverage(Record):
     """From when on a location counts as verified."""
     until: UtcTime
     """When this was said."""
-    total: NonNegativeInt
+    total: AgentCount
     """How many locations the agent watches."""
-    verified: NonNegativeInt
+    verified: AgentCount
     """How many of them are verified when this is said: not those whose view can't be trusted by now."""
     locations: tuple[Verified, ...]
     """Each location."""
@@ -295,9 +296,9 @@ class LastPicture(Record):
 class Answered(Record):
     """How many crops each network of a cascade has answered since the model is in use."""
 
-    small: NonNegativeInt
+    small: AgentCount
     """By the small network, which says a sure yes to what is expected."""
-    large: NonNegativeInt
+    large: AgentCount
     """All others."""
 
 
@@ -316,15 +317,15 @@ class AgentStatus(Record):
     """The model in use."""
     runs_on: str = ""
     """What the model was seen to run on (execution provider, device, arithmetic), and why not on what is preferred."""
-    locations: NonNegativeInt = 0
+    locations: Annotated[AgentCount, Field(le=MAX_LOCATIONS)] = 0
     """How many locations it watches."""
     epoch: str = ""
     """Identifies its outbox; empty: not said."""
-    sequence: NonNegativeInt = 0
+    sequence: AgentCount = 0
     """The last event of that epoch when this was said, so that a receiver sees what it lacks."""
-    disk_free_mb: NonNegativeInt | None = None
+    disk_free_mb: AgentCount | None = None
     """Room on the disk with its outbox, in MB (10^6 bytes), at most five minutes ago; null: not said."""
-    waiting: NonNegativeInt | None = None
+    waiting: AgentCount | None = None
     """How many messages of its outbox the broker didn't have then; null: not said."""
     last_pictures: tuple[LastPicture, ...] = ()
     """Of each camera that has given a good picture since the agent's start, the last one then."""

@@ -2,24 +2,22 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeInt
-
-from kardus.contract.base import Record
+from kardus.contract.base import AgentCount, Record
 from kardus.contract.messages import Model, UtcTime
 
 
 class Comparison(Record):
     """Two models on the same crops of this agent's cameras."""
 
-    crops: NonNegativeInt = 0
+    crops: AgentCount = 0
     """How many were compared."""
-    same: NonNegativeInt = 0
+    same: AgentCount = 0
     """Of how many both say the same product."""
-    expected: NonNegativeInt = 0
+    expected: AgentCount = 0
     """Of how many the WMS says what should stand there."""
-    by_present: NonNegativeInt = 0
+    by_present: AgentCount = 0
     """In how many of these the model in use finds what is expected ..."""
-    by_other: NonNegativeInt = 0
+    by_other: AgentCount = 0
     """... and in how many the other."""
 
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kardus.contract.base import Record
+from kardus.contract.base import MAX_INTEGER, Record
 
-MAX_SEQUENCE = 2**63 - 1
-"""The largest whole number that a database keeps."""
+MAX_SEQUENCE = MAX_INTEGER
 EpochId = Annotated[str, Field(min_length=1, max_length=100)]
+
+_Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]
 
 
 def _in_order(ends: tuple[int, int]) -> tuple[int, int]:
@@ -21,7 +22,7 @@ def _in_order(ends: tuple[int, int]) -> tuple[int, int]:
 
 
 SequenceRange = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=MAX_SEQUENCE)], Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]],
+    tuple[_Sequence, _Sequence],
     AfterValidator(_in_order),
 ]
 
@@ -35,7 +36,7 @@ class Ack(Record):
 
     epoch: EpochId
     """The outbox whose events these are."""
-    contiguous_to: Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
+    contiguous_to: Annotated[int, Field(ge=0, le=MAX_SEQUENCE, strict=True)]
     """Everything up to this sequence is stored, or announced as lost; 0: not even the first."""
     ranges: tuple[SequenceRange, ...] = ()
     """What is stored beyond that: [first, last] pairs in order, at most 1000 of them."""

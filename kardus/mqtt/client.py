@@ -28,8 +28,11 @@ class MqttClient:
         settings: BrokerSettings,
         subscriptions: Sequence[Subscription] = (),
         on_message: Callable[[str, bytes], None] = lambda *_: None,
+        on_retained: Callable[[str, bytes], None] | None = None,
     ) -> None:
         """Connect and subscribe to (filter, QoS) pairs; `on_message` gets topic and payload.
+
+        What the broker has retained, and gives with the subscription, goes to `on_retained` where there is one.
 
         Raises:
             BrokerError: the broker cannot be reached, refuses the connection, or doesn't answer.
@@ -42,7 +45,9 @@ class MqttClient:
         self._session = MqttSession(settings, f"kardus-{uuid7()}", subscriptions)
         self._session.start(
             Handlers(
-                on_message=lambda message: on_message(message.topic, message.payload),
+                on_message=lambda message: ((message.retained and on_retained) or on_message)(
+                    message.topic, message.payload
+                ),
                 on_acknowledged=self._acknowledged,
                 on_lost=self._lost,
             )

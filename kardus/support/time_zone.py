@@ -24,8 +24,18 @@ class TimeZone:
     """None: the machine's own, which the system's library knows."""
 
     def of(self, moment: datetime) -> datetime:
-        """A moment as the clock shows it, with the offset of that moment: such times can be compared and subtracted."""
-        shown = moment.astimezone(UTC).astimezone(self.rules)
+        """A moment as the clock shows it, with the offset of that moment: such times can be compared and subtracted.
+
+        On the first and the last day of the calendar, which it can't show in every zone, in UTC.
+
+        Raises:
+            OverflowError: it has no form in UTC.
+        """
+        moment = moment.astimezone(UTC)
+        try:
+            shown = moment.astimezone(self.rules)
+        except (OverflowError, ValueError, OSError):  # the last two: the system's library
+            return moment
         return shown.replace(tzinfo=timezone(shown.utcoffset() or UTC.utcoffset(None), shown.tzname() or self.name))
 
     def read(self, clock: datetime) -> datetime:

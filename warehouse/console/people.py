@@ -73,7 +73,7 @@ def add_person(database: Database, name: str, role: str, password: str, *, by: A
         "made": present(),
     }
     with database.noting() as connection:
-        if person_row(connection, row["name"]) is not None:
+        if is_taken(connection, row["name"]):
             raise UsageError(f"user '{name}': there is one already: choose another name")
         connection.execute(insert(users).values(**row))
         _note(connection, by, "add-user", str(row["name"]), str(row["role"]))
@@ -91,13 +91,13 @@ def list_people(database: Database) -> list[Person]:
 
 
 def find_person(database: Database, name: str) -> Person | None:
-    """Somebody by name, in whatever case it is written.
+    """Somebody by name, in whatever case it is written; None: nobody, or several.
 
     Raises:
         StoreError: the database can't be read.
     """
     with database.reading() as connection:
-        row = person_row(connection, name)
+        row = _only(connection, name)
     return _person(row) if row is not None else None
 
 
@@ -157,13 +157,13 @@ def set_language(database: Database, id_: str, language: str) -> None:
 
 
 def with_password(database: Database, name: str, password: str) -> Person | None:
-    """Who it is; None: there is no such person, or the password is another. Both take as long.
+    """Who it is; None: there is no such person, or several, or the password is another. All take as long.
 
     Raises:
         StoreError: the database can't be read.
     """
     with database.reading() as connection:
-        row = person_row(connection, name)
+        row = _only(connection, name)
     stored = row.password if row is not None and row.password else _NOBODY
     try:
         _hasher.verify(stored, password[: MAX_PASSWORD + 1])
@@ -211,17 +211,36 @@ def _role(word: str) -> Role:
     return ROLES[word]
 
 
-def person_row(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
-    """Somebody by name, which SQLite doesn't compare so: it knows no capitals beyond ASCII."""
+def is_taken(connection: Connection, name: str) -> bool:
+    """Whether somebody has this name, in whatever case it is written."""
+    return bool(_called(connection, name))
+
+
+def _called(connection: Connection, name: str) -> list[Row[tuple[object, ...]]]:
+    """Who has exactly this name, or else all whose name is the same in another case.
+
+    An earlier version let names in that are one for `name_key` (Weiß, Weiss). SQLite can't compare them so: it knows no
+    capitals beyond ASCII.
+    """
     wanted = name_key(name)
-    return next((row for row in connection.execute(select(users)) if name_key(row.name) == wanted), None)
+    found = [row for row in connection.execute(select(users).order_by(users.c.name)) if name_key(row.name) == wanted]
+    exactly = composed(name.strip())
+    return [row for row in found if row.name == exactly] or found
+
+
+def _only(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
+    found = _called(connection, name)
+    return found[0] if len(found) == 1 else None
 
 
 def _required(connection: Connection, name: str) -> Row[tuple[object, ...]]:
-    row = person_row(connection, name)
-    if row is None:
+    found = _called(connection, name)
+    if not found:
         raise UsageError(f"user '{name}': there is none: see `kardus-wms users list`")
-    return row
+    if len(found) > 1:
+        names = " or ".join(f"'{row.name}'" for row in found)
+        raise UsageError(f"user '{name}': may be {names}: write the name as one of these")
+    return found[0]
 
 
 def _own(connection: Connection, name: str) -> Row[tuple[object, ...]]:

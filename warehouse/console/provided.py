@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from warehouse.console.auditing import AuditRow, insert_entries
-from warehouse.console.people import Person, checked_name, person_of, person_row
+from warehouse.console.people import Person, checked_name, is_taken, person_of
 from warehouse.oidc.identity import Identity
 from warehouse.store.database import Database
 from warehouse.store.tables import present, sessions, users
@@ -48,7 +48,7 @@ def person_from(database: Database, identity: Identity, address: str) -> Person 
 
 def _add(connection: Connection, identity: Identity) -> None:
     name = checked_name(identity.name)
-    if person_row(connection, name) is not None:
+    if is_taken(connection, name):
         raise NameTakenError(f"user '{name}': somebody else here has this name")
     row: dict[str, Any] = {
         "id": secrets.token_hex(6),

@@ -1,7 +1,7 @@
 """Whether what a message says of itself agrees with its topic, and its times with the calendar."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -23,6 +23,8 @@ from kardus.contract.topics import Topics
 
 MAX_AHEAD = timedelta(days=1)
 """A clock may be wrong by so much; what claims to be of later is refused."""
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where clocks begin that were never set: nothing was ever seen before."""
 _TYPES = {
     "events": EVENT_TYPE,
     "state": STATE_TYPE,
@@ -45,7 +47,8 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
 
     Raises:
         OtherAgentError: its `source` is another agent.
-        ValueError: it is of another kind or subject than its topic, or of a time that is still far off.
+        ValueError: it is of another kind or subject than its topic, or of a time that is still far off, or that no
+            clock shows.
     """
     if envelope.source not in (source_of(topics), f"/{topics.base}", topics.base):  # the last two: earlier versions
         raise OtherAgentError(f"source: the message is of '{envelope.source}', its topic of '/{topics.base}'")
@@ -58,6 +61,8 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
     for key, moment in _times(envelope):
         if moment > latest:
             raise ValueError(f"{key}: {moment:%Y-%m-%dT%H:%M:%SZ} is more than a day ahead: correct the agent's clock")
+        if moment < EARLIEST:
+            raise ValueError(f"{key}: {moment.isoformat()} is before {EARLIEST.year}: correct the agent's clock")
 
 
 def _camera_of(envelope: Envelope[Any], subject: str) -> str:

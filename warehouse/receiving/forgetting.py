@@ -103,15 +103,19 @@ def _read_retained(broker: BrokerSettings, topics: Topics, known: Sequence[str])
     found: Retained = {}
     arrived, echoed = threading.Event(), threading.Event()
 
-    def take(topic: str, payload: bytes) -> None:
+    def keep(topic: str, payload: bytes) -> None:
         arrived.set()
-        if payload and not _is_passing(topics, topic):
+        if payload:
             found[topic] = payload
-        elif topic == topics.ack:  # empty: our own
+
+    def take(topic: str, payload: bytes) -> None:  # some brokers don't say what they have retained
+        if not _is_passing(topics, topic):
+            keep(topic, payload)
+        if topic == topics.ack and not payload:  # our own
             echoed.set()
 
     filters = [(f"{topics.base}/#", 0), *((topic, 0) for topic in known)]
-    with MqttClient(broker, filters, take) as connection:
+    with MqttClient(broker, filters, take, keep) as connection:
         connection.publish([(topics.ack, b"")], retain=False)  # an agent that hears it does nothing
         if not echoed.wait(ECHO_TIMEOUT_S):
             raise BrokerError(
@@ -125,7 +129,7 @@ def _read_retained(broker: BrokerSettings, topics: Topics, known: Sequence[str])
 
 
 def _is_passing(topics: Topics, topic: str) -> bool:
-    """Whether a topic is one of those where nothing is retained."""
+    """Whether a topic is one of those where nothing is to be retained: what comes there is for those who listen now."""
     parts = topic.removeprefix(f"{topics.base}/").split("/")
     return parts[0] == "commands" or parts[2:3] in (["events"], ["evidence"])
 
@@ -140,13 +144,12 @@ def _is_online(payload: bytes) -> bool:
 def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> int:
     """Clear topics until a look finds nothing that is retained; how many.
 
-    Some come meanwhile, and of many a broker gives a part. The status goes last: as long as it stands the work isn't
-    done.
+    Some come meanwhile, and of many a broker gives a part.
     """
     cleared: Retained = {}
     came_back = 0
     while retained:
-        names = sorted(retained.keys() - {topics.status}) or [topics.status]
+        names = _next_to_clear(topics, retained)
         came_back += cleared.keys() >= set(names)
         if came_back > MOST_CAME_BACK:
             raise BrokerError(f"{names[0]}: comes back as often as it is cleared: stop the agent, and forget it again")
@@ -156,6 +159,16 @@ def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Se
         if kept := [name for name in names if retained.get(name) == cleared[name]]:  # MQTT 3.1.1 has no way to refuse
             raise BrokerError(f"{kept[0]}: the broker doesn't clear it: check the user's right to publish there")
     return len(cleared)
+
+
+def _next_to_clear(topics: Topics, retained: Retained) -> list[str]:
+    """First what agents retain, then what somebody retained by mistake, which an access list may not let us clear.
+
+    The status goes last: as long as it stands the work isn't done.
+    """
+    others = sorted(retained.keys() - {topics.status})
+    mistaken = [topic for topic in others if _is_passing(topics, topic)]
+    return [topic for topic in others if topic not in mistaken] or mistaken or [topics.status]
 
 
 def _publish_cleared(broker: BrokerSettings, names: Sequence[str]) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from kardus.contract.base import Record
+from kardus.contract.base import MAX_COUNT, AgentCount, Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.model_status import ModelStatus
-from kardus.contract.receipts import MAX_SEQUENCE, EpochId, Lost
+from kardus.contract.receipts import EpochId, Lost
 from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
 from warehouse.receiving.agreement import OtherAgentError, require_agreement
 from warehouse.store.json_texts import once_written, plain_text, without_nul
@@ -48,7 +48,7 @@ _RETAINED_TYPES = {
 
 class _EventPosition(Record):
     epoch: EpochId
-    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    sequence: Annotated[AgentCount, Field(ge=1)]
 
 
 class _PositionEnvelope(Record):
@@ -120,6 +120,8 @@ def _place_of(state: LocationState) -> StatePlace | None:
 def _parse_lost(topics: Topics, payload: bytes, now: datetime) -> LostMessage:
     envelope = Envelope[Lost].model_validate_json(_checked_size(payload))
     require_agreement(topics, "lost", "", envelope, now)
+    if any(last > MAX_COUNT for _, last in envelope.data.ranges):
+        raise ValueError(f"ranges: no agent counts beyond {MAX_COUNT}")
     return LostMessage(topics.agent, envelope.data)
 
 

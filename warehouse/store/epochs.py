@@ -14,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Select,
     Text,
@@ -31,8 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kardus.contract.base import MAX_COUNT, MAX_INTEGER
 from kardus.contract.ranges import Range, gaps, merged
-from kardus.contract.receipts import MAX_SEQUENCE, Ack
+from kardus.contract.receipts import Ack
 from warehouse.store.epoch_order import is_later, is_outdated
 from warehouse.store.rowsets import PLACE, given
 from warehouse.store.tables import epochs, ranges
@@ -66,7 +68,7 @@ class Known:
 
 def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[AgentEpoch, Known]:
     """What is known of these epochs; one that is new isn't in it."""
-    rows = [(*name, max(first - 1, 0), min(last + 1, MAX_SEQUENCE)) for name, (first, last) in spans.items()]
+    rows = [(*name, max(first - 1, 0), min(last + 1, MAX_INTEGER)) for name, (first, last) in spans.items()]
     span = given(connection, _SPAN, rows)
     kinds = union_all(*(select(literal_column(f"'{kind}'", Text).label("kind")) for kind in KINDS)).subquery("kinds")
     before = ranges.alias()
@@ -194,24 +196,40 @@ def first_gap(connection: Connection, number: int, contiguous_to: int, highest: 
 
 
 def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[AgentEpoch, Ack]:
-    """The `ack` messages of these epochs; None: of the one that each agent counts in now. Forgotten agents get none."""
-    chosen = select(epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.contiguous_to).where(
-        epochs.c.forgotten == 0
-    )
+    """The `ack` messages of these epochs; None: of the one that each agent counts in now. Forgotten agents get none.
+
+    None goes beyond the last event that is stored, however many an agent says are lost: it refuses an `ack` of events
+    that it hasn't counted to, and would keep all the others for good.
+    """
+    columns = (epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.contiguous_to, _last_stored())
+    chosen = select(*columns).where(epochs.c.forgotten == 0)
     if wanted is None:
         chosen = chosen.where(epochs.c.present == 1)
     else:
         names = given(connection, _NAME, wanted)
         chosen = chosen.join(names, and_(epochs.c.agent == names.c.agent, epochs.c.epoch == names.c.epoch))
     rows = sorted(tuple(row) for row in connection.execute(chosen).all())
-    reached = _reached(connection, {number: contiguous_to for number, _, _, contiguous_to in rows})
+    reached = _reached(connection, {number: contiguous_to for number, _, _, contiguous_to, _ in rows})
     beyond = _beyond(connection, reached)
     return {
-        (agent, epoch): Ack(
-            epoch=epoch, contiguous_to=reached[number], ranges=tuple(merged(beyond.get(number, ()))[:MAX_ACK_RANGES])
-        )
-        for number, agent, epoch, _ in rows
+        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), last)
+        for number, agent, epoch, _, last in rows
     }
+
+
+def _ack(epoch: str, reached: int, beyond: Iterable[Range], most: int) -> Ack:
+    """What is covered, as far as to `most`."""
+    within = [(first, min(last, most)) for first, last in merged(beyond) if first <= most]
+    return Ack(epoch=epoch, contiguous_to=min(reached, most), ranges=tuple(within[:MAX_ACK_RANGES]))
+
+
+def _last_stored() -> ColumnElement[int]:
+    """The last sequence of an epoch that is stored, 0: none is; without what an earlier version took for a sequence."""
+    of_epoch = select(ranges.c.last).where(
+        ranges.c.epoch == epochs.c.number, ranges.c.kind == STORED, ranges.c.first <= MAX_COUNT
+    )
+    last = of_epoch.order_by(ranges.c.first.desc()).limit(1).correlate(epochs).scalar_subquery()
+    return func.coalesce(last, 0)
 
 
 def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iterable[AgentEpoch]) -> None:
@@ -268,7 +286,7 @@ def _update(connection: Connection, changed: Sequence[tuple[int, int, int]]) -> 
 
 def _touched(connection: Connection, places: Sequence[ReachedSequence]) -> dict[int, list[Range]]:
     """The ranges, by their epoch's number, that these places overlap or lie beside."""
-    beside = [(n, kind, max(first - 1, 0), min(last + 1, MAX_SEQUENCE)) for n, kind, first, last in places]
+    beside = [(n, kind, max(first - 1, 0), min(last + 1, MAX_INTEGER)) for n, kind, first, last in places]
     given_places = given(connection, PLACE, beside)
     before = ranges.alias()
     nearest = (
@@ -322,14 +340,14 @@ def _reached(connection: Connection, known: Mapping[int, int]) -> dict[int, int]
     reached, open_ = dict(known), dict(known)
     while open_:
         places = [
-            (number, kind, min(to + 1, MAX_SEQUENCE), min(to + 1, MAX_SEQUENCE))
+            (number, kind, min(to + 1, MAX_INTEGER), min(to + 1, MAX_INTEGER))
             for number, to in open_.items()
             for kind in KINDS
         ]
         further = {
-            number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_SEQUENCE))
+            number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_INTEGER))
             for number, touched in _touched(connection, places).items()
-            if any(first <= min(open_[number] + 1, MAX_SEQUENCE) for first, _ in touched)
+            if any(first <= min(open_[number] + 1, MAX_INTEGER) for first, _ in touched)
         }
         open_ = {number: to for number, to in further.items() if to > reached[number]}
         reached |= open_

@@ -30,6 +30,9 @@ Delivered = Literal["broker", "confirmed"]
 """When an event is forgotten: when the broker has it, or when the WMS side has said that it is stored for good."""
 PORTION = 200
 """So many rows are changed in one transaction, where many may be: the write-ahead log holds what that changes."""
+ASKED_AT_MOST = 10_000
+"""So many events of an epoch that nothing is known of are said to be lost at a time: nobody can tell whether they were
+ever counted, and a receiver asks for fewer, portion after portion."""
 ReturnT = TypeVar("ReturnT")
 
 
@@ -153,7 +156,7 @@ class Outbox:
             with database:
                 found = rows.send_again(database, epoch, first, last)
                 known_to = furthest_of(database, epoch, self.epoch)
-                until = last if known_to is None else min(last, known_to)
+                until = min(last, first + ASKED_AT_MOST - 1 if known_to is None else known_to)
                 gone = gaps(found, first, until) if first <= until else []
                 rows.add_lost(database, [(epoch, ends) for ends in gone])
             if gone:

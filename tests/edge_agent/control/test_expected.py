@@ -141,6 +141,16 @@ BAD = {
 }
 
 
+BAD |= {
+    f"{key} {value}": f'{{"revision": 9, "sku": "B", "{key}": {value}}}'.encode()
+    for key, values in {
+        "quantity": ["false", "true", '"0"', '""', "0.0", "-0.0", "1e-400", "24.0", "9223372036854775808", "[]"],
+        "managed": ["0", "1", "0.0", '"no"', '"false"', '"off"', '"f"', "null", "[]"],
+    }.items()
+    for value in values
+}
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_nonsense_is_refused_and_counted_while_the_last_good_value_stays(case: str) -> None:
     with _store() as store:

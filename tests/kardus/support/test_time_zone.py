@@ -23,6 +23,21 @@ def berlin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     time.tzset()
 
 
+@pytest.mark.parametrize("name", ["America/Los_Angeles", "Pacific/Kiritimati", ""])
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+@pytest.mark.parametrize("own", ["America/Los_Angeles", "Pacific/Kiritimati", "XYZ12"])
+def test_the_first_and_the_last_day_of_the_calendar_are_shown_in_every_zone(
+    name: str, moment: datetime, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", own)
+    time.tzset()
+    try:
+        assert time_zone(name).of(moment) == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("day", "begins", "hours"),
     [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -217,6 +217,46 @@ def test_what_arrives_while_an_agent_is_forgotten_goes_too(
     done = forgetting.forget_agent(broker_of(mosquitto), "box", site=SITE)
     assert _topics(mosquitto) == set()
     assert done.topics == len(set().union(*looks))
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_somebody_retained_where_nothing_is_to_be_retained_goes_too(
+    version: Literal["5", "3.1.1"], mosquitto: Mosquitto
+) -> None:
+    box = Publisher("box")
+    mistaken = [
+        (box.topics.command("capture"), b"{}"),
+        box.event("A"),
+        box.picture("A", box.event("B")[0].rsplit("/", 1)[-1]),
+        (f"{box.topics.base}/replies/capture", b"{}"),
+    ]
+    publish(mosquitto, [*_retained(box), *mistaken], retain=True)
+    broker = BrokerSettings("127.0.0.1", mosquitto.port, version=version)
+    assert forgetting.forget_agent(broker, "box", site=SITE).topics == 12
+    assert _topics(mosquitto) == set()
+    publish(mosquitto, mistaken[:1], retain=True)
+    assert forgetting.forget_agent(broker, "box", site=SITE).topics == 1, "whatever is left is found"
+    assert _topics(mosquitto) == set()
+
+
+def test_what_passes_by_while_an_agent_is_forgotten_is_nothing_that_it_retains(
+    mosquitto: Mosquitto,
+) -> None:
+    box, stop = Publisher("box"), threading.Event()
+    publish(mosquitto, _retained(box), retain=True)
+
+    def pass_by() -> None:
+        with MqttClient(broker_of(mosquitto)) as client:
+            while not stop.wait(0.02):
+                client.publish([box.event("A")], retain=False)
+
+    thread = threading.Thread(target=pass_by)
+    thread.start()
+    try:
+        assert forgetting.forget_agent(broker_of(mosquitto), "box", site=SITE).topics == 8
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_an_agent_that_publishes_again_and_again_is_not_forgotten_and_that_is_said(

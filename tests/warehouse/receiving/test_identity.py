@@ -92,6 +92,20 @@ def test_a_time_more_than_a_day_ahead_is_refused_wherever_it_stands(key: str, va
     assert StoreReader(database).missing_events() == []  # it is kept: the agent needn't send it for ever
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+@pytest.mark.parametrize("message", _every_kind(), ids=lambda message: message[0].rsplit("/", 1)[-1])
+def test_a_time_that_no_clock_shows_is_refused_wherever_it_stands(message: Message, moment: str) -> None:
+    data = json.loads(message[1])["data"]
+    keys = [("data", key) for key in ("captured", "since", "until", "last_verified") if key in data]
+    for path in (("time",), *keys):
+        found = parse_message(SITE, *_changed(message, *path, value=moment))
+        assert isinstance(found, DeadLetter), path
+        assert f"{path[-1]}: " in found.reason
+        assert "is before 1970: correct the agent's clock" in found.reason
+        never_set = _changed(message, *path, value="1970-01-01T00:00:00Z")
+        assert not isinstance(parse_message(SITE, *never_set), DeadLetter), "a clock that was never set begins there"
+
+
 def test_a_state_may_hold_beyond_tomorrow_and_was_not_verified_then() -> None:
     state = Publisher().state("A-1")
     assert not isinstance(parse_message(SITE, *_changed(state, "data", "valid_until", value=FAR)), DeadLetter)

@@ -66,7 +66,51 @@ def test_an_emptied_state_clears_its_location_and_an_earlier_versions_topic_clea
     assert parse_message(SITE, earlier, b"") is None
 
 
-@pytest.mark.parametrize("ranges", [[[2, 1]], [[0, 1]], [[1, 2**63]], [[1]]])
+UNCOUNTABLE = [-1, 2**63 - 1, 10**29, True, "1", 1.0]
+
+
+@pytest.mark.parametrize("value", UNCOUNTABLE)
+@pytest.mark.parametrize(
+    ("topic", "key"),
+    [
+        ("events", "sequence"),
+        ("events", "expected.quantity"),
+        ("events", "expected.revision"),
+        ("state", "sequence"),
+        ("state", "repeat"),
+        ("state", "expected.quantity"),
+        ("status", "locations"),
+        ("status", "sequence"),
+        ("status", "waiting"),
+        ("status", "disk_free_mb"),
+    ],
+)
+def test_what_no_agent_counts_is_refused_and_not_acknowledged(topic: str, key: str, value: Any) -> None:
+    by_kind = {"events": AGENT.event(), "state": AGENT.state("A-1"), "status": AGENT.online()}
+    if key.startswith("expected") and value == 2**63 - 1:
+        return  # the WMS's own numbers may be as large
+    message = json.loads(by_kind[topic][1])
+    *outer, last = key.split(".")
+    if outer:
+        message["data"]["expected"] = {"sku": "A", "revision": 1, "age_s": 1.0}
+    place = message["data"]["expected"] if outer else message["data"]
+    place[last] = value
+    found = parse_message(SITE, by_kind[topic][0], json.dumps(message).encode())
+    assert isinstance(found, DeadLetter)
+    assert f"{key}: " in found.reason
+    assert key != "sequence" or found.sequence is None
+
+
+@pytest.mark.parametrize("key", ["clock_synchronised", "evidence", "historical", "corrected"])
+@pytest.mark.parametrize("value", [0, 1, "no", "true"])
+def test_what_is_no_truth_value_is_not_taken_for_one(key: str, value: Any) -> None:
+    topic, payload = AGENT.event()
+    message = json.loads(payload)
+    message["data"][key] = value
+    assert isinstance(parse_message(SITE, topic, json.dumps(message).encode()), DeadLetter)
+
+
+@pytest.mark.parametrize("ranges", [[[2, 1]], [[0, 1]], [[1, 2**63 - 1]], [[1, 2**63]], [[1]], [[True, 2]]])
 def test_ranges_that_are_none_are_refused(ranges: list[list[int]]) -> None:
     message = json.loads(AGENT.lost([(1, 2)])[1])
     message["data"]["ranges"] = ranges

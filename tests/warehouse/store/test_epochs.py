@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
+from kardus.contract.base import MAX_COUNT, MAX_INTEGER
 from kardus.contract.ranges import gaps, merged, ranges_of
-from kardus.contract.receipts import MAX_SEQUENCE
+from kardus.contract.receipts import MAX_SEQUENCE, Ack
 from kardus.support.identifiers import uuid7
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import write, writer_of
@@ -152,13 +153,16 @@ def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database)
     for epoch in range(12):
         name, highest = ("box", str(epoch)), rng.randrange(5, 30)
         covered: set[int] = set()
+        stored = 0
         with database.writing() as connection:
             number = note_epoch(connection, name, highest)
             for _ in range(12):
                 first = rng.randrange(1, highest + 1)
                 place = (first, min(highest, first + rng.randrange(4)))
-                add_covered(connection, {name: [place]}, rng.choice(["stored", "lost"]))
+                kind = rng.choice(["stored", "lost"])
+                add_covered(connection, {name: [place]}, kind)
                 covered |= set(range(place[0], place[1] + 1))
+                stored = max(stored, place[1]) if kind == "stored" else stored
                 expected = gaps(ranges_of(covered), 1, highest)
                 assert missing_ranges(connection, number, highest) == expected
                 reached = _contiguous_to(connection, number)
@@ -166,8 +170,8 @@ def test_what_is_covered_is_right_in_whatever_order_it_comes(database: Database)
                 assert first_gap(connection, number, 0, highest) == (expected[0] if expected else None)
                 ack = acks(connection, [name])[name]
                 whole = [(1, ack.contiguous_to)] if ack.contiguous_to else []
-                assert merged([*whole, *ack.ranges]) == ranges_of(covered)
-                assert reached == ack.contiguous_to
+                assert merged([*whole, *ack.ranges]) == ranges_of(n for n in covered if n <= stored)
+                assert min(reached, stored) == ack.contiguous_to
 
 
 def test_a_gap_that_closes_reaches_as_far_as_stored_and_lost_ones_follow_one_another(database: Database) -> None:
@@ -178,14 +182,35 @@ def test_a_gap_that_closes_reaches_as_far_as_stored_and_lost_ones_follow_one_ano
         assert _contiguous_to(connection, 1) == 20
 
 
-def test_the_largest_sequences_can_be_covered(database: Database) -> None:
+@pytest.mark.parametrize(("largest", "acknowledged"), [(MAX_COUNT, MAX_COUNT), (MAX_SEQUENCE, 0)])
+def test_the_largest_sequences_can_be_covered(largest: int, acknowledged: int, database: Database) -> None:
     name = ("box", "e")
     with database.writing() as connection:
-        add_covered(connection, {name: [(MAX_SEQUENCE, MAX_SEQUENCE)]}, "stored")
-        add_covered(connection, {name: [(1, MAX_SEQUENCE - 1)]}, "lost")
-        add_covered(connection, {name: [(MAX_SEQUENCE - 1, MAX_SEQUENCE)]}, "lost")
-        assert acks(connection, [name])[name].contiguous_to == MAX_SEQUENCE
-        assert first_gap(connection, 1, MAX_SEQUENCE, MAX_SEQUENCE) is None
+        add_covered(connection, {name: [(largest, largest)]}, "stored")
+        add_covered(connection, {name: [(1, largest - 1)]}, "lost")
+        add_covered(connection, {name: [(largest - 1, largest)]}, "lost")
+        assert acks(connection, [name])[name].contiguous_to == acknowledged
+        assert first_gap(connection, 1, largest, largest) is None
+
+
+@pytest.mark.parametrize("last", [5, MAX_SEQUENCE])
+def test_what_is_lost_behind_the_last_stored_event_is_not_acknowledged(last: int, database: Database) -> None:
+    name = ("box", "e")
+    with database.writing() as connection:
+        add_covered(connection, {name: [(1, 3)]}, "stored")
+        add_covered(connection, {name: [(4, last)]}, "lost")
+        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=3)
+        add_covered(connection, {name: [(4, 4)]}, "stored")
+        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=4)
+
+
+def test_what_an_earlier_version_stored_beyond_all_bounds_stops_no_acknowledgement(database: Database) -> None:
+    name = ("box", "e")
+    with database.writing() as connection:
+        add_covered(connection, {name: [(1, 3), (MAX_INTEGER, MAX_INTEGER)]}, "stored")
+        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=3)
+        add_covered(connection, {name: [(4, MAX_INTEGER - 1)]}, "lost")
+        assert acks(connection, [name])[name] == Ack(epoch="e", contiguous_to=3)
 
 
 def _contiguous_to(connection: Connection, number: int) -> int:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
 from edge_agent.reporting.outbox.message import Limits
-from edge_agent.reporting.outbox.outbox import Outbox
+from edge_agent.reporting.outbox.outbox import ASKED_AT_MOST, Outbox
 from kardus.support.errors import KardusError
 
 WRITER = """
@@ -249,6 +249,15 @@ def test_a_confirmation_beyond_the_last_event_changes_nothing(tmp_path: Path, ra
     assert outbox.confirm(outbox.epoch, [(1, 6)])
     assert outbox.depth().unconfirmed + outbox.depth().total == 0
     assert outbox.confirm("an earlier epoch", [(1, 2**63 - 1)]), "how far that one went is not known any more"
+    outbox.close()
+
+
+def test_of_an_epoch_that_nothing_is_known_of_no_endless_range_is_lost(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    assert outbox.send_again("of a disk that is gone", 501, 1000) == []
+    assert outbox.lost() == {"of a disk that is gone": [(501, 1000)]}
+    assert outbox.send_again("of a disk that is gone", 1001, 2**63 - 1) == []
+    assert outbox.lost() == {"of a disk that is gone": [(501, 1000 + ASKED_AT_MOST)]}
     outbox.close()
 
 
