@@ -186,3 +186,44 @@ def test_each_row_that_cannot_be_told_is_named_once_whatever_its_place(
         assert sync.round() is not None
     told = [line.partition("location ")[2][:5] for line in caplog.messages if "that location stays as it is" in line]
     assert told == ["'A-1'", "'A-2'"]
+
+
+def test_a_broker_that_comes_back_empty_is_filled_at_once_and_is_a_problem_while_it_is_away(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker", "max_queued_messages 0\n")
+    broker.start()
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    port = free_port()
+    words = [BIN / "kardus-wms", "sync", _config(tmp_path, poll_s=3600), "--site", SITE, "--host", "127.0.0.1"]
+    words += ["--port", broker.port, "--health", f"127.0.0.1:{port}"]
+    with subprocess.Popen(list(map(str, words))) as process:
+        wait_until(lambda: _expected(broker) == _skus(STOCK))
+        wait_until(lambda: _asked(port).json()["equal_unix_s"] > 0)
+        equal_unix_s = _asked(port).json()["equal_unix_s"]
+        broker.kill()
+        wait_until(lambda: _asked(port).status_code == 503)
+        assert f"127.0.0.1:{broker.port}" in _asked(port).json()["problem"]
+        assert _asked(port).json()["equal_unix_s"] == equal_unix_s
+        (tmp_path / "broker" / "mosquitto.db").unlink(missing_ok=True)
+        broker.start()
+        wait_until(lambda: _asked(port).status_code == 200)
+        assert _expected(broker) == _skus(STOCK)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    broker.kill()
+
+
+def test_a_connection_that_was_lost_between_two_rounds_is_reason_to_look_again(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    sync = _sync(tmp_path, mosquitto)
+    sync.round()
+    mosquitto.kill()
+    for stored in tmp_path.rglob("mosquitto.db"):
+        stored.unlink()
+    mosquitto.start()
+    assert sync.woken.wait(PATIENCE_S)
+    sync.round()
+    assert (sync.status.problem, sync.status.published) == ("", 2 * len(STOCK))
+    assert _expected(mosquitto) == _skus(STOCK)
+    sync.close()
