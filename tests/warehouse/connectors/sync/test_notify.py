@@ -88,6 +88,23 @@ def test_connections_that_the_database_ends_are_told_and_made_again(
     assert _waited(source) < PATIENCE_S
 
 
+def test_a_server_that_refuses_to_be_listened_to_is_asked_at_intervals_and_that_is_said_once(
+    source: StockSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (tmp_path / "sync.toml").read_text(encoding="utf-8")
+    (tmp_path / "sync.toml").write_text(text.replace("Stock changed", "x" * 64), encoding="utf-8")
+    deaf = make_source(read_settings(tmp_path / "sync.toml"))
+    for _ in range(2):
+        assert _stock(deaf) == {"A-1": ("Tea", "2")}
+        began_s = time.monotonic()
+        deaf.wait(threading.Event(), 2.0)
+        assert time.monotonic() - began_s >= 2.0
+    told = [line for line in caplog.messages if "source.listen: " in line]
+    assert len(told) == 1
+    assert told[0].endswith("channel name too long: it is asked at intervals")
+    deaf.close()
+
+
 def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: StockSource, tmp_path: Path) -> None:
     assert isinstance(source, SqlSource)
     path = tmp_path / "sync.toml"

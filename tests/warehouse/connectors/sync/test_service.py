@@ -22,7 +22,7 @@ from tests.publishers import SITE
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
-from warehouse.stock.read_back import read_expected
+from warehouse.stock.read_back import RetainedStock, read_expected
 
 STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
 
@@ -227,3 +227,26 @@ def test_a_connection_that_was_lost_between_two_rounds_is_reason_to_look_again(
     assert (sync.status.problem, sync.status.published) == ("", 2 * len(STOCK))
     assert _expected(mosquitto) == _skus(STOCK)
     sync.close()
+
+
+def test_what_a_broker_hides_from_a_wildcard_is_found_by_name_as_far_as_it_is_known_and_else_said(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    first = _sync(tmp_path, mosquitto)
+    first.round()
+    assert first.status.hidden == 0
+    write_database(tmp_path / "wms.sqlite", {code: held for code, held in STOCK.items() if code != "A-7"})
+    monkeypatch.setattr("warehouse.connectors.sync.service.RECHECK_S", -1.0)
+    first.round()
+    assert "A-7" not in _expected(mosquitto), "it was known, although nobody lists it any more"
+    first.close()
+    caplog.clear()
+    again = _sync(tmp_path, mosquitto)
+    for _ in range(2):
+        assert again.round() is not None
+    assert again.status.hidden == 7
+    told = [line for line in caplog.messages if "stay managed: clear their topics under hall/expected/" in line]
+    assert len(told) == 1
+    again.close()
