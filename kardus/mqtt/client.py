@@ -28,11 +28,14 @@ class MqttClient:
         settings: BrokerSettings,
         subscriptions: Sequence[Subscription] = (),
         on_message: Callable[[str, bytes], None] = lambda *_: None,
+        *,
         on_retained: Callable[[str, bytes], None] | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect and subscribe to (filter, QoS) pairs; `on_message` gets topic and payload.
 
         What the broker has retained, and gives with the subscription, goes to `on_retained` where there is one.
+        `on_lost` is called, from another thread, when a connection is lost.
 
         Raises:
             BrokerError: the broker cannot be reached, refuses the connection, or doesn't answer.
@@ -42,6 +45,7 @@ class MqttClient:
         self._endings: dict[int, Ending] = {}
         """Why connections were lost, by their numbers."""
         self._answered = threading.Condition()
+        self._on_lost = on_lost
         self._session = MqttSession(settings, f"kardus-{uuid7()}", subscriptions)
         self._session.start(
             Handlers(
@@ -69,6 +73,11 @@ class MqttClient:
     def is_subscribed(self) -> bool:
         """Whether the broker has answered every subscription."""
         return self._session.is_subscribed
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection; None while there is none."""
+        return self._session.connection
 
     @property
     def problem(self) -> str:
@@ -136,6 +145,7 @@ class MqttClient:
         with self._answered:
             self._endings[connection] = ending
             self._answered.notify_all()
+        self._on_lost()
 
     def _acknowledged(self, token: PublishToken, refusal: str) -> None:
         with self._answered:

@@ -1,11 +1,21 @@
 """Paths in a file of settings begin at the file's own folder, wherever the command that reads it is started."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class NamesFile:
+    """Marks a setting that is a text and may name a file, as a database's address: `Annotated[str, NamesFile(...)]`."""
+
+    below: Callable[[str, Path], str]
+    """Gives the text as it is when what it names begins at a folder."""
 
 
 def placed(settings: Settings, file: Path) -> Settings:
@@ -17,7 +27,12 @@ def placed(settings: Settings, file: Path) -> Settings:
 
 
 def _below(settings: Settings, folder: Path) -> Settings:
-    return settings.model_copy(update={name: _moved(value, folder) for name, value in settings})
+    moved = {name: _moved(value, folder) for name, value in settings}
+    for name, field in type(settings).model_fields.items():
+        for mark in field.metadata:
+            if isinstance(mark, NamesFile):
+                moved[name] = mark.below(moved[name], folder)
+    return settings.model_copy(update=moved)
 
 
 def _moved(value: Any, folder: Path) -> Any:

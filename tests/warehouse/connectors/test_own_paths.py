@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from warehouse.connectors.deliver.settings import read_settings as read_deliver
 from warehouse.connectors.sync.settings import read_settings as read_sync
@@ -53,6 +54,36 @@ def test_relative_paths_begin_at_the_file_s_folder(elsewhere: Path, base: str) -
     target = read_deliver(folder / "deliver.toml").targets["partner"].model_dump()
     assert target["mapping"].resolve() == elsewhere / "epcis.toml"
     assert target["headers_file"].resolve() == elsewhere / "partner.headers"
+
+
+SQL = 'kind = "sql"\nmanaged = "SELECT 1"\nstock = "SELECT 2"\nurl = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("sqlite:///wms.db", "sqlite:///{here}/wms.db"),
+        ("sqlite:////var/wms.db", "sqlite:////var/wms.db"),
+        ("sqlite+pysqlite:///data/wms.db?timeout=3", "sqlite+pysqlite:///{here}/data/wms.db?timeout=3"),
+        ("sqlite:///file:wms.db?mode=ro&uri=true", "sqlite:///file:{here}/wms.db?mode=ro&uri=true"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("postgresql+psycopg://reader@db/wms", "postgresql+psycopg://reader@db/wms"),
+        ("postgresql://r@db/wms?sslrootcert=ca.pem", "postgresql://r@db/wms?sslrootcert={here}/ca.pem"),
+        ("postgresql://r@db/wms?sslrootcert=system", "postgresql://r@db/wms?sslrootcert=system"),
+    ],
+)
+def test_files_in_a_database_s_address_begin_at_the_file_s_folder(elsewhere: Path, written: str, read: str) -> None:
+    (elsewhere / "sync.toml").write_text(f"[source]\n{SQL.format(written)}")
+    url = read_sync(elsewhere / "sync.toml").source.model_dump()["url"]
+    assert make_url(url) == make_url(read.format(here=elsewhere))
+
+
+@pytest.mark.parametrize(("written", "read"), [("own.toml", "{here}/own.toml"), ("odoo", "odoo"), ("", "")])
+def test_a_preset_s_file_begins_at_the_file_s_folder(elsewhere: Path, written: str, read: str) -> None:
+    (elsewhere / "sync.toml").write_text(f'[source]\nkind = "folder"\nfolder = "lists"\npreset = "{written}"\n')
+    found = read_sync(elsewhere / "sync.toml").source.model_dump()
+    assert (found["preset"], found["folder"]) == (read.format(here=elsewhere), elsewhere / "lists")
 
 
 def test_of_settings_through_a_pipe_paths_begin_where_the_command_was_started(elsewhere: Path) -> None:

@@ -96,7 +96,7 @@ def _lifetime_s(told: dict[str, Any]) -> float:
     """For how long a token is taken for good; some servers write the seconds as a text, some say nothing."""
     try:
         seconds = float(told.get("expires_in") or "inf")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # of a whole number with hundreds of digits
         return float("inf")
     return max(0.9 * seconds, seconds - EARLY_S)
 

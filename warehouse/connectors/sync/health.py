@@ -22,6 +22,9 @@ class SyncStatus:
     """Rows of the last answer that couldn't be told for sure: their locations stay as they are."""
     elsewhere: int = 0
     """Rows of stock at locations that aren't managed."""
+    hidden: int = 0
+    """Locations that the broker retains and that a wildcard subscription doesn't show: of such ones, those that the WMS
+    gave up while this command was down stay managed."""
     failures: int = 0
     """Questions in a row that failed, or whose answer wasn't taken."""
     problem: str = ""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from warehouse.connectors.http_client import HttpClient, headers_from, plain_client
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.sync.client_token import ClientToken, OAuthSettings
-from warehouse.connectors.sync.paging import next_link, sign_of_more
+from warehouse.connectors.sync.paging import AnswerParts, next_link
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.web_address import WebAddress
 
@@ -112,30 +112,31 @@ class HttpSource:
         if response.status_code == httpx2.codes.NOT_MODIFIED and etag:
             return kept
         page = self._client.json(response)
-        found, seen = _rows(expression, page, f"{url}: {key}"), {url}
-        while following := self._following(response, page, len(found), is_first=len(seen) == 1):
+        found, seen, parts = _rows(expression, page, f"{url}: {key}"), {url}, AnswerParts()
+        rows = len(found)
+        while following := self._following(response, page, parts, rows):
             address = self._client.neighbour(response, following)
             if address in seen or len(seen) == MOST_PAGES:
                 raise SourceError(f"{url}: its pages lead in a circle, or are more than {MOST_PAGES}")
             seen.add(address)
             response = self._asked(address, {})
             page = self._client.json(response)
-            found = found + _rows(expression, page, f"{url}: {key}")
+            more = _rows(expression, page, f"{url}: {key}")
+            found, rows = found + more, len(more)
         # a later page may change alone, so that only an answer of one page is known by its ETag
         self._kept[key] = (first.headers.get("etag", "") if len(seen) == 1 else "", found)
         return found
 
-    def _following(self, response: httpx2.Response, page: Any, rows: int, *, is_first: bool) -> str:
+    def _following(self, response: httpx2.Response, page: Any, parts: AnswerParts, rows: int) -> str:
         """The address of the next page; empty: it is the last one."""
         where = response.request.url
         if self._next is None:
             found = next_link(response)
         elif not isinstance(found := _searched(self._next, page, f"{where}: source.following") or "", str):
             raise SourceError(f"{where}: source.following: finds no address, but {str(found)[:40]!r}")
-        if not found and not self._settings.whole:
-            sign = sign_of_more(response, page, rows, is_only=is_first)
-            if sign:
-                raise SourceError(f"{where}: says that there is more ({sign}): {_REMEDY}")
+        sign = parts.sign_of_more(response, page, rows, is_last=not found)
+        if sign and not self._settings.whole:
+            raise SourceError(f"{where}: says that there is more ({sign}): {_REMEDY}")
         return found
 
     def _asked(self, url: str, headers: dict[str, str]) -> httpx2.Response:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from kardus.support.errors import KardusError
 from kardus.support.table_headers import TableLayout
 from kardus.support.tables import Row, read_rows
+from warehouse.connectors.own_paths import NamesFile
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset
 from warehouse.stock.stock_codes import location_problems
@@ -34,6 +35,10 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _preset_below(text: str, folder: Path) -> str:
+    return str(folder / text) if text.endswith(".toml") else text
+
+
 class ListSettings(BaseModel):
     """How the lists are written."""
 
@@ -41,7 +46,7 @@ class ListSettings(BaseModel):
 
     pattern: Annotated[str, AfterValidator(_pattern)] = "*"
     """Which files are lists, as `stock-*.csv`."""
-    preset: str = ""
+    preset: Annotated[str, NamesFile(_preset_below)] = ""
     """What its columns are called, as with `kardus-wms expect --preset`."""
     columns: tuple[str, ...] = ()
     """The same, one by one, as with `--columns`: `["location=Lokasi", "sku=Kode"]`."""

@@ -19,8 +19,10 @@ MOST_LOST = 0.2
 nothing any more, is a broken one, until somebody confirms it. A question is asked every minute: what is picked in one
 is a hundredth, a zone, a client or a page that is missing is a third or a half."""
 FEW = 5
-"""So many occupied locations may be emptied whatever the share: four cartons that leave a shelf of six are a morning's
-work, and as many walks are soon made."""
+"""So many occupied locations may be emptied whatever the share, as long as any is left: four cartons that leave a shelf
+of six are a morning's work, and as many walks are soon made."""
+ALL = 2
+"""Where so many are occupied or more, all of them at once is an answer that says nothing."""
 MOST_MIXED = 0.5
 """An answer by which more than this share of the occupied locations, and more than FEW, have become mixed is a broken
 one, too: a query that joins a table twice gives every product several names."""
@@ -129,7 +131,7 @@ def _suspicion(managed: set[str], wanted: Sequence[StockLine], known: Mapping[st
         return f"the WMS names {len(managed)} managed locations, and {len(gone)} of {len(before)} are gone"
     occupied = {code for code in before if known[code].sku is not None}
     lost = occupied & (gone | {line.location for line in wanted if line.sku is None})
-    if len(lost) > max(FEW, MOST_LOST * len(occupied)):
+    if len(lost) > max(FEW, MOST_LOST * len(occupied)) or len(lost) == len(occupied) >= ALL:
         return f"{len(lost)} of {len(occupied)} occupied locations would be empty or given up at once"
     return ""
 

@@ -15,6 +15,7 @@ from kardus.support.errors import BrokerError
 from kardus.support.systemd import notify
 from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
+from warehouse.connectors.sync.broker_watch import BrokerWatch, Presence
 from warehouse.connectors.sync.health import SyncStatus, report
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
@@ -23,7 +24,10 @@ from warehouse.stock.publishing import publish_changes
 from warehouse.stock.read_back import read_expected, read_listed
 
 RECHECK_S = 3600.0
-"""So often the broker is asked what it holds: somebody else may have changed or cleared it."""
+"""So often the broker is asked what it holds, and whenever a connection was lost: somebody else may have changed or
+cleared it."""
+LOSS_PAUSE_S = 1.0
+"""After a lost connection it is asked again after so long: a broker may lose one after the other."""
 MAX_BACKOFF_S = 60.0
 PROBLEMS_NAMED = 5
 _NUMBER = re.compile(r"^(?:lines?|row) [0-9]+(?: and [0-9]+)?: ")
@@ -47,6 +51,12 @@ class Sync:
         self._stopping = stopping or threading.Event()
         self._known: dict[str, Expected] = {}
         self._known_since_s = float("-inf")
+        self._known_by: Presence | None = None
+        """The connection that stood when the broker was asked what it holds."""
+        self._is_blind = False
+        self.woken = threading.Event()
+        """Set when the connection to the broker is lost: what is known of it may not be true any more."""
+        self._watch = BrokerWatch(broker, self.woken.set)
         self._unclear: dict[str, str] = {}
         self.status = SyncStatus()
         """How it goes."""
@@ -70,8 +80,10 @@ class Sync:
 
     def _followed(self, *, confirmed: bool) -> Plan:
         snapshot = self._source.read()
-        if time.monotonic() - self._known_since_s > RECHECK_S:
+        present = self._watch.presence()
+        if present != self._known_by or time.monotonic() - self._known_since_s > RECHECK_S:
             self._look_up(snapshot.managed)
+            self._known_by = present
         found = plan(snapshot, self._known, time.time_ns() // 1_000_000, self._settings.rules, confirmed=confirmed)
         self._tell(found)
         if found.changes:
@@ -87,9 +99,28 @@ class Sync:
 
     def _look_up(self, managed: tuple[str, ...]) -> None:
         retained = read_expected(self._broker, self._site)
-        lacking = [code for code in managed if code not in retained.found]
-        self._known = retained.found | read_listed(self._broker, self._site, lacking)
+        lacking = [code for code in dict.fromkeys((*managed, *self._known)) if code not in retained.found]
+        by_name = read_listed(self._broker, self._site, lacking)
+        self._known = retained.found | by_name
         self._known_since_s = time.monotonic()
+        self._note_hidden(len(by_name), is_blind=bool(by_name) or not retained.is_complete)
+
+    def _note_hidden(self, hidden: int, *, is_blind: bool) -> None:
+        """What no list names and no wildcard shows can't be found: it is said, once."""
+        if is_blind and not self._is_blind:
+            log.warning(
+                "%s: the broker hides what it retains from a wildcard subscription (%d locations at least): those that "
+                "the WMS gave up while this command was down stay managed: clear their topics under %s/expected/ by "
+                "hand, or let the broker queue more for a client (docs/brokers.md)",
+                self._broker.address,
+                hidden,
+                self._site,
+            )
+        self._is_blind, self.status.hidden = is_blind, hidden
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._watch.close()
 
     def _tell(self, found: Plan) -> None:
         status = self.status
@@ -139,21 +170,27 @@ def run_sync(
         if health is not None:
             stack.enter_context(HealthPage(*health, lambda: report(sync.status)))
         stack.enter_context(SignsOfLife(lambda: _told(sync.status), as_json=as_json))
-        threading.Thread(target=_stop_with, args=(stopping, source), name="stop", daemon=True).start()
+        threading.Thread(target=_stop_with, args=(stopping, sync.woken, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:
             if sync.round(confirmed=confirmed) is not None:
                 confirmed = False
             pause_s = max(sync.left_alone_s, _pause_s(sync.status, settings))
             wait = source.wait if not sync.status.problem else _waited
-            wait(stopping, max(0.0, min(pause_s, deadline_s - time.monotonic())))
+            woken = stopping if sync.left_alone_s else sync.woken
+            wait(woken, max(0.0, min(pause_s, deadline_s - time.monotonic())))
+            if sync.woken.is_set():
+                stopping.wait(max(0.0, min(LOSS_PAUSE_S, deadline_s - time.monotonic())))
+                sync.woken.clear()  # before it is looked whether to stop, which sets it, too
         notify("STOPPING=1")
+        sync.close()
         source.close()
     return sync.status
 
 
-def _stop_with(stopping: threading.Event, source: StockSource) -> None:
+def _stop_with(stopping: threading.Event, woken: threading.Event, source: StockSource) -> None:
     stopping.wait()
+    woken.set()
     source.stop()
 
 

@@ -1,6 +1,7 @@
 """A WMS's database, asked by SQL: any that SQLAlchemy knows. PostgreSQL may tell by NOTIFY that something changed."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from kardus.support.errors import UsageError
+from warehouse.connectors.own_paths import NamesFile
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.asking import TimedQuestion
+from warehouse.connectors.sync.database_files import address_below
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 
 STOP_POLL_S = 0.25
@@ -31,6 +34,7 @@ found out within a minute, by whoever listens as well."""
 COLUMNS = ("location", "sku", "quantity")
 PORTION = 1000
 """Rows that are asked for at a time."""
+log = logging.getLogger("kardus.sync")
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -41,7 +45,7 @@ class SqlSettings(BaseModel):
 
     kind: Literal["sql"]
     """A database."""
-    url: Query
+    url: Annotated[Query, NamesFile(address_below)]
     """Where it is, as SQLAlchemy writes it, without a password: `postgresql+psycopg://reader@db.local/wms`."""
     password_file: SecretPath | None = None
     """File that holds the password, for you alone."""
@@ -73,6 +77,8 @@ class SqlSource:
             )
         self._engine = _engine(self._url)
         self._listener: Connection | None = None
+        self._deaf = ""
+        """Why it can't be listened, as it was said last."""
         self._question = TimedQuestion(self._asked, settings.limit_s)
 
     def read(self) -> StockSnapshot:
@@ -85,7 +91,11 @@ class SqlSource:
             raise SourceError(f"{self.name}: {_first_line(error)}{_remedy(error)}") from error
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """Until a notification, if any are listened to; a lost connection is waited for as an interval is."""
+        """Until a notification, if any are listened to.
+
+        A connection that is lost while it listens is a reason to ask soon; where the server refuses to be listened to
+        (as a hot standby does), the interval counts.
+        """
         if not self._settings.listen:
             stopping.wait(seconds)
             return
@@ -94,9 +104,11 @@ class SqlSource:
             while not stopping.is_set() and time.monotonic() < deadline_s:
                 if self._notified(min(STOP_POLL_S, max(0.0, deadline_s - time.monotonic()))):
                     return
-        except (SQLAlchemyError, _driver_error()):
+        except (SQLAlchemyError, _driver_error()) as error:
+            has_listened = self._listener is not None
             self._forget_listener()
-            stopping.wait(min(seconds, 1.0))
+            left_s = max(0.0, deadline_s - time.monotonic())
+            stopping.wait(min(left_s, 1.0) if has_listened else self._deafened(error, left_s))
 
     def stop(self) -> None:
         """Wait for no answer any more."""
@@ -109,6 +121,8 @@ class SqlSource:
 
     def _asked(self) -> StockSnapshot:
         with self._engine.connect() as connection:
+            if self._url.get_backend_name() == "sqlite":  # its driver begins no transaction for what only reads
+                connection.exec_driver_sql("BEGIN")
             if self._url.get_backend_name() == "postgresql":  # its server gives up too; it holds through pgbouncer
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(1000 * self._settings.limit_s)}")
                 connection.exec_driver_sql("SET LOCAL datestyle = 'ISO'")  # psycopg reads dates of no other
@@ -118,12 +132,28 @@ class SqlSource:
 
     def _notified(self, seconds: float) -> bool:
         if self._listener is None:
-            self._listener = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            quoted = self._engine.dialect.identifier_preparer.quote_identifier(self._settings.listen)
-            self._listener.exec_driver_sql(f"LISTEN {quoted}")
+            self._listener = self._listening()
+            self._deaf = ""
             return True  # what was told before anybody listened is in the next answer
         driver: Any = self._listener.connection.driver_connection
         return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+
+    def _listening(self) -> Connection:
+        found = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        quoted = self._engine.dialect.identifier_preparer.quote_identifier(self._settings.listen)
+        try:
+            found.exec_driver_sql(f"LISTEN {quoted}")
+        except SQLAlchemyError:
+            found.close()
+            raise
+        return found
+
+    def _deafened(self, error: Exception, left_s: float) -> float:
+        """Say once why nothing is heard; how long to wait instead."""
+        if (reason := _first_line(error)) != self._deaf:
+            log.warning("%s: source.listen: %s: it is asked at intervals", self.name, reason)
+        self._deaf = reason
+        return left_s
 
     def _forget_listener(self) -> None:
         if self._listener is not None:

@@ -87,7 +87,9 @@ def test_nothing_new_is_no_answer_where_nothing_was_known(tmp_path: Path, server
     assert "isn't JSON" in _refused(_source(tmp_path, server))
 
 
-@pytest.mark.parametrize("told", [{}, {"expires_in": "3600"}, {"expires_in": 10**9}, {"expires_in": "soon"}])
+@pytest.mark.parametrize(
+    "told", [{}, {"expires_in": "3600"}, {"expires_in": 10**9}, {"expires_in": 10**400}, {"expires_in": "soon"}]
+)
 def test_a_token_that_was_withdrawn_is_fetched_anew_at_once(
     tmp_path: Path, server: Web, told: dict[str, object]
 ) -> None:

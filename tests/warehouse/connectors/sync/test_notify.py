@@ -1,5 +1,6 @@
 """PostgreSQL as the WMS's database: a NOTIFY is followed at once, also after the database was away."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -86,6 +87,39 @@ def test_connections_that_the_database_ends_are_told_and_made_again(
     _waited(source)
     cluster.execute("DELETE FROM quants", wms)
     assert _waited(source) < PATIENCE_S
+
+
+@pytest.fixture
+def standby() -> Iterator[Cluster]:
+    """A hot standby with an empty WMS: it answers questions, and refuses LISTEN."""
+    found = Cluster()
+    try:
+        found.start()
+        found.execute("CREATE TABLE places (code text); CREATE TABLE quants (place text, sku text, amount int)")
+        found.kill(signal.SIGINT)  # orderly: a standby begins where it ended
+        (found.data / "standby.signal").touch()
+        found.start()
+        yield found
+    finally:
+        found.remove()
+
+
+def test_a_server_that_refuses_to_be_listened_to_is_asked_at_intervals_and_that_is_said_once(
+    standby: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "sync.toml"
+    url = standby.url("postgres").replace("postgresql://", "postgresql+psycopg://")
+    path.write_text(f'[source]\nkind = "sql"\nurl = "{url}"\nlisten = "changed"\n{QUERIES}', encoding="utf-8")
+    deaf = make_source(read_settings(path))
+    for _ in range(2):
+        assert _stock(deaf) == {}
+        began_s = time.monotonic()
+        deaf.wait(threading.Event(), 2.0)
+        assert time.monotonic() - began_s >= 1.9
+    told = [line for line in caplog.messages if "source.listen: " in line]
+    assert len(told) == 1
+    assert told[0].endswith("cannot execute LISTEN during recovery: it is asked at intervals")
+    deaf.close()
 
 
 def test_a_password_that_is_wrong_and_a_database_that_is_not_there(source: StockSource, tmp_path: Path) -> None:

@@ -54,6 +54,20 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "a page's number": {"meta": {"next_page": 2}},
     "a full page": {"limit": 2, "offset": 0},
     "a full page of Spring's": {"pageable": {}, "size": 2},
+    "Zoho Inventory": {"page_context": {"page": 1, "per_page": 200, "has_more_page": True}},
+    "Hydra": {"hydra:totalItems": 319, "hydra:view": {"hydra:next": "/b"}},
+    "Hydra's total": {"hydra:totalItems": 319},
+    "Hydra's view": {"view": {"next": "/b"}},
+    "an own name": {"stockPosition": {"nextToken": "z"}},
+    "ArcGIS": {"exceededTransferLimit": True},
+    "GBIF": {"endOfRecords": False, "count": None},
+    "Kubernetes' rest": {"metadata": {"remainingItemCount": 317}},
+    "a fraction": {"total": 319.0},
+    "thousands": {"total": "1,250"},
+    "a flag as a number": {"has_more": 1},
+    "a flag as a letter": {"pagination": {"hasNext": "Y"}},
+    "a flag as a word": {"isLast": "no"},
+    "a number of more": {"remaining": 317},
 }
 WHOLES: Mapping[str, Mapping[str, Any]] = {
     "Django REST": {"count": 2, "next": None, "previous": None},
@@ -68,6 +82,11 @@ WHOLES: Mapping[str, Mapping[str, Any]] = {
     "Salesforce": {"done": True, "totalSize": 2},
     "Jira": {"startAt": 0, "maxResults": 50, "total": 2},
     "words of other things": {"status": "ok", "total": 0, "last": "2026-03-01", "updated": 7, "offset": 0, "size": "L"},
+    "a flag as a number": {"has_more": 0, "limit": 2},
+    "Hydra": {"hydra:totalItems": 2, "hydra:view": {"@id": "/quants", "hydra:first": "/quants"}},
+    "sums of cartons beside": {"summary": {"total": 500, "count": 500, "pages": 7}, "warehouse": {"size": 2}},
+    "a page's rows": {"page_context": {"page": 1, "per_page": 200, "has_more_page": False}},
+    "the last row's number": {"last": 0, "end": 0, "total": 2.0},
     "a total by product": {"totals": {"Tea": 500}, "stock": {"A/1": {"total": 500, "next": "x"}}},
 }
 HEADERS: Mapping[str, Mapping[str, str]] = {
@@ -78,12 +97,17 @@ HEADERS: Mapping[str, Mapping[str, str]] = {
     "ASP.NET": {"X-Pagination": '{"totalCount":319,"hasNext":true}'},
     "a range": {"Content-Range": "items 0-1/319"},
     "PostgREST": {"Content-Range": "0-1/319"},
+    "a range that nobody can read": {"Content-Range": f"items 0-{'9' * 5000}/{'9' * 5000}"},
+    "Cosmos DB": {"x-ms-continuation": "abc"},
+    "no X": {"Next-Page": "2"},
+    "a vendor's own": {"X-Acme-Total-Count": "319"},
 }
 WHOLE_HEADERS: Mapping[str, Mapping[str, str]] = {
     "a total": {"X-Total-Count": "2"},
     "GitLab": {"X-Next-Page": "", "X-Total-Pages": "1", "X-Per-Page": "2"},
     "a range": {"Content-Range": "items 0-1/2"},
     "PostgREST": {"Content-Range": "0-1/*"},
+    "limits of other kinds": {"RateLimit-Limit": "2", "RateLimit-Remaining": "498", "X-Rate-Limit-Remaining": "9"},
     "limits of another kind": {"X-RateLimit-Limit": "2", "X-Request-Id": "7"},
 }
 
@@ -203,3 +227,66 @@ def test_two_questions_at_one_address_are_two_answers(tmp_path: Path, server: We
     source = make_source(settings_of(tmp_path, f'[source]\nkind = "http"\n{keys}'))
     for _ in range(2):
         assert lines_of(source)["A/1"].sku == "Tea"
+
+
+WRAPPED: Mapping[str, tuple[Any, str]] = {
+    "GraphQL, Relay": (
+        {"data": {"locations": {"edges": ROWS, "pageInfo": {"hasNextPage": True, "endCursor": "x"}}}},
+        "data.locations.edges",
+    ),
+    "GraphQL, a total": ({"data": {"locations": {"nodes": ROWS, "totalCount": 319}}}, "data.locations.nodes"),
+    "SP-API": ({"payload": {"inventorySummaries": ROWS, "nextToken": "z"}}, "payload.inventorySummaries"),
+    "an own name": ({"inventory": {"rows": ROWS, "total": 319}}, "inventory.rows"),
+    "QuickBooks": ({"QueryResponse": {"Items": ROWS, "maxResults": 100, "totalCount": 319}}, "QueryResponse.Items"),
+    "from SOAP": ({"Response": {"Result": {"Stock": {"items": ROWS}, "HasMore": True}}}, "Response.Result.Stock.items"),
+    "in a list": ([{"items": ROWS, "total": 319}], "[0].items"),
+}
+
+
+@pytest.mark.parametrize(("page", "where"), WRAPPED.values(), ids=WRAPPED)
+def test_what_is_said_on_the_way_to_the_list_is_heard_whatever_it_is_called(
+    page: Any, where: str, tmp_path: Path, server: Web
+) -> None:
+    server.pages["/quants"] = page
+    keys = HTTP.format(url=server.url).replace('"items[].{location: at', f'"{where}[].{{location: at')
+    text = f'[source]\nkind = "http"\n{keys}'
+    assert "/quants: says that there is more (" in _refused(make_source(settings_of(tmp_path, text)))
+    whole = make_source(settings_of(tmp_path, f"{text}whole = true\n"))
+    assert lines_of(whole)["A/1"].sku == "Tea"
+
+
+ENDS_EARLY: Mapping[str, Mapping[str, Any]] = {
+    "a total": {"total": 5},
+    "pages": {"totalPages": 3},
+    "both on the first page alone": {},
+}
+
+
+@pytest.mark.parametrize("said", ENDS_EARLY.values(), ids=ENDS_EARLY)
+def test_pages_that_end_before_all_is_read_are_a_part(said: Mapping[str, Any], tmp_path: Path, server: Web) -> None:
+    server.pages["/quants"] |= {"next": "/more", **(said or {"total": 5})}
+    server.pages["/more"] = {"items": [{"at": "A-2", "item": "Juice", "n": 4}], "next": None, **said}
+    refused = _refused(_source(tmp_path, server, 'following = "next"\n'))
+    assert "/more: says that there is more (" in refused
+    assert "2 pages with 3 rows were read" in refused
+    server.pages["/more"] |= {"total": 3, "totalPages": 2}
+    assert lines_of(_source(tmp_path, server, 'following = "next"\n'))["A-2"].sku == "Juice"
+
+
+def test_a_range_of_the_last_page_that_does_not_reach_the_end_is_a_part(tmp_path: Path, server: Web) -> None:
+    server.headers["/quants"] = {"Link": '</more>; rel="next"', "Content-Range": "items 0-1/5"}
+    server.pages["/more"] = {"items": [{"at": "A-2", "item": "Juice", "n": 4}]}
+    server.headers["/more"] = {"Content-Range": "items 2-2/5"}
+    assert "'items 2-2/5'" in _refused(_source(tmp_path, server))
+    server.headers["/more"] = {"Content-Range": "items 2-2/3"}
+    assert lines_of(_source(tmp_path, server))["A-2"].sku == "Juice"
+
+
+@pytest.mark.parametrize("depth", [30, 480, 900])
+def test_what_is_nested_deep_is_a_line_and_no_traceback(depth: int, tmp_path: Path, server: Web) -> None:
+    deep = '{"a":' * depth + '"x"' + "}" * depth
+    rows = server.pages["/quants"]
+    server.pages["/quants"] = f'{{"items": [], "next": {deep}}}'.encode()
+    _refused(_source(tmp_path, server))
+    server.pages["/quants"], server.headers["/quants"] = rows, {"X-Pagination": f'{{"next":{deep}}}'}
+    _refused(_source(tmp_path, server))

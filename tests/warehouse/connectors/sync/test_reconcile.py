@@ -76,6 +76,10 @@ def test_an_answer_with_nothing_or_far_less_publishes_nothing_until_somebody_con
     ("occupied", "emptied", "held"),
     [
         (1, 1, False),
+        (2, 1, False),
+        (2, 2, True),
+        (5, 4, False),
+        (5, 5, True),
         (6, 5, False),
         (6, 6, True),
         (25, 5, False),
@@ -106,6 +110,14 @@ def test_more_than_a_fifth_and_more_than_five_that_are_lost_at_once_are_held_and
     assert found.held.endswith("start once with --yes") is held
     assert len(found.changes) == (0 if held else emptied)
     assert len(plan(answer, known, 2, rules, confirmed=True).changes) == emptied
+
+
+def test_no_stock_at_all_is_held_in_a_warehouse_that_begins_with_five_cartons() -> None:
+    codes = [f"D-{number:04}" for number in range(1000)]
+    known = _known(dict.fromkeys(codes) | dict.fromkeys(codes[:5], ("Tea", 1)))
+    found = plan(snapshot(dict.fromkeys(codes)), known, 2, RULES)
+    assert found.held.startswith("5 of 5 occupied locations would be empty")
+    assert not found.changes
 
 
 def _milk(code: str) -> Row:

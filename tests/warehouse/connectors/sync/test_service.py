@@ -22,7 +22,7 @@ from tests.publishers import SITE
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
-from warehouse.stock.read_back import read_expected
+from warehouse.stock.read_back import RetainedStock, read_expected
 
 STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
 
@@ -186,3 +186,67 @@ def test_each_row_that_cannot_be_told_is_named_once_whatever_its_place(
         assert sync.round() is not None
     told = [line.partition("location ")[2][:5] for line in caplog.messages if "that location stays as it is" in line]
     assert told == ["'A-1'", "'A-2'"]
+
+
+def test_a_broker_that_comes_back_empty_is_filled_at_once_and_is_a_problem_while_it_is_away(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker", "max_queued_messages 0\n")
+    broker.start()
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    port = free_port()
+    words = [BIN / "kardus-wms", "sync", _config(tmp_path, poll_s=3600), "--site", SITE, "--host", "127.0.0.1"]
+    words += ["--port", broker.port, "--health", f"127.0.0.1:{port}"]
+    with subprocess.Popen(list(map(str, words))) as process:
+        wait_until(lambda: _expected(broker) == _skus(STOCK))
+        wait_until(lambda: _asked(port).json()["equal_unix_s"] > 0)
+        equal_unix_s = _asked(port).json()["equal_unix_s"]
+        broker.kill()
+        wait_until(lambda: _asked(port).status_code == 503)
+        assert f"127.0.0.1:{broker.port}" in _asked(port).json()["problem"]
+        assert _asked(port).json()["equal_unix_s"] == equal_unix_s
+        (tmp_path / "broker" / "mosquitto.db").unlink(missing_ok=True)
+        broker.start()
+        wait_until(lambda: _asked(port).status_code == 200)
+        assert _expected(broker) == _skus(STOCK)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    broker.kill()
+
+
+def test_a_connection_that_was_lost_between_two_rounds_is_reason_to_look_again(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    sync = _sync(tmp_path, mosquitto)
+    sync.round()
+    mosquitto.kill()
+    for stored in tmp_path.rglob("mosquitto.db"):
+        stored.unlink()
+    mosquitto.start()
+    assert sync.woken.wait(PATIENCE_S)
+    sync.round()
+    assert (sync.status.problem, sync.status.published) == ("", 2 * len(STOCK))
+    assert _expected(mosquitto) == _skus(STOCK)
+    sync.close()
+
+
+def test_what_a_broker_hides_from_a_wildcard_is_found_by_name_as_far_as_it_is_known_and_else_said(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    first = _sync(tmp_path, mosquitto)
+    first.round()
+    assert first.status.hidden == 0
+    write_database(tmp_path / "wms.sqlite", {code: held for code, held in STOCK.items() if code != "A-7"})
+    monkeypatch.setattr("warehouse.connectors.sync.service.RECHECK_S", -1.0)
+    first.round()
+    assert "A-7" not in _expected(mosquitto), "it was known, although nobody lists it any more"
+    first.close()
+    caplog.clear()
+    again = _sync(tmp_path, mosquitto)
+    for _ in range(2):
+        assert again.round() is not None
+    assert again.status.hidden == 7
+    told = [line for line in caplog.messages if "stay managed: clear their topics under hall/expected/" in line]
+    assert len(told) == 1
+    again.close()

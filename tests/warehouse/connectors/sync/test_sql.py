@@ -1,17 +1,21 @@
 """What a real database may answer: odd types, names twice, locks; nothing of it becomes a code or an order."""
 
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.clusters import Cluster
 from tests.patience import PATIENCE_S
+from tests.warehouse.connectors.sync.wms import SQL, write_database
 from warehouse.connectors.sync.settings import make_source, read_settings
-from warehouse.connectors.sync.source import SourceError, StockSource
+from warehouse.connectors.sync.source import SourceError, StockSource, managed_codes
 from warehouse.stock.stock_list import StockRules, stock_lines
 
 Asking = Callable[..., StockSource]
@@ -145,3 +149,24 @@ def test_a_table_that_is_locked_is_said_in_time_and_read_when_it_is_free(
             waiting.read()
         assert time.monotonic() - began_s < PATIENCE_S
     assert [row.values["sku"] for row in source.read().stock] == ["Tea"]
+
+
+def test_both_queries_of_sqlite_are_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "wms.sqlite"
+    write_database(file, {"A-1": ("Tea", 1), "A-2": None})
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    text = f'[source]\nkind = "sql"\nurl = "sqlite:///{file}"\n{SQL}'
+    (tmp_path / "sync.toml").write_text(text, encoding="utf-8")
+    source = make_source(read_settings(tmp_path / "sync.toml"))
+
+    def and_then_it_changes(rows: Iterable[Mapping[str, Any]], question: str) -> tuple[str, ...]:
+        codes = managed_codes(rows, question)
+        write_database(file, {"A-1": None, "B-1": ("Milk", 1)})
+        return codes
+
+    monkeypatch.setattr("warehouse.connectors.sync.sql.managed_codes", and_then_it_changes)
+    found = source.read()
+    assert found.managed == ("A-1", "A-2")
+    assert [row.values["location"] for row in found.stock] == ["A-1"]
+    source.close()
