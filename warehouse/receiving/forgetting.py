@@ -115,7 +115,7 @@ def _read_retained(broker: BrokerSettings, topics: Topics, known: Sequence[str])
             echoed.set()
 
     filters = [(f"{topics.base}/#", 0), *((topic, 0) for topic in known)]
-    with MqttClient(broker, filters, take, keep) as connection:
+    with MqttClient(broker, filters, take, on_retained=keep) as connection:
         connection.publish([(topics.ack, b"")], retain=False)  # an agent that hears it does nothing
         if not echoed.wait(ECHO_TIMEOUT_S):
             raise BrokerError(
