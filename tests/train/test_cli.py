@@ -65,7 +65,7 @@ def _single_photo(data: Path) -> None:
 
 
 def _bad_split(data: Path) -> None:
-    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "valid"))
+    write_table(data / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "later"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def _bad_split(data: Path) -> None:
         (_unlist_class, ["labels.csv", "line 6", "'green'", "classes.csv", "add it"]),
         (_empty, ["labels.csv", "no photo is listed", "add lines"]),
         (_single_photo, ["data", "'red' has one photo", "add photos"]),
-        (_bad_split, ["labels.csv", "line 2", "'valid'", "use train, val, test"]),
+        (_bad_split, ["labels.csv", "line 2", "'later'", "use train, val, test"]),
     ],
 )
 def test_fit_refuses_a_bad_data_set_with_exit_code_1(
@@ -252,6 +252,16 @@ def test_help_names_the_commands_and_options(capsys: Capture) -> None:
 def test_a_split_that_is_none_is_wrong_use(run_folder: Path, photos: Path, capsys: Capture) -> None:
     result = call(capsys, main, "evaluate", run_folder, photos, "--split", "bogus")
     assert_one_line(result, 2, "--split bogus: use one of train, val, test, all")
+
+
+@pytest.mark.parametrize(("named", "meant"), [("valid", "val"), ("Validation", "val"), ("TRAINING", "train")])
+def test_a_split_may_be_called_as_in_a_table(
+    run_folder: Path, photos: Path, capsys: Capture, named: str, meant: str
+) -> None:
+    one, other = (
+        call(capsys, main, "evaluate", run_folder, photos, "--split", name, "--json") for name in (named, meant)
+    )
+    assert (one.returncode, one.stdout) == (0, other.stdout)
 
 
 def test_predictions_into_a_folder_are_refused_before_the_work(
