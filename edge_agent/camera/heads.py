@@ -28,11 +28,43 @@ class CameraTransport(httpx2.HTTPTransport):
     def __init__(self, context: ssl.SSLContext) -> None:
         """`context` is what secure connections are made with; nothing of the machine's proxies is used."""
         super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(ssl_context=context, network_backend=_Network())
+        self._network = _Network()
+        self._pool = httpcore2.ConnectionPool(ssl_context=context, network_backend=self._network)
+        self._keeps_open = True
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer, which a connection that was used before may fail to give: then that of a new one.
+
+        It was hung up, or something had come behind the last answer. This camera is then asked to hang up each time.
+        """
+        if not self._keeps_open:
+            request.headers["Connection"] = "close"
+        connected = self._network.connected
+        try:
+            answer = super().handle_request(request)
+        except httpx2.RemoteProtocolError:
+            if self._network.connected != connected:
+                raise
+        else:
+            if self._network.connected != connected or not _came_before(answer):
+                return answer
+            answer.close()
+        self._keeps_open = False
+        return self.handle_request(request)
+
+
+def _came_before(answer: httpx2.Response) -> bool:
+    """Whether it had come behind the answer before, and is none to this request."""
+    connection = answer.extensions.get("network_stream")
+    return isinstance(connection, _Connection) and connection.is_head
 
 
 class _Network(httpcore2.SyncBackend):
+    connected = 0
+    """How many connections were made, or tried."""
+
     def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore2.NetworkStream:
+        self.connected += 1
         return _Connection(super().connect_tcp(*arguments, **options))
 
 
@@ -42,10 +74,11 @@ class _Connection(httpcore2.NetworkStream):
     def __init__(self, below: httpcore2.NetworkStream) -> None:
         self._below = below
         self._head = b""
-        self._is_head = True
+        self.is_head = True
+        """Whether nothing has been read since the last request, or not all of a head."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        while self._is_head:
+        while self.is_head:
             data = self._below.read(max_bytes, timeout)
             self._head += data
             if not data or len(self._head) > _MOST or not _may_be_head(self._head):
@@ -56,7 +89,7 @@ class _Connection(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            self._head, self._is_head = b"", True
+            self._head, self.is_head = b"", True
         self._below.write(buffer, timeout)
 
     def close(self) -> None:
@@ -70,7 +103,7 @@ class _Connection(httpcore2.NetworkStream):
 
     def _given_up(self) -> bytes:
         """All as it came."""
-        given, self._head, self._is_head = self._head, b"", False
+        given, self._head, self.is_head = self._head, b"", False
         return given
 
     def _put_right(self) -> bytes:

@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from itertools import islice
@@ -263,6 +264,53 @@ def test_a_header_that_means_nothing_costs_no_picture(case: str) -> None:
         pictures = _ask(camera, 3)
         assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
         assert len(camera.requests) == 3
+
+
+BEHIND: dict[str, bytes] = {
+    "an empty line": b"\r\n",
+    "empty lines": b"\n\r\n\n",
+    "what nobody knows": b"garbage",
+    "another answer": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold",
+}
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("case", BEHIND)
+def test_what_a_camera_sends_behind_its_answer_costs_no_look(case: str, *, is_chunked: bool) -> None:
+    """It keeps the connection open, and the next answer would begin with that."""
+    shades = itertools.count(20)
+
+    def answer(handler: Any) -> None:
+        body = jpeg(next(shades))
+        said, sent = (
+            (b"Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+            if is_chunked
+            else (b"Content-Length: %d" % len(body), body)
+        )
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n\r\n" + sent + BEHIND[case])
+
+    with HttpCamera(answer) as camera:
+        pictures = _ask(camera, 5, timeout_s=5)
+        assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+        seen = [round(float(np.mean(np.asarray(picture)))) for picture in pictures]
+        assert seen == sorted(set(seen)), "each look is a picture of its own, made when it was asked for"
+        assert len(camera.requests) <= 6, "asked twice but once"
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 0.3])
+def test_a_camera_that_hangs_up_though_it_said_that_it_would_not_costs_no_look(idle_s: float) -> None:
+    def answer(handler: Any) -> None:
+        body = jpeg(120)
+        handler.wfile.write(
+            b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        handler.close_connection = True
+
+    with HttpCamera(answer) as camera:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, timeout_s=5))
+        for picture in islice(source.pictures(), 4):
+            assert not isinstance(picture, str), picture
+            time.sleep(idle_s)
 
 
 ODD_ANSWERS: dict[str, bytes] = {
