@@ -11,11 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
 
 from edge_agent.camera.decoding import Attention
+from edge_agent.camera.packing import unpacked
 from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
@@ -219,6 +221,22 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "with a weight": ("GZIP;q=1", gzip.compress),
     "without a word": ("", gzip.compress),
     "with bytes behind it": ("gzip", lambda body: gzip.compress(body) + b"\0\0"),
+    "in several members": (
+        "gzip",
+        lambda body: b"".join(gzip.compress(body[n : n + 99]) for n in range(0, len(body), 99)),
+    ),
+    "in two members, with bytes behind": (
+        "",
+        lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]) + b"\x1fx",
+    ),
+    "once, called twice": ("gzip, gzip", gzip.compress),
+    "once, called by both names": ("gzip, deflate", gzip.compress),
+    "twice called, not at all": ("gzip, gzip", bytes),
+    "zlib, called gzip": ("gzip", zlib.compress),
+    "zlib, without a word": ("", zlib.compress),
+    "zlib, called otherwise": ("br", zlib.compress),
+    "behind empty lines": ("gzip", lambda body: b"\r\n\r\n" + gzip.compress(body)),
+    "behind an empty line, as deflate": ("deflate", lambda body: b"\r\n" + zlib.compress(body)),
     "called gzip alone": ("gzip", bytes),
     "called deflate alone": ("deflate", bytes),
     "called packed in a way that nobody knows": ("none", bytes),
@@ -231,6 +249,23 @@ def test_an_answer_is_unpacked_by_what_it_holds(case: str) -> None:
     with HttpCamera(lambda handler: handler.send(pack(jpeg(120)), Content_Encoding=coding)) as camera:
         pictures = _ask(camera, 2)
     assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_an_answer_is_unpacked_however_it_was_split(case: str) -> None:
+    coding, pack = PACKED[case]
+    body = pack(jpeg(120))
+    answer = httpx2.Response(
+        200, headers={"Content-Encoding": coding}, content=(body[n : n + 1] for n in range(len(body)))
+    )
+    assert b"".join(unpacked(answer)) == jpeg(120)
+
+
+def test_a_coding_may_be_said_in_two_headers() -> None:
+    body = gzip.compress(jpeg(120))
+    head = b"HTTP/1.1 200 OK\r\n" + b"Content-Encoding: gzip\r\n" * 2 + b"Content-Length: %d\r\n\r\n" % len(body)
+    with HttpCamera(lambda handler: _raw(handler, head + body)) as camera:
+        assert isinstance(_ask(camera)[0], Image.Image)
 
 
 def test_a_packed_stream_is_unpacked_as_it_comes() -> None:
@@ -396,7 +431,15 @@ MISBEHAVING: dict[str, tuple[Answer, str]] = {
         lambda handler: handler.send(b"", Transfer_Encoding="gzip, chunked"),
         "Only Transfer-Encoding: chunked is supported",
     ),
-    "packed twice": (lambda handler: handler.send(b"", Content_Encoding="gzip, gzip"), "packed more than once"),
+    "packed twice": (
+        lambda handler: handler.send(gzip.compress(gzip.compress(jpeg(3))), Content_Encoding="gzip, gzip"),
+        "packed more than once (gzip, gzip)",
+    ),
+    "packed twice, without a word": (
+        lambda handler: handler.send(gzip.compress(zlib.compress(jpeg(3)))),
+        "packed more than once (gzip, zlib)",
+    ),
+    "empty lines alone": (lambda handler: handler.send(b"\r\n" * 500_000), "not a readable picture"),
     "a page": (lambda handler: handler.send(b"<html>", "text/html"), "not a readable picture"),
     "nothing": (lambda handler: handler.send(b""), "not a readable picture"),
     "half a picture": (lambda handler: handler.send(jpeg(3)[:300]), "not a readable picture"),
