@@ -1,7 +1,8 @@
 """The heads of cameras' answers, put right before the HTTP library sees them: it refuses what browsers pass over.
 
 An answer's head begins after each request. Its lines are taken as far as they can mean anything: one that is no header
-is left out, spaces before a colon are none of the name, and a coding called `identity` is none.
+is left out, spaces before a colon are none of the name, what no coding is called is none, and a length that is no
+number is none: the answer then goes on until the camera hangs up.
 """
 
 import re
@@ -16,8 +17,13 @@ _MOST = 65_536
 """Bytes of a head; a longer one is left to the library to refuse."""
 _END = re.compile(rb"\n\r?\n")
 _STATUS = b"HTTP/"
-_INTERIM = re.compile(rb"HTTP/\d\.\d +1\d\d")
+_INTERIM = re.compile(rb"HTTP/\d\.\d +1\d\d", re.IGNORECASE)
 """Another head follows."""
+_STATUS_LINE = re.compile(rb"(HTTP/\d\.\d)\s+(\d{3})(?:\s(.*))?", re.IGNORECASE)
+_LENGTH = re.compile(rb"""["']?\+?(\d+)["']?(?:\s*bytes)?""", re.IGNORECASE)
+_CODINGS = {b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"}
+"""Of a transfer (RFC 9112, 7): others (`identity`, `none`, `binary`) are none."""
+_TRANSFER = b"transfer-encoding"
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -119,10 +125,22 @@ class _Connection(httpcore2.NetworkStream):
 
 
 def put_right(head: bytes) -> bytes:
-    """A head that the library takes, with the empty line that ends it; the status line as it is."""
+    """A head that the library takes, with the empty line that ends it."""
     status, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
-    kept = [status, *(field for line in _unfolded(lines) if (field := _field(line)) is not None)]
-    return b"\r\n".join([*kept, b"", b""])
+    fields = [field for line in _unfolded(lines) if (field := _field(line)) is not None]
+    kept = [b"%s: %s" % field for field in fields if field[0].lower() != _TRANSFER]
+    # in several headers, or twice in one, it is still the same
+    codings = dict.fromkeys(c for name, value in fields if name.lower() == _TRANSFER for c in value.split(b", "))
+    kept += [b"%s: %s" % (_TRANSFER, b", ".join(codings))] if codings else []
+    return b"\r\n".join([_status(status), *kept, b"", b""])
+
+
+def _status(line: bytes) -> bytes:
+    """A status line, with a single blank between its parts; one that is none, as it is."""
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        return line
+    return b" ".join([found[1].upper(), found[2], _CONTROLS.sub(b" ", found[3] or b"").strip()])
 
 
 def _unfolded(lines: Iterable[bytes]) -> list[bytes]:
@@ -136,18 +154,22 @@ def _unfolded(lines: Iterable[bytes]) -> list[bytes]:
     return found
 
 
-def _field(line: bytes) -> bytes | None:
+def _field(line: bytes) -> tuple[bytes, bytes] | None:
+    """A header's name and value; None: it means nothing."""
     name, colon, value = line.partition(b":")
     name, value = name.strip(), _CONTROLS.sub(b" ", value).strip()
     if not colon or not _NAME.fullmatch(name):
         return None
-    if name.lower() == b"transfer-encoding":
-        value = b", ".join(coding for word in value.split(b",") if (coding := word.strip()).lower() != b"identity")
-        if not value:
-            return None
-    return name + b": " + value
+    if name.lower() == b"content-length":
+        lengths = [found[1] for part in value.split(b",") if (found := _LENGTH.fullmatch(part.strip()))]
+        return (name, b", ".join(lengths)) if lengths else None
+    if name.lower() == _TRANSFER:
+        words = (word.partition(b";")[0].strip(b" \t\"'").lower() for word in value.split(b","))
+        value = b", ".join(word for word in words if word in _CODINGS)
+        return (name, value) if value else None
+    return name, value
 
 
 def _may_be_head(data: bytes) -> bool:
-    begun = data.lstrip(b"\r\n")[: len(_STATUS)]
+    begun = data.lstrip(b"\r\n")[: len(_STATUS)].upper()
     return _STATUS.startswith(begun)

@@ -352,6 +352,23 @@ ODD_ANSWERS: dict[str, bytes] = {
     "an empty line before": b"\r\nHTTP/1.1 200 OK\r\n\r\n",
     "lines without returns": b"HTTP/1.0 200 OK\nContent-Type : image/jpeg\n\n",
     "go on, it says first": b"HTTP/1.1 100 Continue\r\nhello\r\n\r\nHTTP/1.1 200 OK\r\nhello\r\n\r\n",
+    "two blanks before the number": b"HTTP/1.1  200 OK\r\n\r\n",
+    "a tab before the number": b"HTTP/1.1\t200\r\n\r\n",
+    "small letters": b"http/1.1 200 ok\r\n\r\n",
+    "a reason that nobody can read": b"HTTP/1.1 200 O\x01K\r\n\r\n",
+    "an empty length": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+    "no length, in a word": b"HTTP/1.1 200 OK\r\nContent-Length: unknown\r\n\r\n",
+    "a length below nothing": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a length with a sign": b"HTTP/1.1 200 OK\r\nContent-Length: +%d\r\n\r\n",
+    "a length in quotes": b'HTTP/1.1 200 OK\r\nContent-Length: "%d"\r\n\r\n',
+    "a length with its unit": b"HTTP/1.1 200 OK\r\nContent-Length: %d bytes\r\n\r\n",
+    "a length twice in one": b"HTTP/1.1 200 OK\r\nContent-Length: %d, %d\r\n\r\n",
+    "a transfer called none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: none\r\n\r\n",
+    "a transfer called binary": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: binary\r\nContent-Length: %d\r\n\r\n",
+    "chunks, in two headers": b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n%x\r\n",
+    "chunks, twice in one": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, Chunked\r\n\r\n%x\r\n",
+    "chunks, in quotes": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: "chunked"\r\n\r\n%x\r\n',
+    "chunks, with a weight": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;q=1\r\n\r\n%x\r\n",
     "chunks, and not": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n%x\r\n",
 }
 
@@ -360,7 +377,8 @@ ODD_ANSWERS: dict[str, bytes] = {
 @pytest.mark.parametrize("case", ODD_ANSWERS)
 def test_an_odd_answer_is_read_however_it_was_split(case: str, step: int) -> None:
     body, head = jpeg(120), ODD_ANSWERS[case]
-    data = head % len(body) + body + b"\r\n0\r\n\r\n" if b"%x" in head else head + body
+    sizes = (len(body),) * (head.count(b"%d") + head.count(b"%x"))
+    data = head % sizes + body + b"\r\n0\r\n\r\n" * head.count(b"%x")
 
     def answer(handler: Any) -> None:
         for start in range(0, len(data), step):
