@@ -271,8 +271,8 @@ def convert_command(
     to: Annotated[TargetName, typer.Option(help="The runtime to convert it for.")],
     out_folder: Annotated[Path, typer.Option("--out", help="The new folder for the files and their report.json.")],
     python: Annotated[
-        Path | None, typer.Option(help="The Python of the environment that has the toolkit; by default this one.")
-    ] = None,
+        str, typer.Option(help="The Python of the environment that has the toolkit; by default this one.")
+    ] = "",
     chip: Annotated[str, typer.Option(help="rknn: which chip, such as rk3588 (the default) or rk3566.")] = "",
     as_json: JsonOption = False,
 ) -> None:

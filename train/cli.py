@@ -18,6 +18,7 @@ from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from train.config import ComputePrecision, make_config
 from train.data.check import DataReport, Severity, check_data
+from train.data.class_folders import SPLIT_NAMES
 from train.data.data_set import SPLITS, read_data
 from train.data.proposals import left_out_note
 from train.options import given_options, with_config_options
@@ -27,6 +28,7 @@ from train.run_display import RunDisplay
 if TYPE_CHECKING:
     from train.evaluation.cascade_evaluation import CascadeEvaluation
     from train.evaluation.evaluation import Evaluation, Rejection
+    from train.evaluation.predictor import ModelOrigin
     from train.evaluation.selective_classification import McNemar
 
 app = new_app("Train a carton classifier on photos, and measure it.")
@@ -109,7 +111,7 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate MODEL on DATA: accuracy by class, SKU and category (95 % intervals), calibration, unknown rejection."""
-    _require_split(split)
+    chosen = _split(split)
     _require_file_targets({"--predictions": predictions, "--report": report})
     from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
     from train.evaluation.cascade_evaluation import evaluate_cascade  # noqa: PLC0415
@@ -118,10 +120,10 @@ def evaluate_command(
 
     predictor = open_predictor(model)
     data_set = read_data(data)
-    result = measured.evaluate(predictor, data_set, split)
+    result = measured.evaluate(predictor, data_set, chosen)
     cascade = evaluate_cascade(predictor, result, unknown)
     rejection = measured.measure_rejection(predictor, result, unknown) if unknown else None
-    other = measured.evaluate(open_predictor(against), data_set, split) if against else None
+    other = measured.evaluate(open_predictor(against), data_set, chosen) if against else None
     compared = measured.compare(result, other) if other else None
     if predictions:
         measured.write_predictions(predictions, result.predictions)
@@ -129,7 +131,7 @@ def evaluate_command(
         write_evaluation(report, f"{model.name} on {data.name}", predictor, result, rejection)
     unfinished, of_unknown = predictor.origin.unfinished, rejection.notes if rejection else ()
     of_data = (*data_set.notes, *of_unknown, *left_out_note(data, data_set.proposals))
-    for note in (*_unfinished_note(model, unfinished), *of_data, *_evaluation_notes(result)):
+    for note in (*_unfinished_note(model, unfinished), *of_data, *_evaluation_notes(result, predictor.origin)):
         _note(note)
     if as_json:
         content = evaluation_json(result, rejection, unfinished)
@@ -143,9 +145,12 @@ def evaluate_command(
         _print_comparison(against, compared)
 
 
-def _require_split(split: str) -> None:
-    if split not in (*SPLITS, "all"):
-        raise UsageError(f"--split {split}: use one of {', '.join(SPLITS)}, all")
+def _split(named: str) -> str:
+    """The split that is meant: as it may be called in a table and as a folder, too."""
+    found = (SPLIT_NAMES | {"all": "all"}).get(named.strip().lower())
+    if found is None:
+        raise UsageError(f"--split {named}: use one of {', '.join(SPLITS)}, all")
+    return found
 
 
 def _require_file_targets(named: dict[str, Path | None]) -> None:
@@ -302,14 +307,23 @@ def evaluation_json(result: "Evaluation", rejection: "Rejection | None", unfinis
     return content
 
 
-def _evaluation_notes(result: "Evaluation") -> list[str]:
+def _evaluation_notes(result: "Evaluation", origin: "ModelOrigin") -> list[str]:
     notes = [
         f"class '{name}' is not known to the model: its {count} photos are left out"
         for name, count in result.left_out.items()
     ]
     if result.trained_on_these:
-        notes.append(f"the model was trained on {result.trained_on_these} of these photos: --split val leaves them out")
+        notes.append(f"the model was trained on {result.trained_on_these} of these photos: {_unseen(origin)}")
     return notes
+
+
+def _unseen(origin: "ModelOrigin") -> str:
+    """How a model is measured on photos that it hasn't learnt."""
+    if origin.trained_on_all:
+        return "none was held out: measure it on other photos"
+    if origin.refitted:
+        return "for those that were held out, evaluate its run's measured.ckpt, from before the refit, with --split val"
+    return "--split val leaves them out"
 
 
 def _note(text: str) -> None:

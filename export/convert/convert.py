@@ -54,14 +54,15 @@ class ConversionReport:
     input: str
 
 
-def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = None, chip: str = "") -> ConversionReport:
+def convert(bundle: Bundle, target: str, out: Path, *, python: str = "", chip: str = "") -> ConversionReport:
     """Convert a bundle into a new folder, whole or not at all; `report.json` lies beside the files.
 
     Args:
         bundle: in the portable form.
         target: a key of `TARGETS`.
         out: the folder to make.
-        python: the Python of the environment that has the toolkit; by default this one.
+        python: the Python of the environment that has the toolkit, as a shell takes it: a path, or the name of one on
+            the PATH; by default this one.
         chip: which chip, for a target that is made for one; empty: its usual one.
 
     Raises:
@@ -69,7 +70,7 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: Path | None = Non
         BundleError: the toolkit can't convert or run the model.
     """
     how = _require_usable(bundle, target, out, chip)
-    interpreter = _program(python or Path(sys.executable))
+    interpreter = _program(python or sys.executable)
     crops = golden_crops(bundle)
     with _beside(out) as folder:
         expected = Classifier(_as_made(bundle)).run(crops)
@@ -130,7 +131,7 @@ def _require_usable(bundle: Bundle, target: str, out: Path, chip: str) -> Runtim
     return how
 
 
-def _program(interpreter: Path) -> Path:
+def _program(interpreter: str) -> Path:
     """Where a program lies, whatever folder it is run in: a link stays one, since it says which environment it is."""
     found = shutil.which(interpreter)
     if found is None:

@@ -26,8 +26,9 @@ _INTERVAL = 0xDD
 _SCAN = 0xDA
 _SHORTEST_SCAN = 6
 """Bytes of its header."""
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
-"""Frames of blocks: sequential and progressive, by Huffman's code and arithmetic."""
+_SEQUENTIAL = {0xC0, 0xC1, 0xC9}
+_PROGRESSIVE = {0xC2, 0xCA}
+"""Frames of blocks, by Huffman's code and arithmetic."""
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _RESTARTS = 8
 """After so many their numbers begin anew."""
@@ -42,16 +43,33 @@ _PADDING = bytes((37 * number + 11) % 251 for number in range(256))
 
 @dataclass(frozen=True)
 class _Frame:
-    """A picture's size, and of each component by its number how many blocks it has in a unit, across and down."""
+    """A picture's size, and of each component how many blocks it has in a unit, across and down."""
 
     width: int
     height: int
-    sampling: dict[int, tuple[int, int]]
+    numbers: bytes
+    """The components', which needn't differ."""
+    sampling: tuple[tuple[int, int], ...]
+    is_progressive: bool
 
-    def units(self, components: bytes) -> int:
-        """How many units a scan of these components has (ITU-T T.81, A.2): of one alone, its blocks."""
-        most = [max(sampling[way] for sampling in self.sampling.values()) for way in (0, 1)]
-        own = self.sampling.get(components[0], (1, 1)) if len(components) == 1 else (1, 1)
+    def components(self, numbers: bytes) -> list[int]:
+        """Which of the frame's a scan's are: of several with one number each once, in their order, as libjpeg does."""
+        found: list[int] = []
+        for number in numbers:
+            found += [place for place, own in enumerate(self.numbers) if own == number and place not in found][:1]
+        return found
+
+    def restarts(self, components: list[int], interval: int) -> int:
+        """How many restart markers a scan of these components must have, at one every so many units."""
+        return max(0, self._units(components) - 1) // interval if interval else 0
+
+    def _units(self, components: list[int]) -> int:
+        """How many units a scan of these components has (ITU-T T.81, A.2): of one alone, its blocks.
+
+        None where the frame's header gives no height, which may come after the code.
+        """
+        most = [max(sampling[way] for sampling in self.sampling) for way in (0, 1)]
+        own = self.sampling[components[0]] if len(components) == 1 else (1, 1)
         across, down = (
             _parts(_parts(pixels * share, whole), _BLOCK)
             for pixels, share, whole in zip((self.width, self.height), own, most, strict=True)
@@ -66,8 +84,8 @@ class _Scan:
     begin: int
     """Where its code does, after the header."""
     frame: _Frame
-    components: bytes
-    """Their numbers."""
+    components: list[int]
+    """Which of the frame's."""
     places: range
     """Which of a block's coefficients it is about."""
     bits_left: int
@@ -178,12 +196,21 @@ def _scans(data: bytes) -> Iterator[_Scan]:
         end = at + _number(data, at)
         if kind == _INTERVAL:
             interval = _number(data, at + 2)
-        elif kind in _FRAMES:
-            frame = _frame(data[at + 2 : end])
+        elif kind in _SEQUENTIAL | _PROGRESSIVE:
+            frame = _frame(data[at + 2 : end], is_progressive=kind in _PROGRESSIVE)
         elif kind == _SCAN and frame is not None and at + _SHORTEST_SCAN <= end <= len(data):
-            components, (first, last, bits) = data[at + 3 : end - 3 : 2], data[end - 3 : end]
-            restarts = (frame.units(components) - 1) // interval if interval else 0
-            yield _Scan(end, frame, components, range(first, last + 1), bits & 15, restarts)
+            yield _scan(data[at + 3 : end], frame, end, interval)
+
+
+def _scan(header: bytes, frame: _Frame, begin: int, interval: int) -> _Scan:
+    """What a scan's header says (ITU-T T.81, B.2.3).
+
+    A sequential frame's scans are about whole blocks, whatever is written there; some cameras write noughts.
+    """
+    components = frame.components(header[:-3:2])
+    first, last, bits = header[-3:] if frame.is_progressive else (0, _BLOCK * _BLOCK - 1, 0)
+    places = range(first, last + 1)
+    return _Scan(begin, frame, components, places, bits & 15, frame.restarts(components, interval))
 
 
 def _code_end(data: bytes, scan: _Scan) -> int:
@@ -191,13 +218,11 @@ def _code_end(data: bytes, scan: _Scan) -> int:
     return end.start() if end is not None else len(data)
 
 
-def _frame(header: bytes) -> _Frame | None:
+def _frame(header: bytes, *, is_progressive: bool) -> _Frame | None:
     """What a frame's header says (ITU-T T.81, B.2.2); None: nothing of use."""
-    parts = header[6:]
-    sampling = {
-        number: (size >> 4, size & 15) for number, size in zip(parts[::3], parts[1::3], strict=False) if size >> 4
-    }
-    return _Frame(_number(header, 3), _number(header, 1), sampling) if sampling else None
+    parts = [(number, size) for number, size in zip(header[6::3], header[7::3], strict=False) if size >> 4]
+    numbers, sampling = bytes(number for number, _ in parts), tuple((size >> 4, size & 15) for _, size in parts)
+    return _Frame(_number(header, 3), _number(header, 1), numbers, sampling, is_progressive) if parts else None
 
 
 def _markers(data: bytes) -> Iterator[re.Match[bytes]]:

@@ -112,7 +112,7 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
     """Sort out what isn't installed, and what has no device here.
 
     Raises:
-        ProviderError: nobody knows a provider of that name, or one is named twice.
+        ProviderError: nobody knows a provider of that name, one is named twice, or has a library that can't be used.
     """
     found = _Candidates()
     # onnxruntime calls a plug-in available, too, once it was used: it must go on to be added by its device
@@ -124,6 +124,11 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
                 f"and {CPU} after it as its fall-back"
             )
     for provider in providers:
+        if provider.library is not None and provider.name in built_in:
+            raise ProviderError(
+                f"'{provider.name}' is built into the onnxruntime that is installed, and would pass over the library "
+                f"{provider.library}: leave it out"
+            )
         try:
             library = None if provider.name in built_in else plugin_library(provider)
             if library is not None:

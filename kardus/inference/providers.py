@@ -52,6 +52,8 @@ class Provider(BaseModel):
         if self.precision is not None and (known is None or self.precision not in known.arithmetics):
             has = ", ".join(known.arithmetics) if known else "none that we can name: use its own options"
             raise ValueError(f"precision '{self.precision}': {self.name} has {has}")
+        if self.name == CPU and self.library is not None:
+            raise ValueError(f"{CPU} is built into onnxruntime, and has no library: leave it out")
         if self.name == CPU and (self.options or self.device not in ("", "CPU")):
             raise ValueError(f"{CPU} has no device and no options: leave {next(iter(self.options), 'device')} out")
         return self
@@ -163,6 +165,9 @@ def parse_provider(text: str, option: str) -> Provider:
     given = [pair.partition("=") for pair in pairs]
     if any(not key or not separator for key, separator, _ in given):
         raise UsageError(f"{option} '{text}': write NAME,key=value,... such as {CPU} or NAME,precision=f32")
+    keys = [key for key, _, _ in given]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UsageError(f"{option} '{text}': {twice} is given twice: give it once")
     fields = {key: value for key, _, value in given if key in ("device", "precision", "library")}
     own = {key: value for key, _, value in given if key not in fields}
     try:

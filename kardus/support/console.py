@@ -56,13 +56,23 @@ def run_app(app: typer.Typer) -> None:
         err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except OSError as error:  # whatever was being written: all that is half done has been removed by now
-        if error.errno not in FULL:
-            raise
-        where = error.filename or "the disk of what is written, or of the temporary folder (TMPDIR)"
-        err.print(f"error: {where}: {error.strerror}: make room", style="red", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        code, said = _told(error)
+        err.print(f"error: {said}", style="red", highlight=False, soft_wrap=True)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _told(error: OSError) -> tuple[int, str]:
+    """Exit code and line for what can befall any file, whoever looks at it or writes it; others are raised again."""
+    if error.errno in FULL:
+        where = error.filename or "the disk of what is written, or of the temporary folder (TMPDIR)"
+        return 1, f"{where}: {error.strerror}: make room"
+    if error.errno == errno.ENAMETOOLONG and error.filename:
+        return 2, f"{error.filename}: {error.strerror}: name another file or folder"
+    if error.errno == errno.EACCES and error.filename:
+        return 1, f"{error.filename}: {error.strerror}: correct its owner and rights, and those of the folders above it"
+    raise error
 
 
 @contextmanager

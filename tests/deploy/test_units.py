@@ -45,6 +45,14 @@ def test_a_unit_has_no_error(name: str, tmp_path: Path) -> None:
     assert [line for line in found.stderr.splitlines() if name in line] == []
 
 
+@pytest.mark.parametrize("name", [name for name in UNITS_OF_SERVICES if "agent" not in name])
+def test_a_service_of_the_wms_side_is_given_as_long_to_start_as_it_takes(name: str) -> None:
+    """After systemd's 90 s a large file's migration would be rolled back, and begun anew, for ever."""
+    service = _Unit(name)["Service"]
+    assert service["Type"] == "notify"
+    assert service["TimeoutStartSec"] == "infinity"
+
+
 def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
     service = _Unit("kardus-agent.service")["Service"]
     assert service["Type"] == "notify"

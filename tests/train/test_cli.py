@@ -1,5 +1,6 @@
 """The `kardus-train` command, as a user meets it."""
 
+import contextlib
 import csv
 import json
 import shutil
@@ -249,9 +250,46 @@ def test_help_names_the_commands_and_options(capsys: Capture) -> None:
         assert option in text
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fit", "DATA", "--out", "LONG"),
+        ("fit", "LONG", "--out", "run"),
+        ("fit", "DATA", "--out", "run", "--recipe", "LONG"),
+        ("fit", "DATA", "--out", "run", "--init", "LONG"),
+        ("evaluate", "LONG", "DATA"),
+        ("evaluate", "RUN", "LONG"),
+        ("evaluate", "RUN", "DATA", "--unknown", "LONG"),
+        ("evaluate", "RUN", "DATA", "--against", "LONG"),
+        ("check-data", "LONG"),
+        ("study", "LONG", "--out", "study"),
+        ("study", "DATA", "--out", "LONG"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_too_long_is_a_line_wherever_it_is_given(
+    run_folder: Path, photos: Path, tmp_path: Path, capsys: Capture, words: tuple[str, ...]
+) -> None:
+    named = {"DATA": photos, "RUN": run_folder, "LONG": "x" * 300}
+    with contextlib.chdir(tmp_path):
+        told = call(capsys, main, *(named.get(word, word) for word in words))
+    assert_one_line(told, 2, "x" * 300, "File name too long")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_split_that_is_none_is_wrong_use(run_folder: Path, photos: Path, capsys: Capture) -> None:
     result = call(capsys, main, "evaluate", run_folder, photos, "--split", "bogus")
     assert_one_line(result, 2, "--split bogus: use one of train, val, test, all")
+
+
+@pytest.mark.parametrize(("named", "meant"), [("valid", "val"), ("Validation", "val"), ("TRAINING", "train")])
+def test_a_split_may_be_called_as_in_a_table(
+    run_folder: Path, photos: Path, capsys: Capture, named: str, meant: str
+) -> None:
+    one, other = (
+        call(capsys, main, "evaluate", run_folder, photos, "--split", name, "--json") for name in (named, meant)
+    )
+    assert (one.returncode, one.stdout) == (0, other.stdout)
 
 
 def test_predictions_into_a_folder_are_refused_before_the_work(

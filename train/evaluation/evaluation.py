@@ -115,7 +115,7 @@ def evaluate(model: Predictor, data: DataSet, split: str) -> Evaluation:
             np.array([p.unscaled for p in predictions]), np.array(right["sku"])
         ),
         calibrated_on_these=own is not None and any(sample.split == "val" for sample in samples),
-        trained_on_these=sum(s.split == "train" or model.origin.refitted for s in samples) if own else 0,
+        trained_on_these=sum(s.split in model.origin.trained_on for s in samples) if own else 0,
         left_out=dict(sorted(left_out.items())),
         predictions=predictions,
         sku_of={name: info.sku for name, info in known.items()},

@@ -44,6 +44,11 @@ class ModelOrigin(Record):
         """Whether training continued on the held-out photos after the evaluation."""
         return bool(self.refit)
 
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The splits that it was trained on; never `test`, which a refit leaves alone."""
+        return ("train", "val") if self.refitted else ("train",)
+
 
 class Predictor(typing.Protocol):
     """A trained model that can be evaluated."""

@@ -4,17 +4,20 @@ import gzip
 import io
 import itertools
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
 
 from edge_agent.camera.decoding import Attention
+from edge_agent.camera.packing import unpacked
 from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
@@ -218,6 +221,22 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "with a weight": ("GZIP;q=1", gzip.compress),
     "without a word": ("", gzip.compress),
     "with bytes behind it": ("gzip", lambda body: gzip.compress(body) + b"\0\0"),
+    "in several members": (
+        "gzip",
+        lambda body: b"".join(gzip.compress(body[n : n + 99]) for n in range(0, len(body), 99)),
+    ),
+    "in two members, with bytes behind": (
+        "",
+        lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]) + b"\x1fx",
+    ),
+    "once, called twice": ("gzip, gzip", gzip.compress),
+    "once, called by both names": ("gzip, deflate", gzip.compress),
+    "twice called, not at all": ("gzip, gzip", bytes),
+    "zlib, called gzip": ("gzip", zlib.compress),
+    "zlib, without a word": ("", zlib.compress),
+    "zlib, called otherwise": ("br", zlib.compress),
+    "behind empty lines": ("gzip", lambda body: b"\r\n\r\n" + gzip.compress(body)),
+    "behind an empty line, as deflate": ("deflate", lambda body: b"\r\n" + zlib.compress(body)),
     "called gzip alone": ("gzip", bytes),
     "called deflate alone": ("deflate", bytes),
     "called packed in a way that nobody knows": ("none", bytes),
@@ -230,6 +249,23 @@ def test_an_answer_is_unpacked_by_what_it_holds(case: str) -> None:
     with HttpCamera(lambda handler: handler.send(pack(jpeg(120)), Content_Encoding=coding)) as camera:
         pictures = _ask(camera, 2)
     assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_an_answer_is_unpacked_however_it_was_split(case: str) -> None:
+    coding, pack = PACKED[case]
+    body = pack(jpeg(120))
+    answer = httpx2.Response(
+        200, headers={"Content-Encoding": coding}, content=(body[n : n + 1] for n in range(len(body)))
+    )
+    assert b"".join(unpacked(answer)) == jpeg(120)
+
+
+def test_a_coding_may_be_said_in_two_headers() -> None:
+    body = gzip.compress(jpeg(120))
+    head = b"HTTP/1.1 200 OK\r\n" + b"Content-Encoding: gzip\r\n" * 2 + b"Content-Length: %d\r\n\r\n" % len(body)
+    with HttpCamera(lambda handler: _raw(handler, head + body)) as camera:
+        assert isinstance(_ask(camera)[0], Image.Image)
 
 
 def test_a_packed_stream_is_unpacked_as_it_comes() -> None:
@@ -265,10 +301,74 @@ def test_a_header_that_means_nothing_costs_no_picture(case: str) -> None:
         assert len(camera.requests) == 3
 
 
+BEHIND: dict[str, bytes] = {
+    "an empty line": b"\r\n",
+    "empty lines": b"\n\r\n\n",
+    "what nobody knows": b"garbage",
+    "another answer": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold",
+}
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("case", BEHIND)
+def test_what_a_camera_sends_behind_its_answer_costs_no_look(case: str, *, is_chunked: bool) -> None:
+    """It keeps the connection open, and the next answer would begin with that."""
+    shades = itertools.count(20)
+
+    def answer(handler: Any) -> None:
+        body = jpeg(next(shades))
+        said, sent = (
+            (b"Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+            if is_chunked
+            else (b"Content-Length: %d" % len(body), body)
+        )
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n\r\n" + sent + BEHIND[case])
+
+    with HttpCamera(answer) as camera:
+        pictures = _ask(camera, 5, timeout_s=5)
+        assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
+        seen = [round(float(np.mean(np.asarray(picture)))) for picture in pictures]
+        assert seen == sorted(set(seen)), "each look is a picture of its own, made when it was asked for"
+        assert len(camera.requests) <= 6, "asked twice but once"
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 0.3])
+def test_a_camera_that_hangs_up_though_it_said_that_it_would_not_costs_no_look(idle_s: float) -> None:
+    def answer(handler: Any) -> None:
+        body = jpeg(120)
+        handler.wfile.write(
+            b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        handler.close_connection = True
+
+    with HttpCamera(answer) as camera:
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, timeout_s=5))
+        for picture in islice(source.pictures(), 4):
+            assert not isinstance(picture, str), picture
+            time.sleep(idle_s)
+
+
 ODD_ANSWERS: dict[str, bytes] = {
     "an empty line before": b"\r\nHTTP/1.1 200 OK\r\n\r\n",
     "lines without returns": b"HTTP/1.0 200 OK\nContent-Type : image/jpeg\n\n",
     "go on, it says first": b"HTTP/1.1 100 Continue\r\nhello\r\n\r\nHTTP/1.1 200 OK\r\nhello\r\n\r\n",
+    "two blanks before the number": b"HTTP/1.1  200 OK\r\n\r\n",
+    "a tab before the number": b"HTTP/1.1\t200\r\n\r\n",
+    "small letters": b"http/1.1 200 ok\r\n\r\n",
+    "a reason that nobody can read": b"HTTP/1.1 200 O\x01K\r\n\r\n",
+    "an empty length": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+    "no length, in a word": b"HTTP/1.1 200 OK\r\nContent-Length: unknown\r\n\r\n",
+    "a length below nothing": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a length with a sign": b"HTTP/1.1 200 OK\r\nContent-Length: +%d\r\n\r\n",
+    "a length in quotes": b'HTTP/1.1 200 OK\r\nContent-Length: "%d"\r\n\r\n',
+    "a length with its unit": b"HTTP/1.1 200 OK\r\nContent-Length: %d bytes\r\n\r\n",
+    "a length twice in one": b"HTTP/1.1 200 OK\r\nContent-Length: %d, %d\r\n\r\n",
+    "a transfer called none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: none\r\n\r\n",
+    "a transfer called binary": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: binary\r\nContent-Length: %d\r\n\r\n",
+    "chunks, in two headers": b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n%x\r\n",
+    "chunks, twice in one": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, Chunked\r\n\r\n%x\r\n",
+    "chunks, in quotes": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: "chunked"\r\n\r\n%x\r\n',
+    "chunks, with a weight": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;q=1\r\n\r\n%x\r\n",
     "chunks, and not": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n%x\r\n",
 }
 
@@ -277,7 +377,8 @@ ODD_ANSWERS: dict[str, bytes] = {
 @pytest.mark.parametrize("case", ODD_ANSWERS)
 def test_an_odd_answer_is_read_however_it_was_split(case: str, step: int) -> None:
     body, head = jpeg(120), ODD_ANSWERS[case]
-    data = head % len(body) + body + b"\r\n0\r\n\r\n" if b"%x" in head else head + body
+    sizes = (len(body),) * (head.count(b"%d") + head.count(b"%x"))
+    data = head % sizes + body + b"\r\n0\r\n\r\n" * head.count(b"%x")
 
     def answer(handler: Any) -> None:
         for start in range(0, len(data), step):
@@ -348,7 +449,15 @@ MISBEHAVING: dict[str, tuple[Answer, str]] = {
         lambda handler: handler.send(b"", Transfer_Encoding="gzip, chunked"),
         "Only Transfer-Encoding: chunked is supported",
     ),
-    "packed twice": (lambda handler: handler.send(b"", Content_Encoding="gzip, gzip"), "packed more than once"),
+    "packed twice": (
+        lambda handler: handler.send(gzip.compress(gzip.compress(jpeg(3))), Content_Encoding="gzip, gzip"),
+        "packed more than once (gzip, gzip)",
+    ),
+    "packed twice, without a word": (
+        lambda handler: handler.send(gzip.compress(zlib.compress(jpeg(3)))),
+        "packed more than once (gzip, zlib)",
+    ),
+    "empty lines alone": (lambda handler: handler.send(b"\r\n" * 500_000), "not a readable picture"),
     "a page": (lambda handler: handler.send(b"<html>", "text/html"), "not a readable picture"),
     "nothing": (lambda handler: handler.send(b""), "not a readable picture"),
     "half a picture": (lambda handler: handler.send(jpeg(3)[:300]), "not a readable picture"),

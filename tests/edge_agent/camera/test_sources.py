@@ -252,10 +252,11 @@ def test_a_jpeg_in_a_video_that_was_cut_off_is_a_reason_and_costs_no_other(tmp_p
     whole = chart_jpeg()
     marked = encoded(chart(), "JPEG", quality=95, restart_marker_blocks=1)
     middle = marked[: marked.index(b"\xff\xd1")] + marked[marked.index(b"\xff\xd3") :]
+    noughts = marked.replace(b"\0\x3f\0", b"\0\0\0", 1)
     with av.open(str(tmp_path / "v.avi"), "w") as container:
         stream: Any = container.add_stream("mjpeg", rate=5)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj420p"
-        for number, data in enumerate([whole, whole[:-300], whole[:-300] + b"\xff\xd9", middle, marked]):
+        for number, data in enumerate([whole, whole[:-300], whole[:-300] + b"\xff\xd9", middle, noughts]):
             packet = av.Packet(data)
             packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 5), number, number
             container.mux(packet)

@@ -52,7 +52,7 @@ def test_of_a_changed_bundle_the_graph_s_own_classes_are_named(
     bundle = read_bundle(portable_file)
     gone = bundle.manifest.classes[0].name
     retire(bundle, [gone], Release(tmp_path / "fewer.bundle", "1.1.0", []))
-    report = convert(read_bundle(tmp_path / "fewer.bundle"), "openvino", tmp_path / "ov", python=Path("ENV/bin/python"))
+    report = convert(read_bundle(tmp_path / "fewer.bundle"), "openvino", tmp_path / "ov", python="ENV/bin/python")
     assert report.classes[0] == gone
     assert report.same_class == report.crops == 14
 
@@ -67,7 +67,7 @@ def test_a_toolkit_that_is_not_there_is_named_with_where_it_is_to_be_had(portabl
 
 def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="ncnn's toolkit can't convert it: "):
-        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=STRANGE)
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=str(STRANGE))
     assert not list(tmp_path.iterdir())
 
 
@@ -97,21 +97,42 @@ def test_a_toolkit_that_hangs_is_stopped_in_one_line(
     program.write_text(HANGING.format(hangs=hangs))
     program.chmod(0o755)
     with within(10), pytest.raises(UsageError if hangs == "-c" else BundleError, match=said):
-        convert(read_bundle(portable_file), "ncnn", tmp_path / "x", python=program)
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "x", python=str(program))
     assert [path.name for path in tmp_path.iterdir()] == ["hanging"]
+
+
+def test_a_python_of_this_folder_and_one_on_the_path_are_told_apart(
+    portable_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("here", "there"):
+        program = tmp_path / folder / "kardus-python"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho I am {folder} >&2\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PATH", str(tmp_path / "there"), prepend=":")
+    for python, folder in (
+        ("./kardus-python", "here"),
+        ("kardus-python", "there"),
+        ("../there/kardus-python", "there"),
+    ):
+        done = call(capsys, main, "convert", portable_file, "--to", "ncnn", "--out", "x", "--python", python)
+        assert (done.returncode, f"(I am {folder})" in done.stderr) == (2, True), done.stderr
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["kardus-python"]
 
 
 def test_a_python_that_cannot_be_run_is_told_in_one_line(portable_file: Path, tmp_path: Path) -> None:
     (tmp_path / "python").write_text("no program")
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(UsageError, match=r"--python .*python: can't be run \(Exec format error\): name the Python"):
-        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=tmp_path / "python")
+        convert(read_bundle(portable_file), "ncnn", tmp_path / "out", python=str(tmp_path / "python"))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--to", "openvino", "--out", "there"), "--out .*there: exists: name a new folder"),
+        (("--to", "openvino", "--out", "x" * 300), "x{300}: File name too long: name another file or folder"),
         (("--to", "openvino", "--out", "no/where"), "the folder .*no isn't there: make it"),
         (
             ("--to", "openvino", "--out", "/proc/new"),

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kardus.inference.jpeg import lacks_markers
+from kardus.inference.part_decoded import whole_of
 from kardus.inference.preprocess import decode_half, decode_picture, read_photo
 from kardus.support.errors import DataError
 from tests.cameras import chart
@@ -106,3 +108,56 @@ def test_a_restart_marker_more_than_is_needed_does_no_harm() -> None:
 def test_with_restart_markers_a_picture_may_be_as_grey_as_what_is_missing(case: str) -> None:
     grey = Image.fromarray(np.full((450, 600, 3), 128, np.uint8))
     assert decode_picture(encoded(grey, "JPEG", **MARKED[case]), "p").size == (600, 450)
+
+
+def _scans_say(data: bytes, said: bytes) -> bytes:
+    """The JPEG, with these three bytes at the end of its scan's header: which coefficients, and how many bits."""
+    begin = data.index(b"\xff\xda") + 2
+    end = begin + int.from_bytes(data[begin : begin + 2])
+    return data[: end - len(said)] + said + data[end:]
+
+
+def _numbered(data: bytes, numbers: bytes) -> bytes:
+    """The JPEG, its components numbered so in its frame's and its scan's header."""
+    found = bytearray(data)
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    found[frame + 10 : frame + 10 + 3 * len(numbers) : 3] = numbers
+    found[scan + 5 : scan + 5 + 2 * len(numbers) : 2] = numbers
+    return bytes(found)
+
+
+@pytest.mark.parametrize("said", [b"\0\0\0", b"\0\x3f\1", b"\1\x3f\0", b"\xff\xff\xff"], ids=bytes.hex)
+@pytest.mark.parametrize("case", ["a marker a row", "without markers"])
+def test_what_the_scan_of_a_picture_in_one_pass_says_of_its_coefficients_means_nothing(case: str, said: bytes) -> None:
+    """Cameras that encode in hardware write noughts there."""
+    whole = encoded(chart(600, 450), "JPEG", quality=95, **MARKED.get(case, {}))
+    odd = _scans_say(whole, said)
+    for decode in (decode_picture, decode_half):
+        assert whole_of(decode(odd, "p")).tobytes() == whole_of(decode(whole, "p")).tobytes()
+    assert not lacks_markers(odd)
+    with pytest.raises(DataError, match="cut off"):
+        decode_picture(_without(odd, len(odd) // 3, len(odd) // 2), "p")
+
+
+@pytest.mark.parametrize("numbers", [b"\1\1\1", b"\0\0\0", b"\2\1\2"], ids=bytes.hex)
+@pytest.mark.parametrize("case", ["a marker a row", "colours as fine as light"])
+def test_components_may_have_one_number(case: str, numbers: bytes) -> None:
+    whole = _large(case)
+    odd = _numbered(whole, numbers)
+    assert decode_picture(odd, "p").tobytes() == decode_picture(whole, "p").tobytes()
+    at = _markers(odd)
+    with pytest.raises(DataError, match="cut off"):
+        decode_picture(_without(odd, at[3], at[4]), "p")
+
+
+@pytest.mark.parametrize("way", ["height", "width"])
+@pytest.mark.parametrize("case", MARKED)
+def test_a_jpeg_of_no_height_or_width_is_no_picture(case: str, way: str) -> None:
+    whole = bytearray(_large(case))
+    at = re.search(rb"\xff[\xc0\xc2]", whole)
+    assert at is not None
+    size = at.end() + 3 + 2 * (way == "width")
+    whole[size : size + 2] = b"\0\0"
+    assert not lacks_markers(bytes(whole)), "what it lacks can't be told"
+    with pytest.raises(DataError):
+        decode_picture(bytes(whole), "p")

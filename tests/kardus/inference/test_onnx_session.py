@@ -90,6 +90,12 @@ def test_a_provider_that_is_named_twice_is_refused(bundle: Bundle) -> None:
         _open(bundle, "CUDAExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
+def test_a_library_that_would_be_passed_over_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    own = Provider(name=AZURE, library=tmp_path / "plug-in.so")
+    with pytest.raises(ProviderError, match=r"'AzureExecutionProvider' is built into .*plug-in\.so: leave it out"):
+        open_session(bundle.model, 1, [own, Provider(name=CPU)])
+
+
 def test_a_plug_in_without_its_usual_device_does_not_run_on_another(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,17 @@ def test_what_the_processor_would_pass_over_is_refused(words: str) -> None:
     assert parse_provider("CPUExecutionProvider,device=CPU", "--provider").device == "CPU"
 
 
+def test_the_processor_has_no_library() -> None:
+    with pytest.raises(UsageError, match="CPUExecutionProvider is built into onnxruntime, and has no library: leave"):
+        parse_provider("CPUExecutionProvider,library=x.so", "--provider")
+
+
+@pytest.mark.parametrize("key", ["device", "precision", "library", "num_streams"])
+def test_a_key_that_is_given_twice_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match=f"--provider 'OpenVINO.*': {key} is given twice: give it once"):
+        parse_provider(f"OpenVINOExecutionProvider,{key}=f32,{key}=f16", "--provider")
+
+
 def test_the_most_exact_arithmetic_is_the_usual_one() -> None:
     usual = {name: Provider(name=name).arithmetic for name in KNOWN}
     assert usual == {

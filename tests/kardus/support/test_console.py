@@ -87,8 +87,24 @@ def test_a_full_disk_is_said_in_one_line_whatever_was_being_written(
         "error: the disk of what is written, or of the temporary folder (TMPDIR): No space left on device: make room",
         "error: runs/first: Disk quota exceeded: make room",
     ]
+    with pytest.raises(OSError, match="Permission denied"):
+        _run(PermissionError(errno.EACCES, "Permission denied"), monkeypatch)
     with pytest.raises(OSError, match="Bad file"):
         _run(OSError(errno.EBADF, "Bad file descriptor"), monkeypatch)
+
+
+def test_a_path_that_cannot_be_looked_at_is_said_in_one_line_whoever_looks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = Path("x" * 300) / "run"
+    with pytest.raises(OSError, match="too long") as raised:
+        long.exists()
+    assert _run(raised.value, monkeypatch) == 2
+    assert _run(PermissionError(errno.EACCES, "Permission denied", "/secret/run"), monkeypatch) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {long}: File name too long: name another file or folder",
+        "error: /secret/run: Permission denied: correct its owner and rights, and those of the folders above it",
+    ]
 
 
 ENDED = """

@@ -1,6 +1,7 @@
 """What a refit delivers is measured against the network that was measured, and refused where it is worse."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,23 @@ def test_a_refit_that_is_no_worse_is_delivered_and_the_figures_say_whose_they_ar
     assert (metrics["figures_of"], metrics["refit"]) == (MEASURED, outcome.model_dump())
     assert "before its refit on these photos too" in (run / "report.html").read_text()
     assert load_checkpoint(run / MEASURED).unfinished == ""
+
+
+def test_the_remedy_for_photos_that_a_refit_has_learnt_leaves_them_out(
+    data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    table, run = data / "labels.csv", tmp_path / "run"
+    table.write_text(re.sub(r"(7\.png,\w+,)train", r"\1test", table.read_text()))
+    assert fit(data, run, _config()).refitted
+    counts: dict[str, int] = {}
+    for split, count in (("val", 9), ("train", 12), ("all", 21), ("test", 0)):
+        told = call(capsys, main, "evaluate", run, data, "--split", split, "--json")
+        counts[split] = json.loads(told.stdout)["trained_on_these"]
+        assert (f"was trained on {count} of these photos: " in told.stderr) == (count > 0)
+        assert ("measured.ckpt, from before the refit, with --split val" in told.stderr) == (count > 0)
+    assert counts == {"val": 9, "train": 12, "all": 21, "test": 0}
+    told = call(capsys, main, "evaluate", run / MEASURED, data, "--split", "val", "--json")
+    assert (json.loads(told.stdout)["trained_on_these"], "was trained on" in told.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,11 @@ def test_figures_and_page_are_of_the_folds(run: tuple[Path, Path]) -> None:
     assert "threshold of the other folds" in page
 
 
-def test_the_model_says_that_it_was_trained_on_every_photo(run: tuple[Path, Path]) -> None:
+def test_the_model_says_that_it_was_trained_on_every_photo(run: tuple[Path, Path], capsys: Capture) -> None:
     data, out = run
     assert evaluate(open_predictor(out), read_data(data), "all").trained_on_these == 12
+    told = call(capsys, main, "evaluate", out, data)
+    assert "trained on 12 of these photos: none was held out: measure it on other photos" in told.stderr
 
 
 def test_folds_that_are_trained_are_taken_over(run: tuple[Path, Path], tmp_path: Path) -> None:
