@@ -3,6 +3,8 @@
 import random
 
 MAX_BACKOFF_S = 8.0
+_drawn = random.Random()
+"""Of its own: a program that seeds the common one would let its clients come back at the same moment."""
 
 
 def backoff_s(failures: int, *, first_s: float = 0.25, cap_s: float = MAX_BACKOFF_S) -> float:
@@ -13,4 +15,4 @@ def backoff_s(failures: int, *, first_s: float = 0.25, cap_s: float = MAX_BACKOF
         first_s: the longest pause after no failure; it doubles with each one, in seconds.
         cap_s: and grows no longer than this, in seconds.
     """
-    return random.uniform(0, min(cap_s, first_s * 2 ** min(failures, 20)))
+    return _drawn.uniform(0, min(cap_s, first_s * 2 ** min(failures, 20)))

@@ -71,7 +71,7 @@ def test_a_former_receiver_database_is_continued(received: Database) -> None:
     assert (result.events, result.duplicates) == (1, 1)
     assert reader.events()[-1].number == 8
     assert reader.missing_events()[0].missing == ()
-    assert writer.acks()["box", EPOCH].contiguous_to == 9
+    assert writer.acks()["box", EPOCH].contiguous_to == 8, "9 was lost: no ack goes beyond the last event stored"
     delivery = WebhookDelivery(received, WebhookEndpoint("http://127.0.0.1:9/", b"k" * 24))
     delivery._take_up()
     assert reader.pending_webhooks() == 3
