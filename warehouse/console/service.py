@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
@@ -114,26 +115,29 @@ def run_server(
         history = CoverageHistory(database, page)
         history.start()
         ending.callback(history.stop, STOP_S)
-        app = make_app(console, page)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.forwarded_from),
-            forwarded_allow_ips=list(settings.forwarded_from),
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.key,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=STOP_S,
-            lifespan="off",
-        )
+        config = _server_config(make_app(console, page), settings)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with _listening(host, port, settings) as bound:
             if _wants_link(settings, address, host):
                 root = f"http{'s' if settings.certificate else ''}://{host}:{bound.getsockname()[1]}"
                 out.print(f"open, once: {root}/enter/{page.links.make()}", soft_wrap=True, highlight=False)
             asyncio.run(_serve(config, bound, feed, seconds))
+
+
+def _server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.forwarded_from),
+        forwarded_allow_ips=list(settings.forwarded_from),
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=STOP_S,
+        lifespan="off",
+    )
 
 
 def _pattern(text: str) -> re.Pattern[str]:
