@@ -187,6 +187,7 @@ def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> Non
     assert sniffer.strange == ["17 to 192.0.2.1:9"], "what does leave is seen"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_training_export_and_verification_ask_for_no_name_and_leave_no_file_in_the_home(tmp_path: Path) -> None:
     """With the network and the weights that they begin with by default."""
