@@ -1,14 +1,10 @@
 """A target's place in the database, whichever that is: restarts, two at once, retention, and people's commands."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,12 +18,21 @@ from tests.conftest import BIN
 from tests.in_process import call
 from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
-from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.making import (
+    NAME,
+    REFUSALS,
+    held_by,
+    held_elsewhere,
+    queue_of,
+    settings_of,
+    settle,
+    told_of,
+    worker_of,
+)
 from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.receiving.making import retention_of, write
 from warehouse.__main__ import main
 from warehouse.connectors.deliver import queue
-from warehouse.connectors.deliver.holder import has_ended, own_holder
 from warehouse.connectors.deliver.queue import DeliveryQueue, ForgottenError
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.deliver.upkeep import forget_target, known_targets, refused_events, try_again
@@ -38,12 +43,8 @@ from warehouse.store.retention import Keep
 from warehouse.store.tables import deliveries, events, targets
 
 
-def _queue(database: Database, *, from_beginning: bool = True) -> DeliveryQueue:
-    return DeliveryQueue(database, NAME, refusals=3, from_beginning=from_beginning)
-
-
 def test_a_refusal_with_a_text_that_no_column_takes_is_noted(database: Database) -> None:
-    box, waiting = Publisher(), _queue(database)
+    box, waiting = Publisher(), queue_of(database)
     write(database, told_of(box, "A-1", "Milk"))
     assert waiting.hold() == ""
     taken = waiting.fresh(10)
@@ -58,7 +59,7 @@ def test_a_restart_goes_on_where_the_last_one_ended(database: Database, rig: Web
         write(database, told_of(box, f"A-{number}", "Milk"))
         settle(worker := worker_of(database, settings))
         worker.stop()
-        _queue(database).release()
+        queue_of(database).release()
     assert [location for location, _ in rig.told()] == ["A-0", "A-1", "A-2"]
     assert rig.server
     assert len(rig.server.asked) == 3, "each was told once"
@@ -90,7 +91,7 @@ def test_a_location_is_held_up_by_its_own_event_only_and_goes_on_in_order(
     rig.allow()
     settle(worker)
     assert list(rig.service.bodies) == ["alert-A-2", "alert 0", "alert 1", "alert 2"]
-    assert _queue(database).standing().waiting == 0
+    assert queue_of(database).standing().waiting == 0
 
 
 def test_a_later_event_of_a_location_waits_though_the_target_would_take_it(
@@ -116,7 +117,7 @@ def test_a_new_target_begins_with_the_next_event_unless_it_is_to_begin_with_the_
     write(database, *Publisher().events(3))
     later = DeliveryQueue(database, "later", refusals=3, from_beginning=False)
     assert later.fresh(10) == []
-    assert [one.number for one in _queue(database).fresh(10)] == [1, 2, 3]
+    assert [one.number for one in queue_of(database).fresh(10)] == [1, 2, 3]
 
 
 class _Taking:
@@ -142,56 +143,31 @@ class _Taking:
     def close(self) -> None: ...
 
 
-def _held_by(database: Database, holder: str, seconds: float = 100.0) -> None:
-    with database.writing() as connection:
-        connection.execute(update(targets).values(holder=holder, held_until=time.time() + seconds))
-
-
-@contextmanager
-def _elsewhere(script: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Another process that says which holder it is, and waits."""
-    python = [*words, sys.executable, "-c", script]
-    with subprocess.Popen(python, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.kill()
-
-
-_SAYING = """
-import sys
-from warehouse.connectors.deliver.holder import own_holder
-print(own_holder(), flush=True)
-sys.stdin.read()
-"""
-
-
 def test_a_target_is_held_by_one_process_and_one_that_has_ended_is_taken_over_from(database: Database) -> None:
-    mine = _queue(database)
-    with _elsewhere(_SAYING) as (process, other):
-        _held_by(database, other)
+    mine = queue_of(database)
+    with held_elsewhere() as (process, other):
+        held_by(database, other)
         assert mine.hold() == other
         process.kill()
         process.wait()
         assert mine.hold() == ""
-    _held_by(database, "another-machine, process 1")
-    again = _queue(database)
+    held_by(database, "another-machine, process 1")
+    again = queue_of(database)
     assert again.hold() == "another-machine, process 1"
     for seconds in (1e7, -1e7):
-        _held_by(database, "another-machine, process 1", seconds)
-        assert _queue(database).hold() == "", "no clock is so far off"
+        held_by(database, "another-machine, process 1", seconds)
+        assert queue_of(database).hold() == "", "no clock is so far off"
 
 
 @pytest.mark.parametrize("ahead_s", [-7200.0, -200.0, -2.0, 2.0, 30.0, 7200.0])
 def test_a_deliverer_with_another_clock_is_taken_over_from_only_when_it_stops_renewing(
     database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
-    mine, elsewhere, passed_s = _queue(database), "another-machine, process 1", [0.0]
+    mine, elsewhere, passed_s = queue_of(database), "another-machine, process 1", [0.0]
     real_s = time.monotonic
     monkeypatch.setattr("time.monotonic", lambda: real_s() + passed_s[0])
     for renewed in range(4):
-        _held_by(database, elsewhere, ahead_s + queue.LEASE_S + renewed * queue.RENEW_S)
+        held_by(database, elsewhere, ahead_s + queue.LEASE_S + renewed * queue.RENEW_S)
         assert mine.hold() == elsewhere
         passed_s[0] += queue.RENEW_S
     assert mine.hold() == elsewhere, "it is late"
@@ -202,7 +178,7 @@ def test_a_deliverer_with_another_clock_is_taken_over_from_only_when_it_stops_re
 def test_a_running_target_that_is_forgotten_is_told_nothing_again_and_says_so(database: Database) -> None:
     write(database, *(told_of(Publisher(f"box-{n}"), f"OLD-{n}", "Milk") for n in range(4)))
     target = _Taking()
-    worker = TargetWorker(NAME, target, _queue(database, from_beginning=False))
+    worker = TargetWorker(NAME, target, queue_of(database, from_beginning=False))
     worker.round()
     write(database, told_of(Publisher("new"), "NEW", "Milk"))
     worker.round()
@@ -218,7 +194,7 @@ def test_a_target_that_is_forgotten_while_it_is_told_is_told_nothing_more(databa
     """Whether it tells what is new, or again what was refused."""
     for tries in (0, 1):
         target = _Taking(refuses=bool(tries))
-        worker = TargetWorker(NAME, target, _queue(database))
+        worker = TargetWorker(NAME, target, queue_of(database))
         write(database, *(told_of(Publisher(f"box-{tries}-{n}"), "A-1", "Milk") for n in range(3)))
         for _ in range(tries):
             worker.round()
@@ -236,7 +212,7 @@ def test_a_target_that_is_forgotten_while_it_is_told_is_told_nothing_more(databa
 def test_whoever_was_held_up_while_another_delivered_and_ended_goes_on_from_there(database: Database) -> None:
     """As a machine that was suspended: what it had read is told already."""
     target = _Taking()
-    worker = TargetWorker(NAME, target, _queue(database))
+    worker = TargetWorker(NAME, target, queue_of(database))
     write(database, *(told_of(Publisher(f"box-{n}"), "A-1", "Milk") for n in range(3)))
     worker.round()  # it has read all, and told one
     with database.writing() as connection:
@@ -245,90 +221,20 @@ def test_whoever_was_held_up_while_another_delivered_and_ended_goes_on_from_ther
         worker.round()
     settle(worker)
     assert target.told == ["A-1"]
-    assert _queue(database).standing().done == 3
+    assert queue_of(database).standing().done == 3
 
 
 def test_whoever_was_taken_over_from_while_he_told_again_notes_nothing(database: Database) -> None:
     target = _Taking(refuses=True)
-    worker = TargetWorker(NAME, target, _queue(database))
+    worker = TargetWorker(NAME, target, queue_of(database))
     write(database, told_of(Publisher(), "A-1", "Milk"))
     worker.round()
     with database.writing() as connection:
         connection.execute(update(deliveries).values(due=0.0))
-    target.refuses, target.before = False, lambda: _held_by(database, "another, process 1")
+    target.refuses, target.before = False, lambda: held_by(database, "another, process 1")
     with pytest.raises(StoreError, match="another one delivers to it"):
         worker.round()
-    assert _queue(database).standing().waiting == 1
-
-
-def test_containers_of_one_name_are_told_apart_though_each_has_a_process_1(database: Database) -> None:
-    """As with `hostname:` in Compose, `hostNetwork` in Kubernetes: spaces of numbers of their own, one name."""
-    apart = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody make a space of numbers")
-    with _elsewhere(_SAYING, *apart) as (_, one), _elsewhere(_SAYING, *apart) as (_, other):
-        assert one.partition(" [")[0] == other.partition(" [")[0] == f"{socket.gethostname()}, process 1"
-        assert one != other
-        for holder in (one, other):
-            assert not has_ended(holder), "nobody can tell from here"
-            mine = _queue(database)
-            _held_by(database, holder)
-            assert mine.hold() == holder
-
-
-_JUDGING = """
-import sys
-from warehouse.connectors.deliver.holder import has_ended, own_holder
-print(own_holder(), *map(has_ended, sys.argv[1:]), sep="\\n")
-"""
-_HIDDEN = "mount -t proc -o subset=pid,hidepid=invisible proc /proc && exec "
-
-
-def _judged_where_proc_hides(*holders: str, user: str = "0") -> tuple[str, list[bool]]:
-    """Who it is, and whether others have ended, with `ProcSubset=pid` and `ProtectProc=invisible` as in the unit."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
-    apart = ["unshare", "--mount", "sh", "-c", f'{_HIDDEN}"$@"', "sh", "setpriv", "--reuid", user, "--clear-groups"]
-    words = [*apart, sys.executable, "-c", _JUDGING, *holders]
-    environment = os.environ | {"KARDUS_BOOT_ID": boot}
-    found = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
-    if found.returncode:
-        pytest.skip(f"this machine lets nobody hide processes: {found.stderr}")
-    own, *ended = found.stdout.splitlines()
-    return own, [one == "True" for one in ended]
-
-
-def test_where_the_unit_hides_the_machine_a_killed_process_is_known_to_have_ended() -> None:
-    with _elsewhere(_SAYING) as (process, other):
-        own, (before,) = _judged_where_proc_hides(other)
-        assert own.partition(" [")[2].partition(" ")[0] == other.partition(" [")[2].partition(" ")[0]
-        process.kill()
-        process.wait()
-        assert (before, _judged_where_proc_hides(other)[1], has_ended(own)) == (False, [True], True)
-
-
-def test_a_process_of_another_user_that_is_hidden_has_not_ended() -> None:
-    with _elsewhere(_SAYING) as (process, other):
-        assert _judged_where_proc_hides(other, user="65534")[1] == [False]
-        process.kill()
-        process.wait()
-        assert _judged_where_proc_hides(other, user="65534")[1] == [True]
-
-
-def test_a_process_that_was_killed_has_ended_though_its_parent_has_not_noticed() -> None:
-    with _elsewhere(_SAYING) as (process, other):
-        assert not has_ended(other)
-        process.kill()
-        wait_until(lambda: has_ended(other), "nobody has waited for it")
-
-
-def test_a_number_that_was_given_anew_is_another_process(database: Database) -> None:
-    own = own_holder()
-    assert not has_ended(own)
-    before = f"{own.rpartition(' ')[0]} 1]"
-    assert has_ended(before)
-    mine = _queue(database)
-    _held_by(database, before)
-    assert mine.hold() == ""
+    assert queue_of(database).standing().waiting == 1
 
 
 def test_events_are_kept_until_every_target_was_told(file_database: Database) -> None:
@@ -336,7 +242,7 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
     write(file_database, *box.events(4))
     with file_database.writing() as connection:
         connection.execute(update(events).values(received=old))
-    waiting = _queue(file_database)
+    waiting = queue_of(file_database)
     assert waiting.hold() == ""
     worker = retention_of(file_database, Keep(days=30))
     worker.round()
@@ -350,7 +256,7 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
 
 
 def test_what_people_ask_for_that_is_not_there_is_named(database: Database) -> None:
-    _queue(database)
+    queue_of(database)
     with pytest.raises(UsageError, match="nothing of it is set aside"):
         try_again(database, f"{NAME}:7")
     with pytest.raises(UsageError, match="write TARGET:NUMBER"):
