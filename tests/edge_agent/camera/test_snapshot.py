@@ -419,9 +419,7 @@ def _in_chunks(body: bytes, form: bytes, end: bytes, size: int = 100) -> bytes:
 @pytest.mark.parametrize("packing", [bytes, gzip.compress])
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 @pytest.mark.parametrize("case", CHUNKS)
-def test_chunks_are_told_apart_however_their_lines_end(
-    case: str, step: int, packing: Callable[[bytes], bytes]
-) -> None:
+def test_chunks_are_told_apart_however_their_lines_end(case: str, step: int, packing: Callable[[bytes], bytes]) -> None:
     """The connection is kept, and asked for each look once."""
     data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + _in_chunks(packing(jpeg(120)), *CHUNKS[case])
 
