@@ -190,7 +190,7 @@ class _Chunks:
         return taken if self._left else taken + b"\r\n"
 
     def _line(self, line: bytes) -> bytes | None:
-        """What a line comes to: a chunk's first, an empty one, or one behind the last chunk; None: it is none of these."""
+        """What a line comes to: a chunk's first, an empty one, one behind the last chunk; None: it is none of these."""
         if self._is_last:
             self._passes = not line
             return b"" if line else b"\r\n"

@@ -195,6 +195,40 @@ def test_a_snapshot_that_comes_as_a_stream_is_its_first_picture() -> None:
     assert isinstance(second, Image.Image)
 
 
+@pytest.mark.parametrize("kind", ["image/jpeg", "", "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("step", [1, 10_000])
+def test_a_stream_that_is_called_otherwise_is_its_first_picture_though_it_never_ends(kind: str, step: int) -> None:
+    data = b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg(120) + b"\r\n--frame\r\n"
+
+    def answer(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n" % kind.encode())
+        for start in range(0, len(data), step):
+            handler.wfile.write(data[start : start + step])
+        handler.camera.stopping.wait()
+
+    with HttpCamera(answer) as camera:
+        assert isinstance(_ask(camera, timeout_s=10)[0], Image.Image)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"Content-Type: image/jpeg\r\n\r\n",
+        b"HTTP/1.0 200 OK\nServer: cam\n\n",
+        b"--x\r\n\r\n",
+        b"content-length : 9\n\n",
+    ],
+)
+def test_headers_that_a_camera_s_program_has_sent_as_its_answer_are_passed_over(before: bytes) -> None:
+    with HttpCamera(lambda handler: handler.send(before + jpeg(120))) as camera:
+        assert isinstance(_ask(camera)[0], Image.Image)
+
+
+def test_a_page_in_place_of_a_picture_is_named() -> None:
+    with HttpCamera(lambda handler: handler.send(b"<html>who: are you?</html>", "text/html")) as camera:
+        assert "not a readable picture" in str(_ask(camera)[0])
+
+
 def test_a_stream_without_a_picture_is_named() -> None:
     kind = "multipart/x-mixed-replace; boundary=x"
     with HttpCamera(lambda handler: handler.send(b"--x\r\n\r\nsorry\r\n--x--", kind)) as camera:
