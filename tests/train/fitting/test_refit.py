@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from export.build import build
 from export.lower_precision import PrecisionTarget
@@ -92,12 +93,41 @@ def test_the_remedy_for_photos_that_a_refit_has_learnt_leaves_them_out(
         ({"loss_after": 0.5}, True),
         ({"kept": 0.8}, True),
         ({"agreement": 0.5}, False),  # it may learn what was wrong before
+        ({"agreement": 0.6, "strayed": 0.15}, False),  # it has learnt more than that
+        ({"agreement": 0.6, "strayed": 0.25}, True),
+        ({"agreement": 0.94, "strayed": 0.06}, True),
+        ({"agreement": 0.95, "strayed": 0.05}, False),
+        ({"photos": 4, "agreement": 0.75, "strayed": 0.25}, False),  # a single photo tells nothing
+        ({"photos": 4, "agreement": 0.5, "strayed": 0.5}, True),
     ],
 )
 def test_what_is_refused(changes: dict[str, float], *, refused: bool) -> None:
     values = {"photos": 100, "loss_before": 0.4, "loss_after": 0.3, "agreement": 1.0, "kept": 1.0} | changes
     outcome = RefitOutcome.model_validate(values)
     assert bool(refitting.refit_problem(outcome, was_right=80)) is refused
+
+
+def _logits(answers: list[int]) -> NDArray[np.float32]:
+    return np.eye(3, dtype=np.float32)[answers]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "figures", "said"),
+    [
+        ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 2, 2, 1, 1], (0.75, 0.25), "2 are named otherwise than before, and"),
+        ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 2, 2, 0, 0], (0.5, 0.25), ""),
+        ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 2, 1, 1, 1], (0.875, 0.125), ""),
+        ([0, 0, 0, 0, 1, 1, 1, 1], [2, 2, 0, 0, 0, 0, 0, 0], (0.25, 0.25), "2 photos that were named rightly"),
+    ],
+)
+def test_a_network_that_answers_otherwise_and_wrongly_is_refused(
+    before: list[int], after: list[int], figures: tuple[float, float], said: str
+) -> None:
+    """All photos are of the first class."""
+    outcome = refitting.compare_outputs(_logits(before), _logits(after), np.zeros(8, np.int64))
+    assert (outcome.agreement, outcome.strayed) == figures
+    assert outcome.refused.startswith(said)
+    assert bool(outcome.refused) is bool(said)
 
 
 @pytest.mark.parametrize(
