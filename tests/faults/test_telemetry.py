@@ -103,6 +103,15 @@ def test_what_the_environment_says_of_telemetry_holds(tmp_path: Path) -> None:
     assert done.stdout.split() == ["0"]
 
 
+LEFT = """
+import sys
+from paho.mqtt import publish
+topic = "kardus/v1/s1/agents/gone/status"
+publish.single(topic, "{}", qos=1, retain=True, hostname=sys.argv[1], port=int(sys.argv[2]))
+"""
+"""An agent that is no more has left something at the broker."""
+
+
 class Sniffer:
     """Keeps what comes over the near end of a cable, but for its address resolution."""
 
@@ -237,12 +246,13 @@ def test_the_wms_side_s_commands_and_check_talk_to_the_broker_alone_and_leave_no
             [wms, "receive", *stored, *reached, "--seconds", "1"],
             [wms, "expect", "stock.csv", *reached],
             [wms, "watch", *reached, "--seconds", "1"],
+            [sys.executable, "-c", LEFT, cable.here, str(port)],
             [wms, "forget", "gone", *reached],
             [wms, "report", *stored, "--html", "report.html", "--xlsx", "report.xlsx"],
             [wms, "export", *stored, "--mapping", "gs1.toml", "--epcis", "events.json"],
             [wms, "users", "list", *stored],
             [wms, "tokens", "make", *stored, "--name", "n", "--scope", "read"],
-            [wms, "labels", "export", *stored, "--out", "labels"],
+            [wms, "database", "check", *stored],
             [wms, "authority", "init", "authority", "--site", "s1"],
             [wms, "authority", "issue", "authority", "device", "box"],
             [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, cable.here, port))],
