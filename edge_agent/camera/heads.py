@@ -1,8 +1,9 @@
-"""The heads of cameras' answers, put right before the HTTP library sees them: it refuses what browsers pass over.
+"""Cameras' answers, put right before the HTTP library sees them: it refuses what browsers pass over.
 
 An answer's head begins after each request. Its lines are taken as far as they can mean anything: one that is no header
 is left out, spaces before a colon are none of the name, what no coding is called is none, and a length that is no
-number is none: the answer then goes on until the camera hangs up.
+number is none: the answer then goes on until the camera hangs up. Of a body that comes in chunks, the lines between
+them are put right too.
 """
 
 import re
@@ -16,14 +17,17 @@ import httpx2
 _MOST = 65_536
 """Bytes of a head; a longer one is left to the library to refuse."""
 _END = re.compile(rb"\n\r?\n")
-_STATUS = b"HTTP/"
-_INTERIM = re.compile(rb"HTTP/\d\.\d +1\d\d", re.IGNORECASE)
-"""Another head follows."""
-_STATUS_LINE = re.compile(rb"(HTTP/\d\.\d)\s+(\d{3})(?:\s(.*))?", re.IGNORECASE)
+_BEGINNINGS = (b"HTTP", b"ICY ")
+"""Of a status line, in capitals; SHOUTcast's `ICY` is a head as HTTP's is."""
+_INTERIM = re.compile(rb"HTTP/1\.\d 1")
+"""Of a head that is put right: another one follows."""
+_STATUS_LINE = re.compile(rb"(?:HTTP(?:/(\d{1,3})(?:\.(\d{1,3}))?)?|ICY)\s+(\d{3})(?!\d)(.*)", re.IGNORECASE)
 _LENGTH = re.compile(rb"""["']?\+?(\d+)["']?(?:\s*bytes)?""", re.IGNORECASE)
-_CODINGS = {b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"}
-"""Of a transfer (RFC 9112, 7): others (`identity`, `none`, `binary`) are none."""
 _TRANSFER = b"transfer-encoding"
+_CHUNKED = b"chunked"
+"""Of a transfer's codings (RFC 9112, 7) the one that counts: how its content is packed is told by what it holds."""
+_CHUNK = re.compile(rb"(?:0x)?([0-9a-f]{1,20})(?:[\s;].*)?", re.IGNORECASE)
+"""A chunk's first line."""
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -80,6 +84,8 @@ class _Connection(httpcore2.NetworkStream):
     def __init__(self, below: httpcore2.NetworkStream) -> None:
         self._below = below
         self._head = b""
+        self._chunks: _Chunks | None = None
+        """What of the body comes in chunks."""
         self.is_head = True
         """Whether nothing has been read since the last request, or not all of a head."""
 
@@ -91,11 +97,17 @@ class _Connection(httpcore2.NetworkStream):
                 return self._given_up()
             if put_right := self._put_right():
                 return put_right
-        return self._below.read(max_bytes, timeout)
+        chunks = self._chunks
+        while True:
+            data = self._below.read(max_bytes, timeout)
+            if chunks is None:
+                return data
+            if (given := chunks.feed(data) if data else chunks.end()) or not data:
+                return given
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            self._head, self.is_head = b"", True
+            self._head, self._chunks, self.is_head = b"", None, True
         self._below.write(buffer, timeout)
 
     def close(self) -> None:
@@ -108,20 +120,88 @@ class _Connection(httpcore2.NetworkStream):
         return self._below.get_extra_info(info)
 
     def _given_up(self) -> bytes:
-        """All as it came."""
+        """All as it came, but for the lines between chunks."""
         given, self._head, self.is_head = self._head, b"", False
-        return given
+        return self._chunks.feed(given) if self._chunks is not None else given
 
     def _put_right(self) -> bytes:
         """The heads that are whole now, and behind the last one what has come of the body."""
         given = b""
         while (end := _END.search(self._head.lstrip(b"\r\n"))) is not None:
             whole = self._head.lstrip(b"\r\n")
-            given += put_right(whole[: end.start()])
+            head = put_right(whole[: end.start()])
+            given += head
             self._head = whole[end.end() :]
-            if not _INTERIM.match(whole):
+            if not _INTERIM.match(head):
+                self._chunks = _Chunks() if b"\r\n%s: " % _TRANSFER in head else None
                 return given + self._given_up()
         return given
+
+
+class _Chunks:
+    """A body in chunks (RFC 9112, 7.1), with the lines between them as the library takes them.
+
+    A camera may end them without a return, or not at all behind a chunk's data.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._left = 0
+        """Of the chunk's data."""
+        self._is_last = False
+        """Whether the chunk of no bytes was there: what follows are lines that mean nothing, and an empty one."""
+        self._passes = False
+        """Whether the rest is given as it comes: the body has ended, or it is none in chunks."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be given on now."""
+        self._buffer += data
+        given = b""
+        while (part := self._part()) is not None:
+            given += part
+        return given
+
+    def end(self) -> bytes:
+        """The camera has hung up: what may be lacking then is the empty line."""
+        is_lacking, self._is_last = self._is_last and not self._passes, False
+        return b"\r\n" if is_lacking else b""
+
+    def _part(self) -> bytes | None:
+        """What is given on of the buffer's beginning, which goes; None: more must come first."""
+        if self._passes or self._left:
+            return self._taken() if self._buffer else None
+        line, is_whole, rest = self._buffer.partition(b"\n")
+        if not is_whole:
+            self._passes = len(line) > _MOST
+            return b"" if self._passes else None
+        given = self._line(line.strip())
+        if given is None:
+            self._passes = True
+            return b""
+        self._buffer = rest
+        return given
+
+    def _taken(self) -> bytes:
+        if self._passes:
+            taken, self._buffer = self._buffer, b""
+            return taken
+        taken, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
+        self._left -= len(taken)
+        return taken if self._left else taken + b"\r\n"
+
+    def _line(self, line: bytes) -> bytes | None:
+        """What a line comes to: a chunk's first, an empty one, one behind the last chunk; None: it is none of these."""
+        if self._is_last:
+            self._passes = not line
+            return b"" if line else b"\r\n"
+        if not line:
+            return b""  # behind a chunk's data
+        found = _CHUNK.fullmatch(line)
+        if found is None:
+            return None
+        self._left = int(found[1], 16)
+        self._is_last = not self._left
+        return b"%x\r\n" % self._left
 
 
 def put_right(head: bytes) -> bytes:
@@ -129,9 +209,8 @@ def put_right(head: bytes) -> bytes:
     status, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
     fields = [field for line in _unfolded(lines) if (field := _field(line)) is not None]
     kept = [b"%s: %s" % field for field in fields if field[0].lower() != _TRANSFER]
-    # in several headers, or twice in one, it is still the same
-    codings = dict.fromkeys(c for name, value in fields if name.lower() == _TRANSFER for c in value.split(b", "))
-    kept += [b"%s: %s" % (_TRANSFER, b", ".join(codings))] if codings else []
+    if len(kept) < len(fields):  # in several headers, or twice in one, it is still the same
+        kept.append(b"%s: %s" % (_TRANSFER, _CHUNKED))
     return b"\r\n".join([_status(status), *kept, b"", b""])
 
 
@@ -140,7 +219,9 @@ def _status(line: bytes) -> bytes:
     found = _STATUS_LINE.fullmatch(line)
     if found is None:
         return line
-    return b" ".join([found[1].upper(), found[2], _CONTROLS.sub(b" ", found[3] or b"").strip()])
+    is_late = (int(found[1] or 0), int(found[2] or 0)) >= (1, 1)
+    version = b"HTTP/1.1" if is_late else b"HTTP/1.0"  # what isn't said, or is older, promises the least
+    return b" ".join([version, found[3], _CONTROLS.sub(b" ", found[4]).strip()])
 
 
 def _unfolded(lines: Iterable[bytes]) -> list[bytes]:
@@ -165,11 +246,10 @@ def _field(line: bytes) -> tuple[bytes, bytes] | None:
         return (name, b", ".join(lengths)) if lengths else None
     if name.lower() == _TRANSFER:
         words = (word.partition(b";")[0].strip(b" \t\"'").lower() for word in value.split(b","))
-        value = b", ".join(word for word in words if word in _CODINGS)
-        return (name, value) if value else None
+        return (name, _CHUNKED) if _CHUNKED in words else None
     return name, value
 
 
 def _may_be_head(data: bytes) -> bool:
-    begun = data.lstrip(b"\r\n")[: len(_STATUS)].upper()
-    return _STATUS.startswith(begun)
+    begun = data.lstrip(b"\r\n")[: len(_BEGINNINGS[0])].upper()
+    return any(beginning.startswith(begun) for beginning in _BEGINNINGS)

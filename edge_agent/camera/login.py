@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-ALGORITHMS = {"MD5": "md5", "SHA": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-"""Of Digest, in capitals: those that can be answered, as Python calls them."""
+_HASHES = {"MD5": "md5", "SHA": "sha1", "SHA-256": "sha256", "SHA-512": "sha512", "SHA-512-256": "sha512_256"}
+ALGORITHMS = {name: known for name, known in _HASHES.items() if known in hashlib.algorithms_available}
+"""Of Digest, in capitals: those that can be answered, as Python calls them. Not every OpenSSL has each."""
 _SESSION = "-SESS"
 """Behind an algorithm: the password's hash is hashed once more, with what is new in each answer."""
 ANSWERS = 2

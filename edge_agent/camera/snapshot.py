@@ -1,10 +1,10 @@
 """A camera that gives a picture for each HTTP request (ONVIF's snapshot address, for instance)."""
 
 import functools
+import itertools
+import re
 import threading
 from collections.abc import Iterator
-
-import httpx2
 
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.errors import NoAnswerError, PictureTooLargeError
@@ -24,6 +24,10 @@ MAX_BYTES = 50_000_000
 """A larger answer is no picture."""
 SILENCE = 0.9
 """Of the time that a picture may take: who sends nothing for so long is told from who is too slow."""
+_MOST_BEFORE = 200
+"""Bytes that have come when it is known whether an answer begins with a picture."""
+_LINES = re.compile(rb"\s*(?:--[\w-]|HTTP/\d|[A-Za-z][\w-]*[ \t]*:[ \t])")
+"""A boundary, or headers of the picture's own, whatever the answer's headers say: a stream's, or a program's."""
 _REMEDY = "check the camera, its address, user name and password"
 
 
@@ -68,7 +72,7 @@ class HttpSnapshot:
             return f"{error}: check the address, and what the camera sends"
 
     def _fetch(self, http: CameraHttp, trace: Trace) -> bytes:
-        """The answer's body; of one in several parts, the first picture.
+        """The answer's body; of one in several parts, or with lines before its picture, the first picture.
 
         Raises:
             NoAnswerError: no answer, another than 200, or too much.
@@ -77,19 +81,22 @@ class HttpSnapshot:
         with http.get(self._url, trace) as answer:
             kind = answer.headers.get("Content-Type", "")
             if kind.lower().startswith("multipart/"):
-                return _first_picture(answer, kind)
-            for part in unpacked(answer):
+                return _first_picture(unpacked(answer), kind)
+            parts = unpacked(answer)
+            for part in parts:
                 body += part
                 if len(body) > MAX_BYTES:
                     raise NoAnswerError(f"it sends more than {MAX_BYTES} bytes")
+                if len(body) - len(part) < _MOST_BEFORE and _LINES.match(body):
+                    return _first_picture(itertools.chain([bytes(body)], parts), kind)
         return bytes(body).lstrip(b"\r\n")  # an empty line too many after the headers
 
 
-def _first_picture(answer: httpx2.Response, kind: str) -> bytes:
+def _first_picture(parts: Iterator[bytes], kind: str) -> bytes:
     """Of a stream: who looks anew each time need not wait for its end, which may never come."""
-    parts = MultipartPictures(kind)
-    for data in unpacked(answer):
-        for picture in parts.feed(data):
+    pictures = MultipartPictures(kind)
+    for data in parts:
+        for picture in pictures.feed(data):
             if isinstance(picture, str):
                 raise NoAnswerError(picture)
             return picture

@@ -34,9 +34,12 @@ class KeptColours:
 
     def read(self, camera: CameraSection) -> Cells | None:
         """What was learnt of a camera as it is laid out now; None: nothing, or what can't be read."""
-        if self._folder is None or not (path := self._folder / _file(camera.name)).is_file():
+        if self._folder is None:
             return None
+        path = self._folder / _file(camera.name)
         try:
+            if not path.is_file():
+                return None
             with Image.open(path, formats=("PNG",)) as image:
                 fits = image.mode == "RGB" and image.width * image.height <= MOST_CELLS
                 laid_out = image.info.get(LAID_OUT)
@@ -60,12 +63,15 @@ class KeptColours:
 
     def forget_others(self, cameras: Collection[str]) -> None:
         """Remove what is of cameras that aren't configured any more."""
-        if self._folder is None or not self._folder.is_dir():
+        if self._folder is None:
             return
         files = {_file(camera) for camera in cameras}
-        for path in self._folder.glob("*.png"):
-            if path.name not in files:
-                path.unlink(missing_ok=True)
+        try:
+            for path in self._folder.glob("*.png"):
+                if path.name not in files:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s: what is of cameras that are gone stays (%s)", self._folder, error.strerror)
 
 
 def _file(camera: str) -> str:

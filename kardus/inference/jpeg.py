@@ -29,6 +29,11 @@ _SHORTEST_SCAN = 6
 _SEQUENTIAL = {0xC0, 0xC1, 0xC9}
 _PROGRESSIVE = {0xC2, 0xCA}
 """Frames of blocks, by Huffman's code and arithmetic."""
+_APPLICATIONS = range(0xE0, 0xF0)
+"""What programs add to a picture, each with a number of its own."""
+_EXIF, _ADOBE = 0xE1, 0xEE
+_LEAST = {(0xE0, b"JFIF"): 7, (0xE2, b"ICC_PROFILE\0"): 14, (_ADOBE, b"Adobe"): 12}
+"""Of those that say something of its colours, how they begin, and the fewest bytes in which they say it."""
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _RESTARTS = 8
 """After so many their numbers begin anew."""
@@ -124,6 +129,28 @@ def _restarts_run_on(data: bytes, scan: _Scan) -> bool:
     return list(islice(numbers, scan.restarts)) == [number % _RESTARTS for number in range(scan.restarts)]
 
 
+def without_additions(data: bytes) -> bytes:
+    """The JPEG that begins `data`, without what programs have added: its EXIF and what is said of its colours stay.
+
+    Pillow takes no picture with an addition that is shorter than it should be; decoders pass over it.
+    """
+    pieces, at = list[bytes](), 0
+    for marker in _markers(data):
+        kind, begin = marker[0][1], marker.end()
+        if kind == _SCAN:
+            break
+        end = begin + _number(data, begin)
+        if kind in _APPLICATIONS and not _is_of_use(kind, data[begin + 2 : end]):
+            pieces.append(data[at : marker.start()])
+            at = end
+    return b"".join([*pieces, data[at:]])
+
+
+def _is_of_use(kind: int, content: bytes) -> bool:
+    least = next((least for (own, name), least in _LEAST.items() if own == kind and content.startswith(name)), None)
+    return kind == _EXIF or (least is not None and len(content) >= least)
+
+
 def picture_end(data: bytes) -> int | None:
     """Where the JPEG at the beginning of `data` ends; a second one's beginning ends it, too. None: nowhere."""
     return next((marker.end() for marker in _markers(data) if marker[0] in {END, START}), None)
@@ -163,7 +190,8 @@ def _is_filled(data: bytes, picture: Image.Image) -> bool:
     if end is None:
         return False
     try:
-        with Image.open(io.BytesIO(_padded(data[: end - len(END)])), formats=("JPEG",)) as padded:
+        more = _padded(without_additions(data[: end - len(END)]))
+        with Image.open(io.BytesIO(more), formats=("JPEG",)) as padded:
             if padded.size != picture.size:
                 padded.draft(None, picture.size)  # decoded in part, as the picture was
             return padded.tobytes() != picture.tobytes()

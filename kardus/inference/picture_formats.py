@@ -1,18 +1,18 @@
 """Opens a picture file by what it holds, whatever its name says; and says what it is, where it can't be read."""
 
 import io
-import struct
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from kardus.inference import jpeg
 from kardus.inference.photo_files import HEIC_READER, READ_FORMATS
 from kardus.inference.srgb import UnfitPictureError
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-TIFF_FAILURES = (KeyError, TypeError, IndexError, EOFError, OverflowError, ZeroDivisionError, struct.error)
-"""What Pillow raises besides over a damaged TIFF."""
 _HEAD_BYTES = 32
+_MOST_BYTES = 100_000_000
+"""Of a JPEG that is read anew."""
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _MARKS = {
     b"GIF8": "a GIF",
@@ -54,6 +54,9 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
     try:
         image = Image.open(file, formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
+        if _head(file).startswith(jpeg.START):
+            bare = jpeg.without_additions(_begin(file, _MOST_BYTES))
+            return Image.open(io.BytesIO(bare), formats=("JPEG",))
         if not _is_heic(_head(file)) or not _can_read_heic():
             raise
         return Image.open(file, formats=("HEIF",))
@@ -86,10 +89,14 @@ def what_it_is(file: Path | io.BytesIO) -> str:
 
 
 def _head(file: Path | io.BytesIO) -> bytes:
+    return _begin(file, _HEAD_BYTES)
+
+
+def _begin(file: Path | io.BytesIO, size: int) -> bytes:
     if isinstance(file, io.BytesIO):
-        return file.getvalue()[:_HEAD_BYTES]
+        return file.getvalue()[:size]
     with file.open("rb") as opened:
-        return opened.read(_HEAD_BYTES)
+        return opened.read(size)
 
 
 def _is_heic(head: bytes) -> bool:

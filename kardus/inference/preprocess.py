@@ -12,8 +12,8 @@ from kardus.inference import jpeg
 from kardus.inference.geometry import FloatArray, homography, rectangle
 from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.part_decoded import GivenPicture
-from kardus.inference.picture_formats import TIFF_FAILURES, open_picture, what_it_is
-from kardus.inference.srgb import Converted, UnfitPictureError, stored_as, to_srgb
+from kardus.inference.picture_formats import open_picture, what_it_is
+from kardus.inference.srgb import TIFF_FAILURES, Converted, UnfitPictureError, exif_of, stored_as, to_srgb
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
 
@@ -178,7 +178,7 @@ def _decode(file: Path | io.BytesIO, name: str, *, halve: bool = False) -> tuple
 
 def _halve(image: ImageFile.ImageFile) -> Size | None:
     """Have a JPEG decoded to half of its size, if it can be judged so; the whole one, once it is upright."""
-    is_turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    is_turned = exif_of(image).get(_ORIENTATION, 1) in _ON_ITS_SIDE
     size = (image.height, image.width) if is_turned else image.size
     stored = image.size
     if is_judged_by_half(size[0]):
@@ -194,7 +194,7 @@ def _require_whole(image: ImageFile.ImageFile, file: Path | io.BytesIO) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    turn = _TURNS.get(exif_of(image).get(_ORIENTATION, 1))
     return image.transpose(turn) if turn is not None else image
 
 

@@ -3,6 +3,7 @@
 What is 8-bit sRGB already, as nearly every photo, is handed on as it is, without a look at its pixels.
 """
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image, ImageFile
 from kardus.inference.coding_points import HighDynamicRangeError, heed_coding_points
 from kardus.inference.colour_profiles import ColourProfile, adobe_rgb, png_colours, read_profile
 
+TIFF_FAILURES = (KeyError, TypeError, IndexError, EOFError, OverflowError, ZeroDivisionError, struct.error)
+"""What Pillow raises besides over a damaged TIFF, as EXIF is one too."""
 _BITS_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 _DEEPER = ("I", "F")
 _GREY = ("1", "L", "LA", "La")
@@ -92,6 +95,14 @@ def _heed(image: ImageFile.ImageFile) -> None:
         ) from error
 
 
+def exif_of(image: Image.Image) -> Image.Exif:
+    """What a picture says of how it was taken; where that is damaged, nothing, as in browsers."""
+    try:
+        return image.getexif()
+    except (OSError, SyntaxError, ValueError, *TIFF_FAILURES):
+        return Image.Exif()
+
+
 def to_srgb(image: Image.Image, stored: FileColours) -> Converted:
     """A decoded picture as 8-bit sRGB.
 
@@ -165,7 +176,7 @@ def _profile_of(image: Image.Image, mode: str) -> ColourProfile | None:
 def _is_adobe_rgb(image: Image.Image) -> bool:
     """Its EXIF is taken apart only where the name is in it: that takes longer than all else here."""
     named = _OPTIONAL_SPACE.encode() in image.info.get("exif", b"")
-    return named and image.getexif().get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
+    return named and exif_of(image).get_ifd(_INTEROPERABILITY).get(_INDEX) == _OPTIONAL_SPACE
 
 
 def _in_srgb(base: Image.Image, profile: ColourProfile | None, changes: list[str], doubts: list[str]) -> Image.Image:

@@ -180,3 +180,21 @@ def make_folder(option: str, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{option} {path}: can't be made ({error.strerror}): name a folder") from error
+
+
+@contextlib.contextmanager
+def made_folder(option: str, path: Path) -> Iterator[None]:
+    """As `make_folder`; what of it and its parents is still empty at the end, and wasn't there before, goes again.
+
+    Raises:
+        UsageError: as `make_folder`.
+    """
+    new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    try:
+        make_folder(option, path)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # from the first on that holds anything
+            for folder in new:
+                if os.path.lexists(folder):
+                    folder.rmdir()

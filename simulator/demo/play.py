@@ -24,7 +24,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
 from kardus.support.errors import KardusError
-from kardus.support.files import make_folder, write_whole
+from kardus.support.files import made_folder, write_whole
 from simulator.demo.broker import RunningBroker, run_broker
 from simulator.demo.browser import program
 from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
@@ -71,7 +71,11 @@ def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *,
     Raises:
         KardusError: the broker or the agent doesn't start.
     """
-    make_folder("--out", folder)
+    with made_folder("--out", folder):
+        return _play(seed, folder, broker_kind, stay_s, has_page=has_page)
+
+
+def _play(seed: int, folder: Path, broker_kind: str, stay_s: float, *, has_page: bool) -> bool:
     rack = Rack()
     pictures = DrawnPictures()
     script = demo_script([slot.location for slot in rack.slots()], pictures.stock(), seed)

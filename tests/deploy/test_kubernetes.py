@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.test_units import BUILDS_MODEL_S
+
 MANIFEST = Path(__file__).parents[2] / "deploy" / "kubernetes" / "kardus.yaml"
 OBJECTS: list[dict[str, Any]] = list(yaml.safe_load_all(MANIFEST.read_text()))
 SETS = [each for each in OBJECTS if each["kind"] == "StatefulSet"]
@@ -54,6 +56,11 @@ def test_a_sets_parts_fit_together(each: dict[str, Any]) -> None:
         assert {probe["httpGet"]["port"] for probe in probes} <= ports
     secret = next(volume["secret"] for volume in pod["volumes"] if "secret" in volume)
     assert secret["defaultMode"] == 0o440  # root's, readable by the pod's group: what the agent accepts as private
+
+
+def test_the_agent_is_given_as_long_to_start_as_by_systemd() -> None:
+    probe = SETS[0]["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= BUILDS_MODEL_S
 
 
 def test_what_the_service_and_the_policy_select_is_there() -> None:

@@ -15,6 +15,8 @@ from kardus.support.identifiers import BOOT_ID_VARIABLE
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXAMPLES = UNITS.with_name("examples")
 MOST_EXPOSED = 2.0
+BUILDS_MODEL_S = 1800
+"""TensorRT builds a network in minutes before the agent is ready; killed meanwhile, it would begin anew for ever."""
 UNITS_OF_SERVICES = [f"kardus-{name}.service" for name in ("agent", "receiver", "sync", "deliver", "serve")]
 
 
@@ -57,6 +59,7 @@ def test_the_agents_unit_lets_it_do_what_it_has_to() -> None:
     service = _Unit("kardus-agent.service")["Service"]
     assert service["Type"] == "notify"
     assert float(service["WatchdogSec"]) >= 10
+    assert float(service["TimeoutStartSec"]) >= BUILDS_MODEL_S
     assert service["StateDirectory"] == "kardus"
     assert "char-video4linux" in service["DeviceAllow"]
     assert "PrivateDevices" not in service

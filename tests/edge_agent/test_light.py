@@ -291,3 +291,14 @@ def test_what_is_kept_and_cannot_be_read_or_written_costs_nothing(
     blocked.check(frame(still()))
     blocked.prove_colours()
     assert "not kept over a restart" in caplog.text
+
+
+def test_a_place_of_colours_that_cannot_even_be_looked_at_costs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a folder of another user's: the agent would end at each start."""
+    kept = KeptColours(tmp_path / ("x" * 300))
+    assert kept.read(_section()) is None
+    assert "learnt anew" in caplog.text
+    kept.forget_others(["another"])
+    assert "what is of cameras that are gone stays" in caplog.text

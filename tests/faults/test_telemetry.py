@@ -6,13 +6,14 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import pytest
 
+from export.build import build
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import drawn_stock, still_frames, write_config
@@ -102,6 +103,15 @@ def test_what_the_environment_says_of_telemetry_holds(tmp_path: Path) -> None:
     assert done.stdout.split() == ["0"]
 
 
+LEFT = """
+import sys
+from paho.mqtt import publish
+topic = "kardus/v1/s1/agents/gone/status"
+publish.single(topic, "{}", qos=1, retain=True, hostname=sys.argv[1], port=int(sys.argv[2]))
+"""
+"""An agent that is no more has left something at the broker."""
+
+
 class Sniffer:
     """Keeps what comes over the near end of a cable, but for its address resolution."""
 
@@ -166,21 +176,14 @@ def _names_asked_at(cable: Cable) -> Iterator[None]:
 def test_the_agent_talks_to_its_broker_and_to_nobody_else(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     home.mkdir()
-    with Cable() as cable, _names_asked_at(cable):
-        cable.lead_everywhere()
-        broker = Mosquitto(tmp_path / "mosquitto", f"listener {port} {cable.here}\n")
-        broker.start()
-        try:
-            with Sniffer(cable.near, port) as sniffer:
-                words = [*cable.prefix, sys.executable, "-c", RUN, str(_config(tmp_path, cable.here, port))]
-                environment = _environment(home)
-                done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-                asking = "import socket; socket.socket(2, 2).sendto(b'x', ('192.0.2.1', 9))"
-                seen_before = list(sniffer.strange)
-                subprocess.run([*cable.prefix, sys.executable, "-c", asking], env=environment, check=True)
-                _wait_until_seen(sniffer, len(seen_before) + 1)
-        finally:
-            broker.kill()
+    with _watched(port) as (cable, sniffer), _broker(tmp_path, cable.here, port):
+        words = [*cable.prefix, sys.executable, "-c", RUN, str(_config(tmp_path, cable.here, port))]
+        environment = _environment(home)
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        asking = "import socket; socket.socket(2, 2).sendto(b'x', ('192.0.2.1', 9))"
+        seen_before = list(sniffer.strange)
+        subprocess.run([*cable.prefix, sys.executable, "-c", asking], env=environment, check=True)
+        _wait_until_seen(sniffer, len(seen_before) + 1)
     assert done.returncode == 0, done.stderr
     assert sniffer.brokers > 10
     assert seen_before == []
@@ -194,27 +197,103 @@ def test_training_export_and_verification_ask_for_no_name_and_leave_no_file_in_t
     home, photos = tmp_path / "home", labelled(tmp_path / "photos", val=1)
     home.mkdir()
     kardus = {name: [str(BIN / f"kardus-{name}")] for name in ("train", "export")}
-    commands = (
+    commands: list[list[str]] = [
         [*kardus["train"], "fit", str(photos), "--out", "run", "--epochs", "1", "--size", "64", "--refit", "0"],
         [*kardus["export"], "build", "run", "--out", "made.bundle"],
         [*kardus["export"], "verify", "made.bundle"],
         [*kardus["train"], "evaluate", "made.bundle", str(photos)],
-    )
+    ]
+    with _watched() as (cable, sniffer):
+        _run_all(commands, cable, home)
+        assert sniffer.strange == []
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_work_on_a_bundle_asks_for_no_name_and_leaves_no_file_in_the_home(tmp_path: Path, run_folder: Path) -> None:
+    home, photos = tmp_path / "home", labelled(tmp_path / "photos", val=1)
+    home.mkdir()
+    build(run_folder, tmp_path / "portable.bundle", form="portable")
+    demo, export = str(DEMO_BUNDLE), str(BIN / "kardus-export")
+    photo = str(next(photos.rglob("*.png")))
+    commands = [
+        [export, "enroll", demo, photo, "--name", "new", "--out", "more.bundle"],
+        [export, "retire", "more.bundle", "new", "--out", "less.bundle"],
+        [export, "diff", demo, "less.bundle", "--data", str(photos)],
+        [export, "bench", demo, "--seconds", "0.1", "--threads", "1"],
+        [export, "inspect", "less.bundle"],
+        [export, "convert", "portable.bundle", "--to", "openvino", "--out", "converted"],
+    ]
+    with _watched() as (cable, sniffer):
+        _run_all(commands, cable, home)
+        assert sniffer.strange == []
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_the_wms_side_s_commands_and_check_talk_to_the_broker_alone_and_leave_no_file_in_the_home(
+    tmp_path: Path,
+) -> None:
+    home, port, wms = tmp_path / "home", free_port(), str(BIN / "kardus-wms")
+    home.mkdir()
+    (tmp_path / "stock.csv").write_text("location,sku\nA-01-1-01,4711\n")
+    (tmp_path / "gs1.toml").write_text('gln = "4012345000009"\n')
+    stored = ["--database", "events.sqlite"]
+    with _watched(port) as (cable, sniffer), _broker(tmp_path, cable.here, port):
+        reached = ["--site", "s1", "--host", cable.here, "--port", str(port)]
+        commands = [
+            [wms, "database", "migrate", *stored],
+            [wms, "receive", *stored, *reached, "--seconds", "1"],
+            [wms, "expect", "stock.csv", *reached],
+            [wms, "watch", *reached, "--seconds", "1"],
+            [sys.executable, "-c", LEFT, cable.here, str(port)],
+            [wms, "forget", "gone", *reached],
+            [wms, "report", *stored, "--html", "report.html", "--xlsx", "report.xlsx"],
+            [wms, "export", *stored, "--mapping", "gs1.toml", "--epcis", "events.json"],
+            [wms, "users", "list", *stored],
+            [wms, "tokens", "make", *stored, "--name", "n", "--scope", "read"],
+            [wms, "database", "check", *stored],
+            [wms, "authority", "init", "authority", "--site", "s1"],
+            [wms, "authority", "issue", "authority", "device", "box"],
+            [str(BIN / "kardus-agent"), "check", str(_config(tmp_path, cable.here, port))],
+        ]
+        _run_all(commands, cable, home)
+        assert sniffer.strange == []
+    assert sniffer.brokers > 10
+
+
+@contextmanager
+def _watched(broker_port: int = 0) -> Iterator[tuple[Cable, Sniffer]]:
+    """A place from which every way leads past a sniffer."""
     with Cable() as cable, _names_asked_at(cable):
         cable.lead_everywhere()
-        with Sniffer(cable.near, free_port()) as sniffer:
-            for words in commands:
-                done = subprocess.run(
-                    [*cable.prefix, *words],
-                    cwd=tmp_path,
-                    env=_environment(home),
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, (words, done.stderr)
-            assert sniffer.strange == []
-    assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+        with Sniffer(cable.near, broker_port) as sniffer:
+            yield cable, sniffer
+
+
+@contextmanager
+def _broker(folder: Path, address: str, port: int) -> Iterator[None]:
+    broker = Mosquitto(folder / "mosquitto", f"listener {port} {address}\n")
+    broker.start()
+    try:
+        yield
+    finally:
+        broker.kill()
+
+
+def _run_all(commands: Sequence[Sequence[str]], cable: Cable, home: Path) -> None:
+    """Run commands there, each of which has to work, and to leave nothing in the home."""
+    for words in commands:
+        done = subprocess.run(
+            [*cable.prefix, *words],
+            cwd=home.parent,
+            env=_environment(home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (words, done.stderr)
+        assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")], words
 
 
 BROWSE = """
@@ -228,12 +307,10 @@ with run_browser(program()) as browser:
 
 @pytest.mark.root
 def test_the_demo_s_browser_asks_for_no_name(tmp_path: Path) -> None:
-    with Cable() as cable, _names_asked_at(cable):
-        cable.lead_everywhere()
-        with Sniffer(cable.near, free_port()) as sniffer:
-            words = [*cable.prefix, sys.executable, "-c", BROWSE]
-            subprocess.run(words, env=_environment(tmp_path), capture_output=True, check=True)
-            assert sniffer.strange == []
+    with _watched() as (cable, sniffer):
+        words = [*cable.prefix, sys.executable, "-c", BROWSE]
+        subprocess.run(words, env=_environment(tmp_path), capture_output=True, check=True)
+        assert sniffer.strange == []
 
 
 def _wait_until_seen(sniffer: Sniffer, count: int) -> None:

@@ -275,6 +275,7 @@ def test_a_name_that_is_too_long_is_a_line_wherever_it_is_given(
         told = call(capsys, main, *(named.get(word, word) for word in words))
     assert_one_line(told, 2, "x" * 300, "File name too long")
     assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_split_that_is_none_is_wrong_use(run_folder: Path, photos: Path, capsys: Capture) -> None:

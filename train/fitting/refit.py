@@ -25,6 +25,8 @@ REFIT_LR_SHARE = 0.5
 """The refit on all photos has this fraction of the run's peak learning rate."""
 LEAST_KEPT = 0.95
 """Of the held-out photos that the measured network names rightly, so many must be named rightly after the refit."""
+MOST_STRAYED = 0.05
+"""Of the held-out photos, so many may be given another answer that is wrong, and be farther from the right one."""
 WORST_LOSS = 1e6
 """Of a network that gives what is no number."""
 LOSS_SLACK = 0.05
@@ -88,30 +90,38 @@ def refit_share(configured: float, *, trained: int, held_out: int) -> float:
 
 def compare_networks(before: CartonNet, after: CartonNet, held_out: Photos) -> RefitOutcome:
     """Compare the two networks on the photos that only the second was trained on."""
-    labels = held_out.labels
-    if not len(labels):
+    if not len(held_out.labels):
         return RefitOutcome(photos=0, loss_before=0.0, loss_after=0.0, agreement=1.0, kept=1.0)
     one, other = (run_network(network, held_out.pixels).logits for network in (before, after))
+    return compare_outputs(one, other, held_out.labels)
+
+
+def compare_outputs(one: NDArray[np.float32], other: NDArray[np.float32], labels: NDArray[np.int64]) -> RefitOutcome:
+    """Compare the logits (n, classes) of a network with those after its refit, n from 1; `labels` (n) are right."""
     answers, others = one.argmax(axis=1), other.argmax(axis=1)
     was_right = answers == labels
     kept = float((others == labels)[was_right].mean()) if was_right.any() else 1.0
+    losses, other_losses = cross_entropies(one, labels), cross_entropies(other, labels)
+    strayed = (others != answers) & (others != labels) & (other_losses > losses)
     outcome = RefitOutcome(
         photos=len(labels),
-        loss_before=round(cross_entropy(one, labels), 5),
-        loss_after=round(cross_entropy(other, labels), 5),
+        loss_before=round(float(losses.mean()), 5),
+        loss_after=round(float(other_losses.mean()), 5),
         agreement=float((answers == others).mean()),
         kept=kept,
+        strayed=float(strayed.mean()),
     )
     return outcome.model_copy(update={"refused": refit_problem(outcome, was_right=int(was_right.sum()))})
 
 
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The mean cross-entropy of logits (n, classes) with labels (n,), n from 1; at most WORST_LOSS."""
+def cross_entropies(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The cross-entropy (n,) of logits (n, classes) with labels (n,), n from 1; at most WORST_LOSS."""
     if not np.isfinite(logits).all():
-        return WORST_LOSS
+        return np.full(len(labels), WORST_LOSS)
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     likelihoods = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return min(float(-likelihoods[np.arange(len(labels)), labels].mean()), WORST_LOSS)
+    found: NDArray[np.float64] = np.minimum(-likelihoods[np.arange(len(labels)), labels], WORST_LOSS)
+    return found
 
 
 def in_words(outcome: RefitOutcome) -> str:
@@ -120,8 +130,9 @@ def in_words(outcome: RefitOutcome) -> str:
         return "refitted; no photo was held out that could tell what came of it"
     figures = (
         f"on the {outcome.photos} photos that were held out, the loss went from {outcome.loss_before:.3f} to "
-        f"{outcome.loss_after:.3f}; {100 * outcome.agreement:.1f} % are named as before, and "
-        f"{100 * outcome.kept:.1f} % of those that were named rightly still are"
+        f"{outcome.loss_after:.3f}; {100 * outcome.agreement:.1f} % are named as before, "
+        f"{100 * outcome.strayed:.1f} % have strayed from it, and {100 * outcome.kept:.1f} % of those that were "
+        "named rightly still are"
     )
     if outcome.refused:
         return f"the refit is refused ({outcome.refused}), and the measured network delivered: {figures}"
@@ -133,6 +144,8 @@ def refit_problem(outcome: RefitOutcome, *, was_right: int) -> str:
     lost = round((1 - outcome.kept) * was_right)
     if outcome.kept < LEAST_KEPT and lost > 1:
         return f"{lost} photos that were named rightly aren't any more, though they were trained on"
+    if outcome.strayed > max(MOST_STRAYED, 1 / max(1, outcome.photos)):
+        return f"{round(outcome.strayed * outcome.photos)} are named otherwise than before, and farther from right"
     if not outcome.loss_after <= outcome.loss_before + LOSS_SLACK:
         return "the loss on them rose, though they were trained on"
     return ""

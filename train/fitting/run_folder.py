@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kardus.support.errors import UsageError
-from kardus.support.files import make_folder
+from kardus.support.files import made_folder
 from train.devices import process_rank
 from train.fitting.resume import LAST
 from train.networks.checkpoint import CHECKPOINT, load_checkpoint
@@ -45,8 +45,7 @@ def run_folder(out: Path) -> Iterator[None]:
         UsageError: it can't be made, or another process is training in it.
     """
     is_new = not out.exists()
-    make_folder("--out", out)
-    with _held(out) if process_rank() == 0 else contextlib.nullcontext():
+    with made_folder("--out", out), _held(out) if process_rank() == 0 else contextlib.nullcontext():
         try:
             yield
         finally:

@@ -51,6 +51,9 @@ class RefitOutcome(Record):
     """The share of them that both networks give the same class."""
     kept: float
     """The share, of those that the measured network named rightly, that the refitted one does too."""
+    strayed: float = 0.0
+    """The share of all that the refitted network gives another class than the measured one, a wrong one, and for which
+    the right one has become less likely."""
     refused: str = ""
     """Why it wasn't delivered; empty: it was."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kardus.contract.manifest import Metric
 from kardus.support.errors import UsageError
-from kardus.support.files import make_folder
+from kardus.support.files import made_folder
 from train.config import ComputePrecision, TrainConfig, make_config
 from train.data.data_set import check_trainable, read_data
 from train.data.splits import all_trained
@@ -135,8 +135,12 @@ def run_study(
         DataError: the data set can't be trained on, or is too small for FOLDS folds.
         UsageError: `out` holds a study of other values.
     """
-    make_folder("--out", study.out)
-    check_trainable(all_trained(read_data(study.source)))
+    with made_folder("--out", study.out):
+        check_trainable(all_trained(read_data(study.source)))
+        yield from _run_all(study, progress, on_run)
+
+
+def _run_all(study: Study, progress: ProgressCallbacks, on_run: Callable[[str], None]) -> Iterator[list[RunResult]]:
     begun = [_begin(study, configuration) for configuration in CONFIGURATIONS]
     results = [result for result, _ in begun]
     for protocol, run, is_done in (("founding", _run_founding, _founding_done), ("honest", _run_honest, _honest_done)):

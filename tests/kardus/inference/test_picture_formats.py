@@ -3,6 +3,7 @@
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from kardus.inference.preprocess import read_converted, read_photo
+from kardus.inference.preprocess import decode_picture, read_converted, read_photo
 from kardus.support.errors import DataError
 from tests.pictures import DISPLAY_P3, SCENE, encoded
 
@@ -51,6 +52,62 @@ def test_a_name_that_lies_changes_nothing(tmp_path: Path, kind: str, name: str) 
 )
 def test_what_cannot_be_read_is_called_by_its_name(tmp_path: Path, head: bytes, said: str) -> None:
     assert said in _refusal(tmp_path, head + bytes(200))
+
+
+DAMAGED_EXIF = {
+    "nothing": b"",
+    "no beginning": b"garbage",
+    "no end": b"II*\0",
+    "a beginning alone": b"II*\0\x08\0\0\0",
+    "an end far off": b"II*\0\xff\xff\xff\x7f",
+    "the word for Adobe RGB": b"garbage R03",
+}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("case", DAMAGED_EXIF)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_damaged_exif_costs_no_photo(tmp_path: Path, kind: str, case: str) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(encoded(SCENE, kind, exif=b"Exif\0\0" + DAMAGED_EXIF[case]))
+    assert read_photo(path).shape == (24, 32, 3)
+
+
+ADDITIONS = {
+    "JFIF without its version": (0xE0, b"JFIF\0"),
+    "JFIF, cut off": (0xE0, b"JFIF"),
+    "a profile without its number": (0xE2, b"ICC_PROFILE\0"),
+    "a profile without its count": (0xE2, b"ICC_PROFILE\0\1"),
+    "Photoshop's, cut off": (0xED, b"Photoshop 3.0\0008BIM\4\4"),
+    "Adobe's, cut off": (0xEE, b"Adobe"),
+}
+
+
+def _with_addition(case: str, **options: Any) -> bytes:
+    kind, content = ADDITIONS[case]
+    photo = encoded(SCENE, "JPEG", quality=95, **options)
+    return photo[:2] + bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content + photo[2:]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"icc_profile": DISPLAY_P3}])
+@pytest.mark.parametrize("case", ADDITIONS)
+def test_a_jpeg_with_an_addition_that_is_cut_off_is_read_as_without(
+    tmp_path: Path, case: str, options: dict[str, Any]
+) -> None:
+    """As browsers do; its profile and its EXIF are still heeded."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    plain, path = tmp_path / "plain", tmp_path / "photo"
+    plain.write_bytes(encoded(SCENE, "JPEG", quality=95, exif=turned, **options))
+    path.write_bytes(_with_addition(case, exif=turned, **options))
+    assert read_photo(path).shape == (32, 24, 3)
+    assert np.array_equal(read_photo(path), read_photo(plain))
+    assert np.array_equal(np.asarray(decode_picture(path.read_bytes(), "photo")), read_photo(plain))
+
+
+def test_a_jpeg_with_such_an_addition_is_told_to_be_cut_off_all_the_same(tmp_path: Path) -> None:
+    data = _with_addition("JFIF, cut off", progressive=True)
+    assert "it was cut off" in _refusal(tmp_path, data[:-20] + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(

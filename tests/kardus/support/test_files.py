@@ -6,7 +6,25 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import DataError, UsageError
-from kardus.support.files import appearing, make_folder, require_file_target, require_new_folder, write_whole
+from kardus.support.files import (
+    appearing,
+    made_folder,
+    make_folder,
+    require_file_target,
+    require_new_folder,
+    write_whole,
+)
+
+
+def _enter(option: str, path: Path) -> None:
+    with made_folder(option, path):
+        pytest.fail("it was made")
+
+
+def _fail_in(path: Path, makes: str) -> None:
+    with made_folder("--out", path):
+        (path / makes).touch()
+        raise UsageError("what was asked for can't be done")
 
 
 def test_write_whole_replaces_and_leaves_no_part(tmp_path: Path) -> None:
@@ -35,6 +53,7 @@ def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         (require_new_folder, "file/x", "--out .*: .*file can't be written to: name another folder"),
         (make_folder, "file", "--out .*file: can't be made"),
         (make_folder, "file/x", "--out .*x: can't be made"),
+        (_enter, "file/x", "--out .*x: can't be made"),
     ],
 )
 def test_a_target_that_is_no_use_is_named_with_its_option(
@@ -51,6 +70,20 @@ def test_a_good_target_is_accepted(tmp_path: Path) -> None:
     require_new_folder("--out", tmp_path / "new")
     make_folder("--out", tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("name", ["new", "old/new", "old/a/new", "old/a/" + "x" * 300, "old"])
+def test_a_folder_in_which_nothing_was_made_goes_again_with_its_new_parents(tmp_path: Path, name: str) -> None:
+    (tmp_path / "old").mkdir()
+    with pytest.raises(UsageError):
+        _fail_in(tmp_path / name, makes="")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
+
+
+def test_a_folder_in_which_something_was_made_stays(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        _fail_in(tmp_path / "a" / "b", makes="half")
+    assert (tmp_path / "a" / "b" / "half").exists()
 
 
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from export.build import build
 from export.lower_precision import PrecisionTarget
@@ -18,7 +19,7 @@ from train.fitting import refit as refitting
 from train.fitting.fit import fit
 from train.fitting.loop import Epoch
 from train.fitting.progress import ProgressCallbacks
-from train.fitting.refit import cross_entropy, in_words
+from train.fitting.refit import cross_entropies, in_words
 from train.networks.checkpoint import CHECKPOINT, MEASURED, RefitOutcome, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -92,12 +93,43 @@ def test_the_remedy_for_photos_that_a_refit_has_learnt_leaves_them_out(
         ({"loss_after": 0.5}, True),
         ({"kept": 0.8}, True),
         ({"agreement": 0.5}, False),  # it may learn what was wrong before
+        ({"agreement": 0.6, "strayed": 0.25}, True),
+        ({"agreement": 0.94, "strayed": 0.06}, True),
+        ({"agreement": 0.95, "strayed": 0.05}, False),
+        ({"photos": 4, "agreement": 0.75, "strayed": 0.25}, False),  # a single photo tells nothing
+        ({"photos": 4, "agreement": 0.5, "strayed": 0.5}, True),
     ],
 )
 def test_what_is_refused(changes: dict[str, float], *, refused: bool) -> None:
     values = {"photos": 100, "loss_before": 0.4, "loss_after": 0.3, "agreement": 1.0, "kept": 1.0} | changes
     outcome = RefitOutcome.model_validate(values)
     assert bool(refitting.refit_problem(outcome, was_right=80)) is refused
+
+
+def _logits(answers: list[int], sure: float) -> NDArray[np.float32]:
+    return np.eye(3, dtype=np.float32)[answers] * np.float32(sure)
+
+
+@pytest.mark.parametrize(
+    ("after", "sure", "figures", "said"),
+    [
+        ([0, 0, 0, 0, 2, 2, 1, 1], 2, (0.75, 0.25), "2 are named otherwise than before, and farther from right"),
+        ([0, 0, 0, 0, 2, 2, 0, 0], 2, (0.5, 0.25), "2 are named otherwise"),
+        ([0, 0, 0, 0, 2, 2, 1, 1], 0.5, (0.75, 0.0), ""),  # from one guess to another: the right one is likelier
+        ([0, 0, 0, 0, 2, 1, 1, 1], 1.1, (0.875, 0.125), ""),
+        ([0, 0, 0, 0, 0, 0, 0, 0], 2, (0.5, 0.0), ""),
+        ([2, 2, 0, 0, 0, 0, 0, 0], 2, (0.25, 0.25), "2 photos that were named rightly"),
+    ],
+)
+def test_a_network_that_answers_otherwise_and_wrongly_is_refused(
+    after: list[int], sure: float, figures: tuple[float, float], said: str
+) -> None:
+    """All photos are of the first class."""
+    before = _logits([0, 0, 0, 0, 1, 1, 1, 1], 1)
+    outcome = refitting.compare_outputs(before, _logits(after, sure), np.zeros(8, np.int64))
+    assert (outcome.agreement, outcome.strayed) == figures
+    assert outcome.refused.startswith(said)
+    assert bool(outcome.refused) is bool(said)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +154,8 @@ def test_with_half_of_the_photos_held_out_the_refit_takes_half_of_the_epochs(tmp
 
 def test_the_loss_is_torch_s() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 1.0]], np.float32)
-    assert cross_entropy(logits, np.array([0, 0])) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(1))) / 2)
-    assert cross_entropy(np.array([[np.inf, 0.0]], np.float32), np.array([0])) == refitting.WORST_LOSS
+    assert cross_entropies(logits, np.array([0, 0])) == pytest.approx([np.log1p(np.exp(-2)), np.log1p(np.exp(1))])
+    assert cross_entropies(np.array([[np.inf, 0.0]], np.float32), np.array([0])) == [refitting.WORST_LOSS]
     assert "no photo was held out" in in_words(RefitOutcome(photos=0, loss_before=0, loss_after=0, agreement=1, kept=1))
 
 
