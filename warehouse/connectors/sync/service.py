@@ -12,8 +12,8 @@ from kardus.contract.messages import Expected
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import BrokerError
+from kardus.support.health_page import HealthPage
 from kardus.support.systemd import notify
-from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.connectors.sync.broker_watch import BrokerWatch, Presence
 from warehouse.connectors.sync.health import SyncStatus, report

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from kardus.support.health_page import HealthPage
 from tests.patience import wait_until
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
@@ -22,7 +23,6 @@ from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.connectors.deliver.worker import TargetStatus
-from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
 from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import targets
