@@ -103,7 +103,7 @@ class DeliveryQueue:
         if self._held_until_s and not is_own:
             self._held_until_s = 0.0
             raise StoreError("another one has delivered to it meanwhile: it goes on from there")
-        if is_own and RENEW_S < self._held_until_s - now <= LEASE_S:
+        if is_own and self._lasts(now):
             return ""
         with self._database.writing() as connection:
             holder, until_unix_s = self._held(connection)
@@ -113,6 +113,21 @@ class DeliveryQueue:
             connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + LEASE_S))
         self._held_until_s = now + LEASE_S
         return ""
+
+    def renew(self) -> None:
+        """Keep it, where it is held and not taken over: from any thread, while another one tells the target.
+
+        Raises:
+            StoreError: the database can't be written.
+        """
+        now = time.time()
+        if not self._held_until_s or self._lasts(now):
+            return
+        own = and_(targets.c.name == self._target, targets.c.holder == own_holder(), targets.c.held_until > 0)
+        with self._database.writing() as connection:
+            renewed = connection.execute(update(targets).where(own).values(held_until=now + LEASE_S)).rowcount
+        if renewed:
+            self._held_until_s = now + LEASE_S
 
     def release(self) -> None:
         """Let another one deliver to it.
@@ -230,6 +245,10 @@ class DeliveryQueue:
             "received": one.received,
             "payload": one.payload,
         }
+
+    def _lasts(self, now_unix_s: float) -> bool:
+        """Whether it is too early to renew."""
+        return RENEW_S < self._held_until_s - now_unix_s <= LEASE_S
 
     def _done(self, connection: Connection) -> int:
         found = connection.execute(select(targets.c.done).where(targets.c.name == self._target)).scalar()

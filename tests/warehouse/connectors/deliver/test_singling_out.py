@@ -1,0 +1,125 @@
+"""A target that one event breaks isn't one that is away; and one that is away sets nothing aside."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.patience import wait_until
+from tests.publishers import Publisher
+from tests.warehouse.connectors.deliver.making import NAME, queue_of, settings_of, told_of, worker_of
+from tests.warehouse.connectors.deliver.rigs import WebhookRig
+from tests.warehouse.connectors.deliver.served import Answer, Asked
+from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver import worker as working
+from warehouse.connectors.deliver.singling_out import SUSPECT_AFTER, told_singly
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.deliver.upkeep import refused_events, try_again
+from warehouse.connectors.deliver.worker import TargetWorker
+from warehouse.store.database import Database
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "POLL_S", 0.001)
+    monkeypatch.setattr(working, "backoff_s", lambda *_, **__: 0.0)
+
+
+class _Breaking:
+    """A target that gives no answer for some locations."""
+
+    name = "breaking"
+
+    def __init__(self, batch: int, *broken: str, retry_after_s: float = 0.0) -> None:
+        self.batch, self.broken, self.retry_after_s = batch, set(broken), retry_after_s
+        self.told: list[str] = []
+        self.attempts = 0
+
+    def wants(self, _: Outgoing) -> bool:
+        return True
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        self.attempts += 1
+        if any(one.location in self.broken for one in events):
+            raise TargetError("no answer", retry_after_s=self.retry_after_s)
+        self.told += [one.location for one in events]
+        return {}
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_server_that_breaks_down_over_one_event_gets_all_others_and_that_one_is_set_aside(
+    file_database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, box = rig.service.answer, Publisher()
+
+    def breaks_down(asked: Asked) -> Answer:
+        return Answer(500) if asked.json["data"]["location"] == "A-1" else answer(asked)
+
+    monkeypatch.setattr(rig.service, "answer", breaks_down)
+    write(file_database, *(told_of(box, "A-1", "Milk", f"alert {n}") for n in range(2)))
+    write(file_database, *(told_of(box, f"B-{n}", "Milk") for n in range(8)))
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    worker.start()
+    wait_until(lambda: len(refused_events(file_database)) == 2, "both of the location")
+    worker.stop()
+    assert [location for location, _ in rig.told()] == [f"B-{n}" for n in range(8)]
+    assert "the server says 500" in refused_events(file_database)[0].reason
+    monkeypatch.setattr(rig.service, "answer", answer)
+    assert try_again(file_database, NAME) == 2
+    again = worker_of(file_database, settings_of(tmp_path, rig.text))
+    again.start()
+    wait_until(lambda: len(rig.told()) == 10)
+    again.stop()
+    assert list(rig.service.bodies)[8:] == ["alert 0", "alert 1"]
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+@pytest.mark.parametrize("place", [0, 4, 7])
+def test_wherever_the_event_stands_and_however_many_are_taken_at_a_time_the_others_arrive(
+    file_database: Database, batch: int, place: int
+) -> None:
+    box, target = Publisher(), _Breaking(batch, f"A-{place}")
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(8)))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    worker.start()
+    wait_until(lambda: [one.location for one in refused_events(file_database)] == [f"A-{place}"])
+    worker.stop()
+    assert target.told == [f"A-{n}" for n in range(8) if n != place]
+
+
+@pytest.mark.parametrize("retry_after_s", [0.0, 0.001])
+def test_a_target_that_is_away_sets_nothing_aside_however_long(file_database: Database, retry_after_s: float) -> None:
+    box, places = Publisher(), [f"A-{n}" for n in range(5)]
+    target = _Breaking(1, *places, retry_after_s=retry_after_s)
+    write(file_database, *(told_of(box, place, "Milk") for place in (*places, *places)))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    worker.start()
+    wait_until(lambda: worker.status.failures > 10 * SUSPECT_AFTER)
+    assert (worker.status.waiting, worker.status.aside, worker.status.done) == (0, 0, 0)
+    target.broken.clear()
+    wait_until(lambda: sorted(target.told) == sorted([*places, *places]))
+    worker.stop()
+    assert refused_events(file_database) == []
+
+
+def test_a_target_that_wants_to_be_left_alone_is_asked_no_more_of_the_same_portion(file_database: Database) -> None:
+    box, target = Publisher(), _Breaking(1, "A-0", retry_after_s=60.0)
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
+    queue = queue_of(file_database)
+    with pytest.raises(TargetError):
+        told_singly(target, queue.fresh(3), threading.Event())
+    assert target.attempts == 1
+
+
+def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: Database) -> None:
+    box, target, stopping = Publisher(), _Breaking(1, "A-1"), threading.Event()
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(2)))
+    found = queue_of(file_database).fresh(2)
+    assert list(told_singly(target, found, stopping)) == [2]
+    stopping.set()
+    with pytest.raises(TargetError):
+        told_singly(target, found, stopping)
