@@ -105,7 +105,7 @@ def test_a_file_at_any_revision_is_brought_up_to_date(tmp_path: Path, monkeypatc
             open_database(path, make=True).close()
         with open_database(path, make=False) as database, database.reading() as connection:
             assert migrating.revision_of(connection) == migrating.HEAD
-    assert migrating.HEAD == revision, "the last of them"
+    assert revision == migrating.HEAD, "the last of them"
 
 
 def test_the_service_manager_is_told_what_takes_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ fault.
 import threading
 from collections.abc import Sequence
 
-from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetError
+import httpx2
+
+from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 
 SUSPECT_AFTER = 3
 """Failures in a row."""
@@ -16,11 +18,19 @@ PROBES = 3
 """So many that wait, and so many new ones: a server that is away costs as many time-outs."""
 
 
+def may_be_an_events_fault(error: TargetError) -> bool:
+    """Whether the target gave no answer, or broke down: not where it says what any event would meet (a status of 3xx
+    or 4xx: a password, an address, haste), or is at it still.
+    """
+    is_said = 0 < error.status < httpx2.codes.INTERNAL_SERVER_ERROR
+    return not (is_said or error.retry_after_s or isinstance(error, TargetBusyError))
+
+
 def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> Refusals:
     """Tell one after another; why some weren't taken. Once `stopping` is set, a failure says nothing.
 
     Raises:
-        TargetError: it answers for none of them, or wants to be left alone.
+        TargetError: it answers for none of them, or says that it takes nothing.
     """
     refused: dict[int, str] = {}
     failures: list[TargetError] = []
@@ -28,7 +38,7 @@ def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: th
         try:
             refused |= target.send([one])
         except TargetError as error:
-            if error.retry_after_s or stopping.is_set():
+            if stopping.is_set() or not may_be_an_events_fault(error):
                 raise
             failures.append(error)
             refused[one.number] = str(error)

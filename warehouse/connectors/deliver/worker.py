@@ -10,8 +10,13 @@ from kardus.support.backoff import backoff_s
 from kardus.support.worker import Worker
 from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
 from warehouse.connectors.deliver.renewal import LeaseRenewal
-from warehouse.connectors.deliver.singling_out import PROBES, SUSPECT_AFTER, told_singly
-from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetError
+from warehouse.connectors.deliver.singling_out import (
+    PROBES,
+    SUSPECT_AFTER,
+    may_be_an_events_fault,
+    told_singly,
+)
+from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.store.database import StoreError
 
 POLL_S = 0.5
@@ -69,6 +74,8 @@ class TargetWorker(Worker):
         self._ahead: deque[Outgoing] = deque()
         """Read, and not asked about yet."""
         self._renewal = LeaseRenewal(name, queue)
+        self._breakdowns = 0
+        """Attempts in a row that may have failed by an event's fault."""
         self._left_alone_s = 0.0
         """What the target asked for when it failed."""
         self.status = TargetStatus()
@@ -83,13 +90,14 @@ class TargetWorker(Worker):
         """
         try:
             self._require_hold()
-            if self.status.failures >= SUSPECT_AFTER:
-                return self._single_out()
-            tried = self._try_again()
-            return self._look_further() or tried
-        except (TargetError, StoreError):
+            more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._tell_all()
+        except (TargetError, StoreError) as error:
             self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
+            if isinstance(error, TargetError):
+                self._breakdowns = self._breakdowns + 1 if may_be_an_events_fault(error) else 0
             raise
+        self._breakdowns = 0
+        return more
 
     def start(self) -> None:
         """Begin; what is held is kept held."""
@@ -125,7 +133,11 @@ class TargetWorker(Worker):
     def _require_hold(self) -> None:
         other = self._queue.hold()
         if other:
-            raise TargetError(f"{other} delivers to it already: stop one of the two")
+            raise TargetBusyError(f"{other} delivers to it already: stop one of the two")
+
+    def _tell_all(self) -> bool:
+        tried = self._try_again()
+        return self._look_further() or tried
 
     def _try_again(self) -> bool:
         due = self._queue.due(self._target.batch)

@@ -14,7 +14,7 @@ from tests.warehouse.connectors.deliver.served import Answer, Asked
 from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver import worker as working
 from warehouse.connectors.deliver.singling_out import SUSPECT_AFTER, told_singly
-from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker
 from warehouse.store.database import Database
@@ -33,6 +33,7 @@ class _Breaking:
 
     def __init__(self, batch: int, *broken: str, retry_after_s: float = 0.0) -> None:
         self.batch, self.broken, self.retry_after_s = batch, set(broken), retry_after_s
+        self.error, self.status = TargetError, 0
         self.told: list[str] = []
         self.attempts = 0
 
@@ -42,7 +43,7 @@ class _Breaking:
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         self.attempts += 1
         if any(one.location in self.broken for one in events):
-            raise TargetError("no answer", retry_after_s=self.retry_after_s)
+            raise self.error("no answer", self.status, retry_after_s=self.retry_after_s)
         self.told += [one.location for one in events]
         return {}
 
@@ -91,10 +92,13 @@ def test_wherever_the_event_stands_and_however_many_are_taken_at_a_time_the_othe
     assert target.told == [f"A-{n}" for n in range(8) if n != place]
 
 
-@pytest.mark.parametrize("retry_after_s", [0.0, 0.001])
-def test_a_target_that_is_away_sets_nothing_aside_however_long(file_database: Database, retry_after_s: float) -> None:
+@pytest.mark.parametrize(("status", "retry_after_s"), [(0, 0.0), (503, 0.0), (503, 0.001), (403, 0.0)])
+def test_a_target_that_is_away_sets_nothing_aside_however_long(
+    file_database: Database, status: int, retry_after_s: float
+) -> None:
     box, places = Publisher(), [f"A-{n}" for n in range(5)]
     target = _Breaking(1, *places, retry_after_s=retry_after_s)
+    target.status = status
     write(file_database, *(told_of(box, place, "Milk") for place in (*places, *places)))
     worker = TargetWorker(NAME, target, queue_of(file_database))
     worker.start()
@@ -123,3 +127,28 @@ def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: 
     stopping.set()
     with pytest.raises(TargetError):
         told_singly(target, found, stopping)
+
+
+def test_a_target_that_is_at_it_still_is_told_nothing_else(file_database: Database) -> None:
+    """As a repository whose capture job of several events takes long: one alone would be captured beside it."""
+    box, target = Publisher(), _Breaking(50, "A-0")
+    target.error = TargetBusyError
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    for _ in range(3 * SUSPECT_AFTER):
+        with pytest.raises(TargetBusyError):
+            worker.round()
+    assert target.told == []
+    assert target.attempts == 3 * SUSPECT_AFTER
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 410, 429])
+def test_what_any_event_would_meet_is_asked_about_once_in_an_attempt(file_database: Database, status: int) -> None:
+    box, target = Publisher(), _Breaking(1, "A-0", "A-1", "A-2")
+    target.status = status
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    for _ in range(2 * SUSPECT_AFTER):
+        with pytest.raises(TargetError):
+            worker.round()
+    assert target.attempts == 2 * SUSPECT_AFTER
