@@ -19,8 +19,9 @@ PROBES = 3
 
 
 def may_be_an_events_fault(error: TargetError) -> bool:
-    """Whether the target gave no answer, or broke down: not where it says what any event would meet (a status of 3xx
-    or 4xx: a password, an address, haste), or is at it still.
+    """Whether the target gave no answer, or broke down.
+
+    Not where it says what any event would meet (3xx and 4xx: a password, an address, haste), or is at it still.
     """
     is_said = 0 < error.status < httpx2.codes.INTERNAL_SERVER_ERROR
     return not (is_said or error.retry_after_s or isinstance(error, TargetBusyError))
