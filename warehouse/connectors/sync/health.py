@@ -24,7 +24,7 @@ class SyncStatus:
     """Rows of stock at locations that aren't managed."""
     hidden: int = 0
     """Locations that the broker retains and that a wildcard subscription doesn't show: of such ones, those that the WMS
-    gave up while this command was down stay managed."""
+    gave up while this command was down stay managed, unless it remembers them."""
     failures: int = 0
     """Questions in a row that failed, or whose answer wasn't taken."""
     problem: str = ""
