@@ -17,7 +17,7 @@ from kardus.support.web_listener import listen_at
 _PATHS = "/, /healthz, /readyz, /metrics\n"
 
 
-class Status(Protocol):
+class WatchedStatus(Protocol):
     """A data class of counts and texts."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -40,7 +40,7 @@ class HealthReport:
 
 
 def health_report(
-    prefix: str, counters: Collection[str], statuses: Mapping[str, Status], label: str = ""
+    prefix: str, counters: Collection[str], statuses: Mapping[str, WatchedStatus], label: str = ""
 ) -> HealthReport:
     """Of a command that does one thing, or of each of several by its name.
 

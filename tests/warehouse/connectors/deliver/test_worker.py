@@ -144,7 +144,7 @@ def test_a_target_is_held_for_as_long_as_it_is_told(
     monkeypatch.setattr(renewal, "RENEW_S", 0.2)
     left_s: list[float] = []
 
-    def take_long(_: str) -> None:
+    def take_long(_location: str) -> None:
         for _ in range(15):
             time.sleep(0.1)
             with file_database.reading() as connection:
