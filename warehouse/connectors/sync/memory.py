@@ -82,7 +82,7 @@ class SyncMemory:
 
     def _keep(self, locations: frozenset[str], levels: tuple[StockLevel, ...] | None) -> None:
         """What can't be written now is written with the next: a full disk is no reason to publish nothing."""
-        if self._database is None:
+        if self._database is None or (locations == self.locations and levels in (None, self.levels)):
             return
         try:
             with _transaction(self._database):

@@ -100,7 +100,7 @@ class Sync:
             self._known_by = present
         now_s = time.time()
         found = plan(snapshot, self._known, int(1000 * now_s), self._settings.rules, confirmed=confirmed)
-        if not confirmed:
+        if found.changes and not confirmed:
             after = self._known | {change.location: change.expected for change in found.changes}
             found = self._drain.checked(found, level_of(after.values(), now_s))
         self._tell(found)
