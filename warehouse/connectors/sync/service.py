@@ -109,7 +109,8 @@ class Sync:
         if not found.held:
             self._drain.note(level_of(self._known.values(), now_s), afresh=confirmed)
             managed = {code for code, expected in self._known.items() if expected.managed}
-            self._memory.keep(managed, self._drain.levels)
+            unseen = self._memory.locations - self._known.keys()  # a broker that was slow may still hold them
+            self._memory.keep(managed | unseen, self._drain.levels)
         return found
 
     def _publish(self, changes: Sequence[StockChange]) -> None:
@@ -125,9 +126,10 @@ class Sync:
 
     def _look_up(self, managed: tuple[str, ...]) -> None:
         retained = read_expected(self._broker, self._site)
-        asked_by_name = dict.fromkeys((*sorted(self._memory.locations), *self._known, *managed))
-        lacking = [code for code in asked_by_name if code not in retained.found]
-        by_name = read_listed(self._broker, self._site, lacking)
+        remembered = sorted(self._memory.locations - retained.found.keys())
+        listed = dict.fromkeys((*managed, *self._known))
+        lacking = [code for code in listed if code not in retained.found and code not in self._memory.locations]
+        by_name = read_listed(self._broker, self._site, remembered) | read_listed(self._broker, self._site, lacking)
         self._known = retained.found | by_name
         self._known_since_s = time.monotonic()
         if not self._drain.levels:

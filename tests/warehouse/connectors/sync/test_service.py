@@ -274,6 +274,23 @@ def test_what_the_wms_gave_up_while_sync_was_down_is_given_up_where_the_broker_s
     assert SyncMemory(path, SITE).locations == left.keys()
 
 
+def test_what_a_broker_did_not_say_in_time_is_remembered_on(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    path = tmp_path / "memory.sqlite"
+    left = {code: held for code, held in STOCK.items() if code != "A-7"}
+    for stock, is_slow in ((STOCK, False), (left, True), (left, False)):
+        write_database(tmp_path / "wms.sqlite", stock)
+        with monkeypatch.context() as patch:
+            if is_slow:
+                patch.setattr("warehouse.connectors.sync.service.read_listed", lambda *_: {})
+            sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+            sync.round()
+            sync.close()
+        assert ("A-7" in _expected(mosquitto)) is (is_slow or stock is STOCK)
+
+
 def test_what_is_published_is_remembered_before(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
