@@ -140,13 +140,22 @@ class TargetWorker(Worker):
         return self._look_further() or tried
 
     def _try_again(self) -> bool:
-        due = self._queue.due(self._target.batch)
+        due = self._due(self._target.batch)
         if not due:
             return False
         refused = self._target.send(due)
         aside = self._queue.note_again(due, refused)
         self._tell(due, refused, aside)
         return len(refused) < len(due)
+
+    def _due(self, most: int) -> list[Outgoing]:
+        """What is to be tried again. What isn't for the target by now, or was never read before, is passed over."""
+        due = self._queue.due(most)
+        unwanted = [one for one in due if not self._target.wants(one)]
+        if unwanted:
+            self._queue.note_again(unwanted, {})
+            self.status.passed_over += len(unwanted)
+        return [one for one in due if one not in unwanted]
 
     def _look_further(self) -> bool:
         new = self._take_up(self._target.batch, pass_by=False)
@@ -158,7 +167,7 @@ class TargetWorker(Worker):
 
     def _single_out(self) -> bool:
         """The same, one event at a time, so that one that breaks the target isn't taken for a target that is away."""
-        due = self._queue.due(PROBES)
+        due = self._due(PROBES)
         new = self._take_up(PROBES, pass_by=True) or _TakenUp(0)
         told = [*due, *new.batch]
         refused = told_singly(self._target, told, self._stopping)

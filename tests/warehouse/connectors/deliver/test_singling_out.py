@@ -27,7 +27,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "backoff_s", lambda *_, **__: 0.0)
 
 
-class _Breaking:
+class Breaking:
     """A target that gives no answer for some locations."""
 
     name = "breaking"
@@ -35,22 +35,29 @@ class _Breaking:
     def __init__(self, batch: int, *broken: str, retry_after_s: float = 0.0) -> None:
         self.batch, self.broken, self.retry_after_s = batch, set(broken), retry_after_s
         self.error, self.status = TargetError, 0
+        self.refuses, self.unwanted = False, set[str]()
         self.told: list[str] = []
         self.attempts = 0
 
-    def wants(self, _: Outgoing) -> bool:
-        return True
+    def wants(self, outgoing: Outgoing) -> bool:
+        """What it was told to."""
+        return outgoing.location not in self.unwanted
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """It breaks down, or refuses, over some."""
         self.attempts += 1
+        if self.refuses:
+            return {one.number: "no" for one in events if one.location in self.broken}
         if any(one.location in self.broken for one in events):
             raise self.error("no answer", self.status, retry_after_s=self.retry_after_s)
         self.told += [one.location for one in events]
         return {}
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Nothing is under way."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def test_a_server_that_breaks_down_over_one_event_gets_all_others_and_that_one_is_set_aside(
@@ -90,7 +97,7 @@ def test_a_server_that_breaks_down_over_one_event_gets_all_others_and_that_one_i
 def test_wherever_the_event_stands_and_however_many_are_taken_at_a_time_the_others_arrive(
     file_database: Database, batch: int, place: int
 ) -> None:
-    box, target = Publisher(), _Breaking(batch, f"A-{place}")
+    box, target = Publisher(), Breaking(batch, f"A-{place}")
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(8)))
     worker = TargetWorker(NAME, target, queue_of(file_database))
     worker.start()
@@ -110,7 +117,7 @@ def test_a_target_that_is_away_sets_nothing_aside_however_long(
     file_database: Database, status: int, retry_after_s: float
 ) -> None:
     box, places = Publisher(), [f"A-{n}" for n in range(5)]
-    target = _Breaking(1, *places, retry_after_s=retry_after_s)
+    target = Breaking(1, *places, retry_after_s=retry_after_s)
     target.status = status
     write(file_database, *(told_of(box, place, "Milk") for place in (*places, *places)))
     worker = TargetWorker(NAME, target, queue_of(file_database))
@@ -124,7 +131,7 @@ def test_a_target_that_is_away_sets_nothing_aside_however_long(
 
 
 def test_a_target_that_wants_to_be_left_alone_is_asked_no_more_of_the_same_portion(file_database: Database) -> None:
-    box, target = Publisher(), _Breaking(1, "A-0", retry_after_s=60.0)
+    box, target = Publisher(), Breaking(1, "A-0", retry_after_s=60.0)
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
     queue = queue_of(file_database)
     with pytest.raises(TargetError):
@@ -133,7 +140,7 @@ def test_a_target_that_wants_to_be_left_alone_is_asked_no_more_of_the_same_porti
 
 
 def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: Database) -> None:
-    box, target, stopping = Publisher(), _Breaking(1, "A-1"), threading.Event()
+    box, target, stopping = Publisher(), Breaking(1, "A-1"), threading.Event()
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(2)))
     found = queue_of(file_database).fresh(2)
     assert list(told_singly(target, found, stopping)) == [2]
@@ -144,7 +151,7 @@ def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: 
 
 def test_a_target_that_is_at_it_still_is_told_nothing_else(file_database: Database) -> None:
     """As a repository whose capture job of several events takes long: one alone would be captured beside it."""
-    box, target = Publisher(), _Breaking(50, "A-0")
+    box, target = Publisher(), Breaking(50, "A-0")
     target.error = TargetBusyError
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
     worker = TargetWorker(NAME, target, queue_of(file_database))
@@ -157,7 +164,7 @@ def test_a_target_that_is_at_it_still_is_told_nothing_else(file_database: Databa
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 410, 429])
 def test_what_any_event_would_meet_is_asked_about_once_in_an_attempt(file_database: Database, status: int) -> None:
-    box, target = Publisher(), _Breaking(1, "A-0", "A-1", "A-2")
+    box, target = Publisher(), Breaking(1, "A-0", "A-1", "A-2")
     target.status = status
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
     worker = TargetWorker(NAME, target, queue_of(file_database))
