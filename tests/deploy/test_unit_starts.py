@@ -91,6 +91,7 @@ def test_the_receiver_s_the_page_s_and_the_deliverer_s_units_are_ready_in_the_or
     with receiver.running(), serve.running(), deliver.running():
         wait_until(lambda: "connected" in receiver.log, receiver.log)
         assert json.loads(_answer(deliver, "/"))
+        assert b"kardus_receive_connected 1" in _answer(receiver, "/metrics")
         assert _answer(serve, "/healthz")
 
 

@@ -21,12 +21,15 @@ from simulator.demo.broker import run_broker
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, skus, write_config
 from tests.brokers import Aedes, RabbitMq
+from tests.conftest import run_command
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import TOPICS, Caller
 from tests.in_process import call
+from tests.warehouse.connectors.sync.wms import SQL, Stock, write_database
 from tests.wms_side import WAIT_S, WmsSide
 from warehouse.__main__ import main
 from warehouse.stock.publishing import publish_stock
+from warehouse.stock.read_back import read_by_name
 from warehouse.stock.stock_list import StockLine
 
 KEY = DEMO_KEY.read_text().strip()
@@ -111,10 +114,23 @@ def test_the_whole_line_over_rabbitmq_which_gives_a_wildcard_nothing_retained(
         stock = [StockLine("WH/B.01.2", "Tea")]
         assert len(publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False)) == 1
         assert publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, stock, replace=False) == []
+        _require_given_up(tmp_path, broker.port)
         grouped = call(capsys, main, "receive", *address, "--sqlite", tmp_path / "g.sqlite", "--group", "g")
         assert (grouped.returncode, "serves no shared subscriptions" in grouped.stderr) == (1, True)
     finally:
         broker.stop()
+
+
+def _require_given_up(folder: Path, port: int) -> None:
+    """What the WMS gives up while `sync` is down, where it remembers what it published."""
+    left: Stock = {f"S-{number}": ("Tea", 1) for number in range(8)}
+    (folder / "sync.toml").write_text(f'[source]\nkind = "sql"\nurl = "sqlite:///{folder / "wms.sqlite"}"\n{SQL}')
+    words = ["sync", folder / "sync.toml", "--host", "127.0.0.1", "--port", port, "--site", SITE, "--seconds", 3]
+    for stock in (left | {"S-8": ("Tea", 1)}, left):
+        write_database(folder / "wms.sqlite", stock)
+        run_command("kardus-wms", *words, "--memory", folder / "memory.sqlite")
+        found = read_by_name(BrokerSettings("127.0.0.1", port), SITE, [*left, "S-8"]).found
+        assert {code for code, expected in found.items() if expected.managed} == stock.keys()
 
 
 def _require_whole_line(tmp_path: Path, port: int, version: str) -> None:

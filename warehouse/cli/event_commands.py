@@ -9,6 +9,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
 from kardus.support.logs import set_up
 from warehouse.cli.broker_options import with_broker
+from warehouse.cli.health_option import HealthOption, listen_address
 from warehouse.cli.topic_options import SiteOption, topic_level
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, PicturesOption, address_from
 
@@ -65,6 +66,7 @@ def receive_command(
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="File with the secret to sign with; else KARDUS_WEBHOOK_SECRET.")
     ] = None,
+    health: HealthOption = "",
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="A line of JSON with the counts every ten seconds and at the end; JSON logs.")
@@ -76,6 +78,7 @@ def receive_command(
     from warehouse.receiving.service import run_receiver, webhook_from_options  # noqa: PLC0415 - see the package
     from warehouse.store.retention import Keep  # noqa: PLC0415 - see the package
 
+    listen = listen_address(health)
     settings = ReceiverSettings(
         site=site,
         database=address_from(database, database_password_file),
@@ -88,7 +91,8 @@ def receive_command(
         keep=Keep(keep_days, keep_events, keep_pictures_days, keep_audit_days),
     )
     set_up("json" if as_json else "text", verbose=verbose)
-    run_receiver(broker, settings, webhook_from_options(webhook, webhook_secret_file), seconds, as_json=as_json)
+    endpoint = webhook_from_options(webhook, webhook_secret_file)
+    run_receiver(broker, settings, endpoint, seconds, health=listen, as_json=as_json)
 
 
 @with_broker

@@ -95,6 +95,10 @@ def sync_command(
     confirmed: Annotated[
         bool, typer.Option("--yes", help="Take the first answer even if it has far fewer locations or cartons.")
     ] = False,
+    memory: Annotated[
+        Path | None,
+        typer.Option(help="A file that keeps what was published: for brokers that don't show it, and restarts."),
+    ] = None,
     health: HealthOption = "",
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long; by default at SIGTERM.")] = None,
     as_json: Annotated[
@@ -109,6 +113,8 @@ def sync_command(
     settings, listen = read_settings(config), listen_address(health)
     source = make_source(settings)
     set_up("json" if as_json else "text", verbose=verbose)
-    status = run_sync(broker, site, settings, source, seconds, confirmed=confirmed, health=listen, as_json=as_json)
+    status = run_sync(
+        broker, site, settings, source, seconds, confirmed=confirmed, memory=memory, health=listen, as_json=as_json
+    )
     if seconds and status.problem:
         raise KardusError(f"{status.problem}: nothing was published for it")

@@ -1,5 +1,6 @@
 """`kardus-wms receive`: runs a receiver as a service, with readiness and watchdog notifications for systemd."""
 
+import contextlib
 import json
 import logging
 import os
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
+from kardus.support.health_page import HealthPage
 from kardus.support.input_files import read_file
 from kardus.support.systemd import notify, watchdog_s
+from warehouse.receiving.health import report
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.webhooks import WebhookEndpoint
 from warehouse.signing import read_signing_secret
@@ -34,18 +37,24 @@ def run_receiver(
     webhook: WebhookEndpoint | None,
     seconds: float | None,
     *,
+    health: tuple[str, int] | None,
     as_json: bool,
 ) -> None:
-    """Receive until a signal, or for so many seconds.
+    """Receive until a signal, or for so many seconds. `health`: where its page is served.
 
     Raises:
-        KardusError: the database can't be used, or another receiver of this name has connected.
+        KardusError: the database can't be used, another receiver of this name has connected, or the health page's
+            address can't be listened to.
     """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline = time.monotonic() + seconds if seconds else float("inf")
-    with Receiver(broker, settings, webhook) as receiver:
+    receiver = Receiver(broker, settings, webhook)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(receiver)
+        if health is not None:
+            stack.enter_context(HealthPage(*health, lambda: report(receiver.status())))
         notify("READY=1")
         status_at_s = time.monotonic() + STATUS_INTERVAL_S
         while (

@@ -2,9 +2,12 @@
 
 from sqlalchemy import Connection, inspect, text
 
+from kardus.support.systemd import notify
+
 HEAD = "0010"
 """The revision that this version of Kardus works with."""
-KNOWN = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", HEAD})
+KNOWN = frozenset(f"{number:04}" for number in range(1, int(HEAD) + 1))
+"""Every revision up to it: a database at any of them can be brought up to date."""
 FILE_VERSION = 3
 """`user_version` of a SQLite file, by which earlier versions of Kardus see that they can't use it."""
 NEWER = "written by a newer version of Kardus: update this one"
@@ -43,6 +46,7 @@ def upgrade(connection: Connection, pictures: str) -> None:
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
+    notify("STATUS=brings the database up to date: a large one takes minutes")
     config = Config(attributes={"pictures": pictures})
     config.set_main_option("script_location", _SCRIPTS)
     config.set_main_option("path_separator", "os")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from kardus.support.health_page import HealthReport
 from warehouse.connectors.deliver.epcis_capture import EpcisSettings
 from warehouse.connectors.deliver.health import report as of_targets
 from warehouse.connectors.deliver.kafka_settings import KafkaSettings
@@ -14,7 +15,6 @@ from warehouse.connectors.deliver.tryton import TrytonCounts
 from warehouse.connectors.deliver.webhook import WebhookSettings
 from warehouse.connectors.deliver.worker import TargetStatus
 from warehouse.connectors.epcis.mapping import MappingFile
-from warehouse.connectors.health_page import HealthReport
 from warehouse.connectors.sync.client_token import OAuthSettings
 from warehouse.connectors.sync.erpnext import ErpnextSettings
 from warehouse.connectors.sync.folder import FolderSettings
@@ -26,8 +26,12 @@ from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.sftp_settings import SftpSettings
 from warehouse.connectors.sync.sql import SqlSettings
 from warehouse.connectors.sync.tryton import TrytonSettings
+from warehouse.receiving.health import report as of_receiver
+from warehouse.receiving.receiver import ReceiverStatus
 
 PAGE = (Path(__file__).parents[3] / "docs" / "wms.md").read_text(encoding="utf-8")
+
+RECEIVING = ReceiverStatus(True, "", *range(11))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +65,7 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
     [
         (TargetStatus(), "kardus_deliver_", of_targets({"erp": TargetStatus()})),
         (SyncStatus(), "kardus_sync_", of_sync(SyncStatus())),
+        (RECEIVING, "kardus_receive_", of_receiver(RECEIVING)),
     ],
 )
 def test_every_count_is_described_and_in_the_metrics(status: object, prefix: str, told: HealthReport) -> None:

@@ -9,14 +9,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
 from tests.in_process import call
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.test_receiver import publish, wait_for
 from warehouse.__main__ import main
+from warehouse.receiving.health import report
+from warehouse.receiving.receiver import ReceiverStatus
 from warehouse.store.reader import StoreReader
 
 
@@ -75,6 +79,38 @@ def test_systemd_is_told_that_it_is_ready_alive_and_stopping(
         listening.join(PATIENCE_S)
     assert told[:2] == ["READY=1", "WATCHDOG=1"]
     assert told[-2:] == ["STOPPING=1", "STATUS=0 events stored"]
+
+
+def test_the_health_page_says_what_is_stored_and_that_the_broker_is_away(
+    mosquitto: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, seen = free_port(), list[str]()
+    page = f"http://127.0.0.1:{port}"
+
+    def look() -> None:
+        mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
+        publish(mosquitto, Publisher().events(3))
+        wait_for(lambda: "kardus_receive_events_total 3\n" in httpx2.get(f"{page}/metrics").text)
+        wait_for(lambda: httpx2.get(f"{page}/readyz").status_code == 200)
+        mosquitto.kill()
+        wait_for(lambda: httpx2.get(f"{page}/readyz").status_code == 503)
+        seen.extend(httpx2.get(f"{page}/readyz").json()["problems"])
+        assert httpx2.get(f"{page}/healthz").status_code == 200
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    words = _words(mosquitto, tmp_path / "k.sqlite", 2 * PATIENCE_S)
+    done = call(capsys, main, *words, "--health", f"127.0.0.1:{port}")
+    looking.join()
+    mosquitto.start()
+    assert done.returncode == 0
+    assert f"127.0.0.1:{mosquitto.port}" in seen[0]
+
+
+def test_it_is_not_ready_before_it_is_connected() -> None:
+    told = report(ReceiverStatus(False, "", *range(11)))
+    assert told.problems == ("it isn't connected yet",)
 
 
 def test_it_ends_by_itself_once_its_time_is_over(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.clusters import Cluster
 from tests.patience import PATIENCE_S
+from warehouse.store import migrating, migrations
 from warehouse.store.epochs import acks
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
@@ -93,6 +94,26 @@ def test_what_former_epochs_cover_is_known_at_once(tmp_path: Path, *, make: bool
         ("other", "d"): ((1, 9),),
     }
     database.close()
+
+
+def test_a_file_at_any_revision_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = sorted(Path(migrations.__file__).parent.glob("versions/r*.py"))
+    for revision in (path.name[1:5] for path in versions):
+        path = tmp_path / f"{revision}.sqlite"
+        with monkeypatch.context() as earlier:
+            earlier.setattr(migrating, "HEAD", revision)
+            open_database(path, make=True).close()
+        with open_database(path, make=False) as database, database.reading() as connection:
+            assert migrating.revision_of(connection) == migrating.HEAD
+    assert revision == migrating.HEAD, "the last of them"
+
+
+def test_the_service_manager_is_told_what_takes_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[str]()
+    monkeypatch.setattr(migrating, "notify", told.append)
+    for _ in range(2):
+        open_database(tmp_path / "k.sqlite", make=True).close()
+    assert told == ["STATUS=brings the database up to date: a large one takes minutes"]
 
 
 def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one(tmp_path: Path) -> None:

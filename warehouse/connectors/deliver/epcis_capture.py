@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.capture_job import CaptureJob, job_of
-from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
+from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.connectors.epcis.document import document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
 from warehouse.connectors.epcis.mapping import Identifiers, read_identifiers
@@ -128,12 +128,13 @@ class EpcisTarget:
             except TargetError as error:
                 if job.is_lost(error):
                     del self._begun[which]
-                raise
+                    raise
+                raise TargetBusyError(str(error), error.status, error.answer, error.retry_after_s) from error
             if not state.is_running:
                 del self._begun[which]
                 return state.reason
             if time.monotonic() >= until_s or self._stopping.wait(POLL_S):
-                raise TargetError(f"{job.url}: the capture job isn't over within {JOB_S:g} s")
+                raise TargetBusyError(f"{job.url}: the capture job isn't over within {JOB_S:g} s")
 
     def _remember(self, which: tuple[int, ...], job: CaptureJob) -> None:
         while len(self._begun) >= MOST_JOBS:

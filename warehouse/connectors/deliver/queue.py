@@ -7,15 +7,14 @@ came later from the same location; so everything else goes on, and no location's
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from kardus.contract.messages import Envelope, LocationEvent
-from kardus.contract.verdicts import ALERTS
 from kardus.support.backoff import backoff_s
 from warehouse.connectors.deliver.holder import has_ended, own_holder
+from warehouse.connectors.deliver.stored_events import UnreadableEvent, read_events, set_aside
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.store.database import Database, StoreError
 from warehouse.store.json_texts import without_nul_text
@@ -31,7 +30,6 @@ MAX_BACKOFF_S = 300.0
 LONGEST_WAIT_S = 3600.0
 """Longer than any pause."""
 WAITS = "waits for an earlier event of its location"
-_EVENT = Envelope[LocationEvent]
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class DeliveryQueue:
         if self._held_until_s and not is_own:
             self._held_until_s = 0.0
             raise StoreError("another one has delivered to it meanwhile: it goes on from there")
-        if is_own and RENEW_S < self._held_until_s - now <= LEASE_S:
+        if is_own and self._lasts(now):
             return ""
         with self._database.writing() as connection:
             holder, until_unix_s = self._held(connection)
@@ -113,6 +111,21 @@ class DeliveryQueue:
             connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + LEASE_S))
         self._held_until_s = now + LEASE_S
         return ""
+
+    def renew(self) -> None:
+        """Keep it, where it is held and not taken over: from any thread, while another one tells the target.
+
+        Raises:
+            StoreError: the database can't be written.
+        """
+        now = time.time()
+        if not self._held_until_s or self._lasts(now):
+            return
+        own = and_(targets.c.name == self._target, targets.c.holder == own_holder(), targets.c.held_until > 0)
+        with self._database.writing() as connection:
+            renewed = connection.execute(update(targets).where(own).values(held_until=now + LEASE_S)).rowcount
+        if renewed:
+            self._held_until_s = now + LEASE_S
 
     def release(self) -> None:
         """Let another one deliver to it.
@@ -125,16 +138,19 @@ class DeliveryQueue:
             connection.execute(update(targets).where(own).values(held_until=0.0))
 
     def fresh(self, limit: int) -> list[Outgoing]:
-        """Events that the target wasn't asked about yet, in order, at most so many.
+        """Events that the target wasn't asked about yet, in order, at most so many. What can't be read is set aside.
 
         Raises:
-            StoreError: the database can't be read.
+            StoreError: the database can't be read, or something can't be set aside.
         """
         e = events.c
-        chosen = select(e.number, e.agent, e.received, e.payload).order_by(e.number).limit(limit)
+        chosen = select(e.number, e.location, e.agent, e.received, e.payload).order_by(e.number).limit(limit)
         with self._database.reading() as connection:
             rows = connection.execute(chosen.where(e.number > self._done(connection))).all()
-            return [_outgoing(connection, *row) for row in rows]
+            found, unreadable = read_events(connection, rows)
+        if unreadable:
+            self._set_aside(unreadable, done=0 if found else unreadable[-1].number)
+        return found
 
     def held_up(self) -> frozenset[str]:
         """Locations of which something waits already.
@@ -154,11 +170,15 @@ class DeliveryQueue:
         """
         d = deliveries.c
         firsts = select(func.min(d.event)).where(*self._waiting()).group_by(d.location)
-        chosen = select(d.event, d.agent, d.received, d.payload).where(*self._waiting(), d.event.in_(firsts))
+        columns = (d.event, d.location, d.agent, d.received, d.payload)
+        chosen = select(*columns).where(*self._waiting(), d.event.in_(firsts))
         with self._database.reading() as connection:
             is_due = is_over(d.due, time.time(), LONGEST_WAIT_S)
             rows = connection.execute(chosen.where(is_due).order_by(d.event).limit(limit)).all()
-            return tuple(_outgoing(connection, *row) for row in rows)
+            found, unreadable = read_events(connection, rows)
+        if unreadable:
+            self._set_aside(unreadable)
+        return tuple(found)
 
     def note(self, done: int, refused: Refusals, taken_up: Sequence[Outgoing], behind: Collection[int]) -> int:
         """Note what became of fresh events up to a number, in one transaction; how many were set aside.
@@ -216,6 +236,14 @@ class DeliveryQueue:
             counts = {int(aside): int(number) for aside, number in connection.execute(counted)}
             return Standing(done, max(0, _last_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
 
+    def _set_aside(self, unreadable: Sequence[UnreadableEvent], done: int = 0) -> None:
+        """Note them, and where nothing else was read, that they were looked at."""
+        with self._database.writing() as connection:
+            self._require_own(connection)
+            set_aside(connection, self._target, unreadable)
+            if done:
+                connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
+
     def _row(self, one: Outgoing, tries: int, reason: str) -> dict[str, Any]:
         pause_s = backoff_s(tries, first_s=1, cap_s=MAX_BACKOFF_S) if tries else 0.0
         return {
@@ -230,6 +258,10 @@ class DeliveryQueue:
             "received": one.received,
             "payload": one.payload,
         }
+
+    def _lasts(self, now_unix_s: float) -> bool:
+        """Whether it is too early to renew."""
+        return RENEW_S < self._held_until_s - now_unix_s <= LEASE_S
 
     def _done(self, connection: Connection) -> int:
         found = connection.execute(select(targets.c.done).where(targets.c.name == self._target)).scalar()
@@ -264,18 +296,6 @@ class DeliveryQueue:
 
     def _waiting(self) -> tuple[ColumnElement[bool], ...]:
         return (deliveries.c.target == self._target, deliveries.c.aside == 0)
-
-
-def _outgoing(connection: Connection, number: int, agent: str, received: datetime, payload: str) -> Outgoing:
-    envelope = _EVENT.model_validate_json(payload)
-    alert = envelope.data.alert
-    former = None
-    if alert is not None:
-        of_alert = select(events.c.payload).where(events.c.alert == alert.id, events.c.number < number)
-        of_alert = of_alert.where(events.c.verdict.in_(ALERTS))
-        text = connection.execute(of_alert.order_by(events.c.number.desc()).limit(1)).scalar()
-        former = _EVENT.model_validate_json(text).data if text else None
-    return Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former)
 
 
 def _last_number(connection: Connection) -> int:

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from kardus.support.errors import DataError, KardusError
+from kardus.support.health_page import HealthPage
 from kardus.support.systemd import notify
 from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.queue import DeliveryQueue
 from warehouse.connectors.deliver.settings import DeliverSettings, make_targets
 from warehouse.connectors.deliver.upkeep import known_targets
 from warehouse.connectors.deliver.worker import TargetStatus, TargetWorker
-from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.store.database import Database, StoreError
 

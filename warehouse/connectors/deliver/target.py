@@ -20,6 +20,10 @@ class TargetError(ConnectorError):
     """The target takes nothing just now, or it isn't known what it took: everything is sent again."""
 
 
+class TargetBusyError(TargetError):
+    """It is at it still, or somebody else tells it: to tell it anything else would be wrong, and would say nothing."""
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """A stored event."""

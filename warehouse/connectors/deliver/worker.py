@@ -4,12 +4,19 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kardus.support.backoff import backoff_s
 from kardus.support.worker import Worker
 from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
-from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetError
+from warehouse.connectors.deliver.renewal import LeaseRenewal
+from warehouse.connectors.deliver.singling_out import (
+    PROBES,
+    SUSPECT_AFTER,
+    may_be_an_events_fault,
+    told_singly,
+)
+from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.store.database import StoreError
 
 POLL_S = 0.5
@@ -44,6 +51,19 @@ class TargetStatus:
     """When it took something last; 0: not since the start."""
 
 
+@dataclass
+class _TakenUp:
+    """A portion of what is new."""
+
+    done: int
+    """The number of its last event; 0: there is none."""
+    batch: list[Outgoing] = field(default_factory=list)
+    """What the target is told: each of another location."""
+    behind: list[Outgoing] = field(default_factory=list)
+    """What waits for an earlier event of its location."""
+    passed_over: int = 0
+
+
 class TargetWorker(Worker):
     """One target's; what wasn't delivered when it stops, stays for the next start."""
 
@@ -53,6 +73,9 @@ class TargetWorker(Worker):
         self._name, self._target, self._queue = name, target, queue
         self._ahead: deque[Outgoing] = deque()
         """Read, and not asked about yet."""
+        self._renewal = LeaseRenewal(name, queue)
+        self._breakdowns = 0
+        """Attempts in a row that may have failed by an event's fault."""
         self._left_alone_s = 0.0
         """What the target asked for when it failed."""
         self.status = TargetStatus()
@@ -67,16 +90,25 @@ class TargetWorker(Worker):
         """
         try:
             self._require_hold()
-            tried = self._try_again()
-            return self._look_further() or tried
-        except (TargetError, StoreError):
+            more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._tell_all()
+        except (TargetError, StoreError) as error:
             self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
+            if isinstance(error, TargetError):
+                self._breakdowns = self._breakdowns + 1 if may_be_an_events_fault(error) else 0
             raise
+        self._breakdowns = 0
+        return more
+
+    def start(self) -> None:
+        """Begin; what is held is kept held."""
+        super().start()
+        self._renewal.start()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """End: a request under way has two seconds left."""
         self._target.stop()
         super().stop(timeout_s)
+        self._renewal.stop(timeout_s)
         self._target.close()
 
     def _run(self) -> None:
@@ -101,10 +133,14 @@ class TargetWorker(Worker):
     def _require_hold(self) -> None:
         other = self._queue.hold()
         if other:
-            raise TargetError(f"{other} delivers to it already: stop one of the two")
+            raise TargetBusyError(f"{other} delivers to it already: stop one of the two")
+
+    def _tell_all(self) -> bool:
+        tried = self._try_again()
+        return self._look_further() or tried
 
     def _try_again(self) -> bool:
-        due = self._queue.due(self._target.batch)
+        due = self._due(self._target.batch)
         if not due:
             return False
         refused = self._target.send(due)
@@ -112,33 +148,64 @@ class TargetWorker(Worker):
         self._tell(due, refused, aside)
         return len(refused) < len(due)
 
+    def _due(self, most: int) -> list[Outgoing]:
+        """What is to be tried again. What isn't for the target by now, or was never read before, is passed over."""
+        due = self._queue.due(most)
+        unwanted = [one for one in due if not self._target.wants(one)]
+        if unwanted:
+            self._queue.note_again(unwanted, {})
+            self.status.passed_over += len(unwanted)
+        return [one for one in due if one not in unwanted]
+
     def _look_further(self) -> bool:
+        new = self._take_up(self._target.batch, pass_by=False)
+        if new is None:
+            return False
+        refused = self._target.send(new.batch) if new.batch else {}
+        self._note_new(new, refused)
+        return True
+
+    def _single_out(self) -> bool:
+        """The same, one event at a time, so that one that breaks the target isn't taken for a target that is away."""
+        due = self._due(PROBES)
+        new = self._take_up(PROBES, pass_by=True) or _TakenUp(0)
+        told = [*due, *new.batch]
+        refused = told_singly(self._target, told, self._stopping)
+        aside = self._queue.note_again(due, refused)
+        self._tell(due, {one.number: refused[one.number] for one in due if one.number in refused}, aside)
+        if new.done:
+            self._note_new(new, refused)
+        return bool(told)
+
+    def _take_up(self, most: int, *, pass_by: bool) -> "_TakenUp | None":
+        """The next events, at most so many to be told, each of another location; None: there is no more.
+
+        With `pass_by` what comes later from a location waits behind its first one, and doesn't end the portion.
+        """
         if not self._ahead:
             self._ahead.extend(self._queue.fresh(READ))
         if not self._ahead:
-            return False
-        held_up = self._queue.held_up()
-        batch: list[Outgoing] = []
-        behind: list[Outgoing] = []
-        done = passed_over = 0
-        while self._ahead and not self._must_wait(self._ahead[0], batch, held_up):
-            one = self._ahead.popleft()
-            done = one.number
-            if not self._target.wants(one):
-                passed_over += 1
+            return None
+        held_up, found = self._queue.held_up(), _TakenUp(0)
+        while self._ahead:
+            one = self._ahead[0]
+            is_wanted, is_held_up = self._target.wants(one), one.location in held_up
+            is_second = any(one.location == other.location for other in found.batch)
+            if is_wanted and not is_held_up and (len(found.batch) == most or (is_second and not pass_by)):
+                break
+            found.done = self._ahead.popleft().number
+            if not is_wanted:
+                found.passed_over += 1
             else:
-                (behind if one.location in held_up else batch).append(one)
-        refused = self._target.send(batch) if batch else {}
-        aside = self._queue.note(done, refused, [*batch, *behind], {one.number for one in behind})
-        self.status.passed_over += passed_over
-        self._tell(batch, refused, aside)
-        return True
+                (found.behind if is_held_up or is_second else found.batch).append(one)
+        return found
 
-    def _must_wait(self, one: Outgoing, batch: Sequence[Outgoing], held_up: frozenset[str]) -> bool:
-        """Whether an event has to go with a later batch: of a location the next one goes when this one is taken."""
-        if not self._target.wants(one) or one.location in held_up:
-            return False
-        return len(batch) == self._target.batch or any(one.location == other.location for other in batch)
+    def _note_new(self, new: "_TakenUp", refused: Refusals) -> None:
+        own = {one.number: refused[one.number] for one in new.batch if one.number in refused}
+        behind = {one.number for one in new.behind}
+        aside = self._queue.note(new.done, own, [*new.batch, *new.behind], behind)
+        self.status.passed_over += new.passed_over
+        self._tell(new.batch, own, aside)
 
     def _tell(self, sent: Sequence[Outgoing], refused: Refusals, aside: int) -> None:
         for one in sent:

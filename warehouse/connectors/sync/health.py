@@ -1,8 +1,8 @@
 """How it goes with `kardus-wms sync`, and what its health page says of that."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
-from warehouse.connectors.health_page import HealthReport, metrics
+from kardus.support.health_page import HealthReport, health_report
 
 COUNTERS = frozenset({"rounds", "published"})
 """What only grows while the command runs."""
@@ -24,7 +24,7 @@ class SyncStatus:
     """Rows of stock at locations that aren't managed."""
     hidden: int = 0
     """Locations that the broker retains and that a wildcard subscription doesn't show: of such ones, those that the WMS
-    gave up while this command was down stay managed."""
+    gave up while this command was down stay managed, unless it remembers them."""
     failures: int = 0
     """Questions in a row that failed, or whose answer wasn't taken."""
     problem: str = ""
@@ -34,5 +34,7 @@ class SyncStatus:
 
 
 def report(status: SyncStatus) -> HealthReport:
-    """It is well where nothing is wrong with the last answer."""
-    return HealthReport(not status.problem, asdict(status), metrics("kardus_sync_", {"": status}, COUNTERS))
+    """It is well where nothing is wrong with the last answer, and there was one."""
+    if not status.equal_unix_s and not status.problem:
+        status = replace(status, problem="the WMS hasn't answered yet")
+    return health_report("kardus_sync_", COUNTERS, {"": status})

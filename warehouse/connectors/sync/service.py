@@ -6,21 +6,25 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from kardus.contract.messages import Expected
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import BrokerError
+from kardus.support.health_page import HealthPage
 from kardus.support.systemd import notify
-from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.connectors.sync.broker_watch import BrokerWatch, Presence
+from warehouse.connectors.sync.drain import DrainGuard, level_of
 from warehouse.connectors.sync.health import SyncStatus, report
+from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import SourceError, StockSource
-from warehouse.stock.publishing import publish_changes
+from warehouse.stock.publishing import StockChange, publish_changes
 from warehouse.stock.read_back import read_expected, read_listed
 
 RECHECK_S = 3600.0
@@ -45,8 +49,14 @@ class Sync:
         settings: SyncSettings,
         source: StockSource,
         stopping: threading.Event | None = None,
+        *,
+        memory: SyncMemory | None = None,
     ) -> None:
-        """Prepare; nothing is asked yet. A question that is broken off once `stopping` is set is no problem."""
+        """Prepare; nothing is asked yet. A question that is broken off once `stopping` is set is no problem.
+
+        Raises:
+            KardusError: the memory can't be used.
+        """
         self._broker, self._site, self._settings, self._source = broker, site, settings, source
         self._stopping = stopping or threading.Event()
         self._known: dict[str, Expected] = {}
@@ -57,6 +67,10 @@ class Sync:
         self.woken = threading.Event()
         """Set when the connection to the broker is lost: what is known of it may not be true any more."""
         self._watch = BrokerWatch(broker, self.woken.set)
+        self._memory = memory or SyncMemory(None, site)
+        self._remembers = bool(self._memory.locations)
+        """Whether what was published before this start is known."""
+        self._drain = DrainGuard(settings.drained_within_s, settings.most_drained, self._memory.levels)
         self._unclear: dict[str, str] = {}
         self.status = SyncStatus()
         """How it goes."""
@@ -84,34 +98,51 @@ class Sync:
         if present != self._known_by or time.monotonic() - self._known_since_s > RECHECK_S:
             self._look_up(snapshot.managed)
             self._known_by = present
-        found = plan(snapshot, self._known, time.time_ns() // 1_000_000, self._settings.rules, confirmed=confirmed)
+        now_s = time.time()
+        found = plan(snapshot, self._known, int(1000 * now_s), self._settings.rules, confirmed=confirmed)
+        if found.changes and not confirmed:
+            after = self._known | {change.location: change.expected for change in found.changes}
+            found = self._drain.checked(found, level_of(after.values(), now_s))
         self._tell(found)
         if found.changes:
-            try:
-                publish_changes(self._broker, self._site, found.changes, self._known)
-            except BrokerError:
-                self._known_since_s = float("-inf")  # some may have arrived
-                raise
-            self._known |= {change.location: change.expected for change in found.changes}
-            self.status.published += len(found.changes)
-            log.info("%d expectations published", len(found.changes))
+            self._publish(found.changes)
+        if not found.held:
+            self._drain.note(level_of(self._known.values(), now_s), afresh=confirmed)
+            managed = {code for code, expected in self._known.items() if expected.managed}
+            unseen = self._memory.locations - self._known.keys()  # a broker that was slow may still hold them
+            self._memory.keep(managed | unseen, self._drain.levels)
         return found
+
+    def _publish(self, changes: Sequence[StockChange]) -> None:
+        self._memory.add({change.location for change in changes if change.expected.managed})
+        try:
+            publish_changes(self._broker, self._site, changes, self._known)
+        except BrokerError:
+            self._known_since_s = float("-inf")  # some may have arrived
+            raise
+        self._known |= {change.location: change.expected for change in changes}
+        self.status.published += len(changes)
+        log.info("%d expectations published", len(changes))
 
     def _look_up(self, managed: tuple[str, ...]) -> None:
         retained = read_expected(self._broker, self._site)
-        lacking = [code for code in dict.fromkeys((*managed, *self._known)) if code not in retained.found]
-        by_name = read_listed(self._broker, self._site, lacking)
+        remembered = sorted(self._memory.locations - retained.found.keys())
+        listed = dict.fromkeys((*managed, *self._known))
+        lacking = [code for code in listed if code not in retained.found and code not in self._memory.locations]
+        by_name = read_listed(self._broker, self._site, remembered) | read_listed(self._broker, self._site, lacking)
         self._known = retained.found | by_name
         self._known_since_s = time.monotonic()
+        if not self._drain.levels:
+            self._drain.note(level_of(self._known.values(), time.time()), afresh=True)
         self._note_hidden(len(by_name), is_blind=bool(by_name) or not retained.is_complete)
 
     def _note_hidden(self, hidden: int, *, is_blind: bool) -> None:
-        """What no list names and no wildcard shows can't be found: it is said, once."""
-        if is_blind and not self._is_blind:
+        """What no list names, no wildcard shows and nobody remembers can't be found: it is said, once."""
+        if is_blind and not (self._is_blind or self._remembers):
             log.warning(
                 "%s: the broker hides what it retains from a wildcard subscription (%d locations at least): those that "
                 "the WMS gave up while this command was down stay managed: clear their topics under %s/expected/ by "
-                "hand, or let the broker queue more for a client (docs/brokers.md)",
+                "hand, let the broker queue more for a client (docs/brokers.md), and give --memory for the next time",
                 self._broker.address,
                 hidden,
                 self._site,
@@ -119,8 +150,9 @@ class Sync:
         self._is_blind, self.status.hidden = is_blind, hidden
 
     def close(self) -> None:
-        """Let go of the broker."""
+        """Let go of the broker and the memory."""
         self._watch.close()
+        self._memory.close()
 
     def _tell(self, found: Plan) -> None:
         status = self.status
@@ -153,19 +185,20 @@ def run_sync(
     seconds: float | None,
     *,
     confirmed: bool,
+    memory: Path | None,
     health: tuple[str, int] | None,
     as_json: bool,
 ) -> SyncStatus:
     """Follow the WMS until a signal, or for so many seconds. `confirmed` holds for the first answer that is taken.
 
     Raises:
-        UsageError: the health page's address can't be listened to.
+        KardusError: the memory's file can't be used, or the health page's address can't be listened to.
     """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
-    sync = Sync(broker, site, settings, source, stopping)
+    sync = Sync(broker, site, settings, source, stopping, memory=SyncMemory(memory, site))
     with contextlib.ExitStack() as stack:
         if health is not None:
             stack.enter_context(HealthPage(*health, lambda: report(sync.status)))

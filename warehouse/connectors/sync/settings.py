@@ -58,6 +58,11 @@ class SyncSettings(BaseModel):
     mixed: bool = False
     """A location with several products isn't managed; else it is an error."""
 
+    drained_within_s: Annotated[float, Field(ge=60, le=604800)] = 3600.0
+    """The seconds over which it is looked how much has gone in all ..."""
+    most_drained: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """... and the share that may have: of the managed locations, and of the occupied ones. 1: all of them."""
+
     @property
     def rules(self) -> StockRules:
         """How its rows are read."""

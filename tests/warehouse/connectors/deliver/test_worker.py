@@ -12,17 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from kardus.support.health_page import HealthPage
 from tests.patience import wait_until
 from tests.publishers import Publisher
-from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.making import (
+    NAME,
+    REFUSALS,
+    held_by,
+    queue_of,
+    settings_of,
+    settle,
+    told_of,
+    worker_of,
+)
 from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.connectors.deliver.served import Answer
 from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver import queue, renewal
 from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events
 from warehouse.connectors.deliver.worker import TargetStatus
-from warehouse.connectors.health_page import HealthPage
 from warehouse.connectors.retry_after import LONGEST_S, retry_after_s
 from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import targets
@@ -124,6 +134,51 @@ def test_whoever_was_taken_over_from_while_he_told_notes_nothing(
         worker.round()
     with file_database.reading() as connection:
         assert connection.execute(select(targets.c.done)).scalar() == 7
+
+
+def test_a_target_is_held_for_as_long_as_it_is_told(
+    file_database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LEASE_S", 0.6)
+    monkeypatch.setattr(queue, "RENEW_S", 0.3)
+    monkeypatch.setattr(renewal, "RENEW_S", 0.2)
+    left_s: list[float] = []
+
+    def take_long(_location: str) -> None:
+        for _ in range(15):
+            time.sleep(0.1)
+            with file_database.reading() as connection:
+                left_s.append(connection.execute(select(targets.c.held_until)).scalar_one() - time.time())
+
+    rig.service.before = take_long
+    worker = worker_of(file_database, settings_of(tmp_path, rig.text))
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    worker.start()
+    wait_until(lambda: worker.status.delivered == 1)
+    worker.stop()
+    assert len(left_s) == 15
+    assert min(left_s) > 0
+    with file_database.reading() as connection:
+        assert connection.execute(select(targets.c.held_until)).scalar_one() == 0, "and not any longer"
+
+
+def test_what_was_taken_over_or_let_go_is_not_taken_back_by_renewing(database: Database) -> None:
+    mine = queue_of(database)
+    mine.renew()
+    with database.reading() as connection:
+        assert connection.execute(select(targets.c.holder)).scalar() == "", "it wasn't held"
+    assert mine.hold() == ""
+    mine._held_until_s = time.time() + 1
+    mine.release()
+    mine.renew()
+    with database.reading() as connection:
+        assert connection.execute(select(targets.c.held_until)).scalar() == 0
+    held_by(database, "another, process 1")
+    mine.renew()
+    with database.reading() as connection:
+        assert connection.execute(select(targets.c.holder)).scalar() == "another, process 1"
+    with pytest.raises(StoreError, match="another one has delivered"):
+        mine.hold()
 
 
 @pytest.mark.parametrize(

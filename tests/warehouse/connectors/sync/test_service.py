@@ -20,6 +20,7 @@ from tests.faults.load import wait_until
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
+from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
 from warehouse.stock.read_back import RetainedStock, read_expected
@@ -43,9 +44,10 @@ def _skus(stock: Stock) -> dict[str, str | None]:
     return {code: held[0] if held else None for code, held in stock.items()}
 
 
-def _sync(folder: Path, mosquitto: Mosquitto) -> Sync:
+def _sync(folder: Path, mosquitto: Mosquitto, memory: SyncMemory | None = None) -> Sync:
     settings: SyncSettings = read_settings(_config(folder))
-    return Sync(BrokerSettings("127.0.0.1", mosquitto.port), SITE, settings, make_source(settings))
+    broker = BrokerSettings("127.0.0.1", mosquitto.port)
+    return Sync(broker, SITE, settings, make_source(settings), memory=memory)
 
 
 def test_the_running_command_follows_the_wms_and_stops_on_a_signal(tmp_path: Path, mosquitto: Mosquitto) -> None:
@@ -250,3 +252,72 @@ def test_what_a_broker_hides_from_a_wildcard_is_found_by_name_as_far_as_it_is_kn
     told = [line for line in caplog.messages if "stay managed: clear their topics under hall/expected/" in line]
     assert len(told) == 1
     again.close()
+
+
+def test_what_the_wms_gave_up_while_sync_was_down_is_given_up_where_the_broker_shows_no_list(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As RabbitMQ: only by name does it say what it retains."""
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    path = tmp_path / "memory.sqlite"
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    first = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+    first.round()
+    first.close()
+    left = {code: held for code, held in STOCK.items() if code != "A-7"}
+    write_database(tmp_path / "wms.sqlite", left)
+    again = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+    assert again.round() is not None
+    assert _expected(mosquitto) == _skus(left)
+    assert not [line for line in caplog.messages if "stay managed" in line], "none does"
+    again.close()
+    assert SyncMemory(path, SITE).locations == left.keys()
+
+
+def test_what_a_broker_did_not_say_in_time_is_remembered_on(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    path = tmp_path / "memory.sqlite"
+    left = {code: held for code, held in STOCK.items() if code != "A-7"}
+    for stock, is_slow in ((STOCK, False), (left, True), (left, False)):
+        write_database(tmp_path / "wms.sqlite", stock)
+        with monkeypatch.context() as patch:
+            if is_slow:
+                patch.setattr("warehouse.connectors.sync.service.read_listed", lambda *_: {})
+            sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+            sync.round()
+            sync.close()
+        assert ("A-7" in _expected(mosquitto)) is (is_slow or stock is STOCK)
+
+
+def test_what_is_published_is_remembered_before(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = SyncMemory(tmp_path / "memory.sqlite", SITE)
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    seen: list[object] = []
+    monkeypatch.setattr(
+        "warehouse.connectors.sync.service.publish_changes", lambda *_: seen.append(set(memory.locations))
+    )
+    _sync(tmp_path, mosquitto, memory).round()
+    assert seen == [set(STOCK)]
+
+
+def test_a_restart_is_no_way_around_the_guard_against_a_slow_drain(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    path, full = tmp_path / "memory.sqlite", {f"A-{n:03}": ("Tea", 1) for n in range(100)}
+    problems: list[str] = []
+    for lost in range(0, 55, 9):
+        stock: Stock = {code: None if int(code[2:]) < lost else one for code, one in full.items()}
+        write_database(tmp_path / "wms.sqlite", stock)
+        sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+        sync.round()
+        problems.append(sync.status.problem)
+        sync.close()
+    assert problems[:-1] == [""] * 6
+    assert problems[-1].startswith("of 100 occupied locations 46 would be left within 60 minutes")
+    sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
+    sync.round(confirmed=True)
+    assert sync.status.problem == ""
+    assert _expected(mosquitto) == _skus(stock)
+    sync.close()

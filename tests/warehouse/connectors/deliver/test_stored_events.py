@@ -1,0 +1,85 @@
+"""An event that this version can't read, as a newer receiver's, holds up nothing, and isn't lost."""
+
+import json
+
+import pytest
+from sqlalchemy import select, update
+
+from tests.publishers import Publisher
+from tests.warehouse.connectors.deliver.making import NAME, queue_of, settle, told_of
+from tests.warehouse.connectors.deliver.test_singling_out import Breaking
+from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver.upkeep import refused_events, try_again
+from warehouse.connectors.deliver.worker import TargetWorker
+from warehouse.store.database import Database
+from warehouse.store.tables import deliveries, events
+
+
+def _altered(database: Database, number: int, verdict: str) -> None:
+    """As a newer version might say."""
+    with database.writing() as connection:
+        this = events.c.number == number
+        payload = json.loads(str(connection.execute(select(events.c.payload).where(this)).scalar()))
+        payload["data"]["verdict"] = verdict
+        connection.execute(update(events).where(this).values(payload=json.dumps(payload)))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_event_that_this_version_cannot_read_is_set_aside_and_the_others_arrive(
+    file_database: Database, number: int
+) -> None:
+    box, target = Publisher(), Breaking(50)
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in (1, 2, 3)))
+    _altered(file_database, number, "label_missing")
+    queue = queue_of(file_database)
+    worker = TargetWorker(NAME, target, queue)
+    settle(worker)
+    assert target.told == [f"A-{n}" for n in (1, 2, 3) if n != number]
+    (aside,) = refused_events(file_database)
+    assert (aside.number, aside.location, aside.id) == (number, f"A-{number}", box.ids[number - 1])
+    assert "data.verdict" in aside.reason
+    standing = queue.standing()
+    assert (standing.done, standing.behind, standing.aside) == (3, 0, 1)
+
+
+def test_once_it_can_be_read_it_is_sent_again_and_until_then_set_aside_again(file_database: Database) -> None:
+    box, target = Publisher(), Breaking(50)
+    write(file_database, told_of(box, "A-1", "Milk"))
+    _altered(file_database, 1, "label_missing")
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    settle(worker)
+    assert try_again(file_database, NAME) == 1
+    settle(worker)
+    assert [one.number for one in refused_events(file_database)] == [1]
+    _altered(file_database, 1, "mismatch")
+    with file_database.reading() as reading:
+        payload = str(reading.execute(select(events.c.payload)).scalar())
+    with file_database.writing() as connection:
+        connection.execute(update(deliveries).values(payload=payload))
+    try_again(file_database, NAME)
+    settle(worker)
+    assert target.told == ["A-1"]
+    assert refused_events(file_database) == []
+
+
+def test_what_was_set_aside_unread_and_is_not_for_the_target_is_passed_over(file_database: Database) -> None:
+    box, target = Publisher(), Breaking(50)
+    write(file_database, told_of(box, "A-1", "Milk"))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    target.broken.add("A-1")
+    target.refuses = True
+    worker.round()
+    target.unwanted.add("A-1")
+    settle(worker)
+    assert target.told == []
+    assert worker.status.passed_over == 1
+    assert queue_of(file_database).standing().waiting == 0
+
+
+def test_what_is_no_event_at_all_has_no_id_and_is_listed(file_database: Database) -> None:
+    write(file_database, told_of(Publisher(), "A-1", "Milk"))
+    with file_database.writing() as connection:
+        connection.execute(update(events).values(payload="[1, 2"))
+    settle(TargetWorker(NAME, Breaking(50), queue_of(file_database)))
+    (aside,) = refused_events(file_database)
+    assert (aside.id, aside.location) == ("", "A-1")

@@ -1,0 +1,48 @@
+"""Which of several events a target fails by, where it may be one that no attempt gets through.
+
+A server that breaks down over one event (500, no answer) looks like one that is away. So when it has failed a few
+times, some events of different locations are told one at a time: what fails where another one is taken is that event's
+fault.
+"""
+
+import threading
+from collections.abc import Sequence
+
+import httpx2
+
+from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
+
+SUSPECT_AFTER = 3
+"""Failures in a row."""
+PROBES = 3
+"""So many that wait, and so many new ones: a server that is away costs as many time-outs."""
+
+
+def may_be_an_events_fault(error: TargetError) -> bool:
+    """Whether the target gave no answer, or broke down.
+
+    Not where it says what any event would meet (3xx and 4xx: a password, an address, haste), or is at it still.
+    """
+    is_said = 0 < error.status < httpx2.codes.INTERNAL_SERVER_ERROR
+    return not (is_said or error.retry_after_s or isinstance(error, TargetBusyError))
+
+
+def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> Refusals:
+    """Tell one after another; why some weren't taken. Once `stopping` is set, a failure says nothing.
+
+    Raises:
+        TargetError: it answers for none of them, or says that it takes nothing.
+    """
+    refused: dict[int, str] = {}
+    failures: list[TargetError] = []
+    for one in events:
+        try:
+            refused |= target.send([one])
+        except TargetError as error:
+            if stopping.is_set() or not may_be_an_events_fault(error):
+                raise
+            failures.append(error)
+            refused[one.number] = str(error)
+    if failures and len(failures) == len(events):
+        raise failures[-1]
+    return refused
