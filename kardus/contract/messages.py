@@ -92,9 +92,9 @@ class Expected(Record):
 
     revision: Integer
     """Grows with every change for the location."""
-    sku: (
-        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), Composed] | None
-    ) = None
+    sku: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), Composed] | None = (
+        None
+    )
     """None: the location must be empty. It has to be said of a location that is managed."""
     managed: Flag = True
     """False: the WMS has given the location up."""

@@ -13,12 +13,13 @@ from kardus.support.spelling import composed
 
 ROOT = "kardus/v1"
 MAX_NAME = 100
-"""Characters of a name or a code in NFC, as it is sent. Not said by the patterns: pydantic's engine writes a bounded repetition out, which
-costs milliseconds and half a megabyte for each field."""
+"""Characters of a name or a code in NFC, as it is sent. Not said by the patterns: pydantic's engine writes a bounded
+repetition out, which costs milliseconds and half a megabyte for each field."""
 ID_PATTERN = rf"^[^\s$/+#{NO_TEXT}][^/+#{NO_TEXT}]*$"
 LOCATION_PATTERN = rf"^[^\s{NO_TEXT}][^{NO_TEXT}]*$"
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_NAME), Composed]
-"""A name that may stand in a topic, up to 100 characters in NFC: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
+"""A name that may stand in a topic, in NFC: 1 to 100 characters, no `/`, `+`, `#` or control characters, no `$` or
+space at the start."""
 LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, max_length=MAX_NAME), Composed]
 """The WMS's code of a location, in NFC: 1 to 100 characters, no control characters, no space at the start."""
 _ESCAPED = {ord(character): f"%{ord(character):02X}" for character in "%/+#.$"}
