@@ -32,8 +32,11 @@ class Composed:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> dict[str, Any]:
-        """Of the text in NFC."""
-        return handler(cast("core_schema.ChainSchema", schema)["steps"][-1])
+        """Of the text in NFC, whatever is done with it then."""
+        inner = cast("dict[str, Any]", schema)
+        while inner["type"] != "chain":
+            inner = inner["schema"]
+        return handler(inner["steps"][-1])
 
 
 class Record(BaseModel):
