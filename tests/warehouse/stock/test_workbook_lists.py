@@ -191,3 +191,15 @@ def test_the_header_ends_with_its_last_name(tmp_path: Path, write: Callable[...,
 def test_a_blank_cell_where_the_header_ends_is_none(tmp_path: Path) -> None:
     path = workbook(tmp_path / "s.xlsx", (None, *HEADER), (7, "A-1", "Tea", " "), (8, "A-2", "Tea", None, "counted"))
     assert read_stock(path) == [StockLine("A-1", "Tea"), StockLine("A-2", "Tea")]
+
+
+@pytest.mark.parametrize("write", [workbook, write_ods, write_xlsb])
+@pytest.mark.parametrize(("value", "count"), [(0.1 * 3 * 10, 3), (0.29 * 100, 29), (1.1 * 1.1 * 100, 121)])
+def test_a_quantity_that_was_reckoned_has_the_digits_that_programs_keep(
+    tmp_path: Path, value: float, count: int, write: Callable[..., Path]
+) -> None:
+    assert value != count
+    path = write(tmp_path / "s.xlsx", (*HEADER, "quantity"), ("A-1", "Tea", value))
+    assert read_stock(path) == [StockLine("A-1", "Tea", count)]
+    path = write(path, (*HEADER, "quantity"), ("A-1", "Tea", value + 1e-6))
+    assert "write a whole number" in refusal_of(path)
