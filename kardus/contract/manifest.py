@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
-from kardus.contract.base import Record
+from kardus.contract.base import Composed, Record
 from kardus.support.spelling import composed
 
 EMPTY_CLASS = "empty"
@@ -24,7 +24,7 @@ GraphForm = Literal["complete", "portable"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance", "blend"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(class_name)]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200), Composed, AfterValidator(class_name)]
 
 
 class ClassInfo(Record):

@@ -4,13 +4,12 @@ What the agent publishes is CloudEvents 1.0 structured JSON (https://cloudevents
 """
 
 import operator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     Field,
     GetCoreSchemaHandler,
@@ -20,10 +19,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from kardus.contract.base import MAX_INTEGER, AgentCount, Flag, Integer, Record
+from kardus.contract.base import MAX_INTEGER, AgentCount, Composed, Flag, Integer, Record
 from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
-from kardus.support.spelling import composed
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -63,6 +61,8 @@ MAX_SKU = 200
 MAX_LOCATIONS = 1_000_000
 """Of one agent."""
 MAX_REASON = 200
+MAX_VALID = timedelta(days=2)
+"""From now: agents are set to a day at most, and their clocks may be a day ahead."""
 
 Status = Literal[
     "ok",
@@ -92,12 +92,9 @@ class Expected(Record):
 
     revision: Integer
     """Grows with every change for the location."""
-    sku: (
-        Annotated[
-            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), AfterValidator(composed)
-        ]
-        | None
-    ) = None
+    sku: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), Composed] | None = (
+        None
+    )
     """None: the location must be empty. It has to be said of a location that is managed."""
     managed: Flag = True
     """False: the WMS has given the location up."""
@@ -246,10 +243,14 @@ class LocationState(LocationVerdict):
     """Counts the location's states of one epoch and sequence, from 0: of these too the highest holds."""
 
     def at(self, moment: datetime) -> "LocationState":
-        """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match."""
-        if moment < self.valid_until:
+        """The state as it is to be read at a moment: `stale` once it is void, so that a dead agent leaves no match.
+
+        What says that it holds longer than any state does says nothing: it would stand for years.
+        """
+        if moment < self.valid_until <= moment + MAX_VALID:
             return self
-        reason = "no word from the agent since" if self.verdict != Verdict.STALE else self.reason
+        void = "no word from the agent since" if self.valid_until <= moment else "the agent's clock is far ahead"
+        reason = self.reason if self.verdict == Verdict.STALE else void
         return self.model_copy(update={"verdict": Verdict.STALE, "reason": reason})
 
 

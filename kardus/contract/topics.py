@@ -1,27 +1,26 @@
 """The MQTT topics, under `kardus/v1/{site}`."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
+from kardus.contract.base import Composed
 from kardus.contract.mqtt_text import NO_TEXT, is_text
 from kardus.support.spelling import composed
 
 ROOT = "kardus/v1"
 MAX_NAME = 100
-"""Characters of a name or a code. Not said by the patterns: pydantic's engine writes a bounded repetition out, which
-costs milliseconds and half a megabyte for each field."""
+"""Characters of a name or a code in NFC, as it is sent. Not said by the patterns: pydantic's engine writes a bounded
+repetition out, which costs milliseconds and half a megabyte for each field."""
 ID_PATTERN = rf"^[^\s$/+#{NO_TEXT}][^/+#{NO_TEXT}]*$"
 LOCATION_PATTERN = rf"^[^\s{NO_TEXT}][^{NO_TEXT}]*$"
-_COMPOSED = AfterValidator(partial(unicodedata.normalize, "NFC"))
-"""As `composed` does, without a call of Python for each name of each message."""
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_NAME), _COMPOSED]
-"""A name that may stand in a topic, in NFC: no `/`, `+`, `#` or control characters, no `$` or space at the start."""
-LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, max_length=MAX_NAME), _COMPOSED]
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_NAME), Composed]
+"""A name that may stand in a topic, in NFC: 1 to 100 characters, no `/`, `+`, `#` or control characters, no `$` or
+space at the start."""
+LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, max_length=MAX_NAME), Composed]
 """The WMS's code of a location, in NFC: 1 to 100 characters, no control characters, no space at the start."""
 _ESCAPED = {ord(character): f"%{ord(character):02X}" for character in "%/+#.$"}
 """`/` parts a topic's levels, `+` and `#` stand for any of them, `$` begins topics of the broker's own, and RabbitMQ's
@@ -30,14 +29,17 @@ _ESCAPE = re.compile("%(25|2F|2B|23|2E|24)")
 
 
 def is_id(text: str) -> bool:
-    """Whether a name may stand in a topic."""
-    return len(text) <= MAX_NAME and re.fullmatch(ID_PATTERN, text) is not None and is_text(text)
+    """Whether a name may stand in a topic, in NFC."""
+    return _is_name(composed(text), ID_PATTERN)
 
 
 def is_location(text: str) -> bool:
-    """Whether a text may be a location's code. In NFC it may be longer than it is: a code is sent as such."""
-    is_short = len(text) <= MAX_NAME and len(composed(text)) <= MAX_NAME
-    return is_short and re.fullmatch(LOCATION_PATTERN, text) is not None and is_text(text)
+    """Whether a text may be a location's code, in NFC."""
+    return _is_name(composed(text), LOCATION_PATTERN)
+
+
+def _is_name(text: str, pattern: str) -> bool:
+    return len(text) <= MAX_NAME and re.fullmatch(pattern, text) is not None and is_text(text)
 
 
 def location_level(code: str | None) -> str:

@@ -4,7 +4,14 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from kardus.support.readings import has_western_words, reads_as_words, words_beyond_ascii
+from kardus.support.east_asian import ENCODINGS, is_japanese, is_korean, may_be
+from kardus.support.readings import (
+    has_western_words,
+    is_of_one_language_of,
+    is_of_one_western_language,
+    reads_as_words,
+    words_beyond_ascii,
+)
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
@@ -42,7 +49,8 @@ _SIBLINGS = (
 _JAPANESE, _KANA = "euc_jp", re.compile("[\u3041-\u30fe]")
 """Any Chinese and Korean text is one in it, but no longer Japanese one is without these letters."""
 _TAKEN_FOR_WESTERN, FEW_WORDS = ("cp1250", "cp1258", "mac_roman"), 4
-_THAI = "cp874"
+_TAKEN_FOR_MIXED = ("cp1250", "cp1254", "cp1257")
+_THAI, _SHIFT_JIS, _KOREAN = "cp874", "cp932", "cp949"
 _SEVERAL_BYTES = frozenset({"cp932", "gb18030", "big5", "cp949"})
 MOST_CHAOS, LEAST_COHERENCE = 0.06, 0.1
 """A text that looks more confused in its likeliest encoding, and like no language, is in another one."""
@@ -90,6 +98,8 @@ def likely_encodings(content: bytes) -> list[str]:
     """
     if _is_western(content) and has_western_words(content.decode(WESTERN)):
         return [WESTERN, *_rivals_of_western(content)]
+    if _decodes(content, _SHIFT_JIS) and is_japanese(content.decode(_SHIFT_JIS)):
+        return [_SHIFT_JIS]
     from charset_normalizer import from_bytes  # noqa: PLC0415 - only the warehouse's side installs it
 
     found = list(from_bytes(content, cp_isolation=_USUAL))
@@ -101,15 +111,26 @@ def likely_encodings(content: bytes) -> list[str]:
         other.encoding for other in found[1:] if str(other) != str(best) and (is_doubtful or _is_rival(best, other))
     ]
     rivals += [] if rivals else _siblings(content, str(best))
+    rivals += [name for name in _east_asian(content, best.encoding, str(best)) if name not in rivals]
     return [] if is_doubtful and not rivals else [best.encoding, *rivals]
 
 
 def _rivals_of_western(content: bytes) -> list[str]:
-    """Encodings that a few words may be in as well: `plnotuèné` is `plnotučné`; many words would show it."""
+    """Encodings that a text may be in as well: `plnotuèné` is `plnotučné`.
+
+    Many words show it, unless they are of several Western languages, and all of one language of the other encoding.
+    """
     text = content.decode(WESTERN)
-    if len(words_beyond_ascii(text)) > FEW_WORDS:
+    is_short = len(words_beyond_ascii(text)) <= FEW_WORDS
+    if not is_short and is_of_one_western_language(text):
         return []
-    return [name for name in _TAKEN_FOR_WESTERN if _decodes(content, name) and _is_other(content.decode(name), text)]
+    names = _TAKEN_FOR_WESTERN if is_short else _TAKEN_FOR_MIXED
+    readings = {name: content.decode(name) for name in names if _decodes(content, name)}
+    return [
+        name
+        for name, reading in readings.items()
+        if _is_other(reading, text) and (is_short or is_of_one_language_of(name, reading))
+    ]
 
 
 def _is_other(reading: str, text: str) -> bool:
@@ -125,6 +146,16 @@ def _siblings(content: bytes, text: str) -> list[str]:
         for name, reading in readings.items()
         if _is_other(reading, text) and (name != _JAPANESE or is_short or _KANA.search(reading))
     ]
+
+
+def _east_asian(content: bytes, best: str, text: str) -> list[str]:
+    """The encodings of East Asia in which a text of another one of them, or of Thailand, may be as well."""
+    if best not in ENCODINGS or (best == _KOREAN and is_korean(text)):
+        return []
+    others = (name for name in ENCODINGS if name != best and _decodes(content, name))
+    found = [name for name in others if content.decode(name) != text and may_be(name, content.decode(name))]
+    is_thai = best == _SHIFT_JIS and _decodes(content, _THAI) and reads_as_words(content.decode(_THAI))
+    return [*found, _THAI] if is_thai else found
 
 
 def _is_rival(best: "CharsetMatch", other: "CharsetMatch") -> bool:

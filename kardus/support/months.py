@@ -1,4 +1,4 @@
-"""What programs call the months in dates, in the languages of Europe, Indonesian and Malay (Unicode's CLDR)."""
+"""What programs call the months in dates, in languages of Europe and Asia (Unicode's CLDR)."""
 
 # ruff: noqa: RUF001 - words of other languages
 
@@ -39,12 +39,23 @@ _MONTHS = frozenset(
     spal sty syys szept tammi tem touko veebr velj wrz zář ágú ápr úno čvc čvn říj şub απρ αυγ αύγ δεκ ιαν ιουλ
     ιουν ιούλ ιούν μάι μάρ μαΐ μαρ νοέ νοε οκτ σεπ φεβ авг апр бер вер груд дек жовт июл июн квіт лип лист лют мар
     ное нояб окт сент сеп серп січ трав фев февр черв янв яну
+    אוג אוגוסט אוק אוקטובר אפר אפריל דצמ דצמבר יולי יוני ינו ינואר מאי מרץ נוב נובמבר ספט ספטמבר פבר פברואר آب آذار
+    آوریل أبريل أغسطس أكتوبر أيار أيلول اوت اکتبر تموز حزيران دسامبر ديسمبر سبتمبر سپتامبر شباط فبراير فوریه مارس
+    مايو مه نوامبر نوفمبر نيسان يناير يوليو يونيو ژانویه ژوئن ژوئیه अक्टू अक्टूबर अग अगस्त अप्रैल जन जनवरी जुल जुलाई
+    जून दिस दिसंबर नव नवंबर फ़र फ़रवरी मई मार्च सित सितंबर অক্টো অক্টোবর আগ আগস্ট এপ্রি এপ্রিল জানু জানুয়ারি জুন
+    জুল জুলাই ডিসে ডিসেম্বর নভে নভেম্বর ফেব ফেব্রুয়ারি মার্চ মে সেপ সেপ্ট সেপ্টেম্বর ก.ค ก.พ ก.ย กรกฎาคม กันยายน
+    กุมภาพันธ์ ต.ค ตุลาคม ธ.ค ธันวาคม พ.ค พ.ย พฤศจิกายน พฤษภาคม ม.ค มกราคม มิ.ย มิถุนายน มี.ค มีนาคม ส.ค สิงหาคม
+    เม.ย เมษายน
     """.replace("ı", "i").split()
 )
 """Names and abbreviations, in lower case and NFC. Of three letters, those aren't there that as likely begin a code
 (KAS, ARA, PRO, OUT, LIS)."""
 
+_ABBREVIATED = ".\u05f3\u0970'\u2019"
+"""What stands behind a shortened name: a dot, in Hebrew a geresh, in Hindi a sign of its own."""
+
 
 def is_month(word: str) -> bool:
     """Whether a word is a month's name, in any case of letters, in NFC."""
-    return word.lower().replace("i\u0307", "i").replace("ı", "i") in _MONTHS  # of both Turkish ones
+    name = word.rstrip(_ABBREVIATED).lower()
+    return name.replace("i\u0307", "i").replace("ı", "i") in _MONTHS  # of both Turkish ones

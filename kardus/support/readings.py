@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\s,;|\t\"0-9]*[^\W\d_][^\s,;|\t\"0-9]*")
@@ -16,6 +17,12 @@ _WESTERN_LANGUAGES = (
     *("àçèéíïòóúü", "áéíóúýæöðþ"),
 )
 """French, Spanish, Portuguese, German, those of the north, Italian, Dutch, Catalan, Icelandic."""
+_LANGUAGES = {
+    "cp1250": ("áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "ąćęłńóśźż", "áéíóöőúüű", "čćđšž", "ăâîşţ"),
+    "cp1254": ("çğıöşüâîû",),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
+}
+"""Czech, Slovak, Polish, Hungarian, those of the southern Slavs, Romanian; Turkish; Lithuanian, Latvian, Estonian."""
 
 
 def words_beyond_ascii(text: str) -> set[str]:
@@ -33,6 +40,21 @@ def reads_as_words(text: str) -> bool:
 def has_western_words(text: str) -> bool:
     """Whether each word's letters beyond ASCII are all of one Western language: `hoøká` has those of two."""
     return all(map(_is_western, words_beyond_ascii(text.lower())))
+
+
+def is_of_one_western_language(text: str) -> bool:
+    """Whether all letters beyond ASCII are of one language, as in most lists."""
+    return _is_of_one(text, _WESTERN_LANGUAGES)
+
+
+def is_of_one_language_of(encoding: str, text: str) -> bool:
+    """The same of the languages that an encoding is for, where they are known."""
+    return _is_of_one(text, _LANGUAGES.get(encoding, ()))
+
+
+def _is_of_one(text: str, languages: Iterable[str]) -> bool:
+    letters = {letter for letter in text.lower() if letter.isalpha() and not letter.isascii()}
+    return any(letters <= set(language) for language in languages)
 
 
 def _is_western(word: str) -> bool:

@@ -1,10 +1,12 @@
 """Reads a table with a header line from a text file or a workbook. What can't be read for sure is never passed over."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from kardus.support.dates_in_text import are_codes
 from kardus.support.errors import DataError
 from kardus.support.spelling import composed
 from kardus.support.table_headers import (
@@ -16,7 +18,7 @@ from kardus.support.table_headers import (
     find_header,
     named_again,
 )
-from kardus.support.text_cells import code_of
+from kardus.support.text_cells import DATE, code_of
 from kardus.support.text_tables import TextLine, decoded_text, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell, column_name
 from kardus.support.workbooks.reading import workbook_kind, workbook_lines
@@ -72,7 +74,8 @@ def read_rows(path: Path, columns: WantedColumns, layout: TableLayout | None = N
         raise DataError(f"{path}: has no sheets: leave --sheet out")
     text = decoded_text(path, layout.encoding if layout else None, can_choose=layout is not None)
     delimiter, header = _text_header(path, text, columns, layout)
-    return _text_rows(text_lines(path, text, delimiter), delimiter, header, columns, layout)
+
+    return _text_rows(partial(text_lines, path, text, delimiter), delimiter, header, columns, layout)
 
 
 def _text_header(path: Path, text: str, columns: WantedColumns, layout: TableLayout | None) -> tuple[str, Header]:
@@ -121,23 +124,40 @@ def _one_too_many(number: int, header: Header, cells: Mapping[int, Cell]) -> Ite
 
 
 def _text_rows(
-    lines: Iterable[TextLine], delimiter: str, header: Header, columns: WantedColumns, layout: TableLayout | None
+    lines: Callable[[], Iterable[TextLine]],
+    delimiter: str,
+    header: Header,
+    columns: WantedColumns,
+    layout: TableLayout | None,
 ) -> Iterator[Row]:
     codes = {*columns.required, *columns.optional} - {*columns.values}
+
+    @cache
+    def holds_codes(name: str) -> bool:
+        below = (values.get(name, "") for _, _, values, _ in _values_below(lines(), header, columns, layout))
+        return are_codes(code_of(value)[0] for value in below if value and value.upper() != EMPTY)
+
+    for number, cells, values, repeated in _values_below(lines(), header, columns, layout):
+        problems = [*_wrong_length(number, header, cells), *_swallowed(number, header, cells, delimiter)]
+        problems += [f"line {number}: {repeated}"] if repeated else []
+        for name in codes & values.keys():
+            values[name], problem = code_of(values[name])
+            if problem and not (problem == DATE and holds_codes(name)):
+                problems.append(f"line {number}: {name} '{values[name]}' {problem}")
+        yield Row(number, values, tuple(problems))
+
+
+def _values_below(
+    lines: Iterable[TextLine], header: Header, columns: WantedColumns, layout: TableLayout | None
+) -> Iterator[tuple[int, list[str], dict[str, str], str]]:
+    """Of each line that isn't blank, a total or the header again: its number, cells, values, and what it repeats."""
     for number, cells in lines:
         if number <= header.line or not any(cell.strip() for cell in cells) or _is_left_out(cells, layout):
             continue
         values = {name: cells[index].strip() for index, name in header.columns.items() if index < len(cells)}
         repeated = named_again(header, columns, values)
-        if repeated == NAMED_AS_BEFORE:
-            continue
-        problems = [*_wrong_length(number, header, cells), *_swallowed(number, header, cells, delimiter)]
-        problems += [f"line {number}: {repeated}"] if repeated else []
-        for name in codes & values.keys():
-            values[name], problem = code_of(values[name])
-            if problem:
-                problems.append(f"line {number}: {name} '{values[name]}' {problem}")
-        yield Row(number, values, tuple(problems))
+        if repeated != NAMED_AS_BEFORE:
+            yield number, cells, values, repeated
 
 
 def _lines_below(lines: Iterable[Line], header: Header, layout: TableLayout | None) -> Iterable[Line]:

@@ -5,7 +5,7 @@
 import re
 from collections.abc import Callable
 
-from kardus.support.months import is_month
+from kardus.support.dates_in_text import is_date
 from kardus.support.spelling import composed
 
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')
@@ -25,37 +25,19 @@ _TRUTH = re.compile(
     re.IGNORECASE,
 )
 """As programs write it, but for words that are products as well (Danish `SAND`)."""
-_DATE = re.compile(
-    r"(?:19|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:[ T][0-9:.]+(?: ?(?:Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2}))?)?"
-    r"|[0-3]?[0-9][-/.][0-3]?[0-9][-/.](?:19|20)[0-9]{2}(?: [0-9:.]+(?: ?[AP]\.?M\.?)?)?"
-    r"|[0-3]?[0-9]/[0-3]?[0-9]/2[0-9](?: [0-9:.]+(?: ?[AP]\.?M\.?)?)?"
-    r"|(?:[0-9]{2,4}[年년] ?)?[0-9]{1,2}[月월](?: ?[0-9]{1,2}[日일])?"
-    r"|[0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?: ?[AP]\.?M\.?)?|[0-9]{1,2}:[0-5][0-9] ?[AP]\.?M\.?",
-    re.IGNORECASE,
-)
-"""A year of two digits stands behind slashes in dates of the twenties only: `10/20/30` is a place."""
-_DATE_IN_WORDS = re.compile(
-    r"(?:[0-3]?[0-9](?:[-/ ]|\. ?)(?:de |d')?([^\W\d_]{3,})\.?(?:(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?)?"
-    r"|([^\W\d_]{3,})\.?(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?)"
-)
 _FRACTION = re.compile(r"[0-9]{4,}\.0+|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.0+)?")
 """`8991234567890.0`: pandas writes whole numbers so where others of their column are lacking; `8,991,234`."""
 _SUSPECT = re.compile(
     r"[=#']|[0-9]+[-/., 年月년월:]"
+    r"|[Tt]h(?:g|áng) ?[0-9]|[\u0590-\u0e7f]"
     r"|[^\W\d_]{3,14}(?:$|\s?:[0-9]{3}$|\.?(?:[-/ ]| de )'?[0-9]{2}(?:[0-9]{2})?$)"
 )
 """What has to be looked at: most codes are passed with this alone."""
 
 
-def _is_date_in_words(text: str) -> bool:
-    """Whether a text is a day or a year with a month's name, in any of many languages."""
-    found = _DATE_IN_WORDS.fullmatch(text)
-    return found is not None and is_month(found.group(1) or found.group(2))
-
-
 DATE = (
     "looks like a date that a spreadsheet program made of a code: format the column as text in its source; a code that "
-    "really is so is taken from an .xlsx, where its cell is text"
+    'really is so is written ="CODE" in a text, or taken from an .xlsx, where its cell is text'
 )
 
 _REFUSED: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -64,8 +46,7 @@ _REFUSED: tuple[tuple[Callable[[str], object], str], ...] = (
     (_TRUTH.fullmatch, "is a truth value, and no code: format the column as text in its source"),
     (re.compile("'").match, "begins with an apostrophe, by which programs mark text: take it away"),
     (_FRACTION.fullmatch, "is a number that a program wrote as a fraction, or by thousands: write its digits alone"),
-    (_DATE.fullmatch, DATE),
-    (_is_date_in_words, DATE),
+    (is_date, DATE),
 )
 """What a cell may be instead of a code, and what is said of it."""
 

@@ -61,7 +61,7 @@ def _guessed(path: Path, content: bytes) -> str:
     """The encoding that a text has as far as can be told."""
     found = likely_encodings(content)
     if not found:
-        raise DataError(f"{path}: is no text in a usual encoding: {_REMEDY}")
+        raise DataError(f"{path}: is no text in a usual encoding: name its own with --encoding, or {_REMEDY}")
     if len(found) > 1:
         read = ", ".join(f"'{text}' in {name}" for name, text in _readings(content, *found[:2]).items())
         raise DataError(f"{path}: how it is encoded can't be told ({read}): name it with --encoding, or {_REMEDY}")

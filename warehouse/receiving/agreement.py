@@ -12,10 +12,12 @@ from kardus.contract.messages import (
     COVERAGE_TYPE,
     EVENT_TYPE,
     HEALTH_TYPE,
+    MAX_VALID,
     MODEL_TYPE,
     STATE_TYPE,
     STATUS_TYPE,
     Envelope,
+    LocationState,
     source_of,
 )
 from kardus.contract.receipts import LOST_TYPE
@@ -36,6 +38,7 @@ _TYPES = {
 }
 """By the last level of the topic."""
 _AHEAD_BY_NATURE = frozenset({"valid_until"})
+"""Bounded by itself: see `MAX_VALID`."""
 
 
 class OtherAgentError(ValueError):
@@ -57,6 +60,11 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
     told = {envelope.subject or subject, getattr(envelope.data, "location", subject), _camera_of(envelope, subject)}
     if other := sorted(told - {subject}):
         raise ValueError(f"the message is of '{other[0]}', its topic of '{subject}'")
+    if isinstance(envelope.data, LocationState) and envelope.data.valid_until > now + MAX_VALID:
+        raise ValueError(
+            f"valid_until: {envelope.data.valid_until:%Y-%m-%dT%H:%M:%SZ} is more than {MAX_VALID.days} days ahead: "
+            "correct the agent's clock"
+        )
     latest = now + MAX_AHEAD
     for key, moment in _times(envelope):
         if moment > latest:

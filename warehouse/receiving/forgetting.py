@@ -144,20 +144,31 @@ def _is_online(payload: bytes) -> bool:
 def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> int:
     """Clear topics until a look finds nothing that is retained; how many.
 
-    Some come meanwhile, and of many a broker gives a part.
+    Some come meanwhile, and of many a broker gives a part. What an access list doesn't let us clear where nothing is
+    to be retained holds up nothing else.
     """
     cleared: Retained = {}
     came_back = 0
-    while retained:
-        names = _next_to_clear(topics, retained)
+    barred: dict[str, str] = {}
+    """Why they aren't cleared."""
+    while left := {topic: payload for topic, payload in retained.items() if topic not in barred}:
+        names = _next_to_clear(topics, left)
         came_back += cleared.keys() >= set(names)
         if came_back > MOST_CAME_BACK:
             raise BrokerError(f"{names[0]}: comes back as often as it is cleared: stop the agent, and forget it again")
-        _publish_cleared(broker, names)
-        cleared |= {name: retained[name] for name in names}
+        refused = _clear_mistaken(broker, names) if _is_passing(topics, names[0]) else _publish_cleared(broker, names)
+        cleared |= {name: left[name] for name in names}
         retained = _read_retained(broker, topics, known)
-        if kept := [name for name in names if retained.get(name) == cleared[name]]:  # MQTT 3.1.1 has no way to refuse
-            raise BrokerError(f"{kept[0]}: the broker doesn't clear it: check the user's right to publish there")
+        for name in (name for name in names if retained.get(name) == cleared[name]):  # MQTT 3.1.1 can't refuse
+            said = f"{name}: the broker doesn't clear it: check the user's right to publish there"
+            if not _is_passing(topics, name):
+                raise BrokerError(said)
+            barred[name] = refused.get(name, said)
+    for said in barred.values():
+        done = len(cleared) - len(barred)
+        raise BrokerError(
+            f"{said}; {len(barred)} topics stay so, the other {done} of agent '{topics.agent}' are cleared"
+        )
     return len(cleared)
 
 
@@ -171,7 +182,21 @@ def _next_to_clear(topics: Topics, retained: Retained) -> list[str]:
     return [topic for topic in others if topic not in mistaken] or mistaken or [topics.status]
 
 
-def _publish_cleared(broker: BrokerSettings, names: Sequence[str]) -> None:
+def _publish_cleared(broker: BrokerSettings, names: Sequence[str]) -> dict[str, str]:
+    """Clear these topics; nothing is refused, or it raises."""
     with MqttClient(broker) as connection:
         for start in range(0, len(names), PORTION):
             connection.publish([(name, b"") for name in names[start : start + PORTION]], retain=True)
+    return {}
+
+
+def _clear_mistaken(broker: BrokerSettings, names: Sequence[str]) -> dict[str, str]:
+    """Clear these topics, each by itself; why some were refused."""
+    refused: dict[str, str] = {}
+    with MqttClient(broker) as connection:
+        for name in names:
+            try:
+                connection.publish([(name, b"")], retain=True)
+            except BrokerError as error:
+                refused[name] = str(error)
+    return refused

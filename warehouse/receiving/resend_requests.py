@@ -14,6 +14,7 @@ from warehouse.store.database import Database
 from warehouse.store.epochs import first_gap
 from warehouse.store.rowsets import json_text
 from warehouse.store.tables import epochs, latest
+from warehouse.store.told import highest_believed, told_sequences
 from warehouse.store.waits import is_over, waits
 
 GAP_GRACE_S = 10.0
@@ -68,7 +69,7 @@ def resend_requests_due(database: Database, now_unix_s: float) -> list[ResendReq
         StoreError: the database can't be read or written.
     """
     with database.reading() as connection:
-        if connection.execute(_incomplete_epochs(connection, now_unix_s).limit(1)).first() is None:
+        if not _gaps_due(connection, now_unix_s):
             return []
     with database.writing() as connection:  # another receiver may have asked since
         gaps = _gaps_due(connection, now_unix_s)
@@ -96,9 +97,11 @@ def _incomplete_epochs(connection: Connection, now_unix_s: float) -> Select[Any]
 
 def _gaps_due(connection: Connection, now_unix_s: float) -> list[_Gap]:
     found = []
-    for row in connection.execute(_incomplete_epochs(connection, now_unix_s)).all():
-        number, agent, epoch, highest, reached, *asked = row
-        if missing := first_gap(connection, number, reached, highest):
+    rows = connection.execute(_incomplete_epochs(connection, now_unix_s)).all()
+    told = told_sequences(connection, [row.agent for row in rows]) if rows else {}
+    for number, agent, epoch, highest, reached, *asked in rows:
+        believed = highest_believed(highest, reached, told.get((agent, epoch)))
+        if missing := first_gap(connection, number, reached, believed):
             found.append(_Gap(number, agent, epoch, *missing, *asked))
     return [gap for gap in found if gap.is_due(now_unix_s)]
 

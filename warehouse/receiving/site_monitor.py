@@ -12,6 +12,7 @@ from kardus.contract.messages import AgentStatus, CameraHealth, Envelope, Locati
 from kardus.contract.topics import location_code, location_level
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.console import table_of
+from kardus.support.spelling import composed
 
 _VERDICT_COLOURS = {
     Verdict.MATCH: "green",
@@ -52,6 +53,8 @@ class SiteMonitor:
         except ValidationError:
             return None
         data: Any = received.content.data if received else None
+        if not _is_of("".join(parts[-2:-1]), data):
+            return None  # what it says would stay when its topic is cleared
         match data:
             case LocationState():
                 self.states[agent, data.location] = data
@@ -82,6 +85,16 @@ class SiteMonitor:
             self.cameras.pop((agent, parts[-2]), None)
         elif kind == "status":
             self.agents.pop(agent, None)
+
+
+def _is_of(level: str, data: object) -> bool:
+    """Whether a message is of the location or camera of its topic."""
+    match data:
+        case LocationState() | LocationEvent():
+            return data.location == composed(location_code(level))
+        case CameraHealth():
+            return data.camera == composed(level)
+    return True
 
 
 def table_cells(state: LocationState) -> tuple[str, str, str, Text]:

@@ -14,7 +14,6 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Select,
     Text,
@@ -32,20 +31,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kardus.contract.base import MAX_COUNT, MAX_INTEGER
+from kardus.contract.base import MAX_INTEGER
 from kardus.contract.ranges import Range, gaps, merged
-from kardus.contract.receipts import Ack
 from warehouse.store.epoch_order import is_later, is_outdated
 from warehouse.store.rowsets import PLACE, given
 from warehouse.store.tables import epochs, ranges
 
 AgentEpoch = tuple[str, str]
 """Agent and epoch: one numbering of an agent's events."""
-MAX_ACK_RANGES = 1000
 STORED, LOST = "stored", "lost"
 KINDS = (STORED, LOST)
-_NAME = {"agent": Text, "epoch": Text}
-_SPAN = {**_NAME, "first": BigInteger, "last": BigInteger}
+NAME = {"agent": Text, "epoch": Text}
+"""The columns of rows that name epochs."""
+_SPAN = {**NAME, "first": BigInteger, "last": BigInteger}
 ReachedSequence = tuple[int, str, int, int]
 """An epoch's number, a kind, and a range."""
 
@@ -103,7 +101,7 @@ def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[A
 
 def numbers_of(connection: Connection, names: Iterable[AgentEpoch]) -> dict[AgentEpoch, tuple[int, bool]]:
     """The number of each of these epochs that is known, and whether its agent counts in it now."""
-    wanted = given(connection, _NAME, list(names))
+    wanted = given(connection, NAME, list(names))
     same = and_(epochs.c.agent == wanted.c.agent, epochs.c.epoch == wanted.c.epoch)
     chosen = select(epochs.c.agent, epochs.c.epoch, epochs.c.number, epochs.c.present, epochs.c.forgotten)
     return {
@@ -169,7 +167,7 @@ def add_covered(
             further[epoch.number] = reached  # what was behind the span isn't known
     _replace(connection, gone, whole)
     _update(connection, changed)
-    for number, reached in _reached(connection, further).items():
+    for number, reached in reached_to(connection, further).items():
         if reached > further[number]:
             connection.execute(update(epochs).where(epochs.c.number == number).values(contiguous_to=reached))
 
@@ -188,48 +186,50 @@ def missing_ranges(connection: Connection, number: int, highest: int) -> list[Ra
 
 def first_gap(connection: Connection, number: int, contiguous_to: int, highest: int) -> Range | None:
     """The first range that is missing in an epoch; None: nothing is."""
-    reached = _reached(connection, {number: contiguous_to})[number]
+    reached = reached_to(connection, {number: contiguous_to})[number]
     if reached >= highest:
         return None
     following = [connection.execute(_next(number, kind, reached)).scalar() for kind in KINDS]
     return reached + 1, min([highest, *(first - 1 for first in following if first is not None)])
 
 
-def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[AgentEpoch, Ack]:
-    """The `ack` messages of these epochs; None: of the one that each agent counts in now. Forgotten agents get none.
-
-    None goes beyond the last event that is stored, however many an agent says are lost: it refuses an `ack` of events
-    that it hasn't counted to, and would keep all the others for good.
-    """
-    columns = (epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.contiguous_to, _last_stored())
-    chosen = select(*columns).where(epochs.c.forgotten == 0)
-    if wanted is None:
-        chosen = chosen.where(epochs.c.present == 1)
-    else:
-        names = given(connection, _NAME, wanted)
-        chosen = chosen.join(names, and_(epochs.c.agent == names.c.agent, epochs.c.epoch == names.c.epoch))
-    rows = sorted(tuple(row) for row in connection.execute(chosen).all())
-    reached = _reached(connection, {number: contiguous_to for number, _, _, contiguous_to, _ in rows})
-    beyond = _beyond(connection, reached)
-    return {
-        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), last)
-        for number, agent, epoch, _, last in rows
-    }
+def reached_to(connection: Connection, known: Mapping[int, int]) -> dict[int, int]:
+    """How far epochs are covered without a gap, knowing that they are so far."""
+    reached, open_ = dict(known), dict(known)
+    while open_:
+        places = [
+            (number, kind, min(to + 1, MAX_INTEGER), min(to + 1, MAX_INTEGER))
+            for number, to in open_.items()
+            for kind in KINDS
+        ]
+        further = {
+            number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_INTEGER))
+            for number, touched in _touched(connection, places).items()
+            if any(first <= min(open_[number] + 1, MAX_INTEGER) for first, _ in touched)
+        }
+        open_ = {number: to for number, to in further.items() if to > reached[number]}
+        reached |= open_
+    return reached
 
 
-def _ack(epoch: str, reached: int, beyond: Iterable[Range], most: int) -> Ack:
-    """What is covered, as far as to `most`."""
-    within = [(first, min(last, most)) for first, last in merged(beyond) if first <= most]
-    return Ack(epoch=epoch, contiguous_to=min(reached, most), ranges=tuple(within[:MAX_ACK_RANGES]))
-
-
-def _last_stored() -> ColumnElement[int]:
-    """The last sequence of an epoch that is stored, 0: none is; without what an earlier version took for a sequence."""
-    of_epoch = select(ranges.c.last).where(
-        ranges.c.epoch == epochs.c.number, ranges.c.kind == STORED, ranges.c.first <= MAX_COUNT
+def ranges_beyond(connection: Connection, reached: Mapping[int, int]) -> dict[int, list[Range]]:
+    """The first ranges of each kind behind where an epoch is covered to."""
+    if not reached:
+        return {}
+    ends = given(connection, {"number": BigInteger, "to": BigInteger}, reached.items())
+    found: dict[int, list[Range]] = {}
+    rows = connection.execute(
+        select(ranges.c.epoch, ranges.c.first, ranges.c.last)
+        .select_from(ends)
+        .join(
+            ranges,
+            and_(ranges.c.epoch == ends.c.number, ranges.c.kind.in_(KINDS), ranges.c.first > ends.c.to),
+        )
+        .order_by(ranges.c.epoch, ranges.c.kind, ranges.c.first)
     )
-    last = of_epoch.order_by(ranges.c.first.desc()).limit(1).correlate(epochs).scalar_subquery()
-    return func.coalesce(last, 0)
+    for number, first, last in rows.all():
+        found.setdefault(number, []).append((first, last))
+    return found
 
 
 def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iterable[AgentEpoch]) -> None:
@@ -333,45 +333,6 @@ def _replace(connection: Connection, gone: Sequence[ReachedSequence], whole: Seq
         connection.execute(
             adding.on_conflict_do_update(index_elements=["epoch", "kind", "first"], set_={"last": adding.excluded.last})
         )
-
-
-def _reached(connection: Connection, known: Mapping[int, int]) -> dict[int, int]:
-    """How far epochs are covered without a gap, knowing that they are so far."""
-    reached, open_ = dict(known), dict(known)
-    while open_:
-        places = [
-            (number, kind, min(to + 1, MAX_INTEGER), min(to + 1, MAX_INTEGER))
-            for number, to in open_.items()
-            for kind in KINDS
-        ]
-        further = {
-            number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_INTEGER))
-            for number, touched in _touched(connection, places).items()
-            if any(first <= min(open_[number] + 1, MAX_INTEGER) for first, _ in touched)
-        }
-        open_ = {number: to for number, to in further.items() if to > reached[number]}
-        reached |= open_
-    return reached
-
-
-def _beyond(connection: Connection, reached: Mapping[int, int]) -> dict[int, list[Range]]:
-    """The first ranges of each kind behind where an epoch is covered to."""
-    if not reached:
-        return {}
-    ends = given(connection, {"number": BigInteger, "to": BigInteger}, reached.items())
-    found: dict[int, list[Range]] = {}
-    rows = connection.execute(
-        select(ranges.c.epoch, ranges.c.first, ranges.c.last)
-        .select_from(ends)
-        .join(
-            ranges,
-            and_(ranges.c.epoch == ends.c.number, ranges.c.kind.in_(KINDS), ranges.c.first > ends.c.to),
-        )
-        .order_by(ranges.c.epoch, ranges.c.kind, ranges.c.first)
-    )
-    for number, first, last in rows.all():
-        found.setdefault(number, []).append((first, last))
-    return found
 
 
 def _next(number: int, kind: str, reached: int) -> Select[int]:

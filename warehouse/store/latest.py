@@ -19,6 +19,7 @@ from warehouse.store.epochs import AgentEpoch, hear_of, note_epoch, numbers_of
 from warehouse.store.records import RetainedMessage, StatePlace
 from warehouse.store.rowsets import given
 from warehouse.store.tables import latest, models
+from warehouse.store.told import is_believed, told_sequences
 
 MODEL = "model"
 """The kind of message that has a table of its own."""
@@ -108,12 +109,17 @@ def _stored(connection: Connection, keys: Iterable[StateKey]) -> dict[StateKey, 
 
 
 def _stored_places(connection: Connection, states: Sequence[RetainedMessage]) -> dict[StateKey, StatePlace]:
-    """The places of the states that are stored under the same keys; those that say none aren't in it."""
+    """The places of the states that are stored under the same keys; those that say none, or a wrong one, aren't in it.
+
+    Else no state of its epoch would ever replace it.
+    """
     if not states:
         return {}
     found = _stored(connection, {(state.agent, state.kind, state.subject) for state in states})
     data = {key: message["data"] for key, message in found.items() if message["data"].get("epoch")}
-    return {key: StatePlace(one["epoch"], one.get("sequence", 0), one.get("repeat", 0)) for key, one in data.items()}
+    told = told_sequences(connection, {agent for agent, _, _ in data})
+    places = {key: StatePlace(one["epoch"], one.get("sequence", 0), one.get("repeat", 0)) for key, one in data.items()}
+    return {key: place for key, place in places.items() if is_believed(place.sequence, told.get((key[0], place.epoch)))}
 
 
 def _note_epochs(connection: Connection, messages: Sequence[RetainedMessage]) -> None:

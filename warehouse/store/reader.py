@@ -19,6 +19,7 @@ from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
 from warehouse.store.tables import dead_letters, epochs, events, latest, meta, pictures, ranges, webhooks
+from warehouse.store.told import highest_believed, told_sequences
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class StoreReader:
         """
         losing = select(ranges.c.epoch).where(ranges.c.kind == LOST)
         lacking = (
-            select(epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.highest)
+            select(epochs.c.number, epochs.c.agent, epochs.c.epoch, epochs.c.highest, epochs.c.contiguous_to)
             .where(epochs.c.forgotten == 0)
             .where(or_(epochs.c.contiguous_to < epochs.c.highest, epochs.c.number.in_(losing)))
             .order_by(epochs.c.number)
@@ -177,8 +178,11 @@ class StoreReader:
         found = []
         try:
             with self._database.reading() as connection:
-                for number, agent, epoch, highest in connection.execute(lacking).fetchall():
-                    missing = missing_ranges(connection, number, highest)
+                rows = connection.execute(lacking).fetchall()
+                told = told_sequences(connection, {row.agent for row in rows})
+                for number, agent, epoch, highest, reached in rows:
+                    believed = highest_believed(highest, reached, told.get((agent, epoch)))
+                    missing = missing_ranges(connection, number, believed)
                     of_epoch = (ranges.c.epoch == number, ranges.c.kind == LOST)
                     lost = connection.execute(select(ranges.c.first, ranges.c.last).where(*of_epoch))
                     found.append(MissingEvents(agent, epoch, tuple(missing), count((a, b) for a, b in lost)))

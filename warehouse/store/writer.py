@@ -1,7 +1,7 @@
 """Writes agents' messages into the database, one transaction per batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -9,10 +9,11 @@ from sqlalchemy import Connection, delete, func, select
 
 from kardus.contract.ranges import Range
 from kardus.contract.receipts import Ack
+from warehouse.store.acks import acks
 from warehouse.store.alerts import note_alerts
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
-from warehouse.store.epochs import LOST, STORED, AgentEpoch, acks, add_covered, look_up, span_of
+from warehouse.store.epochs import LOST, STORED, AgentEpoch, Known, add_covered, look_up, span_of
 from warehouse.store.events import StoredBatch, insert_events, insert_pictures
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.latest import replace_retained
@@ -28,9 +29,11 @@ from warehouse.store.records import (
 from warehouse.store.tables import dead_letters, events, pictures, present
 
 MAX_DEAD_LETTERS = 10_000
-"""The oldest are deleted first; dead letters of events don't count and are never deleted."""
+"""The oldest are deleted first; the first dead letter of an event doesn't count and is never deleted."""
 MAX_DEAD_LETTER_BYTES = 65_536
 """A longer message is cut, unless it is an event."""
+MAX_REASON = 500
+"""Characters of why a message is set aside: it cites the message."""
 PRUNE_EVERY_PICTURES = 50
 """How often the size limit is applied."""
 Kind = TypeVar("Kind", bound=ParsedMessage)
@@ -117,7 +120,7 @@ class StoreWriter:
         known = look_up(connection, _spans(told_of, letters))
         told = insert_events(self._database, connection, self._store, told_of, known=known, now=now)
         shown = insert_pictures(connection, [(item, files[item]) for item in _of(part, PictureMessage)])
-        _insert_dead_letters(connection, [*letters, *told.letters, *shown.letters], now)
+        _insert_dead_letters(connection, [*_first_of_each(letters, known), *told.letters, *shown.letters], now)
         for letter in letters:
             if letter.epoch is not None and letter.sequence is not None:
                 place = (letter.sequence, letter.sequence)
@@ -190,11 +193,27 @@ def _count(written: WriteResult, told: StoredBatch, shown: StoredBatch, letters:
     written.dead_letters += letters + len(told.letters) + len(shown.letters)
 
 
+def _first_of_each(letters: Sequence[DeadLetter], known: Mapping[AgentEpoch, Known]) -> Iterator[DeadLetter]:
+    """Those of an event that is there already, whole or as a dead letter, count as any message that doesn't fit.
+
+    There may be as many as somebody makes up, where an agent's own are one each.
+    """
+    before: set[tuple[AgentEpoch, int]] = set()
+    for letter in letters:
+        if letter.epoch is None or letter.sequence is None:
+            yield letter
+            continue
+        name, place = (letter.agent, letter.epoch), ((letter.agent, letter.epoch), letter.sequence)
+        is_there = place in before or (name in known and known[name].has_stored(letter.sequence))
+        before.add(place)
+        yield replace(letter, epoch=None, sequence=None) if is_there else letter
+
+
 def _insert_dead_letters(connection: Connection, letters: Sequence[DeadLetter], now: datetime) -> None:
     """Keep what is sent again and again once."""
     for letter in letters:
         payload = letter.payload if letter.sequence is not None else letter.payload[:MAX_DEAD_LETTER_BYTES]
-        told = {"topic": letter.topic, "reason": letter.reason, "payload": payload}
+        told = {"topic": letter.topic, "reason": letter.reason[:MAX_REASON], "payload": payload}
         same = [dead_letters.c[name] == value for name, value in told.items()]
         if connection.execute(select(dead_letters.c.number).where(*same).limit(1)).first() is None:
             position = {"epoch": letter.epoch, "sequence": letter.sequence}

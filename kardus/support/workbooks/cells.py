@@ -74,25 +74,34 @@ def number_cell(value: float, shown_as: str) -> Cell:
         ValueError, OverflowError: it is no finite number.
     """
     is_whole = float(value).is_integer()
-    plain = str(int(value)) if is_whole else repr(float(value))
+    plain = _plain(value)
     digits = len(plain.lstrip("-"))
     if is_whole and digits > EXACT_DIGITS:
         return Cell(plain, f"is a number of {digits} digits, of which Excel keeps {EXACT_DIGITS}: {AS_TEXT}")
     if shown_as in (GENERAL, TEXT):
         if digits > GENERAL_DIGITS or "e" in plain:
-            return Cell(plain, f"is the number {plain}, which Excel shows otherwise: {AS_TEXT}", plain)
+            return Cell(plain, f"is the number {plain}, which Excel shows otherwise: {AS_TEXT}", _counted(value))
         return Cell(plain, "", plain)
     if is_whole and _ZEROS.fullmatch(shown_as):
         sign = "-" if value < 0 else ""
         return Cell(sign + plain.lstrip("-").zfill(len(shown_as)), "", plain)
-    return Cell(plain, f"is the number {plain}, shown otherwise by its format {shown_as}: {AS_TEXT}", plain)
+    return Cell(plain, f"is the number {plain}, shown otherwise by its format {shown_as}: {AS_TEXT}", _counted(value))
 
 
 def unformatted_cell(value: float, suffix: str) -> Cell:
     """A number of a kind of file whose formats can't be read."""
-    plain = str(int(value)) if float(value).is_integer() else repr(float(value))
+    plain = _plain(value)
     said = f"is the number {plain}, and how it is shown can't be told of {suffix} files"
-    return Cell(plain, f"{said}: save the file as .xlsx, or {AS_TEXT}", plain)
+    return Cell(plain, f"{said}: save the file as .xlsx, or {AS_TEXT}", _counted(value))
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _counted(value: float) -> str:
+    """A number to the digits that programs keep: 29 hundredths times 100 are stored as 28.999999999999996."""
+    return _plain(float(f"{value:.{EXACT_DIGITS}g}"))
 
 
 def column_name(place: int) -> str:

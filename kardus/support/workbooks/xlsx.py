@@ -34,6 +34,7 @@ _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 
 _BUILT_IN_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _BUILT_IN_DATE = "yyyy-mm-dd"
 """Stands for any of them."""
+_NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 """A character of a text (22.9.2.19)."""
 _DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - Excel knows no zones
@@ -89,7 +90,7 @@ class XlsxFile:
     def _of_kind(self, kind: str, stored: str, style: str) -> Cell:
         match kind:
             case "s":
-                return self._texts[int(stored)]
+                return self._texts[_count(stored)]
             case "str" | "inlineStr":
                 return _text_cell(stored)
             case "b":
@@ -98,8 +99,10 @@ class XlsxFile:
                 return error_cell(stored)
             case "d":
                 return date_cell(stored)
+            case "n":
+                return self._number(_decimal(stored), self._formats[int(style or 0)] if self._formats else GENERAL)
             case _:
-                return self._number(float(stored), self._formats[int(style or 0)] if self._formats else GENERAL)
+                raise ValueError(f"no kind of cell: {kind}")
 
     def _number(self, value: float, number_format: str) -> Cell:
         if is_date_format(number_format):
@@ -143,6 +146,20 @@ def _built_in(number: int) -> str:
     if number in _BUILT_IN_DATES:
         return _BUILT_IN_DATE
     return _BUILT_IN.get(number, f"#{number}")
+
+
+def _count(stored: str) -> int:
+    """A number of digits alone: from the end, as Python counts with a minus, is another text."""
+    if not stored.strip().isdecimal():
+        raise ValueError(f"no place: {stored}")
+    return int(stored)
+
+
+def _decimal(stored: str) -> float:
+    """A number as XML Schema writes it: Python takes `1_7` and `inf` too."""
+    if _NUMBER.fullmatch(stored) is None:
+        raise ValueError(f"no number: {stored}")
+    return float(stored)
 
 
 def _text_cell(stored: str) -> Cell:

@@ -1,9 +1,7 @@
 """A camera asked over HTTP: logins, and a server that does everything wrong."""
 
 import gzip
-import io
 import itertools
-import struct
 import time
 import zlib
 from collections.abc import Callable
@@ -11,19 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.decoding import Attention
-from edge_agent.camera.packing import unpacked
 from edge_agent.camera.snapshot import HttpSnapshot
-from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
-from kardus.inference.half_decoded import HalfDecoded
-from kardus.inference.part_decoded import whole_of
-from kardus.inference.preprocess import decode_picture
 from tests.cameras import (
     PASSWORD,
     REALM,
@@ -32,45 +23,14 @@ from tests.cameras import (
     HttpCamera,
     basic,
     challenging,
-    chart,
-    chart_jpeg,
     digest,
     digest_challenge,
-    dripping,
     endless,
-    hanging_up,
     jpeg,
     mjpeg,
-    silent,
 )
-from tests.dripping import NEVER_DONE, DrippingServer, drips_headers, redirects
-from tests.patience import within
-
-
-def _ask(camera: HttpCamera, times: int = 1, **settings: Any) -> list[Image.Image | str]:
-    source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, **{"timeout_s": 1, **settings}))
-    assert source.live
-    pictures = source.pictures()
-    return [given if isinstance(given, str) else whole_of(given) for given in islice(pictures, times)]
-
-
-ATTENTIONS: dict[Attention, type] = {"moving": Image.Image, "rest": HalfDecoded, "wanted": Image.Image}
-
-
-def _bomb() -> bytes:
-    """A PNG that says that it is 60,000 pixels wide and high."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100))
-
-
-def _cut_off() -> bytes:
-    """Three quarters of a picture, and its end mark, as a camera's broken encoder may leave it."""
-    whole = chart_jpeg()
-    return whole[: len(whole) * 3 // 4] + b"\xff\xd9"
+from tests.edge_agent.camera.snapshots import ask as _ask
+from tests.edge_agent.camera.snapshots import send_raw as _raw
 
 
 def _packed(handler: Any, body: bytes, kind: str = "gzip") -> None:
@@ -247,69 +207,6 @@ def test_what_is_no_http_is_cited_in_short() -> None:
     assert said.isprintable()
 
 
-PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "gzip": ("gzip", gzip.compress),
-    "its old name": ("x-gzip", gzip.compress),
-    "deflate": ("deflate", zlib.compress),
-    "deflate without zlib's header": ("deflate", lambda body: zlib.compress(body)[2:-4]),
-    "and not": ("gzip, identity", gzip.compress),
-    "with a weight": ("GZIP;q=1", gzip.compress),
-    "without a word": ("", gzip.compress),
-    "with bytes behind it": ("gzip", lambda body: gzip.compress(body) + b"\0\0"),
-    "in several members": (
-        "gzip",
-        lambda body: b"".join(gzip.compress(body[n : n + 99]) for n in range(0, len(body), 99)),
-    ),
-    "in two members, with bytes behind": (
-        "",
-        lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]) + b"\x1fx",
-    ),
-    "once, called twice": ("gzip, gzip", gzip.compress),
-    "once, called by both names": ("gzip, deflate", gzip.compress),
-    "twice called, not at all": ("gzip, gzip", bytes),
-    "zlib, called gzip": ("gzip", zlib.compress),
-    "zlib, without a word": ("", zlib.compress),
-    "zlib, called otherwise": ("br", zlib.compress),
-    "behind empty lines": ("gzip", lambda body: b"\r\n\r\n" + gzip.compress(body)),
-    "behind an empty line, as deflate": ("deflate", lambda body: b"\r\n" + zlib.compress(body)),
-    "called gzip alone": ("gzip", bytes),
-    "called deflate alone": ("deflate", bytes),
-    "called packed in a way that nobody knows": ("none", bytes),
-}
-
-
-@pytest.mark.parametrize("case", PACKED)
-def test_an_answer_is_unpacked_by_what_it_holds(case: str) -> None:
-    coding, pack = PACKED[case]
-    with HttpCamera(lambda handler: handler.send(pack(jpeg(120)), Content_Encoding=coding)) as camera:
-        pictures = _ask(camera, 2)
-    assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
-
-
-@pytest.mark.parametrize("case", PACKED)
-def test_an_answer_is_unpacked_however_it_was_split(case: str) -> None:
-    coding, pack = PACKED[case]
-    body = pack(jpeg(120))
-    answer = httpx2.Response(
-        200, headers={"Content-Encoding": coding}, content=(body[n : n + 1] for n in range(len(body)))
-    )
-    assert b"".join(unpacked(answer)) == jpeg(120)
-
-
-def test_a_coding_may_be_said_in_two_headers() -> None:
-    body = gzip.compress(jpeg(120))
-    head = b"HTTP/1.1 200 OK\r\n" + b"Content-Encoding: gzip\r\n" * 2 + b"Content-Length: %d\r\n\r\n" % len(body)
-    with HttpCamera(lambda handler: _raw(handler, head + body)) as camera:
-        assert isinstance(_ask(camera)[0], Image.Image)
-
-
-def test_a_packed_stream_is_unpacked_as_it_comes() -> None:
-    body = b"--frame\r\n\r\n" + jpeg(120) + b"\r\n--frame\r\n"
-    kind = "multipart/x-mixed-replace; boundary=frame"
-    with HttpCamera(lambda handler: handler.send(gzip.compress(body), kind, Content_Encoding="gzip")) as camera:
-        assert isinstance(_ask(camera)[0], Image.Image)
-
-
 HEADS: dict[str, bytes] = {
     "a space before the colon": b"Content-Type : image/jpeg",
     "a line without a colon": b"hello",
@@ -481,163 +378,3 @@ def test_an_answer_without_end_and_a_packed_bomb_are_not_taken_whole(answer: Ans
         (refused,) = _ask(camera, timeout_s=15)
     assert isinstance(refused, str)
     assert "it sends more than 50000000 bytes" in refused
-
-
-def test_a_camera_that_sends_us_on_is_followed_and_told_who_looks(tmp_path: Path) -> None:
-    (tmp_path / "password").write_text(PASSWORD)
-
-    def answer(handler: Any) -> None:
-        if handler.path == "/snapshot.jpg":
-            handler.send(b"", status=302, Location="/now.jpg?x=1")
-        else:
-            digest(handler)
-
-    with HttpCamera(answer) as camera:
-        pictures = _ask(camera, 2, username=USER, password_file=tmp_path / "password")
-    assert all(isinstance(picture, Image.Image) for picture in pictures)
-
-
-def test_another_host_is_not_told_who_looks() -> None:
-    with HttpCamera(basic) as other:
-        elsewhere = other.url.replace("127.0.0.1", "localhost")
-        with HttpCamera(lambda handler: handler.send(b"", status=307, Location=elsewhere)) as camera:
-            (refused,) = _ask(camera, username=USER, login="basic")
-        assert isinstance(refused, str)
-        assert "401" in refused
-        assert not any("Authorization" in request for request in other.requests)
-
-
-MISBEHAVING: dict[str, tuple[Answer, str]] = {
-    "silent": (silent, "it sends nothing"),
-    "a byte now and then": (dripping, "it is too slow"),
-    "hangs up": (hanging_up, "no picture"),
-    "an error": (lambda handler: handler.send(b"", status=500), "it answers 500"),
-    "another place": (
-        lambda handler: handler.send(b"", status=302, Location="http://127.0.0.1:9/"),
-        "Connection refused",
-    ),
-    "no place": (lambda handler: handler.send(b"", status=302, Location="http://h:99999999/"), "no picture"),
-    "a file": (lambda handler: handler.send(b"", status=302, Location="file:///etc/passwd"), "no picture"),
-    "cut off, with its end": (lambda handler: handler.send(_cut_off()), "not a whole picture"),
-    "packed, damaged": (
-        lambda handler: handler.send(gzip.compress(jpeg(3))[:12] + bytes(300), Content_Encoding="gzip"),
-        "its answer can't be unpacked",
-    ),
-    "not packed, and no picture": (
-        lambda handler: handler.send(b"no gzip", Content_Encoding="gzip"),
-        "not a readable picture",
-    ),
-    "a head without end": (
-        lambda handler: _raw(handler, b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 100_000),
-        "no picture",
-    ),
-    "in chunks that never come": (
-        lambda handler: handler.send(b"", Transfer_Encoding="gzip, chunked"),
-        "sends nothing",
-    ),
-    "packed twice": (
-        lambda handler: handler.send(gzip.compress(gzip.compress(jpeg(3))), Content_Encoding="gzip, gzip"),
-        "packed more than once (gzip, gzip)",
-    ),
-    "packed twice, without a word": (
-        lambda handler: handler.send(gzip.compress(zlib.compress(jpeg(3)))),
-        "packed more than once (gzip, zlib)",
-    ),
-    "empty lines alone": (lambda handler: handler.send(b"\r\n" * 500_000), "not a readable picture"),
-    "a page": (lambda handler: handler.send(b"<html>", "text/html"), "not a readable picture"),
-    "nothing": (lambda handler: handler.send(b""), "not a readable picture"),
-    "half a picture": (lambda handler: handler.send(jpeg(3)[:300]), "not a readable picture"),
-    "a bomb": (lambda handler: handler.send(_bomb()), "60000 x 60000 pixels is too large"),
-    "no HTTP": (lambda handler: _raw(handler, b"\0\1\2\3\r\n\r\n"), "no picture"),
-}
-
-
-@pytest.mark.parametrize("case", MISBEHAVING)
-def test_a_camera_that_misbehaves_gives_a_line_in_time_and_is_asked_again(case: str) -> None:
-    answer, said = MISBEHAVING[case]
-    with HttpCamera(answer) as camera:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, timeout_s=1))
-        pictures = source.pictures()
-        with within(4):
-            text = next(pictures)
-        assert isinstance(text, str)
-        assert said in text
-        assert text.startswith(camera.url)
-        assert len(text.splitlines()) == 1
-        camera.answer = lambda handler: handler.send(jpeg(90))
-        assert isinstance(next(pictures), Image.Image)
-
-
-def _large(*, progressive: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    chart().resize((960, 720)).save(buffer, "JPEG", quality=90, progressive=progressive)
-    return buffer.getvalue()
-
-
-def test_while_all_rests_half_is_decoded_and_the_whole_is_there_when_it_is_wanted() -> None:
-    data = _large()
-    with HttpCamera(lambda handler: handler.send(data)) as camera:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url))
-        assert isinstance(source, Attentive)
-        pictures = source.pictures()
-        for attention, kind in ATTENTIONS.items():
-            source.attention = attention
-            given = next(pictures)
-            assert isinstance(given, kind)
-            assert not isinstance(given, str)
-            assert whole_of(given).tobytes() == decode_picture(data, "p").tobytes()
-
-
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_picture_that_was_cut_off_is_no_picture_by_half_either(*, progressive: bool) -> None:
-    whole = _large(progressive=progressive)
-    cut = [whole[: len(whole) * share // 8] + b"\xff\xd9" for share in (4, 6, 7)]
-    answers = iter([*cut, whole[: len(whole) // 2], whole])
-    with HttpCamera(lambda handler: handler.send(next(answers))) as camera:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url))
-        source.attention = "rest"
-        *refused, last = islice(source.pictures(), 5)
-    assert all(isinstance(text, str) and "check the address, and what the camera sends" in text for text in refused)
-    assert isinstance(last, HalfDecoded)
-
-
-@pytest.mark.parametrize("case", NEVER_DONE)
-def test_a_camera_that_is_never_done_gives_a_line_in_time(case: str) -> None:
-    scheme, behaviour = NEVER_DONE[case]
-    with DrippingServer(behaviour) as server:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=server.url(scheme), timeout_s=0.5))
-        with within(3):
-            text = next(source.pictures())
-        url = server.url(scheme)
-    assert text in {
-        f"{url}: no picture ({said}): check the camera, its address, user name and password"
-        for said in ("it sends nothing", "it is too slow")
-    }
-
-
-def test_a_camera_that_sends_its_looker_elsewhere_for_ever_is_given_up() -> None:
-    with DrippingServer(redirects) as server:
-        text = next(HttpSnapshot(SnapshotSource(type="snapshot", url=server.url())).pictures())
-    assert isinstance(text, str)
-    assert "it sends us on more than 5 times" in text
-
-
-def test_closing_ends_the_wait_for_a_picture() -> None:
-    with DrippingServer(drips_headers) as server:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=server.url(), timeout_s=15))
-        server.once_asked(source.close)
-        with within(3):
-            assert isinstance(next(source.pictures()), str)
-
-
-@pytest.mark.parametrize(("host", "said"), [("127.0.0.1:9", "Connection refused"), ("a..b", "label")])
-def test_an_absent_camera_says_so(host: str, said: str) -> None:
-    source = HttpSnapshot(SnapshotSource(type="snapshot", url=f"http://{host}/x.jpg", timeout_s=1))
-    text = next(source.pictures())
-    assert isinstance(text, str)
-    assert said in text
-
-
-def _raw(handler: Any, data: bytes) -> None:
-    handler.wfile.write(data)
-    handler.close_connection = True

@@ -1,5 +1,8 @@
 """Topics say whose they are, and only an expected-stock topic gives a location."""
 
+import json
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -112,6 +115,18 @@ def test_two_locations_never_share_a_topic(one: str, other: str) -> None:
 @pytest.mark.parametrize("level", ["A.1", "A%", "A%2", "A%41", "A%2f", "100%"])
 def test_a_level_of_an_earlier_version_stands_for_itself(level: str) -> None:
     assert location_code(level) == level
+
+
+@pytest.mark.parametrize("text", ["e\u0301" * 100, "\u0958" * 50, "\U0001f4e6" * 100])
+def test_a_name_is_as_long_as_it_is_sent(text: str) -> None:
+    code = unicodedata.normalize("NFC", text)
+    for is_name, kind in ((is_id, Id), (is_location, LocationCode)):
+        assert is_name(text)
+        assert TypeAdapter(kind).validate_python(text) == code
+        for longer in (f"{text}x", f"x{text}"):
+            assert not is_name(longer)
+            with pytest.raises(ValidationError, match="at most 100 characters"):
+                TypeAdapter(kind).validate_json(json.dumps(longer))
 
 
 @pytest.mark.parametrize("text", ["", " A", "A\n", "A\x90", "A\ufffe", "x" * 101, "\u0958" * 60])

@@ -53,10 +53,12 @@ DATES = """2026-03-04|2026-03-04 00:00:00|04-Mar|4-Mar-26|04.Mrz|4. Mai|Mar-04|0
 3/4/2026 0:00|3/4/2026 12:00:00 AM|Okt 26|2026/3/4
 3月4日|2026年3月4日|2026年3月|04.мар|4-paź|4 Şub|12:30:00|9:05:00 PM|2026-03-04 00:00:00+00:00|2026-03-04T00:00:00Z
 2026-03-04 00:00:00 UTC|04-March|March-04|março-26|lut-26|04-březen|12:00 AM|9:05 p.m.|04/03/26|3/4/26
-4 de marzo de 2026|mar. '26|04-MÄRZ|3월 4일|2026년 3월"""
+4 de marzo de 2026|mar. '26|04-MÄRZ|3월 4일|2026년 3월|04.03.26|4.3.26|4. 3. 2026|2026. 03. 04.|4.3.2026 г.
+4/3/2569|4-มี.ค.|4 มีนาคม 2569|มี.ค.-69|4-Thg3|thg 3-26|04 Tháng 3|04-مارس|4-מרץ|4 ינו׳|4-जन॰"""
 CODES = """A-01|01-02-03|2026|1-2|12-ABC|0017|3/4|2026-AB-01|#1|#A-12|MAR|MAR-A|MAY-2026-X|01.02.03|10/20/30
 8991234567890|2101-99-99|JUNGLE-12|a=b
 #AB|#A/B-1|#N-1|#12_A|Error-5|RACK:502|03:04|01/02/19|04-03-26|JUNE-BUG|12-LIS|PRO-12|MARKET-12|lemon-26|Sand
+2026-02-31|31.02.2026|39/39/26|26.26.26|04.03.31|ก-04|4-ก|Thg3|2601-01-01
 1.0|2.10|12,5|001,002|O'Neill|1E05|KAS-12|12-KAS|ARA-01|3:04|12:30:AB|Wahrheit|TRUE-1|Tea|月見"""
 
 
@@ -66,7 +68,11 @@ def test_a_date_is_no_code(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "language", ["de", "fr", "es", "pt", "it", "pl", "cs", "hu", "ru", "tr", "fi", "el", "sv", "id", "uk", "nl"]
+    "language",
+    [
+        *("de", "fr", "es", "pt", "it", "pl", "cs", "hu", "ru", "tr", "fi", "el", "sv", "id", "uk", "nl"),
+        *("th", "ar", "he", "fa", "bn"),
+    ],
 )
 def test_a_month_s_name_makes_a_date_in_every_language(language: str) -> None:
     months = Locale.parse(language).months

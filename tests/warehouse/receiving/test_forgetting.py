@@ -25,6 +25,7 @@ from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.receiving.making import writer_of
 from tests.warehouse.receiving.test_receiver import broker_of, publish, receiving, wait_for
 from warehouse.__main__ import main
+from warehouse.authority.acl import acl_text
 from warehouse.receiving import forgetting
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
@@ -311,6 +312,30 @@ def test_a_broker_that_clears_nothing_is_not_a_success(tmp_path: Path, capsys: p
             forgetting.forget_agent(old, "box", site=SITE)
         assert "agents/box/" in str(caught.value)
         assert state in _seen(broker)
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize(("version", "why"), [("5", "Not authorized"), ("3.1.1", "doesn't clear it")])
+def test_what_the_access_list_keeps_where_nothing_is_to_be_retained_holds_up_nothing_else(
+    tmp_path: Path, version: Literal["5", "3.1.1"], why: str
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text(f"topic readwrite kardus/v1/{SITE}/agents/+/#\n")
+    broker = Mosquitto(tmp_path / "broker", f"acl_file {acl}\n")
+    broker.start()
+    try:
+        box = Publisher("box")
+        events = [box.event("A"), box.event("B")]
+        publish(broker, [*_retained(box), *events, (box.topics.command("capture"), b"{}")], retain=True)
+        for_everybody = acl_text(SITE, ["stock"], []).partition("user stock\n")[2]
+        acl.write_text(f"{for_everybody}topic write kardus/v1/{SITE}/agents/echo\n")
+        broker.reload()
+        broker.wait_for_log("Reloading config")
+        with pytest.raises(BrokerError, match=why) as caught:
+            forgetting.forget_agent(BrokerSettings("127.0.0.1", broker.port, version=version), "box", site=SITE)
+        assert "; 2 topics stay so, the other 9 of agent 'box' are cleared" in str(caught.value)
+        assert _topics(broker) == {topic for topic, _ in events}
     finally:
         broker.kill()
 

@@ -19,6 +19,7 @@ from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import publish, receiving, wait_for
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from warehouse.store import writer
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
@@ -112,6 +113,14 @@ def test_a_state_may_hold_beyond_tomorrow_and_was_not_verified_then() -> None:
     assert isinstance(parse_message(SITE, *_changed(state, "data", "last_verified", value=FAR)), DeadLetter)
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "2126-03-02T00:00:00Z"])
+def test_a_state_holds_two_days_at_most(moment: str) -> None:
+    found = parse_message(SITE, *_changed(Publisher().state("A-1"), "data", "valid_until", value=moment))
+    assert isinstance(found, DeadLetter)
+    assert found.reason.startswith("valid_until: ")
+    assert "is more than 2 days ahead: correct the agent's clock" in found.reason
+
+
 def test_a_clock_of_the_receiver_that_was_set_back_makes_no_message_one_of_the_future(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
@@ -146,6 +155,33 @@ def test_what_is_sent_again_and_again_is_kept_aside_once(database: Database) -> 
     assert written.dead_letters == 3
     assert write(database, forged, box.picture("A-1", "e", b"no picture")).dead_letters == 2
     assert StoreReader(database).dead_letter_count() == 2
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_however_often_an_event_is_made_up_it_is_one_of_those_that_stay(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, is_stored: bool
+) -> None:
+    monkeypatch.setattr(writer, "MAX_DEAD_LETTERS", 5)
+    box = Publisher()
+    event = box.event()
+    write(database, *[event] if is_stored else [])
+    made_up = [_changed(event, "data", "confidence", value=number) for number in range(40)]
+    damaged = [_changed(message, "data", "verdict", value=f"v{n}") for n, message in enumerate(made_up)]
+    written = write(database, *damaged[:20])
+    assert written.dead_letters == 20
+    assert written.covered == {("box", box.epoch)}, "each is acknowledged, or the agent sends it for ever"
+    assert [write(database, message).dead_letters for message in damaged[20:]] == [1] * 20
+    assert StoreReader(database).dead_letter_count() == 5 + (not is_stored)
+    with database.reading() as connection:
+        positions = connection.exec_driver_sql("SELECT payload FROM dead_letters WHERE sequence = 1").fetchall()
+    assert positions == ([] if is_stored else [(damaged[0][1],)])
+    assert write(database, event).events == (not is_stored), "the event itself is stored when it comes"
+
+
+def test_a_reason_that_cites_a_whole_message_is_cut(database: Database) -> None:
+    write(database, _changed(Publisher().event(), "source", value="x" * 100_000))
+    ((_, reason),) = _letters(database)
+    assert len(reason) == writer.MAX_REASON
 
 
 def test_a_topic_without_an_agent_is_set_aside() -> None:

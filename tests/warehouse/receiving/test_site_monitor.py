@@ -94,3 +94,21 @@ def test_what_is_seen_in_a_word() -> None:
     assert describe_seen(_state(Verdict.EMPTY, Seen(sku=None, name="empty"))) == "(empty)"
     assert describe_seen(_state(Verdict.MISMATCH, Seen(sku=None, category="Milk"))) == "Milk?"
     assert describe_seen(_state(Verdict.STALE)) == ""
+
+
+def test_a_state_that_claims_to_hold_for_years_says_nothing() -> None:
+    monitor = SiteMonitor()
+    monitor.update(*WRITER.state_message(_state(Verdict.MATCH, valid_for_s=3 * 86_400)))
+    (state,) = monitor.current_states().values()
+    assert (state.verdict, state.reason) == (Verdict.STALE, "the agent's clock is far ahead")
+
+
+def test_what_is_of_another_location_or_camera_than_its_topic_is_passed_over() -> None:
+    monitor = SiteMonitor()
+    _, payload = WRITER.state_message(_state(Verdict.MATCH))
+    assert monitor.update(TOPICS.state("B-1"), payload) is None
+    _, payload = WRITER.health(CameraHealth(camera="cam", status="ok", since=NOW))
+    assert monitor.update(TOPICS.health("other"), payload) is None
+    assert monitor.update("state", payload) is None
+    assert (monitor.states, monitor.cameras) == ({}, {})
+    assert monitor.update(TOPICS.health("cam"), payload) is not None

@@ -300,3 +300,24 @@ def test_one_name_in_two_forms_is_one_name(tmp_path: Path) -> None:
     composed, apart = "Té-1", "Te\u0301-1"
     path = csv_list(tmp_path / "s.csv", HEADER, (composed, apart), (apart, composed))
     assert read_stock(path) == [StockLine(composed, composed)]
+
+
+def test_a_column_that_shows_that_its_codes_are_no_dates_is_taken(tmp_path: Path) -> None:
+    codes = [f"{rack:02d}/{place:02d}/26" for rack in (3, 4) for place in range(1, 40)]
+    path = csv_list(tmp_path / "s.csv", HEADER, *((code, "Mars 50") for code in codes), ("05/01/26", "EMPTY"))
+    assert "line 2: sku 'Mars 50' looks like a date" in refusal_of(path)
+    path = csv_list(path, HEADER, ("05/01/26", "EMPTY"), *((code, "Mars 50") for code in codes), ("99/1/26", "Twix 50"))
+    assert "line 2: location '05/01/26' looks like a date" in refusal_of(path)  # 99/1/26 isn't written as the others
+    lines = [("05/01/26", "EMPTY"), *((code, "Mars 50") for code in codes), ("99/01/26", "Twix 50")]
+    assert [line.location for line in read_stock(csv_list(path, HEADER, *lines))] == ["05/01/26", *codes, "99/01/26"]
+
+
+@pytest.mark.parametrize("code", ["04/03/26", "04.03.26", "4 Mar", "2026-03-04", "4-มี.ค."])
+@pytest.mark.parametrize("written", ['="{}"', '"=""{}"""'])
+def test_a_code_that_looks_like_a_date_is_taken_as_the_refusal_says(tmp_path: Path, code: str, written: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(f"location,sku\nA-1,{code}\n", "utf-8")
+    assert f"line 2: sku '{code}' looks like a date" in refusal_of(path)
+    assert 'is written ="CODE" in a text' in refusal_of(path)
+    path.write_text(f"location,sku\nA-1,{written.format(code)}\n", "utf-8")
+    assert read_stock(path) == [StockLine("A-1", code)]

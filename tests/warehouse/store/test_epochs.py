@@ -17,8 +17,9 @@ from tests.warehouse.receiving.making import write, writer_of
 from warehouse.receiving.parsing import parse_message
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
 from warehouse.store import tables
+from warehouse.store.acks import acks
 from warehouse.store.database import Database
-from warehouse.store.epochs import acks, add_covered, first_gap, missing_ranges, note_epoch
+from warehouse.store.epochs import add_covered, first_gap, missing_ranges, note_epoch
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
 from warehouse.store.sqlite import SqliteDatabase

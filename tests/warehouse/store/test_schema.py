@@ -11,7 +11,7 @@ import pytest
 from tests.clusters import Cluster
 from tests.patience import PATIENCE_S
 from warehouse.store import migrating, migrations
-from warehouse.store.epochs import acks
+from warehouse.store.acks import acks
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader

@@ -1,12 +1,14 @@
 """Templates: Jinja2 with everything escaped, in the language of who reads it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
@@ -93,13 +95,27 @@ def _render(request: Request, template: str, words: dict[str, Any]) -> str:
     return environment(reading.local.language).get_template(template).render(**{**common, **words})
 
 
+def _harmless(value: object) -> object:
+    return escaped(value) if type(value) is str else value
+
+
+def _of_harmless_words(translate: Callable[..., object]) -> Callable[..., object]:
+    """A sentence of the catalogue is markup, with words in it that are escaped as such alone."""
+
+    @pass_context
+    def translated(context: Context, *told: object, **words: object) -> object:
+        return translate(context, *told, **{name: _harmless(word) for name, word in words.items()})
+
+    return translated
+
+
 @cache
 def environment(language: str) -> Environment:
     """The templates in one language."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=lambda value: escaped(value) if type(value) is str else value,
+        finalize=_harmless,
         undefined=StrictUndefined,
         auto_reload=False,  # else the file is looked at for each of a rack's tiles
         extensions=["jinja2.ext.i18n"],
@@ -107,6 +123,9 @@ def environment(language: str) -> Environment:
         lstrip_blocks=True,
     )
     made.install_gettext_translations(translations_of(language), newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    made.globals |= {
+        name: _of_harmless_words(cast("Callable[..., object]", made.globals[name])) for name in ("gettext", "ngettext")
+    }
     made.globals |= {
         "static": static_address,
         "languages": LANGUAGES,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
+from kardus.support.errors import DataError
 from kardus.support.workbooks.cells import LOST_FORMULA, Cell, hidden_cell
 from kardus.support.workbooks.reading import workbook_lines
 from kardus.support.workbooks.shared_texts import shared_texts
@@ -71,6 +72,19 @@ def test_every_kind_of_cell_is_read(tmp_path: Path, cell: str, shown: Cell) -> N
 def test_what_shows_something_else_says_so(tmp_path: Path, cell: str, said: str) -> None:
     path = write_xlsx(tmp_path / "s.xlsx", f"<row>{cell}</row>", formats=(0, 14, 9, 12))
     assert said in _cells(path)[0].problem
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *('<c t="s"><v>-1</v></c>', '<c t="s"><v>1</v></c>', '<c t="s"><v>0_0</v></c>', '<c t="x"><v>1</v></c>'),
+        *("<c><v>1_7</v></c>", "<c><v>inf</v></c>", "<c><v>nan</v></c>", "<c><v>0x11</v></c>"),
+    ],
+)
+def test_what_no_program_writes_makes_no_other_cell(tmp_path: Path, cell: str) -> None:
+    path = write_xlsx(tmp_path / "s.xlsx", f"<row>{cell}</row>", shared="<si><t>Tea</t></si>")
+    with pytest.raises(DataError, match=r"not a readable \.xlsx file"):
+        _cells(path)
 
 
 def test_values_beside_formulas_that_were_never_calculated_are_not_believed(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""A camera's snapshots, as the agent asks for them, and answers that are no HTTP server's."""
+
+from itertools import islice
+from typing import Any
+
+from PIL import Image
+
+from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.config.sources import SnapshotSource
+from kardus.inference.part_decoded import whole_of
+from tests.cameras import (
+    HttpCamera,
+)
+
+
+def ask(camera: HttpCamera, times: int = 1, **settings: Any) -> list[Image.Image | str]:
+    """What so many looks give: a picture, or why there is none."""
+    source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, **{"timeout_s": 1, **settings}))
+    assert source.live
+    pictures = source.pictures()
+    return [given if isinstance(given, str) else whole_of(given) for given in islice(pictures, times)]
+
+
+def send_raw(handler: Any, data: bytes) -> None:
+    """Write these bytes, head and all, and hang up."""
+    handler.wfile.write(data)
+    handler.close_connection = True
