@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,6 +24,7 @@ from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.parting import PartNumber, part_of, written
+from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
@@ -153,7 +155,8 @@ def _note(request: Request, console: Console, visit: Visit, deed: Deed, told: st
         if deed.action == "comment":
             _comment(connection, visit, deed.alerts, text)
         elif deed.action != "acknowledge":
-            note_deed(connection, visit.person.name, deed.alerts, deed.action, deed.form.get("holder", ""))
+            every = [*deed.alerts, *chain.from_iterable(predecessors(connection, deed.alerts).values())]
+            note_deed(connection, visit.person.name, every, deed.action, deed.form.get("holder", ""))
         holder = deed.form.get("holder", "") if deed.action == "take" else ""
         detail = told or text or (holder and f"from {holder}")[:MAX_TEXT]
         entries = [entry_of(request, visit.principal, deed.action, id_, detail) for id_ in deed.alerts]
