@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, select
 
+from kardus.contract.verdicts import Verdict
 from warehouse.console.pages.parting import ListPart, part_of
 from warehouse.console.pages.places import MAX_TILES
 from warehouse.console.pages.settings import PageSettings
@@ -14,8 +15,9 @@ from warehouse.console.pages.tiles import PORTION
 from warehouse.console.shown import ShownRow, said
 from warehouse.store.tables import latest
 
-RACK_BYTES = 185_000
-"""Of a part: more than of other lists, since how long a tile is is known to a few bytes."""
+RACK_BYTES, FRAME_BYTES = 186_000, 5_000
+"""Of a part's tiles: more than of other lists, since how long a tile is is known to a few bytes; and of what there is
+to choose from above them."""
 TILE_BYTES, PHOTO_BYTES, CONFLICT_BYTES, NOW_BYTES, CHOICE_BYTES = 515, 85, 60, -7, 130
 """Of a tile without names; of its product's photo; of the word that cameras disagree; of the address of a picture of
 now, less that of a kept one; and of a camera's button, or a family's entry, above the tiles."""
@@ -26,19 +28,22 @@ def rack_part(
 ) -> ListPart[str]:
     """Codes of a rack's locations, in walking order: of this part, or of the one with the location `at`."""
     codes = settings.codes.of_rack(connection, rack, settings.rack)
-    sizes, choices = dict.fromkeys(codes, 0), set[tuple[str, ...]]()
+    sizes, choices, free = dict.fromkeys(codes, 0), set[tuple[str, ...]](), FRAME_BYTES
     for code, states in _states(connection, codes):
         named = {(one["agent"], one["camera"]) for one in states} | {(_family(one, settings),) for one in states}
         above = sum(CHOICE_BYTES + 2 * _length(*each) for each in named - choices)
         choices |= named
-        sizes[code] = above + max(_tile_bytes(one, settings) for one in states) + CONFLICT_BYTES * (len(states) > 1)
-    least = RACK_BYTES // MAX_TILES
+        free -= above
+        tile = max(_tile_bytes(one, settings) for one in states) + CONFLICT_BYTES * (len(states) > 1)
+        sizes[code] = tile + min(above, max(0, -free))
+    least = RACK_BYTES // (MAX_TILES + 1) + 1  # so that there are never more
     return part_of(codes, number, lambda code: max(least, sizes[code]), RACK_BYTES, lambda code: code == at)
 
 
 def _tile_bytes(state: ShownRow, settings: PageSettings) -> int:
     """About how long a tile is as HTML, at most."""
-    code, expected, seen = state["location"], (state["expected"] or {}).get("sku"), state["seen"] or {}
+    code, expected = state["location"], (state["expected"] or {}).get("sku")
+    seen = {} if state["verdict"] == Verdict.MATCH else state["seen"] or {}
     address = _length(state["agent"], state["camera"], code) + NOW_BYTES
     photo = PHOTO_BYTES if settings.products.address(expected) else 0
     names = sum(
