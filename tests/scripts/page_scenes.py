@@ -35,7 +35,7 @@ from warehouse.console.pages.settings import PageSettings
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.opening import open_database
-from warehouse.store.tables import coverage_days
+from warehouse.store.tables import coverage_days, offers
 
 DAYS = 30
 NOW = datetime.now(UTC)
@@ -77,6 +77,12 @@ def _photo(sku: str, seed: int) -> Image.Image:
     return draw_photo(pictures, name, np.random.default_rng(seed), 200)
 
 
+def _crop(sku: str, seed: int) -> bytes:
+    buffer = io.BytesIO()
+    _photo(sku, seed).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
 def _fill(database: Database, boxes: list[Publisher]) -> None:
     """Thirty days of alerts, each put right, coverage of every day, what people said, and pictures to be labelled."""
     rng, skus = np.random.default_rng(7), [one.sku for one in products()]
@@ -106,7 +112,7 @@ def _put_right(database: Database, box: Publisher, what: tuple[str, str], opened
     standing = Alert(id=alert, status="open", opened=opened)
     over = Alert(id=alert, status="resolved", opened=opened, resolved=closed, duration_s=lasted_s)
     write(database, _told(box, code, Verdict.MISMATCH, what, opened, standing))
-    write(database, box.picture(code, box.ids[-1]))
+    write(database, box.picture(code, box.ids[-1], _crop(what[1], box.sequence)))
     truth = what[1] if box.sequence % 23 else what[0]
     say(database, box.ids[-1], StatedTruth.PRODUCT, truth)
     write(database, _told(box, code, Verdict.MATCH, (what[0], what[0]), closed, over))
@@ -143,16 +149,15 @@ def _ask(database: Database, box: Publisher, skus: list[str]) -> None:
     for n, (expected, seen) in enumerate(((skus[0], skus[1]), (skus[1], skus[2]), (skus[3], skus[4]))):
         code = f"A-01-2-0{n + 1}"
         write(database, _told(box, code, Verdict.UNCERTAIN, (expected, seen), NOW - timedelta(minutes=9 * n), None))
-        buffer = io.BytesIO()
-        _photo(seen, 40 + n).resize((320, 320)).save(buffer, "JPEG", quality=90)
-        write(database, box.picture(code, box.ids[-1], buffer.getvalue()))
+        write(database, box.picture(code, box.ids[-1], _crop(seen, 40 + n)))
 
 
 def _bundles(folder: Path) -> Bundles:
     folder.mkdir()
     key = Ed25519PrivateKey.generate()
-    for version in ("2026.10.1", "2026.11.2"):
-        colour_bundle(folder / f"cartons-{version}.bundle", [key], name="cartons", version=version)
+    for version, day in (("2026.10.1", "2026-10-05"), ("2026.11.2", "2026-11-23")):
+        named = {"name": "cartons", "version": version, "created": f"{day}T08:00:00+00:00"}
+        colour_bundle(folder / f"cartons-{version}.bundle", [key], **named)
     return Bundles(folder, "https://kardus.example.com/")
 
 
@@ -172,3 +177,9 @@ def _say_models(database: Database, boxes: list[Publisher], bundles: Bundles) ->
         model, since = Model(name="cartons", version=has.version), now - timedelta(minutes=20 * (n + 1))
         status = ModelStatus(model=model, sha256=has.sha256, since=since, **words)
         write(database, box._writer.model_status(status))
+        if n:
+            offered = {"sha256": new.sha256, "title": new.title, "former_sha256": old.sha256, "former_title": old.title}
+            with database.noting() as connection:
+                at = now - timedelta(minutes=22 * (n + 1))
+                row = {"at": at, "by": "Wati", "agent": box.topics.agent, "answer": "", **offered}
+                connection.execute(insert(offers).values(**row))
