@@ -114,7 +114,7 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
     204: it has happened, now or before. 409: somebody else has the task, or an agent refuses; 412: it was clicked by
     another `person`; 503, 504: an agent is offline, or silent, and knows nothing of it: to be sent again.
     """
-    action, ids = form.get("do", ""), list(dict.fromkeys(form.get("alerts", "").split()))
+    action, ids = form.get("do", ""), list(dict.fromkeys(filter(None, form.get("alerts", "").split(" "))))
     key = form.get("id", "") or uuid7()
     if action not in ACTIONS or not 0 < len(ids) <= MAX_ALERTS or len(key) > 40:  # noqa: PLR2004 - a UUID has 36
         raise ProblemError(422, N_("The form can't be read: load the page again."))
