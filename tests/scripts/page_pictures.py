@@ -1,21 +1,27 @@
-"""The page's pictures in the docs, made anew: python -m tests.scripts.page_pictures FOLDER.
+"""The page's pictures in the docs, made anew: python -m tests.scripts.page_pictures FOLDER [NAME ...].
 
 The demo plays its first shelf and stands still at the end; a browser enters by the link that the demo prints, and
 takes the rack and the camera's view as they are at a desk, and the work list on a dark phone, in Indonesian. The page
-for laying out shows the labelled rack of its own tests, through a real broker and agent.
+for laying out shows the labelled rack of its own tests, through a real broker and agent. What the demo hasn't lived
+through (a month's trends, pictures to label, a model on its way) is filled into a store: page_scenes.py. Of FOLDER's
+pictures those are made that are named behind it, or all.
 """
 
+import io
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.brokers import Mosquitto
+from tests.scripts.page_scenes import month
 from tests.warehouse.console.browsing import PHONE, running_browser, visiting
 from tests.warehouse.console.test_commission_page import labelled_site, open_laying_out
 from warehouse.console.roles import Role
@@ -51,14 +57,29 @@ SHOTS = {
 }
 
 
+MONTH_SHOTS = {
+    "page-teaching.png": Shot("/teaching", "section img", 1100, 760, DESK),
+    "page-trends.png": Shot("/trends?days=30", "svg.chart", 1100, 1000, DESK),
+    "page-models.png": Shot("/models", "table", 1280, 760, DESK),
+}
 LAID_OUT = "page-commission.png"
+PALETTE = 192
+"""Colours of what has few, charts and tables: a fourth of the bytes, and nobody sees a difference."""
 LABELS_MS = 100_000
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, names: Sequence[str] = ()) -> None:
     """Play, and take them."""
     folder.mkdir(parents=True, exist_ok=True)
-    _lay_out(folder / LAID_OUT)
+    if not names or LAID_OUT in names:
+        _lay_out(folder / LAID_OUT)
+    if not names or MONTH_SHOTS.keys() & names:
+        _take_month(folder)
+    if not names or SHOTS.keys() & names:
+        _play(folder)
+
+
+def _play(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as out:
         words = [sys.executable, "-m", "edge_agent", "demo", "--out", f"{out}/demo", "--stay", str(STAYS_S)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo, running_browser() as browser:
@@ -91,6 +112,19 @@ def _lay_out(path: Path) -> None:
         broker.kill()
 
 
+def _take_month(folder: Path) -> None:
+    """Of the warehouse whose store is filled."""
+    with tempfile.TemporaryDirectory() as out, month(Path(out)) as scene, running_browser() as browser:
+        for name, shot in MONTH_SHOTS.items():
+            size = {"width": shot.width, "height": shot.height}
+            with visiting(browser, scene.console, scene.port, Role.SUPERVISOR, viewport=size) as page:
+                page.goto(shot.path)
+                page.locator(shot.settled).first.wait_for()
+                page.wait_for_timeout(PICTURES_MS)
+                with Image.open(io.BytesIO(page.screenshot())) as taken:
+                    taken.convert("RGB").quantize(PALETTE).save(folder / name, optimize=True)
+
+
 def _take(browser: Browser, link: str, folder: Path) -> None:
     root = link.partition("/enter/")[0]
     desk = browser.new_context(base_url=root)
@@ -112,6 +146,6 @@ def _take(browser: Browser, link: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

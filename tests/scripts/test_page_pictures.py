@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.scripts.page_pictures import LAID_OUT, SHOTS
+from tests.scripts.page_pictures import LAID_OUT, MONTH_SHOTS, SHOTS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_script_takes_every_picture_of_the_page() -> None:
-    assert {path.name for path in DOCS.glob("page-*.png")} == {LAID_OUT, *SHOTS}
+    assert {path.name for path in DOCS.glob("page-*.png")} == {LAID_OUT, *SHOTS, *MONTH_SHOTS}

@@ -1,4 +1,4 @@
-"""A database of each kind with a small warehouse in it, and a client that may do everything."""
+"""A database of each kind with a small warehouse in it, a client that may do everything, and a browser."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
+from tests.warehouse.console.browsing import Browser, running_browser
 from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
@@ -25,6 +26,13 @@ class Hall:
     box: Publisher
     other: Publisher
     alert: Alert
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a file."""
+    with running_browser() as found:
+        yield found
 
 
 @pytest.fixture

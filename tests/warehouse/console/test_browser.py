@@ -14,7 +14,7 @@ from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.patience import within
 from tests.publishers import SITE, Publisher
-from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
+from tests.warehouse.console.browsing import PHONE, violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.test_acting import agents
 from tests.warehouse.receiving.making import write
@@ -50,13 +50,6 @@ class Site:
         if status == "acknowledged":
             payload = payload.replace(b'"status":"open"', b'"status":"acknowledged"')
         write(self.console.database, event, self.box.picture(HERE, self.box.ids[-1]), (topic, payload))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.agents import SITE, AgentProcess
 from tests.brokers import Mosquitto
 from tests.publishers import Publisher
 from tests.scripts.rack_labels import KINDS, drawn_rack, overlap
-from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
+from tests.warehouse.console.browsing import PHONE, violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser as Visitor
 from tests.warehouse.receiving.making import write
@@ -69,13 +69,6 @@ class Site:
     def corners(self) -> dict[str, Any]:
         """By location, the corners that hold."""
         return {one.id: np.array(one.facings[0]) for one in self.saved().locations}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 @contextmanager
@@ -170,6 +163,12 @@ def _drags_and_nudges_a_corner(page: Page, site: Site) -> None:
     page.mouse.down()
     page.mouse.move(x + 12, y + 8, steps=3)
     expect(page.locator("#lens")).to_be_visible()
+    lens, stage = (page.locator(one).bounding_box() for one in ("#lens", ".stage"))
+    assert lens
+    assert stage
+    assert stage["x"] + stage["width"] / 2 < lens["x"], "beside the corner"
+    assert lens["x"] + lens["width"] < stage["x"] + stage["width"], "it covers nothing but the picture"
+    assert lens["y"] > stage["y"]
     page.mouse.up()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("ArrowDown")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
-from tests.warehouse.console.browsing import running_browser, visiting
+from tests.warehouse.console.browsing import visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
@@ -23,13 +23,6 @@ from warehouse.store.tables import comments
 
 HERE, TEXT = "A-01-2-03", "the carton is broken"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 class Shelf:

@@ -1,6 +1,5 @@
 """A rack and a location that stay open, in a real browser: they don't go on showing what isn't so any more."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -8,22 +7,15 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
-from tests.warehouse.console.browsing import running_browser, visiting
+from tests.warehouse.console.browsing import violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
-HERE, THERE = "A-01-2-03", "A-01-2-04"
+HERE, THERE, NEW = "A-01-2-03", "A-01-2-04", "A-01-2-05"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 @pytest.fixture
@@ -95,3 +87,65 @@ def test_a_location_whose_agent_falls_silent_says_so_and_when_it_is_heard_again(
         expect(other.locator(".now .verdict")).to_have_text("match")
         write(console.database, Publisher().state(HERE))
         expect(page.locator(".now .verdict")).to_have_text("match")
+
+
+def test_a_location_that_is_given_up_goes_and_a_new_one_comes(
+    browser: Browser, console: Console, box: Publisher
+) -> None:
+    with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
+        live(page, "/rack?name=A-01")
+        write(console.database, (box.topics.state(THERE), b""))
+        expect(page.locator(".tile h3")).to_have_text([HERE])
+        write(console.database, box.event(NEW), box.state(NEW))
+        expect(page.locator(".tile h3")).to_have_text([HERE, NEW])
+        other = Publisher("other")
+        write(console.database, other.event(HERE, Verdict.EMPTY), other.state(HERE, Verdict.EMPTY))
+        expect(page.locator(".conflict")).to_have_text("cameras disagree")
+        write(console.database, (box.topics.state(HERE), b""))
+        expect(page.locator(".conflict")).to_have_count(0)
+        expect(page.locator(".tile.v-empty h3")).to_have_text([HERE])
+        write(console.database, (other.topics.state(HERE), b""), (box.topics.state(NEW), b""))
+        expect(page.locator("main")).to_contain_text("No agent watches this rack.")
+
+
+def test_a_rack_says_which_of_its_agents_are_offline(
+    browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.feed.LOOK_S", 0.3)
+    elsewhere = Publisher("elsewhere")
+    write(console.database, box.online(), elsewhere.state("B-01-1-01"), elsewhere.offline())
+    with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
+        live(page, "/rack?name=A-01")
+        expect(page.locator("#offline")).to_be_hidden()
+        write(console.database, box.offline())
+        expect(page.locator("#offline")).to_contain_text("Agents that are offline: box. What they saw last is shown.")
+        assert violations(page) == []
+        page.reload()
+        expect(page.locator("#offline")).to_contain_text("offline: box.")
+        write(console.database, box.online())
+        expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_what_was_told_of_no_change_is_read_after_an_interruption(
+    browser: Browser, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.feed.LOOK_S", 0.3)
+    with (
+        listening(console) as port,
+        visiting(browser, console, port, Role.OPERATOR) as page,
+        visiting(browser, console, port, Role.OPERATOR) as other,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr("tests.publishers.VALID_S", 6.0)
+            brief = Publisher()
+        write(console.database, brief.event(HERE), brief.state(HERE))
+        for one in (page, other):
+            live(one, "/rack?name=A-01")
+        lost: list[str] = []
+        page.route("**/live?**", partial(lose, lost))
+        console.feed._end_all()
+        expect(page.locator("html")).to_have_attribute("data-live", "waiting")
+        expect(other.locator(".v-stale h3")).to_have_text([HERE], timeout=20_000)
+        expect(page.locator(".v-stale")).to_have_count(0)
+        page.unroute("**/live?**")
+        expect(page.locator(".v-stale h3")).to_have_text([HERE], timeout=20_000)

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -40,7 +41,10 @@ def test_an_administrator_adds_changes_and_removes_people(file_database: Databas
     assert browser.post("/people", do="remove", name="Wati").status_code == 303
     assert [one.name for one in list_people(file_database)] == ["a administrator"]
     noted = words_of(browser.get("/audit").text)
-    assert all(word in noted for word in ("add-user Wati operator", "change-role", "change-password", "remove-user"))
+    assert all(word in noted for word in ("added a person Wati operator", "changed a role", "operator to supervisor"))
+    assert all(word in noted for word in ("changed a password", "removed a person"))
+    noted = words_of(Browser(console_over(file_database), Role.ADMINISTRATOR, "id").get("/audit").text)
+    assert all(word in noted for word in ("menambah orang Wati operator", "operator menjadi penyelia"))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +179,10 @@ def test_an_agent_of_which_only_its_cameras_have_spoken_is_shown(file_database: 
     assert "cam in order" in shown
 
 
+def _shown(cell: Any) -> str:
+    return str(cell.value)
+
+
 EXPORTS = [found[1] for route in routes() if (found := re.fullmatch(r"/export/(\w+)\.\{kind\}", route.path))]
 
 
@@ -198,6 +206,13 @@ def test_every_list_is_a_table_without_formulas(file_database: Database, name: s
     assert any(cell.startswith("'=") for cell in cells)
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert browser.get(address + "exe", params=asked).status_code == 404
+    reader = Browser(console_over(file_database), Role.ADMINISTRATOR, "id")
+    headed = load_workbook(io.BytesIO(reader.get(address + "xlsx", params=asked).content)).active
+    assert headed is not None
+    pairs = [(_shown(one), _shown(other)) for one, other in zip(headed[1], sheet[1], strict=True)]
+    assert not set(table[0]) & {word for pair in pairs for word in pair if "_" in word}
+    assert sum(one != other for one, other in pairs) > len(pairs) / 2, "in the reader's language"
+    assert reader.get(address + "csv", params=asked).text.splitlines()[0].lstrip("\ufeff") == ",".join(table[0])
 
 
 @pytest.mark.parametrize("name", EXPORTS)

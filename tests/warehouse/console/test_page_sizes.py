@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from kardus.contract.messages import Alert, CameraHealth, Model
 from kardus.contract.model_status import ModelStatus
@@ -18,13 +19,16 @@ from tests.scripts.page_routes import routes
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_live import watching
 from tests.warehouse.console.visiting import Browser
-from tests.warehouse.receiving.making import writer_of
+from tests.warehouse.receiving.making import write, writer_of
 from tests.warehouse.teaching.judged import say
 from warehouse.console.context import Console
 from warehouse.console.pages.parting import PART_BYTES, part_of
+from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.tiles import tile_id
 from warehouse.console.people import add_person
 from warehouse.console.roles import Role
 from warehouse.receiving.parsing import parse_message
+from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.opening import open_database
 
@@ -139,6 +143,31 @@ def test_no_page_is_large(full: Console, path: str) -> None:
         answer = browser.get(path, params=ASKED | asked)
         assert answer.status_code in (200, 422, 503), answer.text
         assert len(answer.content) <= MOST_BYTES, len(answer.content)
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_a_rack_s_parts_are_small_however_long_its_names_are(file_database: Database, language: str) -> None:
+    sku, code = f"{WORDS} & <" + "\u00e9" * 60, "H-01-{:03d}-" + "\u5e93" * 20
+    box, other = Publisher("box-building-7-on-the-left"), Publisher("box-building-8")
+    states = [box.state(code.format(n), Verdict.MISMATCH, f"{sku} {n % 3}", f"{sku} {n % 2}") for n in range(TILES)]
+    states += [other.state(code.format(n), Verdict.MATCH, f"{sku} {n % 3}") for n in range(TILES)]
+    write(file_database, *states)
+    products = Products()
+    for n in range(3):
+        products.add(ProductPhoto(f"{sku} {n}", f"{WORDS} of family {n}", Image.new("RGB", (8, 8))))
+    browser = Browser(console_over(file_database), Role.SUPERVISOR, language, products=products)
+    shown, number = list[str](), 1
+    while True:
+        answer = browser.get(f"/rack?name=H-01&part={number}")
+        assert len(answer.content) <= MOST_BYTES
+        shown += re.findall(r'<article id="(t\w+)"', answer.text)
+        if f'&amp;part={number + 1}"' not in answer.text:
+            break
+        number += 1
+    assert len(shown) == len(set(shown)) == TILES
+    assert 3 <= number <= 4, "parts that are filled"
+    last = code.format(TILES - 1)
+    assert f'id="{tile_id(last)}"' in browser.get("/rack", params={"name": "H-01", "at": last}).text
 
 
 def test_a_choice_is_kept_from_part_to_part(full: Console) -> None:

@@ -1,5 +1,6 @@
 """Clicks of the work list that can't be sent at once, in a real browser: none is lost, none goes under another name."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +18,14 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Publisher
-from tests.warehouse.console.browsing import PHONE, running_browser, violations, visiting
+from tests.warehouse.console.browsing import PHONE, violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
+from warehouse.console.pages.task_notes import note_deed
 from warehouse.console.people import add_person, find_person
 from warehouse.console.roles import Role
 from warehouse.console.sessions import begin_session
@@ -33,13 +35,6 @@ from warehouse.store.tables import audit
 __all__ = ["asking"]
 HERE, THERE = "A-01-2-03", "A-01-1-01"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 @pytest.fixture
@@ -144,7 +139,7 @@ def test_clicks_are_sent_as_who_clicked_or_wait_for_him(browser: Browser, consol
         expect(phone.locator("#queued p")).to_contain_text("1 not sent yet")
         sign_in(phone, console, port, Role.SUPERVISOR)
         phone.context.set_offline(False)
-        waits = "Clicks of a operator that wait here until a operator is signed in: 1."
+        waits = "What a operator has clicked here (1) is sent when a operator signs in again."
         expect(phone.locator("#queued li")).to_contain_text(waits)
         expect(phone.locator(".person")).to_have_text("a supervisor")
         click(phone, THERE, "Take")
@@ -162,7 +157,7 @@ def test_a_page_of_who_was_signed_in_before_does_nothing_under_the_new_name(brow
         sign_in(phone, console, port, Role.SUPERVISOR)
         click(phone, HERE, "Take")
         expect(phone.locator(".person")).to_have_text("a supervisor")
-        expect(phone.locator("#queued li")).to_contain_text("Clicks of a operator")
+        expect(phone.locator("#queued li")).to_contain_text("What a operator has clicked here (1)")
         phone.get_by_role("button", name="Discard").tap()
         expect(phone.locator("#queued")).to_be_hidden()
     assert deeds(console) == []
@@ -174,6 +169,24 @@ def test_a_click_with_an_old_token_is_sent_with_the_new_one(browser: Browser, co
         click(phone, HERE, "Take")
         expect(job(phone, HERE)).to_contain_text("taken by a operator")
         expect(phone.locator("#queued")).to_be_hidden()
+
+
+def test_of_a_pair_that_two_people_have_each_may_give_his_half_back(browser: Browser, console: Console) -> None:
+    box, pair = Publisher(), ("A-02-1-01", "A-02-1-02")
+    for code, expected, seen in zip(pair, ("Tea", "Milk"), ("Milk", "Tea"), strict=True):
+        alert = Alert(id=f"alert-{code}", status="open", opened=datetime.now(UTC))
+        write(console.database, box.event(code, Verdict.MISMATCH, alert))
+        write(console.database, box.state(code, Verdict.MISMATCH, expected, seen))
+    with working(browser, console) as (phone, _):
+        with console.database.noting() as connection:
+            note_deed(connection, "a operator", [f"alert-{pair[0]}"], "take", "")
+            note_deed(connection, 'Budi "B", Jr.', [f"alert-{pair[1]}"], "take", "")
+        task = job(phone, pair[1])
+        expect(task.get_by_role("button", name="Take over", exact=True)).to_be_visible()
+        expect(task).to_have_class(re.compile(r"\bmine\b"))
+        click(phone, pair[1], "Give back")
+        expect(task).to_contain_text('taken by Budi "B", Jr.')
+        expect(task).not_to_contain_text("a operator")
 
 
 def test_a_task_changes_hands_when_somebody_means_it_and_both_see_it(browser: Browser, console: Console) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Publisher
-from tests.warehouse.console.browsing import PHONE, running_browser, visiting
+from tests.warehouse.console.browsing import PHONE, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
@@ -39,13 +39,6 @@ class Site:
         event, state = self.box.event(code, verdict, alert), self.box.state(code, verdict, expected, seen)
         event = event[0], event[1].replace(b'"Tea"', f'"{expected}"'.encode())
         write(self.console.database, event, self.box.picture(code, self.box.ids[-1]), state)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all of them."""
-    with running_browser() as found:
-        yield found
 
 
 @pytest.fixture

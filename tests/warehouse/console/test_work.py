@@ -85,6 +85,18 @@ def test_taken_commented_done_and_undone_are_seen_by_everybody(swapped: Database
     assert {action for action, _ in rows} >= {"take", "comment", "done", "undo"}
 
 
+def test_a_task_whose_event_hasn_t_come_yet_is_done_all_the_same(database: Database) -> None:
+    code = "A-05-1-01"
+    write(database, Publisher().state(code, Verdict.EMPTY))  # retained: it comes before what an agent has kept
+    browser = Browser(console_over(database), Role.OPERATOR, "id")
+    for fields in ({"do": "take"}, {"do": "comment", "text": "on my way"}, {"do": "done"}):
+        assert browser.post("/work", alerts=ids(code), **fields).status_code == 204
+    shown = words_of(browser.get("/work?mine=true").text)
+    assert "on my way" in shown
+    gone = browser.post("/work", do="take", alerts=f"{ids(code)} none")
+    assert (gone.status_code, "Peringatan itu sudah tidak ada" in gone.text) == (404, True)
+
+
 def test_what_is_sent_again_counts_once(swapped: Database) -> None:
     browser = Browser(console_over(swapped), Role.OPERATOR)
     key = uuid7()

@@ -13,7 +13,8 @@ from sqlalchemy import Select, select
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.fleet import fleet_of
-from warehouse.console.pages.table_files import ExportedValue, table_file
+from warehouse.console.pages.headings import exported_table
+from warehouse.console.pages.table_files import ExportedValue
 from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
 from warehouse.console.people import list_people
@@ -50,19 +51,21 @@ def export_work(request: Request, console: Served, _: ViewerVisit, kind: str) ->
         for job in jobs
         for one in job.lines
     ]
-    return table_file("work", kind, header, rows)
+    return exported_table(request, "work", kind, header, rows)
 
 
 @router.get("/export/location.{kind}", response_class=Response)
-def export_location(console: Served, _: ViewerVisit, kind: str, code: Code) -> Response:
+def export_location(request: Request, console: Served, _: ViewerVisit, kind: str, code: Code) -> Response:
     """A location's events, the latest first."""
     header = ("number", "captured", "agent", "verdict", "expected", "seen", "confidence", "alert", "event")
     chosen = EVENTS.where(events.c.location == code)
-    return table_file("location", kind, header, map(_event, latest_first(console, chosen, events.c.number)))
+    return exported_table(
+        request, "location", kind, header, map(_event, latest_first(console, chosen, events.c.number))
+    )
 
 
 @router.get("/export/fleet.{kind}", response_class=Response)
-def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
+def export_fleet(request: Request, console: Served, _: ViewerVisit, kind: str) -> Response:
     """Agents and cameras."""
     with console.reading() as connection:
         agents = fleet_of(connection)
@@ -87,17 +90,17 @@ def export_fleet(console: Served, _: ViewerVisit, kind: str) -> Response:
         for one in agents
         for camera in one["cameras"] or [{}]
     ]
-    return table_file("fleet", kind, header, rows)
+    return exported_table(request, "fleet", kind, header, rows)
 
 
 @router.get("/export/models.{kind}", response_class=Response)
-def export_models(console: Served, _: ViewerVisit, kind: str) -> Response:
+def export_models(request: Request, console: Served, _: ViewerVisit, kind: str) -> Response:
     """Which agent has which model."""
     with console.reading() as connection:
         agents = agent_models(connection)
     header = ("agent", "online", "model", "sha256", "phase", "since", "reason", "candidate")
     rows = [_model_row(one) for one in agents]
-    return table_file("models", kind, header, rows)
+    return exported_table(request, "models", kind, header, rows)
 
 
 @router.get("/export/trends.{kind}", response_class=Response)
@@ -115,22 +118,22 @@ def export_trends(
     for by, covered in (("coverage of aisle", aisles), ("coverage of family", families)):
         rows += [(by, one.name, None, None, one.total, one.verified) for one in covered]
     header = ("by", "name", "discrepancies", "median_minutes", "locations", "verified")
-    return table_file("trends", kind, header, rows)
+    return exported_table(request, "trends", kind, header, rows)
 
 
 @router.get("/export/people.{kind}", response_class=Response)
-def export_people(console: Served, _: AdministratorVisit, kind: str) -> Response:
+def export_people(request: Request, console: Served, _: AdministratorVisit, kind: str) -> Response:
     """People, without their passwords."""
     rows = [(one.name, one.role.word, one.made.isoformat()) for one in list_people(console.database)]
-    return table_file("people", kind, ("name", "role", "made"), rows)
+    return exported_table(request, "people", kind, ("name", "role", "made"), rows)
 
 
 @router.get("/export/audit.{kind}", response_class=Response)
-def export_audit(console: Served, _: SupervisorVisit, kind: str) -> Response:
+def export_audit(request: Request, console: Served, _: SupervisorVisit, kind: str) -> Response:
     """Who did what, the latest first."""
     header = ("number", "at", "actor", "address", "action", "subject", "detail")
     rows = latest_first(console, select(audit), audit.c.number)
-    return table_file("audit", kind, header, ((row[0], _time(row[1]), *row[2:]) for row in rows))
+    return exported_table(request, "audit", kind, header, ((row[0], _time(row[1]), *row[2:]) for row in rows))
 
 
 def latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:

@@ -27,7 +27,16 @@ class Hearing:
 
 def hearing_of(connection: Connection) -> Hearing:
     """By what agents have retained."""
-    said = connection.execute(select(latest.c.payload).where(latest.c.kind == "status")).scalars()
-    words = [from_json(payload, cache_strings="keys")["data"]["status"] for payload in said]
+    words = _statuses(connection)
     state = connection.execute(select(latest.c.agent).where(latest.c.kind == "state").limit(1)).first()
-    return Hearing(len(words), sum(word != "online" for word in words), state is not None)
+    return Hearing(len(words), sum(word != "online" for word in words.values()), state is not None)
+
+
+def offline_agents(connection: Connection) -> frozenset[str]:
+    """Those that are away, as they or the broker for them have said."""
+    return frozenset(agent for agent, word in _statuses(connection).items() if word != "online")
+
+
+def _statuses(connection: Connection) -> dict[str, str]:
+    said = connection.execute(select(latest.c.agent, latest.c.payload).where(latest.c.kind == "status"))
+    return {agent: from_json(payload, cache_strings="keys")["data"]["status"] for agent, payload in said}

@@ -21,7 +21,7 @@ from warehouse.console.pages.boards import AskedList, ListBoard, ListRights
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.parting import PartNumber
 from warehouse.console.pages.places import place_of
-from warehouse.console.pages.racks import tile_html
+from warehouse.console.pages.racks import offline_html, tile_html
 from warehouse.console.pages.rendering import reading_of
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.tiles import Tile, tile_of_event, tile_of_state
@@ -47,7 +47,7 @@ async def follow(
     after: Annotated[str, Query(max_length=50)] = "",
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
-    """Server-sent events: `tile` and `part` with HTML, `changed`, and the API's `ready` and `reset`."""
+    """Server-sent events: `tile` and `part` with HTML, `changed` (read it anew), and the API's `ready` and `reset`."""
     stream = console.feed.join(_audience(request, visit, view, of, number))
     if stream is None:
         raise ProblemError(503, N_("Too many pages are open: close one, or try again."), {"Retry-After": "5"})
@@ -89,6 +89,11 @@ def _changed_tile(change: StoredChange) -> Tile | None:
     return tile_of_state(later.state, agent, datetime.now(UTC), (later.event, bool(later.event)), change.others)
 
 
+def _anew(change: StoredChange) -> bytes:
+    """What is shown is to be read anew."""
+    return f"id: {change.place}\nevent: changed\ndata: 1\n\n".encode()
+
+
 def _seen(state: dict[str, Any]) -> str:
     return str(state["last_verified"] or state["since"])
 
@@ -103,14 +108,22 @@ class RackAudience(Audience):
     settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
-        """Tiles of its events, of one that came late as its agent has said since; and of what was acknowledged."""
-        own = [(change, _changed_tile(change)) for change in changes if self._is_own(change)]
-        return b"".join(self._told(change, tile) for change, tile in own if tile)
+        """Tiles of its events, of one that came late as its agent has said since; and of what was acknowledged.
+
+        The rack is to be read anew where an agent has given a location up: its tile goes, or another agent's comes.
+        """
+        own = [change for change in changes if self._is_own(change)]
+        told = b"".join(self._told(change, tile) for change in own if (tile := _changed_tile(change)))
+        cleared = [change for change in own if change.kind == "state" and change.later is None]
+        return told + (_anew(cleared[-1]) if cleared else b"")
 
     def look(self, connection: Connection, now: datetime) -> bytes:
-        """Tiles whose agent has said nothing for too long, and those that can be seen again."""
-        found = self.settings.silence.changed(connection, now, self.rack, self.settings.rack)
-        return "".join(f"event: tile\ndata: {self._html(tile)}\n\n" for tile in found).encode()
+        """Tiles whose agent has said nothing for too long, and those that can be seen again; which agents are away."""
+        silence = self.settings.silence.changed(connection, now, self.rack, self.settings.rack)
+        found = [self._html(tile) for tile in silence.tiles]
+        if silence.offline is not None:
+            found.append(offline_html(silence.offline, self.local, live=True))
+        return "".join(f"event: tile\ndata: {html}\n\n" for html in found).encode()
 
     def _is_own(self, change: StoredChange) -> bool:
         location = _location_of(change)
@@ -134,10 +147,11 @@ class LocationAudience(Audience):
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
         """That it has changed."""
         own = [one for one in changes if _location_of(one) == self.location]
-        return f"id: {own[-1].place}\nevent: changed\ndata: 1\n\n".encode() if own else b""
+        return _anew(own[-1]) if own else b""
 
     def look(self, connection: Connection, now: datetime) -> bytes:
         """That its agent has said nothing for too long, or is heard again."""
         rack = place_of(self.location, self.settings.rack).rack
-        found = self.settings.silence.changed(connection, now, rack, self.settings.rack)
-        return b"event: changed\ndata: 1\n\n" if any(tile.location == self.location for tile in found) else b""
+        silence = self.settings.silence.changed(connection, now, rack, self.settings.rack)
+        is_otherwise = any(tile.location == self.location for tile in silence.tiles)
+        return b"event: changed\ndata: 1\n\n" if is_otherwise else b""

@@ -11,6 +11,7 @@ from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
+from warehouse.console.pages.role_words import ROLE_WORDS
 from warehouse.console.people import MIN_PASSWORD, add_person, change_password, change_role, list_people, remove_person
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -21,12 +22,6 @@ ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90)
 AUDIT_PART = 200
 LINE_BYTES = 1550
 """Of a person with his forms, about, without the name."""
-ROLE_WORDS = {
-    Role.VIEWER: N_("viewer"),
-    Role.OPERATOR: N_("operator"),
-    Role.SUPERVISOR: N_("supervisor"),
-    Role.ADMINISTRATOR: N_("administrator"),
-}
 REFUSED = N_(
     "That can't be done: the name is taken or unknown, the password is too short, or nobody else administrates."
 )

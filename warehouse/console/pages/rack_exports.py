@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.headings import exported_table
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import RackSummary, rack_summaries
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.table_files import ExportedValue, table_file
+from warehouse.console.pages.table_files import ExportedValue
 from warehouse.console.pages.tiles import Tile, tiles_of
 from warehouse.console.problems import ProblemError
 
@@ -30,7 +31,7 @@ def export_racks(request: Request, console: Served, _: ViewerVisit, kind: str, a
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
         racks = rack_summaries(connection, settings.rack, datetime.now(UTC))
-    return table_file("racks", kind, _RACKS, [_rack(one) for one in racks if aisle in ("", one.aisle)])
+    return exported_table(request, "racks", kind, _RACKS, [_rack(one) for one in racks if aisle in ("", one.aisle)])
 
 
 @router.get("/export/rack.{kind}", response_class=Response)
@@ -42,7 +43,7 @@ def export_rack(request: Request, console: Served, _: ViewerVisit, kind: str, na
         tiles = tiles_of(connection, codes, datetime.now(UTC))
     if not tiles:
         raise ProblemError(404, N_("No agent watches this rack."))
-    return table_file("rack", kind, _LOCATIONS, [_location(tile, settings) for tile in tiles.values()])
+    return exported_table(request, "rack", kind, _LOCATIONS, [_location(tile, settings) for tile in tiles.values()])
 
 
 def _rack(one: RackSummary) -> list[ExportedValue]:

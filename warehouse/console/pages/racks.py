@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -16,13 +17,15 @@ from warehouse.console.locations import UNIX_EPOCH_JD
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.entries import LocationEntry
+from warehouse.console.pages.hearing import offline_agents
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
-from warehouse.console.pages.places import MAX_TILES, place_of, standing
+from warehouse.console.pages.places import place_of, standing
+from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.tiles import Tile, tiles_of
+from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.console.pages.verdicts import VERDICTS, verdict_look
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -116,11 +119,9 @@ def show_rack(
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
         place = newest(connection)
-        codes = settings.codes.of_rack(connection, name, settings.rack)
-        sections = max(1, -(-len(codes) // MAX_TILES))
-        section = codes.index(at) // MAX_TILES + 1 if at in codes else min(section, sections)
-        shown = codes[(section - 1) * MAX_TILES : section * MAX_TILES]
-        tiles = tiles_of(connection, shown, datetime.now(UTC))
+        shown = rack_part(connection, settings, name, section, at)
+        tiles = tiles_of(connection, shown.entries, datetime.now(UTC))
+        offline = _watching(connection, name, settings) & offline_agents(connection)
     if not tiles:
         raise ProblemError(404, N_("No agent watches this rack."))
     local, may_teach = reading_of(request).local, visit.person.role >= Role.SUPERVISOR
@@ -134,16 +135,31 @@ def show_rack(
         "rack.html.jinja",
         title=name,
         rack=name,
-        aisle=place_of(codes[0], settings.rack).aisle,
+        aisle=place_of(shown.entries[0], settings.rack).aisle,
         levels=levels,
         widest=max(len(tiles) for _, tiles in levels),
         cameras=sorted({(tile.agent, tile.camera) for tile in tiles.values()}),
         families=families,
-        section=section,
-        sections=sections,
+        section=shown.number,
+        sections=shown.parts,
         place=place,
+        offline=Markup(offline_html(sorted(offline), local)),  # noqa: S704 - it is a template's
         html_of=lambda tile: Markup(tile_html(tile, local, settings, may_teach=may_teach)),  # noqa: S704 - it is a template's
     )
+
+
+def _watching(connection: Connection, rack: str, settings: PageSettings) -> frozenset[str]:
+    """The agents of a rack's locations."""
+    codes, found = settings.codes.of_rack(connection, rack, settings.rack), set[str]()
+    for start in range(0, len(codes), PORTION):
+        chosen = select(latest.c.agent).distinct().where(latest.c.subject.in_(codes[start : start + PORTION]))
+        found.update(connection.execute(chosen.where(latest.c.kind == "state")).scalars())
+    return frozenset(found)
+
+
+def offline_html(agents: Sequence[str], local: Local, *, live: bool = False) -> str:
+    """Which of a rack's agents are offline, in one line; `live`: to take the place of the one that is shown."""
+    return _BREAKS.sub(" ", part(local, "offline.html.jinja", agents=agents, live=live)).strip()
 
 
 def tile_html(tile: Tile, local: Local, settings: PageSettings, *, may_teach: bool, live: bool = False) -> str:

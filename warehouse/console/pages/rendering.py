@@ -12,6 +12,7 @@ from jinja2.runtime import Context
 
 from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
+from warehouse.console.pages.audit_words import action_words, detail_words
 from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
 from warehouse.console.pages.said_of_pictures import comment_words
@@ -132,6 +133,8 @@ def environment(language: str) -> Environment:
         "Role": Role,
         "verdict_look": verdict_look,
         "comment_words": partial(comment_words, translate=translations_of(language).gettext),
+        "action_words": partial(action_words, translate=translations_of(language).gettext),
+        "detail_words": partial(detail_words, translate=translations_of(language).gettext),
         "verdicts": VERDICTS,
     }
     return made

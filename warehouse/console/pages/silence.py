@@ -1,23 +1,39 @@
 """Locations whose agent has said nothing for too long, and those that can be seen again: no event tells of them.
 
-Looked for once for all who look at a rack: rows whose time is over are found by an index, and only the locations that
-have changed are read.
+Nor of a rack's agents that go offline, while what they saw last is still shown. Looked for once for all who look at a
+rack: rows whose time is over are found by an index, and only the locations and agents that have changed are read.
 """
 
 import re
 import threading
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, literal_column, or_, select
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.locations import UNIX_EPOCH_JD
+from warehouse.console.pages.hearing import offline_agents
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.tiles import Tile, tiles_of
 from warehouse.store.tables import latest
 
 _void_at: ColumnElement[float] = literal_column("latest.void_at")
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
+
+
+@dataclass(frozen=True)
+class RackSilence:
+    """What is otherwise on a rack since the look before, that no event tells of."""
+
+    tiles: tuple[Tile, ...] = ()
+    """Those that fell silent, or were heard again."""
+    offline: tuple[str, ...] | None = None
+    """The agents of its locations that are offline; None: the same as before."""
+
+
+_NOTHING = RackSilence()
 
 
 class Silence:
@@ -27,25 +43,46 @@ class Silence:
         """Nothing is known yet."""
         self._lock = threading.Lock()
         self._silent: frozenset[tuple[str, str]] | None = None
+        self._offline: frozenset[str] | None = None
         self._at: datetime | None = None
-        self._tiles: dict[str, list[Tile]] = {}
+        self._racks: dict[str, RackSilence] = {}
 
-    def changed(self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]) -> list[Tile]:
-        """The rack's tiles that fell silent, or were heard again, since the look before; read once for one `now`."""
+    def changed(self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]) -> RackSilence:
+        """What has changed on a rack since the look before; read once for one `now`."""
         with self._lock:
             if self._at != now:
-                self._look(connection, now, pattern)
+                tiles = self._changed_tiles(connection, now, pattern)
+                offline = self._changed_agents(connection, pattern)
+                self._racks = {
+                    one: RackSilence(tuple(tiles.get(one, ())), offline.get(one)) for one in {*tiles, *offline}
+                }
                 self._at = now
-            return self._tiles.get(rack, [])
+            return self._racks.get(rack, _NOTHING)
 
-    def _look(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+    def _changed_tiles(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> dict[str, list[Tile]]:
+        """By rack."""
         day = now.timestamp() / 86_400 + UNIX_EPOCH_JD
         chosen = select(latest.c.agent, latest.c.subject).where(
             latest.c.kind == "state", or_(_void_at <= day, _verdict == Verdict.STALE.value)
         )
         silent = frozenset((agent, code) for agent, code in connection.execute(chosen))
         changed = silent ^ (silent if self._silent is None else self._silent)
-        self._silent, self._tiles = silent, {}
-        codes = sorted({code for _, code in changed})
-        for code, tile in tiles_of(connection, codes, now).items():
-            self._tiles.setdefault(place_of(code, pattern).rack, []).append(tile)
+        self._silent = silent
+        found: dict[str, list[Tile]] = defaultdict(list)
+        for code, tile in tiles_of(connection, sorted({code for _, code in changed}), now).items():
+            found[place_of(code, pattern).rack].append(tile)
+        return found
+
+    def _changed_agents(self, connection: Connection, pattern: re.Pattern[str]) -> dict[str, tuple[str, ...]]:
+        """By rack that an agent watches which went or came back: those of its agents that are offline now."""
+        offline = offline_agents(connection)
+        changed = offline ^ (offline if self._offline is None else self._offline)
+        self._offline = offline
+        racks: dict[str, set[str]] = defaultdict(set)
+        if changed:
+            theirs = select(latest.c.agent, latest.c.subject).where(
+                latest.c.kind == "state", latest.c.agent.in_(sorted(offline | changed))
+            )
+            for agent, code in connection.execute(theirs):
+                racks[place_of(code, pattern).rack].add(agent)
+        return {rack: tuple(sorted(agents & offline)) for rack, agents in racks.items() if agents & changed}

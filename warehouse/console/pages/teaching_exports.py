@@ -9,8 +9,9 @@ from warehouse.console.context import Served
 from warehouse.console.labelling import label_of
 from warehouse.console.pages.access import SupervisorVisit, ViewerVisit
 from warehouse.console.pages.exports import latest_first
+from warehouse.console.pages.headings import exported_table
 from warehouse.console.pages.precision_now import PrecisionNow
-from warehouse.console.pages.table_files import ExportedValue, table_file
+from warehouse.console.pages.table_files import ExportedValue
 from warehouse.store.labels import STANDS
 from warehouse.store.tables import labels
 
@@ -23,10 +24,10 @@ _PRECISION = ("claim", "by", "key", "right", "judged", "share", "low", "high")
 
 
 @router.get("/export/labels.{kind}", response_class=Response)
-def export_labels(console: Served, _: SupervisorVisit, kind: str) -> Response:
+def export_labels(request: Request, console: Served, _: SupervisorVisit, kind: str) -> Response:
     """What holds of what people said, the latest first."""
     rows = latest_first(console, select(labels).where(STANDS), labels.c.number)
-    return table_file("labels", kind, _LABELS, map(_label, rows))
+    return exported_table(request, "labels", kind, _LABELS, map(_label, rows))
 
 
 @router.get("/export/precision.{kind}", response_class=Response)
@@ -38,7 +39,7 @@ def export_precision(request: Request, console: Served, _: ViewerVisit, kind: st
     rows = [
         (one.claim, one.by, one.key, one.right, one.judged, one.right / one.judged, one.low, one.high) for one in found
     ]
-    return table_file("precision", kind, _PRECISION, rows)
+    return exported_table(request, "precision", kind, _PRECISION, rows)
 
 
 def _label(row: Any) -> list[ExportedValue]:

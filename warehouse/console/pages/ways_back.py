@@ -10,7 +10,8 @@ from fastapi import Depends, Query
 from kardus.support.whole_numbers import whole_number
 from warehouse.console.context import Console
 from warehouse.console.pages.parting import MAX_PART, PartNumber
-from warehouse.console.pages.places import MAX_TILES, place_of
+from warehouse.console.pages.places import place_of
+from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.tiles import tile_id
 
@@ -52,9 +53,8 @@ class WayBack:
 def _in_rack(console: Console, settings: PageSettings, location: str) -> str:
     rack = place_of(location, settings.rack).rack
     with console.reading() as connection:
-        codes = settings.codes.of_rack(connection, rack, settings.rack)
-    part = codes.index(location) // MAX_TILES + 1 if location in codes else 1
-    return f"/rack?name={quote(rack, safe='')}&part={part}#{tile_id(location)}"
+        part = rack_part(connection, settings, rack, at=location)
+    return f"/rack?name={quote(rack, safe='')}&part={part.number}#{tile_id(location)}"
 
 
 def _asked(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,7 +13,6 @@ from kardus.contract.commands import Acknowledge, Capture, Reply
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
 from warehouse.console.acting import outcome
-from warehouse.console.alerts import find_alert
 from warehouse.console.asking import Question, Unanswered
 from warehouse.console.auditing import insert_entries
 from warehouse.console.changes import newest
@@ -23,9 +23,11 @@ from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.parting import PartNumber, part_of, written
+from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
+from warehouse.console.pages.standing_alerts import AlertPlace, alert_places
 from warehouse.console.pages.task_notes import TakenError, known_of, note_deed, note_known
 from warehouse.console.pages.unanswered import not_known
 from warehouse.console.pages.worklist import Task, jobs_of
@@ -112,7 +114,7 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
     204: it has happened, now or before. 409: somebody else has the task, or an agent refuses; 412: it was clicked by
     another `person`; 503, 504: an agent is offline, or silent, and knows nothing of it: to be sent again.
     """
-    action, ids = form.get("do", ""), [part for part in form.get("alerts", "").split(" ") if part]
+    action, ids = form.get("do", ""), list(dict.fromkeys(filter(None, form.get("alerts", "").split(" "))))
     key = form.get("id", "") or uuid7()
     if action not in ACTIONS or not 0 < len(ids) <= MAX_ALERTS or len(key) > 40:  # noqa: PLR2004 - a UUID has 36
         raise ProblemError(422, N_("The form can't be read: load the page again."))
@@ -121,14 +123,14 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
     with console.reading() as connection:
         if connection.execute(select(sent_once.c.id).where(sent_once.c.id == key)).first():
             return Response(status_code=204, headers=HEADERS)
-    locations = {id_: find_alert(console, id_) for id_ in ids}
-    told = _acknowledge(request, console, visit, list(locations.values())) if action == "acknowledge" else ""
+        places = alert_places(connection, ids)
+    told = _acknowledge(request, console, visit, places) if action == "acknowledge" else ""
     try:
         _note(request, console, visit, Deed(action, ids, key, form), told)
     except TakenError as error:
         return Response(translator(request)(error.detail) % {"name": error.holder}, 409, HEADERS, "text/plain")
     if action == "done":
-        _look(console, [(row.agent, row.location) for row in locations.values()])
+        _look(console, [(place.agent, place.location) for place in places])
     return Response(status_code=204, headers=HEADERS)
 
 
@@ -153,14 +155,15 @@ def _note(request: Request, console: Console, visit: Visit, deed: Deed, told: st
         if deed.action == "comment":
             _comment(connection, visit, deed.alerts, text)
         elif deed.action != "acknowledge":
-            note_deed(connection, visit.person.name, deed.alerts, deed.action, deed.form.get("holder", ""))
+            every = [*deed.alerts, *chain.from_iterable(predecessors(connection, deed.alerts).values())]
+            note_deed(connection, visit.person.name, every, deed.action, deed.form.get("holder", ""))
         holder = deed.form.get("holder", "") if deed.action == "take" else ""
         detail = told or text or (holder and f"from {holder}")[:MAX_TEXT]
         entries = [entry_of(request, visit.principal, deed.action, id_, detail) for id_ in deed.alerts]
         insert_entries(connection, entries)
 
 
-def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequence[Any]) -> str:
+def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequence[AlertPlace]) -> str:
     """Ask the agents of those that nobody has acknowledged yet; what came of it.
 
     Raises:

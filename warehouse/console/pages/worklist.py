@@ -11,6 +11,7 @@ from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Alert, Envelope, LocationState
 from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.support.time_zone import TimeZone
+from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.task_notes import named
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
@@ -51,7 +52,10 @@ class Task:
     opinions: tuple[tuple[Opinion, ...], ...]
     """Of each location what agents that contradict each other say."""
     standing: tuple[Alert, ...]
-    """The alerts of every agent that calls for somebody there: whatever is done is done for all of them."""
+    """The alerts of every agent that calls for somebody there: whatever is done is done for all of them.
+
+    What was done about one that another one has followed meanwhile (predecessors.py) counts for that one.
+    """
     holders: frozenset[str]
     """Who has taken it: of a pair two people may each have one half."""
     former: frozenset[str]
@@ -106,6 +110,19 @@ class Task:
         return min(line.since for line in self.lines)
 
 
+@dataclass(frozen=True)
+class _Notes:
+    """What people do and say about alerts."""
+
+    taken: dict[str, Any]
+    said: dict[str, list[TaskComment]]
+
+    def of(self, ids: Sequence[str]) -> tuple[Sequence[Any], Sequence[TaskComment]]:
+        """Of these alerts together: what is done, and what is said, the oldest first."""
+        made = {each for id_ in ids for each in self.said.get(id_, ())}
+        return [self.taken[id_] for id_ in ids if id_ in self.taken], sorted(made, key=lambda one: one.at)
+
+
 def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
@@ -116,7 +133,9 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     alerts = {location: [state.alert for _, state in one if state.alert] for location, one in told.items()}
     opinions = {location: _opinions(states[location], now) for location in told}
     ids = [alert.id for one in alerts.values() for alert in one]
-    taken, said = _tasks(connection, ids), _said(connection, ids)
+    former = predecessors(connection, ids)
+    ids += [id_ for one in former.values() for id_ in one]
+    notes = _Notes(_tasks(connection, ids), _said(connection, ids))
     by_code, jobs, seen = {line.location: line for line in lines}, [], set()
     for line in lines:
         if line.location in seen or line.location not in tiles:
@@ -125,7 +144,8 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
         seen |= {one.location for one in pair}
         shown = [(tiles[one.location], opinions[one.location]) for one in pair]
         standing = tuple(alert for one in pair for alert in alerts[one.location])
-        jobs.append(_task(pair, shown, standing, taken, said))
+        closed = [id_ for one in pair for id_ in former.get(one.location, ())]
+        jobs.append(_task(pair, shown, standing, notes.of([*(alert.id for alert in standing), *closed])))
     return jobs
 
 
@@ -142,12 +162,10 @@ def _task(
     lines: tuple[Discrepancy, ...],
     shown: Sequence[tuple[Tile, tuple[Opinion, ...]]],
     standing: tuple[Alert, ...],
-    taken: dict[str, Any],
-    said: dict[str, list[TaskComment]],
+    noted: tuple[Sequence[Any], Sequence[TaskComment]],
 ) -> Task:
-    works = [taken[one.id] for one in standing if one.id in taken]
+    works, made = noted
     done = [row.done for row in works if row.done]
-    made = sorted({each for one in standing for each in said.get(one.id, ())}, key=lambda one: one.at)
     return Task(
         lines=lines,
         tiles=tuple(tile for tile, _ in shown),

@@ -4,6 +4,7 @@
 (() => {
   const { grid, prospect } = window.commissionTools;
   const SVG = "http://www.w3.org/2000/svg";
+  const LENS_PX = 8;  // from the picture's edge
   const by = (id) => document.getElementById(id);
   const place = by("commission"), stage = by("stage"), lens = by("lens"), said = by("said");
   const words = JSON.parse(by("commission-words").textContent);
@@ -86,9 +87,13 @@
     make("image", { href: picture, width: size[0], height: size[1] }, lens);
     make("polygon", { points: shape.corners.join(" ") }, lens);
     make("path", { d: `M${x - half / 3} ${y}h${(2 * half) / 3}M${x} ${y - half / 3}v${(2 * half) / 3}` }, lens);
-    const box = stage.getBoundingClientRect();
-    lens.classList.toggle("right", (x / size[0]) * box.width + box.left < innerWidth / 2);
     lens.classList.remove("hidden");
+    const drawn = stage.getBoundingClientRect(), seen = stage.parentElement.getBoundingClientRect(), side = lens.clientWidth;
+    const isLeft = drawn.left + (x / size[0]) * drawn.width < (seen.left + seen.right) / 2;
+    const across = isLeft ? seen.right - side - LENS_PX : seen.left + LENS_PX;  // over the picture, and nothing else
+    lens.style.left = `${across}px`;
+    const above = document.querySelector("header").getBoundingClientRect().bottom;
+    lens.style.top = `${Math.max(0, above, seen.top) + LENS_PX}px`;
   }
 
   /* ---- moving */

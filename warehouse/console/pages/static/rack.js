@@ -1,6 +1,7 @@
 /* A rack: what of it is shown, how many of each kind there are, pictures that there are none of. */
 "use strict";
 (() => {
+  const NEW_MS = 500;
   const counts = document.getElementById("counts");
   const byVerdict = document.getElementById("by-verdict");
   const byFamily = document.getElementById("by-family");
@@ -41,6 +42,18 @@
     refresh();
   });
   document.addEventListener("htmx:afterSwap", refresh);
+
+  /* A location that the rack didn't have: its tile stands where it belongs once the whole is read anew. */
+  let reading = 0;
+  document.addEventListener("htmx:oobErrorNoTarget", () => {
+    if (!document.querySelector("#rack[data-whole]")) return;  // it may be one of another part
+    clearTimeout(reading);
+    reading = setTimeout(() => htmx.trigger("#rack [data-anew]", "kardus:changed"), NEW_MS);
+  });
+  /* Nobody watches it any more: what the server says of it now is shown in its place. */
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.elt.matches("#rack [data-anew]") && event.detail.xhr.status === 404) location.reload();
+  });
   byVerdict.addEventListener("change", refresh);
   byFamily?.addEventListener("change", refresh);
   refresh();

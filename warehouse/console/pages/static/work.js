@@ -7,15 +7,16 @@
 
   function showOwn() {
     for (const job of document.querySelectorAll(".job")) {  // the list comes as everybody sees it
-      const isMine = job.dataset.taken === person;
+      const holders = JSON.parse(job.dataset.holders ?? "[]");  // of a pair two people may each have one half
+      const isMine = holders.includes(person), isOthers = holders.some((name) => name !== person);
       job.classList.toggle("mine", isMine);
       for (const button of job.querySelectorAll("button[data-for]")) {
-        button.hidden = (button.dataset.for === "holder") !== isMine;
+        button.hidden = !(button.dataset.for === "holder" ? isMine : isOthers);
       }
       if (isMine) held.add(job.id);
       else if (held.delete(job.id) && job.dataset.taken) {
-        const told = words.over.replace("#", () => job.querySelector("h3").textContent);
-        kardus.say(told.replace("@", () => job.dataset.taken), "bad");
+        const place = job.querySelector("h3").textContent;
+        kardus.say(words.over.replace(/[#@]/g, (mark) => (mark === "#" ? place : job.dataset.taken)), "bad");
       }
     }
   }
