@@ -73,7 +73,7 @@ OF_DEFAULT: dict[str, tuple[object, ...]] = {
     "without CutMix": ("--cutmix", 0),
     "without cartons side by side": ("--side-by-side", 0),
     "without heaps to be doubted": ("--clutter", 0),
-    "colours and sharpness varied as with `scratch`": ("--white-balance", 0.05, "--exposure", 0.3, "--blur", 0),
+    "colours and sharpness varied as with `scratch`": ("--white-balance", 0.08, "--exposure", 0.35, "--blur", 0),
     "without averaged weights": ("--ema", 0),
     "without label smoothing": ("--label-smoothing", 0),
     "with RMCSAM": ("--rmcsam",),
