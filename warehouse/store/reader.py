@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 from pydantic_core import ValidationError
 from sqlalchemy import Executable, and_, func, or_, outerjoin, select
 
-from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState, Record
+from kardus.contract.base import Record
+from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
 from warehouse.store.address import DatabaseAddress
