@@ -126,7 +126,8 @@ def _require_given_up(folder: Path, port: int) -> None:
     left: Stock = {f"S-{number}": ("Tea", 1) for number in range(8)}
     (folder / "sync.toml").write_text(f'[source]\nkind = "sql"\nurl = "sqlite:///{folder / "wms.sqlite"}"\n{SQL}')
     words = ["sync", folder / "sync.toml", "--host", "127.0.0.1", "--port", port, "--site", SITE, "--seconds", 3]
-    for stock in (left | {"S-8": ("Tea", 1)}, left):
+    full: Stock = {**left, "S-8": ("Tea", 1)}
+    for stock in (full, left):
         write_database(folder / "wms.sqlite", stock)
         run_command("kardus-wms", *words, "--memory", folder / "memory.sqlite")
         found = read_by_name(BrokerSettings("127.0.0.1", port), SITE, [*left, "S-8"]).found

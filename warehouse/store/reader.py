@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from pydantic_core import ValidationError
 from sqlalchemy import Executable, and_, func, or_, outerjoin, select
 
+from kardus.contract.base import Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.ranges import Range, count
 from kardus.support.errors import DataError
@@ -20,6 +22,8 @@ from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
 from warehouse.store.tables import dead_letters, epochs, events, latest, meta, pictures, ranges, webhooks
 from warehouse.store.told import highest_believed, told_sequences
+
+_Stored = TypeVar("_Stored", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,20 @@ class StoreReader:
         if not rows and after:
             self._require_given(after)
         return [
-            StoredEvent(number, agent, received, _EVENT.model_validate_json(payload))
+            StoredEvent(number, agent, received, self._read(_EVENT, payload, f"event {number}"))
             for number, agent, received, payload in rows
         ]
+
+    def _read(self, model: type[_Stored], payload: str, what: str) -> _Stored:
+        try:
+            return model.model_validate_json(payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the whole"
+            raise DataError(
+                f"{self._database.address}: {what} can't be read ({where}: {first['msg']}): "
+                "was it stored by a newer version? Update this one"
+            ) from error
 
     def _require_given(self, after: int) -> None:
         last = int(self._rows(select(meta.c.value).where(meta.c.key == LAST_NUMBER))[0][0])
@@ -123,15 +138,16 @@ class StoreReader:
         states, agents, cameras, coverage = {}, {}, {}, {}
         rows = self._rows(select(latest.c.agent, latest.c.kind, latest.c.subject, latest.c.payload))
         for agent, kind, subject, payload in rows:
+            what = f"the {kind} of agent {agent}" + (f", {subject}" if subject else "")
             match kind:
                 case "state":
-                    states[agent, subject] = Envelope[LocationState].model_validate_json(payload).data
+                    states[agent, subject] = self._read(Envelope[LocationState], payload, what).data
                 case "status":
-                    agents[agent] = Envelope[AgentStatus].model_validate_json(payload).data
+                    agents[agent] = self._read(Envelope[AgentStatus], payload, what).data
                 case "health":
-                    cameras[agent, subject] = Envelope[CameraHealth].model_validate_json(payload).data
+                    cameras[agent, subject] = self._read(Envelope[CameraHealth], payload, what).data
                 case _:
-                    coverage[agent] = Envelope[Coverage].model_validate_json(payload).data
+                    coverage[agent] = self._read(Envelope[Coverage], payload, what).data
         return SiteState(states, agents, cameras, coverage)
 
     def knows(self, agent: str) -> bool:

@@ -6,12 +6,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, update
 
 from kardus.support.errors import DataError
+from tests.publishers import Publisher
+from tests.warehouse.receiving.making import filled
 from warehouse.store.database import Database, StoreError
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
+from warehouse.store.tables import events, latest
 
 
 def test_two_that_make_it_at_once_find_one_file(tmp_path: Path) -> None:
@@ -64,3 +68,20 @@ def test_a_newer_file_is_refused(tmp_path: Path, *, make: bool) -> None:
         database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(DataError, match="written by a newer version of Kardus"):
         open_database(path, make=make)
+
+
+def test_what_a_newer_version_stored_is_one_line_for_whoever_reads_it(tmp_path: Path) -> None:
+    box, path = Publisher("box"), tmp_path / "k.sqlite"
+    filled(path, [*box.events(2), box.state("A-1")])
+    newer = (
+        (events, "event 1 can't be read \\(data.verdict: "),
+        (latest, "the state of agent box, A-1 can't be read"),
+    )
+    with open_database(path, make=False) as database:
+        reader = StoreReader(database)
+        for table, said in newer:
+            with database.writing() as connection:
+                payload = func.replace(table.c.payload, '"verdict":"', '"verdict":"new-')
+                connection.execute(update(table).values(payload=payload))
+            with pytest.raises(DataError, match=said + ".*Update this one"):
+                reader.events() if table is events else reader.site_state()

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS
 from warehouse.connectors.deliver.target import Outgoing
 from warehouse.store.tables import deliveries, events
 
+EventColumns = tuple[int, str, str, datetime, str]
+"""Number, location, agent, when it was received, text."""
 _EVENT = Envelope[LocationEvent]
 log = logging.getLogger("kardus.deliver")
 
@@ -34,8 +36,8 @@ class UnreadableEvent:
     reason: str
 
 
-def read_events(connection: Connection, rows: Iterable[Row[Any]]) -> tuple[list[Outgoing], list[UnreadableEvent]]:
-    """Of numbers, locations, agents, times and texts of events: those that can be read, and the others."""
+def read_events(connection: Connection, rows: Iterable[EventColumns]) -> tuple[list[Outgoing], list[UnreadableEvent]]:
+    """The events that can be read, and the others."""
     found: list[Outgoing] = []
     unreadable: list[UnreadableEvent] = []
     for number, location, agent, received, payload in rows:

@@ -45,7 +45,11 @@ class SyncMemory:
         if path is not None:
             try:
                 self._open(path, site)
+            except UsageError:
+                self.close()
+                raise
             except sqlite3.Error as error:
+                self.close()
                 raise DataError(
                     f"--memory {path}: can't be used ({error}): look whether its folder can be written, or move it away"
                 ) from error
