@@ -5,7 +5,7 @@ can't be told.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kardus.support.readings import words_beyond_ascii
 
@@ -26,10 +26,10 @@ _LAST_USUAL_OF_BIG5 = 0xC6
 
 
 def is_japanese(text: str) -> bool:
-    """Whether half of a text's words have kana of full width: no text of another encoding reads so in Shift JIS."""
+    """Whether a quarter of the words have kana of full width: no text of another encoding reads so in Shift JIS."""
     words = words_beyond_ascii(text)
     with_kana = sum(_KANA.search(word) is not None for word in words)
-    return with_kana > 0 and 2 * with_kana >= len(words) and not any(map(_HALF_WIDTH.search, words))
+    return with_kana > 0 and 4 * with_kana >= len(words) and not any(map(_HALF_WIDTH.search, words))
 
 
 def is_korean(text: str) -> bool:
@@ -43,6 +43,16 @@ def may_be(encoding: str, text: str) -> bool:
     if _ODD[encoding] is _is_odd_japanese and len(words) > MOST_WITHOUT_KANA and not any(map(_KANA.search, words)):
         return False
     return sum(map(_ODD[encoding], words)) <= MOST_ODD * len(words)
+
+
+def only_encoding(readings: Mapping[str, str]) -> str | None:
+    """The one of several encodings in whose language alone a text reads; None: it is too short, or none or several.
+
+    Letters of one byte each come in pairs by chance: not in a dozen words.
+    """
+    found = [name for name, text in readings.items() if may_be(name, text)]
+    is_long = len(found) == 1 and len(words_beyond_ascii(readings[found[0]])) > FEWEST_SYLLABLES
+    return found[0] if is_long else None
 
 
 def _is_odd_japanese(word: str) -> bool:

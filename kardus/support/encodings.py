@@ -2,9 +2,10 @@
 
 import codecs
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kardus.support.east_asian import ENCODINGS, is_japanese, is_korean, may_be
+from kardus.support.east_asian import ENCODINGS, is_japanese, is_korean, may_be, only_encoding
 from kardus.support.readings import (
     has_western_words,
     is_of_one_language_of,
@@ -49,6 +50,10 @@ _SIBLINGS = (
 _JAPANESE, _KANA = "euc_jp", re.compile("[\u3041-\u30fe]")
 """Any Chinese and Korean text is one in it, but no longer Japanese one is without these letters."""
 _TAKEN_FOR_WESTERN, FEW_WORDS = ("cp1250", "cp1258", "mac_roman"), 4
+MOST_LOOKED_AT = 100_000
+"""So many characters show a language."""
+MANY_WORDS = 12
+"""All of one language's letters: not by chance."""
 _TAKEN_FOR_MIXED = ("cp1250", "cp1254", "cp1257")
 _THAI, _SHIFT_JIS, _KOREAN = "cp874", "cp932", "cp949"
 _SEVERAL_BYTES = frozenset({"cp932", "gb18030", "big5", "cp949"})
@@ -98,8 +103,8 @@ def likely_encodings(content: bytes) -> list[str]:
     """
     if _is_western(content) and has_western_words(content.decode(WESTERN)):
         return [WESTERN, *_rivals_of_western(content)]
-    if _decodes(content, _SHIFT_JIS) and is_japanese(content.decode(_SHIFT_JIS)):
-        return [_SHIFT_JIS]
+    if known := _of_known_language(content):
+        return [known]
     from charset_normalizer import from_bytes  # noqa: PLC0415 - only the warehouse's side installs it
 
     found = list(from_bytes(content, cp_isolation=_USUAL))
@@ -113,6 +118,24 @@ def likely_encodings(content: bytes) -> list[str]:
     rivals += [] if rivals else _siblings(content, str(best))
     rivals += [name for name in _east_asian(content, best.encoding, str(best)) if name not in rivals]
     return [] if is_doubtful and not rivals else [best.encoding, *rivals]
+
+
+def _of_known_language(content: bytes) -> str | None:
+    """The encoding in which a text reads as one language throughout, and in no other one; None: it can't be told so."""
+    readings = _readings(content, ENCODINGS)
+    if is_japanese(readings.get(_SHIFT_JIS, "")):
+        return _SHIFT_JIS
+    if only := only_encoding(readings):
+        return only
+    readings = _readings(content, _TAKEN_FOR_MIXED)
+    found = [name for name, text in readings.items() if reads_as_words(text) and is_of_one_language_of(name, text)]
+    is_long = len(found) == 1 and len(words_beyond_ascii(readings[found[0]])) > MANY_WORDS
+    return found[0] if is_long else None
+
+
+def _readings(content: bytes, names: Iterable[str]) -> dict[str, str]:
+    """How these encodings read the beginning of a text, where they can read all of it."""
+    return {name: content.decode(name)[:MOST_LOOKED_AT] for name in names if _decodes(content, name)}
 
 
 def _rivals_of_western(content: bytes) -> list[str]:

@@ -146,6 +146,22 @@ def test_home_assistant_reads_what_it_shows_and_says_that_it_is_online(site: Sit
             home.publish([(OWN.command("reload"), b"{}")], retain=False)
 
 
+def test_a_device_that_is_deleted_in_home_assistant_stays_deleted(site: Site) -> None:
+    document = discovery_topic("homeassistant", OTHER)
+    with MqttClient(site.broker(CertificateRole.DEVICE, OTHER.agent)) as device:
+        device.publish([(document, b"d")], retain=True)
+    with MqttClient(site.broker(CertificateRole.HOME_ASSISTANT, "home")) as home:
+        home.publish([(document, b"")], retain=True)  # as it does
+        with pytest.raises(BrokerError, match="Not authorized"):
+            home.publish([(OTHER.status, b"")], retain=True)
+    seen: Messages = queue.SimpleQueue()
+    with MqttClient(
+        site.broker(CertificateRole.HOME_ASSISTANT, "home"), [(document, 1)], lambda *message: seen.put(message)
+    ) as home:
+        home.publish([(document, b"")], retain=False)
+        assert seen.get(timeout=WAIT_S) == (document, b""), "nothing was retained before it"
+
+
 def test_a_client_that_calls_itself_like_another_pushes_nobody_out(site: Site) -> None:
     """The client id is the certificate's name, whatever the client says that it is."""
     files = site.files(CertificateRole.DEVICE, OWN.agent)

@@ -65,7 +65,7 @@ def _home_assistant(site: str, prefix: str) -> list[str]:
     every = Topics(site, _ANY)
     device = discovery_topic(prefix, Topics(site, "DEVICE")).replace(device_id(Topics(site, "DEVICE")), _ANY)
     return [
-        *_lines("topic write", [status_topic(prefix)]),
+        *_lines("topic write", [status_topic(prefix), device]),  # it clears a device's document when that is deleted
         *_lines("topic read", [status_topic(prefix), device, every.status, every.health(_ANY), every.state(None)]),
     ]
 

@@ -201,7 +201,8 @@ class StoreReader:
                     missing = missing_ranges(connection, number, believed)
                     of_epoch = (ranges.c.epoch == number, ranges.c.kind == LOST)
                     lost = connection.execute(select(ranges.c.first, ranges.c.last).where(*of_epoch))
-                    found.append(MissingEvents(agent, epoch, tuple(missing), count((a, b) for a, b in lost)))
+                    counted = count((a, min(b, believed)) for a, b in lost if a <= believed)
+                    found.append(MissingEvents(agent, epoch, tuple(missing), counted))
         except StoreError as error:
             raise self._unreadable(error) from error
         return [outbox for outbox in found if outbox.missing or outbox.lost]

@@ -16,6 +16,7 @@ GENERAL_DIGITS = 11
 EXACT_DIGITS = 15
 """Excel keeps so many digits of a number."""
 AS_TEXT = "format the column as text and type it again"
+_NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _ZEROS = re.compile(r"0+")
 _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
 """Of a number format: quoted and escaped characters, spaces as wide as one, fillings, colours and conditions."""
@@ -65,6 +66,17 @@ def truth_cell(*, is_true: bool) -> Cell:
 def date_cell(value: datetime | date | time | timedelta | str) -> Cell:
     """A cell that shows a date, a time or a duration."""
     return Cell(str(value), f"is a date or time ({value}): the program turned it into one: {AS_TEXT}")
+
+
+def stored_number(stored: str) -> float:
+    """A number as it is stored in XML: Python's own reader takes `1_7`, `inf` and `nan` too.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if _NUMBER.fullmatch(stored) is None:
+        raise ValueError(f"no number: {stored}")
+    return float(stored)
 
 
 def number_cell(value: float, shown_as: str) -> Cell:

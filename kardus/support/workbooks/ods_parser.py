@@ -13,6 +13,7 @@ from kardus.support.workbooks.cells import (
     error_cell,
     hidden_cell,
     repeated_cell,
+    stored_number,
     truth_cell,
     unformatted_cell,
 )
@@ -233,7 +234,7 @@ def _is_no_number(kind: str | None, text: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def _number(value: str) -> Cell:
-    return unformatted_cell(float(value), ".ods")
+    return unformatted_cell(stored_number(value), ".ods")
 
 
 @lru_cache(maxsize=20_000)

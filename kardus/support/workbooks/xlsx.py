@@ -23,6 +23,7 @@ from kardus.support.workbooks.cells import (
     error_cell,
     is_date_format,
     number_cell,
+    stored_number,
     truth_cell,
 )
 from kardus.support.workbooks.relations import root, targets
@@ -34,7 +35,6 @@ _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 
 _BUILT_IN_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _BUILT_IN_DATE = "yyyy-mm-dd"
 """Stands for any of them."""
-_NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 """A character of a text (22.9.2.19)."""
 _DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - Excel knows no zones
@@ -100,7 +100,7 @@ class XlsxFile:
             case "d":
                 return date_cell(stored)
             case "n":
-                return self._number(_decimal(stored), self._formats[int(style or 0)] if self._formats else GENERAL)
+                return self._number(stored_number(stored), self._formats[int(style or 0)] if self._formats else GENERAL)
             case _:
                 raise ValueError(f"no kind of cell: {kind}")
 
@@ -153,13 +153,6 @@ def _count(stored: str) -> int:
     if not stored.strip().isdecimal():
         raise ValueError(f"no place: {stored}")
     return int(stored)
-
-
-def _decimal(stored: str) -> float:
-    """A number as XML Schema writes it: Python takes `1_7` and `inf` too."""
-    if _NUMBER.fullmatch(stored) is None:
-        raise ValueError(f"no number: {stored}")
-    return float(stored)
 
 
 def _text_cell(stored: str) -> Cell:

@@ -1,4 +1,4 @@
-"""A short list of China, Japan, Korea or Thailand is never read as another's words; a longer one is read."""
+"""A short list of China, Japan, Korea, Thailand or the Baltic is never read as others' words; a longer one is read."""
 
 import random
 
@@ -40,7 +40,7 @@ def test_a_short_list_is_read_rightly_or_not_at_all(encoding: str) -> None:
         assert len(found) != 1 or content.decode(found[0]) == text, (found, text)
 
 
-@pytest.mark.parametrize("encoding", ["cp949", "cp874"])
+@pytest.mark.parametrize("encoding", PRODUCTS)
 def test_a_longer_list_is_read(encoding: str) -> None:
     text = _list(PRODUCTS[encoding].split())
     (found,) = likely_encodings(text.encode(encoding))
@@ -50,7 +50,8 @@ def test_a_longer_list_is_read(encoding: str) -> None:
 def test_kana_of_full_width_is_japanese_and_of_half_width_may_be_anything() -> None:
     assert is_japanese("コーヒー 豆腐")
     assert not is_japanese("ｺｰﾋｰ")
-    assert not is_japanese("豆腐 米 コーヒー")
+    assert is_japanese("豆腐 米 水 コーヒー")
+    assert not is_japanese("豆腐 米 水 卵 コーヒー")
     assert may_be("cp932", "ｺｰﾋｰ")
     assert not may_be("cp932", "ﾂ﨤J")
 

@@ -90,3 +90,17 @@ def test_a_list_is_read_rightly_or_its_encoding_is_asked_for(
     content = text.encode(encoding)
     found = [] if first_line_of_another(content) else likely_encodings(content)
     assert len(found) != 1 or content.decode(found[0]) == text, found
+
+
+CZECH_WORDS = "Čaj Káva Mléko Rýže Omáčka Sušenky Čokoláda Džus Prášek Mýdlo Kapesníky Žárovka Pomeranč Banán Sůl Kečup"
+POLISH_WORDS = "Żółty Śliwka Łosoś Mąka Cukierki Źródło Sól Świeca Proszę Pączek Jabłko Masło Chałwa Ślimak Gęś Mięso"
+
+
+@pytest.mark.parametrize("words", [CZECH_WORDS, POLISH_WORDS])
+def test_many_words_of_one_language_show_the_encoding(words: str) -> None:
+    text = "location;sku\n" + "".join(f"A-{n};{name} {n}\n" for n, name in enumerate(words.split() * 9))
+    (found,) = likely_encodings(text.encode("cp1250"))
+    assert text.encode("cp1250").decode(found) == text
+    few = "".join(text.splitlines(keepends=True)[:8])
+    found_of_few = likely_encodings(few.encode("cp1250"))
+    assert len(found_of_few) != 1 or few.encode("cp1250").decode(found_of_few[0]) == few

@@ -70,6 +70,15 @@ def test_a_status_of_a_wrong_sequence_holds_until_the_next_one(database: Databas
     assert resend_requests_due(database, 0) + resend_requests_due(database, GAP_GRACE_S) == []
 
 
+def test_more_losses_than_the_agent_ever_counted_are_not_reported(database: Database) -> None:
+    box = Publisher()
+    write(database, *box.events(3), box.lost([(4, 5), (7, MAX_COUNT)]))
+    box.events(4)
+    write(database, box.online())
+    assert [(one.missing, one.lost) for one in StoreReader(database).missing_events()] == [(((6, 6),), 3)]
+    assert _ack(database, box) == Ack(epoch=box.epoch, contiguous_to=3)
+
+
 def test_what_is_stored_behind_a_gap_is_acknowledged_once_the_agent_has_said_that_it_is_there(
     database: Database,
 ) -> None:

@@ -263,6 +263,13 @@ def test_more_rows_and_columns_than_a_sheet_has_are_refused(tmp_path: Path, time
             list(workbook_lines(path))
 
 
+@pytest.mark.parametrize("value", ["1_7", "inf", "nan", "0x11", "seven"])
+def test_what_is_no_number_in_an_ods_is_none(tmp_path: Path, value: str) -> None:
+    cell = f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+    with pytest.raises(DataError, match=r"not a readable \.ods file"):
+        list(workbook_lines(write_ods(tmp_path / "s.ods", ("location", Written(0, cell.encode())))))
+
+
 def test_what_a_merged_cell_of_an_ods_covers_nobody_sees(tmp_path: Path) -> None:
     covered = Written(0, b"<table:covered-table-cell><text:p>x</text:p></table:covered-table-cell>")
     _, (_, cells) = workbook_lines(write_ods(tmp_path / "s.ods", ("location", "sku"), ("A-1", covered)))
