@@ -57,9 +57,15 @@ def test_without_the_page_the_demo_plays_and_reports_all_the_same(tmp_path: Path
     assert not any(topic.endswith("/ack") for topic in messages), "no receiver has stored anything"
 
 
-def test_a_broker_that_is_not_known_is_refused_and_leaves_nothing(tmp_path: Path, capsys: Capture) -> None:
-    told = call(capsys, main, "demo", "--broker", "nats", "--out", tmp_path / "out")
-    assert_one_line(told, 2, "--broker nats: use one of auto")
+def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:
+    assert_one_line(call(capsys, main, "demo", "--broker", "nats"), 2, "--broker nats: use one of auto")
+
+
+def test_a_demo_without_its_broker_leaves_nothing(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.demo.broker.find_mosquitto", lambda: None)
+    assert call(capsys, main, "demo", "--broker", "mosquitto", "--out", tmp_path / "out").returncode != 0
     assert not (tmp_path / "out").exists()
 
 
