@@ -145,7 +145,7 @@ class _Chunks:
     """
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._left = 0
         """Of the chunk's data."""
         self._is_last = False
@@ -156,10 +156,7 @@ class _Chunks:
     def feed(self, data: bytes) -> bytes:
         """What can be given on now."""
         self._buffer += data
-        given = b""
-        while (part := self._part()) is not None:
-            given += part
-        return given
+        return b"".join(iter(self._part, None))
 
     def end(self) -> bytes:
         """The camera has hung up: what may be lacking then is the empty line."""
@@ -170,22 +167,22 @@ class _Chunks:
         """What is given on of the buffer's beginning, which goes; None: more must come first."""
         if self._passes or self._left:
             return self._taken() if self._buffer else None
-        line, is_whole, rest = self._buffer.partition(b"\n")
-        if not is_whole:
-            self._passes = len(line) > _MOST
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            self._passes = len(self._buffer) > _MOST
             return b"" if self._passes else None
-        given = self._line(line.strip())
+        given = self._line(bytes(self._buffer[:end]).strip())
         if given is None:
             self._passes = True
             return b""
-        self._buffer = rest
+        del self._buffer[: end + 1]
         return given
 
     def _taken(self) -> bytes:
+        taken = bytes(self._buffer if self._passes else self._buffer[: self._left])
+        del self._buffer[: len(taken)]
         if self._passes:
-            taken, self._buffer = self._buffer, b""
             return taken
-        taken, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
         self._left -= len(taken)
         return taken if self._left else taken + b"\r\n"
 

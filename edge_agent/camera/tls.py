@@ -7,6 +7,11 @@ from typing import Any, Self
 
 from kardus.support.errors import ConfigError
 
+_OLD = "it may speak old TLS alone: update it, or set insecure = true, which checks nothing and takes that too"
+_OF_OLD_TLS = ("PROTOCOL", "HANDSHAKE_FAILURE", "CIPHER", "KEY_TOO_SMALL", "RENEGOTIATION")
+"""In OpenSSL's reasons, which are many: what a camera of earlier times comes to."""
+_OP_LEGACY_SERVER_CONNECT = 0x4
+"""OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT, which Python names from 3.12 on: a camera without RFC 5746 is taken."""
 REMEDY = "name its authority in ca_file, or the SHA-256 of the camera's own certificate in fingerprint"
 
 
@@ -34,6 +39,7 @@ class TlsPolicy:
             _check_nothing(context)
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.options |= _OP_LEGACY_SERVER_CONNECT
         elif self.ca_file is None:
             context.load_default_certs()
         else:
@@ -69,7 +75,8 @@ def tls_reason(error: ssl.SSLError) -> str:
     reason: str | None = getattr(error, "reason", None)
     if reason is None:  # our own
         return error.strerror or str(error)
-    return f"TLS failed: {reason.replace('_', ' ').lower()}"
+    said = f"TLS failed: {reason.replace('_', ' ').lower()}"
+    return f"{said}: {_OLD}" if any(word in reason for word in _OF_OLD_TLS) else said
 
 
 def _check_nothing(context: ssl.SSLContext) -> None:

@@ -54,9 +54,8 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
     try:
         image = Image.open(file, formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
-        if _head(file).startswith(jpeg.START):
-            bare = jpeg.without_additions(_begin(file, _MOST_BYTES))
-            return Image.open(io.BytesIO(bare), formats=("JPEG",))
+        if (bare := _bare_jpeg(file)) is not None:
+            return Image.open(bare, formats=("JPEG",))
         if not _is_heic(_head(file)) or not _can_read_heic():
             raise
         return Image.open(file, formats=("HEIF",))
@@ -64,6 +63,15 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
         image.close()
         raise UnfitPictureError("a camera's raw file: develop it, and save it as JPEG or PNG")
     return image
+
+
+def _bare_jpeg(file: Path | io.BytesIO) -> io.BytesIO | None:
+    """A JPEG without what may have kept it from being read; None: there is no such thing in it, or it is none."""
+    if not _head(file).startswith(jpeg.START):
+        return None
+    whole = _begin(file, _MOST_BYTES)
+    bare = jpeg.without_additions(whole)
+    return io.BytesIO(bare) if bare != whole else None
 
 
 def what_it_is(file: Path | io.BytesIO) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.photo_files import is_hidden
+from kardus.inference.photo_files import is_hidden, sort_folder
 from kardus.support.errors import DataError
 from kardus.support.spelling import find_spelt
 from kardus.support.tables import Row
@@ -247,9 +247,15 @@ def _class_info(table: Path, row: Row) -> ClassInfo:
 def _from_folders(source: Path) -> DataSet:
     found = read_class_folders(source)
     if not found.photos:
-        raise DataError(
-            f"{source}: no labels.csv and no class folder with photos in it: see docs/data.md for the format"
-        )
+        raise DataError(f"{source}: no labels.csv and no class folder with photos in it: {_where_else(source)}")
     samples = tuple(Sample(photo.path, photo.name, photo.split) for photo in found.photos)
     names = sorted({sample.name for sample in samples})
     return DataSet(source, samples, tuple(ClassInfo(name=n, category=n, sku=n) for n in names), found.notes)
+
+
+def _where_else(source: Path) -> str:
+    """What to do about a folder that is no data set: an archive's is often unpacked into one of the same name."""
+    within = sort_folder(source).folders
+    if len(within) == 1 and read_class_folders(within[0]).photos:
+        return f"they are in its only folder: name {within[0]}"
+    return "see docs/data.md for the format"

@@ -305,6 +305,7 @@ ODD_ANSWERS: dict[str, bytes] = {
     "no blank behind the number": b"HTTP/1.1 200OK\r\n\r\n",
     "go on, without a minor version": b"HTTP/1 100 Continue\r\n\r\nHTTP/1 200 OK\r\n\r\n",
     "a packed transfer that isn't": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "chunks, of an old version": b"ICY 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
     "chunks, called packed": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%x\r\n",
     "chunks, in two headers": b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n%x\r\n",
     "chunks, twice in one": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, Chunked\r\n\r\n%x\r\n",

@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import logging
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,3 +157,47 @@ def test_an_old_weak_camera_is_taken_where_nothing_is_checked(tmp_path: Path) ->
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         assert isinstance(_first(_section("snapshot", server.url, insecure=True)), Image.Image)
         assert isinstance(_first(_section("snapshot", server.url, fingerprint=_fingerprint(tmp_path))), str)
+
+
+OLD_TLS: dict[str, Callable[[socket.socket], None]] = {
+    "an old version": lambda camera: camera.sendall(b"\x15\x03\x01\0\2\2\x46"),  # the alert protocol_version
+    "nothing in common": lambda camera: camera.sendall(b"\x15\x03\x03\0\2\2\x28"),  # handshake_failure
+    "no secure renegotiation": lambda camera: camera.sendall(_hello()),
+}
+
+
+def _hello() -> bytes:
+    """ServerHello of TLS 1.2 without extensions, as before RFC 5746."""
+    body = b"\x03\x03" + bytes(range(32)) + b"\0" + b"\xc0\x2f" + b"\0"
+    message = b"\2" + len(body).to_bytes(3) + body
+    return b"\x16\x03\x03" + len(message).to_bytes(2) + message
+
+
+@contextlib.contextmanager
+def _old_camera(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """One that answers the first greeting so, and hangs up."""
+    with socket.create_server((HOST, 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    camera, _ = listener.accept()
+                    with camera:
+                        camera.recv(65_536)
+                        answer(camera)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://{HOST}:{listener.getsockname()[1]}/x"
+
+
+@pytest.mark.parametrize("case", OLD_TLS)
+def test_a_camera_of_old_tls_is_told_with_the_remedy(case: str) -> None:
+    with _old_camera(OLD_TLS[case]) as url:
+        said = str(_first(_section("snapshot", url)))
+    assert "TLS failed: " in said
+    assert "it may speak old TLS alone: update it, or set insecure = true" in said
+
+
+def test_what_checks_nothing_takes_a_camera_without_secure_renegotiation() -> None:
+    with _old_camera(OLD_TLS["no secure renegotiation"]) as url:
+        assert "renegotiation" not in str(_first(_section("snapshot", url, insecure=True)))

@@ -61,6 +61,14 @@ def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:
     assert_one_line(call(capsys, main, "demo", "--broker", "nats"), 2, "--broker nats: use one of auto")
 
 
+def test_a_demo_without_its_broker_leaves_nothing(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.demo.broker.find_mosquitto", lambda: None)
+    assert call(capsys, main, "demo", "--broker", "mosquitto", "--out", tmp_path / "out").returncode != 0
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [(("--out", "{}/file"), "--out"), (("--seed", "-1"), "--seed")],

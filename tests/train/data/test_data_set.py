@@ -116,6 +116,15 @@ def _empty_folder(folder: Path) -> None:
     folder.mkdir()
 
 
+def _unpack_within(folder: Path, part: str = "photos") -> None:
+    _empty_folder(folder)
+    class_folders(folder / part, each=2)
+
+
+def _unpack_splits_within(folder: Path) -> None:
+    _unpack_within(folder, "photos/train")
+
+
 def _misspell_split(folder: Path) -> None:
     write_table(folder / "labels.csv", ("path", "name", "split"), ("blue/0.png", "blue", "Vaild"))
 
@@ -144,6 +153,8 @@ def _blank_class_name(folder: Path) -> None:
         (_empty_table, ["labels.csv: no photo is listed: add lines of path,name"]),
         (_empty_file, ["labels.csv: no column 'path' (found: nothing): name the columns"]),
         (_empty_folder, ["data: no labels.csv and no class folder with photos in it: see docs/data.md"]),
+        (_unpack_within, ["class folder with photos in it: they are in its only folder: name ", "data/photos"]),
+        (_unpack_splits_within, ["class folder with photos in it: they are in its only folder: name ", "data/photos"]),
         (_misspell_split, ["labels.csv: line 2: split 'Vaild': use train, val, test, or leave it empty"]),
         (_forget_name, ["labels.csv: line 3: ends before column 'name'"]),
         (_forget_class_name, ["classes.csv: line 5: ", "name"]),
