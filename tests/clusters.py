@@ -111,6 +111,10 @@ class Cluster:
         self.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template} STRATEGY file_copy" if template else ""))
         return name
 
+    def drop_database(self, name: str) -> None:
+        """Delete it, whoever uses it: hundreds of them would be written to the disk, and be deleted at the very end."""
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
 
 @contextmanager
 def running_cluster(settings: Sequence[str] = (), *, durable: bool = False) -> Iterator[Cluster]:
