@@ -14,12 +14,13 @@ demo-erp: .venv/installed  ## The same rack with a real ERP, Tryton: stock, draf
 	$(DEV)/python -m tests.scripts.demo_erp $(ARGS)
 
 # Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
-# Many tests wait, for clocks and processes: three of them at a time on two cores.
+# Many tests wait, for clocks and processes: four of them at a time on two cores.
 test: check  ## Everything that must hold: formatting, types, import rules, tests (about 12 minutes)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 
-test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, power cuts, images (hours)
+test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, images; properties at length (hours)
 	$(DEV)/python -m pytest -m slow
+	$(DEV)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile thorough
 
 check: .venv/installed  ## Formatting, lint, types, import rules, known vulnerabilities
 	$(DEV)/ruff format --check .

@@ -1,12 +1,12 @@
 """A real PostgreSQL for the tests: a cluster of its own in a temporary folder, over a socket; a database a test."""
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
@@ -111,8 +111,13 @@ class Cluster:
         self.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template} STRATEGY file_copy" if template else ""))
         return name
 
+    def drop_database(self, name: str) -> None:
+        """Delete it, whoever uses it: hundreds of them would be written to the disk, and be deleted at the very end."""
+        with contextlib.suppress(psycopg.OperationalError):  # a server that is gone has none
+            self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-@contextmanager
+
+@contextlib.contextmanager
 def running_cluster(settings: Sequence[str] = (), *, durable: bool = False) -> Iterator[Cluster]:
     """A cluster with a database `kardus_template` that has the tables."""
     cluster = Cluster(settings, durable=durable)

@@ -30,7 +30,8 @@ BIN = Path(sys.executable).parent
 Once = Callable[[str, Callable[[Path], object]], Path]
 """Gives the folder of that name, which the function has filled."""
 # how long an example takes says more of the machine's other work than of the code
-settings.register_profile("kardus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("kardus", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("thorough", settings.get_profile("kardus"), max_examples=500)  # of `make test-slow`
 settings.load_profile("kardus")
 ROOMS_OF_PROCESSES = ("demo", "deploy", "end_to_end", "export", "faults", "models", "train")
 """Their tests run whole agents, installations or trainings: pyproject's time-out is too short on a busy machine."""

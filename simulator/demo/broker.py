@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, UsageError
 
 _PORTS, _TRIES = (15000, 32000), 100
@@ -25,8 +27,13 @@ class RunningBroker:
 
     name: str
     port: int
-    mqtt_version: str
+    mqtt_version: Literal["5", "3.1.1"]
     """For the agent's configuration."""
+
+    @property
+    def settings(self) -> BrokerSettings:
+        """How it is spoken to: who had to find the version out would wait 5 s for amqtt, at every connection."""
+        return BrokerSettings("127.0.0.1", self.port, version=self.mqtt_version)
 
 
 @contextlib.contextmanager

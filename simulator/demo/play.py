@@ -21,7 +21,6 @@ from kardus.contract.messages import LocationEvent, LocationState
 from kardus.contract.topics import agents_filter
 from kardus.inference.bundle import read_bundle
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out
 from kardus.support.errors import KardusError
 from kardus.support.files import made_folder, write_whole
@@ -145,9 +144,10 @@ def _record(  # noqa: PLR0917 - what the demo is made of
 ) -> None:
     """Let the agent look at the shelf, and keep what it says."""
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    address = BrokerSettings("127.0.0.1", broker.port)
-    publish_stock(address, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False)
-    with MqttClient(address, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
+    publish_stock(
+        broker.settings, SITE, [StockLine(location, sku) for location, sku in script.expected.items()], replace=False
+    )
+    with MqttClient(broker.settings, [(agents_filter(SITE), 1)], lambda *message: inbox.put(message)):
         agent = subprocess.Popen(  # noqa: S603 - this very interpreter
             [sys.executable, "-m", "edge_agent", "run", str(config)], stderr=subprocess.PIPE, text=True
         )

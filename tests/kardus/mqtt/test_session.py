@@ -11,13 +11,13 @@ from typing import Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import WILL_DELAY_S, Handlers, Options, PublishToken
+from kardus.mqtt.connection import Handlers, Options, PublishToken
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import ConfigError
 from simulator.demo.broker import free_port
 from tests.brokers import Amqtt, Mosquitto
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, stretched
 
 WAIT_S = PATIENCE_S
 Version = Literal["auto", "5", "3.1.1"]
@@ -82,8 +82,9 @@ def _break(session: MqttSession) -> None:
 def test_a_link_that_comes_back_at_once_was_never_offline_and_what_was_sent_meanwhile_arrives(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delay_s = 3 * WILL_DELAY_S  # however busy the machine is, the link is back before
+    delay_s = round(stretched(4))  # however busy the machine is, the link is back before
     monkeypatch.setattr("kardus.mqtt.connection.WILL_DELAY_S", delay_s)
+    monkeypatch.setattr("kardus.mqtt.session.backoff_s", lambda _: 0.1)
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port), [("will/#", 1)], lambda *m: seen.put(m)) as other:
         session, probe = _session(mosquitto.port, "5", will=("will/a", b"gone"))
@@ -121,7 +122,10 @@ def test_who_gives_up_waits_no_longer_for_the_first_connection() -> None:
     assert next(asked, None) is None, "it was asked, and heeded"
 
 
-def test_speaks_3_1_1_when_the_broker_is_replaced_by_one_without_5(mosquitto: Mosquitto) -> None:
+def test_speaks_3_1_1_when_the_broker_is_replaced_by_one_without_5(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kardus.mqtt.session.backoff_s", lambda _: 0.1)
     session, probe = _session(mosquitto.port)
     assert probe.connections.get(timeout=WAIT_S)
     mosquitto.kill()

@@ -8,10 +8,15 @@ import pytest
 from PIL import Image
 
 from edge_agent.__main__ import main
+from kardus.mqtt.connection import CONNECT_TIMEOUT_S
+from simulator.demo.broker import run_broker
 from simulator.demo.page import PHONE, WIDE
 from simulator.demo.play import DEMO_BUNDLE
 from tests.conftest import run_command
 from tests.in_process import assert_one_line, call
+from tests.patience import within
+from warehouse.stock.publishing import publish_stock
+from warehouse.stock.stock_list import StockLine
 
 Capture = pytest.CaptureFixture[str]
 FRESH_SEEDS = range(90_001, 90_021)
@@ -40,8 +45,11 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert kinds - {"snapshot"} == {"status", "health", "state", "events", "model", "ack"}  # for the page's pictures
 
 
-def test_without_the_page_the_demo_plays_and_reports_all_the_same(tmp_path: Path) -> None:
-    result = run_command("kardus-agent", "demo", "--no-page", "--out", tmp_path / "out")
+def test_without_the_page_the_demo_plays_and_reports_all_the_same(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.demo.play.INTERVAL_S", 0.0)  # as fast as the agent looks; the pace is tried above
+    result = call(capsys, main, "demo", "--no-page", "--out", tmp_path / "out")
     assert result.returncode == 0
     assert result.stdout.count("reported") == 7
     assert "Page:" not in result.stdout
@@ -55,6 +63,12 @@ def test_without_the_page_the_demo_plays_and_reports_all_the_same(tmp_path: Path
     messages = [json.loads(line)["topic"] for line in (folder / "messages.jsonl").read_text().splitlines()]
     assert any(topic.endswith("/events") for topic in messages)
     assert not any(topic.endswith("/ack") for topic in messages), "no receiver has stored anything"
+
+
+def test_the_embedded_broker_is_not_asked_for_a_version_that_it_lacks() -> None:
+    """It doesn't answer: that would take 5 s at each of the demo's connections, 25 s before the shelf is seen."""
+    with run_broker("embedded") as broker, within(CONNECT_TIMEOUT_S):
+        publish_stock(broker.settings, "demo", [StockLine("A-1", "tea")], replace=False)
 
 
 def test_a_broker_that_is_not_known_is_refused(capsys: Capture) -> None:

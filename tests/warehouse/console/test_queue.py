@@ -34,12 +34,22 @@ from warehouse.store.tables import audit
 
 __all__ = ["asking"]
 HERE, THERE = "A-01-2-03", "A-01-1-01"
+QUICK = """
+const now = Date.now, every = setInterval;
+window.aheadMs = 0;
+Date.now = () => now() + window.aheadMs;
+window.setInterval = (what, ms) => every(what, ms / 10);
+"""
+"""The page's clock can be set, and what it does every two seconds it does ten times as often."""
+TICKS_MS = 700
+"""So long the page looks three times whether something is to be sent."""
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
 
 
 @pytest.fixture
-def console(file_database: Database, asking: AgentQuestions) -> Console:
-    """Two tasks in one rack."""
+def console(file_database: Database, asking: AgentQuestions, monkeypatch: pytest.MonkeyPatch) -> Console:
+    """Two tasks in one rack, whose agent is silent: the server would wait for its answer before it ends."""
+    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.2)
     box = Publisher()
     for code in (HERE, THERE):
         alert = Alert(id=f"alert-{code}", status="open", opened=datetime.now(UTC))
@@ -51,6 +61,7 @@ def console(file_database: Database, asking: AgentQuestions) -> Console:
 def working(browser: Browser, console: Console, role: Role = Role.OPERATOR, **more: Any) -> Iterator[tuple[Page, int]]:
     """A phone with the list, and the server's port."""
     with listening(console) as port, visiting(browser, console, port, role, **PHONE, **more) as phone:
+        phone.add_init_script(QUICK)
         phone.goto("/work")
         yield phone, port
 
@@ -63,6 +74,11 @@ def job(page: Page, code: str) -> Any:
 def click(page: Page, code: str, button: str) -> None:
     """One of its buttons."""
     job(page, code).get_by_role("button", name=button, exact=True).tap()
+
+
+def pauses_are_over(page: Page) -> None:
+    """Let the longest pause between two tries have passed."""
+    page.evaluate("aheadMs += 61_000")
 
 
 def sign_in(page: Page, console: Console, port: int, role: Role) -> None:
@@ -81,8 +97,9 @@ def deeds(console: Console) -> list[tuple[str, str]]:
 
 
 def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
-    browser: Browser, console: Console, mosquitto: Mosquitto
+    browser: Browser, console: Console, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 2.0)  # here one answers
     voice = Publisher()
     with (
         working(browser, console) as (phone, _),
@@ -102,6 +119,8 @@ def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
         expect(job(phone, THERE)).to_contain_text("done by a operator")
         expect(job(phone, HERE)).not_to_contain_text("known to")
         agent.publish([(Topics(SITE, "box").status, b"")], retain=True)
+        wait_for(lambda: "box" not in console.asking._offline)  # type: ignore[union-attr]  # it is there
+        pauses_are_over(phone)
         expect(phone.locator("#messages")).to_contain_text(f"Done now: {HERE} · Acknowledge", timeout=60_000)
         expect(job(phone, HERE)).to_contain_text("known to a operator")
         expect(phone.locator("#queued")).to_be_hidden()
@@ -126,6 +145,7 @@ def test_a_proxy_s_error_is_tried_again_and_the_others_pass(browser: Browser, co
         click(phone, THERE, "Take")
         expect(job(phone, THERE)).to_contain_text("taken by")
         is_well.set()
+        pauses_are_over(phone)
         expect(job(phone, HERE)).to_contain_text("taken by", timeout=60_000)
         expect(phone.locator("#queued")).to_be_hidden()
     assert len(set(refused)) == 1, "with the same id each time"
@@ -226,17 +246,18 @@ def test_a_server_that_asks_for_time_is_left_alone_until_the_clock_is_set_back(
 
     with working(browser, console) as (phone, _):
         phone.route("**/work", busy)
-        phone.add_init_script("const real = Date.now; window.aheadMs = 0; Date.now = () => real() + window.aheadMs;")
-        phone.reload()
         click(phone, HERE, "Take")
         expect(phone.locator("#queued li")).to_contain_text("Later.")
-        phone.wait_for_timeout(1000)
+        phone.wait_for_timeout(TICKS_MS)
         assert len(sent) == 1
         if asked == "1e99":  # no number of seconds: as if nothing had been asked for
             return
         for ahead, times in ((290_000, 1), (3_700_000, 2), (-86_400_000, 3)):
             phone.evaluate(f"aheadMs = {ahead}")
-            phone.wait_for_timeout(3000)
+            for _ in range(100):  # of a busy machine
+                phone.wait_for_timeout(TICKS_MS)
+                if len(sent) >= times:
+                    break
             assert len(sent) == times, ahead
 
 

@@ -44,7 +44,7 @@ def test_any_json_anywhere_is_a_refusal_or_a_failure_in_a_line(
         write(file_database, told_of(box, "A-1", "Milk"), told_of(box, "A-1", None), told_of(box, "A-1", "Tea"))
         events = queue.fresh(10)
 
-        @settings(max_examples=40, deadline=None)
+        @settings(max_examples=settings().max_examples // 2)
         @given(spoilings)
         def play(spoiling: Spoiling) -> None:
             spoilt.spoiling = spoiling

@@ -87,7 +87,7 @@ def test_any_json_anywhere_is_a_line_or_leaves_all_other_locations_as_they_are(k
         known = {change.location: change.expected for change in plan(whole, {}, 1, StockRules()).changes}
         assert {one.sku for one in known.values()} == {"Tea"}, "the stand-in is right"
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=settings().max_examples // 2)
         @given(spoilings)
         def play(spoiling: Spoiling) -> None:
             set_spoil(spoiling)

@@ -128,7 +128,7 @@ def test_a_stop_does_not_wait_for_a_wms_that_drips_its_answer(tmp_path: Path, mo
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     path = tmp_path / "sync.toml"
     keys = HTTP.format(url=f"http://127.0.0.1:{server.server_port}")
     path.write_text(f'[source]\nkind = "http"\n{keys}', encoding="utf-8")
