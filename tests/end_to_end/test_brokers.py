@@ -119,7 +119,6 @@ def test_the_whole_line_over_rabbitmq_which_gives_a_wildcard_nothing_retained(
         broker.stop()
 
 
-<<<<<<< HEAD
 def _require_given_up(folder: Path, port: int) -> None:
     """What the WMS gives up while `sync` is down, where it remembers what it published."""
     left: Stock = {f"S-{number}": ("Tea", 1) for number in range(8)}
@@ -133,11 +132,8 @@ def _require_given_up(folder: Path, port: int) -> None:
         assert {code for code, expected in found.items() if expected.managed} == stock.keys()
 
 
-def _require_whole_line(tmp_path: Path, port: int, version: str) -> None:
-=======
 def _require_whole_line(tmp_path: Path, broker: BrokerSettings, version: str) -> None:
     port = broker.port
->>>>>>> 10s
     Image.fromarray(still()).save(tmp_path / "now.png")
     received = tmp_path / "received.sqlite"
     with WmsSide(port, broker) as wms:
