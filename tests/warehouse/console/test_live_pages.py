@@ -122,7 +122,11 @@ def test_a_rack_says_which_of_its_agents_are_offline(
         assert violations(page) == []
         page.reload()
         expect(page.locator("#offline")).to_contain_text("offline: box.")
+        live(page, f"/location?code={HERE}")
+        expect(page.locator("#offline")).to_contain_text("offline: box.")
         write(console.database, box.online())
+        expect(page.locator("#offline")).to_have_count(0)
+        live(page, "/rack?name=A-01")
         expect(page.locator("#offline")).to_be_hidden()
 
 

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+from sqlalchemy import event
+
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from tests.publishers import Message, Publisher
@@ -38,7 +40,7 @@ class Camera:
         return self._says(Verdict.MATCH)
 
     def _says(self, verdict: Verdict) -> tuple[Message, Message]:
-        event = self._box.event(PLACE, verdict, self._alert)
+        told = self._box.event(PLACE, verdict, self._alert)
         state = self._box._writer.state(
             self._box.finding(PLACE, verdict, "Tea", "Milk" if verdict == Verdict.MISMATCH else "Tea"),
             datetime.now(UTC),
@@ -46,7 +48,7 @@ class Camera:
             place=(self._box.epoch, self._box.sequence, 0),
             alert=self._alert if self._alert.status != "resolved" else None,
         )
-        return event, self._box.state_message(state)
+        return told, self._box.state_message(state)
 
 
 def sent(browser: Browser) -> str:
@@ -102,3 +104,19 @@ def test_an_alert_that_is_closed_and_one_of_another_location_pass_nothing_on(dat
     write(database, *other.opens())
     with database.reading() as connection:
         assert predecessors(connection, ["other-1", "no such alert"]) == {}
+
+
+def test_they_are_looked_for_among_the_locations_alerts_not_among_all(file_database: Database) -> None:
+    write(file_database, *Camera("one").opens())
+    plans: list[str] = []
+
+    def explain(_: object, cursor: object, statement: str, values: object, *__: object) -> None:
+        if "later" in statement and not plans:
+            plans.extend(str(row[3]) for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values))  # type: ignore[attr-defined]  # the driver's
+
+    event.listen(file_database.engine, "before_cursor_execute", explain)
+    with file_database.reading() as connection:
+        predecessors(connection, ["one-1"])
+    event.remove(file_database.engine, "before_cursor_execute", explain)
+    later, closed, last = plans
+    assert ("(id=?)" in later, "alerts_by_location" in closed, "INTEGER PRIMARY KEY" in last) == (True, True, True)

@@ -1,5 +1,6 @@
 """Clicks of the work list that can't be sent at once, in a real browser: none is lost, none goes under another name."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -207,6 +208,29 @@ def test_of_a_pair_that_two_people_have_each_may_give_his_half_back(browser: Bro
         click(phone, pair[1], "Give back")
         expect(task).to_contain_text('taken by Budi "B", Jr.')
         expect(task).not_to_contain_text("a operator")
+
+
+def test_who_takes_the_next_task_of_a_location_has_taken_nothing_over(browser: Browser, console: Console) -> None:
+    box = Publisher()
+    box.sequence = 100
+    with working(browser, console) as (phone, _):
+        click(phone, HERE, "Take")
+        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        write(console.database, box.event(HERE), box.state(HERE))
+        expect(job(phone, HERE)).to_have_count(0)
+        with console.database.noting() as connection:  # quicker than the list comes
+            note_deed(connection, "Budi", ["alert-next"], "take", "")
+        write(console.database, box.event(HERE, Verdict.EMPTY), _calling(box, "alert-next"))
+        expect(job(phone, HERE)).to_contain_text("taken by Budi")
+        expect(phone.locator("#messages")).not_to_contain_text("taken over")
+
+
+def _calling(box: Publisher, alert: str) -> tuple[str, bytes]:
+    """The state of a location where nothing stands, with this alert."""
+    topic, text = box.state(HERE, Verdict.EMPTY)
+    said = json.loads(text)
+    said["data"]["alert"]["id"] = alert
+    return topic, json.dumps(said).encode()
 
 
 def test_a_task_changes_hands_when_somebody_means_it_and_both_see_it(browser: Browser, console: Console) -> None:

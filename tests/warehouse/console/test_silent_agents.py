@@ -20,6 +20,7 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
+from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions, Question, Unanswered
 from warehouse.console.pages.snapshots import NoPicture, Snapshots
@@ -148,3 +149,20 @@ def test_an_acknowledgement_counts_when_the_agent_has_it_and_is_asked_for_until_
 def _sent(database: Database) -> Any:
     with database.reading() as connection:
         return connection.execute(select(func.count()).select_from(sent_once)).scalar()
+
+
+def test_where_a_location_is_shown_it_is_said_that_its_agent_is_offline(database: Database) -> None:
+    one, other = Publisher("one"), Publisher("other")
+    write(database, one.state("A-01-1-01"), other.state("A-01-1-02"), other.state("B-01-1-01"), one.online())
+    viewer, reader = (Browser(console_over(database), Role.VIEWER, language) for language in ("en", "id"))
+    paths = ("/", "/rack?name=A-01", "/location?code=A-01-1-02")
+    assert not any("Agents that are offline" in viewer.get(path).text for path in paths)
+    write(database, other.offline())
+    told = [words_of(viewer.get(path).text) for path in paths]
+    assert "Agents that are offline: 1 of 2. What they saw last is shown." in told[0]
+    assert all("Agents that are offline: other. What they saw last is shown." in one for one in told[1:])
+    assert all("Agen yang luring" in words_of(reader.get(path).text) for path in paths)
+    assert "Agents that are offline" not in words_of(viewer.get("/location?code=A-01-1-01").text)
+    write(database, one.offline())
+    assert "offline: one, other." in words_of(viewer.get("/rack?name=A-01").text)
+    assert "offline: other." in words_of(viewer.get("/rack?name=B-01").text)

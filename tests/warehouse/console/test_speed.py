@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from babel.dates import format_timedelta
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
 from warehouse.console.pages.languages import LANGUAGES, Local
 from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
+from warehouse.console.pages.rack_sizes import RackSizes
 from warehouse.console.pages.tiles import tiles_of
 from warehouse.store.database import Database
 
@@ -51,3 +54,19 @@ def test_a_tiles_last_event_is_looked_for_among_the_locations_events_not_the_age
         assert tiles_of(connection, ["A-01-1"], datetime.now(UTC))["A-01-1"].verdict == "match"
     event.remove(file_database.engine, "after_cursor_execute", explain)
     assert any("events_by_location" in plan for plan in plans), plans
+
+
+def test_how_long_a_racks_tiles_are_is_read_once_a_minute(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, sizes, products = Publisher(), RackSizes(), Products()
+    write(file_database, box.state("A-01-1-01"), box.state("A-01-1-02", Verdict.EMPTY, "Tea" * 40))
+    with file_database.reading() as connection:
+        first = sizes.of(connection, "A-01", ["A-01-1-01"], products)
+        assert sizes.of(connection, "A-01", ["A-01-1-01"], products) is first
+        both = sizes.of(connection, "A-01", ["A-01-1-01", "A-01-1-02"], products)
+        assert both["A-01-1-02"] > both["A-01-1-01"] + 100
+        monkeypatch.setattr("warehouse.console.pages.rack_sizes.KEPT_S", 0.0)
+        assert sizes.of(connection, "A-01", ["A-01-1-01", "A-01-1-02"], products) is not both
+        assert sizes.of(connection, "nowhere", [], products) == {}
+    assert sizes._known.keys() == {"A-01"}

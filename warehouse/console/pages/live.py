@@ -150,8 +150,8 @@ class LocationAudience(Audience):
         return _anew(own[-1]) if own else b""
 
     def look(self, connection: Connection, now: datetime) -> bytes:
-        """That its agent has said nothing for too long, or is heard again."""
+        """That its agent has said nothing for too long, is heard again, or that one of its rack went or came back."""
         rack = place_of(self.location, self.settings.rack).rack
         silence = self.settings.silence.changed(connection, now, rack, self.settings.rack)
-        is_otherwise = any(tile.location == self.location for tile in silence.tiles)
+        is_otherwise = silence.offline is not None or any(tile.location == self.location for tile in silence.tiles)
         return b"event: changed\ndata: 1\n\n" if is_otherwise else b""

@@ -10,6 +10,7 @@ from kardus.contract.topics import Id
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
+from warehouse.console.pages.hearing import offline_agents
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.pictures import view_address
 from warehouse.console.pages.places import place_of
@@ -47,6 +48,7 @@ def show_location(
     with console.reading() as connection:
         place = newest(connection)
         tile = tiles_of(connection, [code], datetime.now(UTC)).get(code)
+        offline = sorted({tile.agent} & offline_agents(connection)) if tile else []
         chosen = EVENTS.where(events.c.location == code)
         if before:
             chosen = chosen.where(events.c.number < before)
@@ -68,6 +70,7 @@ def show_location(
         "code": code,
         "id": tile_id(code),
         "tile": tile,
+        "offline": offline,
         "steps": history,
         "said": said[::-1],
         "next": items[-1]["number"] if len(rows) > PART else None,

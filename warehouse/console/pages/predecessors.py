@@ -4,37 +4,45 @@ Each agent that sees a location has its own alert there, and they open and close
 say is of the location, and lasts for as long as one of them stands.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Text, select
+from sqlalchemy import Connection, select
 
-from warehouse.store.rowsets import given
+from warehouse.console.pages.tiles import PORTION
 from warehouse.store.tables import alerts, events
 
 _later = alerts.alias("later")
+_status: Any = alerts.c.status + ""
+"""Hides the column from its index: SQLite would begin with every closed alert instead of those of these locations."""
 _LAST = (events.c.number == alerts.c.last) & events.c.alert.is_not(None)
-_CLOSED = select(alerts.c.id, alerts.c.location, alerts.c.opened).join_from(alerts, events, _LAST)
-_OVERLAPPING = (alerts.c.opened <= _later.c.opened) & (events.c.captured >= _later.c.opened)
+_THERE = (alerts.c.location == _later.c.location) & (alerts.c.opened <= _later.c.opened)
+_CLOSED = (
+    select(alerts.c.id, alerts.c.location, alerts.c.opened)
+    .join_from(_later, alerts, _THERE)
+    .join(events, _LAST)
+    .where(_status == "resolved", alerts.c.agent != _later.c.agent, events.c.captured >= _later.c.opened)
+)
 
 
 def predecessors(connection: Connection, ids: Iterable[str]) -> dict[str, list[str]]:
     """By location the closed alerts that stood when one of these was opened, or one of those; the oldest first."""
     seen: dict[str, Any] = {}
-    later = set(ids)
+    later = list(ids)
     while later:
         earlier = {row.id: row for row in _before(connection, later) if row.id not in seen}
         seen |= earlier
-        later = set(earlier)
+        later = list(earlier)
     found: dict[str, list[str]] = {}
     for row in sorted(seen.values(), key=lambda one: (one.opened, one.id)):
         found.setdefault(row.location, []).append(row.id)
     return found
 
 
-def _before(connection: Connection, ids: set[str]) -> list[Any]:
+def _before(connection: Connection, ids: Sequence[str]) -> list[Any]:
     """Those of other agents, since an agent has one at a time, whose closing picture was taken after these opened."""
-    wanted = given(connection, {"id": Text}, [(id_,) for id_ in ids])
-    same = (alerts.c.location == _later.c.location) & (alerts.c.agent != _later.c.agent)
-    chosen = _CLOSED.join(_later, same).join(wanted, wanted.c.id == _later.c.id)
-    return list(connection.execute(chosen.where(alerts.c.status == "resolved", _OVERLAPPING)).all())
+    found: list[Any] = []
+    for start in range(0, len(ids), PORTION):
+        chosen = _CLOSED.where(_later.c.id.in_(ids[start : start + PORTION]))
+        found += connection.execute(chosen).all()
+    return found

@@ -17,7 +17,7 @@ from warehouse.console.locations import UNIX_EPOCH_JD
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.entries import LocationEntry
-from warehouse.console.pages.hearing import offline_agents
+from warehouse.console.pages.hearing import hearing_of, offline_agents
 from warehouse.console.pages.languages import N_, Local
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
@@ -96,7 +96,8 @@ def racks_words(connection: Connection, settings: PageSettings, asked: AskedList
         total.update(rack.tones)
     aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
     racks_part = part_of(shown, asked.part, _bytes_of, wanted=lambda rack: rack.rack == asked.at)
-    return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total}
+    hearing = hearing_of(connection)
+    return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total, "hearing": hearing}
 
 
 def _bytes_of(rack: RackSummary) -> int:

@@ -11,6 +11,7 @@ from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.precision_now import PrecisionNow
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
+from warehouse.console.pages.rack_sizes import RackSizes
 from warehouse.console.pages.silence import Silence
 from warehouse.console.pages.snapshots import Snapshots
 from warehouse.console.sessions import OneTimeLinks
@@ -31,6 +32,7 @@ class PageSettings:
     rack: re.Pattern[str] = RACK_PATTERN
     """Finds the rack in a location's code."""
     codes: RackCodes = field(default_factory=RackCodes)
+    sizes: RackSizes = field(default_factory=RackSizes)
     precision: PrecisionNow = field(default_factory=PrecisionNow)
     snapshots: Snapshots = field(default_factory=Snapshots)
     bundles: Bundles = field(default_factory=Bundles)

@@ -6,6 +6,7 @@
   const held = new Set();  // what was this person's when it was last shown
 
   function showOwn() {
+    for (const id of held) if (!document.getElementById(id)) held.delete(id);  // what comes there next is another task
     for (const job of document.querySelectorAll(".job")) {  // the list comes as everybody sees it
       const holders = JSON.parse(job.dataset.holders ?? "[]");  // of a pair two people may each have one half
       const isMine = holders.includes(person), isOthers = holders.some((name) => name !== person);
