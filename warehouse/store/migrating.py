@@ -54,3 +54,4 @@ def upgrade(connection: Connection, pictures: str) -> None:
     with EnvironmentContext(config, scripts, fn=lambda found, _: scripts._upgrade_revs(HEAD, found)) as environment:  # noqa: SLF001 - as Alembic's own command does
         environment.configure(connection=connection)
         environment.run_migrations()
+    notify("STATUS=the database is up to date")

@@ -68,7 +68,7 @@ def test_systemd_is_told_that_it_is_ready_alive_and_stopping(
         monkeypatch.setenv("WATCHDOG_USEC", "3000000")
 
         def listen() -> None:
-            while not told or not told[-1].startswith("STATUS="):
+            while not told or not told[-1].endswith("stored"):
                 told.append(supervisor.recv(1000).decode())
                 if told[-1] == "WATCHDOG=1":
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -77,7 +77,8 @@ def test_systemd_is_told_that_it_is_ready_alive_and_stopping(
         listening.start()
         call(capsys, main, *_words(mosquitto, tmp_path / "k.sqlite", PATIENCE_S))
         listening.join(PATIENCE_S)
-    assert told[:2] == ["READY=1", "WATCHDOG=1"]
+    assert [line.startswith("STATUS=") for line in told[:2]] == [True, True]
+    assert told[1:4] == ["STATUS=the database is up to date", "READY=1", "WATCHDOG=1"]
     assert told[-2:] == ["STOPPING=1", "STATUS=0 events stored"]
 
 

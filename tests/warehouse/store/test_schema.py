@@ -113,7 +113,10 @@ def test_the_service_manager_is_told_what_takes_so_long(tmp_path: Path, monkeypa
     monkeypatch.setattr(migrating, "notify", told.append)
     for _ in range(2):
         open_database(tmp_path / "k.sqlite", make=True).close()
-    assert told == ["STATUS=brings the database up to date: a large one takes minutes"]
+    assert told == [
+        "STATUS=brings the database up to date: a large one takes minutes",
+        "STATUS=the database is up to date",
+    ]
 
 
 def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one(tmp_path: Path) -> None:
