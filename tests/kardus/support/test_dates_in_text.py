@@ -142,10 +142,10 @@ def test_a_column_of_two_numbers_is_never_taken_once_days_of_this_year_came_of_i
         assert not are_codes([*saved, "DOCK-1"])
 
 
-@given(PLACES, st.sampled_from("./"), st.booleans(), st.booleans(), st.sampled_from(["", "DOCK-1"]))
+@given(PLACES, st.sampled_from("./"), st.tuples(*[st.sampled_from(["{}", "{:02}"])] * 2), st.sampled_from(["", "RMA"]))
 def test_a_column_that_nobody_changed_is_taken_where_one_bay_is_no_month_and_no_day(
-    places: list[tuple[int, int, int]], between: str, padded_aisle: bool, padded_bay: bool, stranger: str
+    places: list[tuple[int, int, int]], between: str, written: tuple[str, str], stranger: str
 ) -> None:
-    pattern = between.join(("{:02}" if padded else "{}") for padded in (padded_aisle, padded_bay, False))
+    pattern = between.join([*written, "{}"])
     codes = [pattern.format(*place) for place in [*places, (1, 45, 24)]]
     assert are_codes([*codes, *([stranger] if stranger else [])])
