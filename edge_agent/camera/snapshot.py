@@ -16,6 +16,7 @@ from edge_agent.camera.passwords import read_password
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import SnapshotSource
 from kardus.inference.part_decoded import GivenPicture
+from kardus.inference.photo_files import READ_FORMATS
 from kardus.inference.preprocess import decode_half, decode_picture
 from kardus.support.errors import DataError
 from kardus.support.exchange import Exchanges, Trace
@@ -100,7 +101,9 @@ def _first_picture(parts: Iterator[bytes], kind: str) -> bytes:
             if isinstance(picture, str):
                 raise NoAnswerError(picture)
             return picture
-    raise NoAnswerError(f"no JPEG in what it sends ({kind})")
+    said = f"no JPEG in what it sends ({kind or 'without a type'})"
+    is_stream = kind.lower().startswith("multipart/")  # else the lines may be all that there is, as `Error: busy`
+    raise NoAnswerError(said if is_stream else f"not a readable picture ({READ_FORMATS}), and {said}")
 
 
 def _login(settings: SnapshotSource) -> Login | None:

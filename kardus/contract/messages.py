@@ -226,6 +226,11 @@ class LocationEvent(LocationVerdict):
     """Sent late, after the broker was away."""
 
 
+def is_void(valid_until: datetime, moment: datetime) -> bool:
+    """Whether what holds until then says nothing at a moment: its time is over, or further ahead than any state's."""
+    return not moment < valid_until <= moment + MAX_VALID
+
+
 class LocationState(LocationVerdict):
     """The current verdict at a location (retained). Void after `valid_until`."""
 
@@ -247,7 +252,7 @@ class LocationState(LocationVerdict):
 
         What says that it holds longer than any state does says nothing: it would stand for years.
         """
-        if moment < self.valid_until <= moment + MAX_VALID:
+        if not is_void(self.valid_until, moment):
             return self
         void = "no word from the agent since" if self.valid_until <= moment else "the agent's clock is far ahead"
         reason = self.reason if self.verdict == Verdict.STALE else void

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, tuple_
 
+from kardus.contract.messages import MAX_VALID
 from kardus.contract.verdicts import Verdict
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_of
@@ -20,7 +21,7 @@ _DOUBTS = frozenset({Verdict.STALE, Verdict.UNCERTAIN, Verdict.OBSTRUCTED, Verdi
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
 _void_at: ColumnElement[float] = literal_column("latest.void_at")
 """Columns that the database makes of the message: the verdict, and until when it holds, in Julian days."""
-UNIX_EPOCH_JD = 2440587.5
+_UNIX_EPOCH_JD = 2440587.5
 _COLUMNS = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload)
 
 
@@ -107,13 +108,18 @@ def _is_state(console: Console, verdict: Verdict | None) -> ColumnElement[bool]:
     return latest.c.kind == "state"
 
 
+def when_void(now: datetime) -> list[ColumnElement[bool]]:
+    """As `is_void` of the contract, for the database: one of these holds, and each finds its index."""
+    day = now.timestamp() / 86_400 + _UNIX_EPOCH_JD
+    return [_void_at <= day, _void_at > day + MAX_VALID / timedelta(days=1)]
+
+
 def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
     """What a state says at a moment: a dead agent's are stale."""
-    is_void = _void_at <= now.timestamp() / 86_400 + UNIX_EPOCH_JD
+    void = when_void(now)
     if verdict == Verdict.STALE:
-        is_state = latest.c.kind == "state"
-        return or_(and_(is_state, _verdict == verdict.value), and_(is_state, is_void))  # each finds its index
-    return and_(_verdict == verdict.value, or_(_void_at.is_(None), ~is_void))
+        return or_(*(and_(latest.c.kind == "state", one) for one in (_verdict == verdict.value, *void)))
+    return and_(_verdict == verdict.value, or_(_void_at.is_(None), ~or_(*void)))
 
 
 def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[ShownRow]:

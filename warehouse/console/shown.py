@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import JSON, Column, Connection, cast, select, type_coerce
 
-from kardus.contract.messages import Envelope, LocationState
+from kardus.contract.messages import Envelope, LocationState, is_void
 from warehouse.store.tables import events
 
 EVENTS = select(events.c.number, events.c.agent, events.c.received, events.c.payload)
@@ -32,7 +32,7 @@ def event_item(row: Any) -> ShownRow:
 def state_item(row: Any, now: datetime) -> ShownRow:
     """A row of states, as StateItem: one whose time is over is `stale`."""
     data = said(row)
-    if datetime.fromisoformat(data["valid_until"]) <= now:
+    if is_void(datetime.fromisoformat(data["valid_until"]), now):
         data = Envelope[LocationState].model_validate_json(row.payload).data.at(now).model_dump(mode="json")
     return {"agent": row.agent, "received": time_text(row.received), "state": data}
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.config.sources import SnapshotSource
+from kardus.inference.photo_files import READ_FORMATS
 from tests.cameras import (
     PASSWORD,
     REALM,
@@ -193,6 +194,15 @@ def test_a_stream_without_a_picture_is_named() -> None:
     kind = "multipart/x-mixed-replace; boundary=x"
     with HttpCamera(lambda handler: handler.send(b"--x\r\n\r\nsorry\r\n--x--", kind)) as camera:
         assert "no JPEG in what it sends (multipart" in str(_ask(camera)[0])
+
+
+@pytest.mark.parametrize("body", [b"Error: busy", b"HTTP/1.0 503 Busy\r\n\r\n", b"--x\r\n\r\nno"])
+@pytest.mark.parametrize("kind", ["text/plain", "image/jpeg", ""])
+def test_lines_in_place_of_a_picture_are_named_with_what_is_read(body: bytes, kind: str) -> None:
+    with HttpCamera(lambda handler: handler.send(body, kind)) as camera:
+        said = str(_ask(camera)[0])
+    assert f"not a readable picture ({READ_FORMATS})" in said
+    assert f"no JPEG in what it sends ({kind or 'without a type'})" in said
 
 
 def test_an_empty_line_before_the_picture_is_none_of_it() -> None:

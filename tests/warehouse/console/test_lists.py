@@ -1,5 +1,6 @@
 """Every list: filters, parts that are joined by cursors, ETags, and errors that a program can read."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,17 +9,26 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
 from kardus.support.errors import DataError
 from tests.publishers import Publisher
 from tests.warehouse.console.conftest import Hall
+from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.making import write
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.one_spelling import composed_query
+from warehouse.console.pages.coverage_now import coverage_now
+from warehouse.console.pages.places import RACK_PATTERN, place_of
+from warehouse.console.pages.racks import rack_summaries
+from warehouse.console.pages.silence import Silence
+from warehouse.console.pages.tiles import tiles_of
 from warehouse.console.problems import ProblemError
+from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
+from warehouse.store.tables import latest
 
 
 def items(hall: Hall, path: str) -> list[dict[str, Any]]:
@@ -142,6 +152,35 @@ def test_a_state_whose_time_is_over_is_stale_wherever_it_is_asked_for(hall: Hall
     assert [one["agent"] for one in items(hall, "/states?verdict=stale")] == ["box", "gone"]
     assert "gone" not in [one["agent"] for one in items(hall, "/states?verdict=match")]
     assert [one["location"] for one in items(hall, "/locations?verdict=stale")] == ["A-03-1", "C-01-1"]
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(-1, "stale"), (1, "match"), (3, "stale"), (4000, "stale")])
+def test_a_state_holds_for_so_long_wherever_it_is_shown(database: Database, days: int, verdict: str) -> None:
+    """One that holds for longer than any may was stored before such were refused."""
+    now = datetime.now(UTC)
+    write(database, Publisher().state("C-01-1", verified=now))
+    rack, silence = place_of("C-01-1").rack, Silence()
+    with database.reading() as connection:
+        silence.changed(connection, now, rack, RACK_PATTERN)
+    with database.noting() as connection:
+        until = f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%S.000Z}"
+        payload = json.loads(connection.scalar(select(latest.c.payload).where(latest.c.kind == "state")) or "")
+        payload["data"]["valid_until"] = until
+        connection.execute(update(latest).where(latest.c.kind == "state").values(payload=json.dumps(payload)))
+    with database.reading() as connection:
+        (summary,) = rack_summaries(connection, RACK_PATTERN, now)
+        (tile,) = tiles_of(connection, ["C-01-1"], now).values()
+        changed = silence.changed(connection, now + timedelta(seconds=1), rack, RACK_PATTERN)
+        ((aisle,), _) = coverage_now(connection, now, lambda _sku, seen: seen)
+    assert tile.verdict == verdict
+    assert tile.since < now + timedelta(hours=1)
+    assert summary.tones == {"good" if verdict == "match" else "dim": 1}
+    assert [one.verdict for one in changed.tiles] == ["stale"] * (verdict == "stale")
+    assert aisle.verified == (verdict == "match")
+    client = client_of(console_over(database))
+    assert client.get("/states").json()["items"][0]["state"]["verdict"] == verdict
+    assert len(client.get(f"/states?verdict={verdict}").json()["items"]) == 1
+    assert not client.get(f"/states?verdict={'match' if verdict == 'stale' else 'stale'}").json()["items"]
 
 
 def test_times_are_those_of_storing(hall: Hall) -> None:

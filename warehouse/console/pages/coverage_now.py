@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
+from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict, is_verified
 from warehouse.report.aisles import aisle_of, walking_order
 from warehouse.store.tables import latest
@@ -59,7 +60,7 @@ def coverage_now(
 def _is_known(said: dict[str, object], now: datetime) -> bool:
     last, until = said.get("last_verified"), datetime.fromisoformat(str(said["valid_until"]))
     moment = datetime.fromisoformat(str(last)) if last else None
-    return until > now and is_verified(Verdict(str(said["verdict"])), moment, now - WITHIN)
+    return not is_void(until, now) and is_verified(Verdict(str(said["verdict"])), moment, now - WITHIN)
 
 
 def _counted(pairs: Iterable[tuple[str, bool]]) -> list[Covered]:

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
-from sqlalchemy import Connection, literal_column, select
+from sqlalchemy import Connection, literal_column, or_, select
 
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
-from warehouse.console.locations import UNIX_EPOCH_JD
+from warehouse.console.locations import when_void
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.entries import LocationEntry
@@ -39,9 +39,7 @@ CARD_BYTES, BAR_BYTES = 260, 60
 """Of a rack in the list of all, and of each part of its bar, about."""
 _BREAKS = re.compile(r"[ \t\r\n\f\v]+")
 """Spaces where a line may break: one of them is enough. Those that keep a number and its unit together stay."""
-_OVERVIEW = select(latest.c.subject, literal_column("verdict"), literal_column("void_at")).where(
-    latest.c.kind == "state"
-)
+_OVERVIEW = select(latest.c.subject, literal_column("latest.verdict")).where(latest.c.kind == "state")
 
 
 @dataclass
@@ -188,10 +186,9 @@ def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
 
 def rack_summaries(connection: Connection, pattern: re.Pattern[str], now: datetime) -> list[RackSummary]:
     """Every rack; of several agents that watch a location the worst counts."""
-    day = now.timestamp() / 86_400 + UNIX_EPOCH_JD
     places: dict[str, str] = {}
-    for code, verdict, void_at in connection.execute(_OVERVIEW):
-        tone = "dim" if void_at is not None and void_at <= day else _tone(verdict)
+    for code, verdict, is_void in connection.execute(_OVERVIEW.add_columns(or_(*when_void(now)))):
+        tone = "dim" if is_void else _tone(verdict)
         former = places.get(code)
         if former is None or TONES.index(tone) < TONES.index(former):
             places[code] = tone

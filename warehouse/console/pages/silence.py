@@ -13,13 +13,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, literal_column, or_, select
 
 from kardus.contract.verdicts import Verdict
-from warehouse.console.locations import UNIX_EPOCH_JD
+from warehouse.console.locations import when_void
 from warehouse.console.pages.hearing import offline_agents
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.tiles import Tile, tiles_of
 from warehouse.store.tables import latest
 
-_void_at: ColumnElement[float] = literal_column("latest.void_at")
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
 
 
@@ -61,9 +60,8 @@ class Silence:
 
     def _changed_tiles(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> dict[str, list[Tile]]:
         """By rack."""
-        day = now.timestamp() / 86_400 + UNIX_EPOCH_JD
         chosen = select(latest.c.agent, latest.c.subject).where(
-            latest.c.kind == "state", or_(_void_at <= day, _verdict == Verdict.STALE.value)
+            latest.c.kind == "state", or_(*when_void(now), _verdict == Verdict.STALE.value)
         )
         silent = frozenset((agent, code) for agent, code in connection.execute(chosen))
         changed = silent ^ (silent if self._silent is None else self._silent)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
+from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict
 from warehouse.console.shown import said
 from warehouse.store.tables import events, latest, pictures
@@ -109,9 +110,10 @@ def tile_of_state(
     data: dict[str, Any], agent: str, now: datetime, look: tuple[str, bool], others: Sequence[dict[str, Any]] = ()
 ) -> Tile:
     """What a state says, beside what `others` say; `look`: the event that it rests on, and whether it has a picture."""
-    verdict, since = ("stale", data["valid_until"]) if _is_void(data, now) else (data["verdict"], data["since"])
+    verdict = Verdict.STALE.value if _is_void(data, now) else data["verdict"]
+    since, until = (datetime.fromisoformat(data[key]) for key in ("since", "valid_until"))
     conflict = _contradict([data, *others], now)
-    return _tile(data, agent, verdict, datetime.fromisoformat(since), look, conflict=conflict)
+    return _tile(data, agent, verdict, until if until <= now else since, look, conflict=conflict)
 
 
 def locations_with(connection: Connection, verdicts: Iterable[str]) -> list[str]:
@@ -153,7 +155,7 @@ def _contradict(told: Sequence[dict[str, Any]], now: datetime) -> bool:
 
 def _is_void(data: dict[str, Any], now: datetime) -> bool:
     """An event has no end: what it says holds until the next one."""
-    return "valid_until" in data and datetime.fromisoformat(data["valid_until"]) <= now
+    return "valid_until" in data and is_void(datetime.fromisoformat(data["valid_until"]), now)
 
 
 def _tile(
