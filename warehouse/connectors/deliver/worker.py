@@ -101,8 +101,10 @@ class TargetWorker(Worker):
             more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._tell_all()
         except (TargetError, StoreError) as error:
             self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
-            if isinstance(error, TargetError):
-                self._breakdowns = self._breakdowns + 1 if may_be_an_events_fault(error) else 0
+            if isinstance(error, TargetBusyError):
+                self._breakdowns = 0
+            elif isinstance(error, TargetError) and may_be_an_events_fault(error):
+                self._breakdowns += 1  # one that asks for a rest in between clears no event of suspicion
             raise
         self._breakdowns = 0
         return more
