@@ -141,3 +141,9 @@ def test_what_is_held_is_written_once_a_part_of_the_while() -> None:
         guard.checked(SOME, StockLevel(now_s, 100, 50), StockLevel(now_s, 100, 49))
         seen.add(guard.levels)
     assert len(seen) <= 6
+
+
+@pytest.mark.parametrize(("later_s", "held"), [(3500, True), (36000, False)])
+def test_what_was_there_before_the_wms_was_away_for_hours_holds_nothing(later_s: float, *, held: bool) -> None:
+    guard, now_s = DrainGuard(3600, 0.5, (StockLevel(1e9, 100, 100),)), 1e9 + later_s
+    assert bool(guard.checked(SOME, StockLevel(now_s, 100, 51), StockLevel(now_s, 100, 49)).held) is held
