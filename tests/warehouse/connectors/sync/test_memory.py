@@ -90,7 +90,8 @@ def test_a_second_process_is_refused_while_the_first_one_uses_it(
             SyncMemory(path, "hall")
         first.close()
     again = SyncMemory(path, "hall")
-    assert (again.locations, again.levels) == ({"A-1"}, LEVELS)
+    assert again.locations == {"A-1"}
+    assert again.levels == LEVELS
     again.close()
 
 
