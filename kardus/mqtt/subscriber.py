@@ -73,7 +73,7 @@ class Subscriber:
         topic, reason = next(iter(refused.items()))
         more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         log.error("the broker refuses the subscription to %s (%s)%s: check the user's rights", topic, reason, more)
-        self.refused |= refused
+        self.refused = self.refused | refused  # a new one: other threads look through it meanwhile
 
     def _await_quiet(self) -> None:
         deadline = time.monotonic() + PORTION_LIMIT_S

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, Self
 from kardus.support.errors import UsageError
 from kardus.support.web_listener import listen_at
 
-_PATHS = "/, /healthz, /readyz, /metrics\n"
+_PATHS = ("/", "/healthz", "/readyz", "/metrics")
 
 
 class WatchedStatus(Protocol):
@@ -72,7 +72,7 @@ class HealthPage:
     """Serves them; use it in a `with` statement."""
 
     def __init__(self, address: str, port: int, report: Callable[[], HealthReport]) -> None:
-        """Listen; `report` is asked for every answer, from threads of the page's own.
+        """Listen; `report` is asked for every answer but `/healthz`, from threads of the page's own.
 
         Raises:
             UsageError: it can't.
@@ -104,15 +104,15 @@ def _handler(report: Callable[[], HealthReport]) -> type[BaseHTTPRequestHandler]
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            found = report()
-            if self.path == "/metrics":
-                return self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", found.metrics)
             if self.path == "/healthz":
                 return self._probe(())  # whose thread has died, ends: that it answers is all there is to say
+            if self.path not in _PATHS:
+                return self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", ", ".join(_PATHS) + "\n")
+            found = report()  # may ask a database that is slow or away, which is no reason to end a command that runs
+            if self.path == "/metrics":
+                return self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", found.metrics)
             if self.path == "/readyz":
                 return self._probe(found.problems)
-            if self.path != "/":
-                return self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", _PATHS)
             return self._answer(_status_of(found.problems), "application/json", json.dumps(found.told))
 
         def _probe(self, problems: Sequence[str]) -> None:

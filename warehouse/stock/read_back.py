@@ -42,6 +42,8 @@ class ReadBack:
     """What the broker holds."""
 
     found: dict[str, Expected] = field(default_factory=dict)
+    lacking: set[str] = field(default_factory=set)
+    """What it was asked for and doesn't hold: it gave none of these, and then what was published behind them."""
     strays: list[str] = field(default_factory=list)
     """Topics that it answered with and that nobody had asked for: it makes others of some."""
 
@@ -98,25 +100,29 @@ def read_by_name(broker: BrokerSettings, site: str, locations: Sequence[str]) ->
     """
     result = ReadBack()
     for start in range(0, len(locations), PORTION):
-        asked, before = locations[start : start + PORTION], -1
+        asked, before, is_answered = locations[start : start + PORTION], -1, False
         while asked and before < len(result.found):
             before = len(result.found)
-            _read(broker, site, asked, result)
+            is_answered = _read(broker, site, asked, result)
             asked = [location for location in asked if location not in result.found]
+        result.lacking.update(asked if is_answered else ())
     return result
 
 
 def read_listed(broker: BrokerSettings, site: str, locations: Sequence[str]) -> dict[str, Expected]:
-    """The same of a list, after a look at its beginning.
+    """The same of a list, after a look at some of it from its beginning to its end: halls may be on the broker or not.
 
     Raises:
         BrokerError: the broker can't be reached.
     """
-    found = read_by_name(broker, site, locations[:SAMPLE]).found
-    return found | read_by_name(broker, site, locations[SAMPLE:]).found if found else {}
+    step = -(-len(locations) // SAMPLE) or 1
+    found = read_by_name(broker, site, locations[::step]).found
+    others = [location for place, location in enumerate(locations) if place % step]
+    return found | read_by_name(broker, site, others).found if found else {}
 
 
-def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: ReadBack) -> None:
+def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: ReadBack) -> bool:
+    """Whether the broker came to the end of its answer."""
     arrived, echoed = threading.Event(), threading.Event()
     echo = expected_topic(site, f"$echo-{uuid7()}")
 
@@ -137,3 +143,4 @@ def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: R
             if not arrived.wait(RETAINED_SETTLE_S if echoed.is_set() else ECHO_TIMEOUT_S):
                 break
             arrived.clear()
+    return echoed.is_set()

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from kardus.mqtt.connection import Handlers, Options
 from kardus.mqtt.reasons import NOT_GIVEN, TAKEN_OVER, Ending
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
+from kardus.mqtt.subscriber import Subscriber
 from kardus.support.errors import BrokerError
 from tests.brokers import Mosquitto
 from tests.kardus.mqtt.scripted_broker import CONNECT, SUBSCRIBE, ScriptedBroker, connack, disconnect, suback
@@ -133,3 +135,14 @@ def test_two_clients_of_one_name_are_told_where_the_broker_gives_no_reason(
     assert f"lost ({NOT_GIVEN}; every connection is lost at once, as if {TAKEN_OVER})" in caplog.text
     for session in both:
         session.stop()
+
+
+def test_who_looks_through_what_was_refused_is_not_disturbed_by_more() -> None:
+    """As the thread of a health page."""
+    connection = Mock(limits=Mock(packet_bytes=None), subscribed={1: ["no"]}, subscribe=lambda _: 1)
+    subscriber = Subscriber(connection, lambda *_: True, lambda: False)
+    subscriber.subscribe([("in/a", 1)])
+    looked_through = iter(subscriber.refused.items())
+    subscriber.subscribe([("in/a", 1), ("in/b", 1)])
+    assert list(looked_through) == [("in/a", "no")]
+    assert subscriber.refused.keys() == {"in/a", "in/b"}

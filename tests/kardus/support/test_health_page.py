@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from kardus.support.errors import UsageError
-from kardus.support.health_page import HealthPage, health_report
+from kardus.support.health_page import HealthPage, HealthReport, health_report
 
 
 @dataclass
@@ -58,3 +58,14 @@ def test_an_address_that_is_taken_is_said() -> None:
         pytest.raises(UsageError, match=f"--health 127.0.0.1:{page.port}: can't be listened to"),
     ):
         HealthPage("127.0.0.1", page.port, lambda: health_report("x_", (), {"": Counted()}))
+
+
+def test_that_the_command_runs_is_said_without_asking_how_it_goes() -> None:
+    """Which may take a minute, where a database is away: a command that runs would be ended for it."""
+
+    def asked() -> HealthReport:
+        raise AssertionError
+
+    with HealthPage("127.0.0.1", 0, asked) as page:
+        answers = [httpx2.get(f"http://127.0.0.1:{page.port}{path}") for path in ("/healthz", "/other")]
+    assert [answer.status_code for answer in answers] == [200, 404]

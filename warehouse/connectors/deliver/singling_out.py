@@ -7,6 +7,7 @@ fault.
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import httpx2
 
@@ -27,22 +28,45 @@ def may_be_an_events_fault(error: TargetError) -> bool:
     return not (is_said or error.retry_after_s or isinstance(error, TargetBusyError))
 
 
-def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> Refusals:
-    """Tell one after another; why some weren't taken. Once `stopping` is set, a failure says nothing.
+@dataclass(frozen=True)
+class SinglyTold:
+    """What became of some events, as far as it is known."""
+
+    told: tuple[Outgoing, ...]
+    """Of these, in their order."""
+    refused: Refusals
+    """Why some of them weren't taken."""
+    ended: TargetError | None = None
+    """Why the others weren't told: it takes nothing more just now."""
+
+    def are_told(self, events: Sequence[Outgoing]) -> list[Outgoing]:
+        """Those of them of which it is known."""
+        numbers = {one.number for one in self.told}
+        return [one for one in events if one.number in numbers]
+
+    def refused_of(self, events: Sequence[Outgoing]) -> dict[int, str]:
+        """Why some of these weren't taken."""
+        return {one.number: self.refused[one.number] for one in events if one.number in self.refused}
+
+
+def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> SinglyTold:
+    """Tell one after another, until it takes nothing more. Once `stopping` is set, a failure says nothing.
 
     Raises:
-        TargetError: it answers for none of them, or says that it takes nothing.
+        TargetError: it answers for none of them.
     """
     refused: dict[int, str] = {}
     failures: list[TargetError] = []
-    for one in events:
+    for place, one in enumerate(events):
         try:
             refused |= target.send([one])
         except TargetError as error:
             if stopping.is_set() or not may_be_an_events_fault(error):
-                raise
+                if len(failures) == place:
+                    raise  # that the ones before failed may be the target's fault as well
+                return SinglyTold(tuple(events[:place]), refused, error)
             failures.append(error)
             refused[one.number] = str(error)
     if failures and len(failures) == len(events):
         raise failures[-1]
-    return refused
+    return SinglyTold(tuple(events), refused)

@@ -61,7 +61,15 @@ class _TakenUp:
     """What the target is told: each of another location."""
     behind: list[Outgoing] = field(default_factory=list)
     """What waits for an earlier event of its location."""
-    passed_over: int = 0
+    passed_over: list[int] = field(default_factory=list)
+    """The numbers of those that aren't for the target."""
+
+    def before(self, number: int) -> "_TakenUp":
+        """What comes before an event."""
+        batch, behind = ([one for one in part if one.number < number] for part in (self.batch, self.behind))
+        passed_over = [one for one in self.passed_over if one < number]
+        done = max((*passed_over, *(one.number for one in (*batch, *behind))), default=0)
+        return _TakenUp(done, batch, behind, passed_over)
 
 
 class TargetWorker(Worker):
@@ -93,8 +101,10 @@ class TargetWorker(Worker):
             more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._tell_all()
         except (TargetError, StoreError) as error:
             self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
-            if isinstance(error, TargetError):
-                self._breakdowns = self._breakdowns + 1 if may_be_an_events_fault(error) else 0
+            if isinstance(error, TargetBusyError):
+                self._breakdowns = 0
+            elif isinstance(error, TargetError) and may_be_an_events_fault(error):
+                self._breakdowns += 1  # one that asks for a rest in between clears no event of suspicion
             raise
         self._breakdowns = 0
         return more
@@ -170,11 +180,17 @@ class TargetWorker(Worker):
         due = self._due(PROBES)
         new = self._take_up(PROBES, pass_by=True) or _TakenUp(0)
         told = [*due, *new.batch]
-        refused = told_singly(self._target, told, self._stopping)
-        aside = self._queue.note_again(due, refused)
-        self._tell(due, {one.number: refused[one.number] for one in due if one.number in refused}, aside)
+        found = told_singly(self._target, told, self._stopping)
+        due = found.are_told(due)
+        aside = self._queue.note_again(due, found.refused)
+        self._tell(due, found.refused_of(due), aside)
+        untold = [one.number for one in new.batch if one not in found.told]
+        if untold:
+            new = new.before(untold[0])
         if new.done:
-            self._note_new(new, refused)
+            self._note_new(new, found.refused)
+        if found.ended:
+            raise found.ended
         return bool(told)
 
     def _take_up(self, most: int, *, pass_by: bool) -> "_TakenUp | None":
@@ -195,7 +211,7 @@ class TargetWorker(Worker):
                 break
             found.done = self._ahead.popleft().number
             if not is_wanted:
-                found.passed_over += 1
+                found.passed_over.append(found.done)
             else:
                 (found.behind if is_held_up or is_second else found.batch).append(one)
         return found
@@ -204,7 +220,7 @@ class TargetWorker(Worker):
         own = {one.number: refused[one.number] for one in new.batch if one.number in refused}
         behind = {one.number for one in new.behind}
         aside = self._queue.note(new.done, own, [*new.batch, *new.behind], behind)
-        self.status.passed_over += new.passed_over
+        self.status.passed_over += len(new.passed_over)
         self._tell(new.batch, own, aside)
 
     def _tell(self, sent: Sequence[Outgoing], refused: Refusals, aside: int) -> None:

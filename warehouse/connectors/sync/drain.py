@@ -14,6 +14,8 @@ LITTLE = 20
 """So many may go whatever the share: as many walks are soon made."""
 PARTS = 60
 """Into so many a while is divided: of each the most is kept."""
+WHAT = ("managed", "occupied")
+"""What is counted of a level."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def level_of(expected: Iterable[Expected], unix_s: float) -> StockLevel:
 
 
 class DrainGuard:
-    """Remembers the levels of a while, up to the last answer that was taken: an answer that is held ages none."""
+    """Remembers the levels of a while; what is held stays held, however long."""
 
     def __init__(self, within_s: float, most: float, levels: Sequence[StockLevel] = ()) -> None:
         """Prepare.
@@ -45,29 +47,50 @@ class DrainGuard:
             levels: what was remembered before, by its time.
         """
         self._within_s, self._most = within_s, most
+        self._is_holding = False
         self.levels = tuple(levels)
         """Of the last while, by their time."""
 
-    def checked(self, found: Plan, then: StockLevel) -> Plan:
-        """The plan, or one that publishes nothing. `then`: the level that it leads to."""
-        doubt = self._doubt(then)
-        if found.held or not found.changes or not doubt:
+    def begin(self, level: StockLevel) -> None:
+        """What the broker holds at present: it counts where nothing is remembered of the last while."""
+        self.levels = self._recent(level.unix_s) or (level,)
+
+    def checked(self, found: Plan, before: StockLevel, then: StockLevel) -> Plan:
+        """The plan, or one that publishes nothing. `before`, `then`: the levels without it and with it."""
+        if found.held or not found.changes:
             return found
-        return replace(found, changes=(), held=one_line(f"{doubt}: {CONFIRM}"))
+        levels = self._recent(then.unix_s)
+        doubt = self._doubt((*levels, before), before, then)
+        if not doubt:
+            return found
+        if not self._is_holding or abs(then.unix_s - self.levels[-1].unix_s) > self._within_s / PARTS:
+            highest = (max(getattr(one, what) for one in (*levels, before)) for what in WHAT)
+            self.levels = (StockLevel(then.unix_s, *highest),)  # a restart is no way around
+        self._is_holding = True
+        return replace(found, changes=(), held=one_line(f"{doubt}: {CONFIRM}, or set them as this site's days are"))
 
     def note(self, level: StockLevel, *, afresh: bool) -> None:
         """An answer was taken. `afresh`: a person has said that it is right, so that what was before counts no more."""
-        kept = [] if afresh else [one for one in self.levels if abs(level.unix_s - one.unix_s) <= self._within_s]
+        kept = [] if afresh else list(self._recent(level.unix_s))
+        self._is_holding = False
         if kept and level.unix_s - kept[-1].unix_s < self._within_s / PARTS:
             last = kept.pop()
             level = StockLevel(last.unix_s, max(last.managed, level.managed), max(last.occupied, level.occupied))
         self.levels = (*kept, level)
 
-    def _doubt(self, then: StockLevel) -> str:
-        if not self.levels:
-            return ""
-        managed, occupied = (max(one.managed for one in self.levels), max(one.occupied for one in self.levels))
-        for what, before, after in (("managed", managed, then.managed), ("occupied", occupied, then.occupied)):
-            if before - after > max(LITTLE, self._most * before):
-                return f"of {before} {what} locations {after} would be left within {self._within_s / 60:.0f} minutes"
+    def _recent(self, unix_s: float) -> tuple[StockLevel, ...]:
+        """While an answer is held none ages: the highest would be forgotten, and the rest would go."""
+        if self._is_holding:
+            return self.levels
+        return tuple(one for one in self.levels if abs(unix_s - one.unix_s) <= self._within_s)
+
+    def _doubt(self, levels: Sequence[StockLevel], before: StockLevel, then: StockLevel) -> str:
+        """What takes nothing away is never in doubt, whatever was there before."""
+        for what in WHAT:
+            highest, left = max(getattr(one, what) for one in levels), getattr(then, what)
+            if left < getattr(before, what) and highest - left > max(LITTLE, self._most * highest):
+                return (
+                    f"of {highest} {what} locations {left} would be left: more than most_drained = {self._most:g} "
+                    f"lets go within drained_within_s = {self._within_s:g}"
+                )
         return ""

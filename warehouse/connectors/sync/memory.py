@@ -34,7 +34,7 @@ class SyncMemory:
 
         Raises:
             UsageError: it is another site's, or no such file.
-            DataError: it can't be used.
+            DataError: it can't be used, or another process uses it.
         """
         self._path, self._problem = path, ""
         self._database: sqlite3.Connection | None = None
@@ -45,11 +45,15 @@ class SyncMemory:
         if path is not None:
             try:
                 self._open(path, site)
-            except UsageError:
+            except (UsageError, DataError):
                 self.close()
                 raise
             except sqlite3.Error as error:
                 self.close()
+                if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    raise DataError(
+                        f"--memory {path}: another process uses it: stop the other `sync`, or name another file"
+                    ) from error
                 raise DataError(
                     f"--memory {path}: can't be used ({error}): look whether its folder can be written, or move it away"
                 ) from error
@@ -62,6 +66,10 @@ class SyncMemory:
         """After an answer was followed: these are managed, and no others."""
         self._keep(frozenset(locations), tuple(levels))
 
+    def forget(self, locations: AbstractSet[str]) -> None:
+        """The broker has said that it holds none of these."""
+        self._keep(self.locations - locations, None)
+
     def close(self) -> None:
         """Close the file."""
         if self._database is not None:
@@ -69,7 +77,8 @@ class SyncMemory:
 
     def _open(self, path: Path, site: str) -> None:
         database = self._database = sqlite3.connect(path, BUSY_S, isolation_level=None)
-        with _transaction(database):
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")  # until it is closed: two would forget each other's
+        with _transaction(database, "EXCLUSIVE"):
             if not database.execute("SELECT 1 FROM sqlite_schema").fetchall():
                 for statement in _TABLES.split(";"):
                     database.execute(statement)
@@ -77,9 +86,11 @@ class SyncMemory:
                 database.execute("INSERT INTO site VALUES (?)", (site,))
         if database.execute("PRAGMA application_id").fetchone() != (_IS_OURS,):
             raise UsageError(f"--memory {path}: is another program's database: name a file of its own")
-        ((found,),) = database.execute("SELECT name FROM site").fetchall()
-        if found != site:
-            raise UsageError(f"--memory {path}: is of site '{found}', not '{site}': name another file")
+        found = [name for (name,) in database.execute("SELECT name FROM site")]
+        if len(found) != 1:
+            raise DataError(f"--memory {path}: names {len(found)} sites, and not one: it is damaged: move it away")
+        if found != [site]:
+            raise UsageError(f"--memory {path}: is of site '{found[0]}', not '{site}': name another file")
         self.locations = frozenset(code for (code,) in database.execute("SELECT location FROM managed"))
         rows = database.execute("SELECT unix_s, managed, occupied FROM levels ORDER BY unix_s").fetchall()
         self.levels = tuple(StockLevel(*row) for row in rows)
@@ -112,9 +123,9 @@ class SyncMemory:
 
 
 @contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+def _transaction(database: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
     """All of it or nothing, durable at its end."""
-    database.execute("BEGIN IMMEDIATE")
+    database.execute(f"BEGIN {kind}")
     try:
         yield
     except BaseException:

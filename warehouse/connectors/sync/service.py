@@ -25,7 +25,7 @@ from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import SourceError, StockSource
 from warehouse.stock.publishing import StockChange, publish_changes
-from warehouse.stock.read_back import read_expected, read_listed
+from warehouse.stock.read_back import read_by_name, read_expected, read_listed
 
 RECHECK_S = 3600.0
 """So often the broker is asked what it holds, and whenever a connection was lost: somebody else may have changed or
@@ -102,8 +102,11 @@ class Sync:
         found = plan(snapshot, self._known, int(1000 * now_s), self._settings.rules, confirmed=confirmed)
         if found.changes and not confirmed:
             after = self._known | {change.location: change.expected for change in found.changes}
-            found = self._drain.checked(found, level_of(after.values(), now_s))
+            levels = (level_of(self._known.values(), now_s), level_of(after.values(), now_s))
+            found = self._drain.checked(found, *levels)
         self._tell(found)
+        if found.held:
+            self._memory.keep(self._memory.locations, self._drain.levels)
         if found.changes:
             self._publish(found.changes)
         if not found.held:
@@ -126,14 +129,14 @@ class Sync:
 
     def _look_up(self, managed: tuple[str, ...]) -> None:
         retained = read_expected(self._broker, self._site)
-        remembered = sorted(self._memory.locations - retained.found.keys())
+        remembered = read_by_name(self._broker, self._site, sorted(self._memory.locations - retained.found.keys()))
         listed = dict.fromkeys((*managed, *self._known))
         lacking = [code for code in listed if code not in retained.found and code not in self._memory.locations]
-        by_name = read_listed(self._broker, self._site, remembered) | read_listed(self._broker, self._site, lacking)
+        by_name = remembered.found | read_listed(self._broker, self._site, lacking)
+        self._memory.forget(remembered.lacking)
         self._known = retained.found | by_name
         self._known_since_s = time.monotonic()
-        if not self._drain.levels:
-            self._drain.note(level_of(self._known.values(), time.time()), afresh=True)
+        self._drain.begin(level_of(self._known.values(), time.time()))
         self._note_hidden(len(by_name), is_blind=bool(by_name) or not retained.is_complete)
 
     def _note_hidden(self, hidden: int, *, is_blind: bool) -> None:

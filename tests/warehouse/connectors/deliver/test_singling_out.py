@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -143,10 +144,13 @@ def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: 
     box, target, stopping = Publisher(), Breaking(1, "A-1"), threading.Event()
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(2)))
     found = queue_of(file_database).fresh(2)
-    assert list(told_singly(target, found, stopping)) == [2]
+    assert list(told_singly(target, found, stopping).refused) == [2]
     stopping.set()
+    told = told_singly(target, found, stopping)
+    assert (told.are_told(found), told.refused) == (found[:1], {})
+    assert told.ended
     with pytest.raises(TargetError):
-        told_singly(target, found, stopping)
+        told_singly(target, found[1:], stopping)
 
 
 def test_a_target_that_is_at_it_still_is_told_nothing_else(file_database: Database) -> None:
@@ -172,3 +176,53 @@ def test_what_any_event_would_meet_is_asked_about_once_in_an_attempt(file_databa
         with pytest.raises(TargetError):
             worker.round()
     assert target.attempts == 2 * SUSPECT_AFTER
+
+
+class _Limited(Breaking):
+    """It takes so many, and then wants to be left alone until it is asked the next time."""
+
+    def __init__(self, most: int, *broken: str) -> None:
+        super().__init__(1, *broken)
+        self.most = self.left = most
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        if not self.left:
+            self.left = self.most
+            raise TargetError("not so fast", 429, retry_after_s=0.001)
+        self.left -= 1
+        return super().send(events)
+
+
+def _attempt(worker: TargetWorker, target: Breaking) -> None:
+    """One, and what it took was never told before."""
+    with suppress(TargetError):
+        worker.round()
+    assert len(set(target.told)) == len(target.told)
+
+
+@pytest.mark.parametrize("most", [2, 3])
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_a_target_took_before_it_wanted_to_be_left_alone_is_told_once(
+    file_database: Database, most: int, place: int
+) -> None:
+    box, target = Publisher(), _Limited(most, f"A-{place}")
+    target.unwanted = {"C-0", "C-1"}
+    places = ("A-0", "A-1", f"A-{place}", "C-0", "A-2", "A-3", "C-1", "A-4")
+    write(file_database, *(told_of(box, one, "Milk", f"alert {n}") for n, one in enumerate(places)))
+    worker = TargetWorker(NAME, target, queue_of(file_database))
+    for _ in range(40):
+        _attempt(worker, target)
+    assert target.told == [f"A-{n}" for n in range(5) if n != place]
+    assert worker.status.delivered == 4
+    assert worker.status.passed_over == 2
+    standing = queue_of(file_database).standing()
+    assert (standing.behind, standing.waiting + standing.aside) == (0, 2), "both of the location that breaks it"
+
+
+def test_what_failed_before_a_target_wanted_to_be_left_alone_says_nothing_where_it_took_none(
+    file_database: Database,
+) -> None:
+    box, target = Publisher(), _Limited(1, "A-0")
+    write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
+    with pytest.raises(TargetError, match="not so fast"):
+        told_singly(target, queue_of(file_database).fresh(3), threading.Event())

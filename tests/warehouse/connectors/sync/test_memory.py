@@ -58,18 +58,55 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, what: str) -> No
 
 
 def test_what_cannot_be_written_is_said_once_and_written_with_the_next(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("warehouse.connectors.sync.memory.BUSY_S", 0.01)
     path = tmp_path / "m.sqlite"
     memory = SyncMemory(path, "hall")
     memory.keep({"A-1"}, ())
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        for code in ("A-2", "A-3"):
-            memory.keep({code}, LEVELS)
-    assert [line for line in caplog.messages if "can't be written (database is locked)" in line] == caplog.messages[:1]
+    database = memory._database
+    assert database
+    database.execute("PRAGMA query_only = 1")
+    for code in ("A-2", "A-3"):
+        memory.keep({code}, LEVELS)
+    assert [line for line in caplog.messages if "can't be written (attempt to write a read" in line] == caplog.messages
     assert len(caplog.messages) == 1
+    database.execute("PRAGMA query_only = 0")
     memory.keep({"A-3"}, LEVELS)
     memory.close()
     assert SyncMemory(path, "hall").locations == {"A-3"}
+
+
+def test_a_second_process_is_refused_while_the_first_one_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.connectors.sync.memory.BUSY_S", 0.01)
+    path = tmp_path / "m.sqlite"
+    for _ in ("new", "known"):
+        first = SyncMemory(path, "hall")
+        with pytest.raises(DataError, match="another process uses it: stop the other `sync`, or name another file"):
+            SyncMemory(path, "hall")
+        first.keep({"A-1"}, LEVELS)
+        with pytest.raises(DataError, match="another process uses it"):
+            SyncMemory(path, "hall")
+        first.close()
+    again = SyncMemory(path, "hall")
+    assert again.locations == {"A-1"}
+    assert again.levels == LEVELS
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DELETE FROM site", "names 0 sites, and not one: it is damaged: move it away"),
+        ("INSERT INTO site VALUES ('yard')", "names 2 sites"),
+        ("DROP TABLE levels", "can't be used .no such table: levels"),
+    ],
+)
+def test_a_file_that_was_damaged_is_one_line(tmp_path: Path, damage: str, said: str) -> None:
+    path = tmp_path / "m.sqlite"
+    SyncMemory(path, "hall").close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(damage)
+    with pytest.raises(DataError, match=said):
+        SyncMemory(path, "hall")

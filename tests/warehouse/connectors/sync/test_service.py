@@ -23,7 +23,7 @@ from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
 from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
-from warehouse.stock.read_back import RetainedStock, read_expected
+from warehouse.stock.read_back import ReadBack, RetainedStock, read_by_name, read_expected, read_listed
 
 STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
 
@@ -284,11 +284,40 @@ def test_what_a_broker_did_not_say_in_time_is_remembered_on(
         write_database(tmp_path / "wms.sqlite", stock)
         with monkeypatch.context() as patch:
             if is_slow:
-                patch.setattr("warehouse.connectors.sync.service.read_listed", lambda *_: {})
+                patch.setattr("warehouse.connectors.sync.service.read_by_name", lambda *_: ReadBack())
             sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
             sync.round()
             sync.close()
         assert ("A-7" in _expected(mosquitto)) is (is_slow or stock is STOCK)
+
+
+def test_names_that_the_broker_no_longer_holds_hide_none_that_it_holds_and_are_forgotten(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a move to a new broker: the old codes come first, and nobody else remembers those given up since."""
+    monkeypatch.setattr("warehouse.connectors.sync.service.read_expected", lambda *_: RetainedStock())
+    monkeypatch.setattr("warehouse.stock.read_back.SAMPLE", 4)
+    memory = SyncMemory(tmp_path / "memory.sqlite", SITE)
+    memory.keep({f"0-{n}" for n in range(6)}, ())
+    left = {code: held for code, held in STOCK.items() if code != "A-7"}
+    for stock in (STOCK, left):
+        write_database(tmp_path / "wms.sqlite", stock)
+        assert _sync(tmp_path, mosquitto, memory).round() is not None
+        assert _expected(mosquitto) == _skus(stock)
+        assert memory.locations == stock.keys()
+    memory.close()
+
+
+def test_a_list_whose_beginning_the_broker_lacks_is_found_and_what_it_lacks_is_known(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    _sync(tmp_path, mosquitto).round()
+    broker, new = BrokerSettings("127.0.0.1", mosquitto.port), [f"0-{n}" for n in range(8)]
+    monkeypatch.setattr("warehouse.stock.read_back.SAMPLE", 4)
+    assert read_listed(broker, SITE, [*new, *STOCK]).keys() == STOCK.keys()
+    assert (read_listed(broker, SITE, new), read_listed(broker, SITE, [])) == ({}, {})
+    assert read_by_name(broker, SITE, [*new, *STOCK]).lacking == set(new)
 
 
 def test_what_is_published_is_remembered_before(
@@ -315,7 +344,7 @@ def test_a_restart_is_no_way_around_the_guard_against_a_slow_drain(tmp_path: Pat
         problems.append(sync.status.problem)
         sync.close()
     assert problems[:-1] == [""] * 6
-    assert problems[-1].startswith("of 100 occupied locations 46 would be left within 60 minutes")
+    assert problems[-1].startswith("of 100 occupied locations 46 would be left: more than most_drained = 0.5 lets go")
     sync = _sync(tmp_path, mosquitto, SyncMemory(path, SITE))
     sync.round(confirmed=True)
     assert sync.status.problem == ""
