@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from export.enroll import Enrolled, Release, enroll
-from export.known_photos import KnownPhotos
 from kardus.contract.enrolment import ANSWER, FEW_PHOTOS, REQUEST, EnrolmentAnswer, EnrolmentRequest
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.bundle import Bundle
@@ -42,16 +41,13 @@ def read_request(folder: Path) -> EnrolmentRequest:
     return request
 
 
-def answer_request(
-    folder: Path, bundle: Bundle, release: Release, known: KnownPhotos | None = None
-) -> tuple[EnrolmentAnswer, Enrolled]:
+def answer_request(folder: Path, bundle: Bundle, release: Release) -> tuple[EnrolmentAnswer, Enrolled]:
     """Enrol what a request asks for; the answer is written last, so that it never tells of a bundle that isn't there.
 
     Args:
         folder: the request's.
         bundle: what the new bundle is made of.
         release: its name, which must be in the folder, its version and keys.
-        known: see `enroll`.
 
     Raises:
         DataError: the request or a photo can't be read.
@@ -62,7 +58,7 @@ def answer_request(
     request = read_request(folder)
     info = ClassInfo(name=request.name, category="", sku=request.sku)
     photos = [folder / photo.file for photo in request.photos]
-    done = enroll(bundle, info, photos, release, known)
+    done = enroll(bundle, info, photos, release)
     content = release.out.read_bytes()
     answer = EnrolmentAnswer(
         request=request.id,
@@ -80,18 +76,12 @@ def answer_request(
 
 def warnings_of(done: Enrolled) -> tuple[str, ...]:
     """Why the new product may be confused with others, each a line."""
-    few = [f"only {done.photos} photos: {FEW_PHOTOS} are better"] if done.photos < FEW_PHOTOS else []
-    return (*few, *confusions_of(done))
-
-
-def confusions_of(done: Enrolled) -> tuple[str, ...]:
-    """Which photos would be confused, each a line."""
     new, lines = done.manifest.classes[-1].name, []
+    if done.photos < FEW_PHOTOS:
+        lines.append(f"only {done.photos} photos: {FEW_PHOTOS} are better")
     if done.confused:
         of = f"{done.confused} of {done.photos}"
         lines.append(f"{of} photos would be taken for another product, such as '{done.confused_with}'")
     if done.takes:
         lines.append(f"cartons of {', '.join(done.takes)} are now taken for '{new}'")
-    if done.taken:
-        lines.append(f"{done.taken} photos of the known products would be taken for '{new}'")
     return tuple(lines)

@@ -67,10 +67,7 @@ def _changed(manifest: Manifest) -> dict[str, str]:
         rows["precision cost"] = f"{lost:.2f} points by class on {low.accuracy.n} unseen photos{kept}"
     if changes := manifest.changes:
         live = {info.name for info in manifest.classes}
-        enrolled = [
-            f"{name} ({count} photos{', held against the others' if name in changes.rows else ''})"
-            for name, count in changes.enrolled.items()
-        ]
+        enrolled = [f"{name} ({count} photos)" for name, count in changes.enrolled.items()]
         rows["enrolled"] = ", ".join(enrolled) or "nothing"
         rows["retired"] = ", ".join(name for name in changes.graph_classes if name not in live) or "nothing"
     return rows

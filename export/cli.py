@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
-from export.answering import answer_request, confusions_of
+from export.answering import answer_request
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
 from export.bundle_facts import facts_table, fit_words
@@ -18,7 +18,6 @@ from export.convert.convert import convert
 from export.convert.targets import TargetName
 from export.enroll import Enrolled, enroll, retire
 from export.keys import list_keys, make_key, read_key
-from export.known_photos import read_known_photos
 from export.options import class_info, next_release, require_bundle_name
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
@@ -50,10 +49,6 @@ SmallOption = Annotated[
 ]
 MaxLossOption = Annotated[
     float, typer.Option(min=0, max=100, help="--small: percentage points of photos that it may call a match wrongly.")
-]
-AgainstOption = Annotated[
-    Path | None,
-    typer.Option(help="Photos of the known products, as for training: the new one is held against them."),
 ]
 SignOption = Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -183,16 +178,13 @@ def enroll_command(
     gtin: Annotated[str, typer.Option(help="Its GTIN.")] = "",
     variant: Annotated[str, typer.Option(help="Its variant, such as the flavour.")] = "",
     face: Annotated[str, typer.Option(help="Which face of the carton the photos show.")] = "",
-    against: AgainstOption = None,
     version: VersionOption = "",
     sign: SignOption = None,
 ) -> None:
     """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
     info = class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
-    release = next_release(read, out_file, version, sign)
-    known = read_known_photos(against, read.manifest) if against else None
-    done = enroll(read, info, photos, release, known)
+    done = enroll(read, info, photos, next_release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
         f"most like '{done.nearest}'",
@@ -209,7 +201,6 @@ def enroll_command(
 def answer_command(
     request: Annotated[Path, typer.Argument(help="The folder that kardus-wms labels request has made.")],
     bundle: BundleArgument,
-    against: AgainstOption = None,
     version: VersionOption = "",
     sign: SignOption = None,
 ) -> None:
@@ -217,9 +208,7 @@ def answer_command(
     read = read_bundle(bundle)
     release = next_release(read, request / bundle.name, version, sign)
     release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
-    answer, done = answer_request(
-        request, read, release, read_known_photos(against, read.manifest) if against else None
-    )
+    answer, done = answer_request(request, read, release)
     told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
     out.print(f"{told}; most like '{answer.nearest}'", soft_wrap=True, highlight=False)
     _warn_of(done)
@@ -368,7 +357,14 @@ def _trained(run: Path) -> Callable[[Pixels], RawOutputs]:
 
 def _warn_of(done: Enrolled) -> None:
     """Warn of products that the new one may be confused with."""
-    for line in confusions_of(done):
+    new = done.manifest.classes[-1].name
+    lines = []
+    if done.confused:
+        of = f"{done.confused} of {done.photos}"
+        lines.append(f"{of} photos would be taken for another product, such as '{done.confused_with}'")
+    if done.takes:
+        lines.append(f"cartons of {', '.join(done.takes)} are now taken for '{new}'")
+    for line in lines:
         err.print(
             f"warning: {line}: they are too close to be told apart so: add photos, or train with them",
             soft_wrap=True,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, small_members_of, write_bundle
 from export.enrolment_views import views_of
-from export.known_photos import KnownPhotos, hold_against
 from export.withheld import with_withheld
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
@@ -53,13 +52,9 @@ class Enrolled:
     photos: int
     notes: tuple[str, ...] = ()
     """What of the photos was left out or may be wrong, each a line."""
-    taken: int = 0
-    """How many of the known products' photos would be taken for it, where it was held against them."""
 
 
-def enroll(
-    bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Release, known: KnownPhotos | None = None
-) -> Enrolled:
+def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Release) -> Enrolled:
     """Add a class whose prototype is the mean embedding of views of a few photos, and write the bundle.
 
     Args:
@@ -68,8 +63,6 @@ def enroll(
             nearest class.
         paths: photos of it, one at least, and folders of them; a photo that comes twice counts once.
         release: the new bundle's name, version and keys.
-        known: photos of the products that the bundle knows: the new one's row of the last layer is held against them.
-            Without, it is judged by distances.
 
     Raises:
         DataError: a photo can't be read.
@@ -83,17 +76,13 @@ def enroll(
     classifier = Classifier(bundle)
     photos, notes = photos_in(paths)
     crops, doubts = _crops(photos, manifest.input.size)
-    seen = [classifier.run(views) for views in crops]
-    of_views = np.stack([outputs.embedding for outputs in seen])
+    of_views = np.stack([classifier.run(views).embedding for views in crops])
     embedding = of_views[:, 0]
     to_known = squared_distances(embedding, np.array(manifest.prototypes, np.float32))
-    siblings = [other for other in manifest.classes if other.sku != info.sku] or list(manifest.classes)
-    columns = [manifest.classes.index(other) for other in siblings]
+    siblings = [known for known in manifest.classes if known.sku != info.sku] or list(manifest.classes)
+    columns = [manifest.classes.index(known) for known in siblings]
     nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
     changes = _changes(bundle, classifier)
-    fitted = hold_against(known, [other.name for other in siblings], classifier, seen, changes) if known else None
-    if fitted:
-        changes = changes.model_copy(update={"rows": changes.rows | {info.name: fitted.row}})
     changed = with_withheld(
         bundle, _with_class(manifest, changes, _completed(info, manifest, nearest), of_views), crops
     )
@@ -101,8 +90,7 @@ def enroll(
     golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
     pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest, 0])]
     written, filled = _write(bundle, changed, golden, pictures, release)
-    held = to_known[:, columns]
-    others = held[list(fitted.missed)].argmin(axis=1) if fitted else _confused(embedding, held, changes, siblings)
+    others = _confused(embedding, to_known[:, columns], changes, siblings)
     names = [siblings[place].name for place in others]
     return Enrolled(
         written,
@@ -112,7 +100,6 @@ def enroll(
         tuple(sample.label for sample in filled if sample.top1 == info.name != sample.label),
         len(crops),
         notes + doubts,
-        fitted.taken if fitted else 0,
     )
 
 
@@ -173,10 +160,7 @@ def retire(bundle: Bundle, names: Sequence[str], release: Release) -> Manifest:
                 }
             ),
             "changes": changes.model_copy(
-                update={
-                    "enrolled": {name: n for name, n in changes.enrolled.items() if name not in names},
-                    "rows": {name: row for name, row in changes.rows.items() if name not in names},
-                }
+                update={"enrolled": {name: n for name, n in changes.enrolled.items() if name not in names}}
             ),
         }
     )

@@ -151,14 +151,6 @@ class Training(Record):
     versions: dict[str, str]
 
 
-class LastLayerRow(Record):
-    """A class's row of the last layer, fitted to photos since the graph was made: its logit is weights . e + bias."""
-
-    weights: Annotated[tuple[float, ...], Field(min_length=1)]
-    """One for each number of the embedding e."""
-    bias: float
-
-
 class Changes(Record):
     """Products that came (enrolled from photos, without training) and went (retired) since the graph was made."""
 
@@ -175,8 +167,6 @@ class Changes(Record):
     """The margin is less by this share over the number of photos."""
     enrolled: dict[ClassName, PositiveInt]
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
-    rows: dict[ClassName, LastLayerRow] = Field(default_factory=dict)
-    """Those of the enrolled classes that were held against photos of the others; the rest are judged by distances."""
 
 
 class CascadeFit(Record):

@@ -5,20 +5,17 @@ embedding and the mean of its photos (a Mahalanobis distance, since embeddings a
 et al., NeurIPS 2017) is held against that of the nearest trained class, on the scale on which the graph's own logits
 differ. So temperature, faces, SKUs and categories work as for any class.
 
-One that was held against photos of the others has a row of its own in the last layer instead, as a trained class has.
-
 Ratios of distances are compared, since photos that a network wasn't trained on lie further from every mean. Bundles of
 before this was compare differences, and are judged as they always were.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.contract.manifest import Changes, Manifest
+from kardus.contract.manifest import Manifest
 from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
 from kardus.support.errors import BundleError
 
@@ -46,18 +43,6 @@ MARGINS = {"last": Margin(0.4, 0.6), "stages": Margin(0.3, 1.0)}
 
 
 @dataclass(frozen=True)
-class LastLayerRows:
-    """The rows of r enrolled classes in the last layer; the other rows stay as they were trained."""
-
-    places: NDArray[np.int64]
-    """Which of the enrolled classes they are, (r,)."""
-    weights: Floats
-    """(r, d)."""
-    biases: Floats
-    """(r,)."""
-
-
-@dataclass(frozen=True)
 class LiveClasses:
     """From the graph's classes to those of the manifest."""
 
@@ -73,7 +58,6 @@ class LiveClasses:
     photos: tuple[int, ...] = ()
     """From how many each of the enrolled classes was enrolled, (e,)."""
     margin: Margin = MARGINS["last"]
-    rows: LastLayerRows | None = None
 
     def logits(self, graph: Floats, embedding: Floats) -> Floats:
         """Logits (N, t + e) in the order of the manifest's classes, from the graph's (N, g) and embeddings (N, d)."""
@@ -82,10 +66,7 @@ class LiveClasses:
             return kept
         nearest = squared_distances(embedding, self.trained).min(axis=1, keepdims=True)
         ahead = self.logits_ahead(nearest, squared_distances(embedding, self.enrolled))
-        of_enrolled = kept.max(axis=1, keepdims=True) + ahead
-        if self.rows:
-            of_enrolled[:, self.rows.places] = embedding @ self.rows.weights.T + self.rows.biases
-        return np.concatenate([kept, of_enrolled], axis=1)
+        return np.concatenate([kept, kept.max(axis=1, keepdims=True) + ahead], axis=1)
 
     def logits_ahead(self, nearest: Floats, own: Floats) -> Floats:
         """How far the logits of enrolled classes are above the largest other one, (N, e).
@@ -133,20 +114,4 @@ def live_classes(source: str, manifest: Manifest) -> LiveClasses | None:
         changes.logit_per_log_distance,
         tuple(changes.enrolled[name] for name in enrolled),
         Margin(changes.margin, changes.few_photos),
-        _rows(source, changes, enrolled, prototypes.shape[1]),
-    )
-
-
-def _rows(source: str, changes: Changes, enrolled: Sequence[str], width: int) -> LastLayerRows | None:
-    """The rows of the last layer that a manifest has for enrolled classes; None where it has none."""
-    if not changes.rows:
-        return None
-    if not set(changes.rows) <= set(enrolled) or any(len(row.weights) != width for row in changes.rows.values()):
-        raise BundleError(
-            f"{source}: changes.rows don't fit its enrolled classes and their {width} numbers each: enroll them again"
-        )
-    return LastLayerRows(
-        np.array([enrolled.index(name) for name in changes.rows], np.int64),
-        np.array([row.weights for row in changes.rows.values()], np.float32),
-        np.array([row.bias for row in changes.rows.values()], np.float32),
     )

@@ -186,22 +186,6 @@ def test_enroll_tells_what_it_did_and_what_is_too_close(tmp_path: Path, capsys: 
     assert "not signed" in result.stderr
 
 
-def test_enroll_and_answer_hold_a_product_against_photos_of_the_others(tmp_path: Path, capsys: Capture) -> None:
-    bundle, out = colour_bundle(tmp_path / "a.bundle"), tmp_path / "b.bundle"
-    for name, colour in COLOURS.items():
-        for number in range(6):
-            photo(tmp_path / "known" / name / f"{number}.png", colour, number)
-    new = [photo(tmp_path / "y" / f"{n}.png", (225, 205, 40), n) for n in range(3)]
-    options = ("--name", "yellow", "--out", out, "--against", tmp_path / "known")
-    result = call(capsys, main, "enroll", bundle, *new, *options)
-    assert (result.returncode, result.stdout.split(";")[1]) == (0, " most like 'red'\n")
-    shown = call(capsys, main, "inspect", out).stdout
-    assert re.search(r"enrolled +│ yellow \(3 photos, held against the others\)", shown)
-    wrong = call(capsys, main, "enroll", bundle, *new, *options[:2], "--out", out, "--against", tmp_path / "none")
-    assert wrong.returncode == 1
-    assert f"{tmp_path / 'none'}" in wrong.stderr
-
-
 def test_retire_and_diff(tmp_path: Path, capsys: Capture) -> None:
     bundle, out = colour_bundle(tmp_path / "a.bundle"), tmp_path / "b.bundle"
     result = call(capsys, main, "retire", bundle, "green", "green", "--out", out, "--version", "2.0.0")
