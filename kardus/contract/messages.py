@@ -9,14 +9,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import (
-    AwareDatetime,
-    Field,
-    GetCoreSchemaHandler,
-    PlainSerializer,
-    SerializeAsAny,
-    StringConstraints,
-)
+from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, PlainSerializer, SerializeAsAny, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 from kardus.contract.base import MAX_INTEGER, AgentCount, Composed, Flag, Integer, Record
