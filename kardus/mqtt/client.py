@@ -16,6 +16,8 @@ READY_TIMEOUT_S = 25.0
 """Two versions of MQTT, each with a TCP connection and an answer; and a subscription."""
 PUBLISH_TIMEOUT_S = 60.0
 """A broker that answers nothing for so long takes nothing more; a connection that is lost is noticed before."""
+ENDING_TIMEOUT_S = 1.0
+"""A connection that is gone is known to be before it is known why."""
 IN_FLIGHT = 1000
 """So many messages may be on their way: paho refuses more than 65,535, and brokers drop what they have no room for."""
 
@@ -100,30 +102,30 @@ class MqttClient:
         sent: deque[tuple[str, PublishToken | None]] = deque()
         for topic, payload in messages:
             if len(sent) == IN_FLIGHT:
-                self._require_taken(*sent.popleft())
+                self._require_taken(*sent.popleft(), connection)
                 on_step()
             sent.append((topic, self._session.publish(connection, topic, payload, retain=retain)))
         for topic, token in sent:
-            self._require_taken(topic, token)
+            self._require_taken(topic, token, connection)
             on_step()
 
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message that isn't retained (QoS 1), and don't wait; without a connection it is lost."""
         self._session.publish(self._session.connection or 0, topic, payload, retain=False)
 
-    def _require_taken(self, topic: str, token: PublishToken | None) -> None:
-        if token is None:
-            raise BrokerError(f"{topic}: not published (there is no connection): try again")
+    def _require_taken(self, topic: str, token: PublishToken | None, connection: int) -> None:
+        """Wait for the broker's answer. None: the connection was gone when it was to be published."""
+        limit_s = PUBLISH_TIMEOUT_S if token else ENDING_TIMEOUT_S if connection else 0.0
         with self._answered:
-            self._answered.wait_for(
-                lambda: token in self._answers or token.connection in self._endings, PUBLISH_TIMEOUT_S
-            )
-            refusal, ending = self._answers.pop(token, None), self._endings.get(token.connection)
+            self._answered.wait_for(lambda: token in self._answers or connection in self._endings, limit_s)
+            refusal, ending = self._answers.pop(token, None) if token else None, self._endings.get(connection)
         if refusal is None and ending:
             raise BrokerError(
                 f"{topic}: not published, the connection was lost ({ending.text}): try again, and where it is lost "
                 "there again look at the broker's log and limits (docs/brokers.md)"
             )
+        if token is None:
+            raise BrokerError(f"{topic}: not published (there is no connection): try again")
         if refusal is None:
             raise BrokerError(f"{topic}: the broker did not take it within {PUBLISH_TIMEOUT_S:.0f} s: try again")
         if refusal:

@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from export.build import build
 from export.lower_precision import PrecisionTarget
@@ -15,6 +18,7 @@ from tests.in_process import call
 from tests.train.making import labelled
 from train.__main__ import main
 from train.config import TrainConfig, make_config
+from train.fitting import loop
 from train.fitting import refit as refitting
 from train.fitting.fit import fit
 from train.fitting.loop import Epoch
@@ -42,7 +46,18 @@ def data(tmp_path: Path) -> Path:
 def test_a_refit_that_makes_it_worse_is_refused_and_the_measured_network_delivered(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refitting, "REFIT_LR_SHARE", 100.0)
+    whole = loop.train
+
+    def confusing(*words: Any, **more: Any) -> nn.Module:
+        """Trains, and then takes each class for the next one: what a refit gone wrong looks like, for certain."""
+        model = whole(*words, **more)
+        last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+        with torch.no_grad():
+            last.weight.copy_(last.weight.roll(1, dims=0))
+            last.bias.copy_(last.bias.roll(1, dims=0))
+        return model
+
+    monkeypatch.setattr(refitting, "train", confusing)
     notes: list[str] = []
     run = tmp_path / "run"
     checkpoint = fit(data, run, _config(), ProgressCallbacks(note=notes.append))

@@ -93,6 +93,7 @@ def test_everything_is_done_by_the_keyboard_alone(browser: Browser, site: Site) 
         tab_to(page, ".tile.v-mismatch .wrong")
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text("What does this picture show?")
+        page.wait_for_load_state()  # its keys are taken once its script has run
         page.keyboard.press("1")
         expect(page.locator(".tile")).to_have_count(4)
         assert page.url.endswith(page.locator(".tile", has_text=WRONG).get_attribute("id") or "?"), "back at the tile"
