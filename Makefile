@@ -15,7 +15,7 @@ demo-erp: .venv/installed  ## The same rack with a real ERP, Tryton: stock, draf
 
 # Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
 # Many tests wait, for clocks and processes: four of them at a time on two cores.
-test: check  ## Everything that must hold: formatting, types, import rules, tests (about 12 minutes)
+test: check  ## Everything that must hold: formatting, types, import rules, tests (about 13 minutes)
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, images; properties at length (hours)
