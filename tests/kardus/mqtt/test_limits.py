@@ -114,3 +114,24 @@ def test_a_broker_that_hangs_up_on_a_message_is_not_waited_for() -> None:
         pytest.raises(BrokerError, match=said),
     ):
         client.publish([("t", b"x")], retain=True)
+
+
+def test_a_connection_that_is_gone_before_the_message_is_handed_over_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(kind: int, body: bytes) -> bytes | None:
+        if kind == PUBLISH:
+            return packet(0xE0, b"\x95\x00")
+        return {CONNECT: connack(), SUBSCRIBE: suback(body, 0)}.get(kind, b"")
+
+    whole = MqttSession.publish
+
+    def too_late(session: MqttSession, connection: int, topic: str, payload: bytes, *, retain: bool) -> None:
+        whole(session, connection, topic, payload, retain=retain)
+        session.wait_for(lambda: session.connection != connection, PATIENCE_S)
+
+    monkeypatch.setattr(MqttSession, "publish", too_late)
+    with (
+        ScriptedBroker(answer) as broker,
+        MqttClient(BrokerSettings("127.0.0.1", broker.port, version="5")) as client,
+        pytest.raises(BrokerError, match=r"^t: not published, the connection was lost \(packet too large\)"),
+    ):
+        client.publish([("t", b"x")], retain=True)
