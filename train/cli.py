@@ -16,6 +16,7 @@ from kardus.contract.manifest import Metric
 from kardus.support.console import err, new_app, out, print_json, table_of
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
+from kardus.support.memory import keep_freed
 from train.config import ComputePrecision, make_config
 from train.data.check import DataReport, Severity, check_data
 from train.data.class_folders import SPLIT_NAMES
@@ -75,6 +76,7 @@ def fit_command(
 
     require_known(config.arch)
     quiet_libraries()
+    keep_freed()
     with _progress() as progress:
         display = RunDisplay(progress, out_dir)
         shown = ProgressCallbacks(display.epoch, display.note, display.batch)
@@ -240,6 +242,7 @@ def study_command(
 
         require_known(arch)
     quiet_libraries()
+    keep_freed()
     options = (
         " --quick" * quick
         + (f" --init-standin {Path(standin).name}" if standin else "")

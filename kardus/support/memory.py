@@ -2,8 +2,10 @@
 
 import ctypes
 
-_M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From glibc's malloc.h."""
+_NEVER = 2**31 - 1
+"""The largest limit, in bytes."""
 
 
 def give_back() -> None:
@@ -22,3 +24,15 @@ def share_one_heap() -> None:
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
         library.mallopt(_M_ARENA_MAX, 1)
+
+
+def keep_freed() -> None:
+    """Keep what is freed for what is needed next, however large: for work that needs the same again and again.
+
+    By default glibc hands every block above 32 MiB back at once (mallopt(3), "dynamic mmap threshold"), and the system
+    fills the next one with zeros, page by page: a fifth of a training step. Nothing where the C library doesn't know it.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, _NEVER)
+        library.mallopt(_M_TRIM_THRESHOLD, _NEVER)

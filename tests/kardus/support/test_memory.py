@@ -38,6 +38,19 @@ for thread in threads:
 meet.wait()
 ctypes.CDLL(None).malloc_stats()
 """
+FAULTS = """
+import resource, sys
+from kardus.support.memory import keep_freed
+
+if sys.argv[1] == "kept":
+    keep_freed()
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    held = bytearray(100 << 20)
+    held[::4096] = bytes(len(held) // 4096)
+    del held
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
 def test_what_was_freed_is_handed_to_the_system() -> None:
@@ -54,3 +67,11 @@ def test_threads_share_one_heap() -> None:
         heaps[how] = done.stderr.count("Arena ")
     assert heaps["shared"] == 1
     assert heaps["apart"] > 1
+
+
+def test_what_is_kept_is_used_again_without_new_pages() -> None:
+    faults = {
+        how: int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("kept", "returned")
+    }
+    assert faults["kept"] < faults["returned"] / 5
