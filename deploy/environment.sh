@@ -62,10 +62,36 @@ case $kind in
     *) fail "unknown kind '$kind': use demo or dev" ;;
 esac
 echo "-- installing $what into $directory"
-[ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
+if [ "$kind" = demo ]; then # a pip of its own would be seconds of it: the one outside installs there, from 22.3 on
+    [ -x "$directory/bin/python" ] || "$python" -m venv --without-pip "$directory"
+    set -- "$python" -m pip --python "$directory/bin/python"
+    if ! "$@" --version >/dev/null 2>&1; then
+        "$directory/bin/python" -m ensurepip >/dev/null 2>&1
+        set -- "$directory/bin/python" -m pip
+    fi
+else
+    [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
+    set -- "$directory/bin/python" -m pip
+fi
 # --no-compile: byte code of what is never imported is a seventh of the agent's environment. That of what is imported is
 # made at once: without it each start takes a second longer, where the variable is set or the folder can't be written.
-"$directory/bin/python" -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e "$target"
+set -- "$@" install --no-compile --quiet --disable-pip-version-check -c constraints.txt
+if [ "$kind" = demo ]; then
+    # Most of it at once, by pips that needn't find out what needs what. What they leave, as where another Python or
+    # processor needs other packages, comes with the last one, which also says what is wrong.
+    build="$directory/build"
+    "$@" --target "$build" hatchling editables 2>/dev/null &
+    xargs -P 4 -n 16 "$@" --no-deps <deploy/demo_packages.txt 2>/dev/null || true
+    if wait "$!"; then
+        rm -rf "$build"/packaging-*.dist-info # the demo needs that one too, in its own place
+        PYTHONPATH="$build" "$@" --no-build-isolation -e "$target"
+    else
+        "$@" -e "$target"
+    fi
+    rm -rf "$build"
+else
+    "$@" -e "$target"
+fi
 set -f # the stars are for byte_code.py
 # shellcheck disable=SC2086 # several modules
 PYTHONDONTWRITEBYTECODE="" "$directory/bin/python" deploy/byte_code.py $used

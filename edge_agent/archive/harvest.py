@@ -27,8 +27,6 @@ from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import cut_out
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
-from kardus.support.table_headers import WantedColumns
-from kardus.support.tables import read_rows
 
 LABELS, PHOTOS = "labels.csv", "photos"
 MAX_SIDE_PX, MIN_SIDE_PX = 1024, 32
@@ -135,6 +133,9 @@ class Harvest:
 
     def _rewrite(self, new: Sequence[dict[str, str]]) -> None:
         """Write the table whole: its rows as somebody has left them, but those whose photo is gone, and new ones."""
+        from kardus.support.table_headers import WantedColumns  # noqa: PLC0415 - an agent starts sooner without tables
+        from kardus.support.tables import read_rows  # noqa: PLC0415
+
         table = self._folder / LABELS
         _close(table)
         # a line that a power cut tore has a problem, and is no photo of ours any more

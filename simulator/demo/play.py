@@ -1,7 +1,6 @@
 """Plays the demo from beginning to end."""
 
 import contextlib
-import io
 import queue
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from simulator.demo.broker import RunningBroker, run_broker
 from simulator.demo.browser import program
 from simulator.demo.judge import DemoOutcome, is_report_of, judge_demo, scripted_faults
 from simulator.demo.page import RunningPage, run_page
-from simulator.demo.report import ReportedFrame, annotate, write_messages, write_report
+from simulator.demo.report import FramePainter, ReportedFrame, write_messages, write_report
 from simulator.pictures import DrawnPictures
 from simulator.recording import camera_toml
 from simulator.scene import Rack
@@ -52,12 +51,19 @@ DEMO_KEY = Path(str(files("simulator.demo") / "demo.pub"))
 class MessageRecording:
     """What the WMS side received, and how the shelf stood when each fault was first reported."""
 
+    painter: FramePainter
     monitor: SiteMonitor = field(default_factory=SiteMonitor)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[LocationEvent] = field(default_factory=list)
     pictures: dict[str, ReportedFrame] = field(default_factory=dict)
     all_told: threading.Event = field(default_factory=threading.Event)
     """Set once every fault was reported, or nothing more will come."""
+
+    def keep(self, what: str, frame: ReportedFrame) -> None:
+        """Show a frame in the report, but only the first one of the same."""
+        if what not in self.pictures:
+            self.pictures[what] = frame
+            self.painter.begin(frame)
 
 
 def play_demo(seed: int, folder: Path, broker_kind: str, stay_s: float = 0.0, *, has_page: bool = True) -> bool:
@@ -80,28 +86,38 @@ def _play(seed: int, folder: Path, broker_kind: str, stay_s: float, *, has_page:
     script = demo_script([slot.location for slot in rack.slots()], pictures.stock(), seed)
     shelf = Shelf(rack, pictures, script)
     began = time.monotonic()
-    with run_broker(broker_kind) as broker, tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
-        out.print(f"Shelf {seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
-        again = round(max(stay_s, PICTURES_S if program() else 0.0) / INTERVAL_S) if has_page else 0
-        config = _write_config(Path(scratch), rack, seed, broker, again)
+    with FramePainter(shelf) as painter:
+        recording = MessageRecording(painter)
+        with run_broker(broker_kind) as broker:
+            shots = _watch(recording, script, shelf, broker, stay_s, has_page=has_page)
+        outcome = judge_demo(script, shelf.skus(), recording.events)
+        facts = {
+            "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
+            "Broker": broker.name,
+            "Model": read_bundle(DEMO_BUNDLE).title,
+            "Messages": str(len(recording.messages)),
+            "Time": f"{time.monotonic() - began:.0f} s",
+        }
+        _write_folder(folder, script, recording, outcome, facts, shots)
+    _print_outcome(outcome, folder)
+    return outcome.passed
+
+
+def _watch(
+    recording: MessageRecording, script: Script, shelf: Shelf, broker: RunningBroker, stay_s: float, *, has_page: bool
+) -> dict[str, bytes]:
+    """Play the shelf before the agent, with the warehouse's side; what the page shows of it, where there is one."""
+    out.print(f"Shelf {script.seed}: {len(script.expected)} locations, {script.frames} frames; broker: {broker.name}")
+    again = round(max(stay_s, PICTURES_S if program() else 0.0) / INTERVAL_S) if has_page else 0
+    with tempfile.TemporaryDirectory(prefix="kardus-demo-") as scratch:
+        config = _write_config(Path(scratch), shelf.rack, script.seed, broker, again)
         with run_page(Path(scratch), SITE, broker, DEMO_BUNDLE) if has_page else contextlib.nullcontext() as page:
             if page:
                 out.print(f"Page: {page.link} (open it in a browser; the address is good once)", soft_wrap=True)
-            recording = MessageRecording()
             with ThreadPoolExecutor(1) as photographer:
                 shots = photographer.submit(_shots, page, script, recording) if page else None
                 _record(recording, script, shelf, broker, config, TIME_LIMIT_S + stay_s)
-    outcome = judge_demo(script, shelf.skus(), recording.events)
-    facts = {
-        "Shelf": f"seed {seed}, {len(script.expected)} locations, {script.frames} frames",
-        "Broker": broker.name,
-        "Model": read_bundle(DEMO_BUNDLE).title,
-        "Messages": str(len(recording.messages)),
-        "Time": f"{time.monotonic() - began:.0f} s",
-    }
-    _write_folder(folder, shelf, recording, outcome, facts, shots.result() if shots else {})
-    _print_outcome(outcome, folder)
-    return outcome.passed
+    return shots.result() if shots else {}
 
 
 def _shots(page: RunningPage, script: Script, recording: MessageRecording) -> dict[str, bytes]:
@@ -202,16 +218,15 @@ def _remember_pictures(recording: MessageRecording, script: Script, shelf: Shelf
     """Keep how the shelf stood when everything was first seen, and at each first report of a fault."""
     states = {location: s for (_, location), s in recording.monitor.states.items()}
     if len(states) == len(script.expected):
-        recording.pictures.setdefault("start", ReportedFrame("start.png", "At the start", 4, states))
+        recording.keep("start", ReportedFrame("start.png", "At the start", 4, states))
     faults = scripted_faults(script, shelf.skus())
     for number, fault in enumerate(faults, start=1):
         known = [event for event in recording.events if is_report_of(event, fault)]
         if known and state.location == fault.location and fault.location not in recording.pictures:
             name = f"fault-{number}-{fault.kind.replace('_', '-')}.png"
             caption = f"{fault.kind.replace('_', ' ').capitalize()} at {fault.location}: {fault.verdict}"
-            recording.pictures[fault.location] = ReportedFrame(
-                name, caption, min(fault.frame + 3, script.frames - 1), states
-            )
+            frame = min(fault.frame + 3, script.frames - 1)
+            recording.keep(fault.location, ReportedFrame(name, caption, frame, states))
     if all(fault.location in recording.pictures for fault in faults):
         recording.all_told.set()
 
@@ -223,7 +238,7 @@ def _screen(recording: MessageRecording) -> Group:
 
 def _write_folder(  # noqa: PLR0917 - what the demo was made of
     folder: Path,
-    shelf: Shelf,
+    script: Script,
     recording: MessageRecording,
     outcome: DemoOutcome,
     facts: dict[str, str],
@@ -232,16 +247,11 @@ def _write_folder(  # noqa: PLR0917 - what the demo was made of
     for pattern in ("fault-*.png", "start.png", "end.png", "page-*.png"):
         for old in folder.glob(pattern):
             old.unlink()
-    for name, shot in shots.items():
-        write_whole(folder / name, shot)
     states = {location: s for (_, location), s in sorted(recording.monitor.states.items())}
-    end = ReportedFrame("end.png", "At the end", shelf.script.frames - 1, states)
-    pictures = [*sorted(recording.pictures.values(), key=lambda picture: picture.frame), end]
-    corners = {slot.location: slot.corners for slot in shelf.rack.slots()}
-    for picture in pictures:
-        png = io.BytesIO()
-        annotate(shelf.frame(picture.frame), corners, picture.states).save(png, "PNG")
-        write_whole(folder / picture.file, png.getvalue())
+    recording.keep("end", ReportedFrame("end.png", "At the end", script.frames - 1, states))
+    for name, picture in (shots | recording.painter.finished()).items():
+        write_whole(folder / name, picture)
+    pictures = sorted(recording.pictures.values(), key=lambda picture: picture.frame)
     write_messages(folder / "messages.jsonl", recording.messages)
     write_report(folder / "report.html", outcome, states, pictures, facts, [*shots])
 

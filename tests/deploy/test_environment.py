@@ -4,12 +4,15 @@ import json
 import os
 import re
 import subprocess
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.conftest import BIN
 from tests.deploy.byte_code import without_byte_code
+from tests.end_to_end.environments import needed
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,13 @@ def _making() -> list[str | Path]:
     assert used
     assert making
     return [ROOT / making.group(1), *used.group(1).split()]
+
+
+def test_all_that_the_demo_needs_is_installed_at_once_and_nothing_else() -> None:
+    """Several pips install it that don't ask what needs what; what they aren't told of comes later, one by one."""
+    listed = (ROOT / "deploy" / "demo_packages.txt").read_text().splitlines()
+    packages = needed(distribution("kardus"), {"demo"})
+    assert sorted(map(canonicalize_name, listed)) == sorted({canonicalize_name(found.name) for found in packages})
 
 
 LOADED = "import json, runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0]); print(json.dumps(sorted(sys.modules)))"

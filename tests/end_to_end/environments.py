@@ -46,7 +46,7 @@ def link(wheels: Path, folder: Path, extra: str) -> Path:
     with zipfile.ZipFile(next(wheels.glob("kardus-*.whl"))) as wheel:
         wheel.extractall(site)
     (kardus,) = distributions(path=[str(site)])
-    for found in _needed(kardus, {extra}):
+    for found in needed(kardus, {extra}):
         for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
             if not (site / top).exists():  # two may share a folder
                 (site / top).symlink_to(str(found.locate_file(top)))
@@ -57,7 +57,7 @@ def link(wheels: Path, folder: Path, extra: str) -> Path:
     return folder / "bin"
 
 
-def _needed(package: Distribution, extras: set[str]) -> list[Distribution]:
+def needed(package: Distribution, extras: set[str]) -> list[Distribution]:
     """What a package needs with these extras, and what that needs; extras of its own are taken for another extra's."""
     found: dict[str, Distribution] = {}
     waiting = [(package, extras)]

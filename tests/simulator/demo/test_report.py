@@ -1,13 +1,24 @@
 """The demo's page says what went wrong, and shows names as they are."""
 
+import io
+import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from kardus.contract.verdicts import Verdict
 from simulator.demo.judge import DemoOutcome, judge_demo
-from simulator.demo.report import ReportedFrame, write_report
+from simulator.demo.play import MessageRecording
+from simulator.demo.report import PICTURE_PX, FramePainter, ReportedFrame, write_report
+from simulator.pictures import DrawnPictures
+from simulator.scene import Rack
+from simulator.script import demo_script
+from simulator.shelf import Shelf
+from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.simulator.demo.test_judge import FAULTS, SCRIPT, SKUS, _event, _right_events
 from warehouse.receiving.site_monitor import SiteMonitor
@@ -49,3 +60,45 @@ def test_no_name_is_taken_for_markup(tmp_path: Path, *, passes: bool) -> None:
     page = _page(tmp_path / "report.html", outcome)
     assert "<script" not in page
     assert page.count(SHOWN) >= 5
+
+
+class _Watched(Shelf):
+    """Says which frames are drawn, and draws none before it may."""
+
+    def __init__(self) -> None:
+        rack, pictures = Rack(), DrawnPictures()
+        super().__init__(rack, pictures, demo_script([slot.location for slot in rack.slots()], pictures.stock(), 1))
+        self.asked, self.drawn, self.may = threading.Event(), list[int](), threading.Event()
+
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """A plain one."""
+        self.drawn.append(number)
+        self.asked.set()
+        assert self.may.wait(PATIENCE_S)
+        return np.zeros((90, 160, 3), np.uint8)
+
+
+def test_a_frame_of_the_report_is_drawn_while_the_shelf_is_played_and_the_same_one_once() -> None:
+    shelf = _Watched()
+    with FramePainter(shelf) as painter:
+        recording = MessageRecording(painter)
+        recording.keep("start", ReportedFrame("start.png", "", 4, {}))
+        assert shelf.asked.wait(PATIENCE_S), "nobody has asked for the picture yet"
+        recording.keep("start", ReportedFrame("later.png", "", 5, {}))
+        shelf.may.set()
+        (picture,) = painter.finished().items()
+    assert picture[0] == "start.png"
+    assert Image.open(io.BytesIO(picture[1])).size == PICTURE_PX
+    assert shelf.drawn == [4]
+
+
+def test_a_demo_that_fails_waits_for_no_frame_but_the_one_that_is_drawn() -> None:
+    shelf = _Watched()
+    release = threading.Timer(0.05, shelf.may.set)
+    with FramePainter(shelf) as painter:
+        for number in range(3):
+            painter.begin(ReportedFrame(f"{number}.png", "", number, {}))
+        assert shelf.asked.wait(PATIENCE_S)
+        release.start()
+    release.join()
+    assert shelf.drawn == [0]
