@@ -1,6 +1,6 @@
 # Kardus. `make demo` shows it at work; `make test` proves it. Both set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erp test test-slow check wheels pipeline demo-model real-photos real-figures benchmark bench bench-full clean
+.PHONY: help demo demo-erp test test-slow check lint wheels pipeline demo-model real-photos real-figures benchmark bench bench-full clean
 AGENT := .venv-agent/bin
 DEV := .venv/bin
 
@@ -14,20 +14,26 @@ demo-erp: .venv/installed  ## The same rack with a real ERP, Tryton: stock, draf
 	$(DEV)/python -m tests.scripts.demo_erp $(ARGS)
 
 # Images often set PYTHONDONTWRITEBYTECODE: each of the hundreds of processes would compile every module again.
-# Many tests wait, for clocks and processes: four of them at a time on two cores.
-test: check  ## Everything that must hold: formatting, types, import rules, tests (about 13 minutes)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15
+# Many tests wait, for clocks and processes: four of them at a time on two cores. mypy's minute on one core, and
+# pip-audit's wait for its service, pass beside them; what the two say is shown after the tests.
+test: lint  ## Everything that must hold: formatting, types, import rules, tests (about 12 minutes)
+	@mkdir -p build
+	@{ $(DEV)/mypy; types=$$?; $(DEV)/python -m tests.scripts.audit && exit $$types; } >build/beside-tests.txt 2>&1 & \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15; \
+	tests=$$?; wait $$!; beside=$$?; cat build/beside-tests.txt; exit $$((tests | beside))
 
 test-slow: .venv/installed  ## The slow proofs: demo shelves, long shelves, a day, kills, images; properties at length (hours)
 	$(DEV)/python -m pytest -m slow
 	$(DEV)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile thorough
 
-check: .venv/installed  ## Formatting, lint, types, import rules, known vulnerabilities
+check: lint  ## Formatting, lint, types, import rules, known vulnerabilities
+	$(DEV)/mypy
+	$(DEV)/python -m tests.scripts.audit
+
+lint: .venv/installed  ## Of these what takes seconds: formatting, lint, import rules
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
-	$(DEV)/mypy
 	$(DEV)/lint-imports
-	$(DEV)/python -m tests.scripts.audit
 
 wheels: .venv/installed  ## Ask the index for a wheel of every base dependency, x86-64 and aarch64 (minutes)
 	$(DEV)/python -m tests.scripts.wheels

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,7 @@ from warehouse.store.opening import migrate_database
 
 _FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=40")
 """A cluster that lives for a test needs no disk; nothing here pulls the machine's plug."""
+_POLL_S = 0.05
 _SERIAL = count()
 ADMIN = "postgres"
 
@@ -75,7 +77,7 @@ class Cluster:
             if subprocess.run(ready, check=False).returncode == 0:
                 return
             assert self._process.poll() is None, self.log()
-            subprocess.run(["sleep", "0.05"], check=True)
+            time.sleep(_POLL_S)
         pytest.fail(f"PostgreSQL doesn't start: {self.log()}")
 
     def kill(self, number: signal.Signals = signal.SIGQUIT) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 PATIENCE_S = 240.0
 """A guard: what hasn't come by then won't come."""
 _SPIN_S = 0.03
-_POLL_S = 0.02
+_POLL_S = 0.05
+_PAUSE_PER_LOOK = 3.0
+"""A pause is so many times as long as the processor time that looking took: what is waited for needs it more."""
 
 
 def slowness() -> float:
@@ -46,9 +48,17 @@ def within(promised_s: float) -> Iterator[None]:
 def wait_until(condition: Callable[[], bool], what: str = "") -> None:
     """Wait for what another thread or process does, of which nothing is told here."""
     deadline = time.monotonic() + PATIENCE_S
-    while not condition():
+    while not holds(condition):
         assert time.monotonic() < deadline, f"not within {PATIENCE_S:.0f} s: {what}"
-        time.sleep(_POLL_S)
+
+
+def holds(condition: Callable[[], bool]) -> bool:
+    """Whether it does; if not, after a pause: to be called again."""
+    own_s = time.thread_time()
+    if condition():
+        return True
+    time.sleep(max(_POLL_S, _PAUSE_PER_LOOK * (time.thread_time() - own_s)))
+    return False
 
 
 def children(process: int | None = None) -> set[int]:

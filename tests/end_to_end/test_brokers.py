@@ -134,12 +134,12 @@ def _require_given_up(folder: Path, port: int) -> None:
 
 def _require_whole_line(tmp_path: Path, broker: BrokerSettings, version: str) -> None:
     port = broker.port
-    Image.fromarray(still()).save(tmp_path / "now.png")
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
     received = tmp_path / "received.sqlite"
     with WmsSide(port, broker) as wms:
         _expect(broker)
         extra = f'version = "{version}"\n[outbox]\ndelivery = "confirmed"\n[verdict]\nvotes = 1\nwindow = 1\n'
-        source = 'type = "file", path = "now.png"'
+        source = 'type = "file", path = "now.jpg"'
         config = write_config(tmp_path, port, DEMO_BUNDLE, KEY, source, interval_s=3600, extra=extra)
         with _receiver(port, received), Caller(port, MQTTProtocolVersion.MQTTv311) as caller:
             agent = AgentProcess(config)

@@ -92,8 +92,8 @@ def stored(tmp_path: Path) -> Message:
 @pytest.fixture
 def seen(tmp_path: Path, mosquitto: Mosquitto, stored: Message) -> list[tuple[str, str, bytes]]:
     """Everything that was published in a run: topic, content type, payload."""
-    Image.fromarray(still()).save(tmp_path / "now.png")
-    source, key = 'type = "file", path = "now.png"', DEMO_KEY.read_text().strip()
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
+    source, key = 'type = "file", path = "now.jpg"', DEMO_KEY.read_text().strip()
     votes = "[verdict]\nvotes = 1\nwindow = 1\n"
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, key, source, interval_s=3600, extra=votes)
     with _wire(mosquitto.port) as wire, Caller.version_5(mosquitto.port) as caller:

@@ -110,8 +110,8 @@ def agent(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[AgentProcess]:
         [StockLine(location, sku) for location, sku in stock.items()],
         replace=False,
     )
-    Image.fromarray(still()).save(tmp_path / "now.png")
-    source = 'type = "file", path = "now.png"'
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
+    source = 'type = "file", path = "now.jpg"'
     agent = AgentProcess(
         write_config(
             tmp_path,

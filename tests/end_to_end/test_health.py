@@ -63,13 +63,13 @@ def _assert_healthy(port: int) -> None:
 
 def test_the_service_manager_and_the_probes_see_the_agent_live_and_hang(tmp_path: Path, mosquitto: Mosquitto) -> None:
     port = free_port()
-    Image.fromarray(still()).save(tmp_path / "now.png")
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
     config = write_config(
         tmp_path,
         mosquitto.port,
         DEMO_BUNDLE,
         KEY,
-        'type = "file", path = "now.png"',
+        'type = "file", path = "now.jpg"',
         interval_s=0.2,
         extra=f'[health]\nport = {port}\nlog = "json"\n',
     )

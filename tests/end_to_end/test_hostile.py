@@ -64,9 +64,9 @@ def test_nothing_hostile_is_applied_and_the_last_good_value_stays(tmp_path: Path
     names, port = skus(), free_port()
     stock = [StockLine(location, names[name] if name else None) for location, name in STOCK.items()]
     publish_stock(BrokerSettings("127.0.0.1", mosquitto.port), SITE, stock, replace=False)
-    Image.fromarray(still()).save(tmp_path / "now.png")
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
     extra = f"[verdict]\ngrace_s = 0\n[health]\nport = {port}\n"
-    source = 'type = "file", path = "now.png"'
+    source = 'type = "file", path = "now.jpg"'
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2, extra=extra)
     agent = AgentProcess(config)
     with (

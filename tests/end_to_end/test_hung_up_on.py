@@ -27,8 +27,8 @@ def test_what_a_former_version_left_for_a_name_that_mqtt_forbids(tmp_path: Path,
     outbox.append([event, Message("state", TOPICS.state(name), b"{}", retain=True, location=name)], {}, 1)
     epoch = outbox.epoch
     outbox.close()
-    Image.fromarray(still()).save(tmp_path / "now.png")
-    port, source = free_port(), 'type = "file", path = "now.png"'
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
+    port, source = free_port(), 'type = "file", path = "now.jpg"'
     extra, key = f"[health]\nport = {port}\n[verdict]\nvotes = 1\nwindow = 1\n", DEMO_KEY.read_text().strip()
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, key, source, interval_s=3600, extra=extra)
     with WmsSide(mosquitto.port) as wms:

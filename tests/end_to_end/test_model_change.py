@@ -38,7 +38,7 @@ class Box:
         self.inbox.mkdir()
         self.show(still())
         bundle = made("1.0.0").write(folder / "configured.bundle")
-        source = f'type = "file", path = "{folder}/now.png"'
+        source = f'type = "file", path = "{folder}/now.jpg"'
         path = write_config(folder, port, bundle, TRUST, source, interval_s=0.1)
         more = f'watch_folder = "inbox"\nshadow_s = {shadow_s}\n' + (f'ca_file = "{ca_file}"\n' if ca_file else "")
         path.write_text(path.read_text().replace("[model]\n", f"[model]\nthreads = 1\n{more}"))
@@ -49,9 +49,9 @@ class Box:
 
     def show(self, picture: Pixels) -> None:
         """What the camera sees from now on."""
-        part = self.folder / "now.part.png"
-        Image.fromarray(picture).save(part)
-        part.replace(self.folder / "now.png")
+        part = self.folder / "now.part.jpg"
+        Image.fromarray(picture).save(part, quality=95)
+        part.replace(self.folder / "now.jpg")
 
     def start(self) -> None:
         """Start the agent, and wait until it has judged."""

@@ -36,8 +36,8 @@ class Edited:
 
     def __init__(self, folder: Path, port: int) -> None:
         """Write the configuration."""
-        Image.fromarray(still()).save(folder / "now.png")
-        source = 'type = "file", path = "now.png"'
+        Image.fromarray(still()).save(folder / "now.jpg", quality=95)
+        source = 'type = "file", path = "now.jpg"'
         self.path = write_config(folder, port, DEMO_BUNDLE, KEY, source, interval_s=0.1, extra="[verdict]\nvotes = 3\n")
         self.head, *self._tables = self.path.read_text().split("[[cameras.locations]]")
         self.agent = AgentProcess(self.path)
@@ -162,9 +162,9 @@ def test_a_camera_gets_another_source_and_another_is_added(
     with WmsSide(mosquitto.port) as wms, Caller.version_5(mosquitto.port) as caller:
         wms.wait_for(lambda: _is_match(wms, LEFT))
         bare = still() // 2 + 60
-        Image.fromarray(bare).save(tmp_path / "other.png")
+        Image.fromarray(bare).save(tmp_path / "other.jpg", quality=95)
         right = edited.path.read_text()
-        both = edited.head.replace("now.png", "other.png")
+        both = edited.head.replace("now.jpg", "other.jpg")
         edited.write(both, LEFT)
         text = edited.path.read_text()
         camera = right[right.index("[[cameras]]") :].replace('"rack"', '"second"').replace(LEFT, "Z-9")

@@ -30,8 +30,8 @@ def _lost(port: int) -> float:
 def test_a_name_that_two_agents_share_is_told(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Image.fromarray(still()).save(tmp_path / "now.png")
-    port, source = free_port(), 'type = "file", path = "now.png"'
+    Image.fromarray(still()).save(tmp_path / "now.jpg", quality=95)
+    port, source = free_port(), 'type = "file", path = "now.jpg"'
     health = f"[health]\nport = {port}\n"
     key = DEMO_KEY.read_text().strip()
     config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, key, source, interval_s=3600, extra=health)

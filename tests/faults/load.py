@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.faults.gauges import Gauges
 from tests.faults.sender import Orders
-from tests.patience import PATIENCE_S, stretched
+from tests.patience import PATIENCE_S, holds, stretched
 
 WAIT_S = PATIENCE_S
 
@@ -25,11 +25,10 @@ def wait_until(condition: Callable[[], bool], within_s: float = WAIT_S, what: st
     `within_s` is a promise of docs/faults.md, or the guard: on a busy machine it takes as much longer as all does.
     """
     start_s, allowed_s = time.monotonic(), within_s
-    while not condition():
+    while not holds(condition):  # nothing in this process is told
         if time.monotonic() - start_s >= allowed_s:
             allowed_s = max(allowed_s, stretched(within_s))
             assert time.monotonic() - start_s < allowed_s, f"not within {within_s:.0f} s: {what}"
-        time.sleep(0.05)  # nothing in this process is told
     return time.monotonic() - start_s
 
 

@@ -22,7 +22,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, UsageError
 from tests.brokers import Mosquitto
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, holds
 from tests.publishers import SITE, Message, Publisher
 from warehouse.receiving import resend_requests
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
@@ -35,9 +35,8 @@ ACKS = Topics(SITE, "+").ack
 def wait_for(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while not holds(condition):
         assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
 
 
 def broker_of(mosquitto: Mosquitto) -> BrokerSettings:

@@ -15,6 +15,7 @@ from warehouse.store.database import Database, StoreError
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
+from warehouse.store.sqlite import SqliteDatabase
 from warehouse.store.tables import events, latest
 
 
@@ -36,6 +37,12 @@ def test_nothing_of_a_transaction_that_fails_stays(database: Database) -> None:
         connection.exec_driver_sql(statement)
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM meta WHERE key = 'a'").scalar() == 0
+
+
+def test_a_file_that_is_made_can_give_its_free_pages_back(tmp_path: Path) -> None:
+    with open_database(tmp_path / "k.sqlite", make=True) as database:
+        assert isinstance(database, SqliteDatabase)
+        assert database.pragma("auto_vacuum") == 2, "incremental"
 
 
 @pytest.mark.parametrize(

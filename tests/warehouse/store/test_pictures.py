@@ -1,5 +1,6 @@
 """Pictures lie in a folder, or in a store that fsspec knows, under names that nobody else's picture gets."""
 
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +43,17 @@ def test_a_place_that_takes_nothing_is_named(tmp_path: Path) -> None:
         PictureStore(str(tmp_path / "p")).add("box", "A", "e", b"one")
     with pytest.raises(DataError, match="--pictures nowhere://x: can't be used"):
         PictureStore("nowhere://x")
+
+
+def test_a_picture_that_is_cut_off_leaves_nothing(tmp_path: Path) -> None:
+    store, before = PictureStore(str(tmp_path / "p")), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # as a full disk: no larger file is taken
+    try:
+        with pytest.raises(StoreError, match="can't be written: File too large"):
+            store.add("box", "A", "e", bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in (tmp_path / "p").rglob("*") if path.is_file()] == []
 
 
 def test_a_picture_that_another_receiver_deleted_is_stored_when_it_comes_again(s3: str) -> None:

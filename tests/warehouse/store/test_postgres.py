@@ -151,6 +151,13 @@ def test_other_tables_are_named_before_anything_is_written(
     assert "\n" not in str(caught.value)
 
 
+def test_tables_of_a_newer_version_are_not_migrated(cluster: Cluster, name: str) -> None:
+    cluster.execute("UPDATE alembic_version SET version_num = '9999'", name)
+    with pytest.raises(DataError, match="written by a newer version of Kardus: update this one"):
+        migrate_database(address_of(cluster.url(name)))
+    assert cluster.execute("SELECT version_num FROM alembic_version", name) == [("9999",)]
+
+
 def test_a_migration_names_other_tables_too(cluster: Cluster, name: str) -> None:
     cluster.execute("DROP VIEW locations; DROP TABLE latest", name)
     with pytest.raises(DataError, match="no table 'latest'"):

@@ -5,7 +5,6 @@ against an ERPNext.
 """
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
@@ -50,7 +50,7 @@ class ErpnextSettings(BaseModel):
     """Authorities that may vouch for the server (PEM); else the system's."""
 
 
-class ErpnextSource:
+class ErpnextSource(PolledSource):
     """Asks by token. An item is called by its code."""
 
     def __init__(self, settings: ErpnextSettings) -> None:
@@ -62,6 +62,7 @@ class ErpnextSource:
         self._settings = settings
         headers = {"Authorization": f"token {secret('token_file', settings.token_file)}", "Accept": "application/json"}
         self._client = HttpClient(plain_client(settings.ca_file, headers), SourceError)
+        super().__init__(self._client)
         self.name = settings.url.rstrip("/")
 
     def read(self) -> StockSnapshot:
@@ -85,18 +86,6 @@ class ErpnextSource:
         for one in self._all("Bin", [["actual_qty", "!=", 0]], names):
             place, product = fields.code(one, "warehouse"), fields.code(one, "item_code")
             yield StockOfProduct(place, product, fields.number(one, "actual_qty"))
-
-    def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """The whole interval: nothing tells."""
-        stopping.wait(seconds)
-
-    def stop(self) -> None:
-        """Let a request under way end."""
-        self._client.stop()
-
-    def close(self) -> None:
-        """End."""
-        self._client.close()
 
     def _all(self, kind: str, filters: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
         """Every document: page by page by `name`, so that none is passed over when others come and go."""

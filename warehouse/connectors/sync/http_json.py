@@ -1,6 +1,5 @@
 """A WMS that answers JSON over HTTP: two addresses, and JMESPath expressions that find locations and stock in them."""
 
-import threading
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from warehouse.connectors.http_client import HttpClient, headers_from, plain_cli
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.sync.client_token import ClientToken, OAuthSettings
 from warehouse.connectors.sync.paging import AnswerParts, next_link
+from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.web_address import WebAddress
 
@@ -62,7 +62,7 @@ class HttpSettings(BaseModel):
     """Authorities that may vouch for the server (PEM); else the system's."""
 
 
-class HttpSource:
+class HttpSource(PolledSource):
     """Follows pages (`Link: <...>; rel="next"`, or as `following` says), and asks by ETag whether something is new."""
 
     def __init__(self, settings: HttpSettings) -> None:
@@ -77,6 +77,7 @@ class HttpSource:
         self._next: ParsedResult | None = jmespath.compile(settings.following) if settings.following else None
         self._client = HttpClient(_client(settings), SourceError)
         self._token = ClientToken(settings.oauth, settings.ca_file) if settings.oauth else None
+        super().__init__(self._client, *([self._token] if self._token else []))
         self._kept: dict[str, tuple[str, list[Any]]] = {}
         """By question: the ETag of a whole answer, and what was found in it."""
         self.name = settings.stock_url
@@ -89,22 +90,6 @@ class HttpSource:
         return StockSnapshot(
             managed, stock_rows(self._found(self._settings.stock_url, self._stock, "source.stock"), "source.stock")
         )
-
-    def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """The whole interval: nothing tells."""
-        stopping.wait(seconds)
-
-    def stop(self) -> None:
-        """Let a request under way end."""
-        self._client.stop()
-        if self._token is not None:
-            self._token.stop()
-
-    def close(self) -> None:
-        """End."""
-        self._client.close()
-        if self._token is not None:
-            self._token.close()
 
     def _found(self, url: str, expression: ParsedResult, key: str) -> list[Any]:
         etag, kept = self._kept.get(key, ("", []))

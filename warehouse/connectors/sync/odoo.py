@@ -4,7 +4,6 @@ Written from Odoo's published documentation and sources (stock.warehouse, stock.
 never run against an Odoo.
 """
 
-import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from warehouse.connectors.http_client import HttpClient, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
@@ -57,7 +57,7 @@ class OdooSettings(OdooServer):
         return self
 
 
-class OdooSource:
+class OdooSource(PolledSource):
     """Managed are the internal locations of the warehouse that have no others inside."""
 
     def __init__(self, settings: OdooSettings) -> None:
@@ -68,6 +68,7 @@ class OdooSource:
         """
         self._settings = settings
         self._http = HttpClient(plain_client(settings.ca_file), SourceError)
+        super().__init__(self._http)
         self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
         self.name = self._client.name
 
@@ -89,18 +90,6 @@ class OdooSource:
         rows = [named_row(places[row.place], names.get(row.product, ""), row, lacks) for row in stock]
         codes = [{"location": code} for code in places.values()]
         return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
-
-    def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """The whole interval: nothing tells."""
-        stopping.wait(seconds)
-
-    def stop(self) -> None:
-        """Let a request under way end."""
-        self._http.stop()
-
-    def close(self) -> None:
-        """End."""
-        self._http.close()
 
     def _root(self) -> int:
         wanted = [["code", "=", self._settings.warehouse]]

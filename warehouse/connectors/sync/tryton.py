@@ -1,10 +1,10 @@
 """Tryton 8, asked by its JSON-RPC: storage locations by their code, products by code or GTIN, quantities as of now."""
 
-import threading
 from collections import Counter
 from typing import Literal
 
 from warehouse.connectors.record_fields import RecordFields
+from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
@@ -32,7 +32,7 @@ class TrytonSettings(TrytonLogin):
     """What a product is called: its code, or its GTIN (EAN) among its identifiers."""
 
 
-class TrytonSource:
+class TrytonSource(PolledSource):
     """Managed are the warehouse's storage locations that have a code and no others inside."""
 
     def __init__(self, settings: TrytonSettings) -> None:
@@ -43,6 +43,7 @@ class TrytonSource:
         """
         self._settings = settings
         self._rpc = TrytonRpc(settings, "source", SourceError)
+        super().__init__(self._rpc)
         self.name = self._rpc.name
 
     def read(self) -> StockSnapshot:
@@ -53,18 +54,6 @@ class TrytonSource:
         rows = [named_row(locations[row.place], names.get(row.product, ""), row, self._lacks) for row in stock]
         codes = [{"location": code} for code in locations.values()]
         return StockSnapshot(managed_codes(codes, self.name), stock_rows(rows, self.name))
-
-    def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """The whole interval: nothing tells."""
-        stopping.wait(seconds)
-
-    def stop(self) -> None:
-        """Let a request under way end."""
-        self._rpc.stop()
-
-    def close(self) -> None:
-        """End."""
-        self._rpc.close()
 
     def _locations(self) -> dict[int | str, str]:
         """Their codes, by their numbers."""
