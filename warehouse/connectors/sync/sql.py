@@ -34,6 +34,7 @@ found out within a minute, by whoever listens as well."""
 COLUMNS = ("location", "sku", "quantity")
 PORTION = 1000
 """Rows that are asked for at a time."""
+_LATE = "look whether something locks the tables, and what the query costs"
 log = logging.getLogger("kardus.sync")
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -79,7 +80,7 @@ class SqlSource:
         self._listener: Connection | None = None
         self._deaf = ""
         """Why it can't be listened, as it was said last."""
-        self._question = TimedQuestion(self._asked, settings.limit_s)
+        self._question = TimedQuestion(self._asked, settings.limit_s, _LATE)
 
     def read(self) -> StockSnapshot:
         """Both queries, of one moment where the database can give it."""
