@@ -1,5 +1,6 @@
-"""A question that is over in time, whatever the other side does: most databases' drivers have no limit of their own,
-and a folder on a server that is away answers when that comes back.
+"""A question that is over in time, whatever the other side does.
+
+Most databases' drivers have no limit of their own, and a folder on a server that is away answers when that is back.
 """
 
 import threading
