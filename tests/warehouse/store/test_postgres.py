@@ -290,7 +290,7 @@ def test_after_a_failover_connections_to_a_standby_are_given_up(cluster: Cluster
         with open_database(f"postgresql://postgres@/{name}?host={folder}&port=5432", make=False) as database:
             ways = (database.writing, database.noting)
             for work in ways:
-                with pytest.raises(StoreError, match="read-only|during recovery"), work() as connection:
+                with pytest.raises(StoreError, match=r"read-only|during recovery"), work() as connection:
                     connection.execute(text("UPDATE meta SET value = value"))
             address.unlink()
             address.symlink_to(cluster.folder / f".s.PGSQL.{cluster.port}")
