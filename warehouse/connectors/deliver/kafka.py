@@ -103,7 +103,7 @@ class KafkaTarget:
             self._fatal = _said(error)
 
     def _replace_if_over(self) -> None:
-        """An idempotent producer that has met a fatal error (a right that it lacked, its numbers lost) takes no more."""
+        """An idempotent producer that has met a fatal error (a right that it lacks, lost numbers) takes no more."""
         if self._fatal:
             self._producer, self._fatal = Producer(self._words), ""
 
